@@ -1,0 +1,105 @@
+"""Who owns mail here: HostedDomain, Account, Alias, Token, and their stored credentials."""
+
+import enum
+from dataclasses import dataclass
+from datetime import datetime
+
+from mailbox_server.model.address import Address, Domain
+from mailbox_server.model.ids import AccountId, AliasId, DomainId, TokenId
+
+
+@dataclass(frozen=True, slots=True)
+class HostedDomain:
+    """A domain we answer for.
+
+    catch_all: where mail to unknown local parts goes; None refuses it.
+    """
+
+    id: DomainId
+    domain: Domain
+    catch_all: Address | None
+    created: datetime
+
+
+class AccountState(enum.Enum):
+    """Whether an account may be used; a disabled one keeps receiving."""
+
+    ACTIVE = "active"
+    DISABLED = "disabled"
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One owner of mailboxes; the login is the address.
+
+    quota_octets: 0 is unlimited.
+    """
+
+    id: AccountId
+    address: Address
+    state: AccountState
+    quota_octets: int
+    created: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What an account holds: octets and messages that are not expunged."""
+
+    octets: int
+    messages: int
+
+
+@dataclass(frozen=True, slots=True)
+class ScramKeys:
+    """What SCRAM-SHA-256 needs of a password and nothing more (RFC 5802 §3, RFC 7677)."""
+
+    salt: bytes
+    iterations: int
+    stored_key: bytes
+    server_key: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """The stored proof of a password: an argon2id hash and, where known, SCRAM keys."""
+
+    password_hash: str
+    scram: ScramKeys | None
+
+
+class Scope(enum.Enum):
+    """What a token may be used for."""
+
+    READ = "read"
+    SEND = "send"
+    ALL = "all"
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """An app password: a random secret, shown once, that logs in for one scope.
+
+    secret_digest: SHA-256 of the secret, which is random enough to need no slow hash.
+    """
+
+    id: TokenId
+    account: AccountId
+    name: str
+    scope: Scope
+    created: datetime
+    expires: datetime | None
+    last_used: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Alias:
+    """An address that stands for others.
+
+    targets: one or more addresses, ours or not.
+    """
+
+    id: AliasId
+    address: Address
+    targets: tuple[Address, ...]
+    created: datetime

@@ -1,0 +1,165 @@
+"""The one error tree; each error is named for what went wrong.
+
+    MailboxServerFault
+    ├── BadInput              what somebody gave us is wrong; repeating it will not help
+    │   ├── AddressMalformed, DomainMalformed, MailboxNameMalformed, SettingsMalformed,
+    │   │   KeywordMalformed
+    ├── Refused               well formed, but not to be done now or by this party
+    │   ├── DomainMissing, AccountMissing, AliasMissing, MailboxMissing, MessageMissing,
+    │   │   TokenMissing, ContentMissing
+    │   ├── DomainExists, AccountExists, AliasExists, MailboxExists
+    │   ├── DomainInUse, MailboxProtected, MailboxHasChildren, TooManyKeywords,
+    │   │   TooManyMailboxes
+    │   ├── OverQuota, TooLarge, AliasTooWide
+    │   └── StateTooOld
+    └── Unavailable           trouble of ours, temporary for every peer
+        ├── StoreUnavailable, DiskLow, SyncFailed, ContentDamaged, SchemaTooNew,
+        │   StoreLocked, TooBusy
+
+What is none of these and reaches a session is a bug: temporary for the peer, its text
+only in our log.
+"""
+
+
+class MailboxServerFault(Exception):
+    """The root; str() is one plain sentence for an operator, never for a peer."""
+
+
+class BadInput(MailboxServerFault):
+    """The input is malformed."""
+
+
+class AddressMalformed(BadInput):
+    """Not a mail address (RFC 5321 §4.1.2, RFC 6531 §3.3)."""
+
+
+class DomainMalformed(BadInput):
+    """Not a domain name (RFC 5321 §4.1.2, RFC 5890)."""
+
+
+class MailboxNameMalformed(BadInput):
+    """Not a name a mailbox can have (RFC 9051 §5.1)."""
+
+
+class KeywordMalformed(BadInput):
+    """Not a flag or keyword (RFC 9051 §2.3.2)."""
+
+
+class SettingsMalformed(BadInput):
+    """The configuration cannot be used; says the file, the key, what was found and expected."""
+
+
+class Refused(MailboxServerFault):
+    """Well formed, but it cannot be done as things stand."""
+
+
+class DomainMissing(Refused):
+    """We do not host this domain."""
+
+
+class AccountMissing(Refused):
+    """No such account."""
+
+
+class AliasMissing(Refused):
+    """No such alias."""
+
+
+class MailboxMissing(Refused):
+    """No such mailbox."""
+
+
+class MessageMissing(Refused):
+    """No such message."""
+
+
+class ContentMissing(Refused):
+    """No such content."""
+
+
+class TokenMissing(Refused):
+    """No such token."""
+
+
+class DomainExists(Refused):
+    """We host this domain already."""
+
+
+class AccountExists(Refused):
+    """The address belongs to an account already."""
+
+
+class AliasExists(Refused):
+    """The address is an alias already."""
+
+
+class MailboxExists(Refused):
+    """The account has a mailbox of that name already."""
+
+
+class DomainInUse(Refused):
+    """Accounts or aliases still belong to the domain."""
+
+
+class MailboxProtected(Refused):
+    """INBOX is neither deleted nor created (RFC 9051 §6.3.5)."""
+
+
+class MailboxHasChildren(Refused):
+    """The mailbox is only a name above others and cannot be deleted (RFC 9051 §6.3.5)."""
+
+
+class TooManyKeywords(Refused):
+    """The mailbox holds as many different keywords as it may."""
+
+
+class TooManyMailboxes(Refused):
+    """The account holds as many mailboxes as it may."""
+
+
+class OverQuota(Refused):
+    """The account would hold more octets or messages than its quota allows."""
+
+
+class TooLarge(Refused):
+    """The content is larger than the limit."""
+
+
+class AliasTooWide(Refused):
+    """Expanding the alias passes the limits on depth or targets."""
+
+
+class StateTooOld(Refused):
+    """Changes that old have been forgotten; resynchronize from nothing (RFC 7162 §3.2.5)."""
+
+
+class Unavailable(MailboxServerFault):
+    """Trouble of ours; the same request may succeed later."""
+
+
+class StoreUnavailable(Unavailable):
+    """The store did not reach a commit."""
+
+
+class DiskLow(Unavailable):
+    """Too little room is left on the disk to accept more."""
+
+
+class SyncFailed(Unavailable):
+    """The disk did not confirm a write; the process must end."""
+
+
+class ContentDamaged(Unavailable):
+    """Stored octets no longer match their digest."""
+
+
+class SchemaTooNew(Unavailable):
+    """The store was written by a newer program."""
+
+
+class StoreLocked(Unavailable):
+    """Another process has the data folder."""
+
+
+class TooBusy(Unavailable):
+    """A bounded queue of ours is full."""

@@ -1,0 +1,104 @@
+"""Mailboxes: their names, roles and state.
+
+A name is text with `/` between levels, NFC, 1 to 1,000 octets of UTF-8, at most 20 levels,
+no control characters, no empty level.  INBOX is that name in any case (RFC 9051 §5.1).
+"""
+
+import enum
+import unicodedata
+from dataclasses import dataclass
+from typing import Final
+
+from mailbox_server.model.errors import MailboxNameMalformed
+from mailbox_server.model.ids import AccountId, MailboxId, ModSeq
+
+SEPARATOR: Final = "/"
+INBOX: Final = "INBOX"
+NAME_OCTETS: Final = 1_000
+LEVELS: Final = 20
+
+
+class Role(enum.Enum):
+    """What a mailbox is for (RFC 6154 §2); the value is its attribute without backslash."""
+
+    INBOX = "Inbox"
+    DRAFTS = "Drafts"
+    SENT = "Sent"
+    JUNK = "Junk"
+    TRASH = "Trash"
+    ARCHIVE = "Archive"
+    ALL = "All"
+    FLAGGED = "Flagged"
+    IMPORTANT = "Important"
+
+
+DEFAULT_MAILBOXES: Final = (
+    (INBOX, Role.INBOX),
+    ("Drafts", Role.DRAFTS),
+    ("Sent", Role.SENT),
+    ("Junk", Role.JUNK),
+    ("Trash", Role.TRASH),
+    ("Archive", Role.ARCHIVE),
+)
+
+
+def mailbox_name(text: str) -> str:
+    """Return text as a mailbox name in its one stored form; INBOX comes back in capitals.
+
+    A trailing separator, which IMAP clients send when they mean to create levels below
+    (RFC 9051 §6.3.4), is dropped.  Raises MailboxNameMalformed.
+    """
+    name = unicodedata.normalize("NFC", text)
+    name = name.removesuffix(SEPARATOR)
+    if not name:
+        raise MailboxNameMalformed("the mailbox name is empty")
+    try:
+        octets = len(name.encode("utf-8"))
+    except UnicodeEncodeError as error:
+        raise MailboxNameMalformed("the mailbox name is not text") from error
+    if octets > NAME_OCTETS:
+        raise MailboxNameMalformed("the mailbox name is longer than 1,000 octets")
+    if any(unicodedata.category(c) in ("Cc", "Zl", "Zp") for c in name):
+        raise MailboxNameMalformed("the mailbox name holds control characters")
+    levels = name.split(SEPARATOR)
+    if len(levels) > LEVELS:
+        raise MailboxNameMalformed("the mailbox name has more than 20 levels")
+    if not all(levels):
+        raise MailboxNameMalformed("the mailbox name has an empty level")
+    if levels[0].upper() == INBOX:
+        levels[0] = INBOX
+    return SEPARATOR.join(levels)
+
+
+@dataclass(frozen=True, slots=True)
+class Mailbox:
+    """A named mailbox of an account.
+
+    uid_validity: 1 to 2**32 - 1; a new one means that UIDs start over.
+    uid_next: above every UID ever given here.
+    highest_modseq: never falls (RFC 7162 §3.1.2.1).
+    """
+
+    id: MailboxId
+    account: AccountId
+    name: str
+    role: Role | None
+    uid_validity: int
+    uid_next: int
+    highest_modseq: ModSeq
+    subscribed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class MailboxStatus:
+    """Counts of one mailbox at one moment (RFC 9051 §6.3.11).
+
+    octets: the sum of message sizes.  recent: placements no session has been told of yet.
+    """
+
+    mailbox: Mailbox
+    messages: int
+    unseen: int
+    deleted: int
+    recent: int
+    octets: int

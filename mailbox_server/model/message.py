@@ -1,0 +1,93 @@
+"""Messages as the store knows them: content octets, what was computed at delivery, placements."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from mailbox_server.model.ids import MailboxId, MessageId, ModSeq, ThreadId, Uid
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """One message in one mailbox.
+
+    uid: 1 to 2**32 - 1, ascending within the mailbox, never used twice while its
+        uid_validity stands (RFC 9051 §2.3.1.1).
+    modseq: 1 to 2**63 - 1, of the last change here; never above the mailbox's highest
+        (RFC 7162 §3.1).
+    saved: when the message was put here, UTC, whole seconds (RFC 8514).
+    """
+
+    mailbox: MailboxId
+    uid: Uid
+    message: MessageId
+    modseq: ModSeq
+    saved: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class InternalDate:
+    """IMAP's internal date: the moment and the zone it was given in (RFC 9051 §2.3.3).
+
+    seconds: since 1970-01-01 UTC, whole.  zone_minutes: east of UTC, -1439 to 1439.
+    """
+
+    seconds: int
+    zone_minutes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """What is computed once, when a message is stored (store.md §5).
+
+    All offsets count from the start of the content; a reader who serves trace + content
+    adds the length of the trace, whose fields are none of the listed ones.
+
+    header_octets: length of the content's header with the empty line that ends it.
+    part_table: the MIME tree as mime.part_table writes it.
+    envelope, body, body_structure: ready IMAP octets.
+    listed_fields: the raw header fields of mime.header_fields.LISTED_FIELDS, in order.
+    sent: the Date field in seconds since 1970, or None.
+    preview: at most 200 characters (RFC 8970).
+    subject_base: RFC 5256 §2.1 base subject, normalized; "" where there is none.
+    message_id, references: without brackets; at most the last 100 references,
+        In-Reply-To included.
+    search_header: normalized text of the header fields people search, search_text: of the
+        decoded text parts and attachment names.
+    """
+
+    header_octets: int
+    part_table: bytes
+    envelope: bytes
+    body: bytes
+    body_structure: bytes
+    listed_fields: bytes
+    sent: int | None
+    preview: str
+    has_attachment: bool
+    subject_base: str
+    message_id: str | None
+    references: tuple[str, ...]
+    search_header: str
+    search_text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a new message goes: a mailbox, and the keywords it starts with there.
+
+    deleted: starts with \\Deleted in this mailbox (only APPEND can ask for it).
+    """
+
+    mailbox: MailboxId
+    deleted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """What came of storing a message in one mailbox."""
+
+    mailbox: MailboxId
+    uid_validity: int
+    uid: Uid
+    message: MessageId
+    thread: ThreadId
