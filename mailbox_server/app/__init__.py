@@ -1,0 +1,1 @@
+"""Settings from TOML, the composition root, run and stop."""
