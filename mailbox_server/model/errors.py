@@ -3,7 +3,7 @@
     MailboxServerFault
     ├── BadInput              what somebody gave us is wrong; repeating it will not help
     │   ├── AddressMalformed, DomainMalformed, MailboxNameMalformed, SettingsMalformed,
-    │   │   KeywordMalformed
+    │   │   KeywordMalformed, PasswordMalformed, BadHash
     ├── Refused               well formed, but not to be done now or by this party
     │   ├── DomainMissing, AccountMissing, AliasMissing, MailboxMissing, MessageMissing,
     │   │   TokenMissing, ContentMissing
@@ -43,6 +43,14 @@ class MailboxNameMalformed(BadInput):
 
 class KeywordMalformed(BadInput):
     """Not a flag or keyword (RFC 9051 §2.3.2)."""
+
+
+class PasswordMalformed(BadInput):
+    """Not a password or login as PRECIS allows them (RFC 8265); never quotes it."""
+
+
+class BadHash(BadInput):
+    """A stored password hash that no scheme of ours understands."""
 
 
 class SettingsMalformed(BadInput):
