@@ -35,6 +35,7 @@ from mailbox_server.model.ids import (
     MailboxId,
     MessageId,
     ModSeq,
+    ThreadId,
     TokenId,
 )
 from mailbox_server.model.mailbox import Mailbox, MailboxStatus, Role
@@ -381,8 +382,29 @@ class TextCriterion:
     field: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class MessageFacts:
+    """What is known of one message apart from its mailboxes' views.
+
+    size: trace and content.  listed: mime.header_fields.LISTED_FIELDS as received.
+    places: (mailbox, uid) of its live placements; empty once it was expunged everywhere.
+    """
+
+    account: AccountId
+    thread: ThreadId
+    content: ContentId
+    trace: bytes
+    size: int
+    received: InternalDate
+    listed: bytes
+    places: tuple[tuple[MailboxId, int], ...]
+
+
 class MessageReader(Protocol):
     """Messages and their placements."""
+
+    def about(self, message: MessageId) -> MessageFacts | None:
+        """One message of any account, for the operator; None when it is forgotten."""
 
     def view(self, mailbox: MailboxId) -> ViewRows:
         """All live placements.  Raises MailboxMissing."""
