@@ -1,0 +1,52 @@
+"""The tables of content octets.
+
+Content lies in pieces of CHUNK_OCTETS: as rows of content_chunk, or in a file of its own
+when content.file names one.  checksums holds the CRC-32 of each piece in order, four octets
+each, least significant first, so that any piece is checked when it is read; digest is the
+SHA-256 of the whole, checked by the scrub.
+
+holders counts the message rows that name the content.  released is set while nobody holds
+it any more, and says since when.
+"""
+
+from typing import Final
+
+import sqlalchemy as sa
+
+from mailbox_server.store.schema.columns import (
+    INSTANT,
+    INTEGER,
+    OCTETS,
+    TEXT,
+    number,
+    numbered_table,
+    placed_table,
+)
+
+CHUNK_OCTETS: Final = 256 * 1024
+CHUNK_BITS: Final = 12
+
+content = numbered_table(
+    "content",
+    number(),
+    sa.Column("size", INTEGER, nullable=False),
+    sa.Column("digest", OCTETS, nullable=False),
+    sa.Column("checksums", OCTETS, nullable=False),
+    sa.Column("file", TEXT),
+    sa.Column("holders", INTEGER, nullable=False),
+    sa.Column("released", INSTANT),
+)
+sa.Index(
+    "ix_content_released",
+    content.c.released,
+    sqlite_where=content.c.released.is_not(None),
+    postgresql_where=content.c.released.is_not(None),
+)
+
+# id is the content's id shifted left by CHUNK_BITS plus the piece's number: one tree that
+# grows at its end, and no second index.
+content_chunk = placed_table(
+    "content_chunk",
+    sa.Column("id", INTEGER, primary_key=True, autoincrement=False),
+    sa.Column("octets", OCTETS, nullable=False),
+)

@@ -1,0 +1,107 @@
+"""The transaction that the repositories work in.
+
+A SqlTx belongs to one database connection and lives as long as it; the door starts it anew
+for every read and every member of a write group.  Repositories are bound to it once, so
+they keep nothing between two calls.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine.interfaces import DBAPICursor
+
+from mailbox_server.model.errors import AccountMissing
+from mailbox_server.model.ids import AccountId, ModSeq
+
+_ACCOUNT = sa.table("account", sa.column("id"), sa.column("modseq"))
+_NEXT_MODSEQ = (
+    sa.update(_ACCOUNT)
+    .where(_ACCOUNT.c.id == sa.bindparam("account"))
+    .values(modseq=_ACCOUNT.c.modseq + 1)
+    .returning(_ACCOUNT.c.modseq)
+)
+
+
+class SqlTx:
+    """One running transaction.
+
+    connection: for SQLAlchemy Core statements; its transaction is begun and ended by the
+        door, never by a repository.
+    now: seconds since 1970 UTC when this transaction began; the same in all of it.
+    """
+
+    __slots__ = ("_after", "_frees", "_touched", "connection", "now")
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self.connection = connection
+        self.now = 0
+        self._touched: dict[AccountId, ModSeq] = {}
+        self._after: list[Callable[[], None]] = []
+        self._frees = False
+
+    def start(self, now: int) -> None:
+        """Forget the work before; what it gathered was collected or rolled back."""
+        self.now = now
+        self._touched = {}
+        self._after = []
+        self._frees = False
+
+    def cursor(self) -> DBAPICursor:
+        """A new cursor of the same connection, for reads of many rows; close it."""
+        return self.connection.connection.cursor()
+
+    def rows(
+        self, statement: sa.Executable, parameters: Mapping[str, Any] | None = None
+    ) -> list[Any]:
+        """All rows of a select as plain tuples: a Core statement at the cursor's price.
+
+        Result types are not applied; every column type here is plain anyway.
+        """
+        cursor = self.connection.execute(statement, parameters).cursor
+        assert cursor is not None
+        rows: list[Any] = cursor.fetchall()
+        cursor.close()
+        return rows
+
+    def touch(self, account: AccountId) -> ModSeq:
+        """The one new modseq of that account in this write, taken at the first call.
+
+        A write over several accounts touches them in ascending id, so that two of them
+        cannot wait for each other where rows are locked (PostgreSQL).  The doorbell rings
+        for each after the commit.  Raises AccountMissing.
+        """
+        taken = self._touched.get(account)
+        if taken is None:
+            found = self.connection.execute(_NEXT_MODSEQ, {"account": account}).scalar()
+            if found is None:
+                raise AccountMissing("the account is gone")
+            taken = self._touched[account] = ModSeq(found)
+        return taken
+
+    def frees(self) -> None:
+        """Say that this write gives room back or is needed to do so.
+
+        Such writes (flags, EXPUNGE, DELETE, collection) may use the disk reserve; others
+        are refused while it is open.
+        """
+        self._frees = True
+
+    def after_commit(self, action: Callable[[], None]) -> None:
+        """Call action in the event loop once this write is on the disk; never otherwise."""
+        self._after.append(action)
+
+    @property
+    def touched(self) -> Mapping[AccountId, ModSeq]:
+        """The accounts touched so far and the modseq each took."""
+        return self._touched
+
+    @property
+    def actions(self) -> list[Callable[[], None]]:
+        """What waits for the commit."""
+        return self._after
+
+    @property
+    def may_use_reserve(self) -> bool:
+        """Whether frees was called."""
+        return self._frees
