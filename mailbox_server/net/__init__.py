@@ -1,0 +1,1 @@
+"""The loop, listening sockets, admission, TLS, and Twisted protocols on asyncio transports."""
