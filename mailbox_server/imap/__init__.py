@@ -1,0 +1,1 @@
+"""IMAP: engine, grammar, commands and the selected view, on Twisted."""

@@ -1,0 +1,1 @@
+"""The grammar of IMAP commands: octets to frozen values, without I/O."""

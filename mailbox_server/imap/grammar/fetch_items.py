@@ -1,0 +1,226 @@
+"""What FETCH asks for (RFC 9051 §6.4.5, RFC 3501 §6.4.5, RFC 7162 §3.1.4)."""
+
+import enum
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from mailbox_server.imap.grammar.faults import ArgumentsMalformed, ArgumentsTooMany
+from mailbox_server.imap.grammar.lexer import MODSEQ_MOST, Lexer
+from mailbox_server.imap.grammar.sequence_sets import By, SequenceSet, parse_sequence_set
+from mailbox_server.imap.responses import astring
+
+ITEMS_MOST: Final = 500
+FIELDS_MOST: Final = 1_000
+PARTS_MOST: Final = 100
+
+
+class Attribute(enum.Enum):
+    """Items without arguments; the value is the item's name in the response."""
+
+    FLAGS = b"FLAGS"
+    UID = b"UID"
+    INTERNALDATE = b"INTERNALDATE"
+    SIZE = b"RFC822.SIZE"
+    ENVELOPE = b"ENVELOPE"
+    BODY = b"BODY"
+    BODYSTRUCTURE = b"BODYSTRUCTURE"
+    MODSEQ = b"MODSEQ"
+
+
+class SectionKind(enum.Enum):
+    """Which octets of a part are meant (RFC 9051 §6.4.5.1)."""
+
+    WHOLE = ""
+    HEADER = "HEADER"
+    HEADER_FIELDS = "HEADER.FIELDS"
+    HEADER_FIELDS_NOT = "HEADER.FIELDS.NOT"
+    TEXT = "TEXT"
+    MIME = "MIME"
+
+
+@dataclass(frozen=True, slots=True)
+class Partial:
+    """`<start.count>`: octets from start, at most count (1 or more)."""
+
+    start: int
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class BodySection:
+    """BODY[...], BODY.PEEK[...] and the RFC822 items.
+
+    parts: part numbers, () for the message itself.
+    fields: header field names as given, for the HEADER_FIELDS kinds.
+    sets_seen: whether fetching it sets \\Seen.
+    label: the item's name in the response, `BODY[1.TEXT]<0>` or `RFC822.HEADER`, ready.
+    """
+
+    parts: tuple[int, ...]
+    kind: SectionKind
+    fields: tuple[bytes, ...]
+    partial: Partial | None
+    sets_seen: bool
+    label: bytes
+
+
+FetchItem = Attribute | BodySection
+
+
+@dataclass(frozen=True, slots=True)
+class FetchArguments:
+    """FETCH or UID FETCH; macros are expanded, each item once, in the order given.
+
+    changed_since: only messages with a higher modseq (RFC 7162 §3.1.4.1); 0 is illegal but
+    iOS sends it and means all.
+    """
+
+    numbers: SequenceSet
+    by: By
+    items: tuple[FetchItem, ...]
+    changed_since: int | None = None
+
+
+_FAST: Final = (Attribute.FLAGS, Attribute.INTERNALDATE, Attribute.SIZE)
+_MACROS: Final[tuple[tuple[str, tuple[FetchItem, ...]], ...]] = (
+    ("ALL", (*_FAST, Attribute.ENVELOPE)),
+    ("FAST", _FAST),
+    ("FULL", (*_FAST, Attribute.ENVELOPE, Attribute.BODY)),
+)
+_NAME = re.compile(rb"[A-Za-z0-9.]+")
+_SECTION = re.compile(
+    rb"(?:([1-9][0-9]{0,9}(?:\.[1-9][0-9]{0,9})*)(?:\.([A-Za-z.]+))?|([A-Za-z.]*))"
+)
+_PARTIAL = re.compile(rb"<([0-9]{1,20})\.([0-9]{1,20})>")
+
+
+def _rfc822(name: str, kind: SectionKind, *, sets_seen: bool) -> BodySection:
+    return BodySection((), kind, (), None, sets_seen, name.encode("ascii"))
+
+
+_PLAIN: Final[dict[str, FetchItem]] = {
+    **{attribute.value.decode("ascii"): attribute for attribute in Attribute},
+    "RFC822": _rfc822("RFC822", SectionKind.WHOLE, sets_seen=True),
+    "RFC822.HEADER": _rfc822("RFC822.HEADER", SectionKind.HEADER, sets_seen=False),
+    "RFC822.TEXT": _rfc822("RFC822.TEXT", SectionKind.TEXT, sets_seen=True),
+}
+
+
+def parse_fetch(lexer: Lexer, by: By) -> FetchArguments:
+    """Read what follows FETCH."""
+    lexer.space()
+    numbers = parse_sequence_set(lexer)
+    lexer.space()
+    items = _items(lexer)
+    changed_since = None
+    if not lexer.at_end():
+        lexer.space()
+        changed_since = _changed_since(lexer)
+    lexer.end()
+    return FetchArguments(numbers, by, items, changed_since)
+
+
+def _items(lexer: Lexer) -> tuple[FetchItem, ...]:
+    if not lexer.take(b"("):
+        return _item_or_macro(lexer)
+    items: dict[FetchItem, None] = {}
+    lexer.skip_spaces()
+    while True:
+        items.update(dict.fromkeys(_item_or_macro(lexer)))
+        if len(items) > ITEMS_MOST:
+            raise ArgumentsTooMany("Too many items in one FETCH")
+        spaced = lexer.skip_spaces()
+        if lexer.take(b")"):
+            return tuple(items)
+        if not spaced:
+            raise ArgumentsMalformed("Expected )")
+
+
+def _item_or_macro(lexer: Lexer) -> tuple[FetchItem, ...]:
+    found = lexer.match(_NAME)
+    name = found.group().decode("ascii").upper() if found else ""
+    if lexer.peek() == b"[" and name in ("BODY", "BODY.PEEK"):
+        return (_body_section(lexer, sets_seen=name == "BODY"),)
+    for macro, items in _MACROS:
+        if macro == name:
+            return items
+    item = _PLAIN.get(name)
+    if item is None:
+        raise ArgumentsMalformed("Unknown FETCH item")
+    return (item,)
+
+
+def _body_section(lexer: Lexer, *, sets_seen: bool) -> BodySection:
+    lexer.expect(b"[")
+    found = lexer.match(_SECTION)
+    numbers, below, alone = found.groups() if found else (None, None, None)
+    parts = tuple(int(number) for number in numbers.split(b".")) if numbers else ()
+    if len(parts) > PARTS_MOST:
+        raise ArgumentsTooMany("The part number is too deep")
+    try:
+        kind = SectionKind((below or alone or b"").decode("ascii").upper())
+    except ValueError as fault:
+        raise ArgumentsMalformed("Unknown body section") from fault
+    if kind is SectionKind.MIME and not parts:
+        raise ArgumentsMalformed("MIME needs a part number")
+    fields: tuple[bytes, ...] = ()
+    if kind in (SectionKind.HEADER_FIELDS, SectionKind.HEADER_FIELDS_NOT):
+        lexer.space()
+        fields = _fields(lexer)
+    lexer.expect(b"]")
+    partial = _partial(lexer)
+    return BodySection(
+        parts, kind, fields, partial, sets_seen, _label(parts, kind, fields, partial)
+    )
+
+
+def _fields(lexer: Lexer) -> tuple[bytes, ...]:
+    lexer.expect(b"(")
+    lexer.skip_spaces()
+    fields = []
+    while True:
+        fields.append(lexer.astring())
+        if len(fields) > FIELDS_MOST:
+            raise ArgumentsTooMany("Too many header fields in one FETCH")
+        spaced = lexer.skip_spaces()
+        if lexer.take(b")"):
+            return tuple(fields)
+        if not spaced:
+            raise ArgumentsMalformed("Expected )")
+
+
+def _partial(lexer: Lexer) -> Partial | None:
+    if lexer.peek() != b"<":
+        return None
+    found = lexer.match(_PARTIAL)
+    if found is None:
+        raise ArgumentsMalformed("Malformed partial")
+    start, count = int(found.group(1)), int(found.group(2))
+    if start > MODSEQ_MOST or not 0 < count <= MODSEQ_MOST:
+        raise ArgumentsMalformed("The partial is out of range")
+    return Partial(start, count)
+
+
+def _label(
+    parts: tuple[int, ...], kind: SectionKind, fields: tuple[bytes, ...], partial: Partial | None
+) -> bytes:
+    words = [str(part) for part in parts]
+    if kind is not SectionKind.WHOLE:
+        words.append(kind.value)
+    section = ".".join(words).encode("ascii")
+    if fields:
+        section += b" (" + b" ".join(astring(field) for field in fields) + b")"
+    origin = b"" if partial is None else b"<%d>" % partial.start
+    return b"BODY[" + section + b"]" + origin
+
+
+def _changed_since(lexer: Lexer) -> int | None:
+    lexer.expect(b"(")
+    if lexer.word() != "CHANGEDSINCE":
+        raise ArgumentsMalformed("Unknown FETCH modifier")
+    lexer.space()
+    changed_since = lexer.number(MODSEQ_MOST)
+    lexer.skip_spaces()
+    lexer.expect(b")")
+    return changed_since

@@ -1,0 +1,148 @@
+"""Read the tokens of one complete command, left to right, each octet once.
+
+The text is the command as it came, literals in place: `LOGIN {3}\\r\\nann "x"`.  The engine
+has made sure that literals are complete.  Every method either takes a token and moves on,
+or raises ArgumentsMalformed.
+
+Departures from RFC 9051 §9, all for real clients: several spaces count as one, spaces
+before the line end are ignored, and atoms in astrings may hold octets above 127.
+"""
+
+import re
+from typing import Final
+
+from mailbox_server.imap.grammar.faults import ArgumentsMalformed
+
+NUMBER_MOST: Final = 2**32 - 1
+MODSEQ_MOST: Final = 2**63 - 1
+
+_SPACES = re.compile(rb" +")
+_ATOM = re.compile(rb'[^\x00-\x20\x7f-\xff(){%*"\\\]]+')
+_ASTRING_ATOM = re.compile(rb'[^\x00-\x20\x7f(){%*"\\]+')
+_LIST_ATOM = re.compile(rb'[^\x00-\x20\x7f(){"\\]+')
+_QUOTED = re.compile(rb'"([^\x00\r\n"\\]*(?:\\["\\][^\x00\r\n"\\]*)*)"')
+_ESCAPED = re.compile(rb'\\(["\\])')
+_LITERAL = re.compile(rb"\{([0-9]{1,10})\+?\}\r?\n")
+_ANNOUNCED = re.compile(rb"\{([0-9]{1,10})\+?\}")
+_NUMBER = re.compile(rb"[0-9]{1,20}")
+
+
+class Lexer:
+    """A position in the text of one command."""
+
+    __slots__ = ("_at", "_text")
+
+    def __init__(self, text: bytes) -> None:
+        self._text = text
+        self._at = 0
+
+    def at_end(self) -> bool:
+        """Whether nothing but spaces is left."""
+        return not self._text[self._at :].strip(b" ")
+
+    def end(self) -> None:
+        """Nothing may be left."""
+        if not self.at_end():
+            raise ArgumentsMalformed("Unexpected arguments")
+
+    def peek(self) -> bytes:
+        """The next octet, or b"" at the end."""
+        return self._text[self._at : self._at + 1]
+
+    def take(self, token: bytes) -> bool:
+        """Take exactly token if it stands here."""
+        if not self._text.startswith(token, self._at):
+            return False
+        self._at += len(token)
+        return True
+
+    def expect(self, token: bytes) -> None:
+        """Take exactly token."""
+        if not self.take(token):
+            raise ArgumentsMalformed(f"Expected {token.decode('ascii')}")
+
+    def space(self) -> None:
+        """Take the space between two arguments."""
+        if not self.skip_spaces():
+            raise ArgumentsMalformed("Missing argument")
+
+    def skip_spaces(self) -> bool:
+        """Take spaces if there are any."""
+        found = _SPACES.match(self._text, self._at)
+        if found is None:
+            return False
+        self._at = found.end()
+        return True
+
+    def match(self, pattern: re.Pattern[bytes]) -> re.Match[bytes] | None:
+        """Take what pattern matches here, if it does."""
+        found = pattern.match(self._text, self._at)
+        if found is not None:
+            self._at = found.end()
+        return found
+
+    def atom(self) -> bytes:
+        """An atom (RFC 9051 §9)."""
+        found = self.match(_ATOM)
+        if found is None:
+            raise ArgumentsMalformed("Expected an atom")
+        return found.group()
+
+    def word(self) -> str:
+        """An atom in capitals, for names of items and modifiers."""
+        return self.atom().decode("ascii").upper()
+
+    def string(self) -> bytes:
+        """A quoted string or literal, decoded."""
+        found = self.match(_QUOTED)
+        if found is not None:
+            return _ESCAPED.sub(rb"\1", found.group(1))
+        found = self.match(_LITERAL)
+        if found is None:
+            raise ArgumentsMalformed("Expected a string")
+        return self._octets(int(found.group(1)))
+
+    def astring(self) -> bytes:
+        """An atom that may hold `]`, or a string (RFC 9051 §9 astring)."""
+        found = self.match(_ASTRING_ATOM)
+        return found.group() if found is not None else self.string()
+
+    def nstring(self) -> bytes | None:
+        """A string, or NIL."""
+        found = self.match(_ATOM)
+        if found is None:
+            return self.string()
+        if found.group().upper() != b"NIL":
+            raise ArgumentsMalformed("Expected a string or NIL")
+        return None
+
+    def list_pattern(self) -> bytes:
+        """A mailbox name with wildcards (RFC 9051 §9 list-mailbox)."""
+        found = self.match(_LIST_ATOM)
+        return found.group() if found is not None else self.string()
+
+    def announced(self) -> int:
+        """The size of a literal whose octets are not part of this text."""
+        found = self.match(_ANNOUNCED)
+        if found is None:
+            raise ArgumentsMalformed("Expected a literal")
+        return int(found.group(1))
+
+    def number(self, most: int = NUMBER_MOST) -> int:
+        """A number from 0 to most, written in at most 20 digits."""
+        found = self.match(_NUMBER)
+        if found is None:
+            raise ArgumentsMalformed("Expected a number")
+        number = int(found.group())
+        if number > most:
+            raise ArgumentsMalformed("The number is too large")
+        return number
+
+    def _octets(self, count: int) -> bytes:
+        octets = self._text[self._at : self._at + count]
+        if len(octets) != count:
+            raise ArgumentsMalformed("The literal is incomplete")
+        if b"\0" in octets:
+            raise ArgumentsMalformed("A literal here must not hold NUL")
+        self._at += count
+        return octets

@@ -1,0 +1,74 @@
+"""Mailbox names on the wire: modified UTF-7 to text and back (RFC 3501 §5.1.3)."""
+
+import base64
+import binascii
+import re
+from collections.abc import Iterator
+
+from mailbox_server.imap.grammar.lexer import Lexer
+from mailbox_server.model.errors import MailboxNameMalformed
+from mailbox_server.model.mailbox import mailbox_name
+
+_SHIFT = re.compile(r"&([^-]*)-")
+_RUNS = re.compile(r"([ -%'-~]+)|(&)|([^ -~]+)")
+
+
+def decode(octets: bytes) -> str:
+    """Text of a name or LIST pattern.  Raises MailboxNameMalformed.
+
+    Only the one canonical encoding is taken, so that two spellings never mean one
+    mailbox.  A name with octets above 127 is read as plain UTF-8, which some clients send
+    without having been allowed to.
+    """
+    try:
+        text = octets.decode("utf-8")
+    except UnicodeDecodeError as fault:
+        raise MailboxNameMalformed("the mailbox name is not UTF-8") from fault
+    if not text.isascii() or "&" not in text:
+        return text
+    decoded = "".join(_decoded(text))
+    if encode(decoded) != octets:
+        raise MailboxNameMalformed("the mailbox name is not proper modified UTF-7")
+    return decoded
+
+
+def _decoded(text: str) -> Iterator[str]:
+    at = 0
+    for shift in _SHIFT.finditer(text):
+        yield text[at : shift.start()]
+        yield _unshifted(shift.group(1)) if shift.group(1) else "&"
+        at = shift.end()
+    yield text[at:]
+
+
+def _unshifted(digits: str) -> str:
+    padded = digits.replace(",", "/") + "=" * (-len(digits) % 4)
+    try:
+        return base64.b64decode(padded, validate=True).decode("utf-16-be")
+    except (binascii.Error, UnicodeDecodeError, ValueError) as fault:
+        raise MailboxNameMalformed("the mailbox name is not modified UTF-7") from fault
+
+
+def encode(name: str) -> bytes:
+    """Modified UTF-7 of text; not yet quoted (responses.mailbox does that)."""
+    return "".join(_encoded(name)).encode("ascii")
+
+
+def _encoded(name: str) -> Iterator[str]:
+    for run in _RUNS.finditer(name):
+        plain, ampersand, rest = run.groups()
+        if plain:
+            yield plain
+        elif ampersand:
+            yield "&-"
+        else:
+            digits = base64.b64encode(rest.encode("utf-16-be", "surrogatepass")).decode("ascii")
+            yield "&" + digits.rstrip("=").replace("/", ",") + "-"
+
+
+def parse_mailbox(lexer: Lexer) -> str:
+    """Read a mailbox argument; the name in its stored form (model.mailbox).
+
+    Raises MailboxNameMalformed, which the session answers with NO [CANNOT].
+    """
+    return mailbox_name(decode(lexer.astring()))

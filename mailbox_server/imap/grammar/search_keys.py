@@ -1,0 +1,364 @@
+"""What SEARCH asks for, as a tree (RFC 9051 §6.4.4, RFC 3501 §6.4.4, RFC 7162 §3.1.5).
+
+Read without recursion: at most 50 levels and 1,000 keys, so that a hostile search costs
+as little to refuse as it costs to send.
+"""
+
+import enum
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from functools import partial
+from typing import Final
+
+from mailbox_server.imap.grammar.dates import parse_date
+from mailbox_server.imap.grammar.faults import (
+    ArgumentsMalformed,
+    ArgumentsTooMany,
+    CharsetUnknown,
+)
+from mailbox_server.imap.grammar.flags import parse_flag
+from mailbox_server.imap.grammar.lexer import MODSEQ_MOST, Lexer
+from mailbox_server.imap.grammar.sequence_sets import By, SequenceSet, parse_sequence_set
+from mailbox_server.model.keywords import ANSWERED, DELETED, DRAFT, FLAGGED, SEEN
+from mailbox_server.store.ports import TextCriterion, TextScope
+
+DEPTH_MOST: Final = 50
+KEYS_MOST: Final = 1_000
+
+CHARSETS: Final[Mapping[str, str]] = {
+    "US-ASCII": "ascii",
+    "UTF-8": "utf-8",
+    "ISO-8859-1": "latin-1",
+    "ISO-8859-15": "iso8859-15",
+    "WINDOWS-1252": "cp1252",
+}
+"""Charset names we take, with the codec of each; the default is UTF-8."""
+
+
+class DateField(enum.Enum):
+    """Which date a DateKey compares; both without regard to time and zone."""
+
+    INTERNAL = "internal date"
+    SENT = "Date field"
+
+
+class Relation(enum.Enum):
+    """How a DateKey compares."""
+
+    BEFORE = "before"
+    ON = "on"
+    SINCE = "since"
+
+
+class Size(enum.Enum):
+    """How a SizeKey compares; neither includes equality."""
+
+    LARGER = "larger"
+    SMALLER = "smaller"
+
+
+class Recency(enum.Enum):
+    """\\Recent of RFC 3501: RECENT, OLD (not recent); NEW is RECENT and unseen."""
+
+    RECENT = "recent"
+    OLD = "old"
+
+
+@dataclass(frozen=True, slots=True)
+class AllKey:
+    """Every message."""
+
+
+@dataclass(frozen=True, slots=True)
+class NumbersKey:
+    """Messages by number or UID."""
+
+    numbers: SequenceSet
+    by: By
+
+
+@dataclass(frozen=True, slots=True)
+class FlagKey:
+    """Messages that have the flag or keyword (stored form) or, where present is False, not."""
+
+    name: str
+    present: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RecencyKey:
+    """Messages by \\Recent."""
+
+    recency: Recency
+
+
+@dataclass(frozen=True, slots=True)
+class DateKey:
+    """Messages by one of their dates."""
+
+    field: DateField
+    relation: Relation
+    day: date
+
+
+@dataclass(frozen=True, slots=True)
+class SizeKey:
+    """Messages by RFC822.SIZE."""
+
+    size: Size
+    octets: int
+
+
+@dataclass(frozen=True, slots=True)
+class TextKey:
+    """Messages by text, decoded from the search's charset."""
+
+    criterion: TextCriterion
+
+
+@dataclass(frozen=True, slots=True)
+class ModSeqKey:
+    """Messages whose modseq is at least this; the reply then carries MODSEQ."""
+
+    modseq: int
+
+
+@dataclass(frozen=True, slots=True)
+class NotKey:
+    """Messages that the key does not match."""
+
+    key: "SearchKey"
+
+
+@dataclass(frozen=True, slots=True)
+class OrKey:
+    """Messages that either key matches."""
+
+    one: "SearchKey"
+    other: "SearchKey"
+
+
+@dataclass(frozen=True, slots=True)
+class AndKey:
+    """Messages that all keys match; two or more."""
+
+    keys: tuple["SearchKey", ...]
+
+
+LeafKey = AllKey | NumbersKey | FlagKey | RecencyKey | DateKey | SizeKey | TextKey | ModSeqKey
+SearchKey = LeafKey | NotKey | OrKey | AndKey
+
+
+@dataclass(frozen=True, slots=True)
+class SearchArguments:
+    """SEARCH or UID SEARCH.
+
+    by: what the reply lists.  asks_modseq: a ModSeqKey is somewhere in the tree.
+    """
+
+    by: By
+    key: SearchKey
+    asks_modseq: bool
+
+
+class _Shape(enum.Enum):
+    LIST = "closed by a parenthesis"
+    TOP = "closed by the end"
+    NOT = "takes one key"
+    OR = "takes two keys"
+
+
+@dataclass(slots=True)
+class _Frame:
+    shape: _Shape
+    keys: list[SearchKey] = field(default_factory=list)
+
+    def folded(self) -> SearchKey | None:
+        """The key this frame stands for, or None while it wants more."""
+        if self.shape is _Shape.NOT and len(self.keys) == 1:
+            return NotKey(self.keys[0])
+        if self.shape is _Shape.OR and len(self.keys) == 2:
+            return OrKey(self.keys[0], self.keys[1])
+        return None
+
+    def closed(self) -> SearchKey:
+        return self.keys[0] if len(self.keys) == 1 else AndKey(tuple(self.keys))
+
+
+def parse_search(lexer: Lexer, by: By) -> SearchArguments:
+    """Read what follows SEARCH.
+
+    Raises ArgumentsMalformed, ArgumentsTooMany, CharsetUnknown.
+    """
+    lexer.space()
+    charset = CHARSETS["UTF-8"]
+    if lexer.match(_CHARSET) is not None:
+        charset = CHARSETS.get(lexer.astring().decode("ascii", "replace").upper(), "")
+        if not charset:
+            raise CharsetUnknown("Charset not supported")
+        lexer.space()
+    return _Reader(lexer, charset).read(by)
+
+
+class _Reader:
+    """One pass over the keys with an explicit stack."""
+
+    def __init__(self, lexer: Lexer, charset: str) -> None:
+        self.lexer = lexer
+        self._charset = charset
+        self._stack = [_Frame(_Shape.TOP)]
+        self._keys = 0
+        self._asks_modseq = False
+
+    def read(self, by: By) -> SearchArguments:
+        while True:
+            self._keys += 1
+            if self._keys > KEYS_MOST:
+                raise ArgumentsTooMany("Too many search keys")
+            if not self._opened():
+                self._deliver(self._leaf())
+                if self._ended():
+                    return SearchArguments(by, self._stack[0].closed(), self._asks_modseq)
+
+    def text(self) -> str:
+        octets = self.lexer.astring()
+        try:
+            return octets.decode(self._charset)
+        except UnicodeDecodeError as fault:
+            raise CharsetUnknown("The text does not fit the charset") from fault
+
+    def _opened(self) -> bool:
+        """Take `(`, NOT or OR, if one stands here; a key must follow it."""
+        if self.lexer.take(b"("):
+            self.lexer.skip_spaces()
+            shape = _Shape.LIST
+        elif (found := self.lexer.match(_OPERATOR)) is not None:
+            shape = _Shape.NOT if found.group(1).upper() == b"NOT" else _Shape.OR
+        else:
+            return False
+        if len(self._stack) > DEPTH_MOST:
+            raise ArgumentsTooMany("The search is nested too deeply")
+        self._stack.append(_Frame(shape))
+        return True
+
+    def _deliver(self, key: SearchKey) -> None:
+        """Give a whole key to the innermost frame; fold NOT and OR that it completes."""
+        while True:
+            frame = self._stack[-1]
+            frame.keys.append(key)
+            folded = frame.folded()
+            if folded is None:
+                return
+            self._stack.pop()
+            key = folded
+
+    def _ended(self) -> bool:
+        """Close lists; True at the end of the command, False where another key follows."""
+        while self._stack[-1].shape is _Shape.LIST:
+            spaced = self.lexer.skip_spaces()
+            if not self.lexer.take(b")"):
+                if not spaced:
+                    raise ArgumentsMalformed("Expected )")
+                return False
+            self._deliver(self._stack.pop().closed())
+        if self._stack[-1].shape is _Shape.TOP and self.lexer.at_end():
+            return True
+        self.lexer.space()
+        return False
+
+    def _leaf(self) -> SearchKey:
+        if self.lexer.peek() in _SET_START:
+            return NumbersKey(parse_sequence_set(self.lexer), By.NUMBER)
+        name = self.lexer.word()
+        plain = _PLAIN.get(name)
+        if plain is not None:
+            return plain
+        read = _WITH_ARGUMENT.get(name)
+        if read is None:
+            raise ArgumentsMalformed("Unknown search key")
+        self.lexer.space()
+        if name == "MODSEQ":
+            self._asks_modseq = True
+        return read(self)
+
+
+def _text_in(scope: TextScope) -> Callable[[_Reader], SearchKey]:
+    return lambda reader: TextKey(TextCriterion(scope, reader.text()))
+
+
+def _on(which: DateField, relation: Relation) -> Callable[[_Reader], SearchKey]:
+    return lambda reader: DateKey(which, relation, parse_date(reader.lexer))
+
+
+def _header(reader: _Reader) -> SearchKey:
+    name = reader.text()
+    reader.lexer.space()
+    return TextKey(TextCriterion(TextScope.HEADER, reader.text(), name))
+
+
+def _keyword(reader: _Reader, *, present: bool) -> SearchKey:
+    name = parse_flag(reader.lexer)
+    if name is None:
+        raise ArgumentsMalformed("Not a keyword")
+    return FlagKey(name, present)
+
+
+def _modseq(reader: _Reader) -> SearchKey:
+    """`MODSEQ 7` or `MODSEQ "/flags/\\Draft" all 7`: the entry is read and has no effect.
+
+    RFC 7162 §3.1.5 lets a server without a modseq per flag ignore it.
+    """
+    if reader.lexer.peek() == b'"':
+        reader.lexer.string()
+        reader.lexer.space()
+        if reader.lexer.word() not in ("PRIV", "SHARED", "ALL"):
+            raise ArgumentsMalformed("Unknown entry type")
+        reader.lexer.space()
+    return ModSeqKey(reader.lexer.number(MODSEQ_MOST))
+
+
+_CHARSET = re.compile(rb"(?i)CHARSET +")
+_OPERATOR = re.compile(rb"(?i)(NOT|OR) +")
+_SET_START: Final = (*(b"%d" % digit for digit in range(10)), b"*")
+
+_PLAIN: Final[Mapping[str, SearchKey]] = {
+    "ALL": AllKey(),
+    "ANSWERED": FlagKey(ANSWERED, True),
+    "DELETED": FlagKey(DELETED, True),
+    "DRAFT": FlagKey(DRAFT, True),
+    "FLAGGED": FlagKey(FLAGGED, True),
+    "NEW": AndKey((RecencyKey(Recency.RECENT), FlagKey(SEEN, False))),
+    "OLD": RecencyKey(Recency.OLD),
+    "RECENT": RecencyKey(Recency.RECENT),
+    "SEEN": FlagKey(SEEN, True),
+    "UNANSWERED": FlagKey(ANSWERED, False),
+    "UNDELETED": FlagKey(DELETED, False),
+    "UNDRAFT": FlagKey(DRAFT, False),
+    "UNFLAGGED": FlagKey(FLAGGED, False),
+    "UNSEEN": FlagKey(SEEN, False),
+}
+
+_WITH_ARGUMENT: Final[Mapping[str, Callable[[_Reader], SearchKey]]] = {
+    "BCC": _text_in(TextScope.BCC),
+    "BEFORE": _on(DateField.INTERNAL, Relation.BEFORE),
+    "BODY": _text_in(TextScope.BODY),
+    "CC": _text_in(TextScope.CC),
+    "FROM": _text_in(TextScope.FROM),
+    "HEADER": _header,
+    "KEYWORD": partial(_keyword, present=True),
+    "LARGER": lambda reader: SizeKey(Size.LARGER, reader.lexer.number(MODSEQ_MOST)),
+    "MODSEQ": _modseq,
+    "ON": _on(DateField.INTERNAL, Relation.ON),
+    "SENTBEFORE": _on(DateField.SENT, Relation.BEFORE),
+    "SENTON": _on(DateField.SENT, Relation.ON),
+    "SENTSINCE": _on(DateField.SENT, Relation.SINCE),
+    "SINCE": _on(DateField.INTERNAL, Relation.SINCE),
+    "SMALLER": lambda reader: SizeKey(Size.SMALLER, reader.lexer.number(MODSEQ_MOST)),
+    "SUBJECT": _text_in(TextScope.SUBJECT),
+    "TEXT": _text_in(TextScope.TEXT),
+    "TO": _text_in(TextScope.TO),
+    "UID": lambda reader: NumbersKey(parse_sequence_set(reader.lexer), By.UID),
+    "UNKEYWORD": partial(_keyword, present=False),
+}

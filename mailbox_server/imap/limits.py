@@ -1,0 +1,37 @@
+"""How much one IMAP connection may cost; octets and seconds."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class ImapLimits:
+    """Limits of one connection.
+
+    line_octets: all lines of one command together, literals apart; before login the other.
+    literal_octets: all literals of one command together, but for messages.
+    message_octets: one message of APPEND; a LITERAL+ above it is swallowed up to
+        swallow_octets, beyond which the connection ends.
+    backlog_octets: received and not yet executed; above it reading pauses.
+    unsent_octets: written and not yet taken by the network; above it execution pauses.
+    bad_in_a_row: commands in a row that cannot be read before the connection ends.
+    failed_logins: in one connection.
+    login_seconds: from connecting to login.  idle_seconds: between commands and in IDLE, at
+        least 30 minutes (RFC 9051 §5.4).  literal_seconds: without any octet of a command or
+        literal that has begun.  stalled_seconds: without the peer taking any octet.
+    """
+
+    line_octets: int = 64 * 1024
+    line_octets_before_login: int = 8 * 1024
+    literal_octets: int = 1024 * 1024
+    literal_octets_before_login: int = 4 * 1024
+    literals_a_command: int = 256
+    message_octets: int = 64 * 1024 * 1024
+    swallow_octets: int = 256 * 1024 * 1024
+    backlog_octets: int = 64 * 1024
+    unsent_octets: int = 64 * 1024
+    bad_in_a_row: int = 20
+    failed_logins: int = 3
+    login_seconds: float = 120.0
+    idle_seconds: float = 31 * 60.0
+    literal_seconds: float = 5 * 60.0
+    stalled_seconds: float = 5 * 60.0

@@ -1,0 +1,103 @@
+"""Everything that leaves for the client is put into octets here, safe against injection.
+
+Text of status lines comes from us and is cut to printable ASCII; what came from mail or
+from clients goes through string(), which quotes it or makes it a literal.
+"""
+
+import enum
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from mailbox_server.imap.grammar.mailbox_names import encode
+
+CRLF: Final = b"\r\n"
+QUOTED_MOST: Final = 1_000
+
+_ASTRING_ATOM = re.compile(rb'[^\x00-\x20\x7f-\xff(){%*"\\]+\Z')
+_UNQUOTABLE = re.compile(rb"[\x00\r\n\x80-\xff]")
+_TO_ESCAPE = re.compile(rb'(["\\])')
+_NOT_PRINTABLE = re.compile(r"[^ -~]")
+
+
+class Status(enum.Enum):
+    """How a command ended (RFC 9051 §7.1)."""
+
+    OK = b"OK"
+    NO = b"NO"
+    BAD = b"BAD"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The tagged reply of a command, without its tag.
+
+    text: our words, never the peer's.  code: what stands between brackets, ready octets
+    without them; b"" for none.
+    """
+
+    status: Status
+    text: str
+    code: bytes = b""
+
+
+def ok(text: str, code: bytes = b"") -> Outcome:
+    """The command was done."""
+    return Outcome(Status.OK, text, code)
+
+
+def no(text: str, code: bytes = b"") -> Outcome:
+    """The command was understood and not done."""
+    return Outcome(Status.NO, text, code)
+
+
+def bad(text: str, code: bytes = b"") -> Outcome:
+    """The command was not understood."""
+    return Outcome(Status.BAD, text, code)
+
+
+def status_line(tag: bytes, outcome: Outcome) -> bytes:
+    """One line, CRLF included; tag b"*" makes it untagged."""
+    text = _NOT_PRINTABLE.sub("?", outcome.text) or "-"
+    code = b"[" + outcome.code + b"] " if outcome.code else b""
+    return tag + b" " + outcome.status.value + b" " + code + text.encode("ascii") + CRLF
+
+
+def untagged(line: bytes) -> bytes:
+    """`* line`, CRLF included; line is made of ready pieces."""
+    return b"* " + line + CRLF
+
+
+def string(octets: bytes) -> bytes:
+    """A quoted string where that is possible and short, else a literal (RFC 9051 §4.3)."""
+    if len(octets) > QUOTED_MOST or _UNQUOTABLE.search(octets):
+        return literal(octets)
+    return b'"' + _TO_ESCAPE.sub(rb"\\\1", octets) + b'"'
+
+
+def literal(octets: bytes) -> bytes:
+    """A literal."""
+    return b"{%d}\r\n" % len(octets) + octets
+
+
+def nstring(octets: bytes | None) -> bytes:
+    """A string, or NIL."""
+    return b"NIL" if octets is None else string(octets)
+
+
+def astring(octets: bytes) -> bytes:
+    """An atom where the octets are one, else a string."""
+    if _ASTRING_ATOM.match(octets) and octets.upper() != b"NIL":
+        return octets
+    return string(octets)
+
+
+def mailbox(name: str) -> bytes:
+    """A mailbox name as LIST, STATUS and their like write it: modified UTF-7, a string."""
+    return string(encode(name))
+
+
+def flag_list(names: Iterable[str]) -> bytes:
+    """`(\\Seen $Junk)`; names in stored form are atoms, so they need no quotes."""
+    return b"(" + " ".join(names).encode("ascii") + b")"

@@ -1,0 +1,131 @@
+"""What a session expects of a selected mailbox and of those who open it.
+
+`imap/views.py` and `imap/selected_view.py` are the implementation; commands and session
+see these protocols only.  A SelectedView belongs to one session.  It answers from what
+this session has been told: message numbers 1 to count never move except through untold().
+"""
+
+import enum
+from collections.abc import Callable, Iterator, Sequence
+from typing import Protocol
+
+from mailbox_server.imap.grammar.sequence_sets import By, SequenceSet
+from mailbox_server.model.errors import BadInput
+from mailbox_server.model.ids import AccountId, MailboxId
+from mailbox_server.model.mailbox import Mailbox
+
+
+class NumberBeyond(BadInput):
+    """A message number above those this session knows; answered with BAD (RFC 9051 §2.3.1.2)."""
+
+
+class Access(enum.Enum):
+    """How a mailbox was selected."""
+
+    READ_WRITE = "SELECT"
+    READ_ONLY = "EXAMINE"
+
+
+class Tells(enum.Enum):
+    """Which untold changes may leave before a command's tagged reply (RFC 9051 §7.5.1).
+
+    NO_EXPUNGE is for FETCH, STORE and SEARCH by number: while one runs, numbers stand.
+    """
+
+    EVERYTHING = "everything"
+    NO_EXPUNGE = "no expunge"
+    NOTHING = "nothing"
+
+
+class ModSeqs(enum.Enum):
+    """Whether FETCH lines carry MODSEQ: they do once CONDSTORE was enabled (RFC 7162 §3.2)."""
+
+    SHOWN = "shown"
+    HIDDEN = "hidden"
+
+
+class SelectedView(Protocol):
+    """One session's sight of one mailbox."""
+
+    @property
+    def mailbox(self) -> Mailbox:
+        """The mailbox as of the last refresh: UIDVALIDITY, UIDNEXT, HIGHESTMODSEQ from one
+        snapshot with the messages."""
+
+    @property
+    def access(self) -> Access:
+        """How it was selected."""
+
+    @property
+    def gone(self) -> bool:
+        """Whether the mailbox was deleted while selected; the session then ends with BYE."""
+
+    @property
+    def count(self) -> int:
+        """Messages this session was told of, EXISTS; untold expunges are still among them."""
+
+    @property
+    def recent(self) -> int:
+        """Messages that are \\Recent in this session (RFC 3501 §2.3.2)."""
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """System flags and the keywords in use, for FLAGS (RFC 9051 §7.3.5)."""
+
+    @property
+    def permanent_flags(self) -> tuple[str, ...]:
+        """For PERMANENTFLAGS: () where read-only, `\\*` last while keywords may be made."""
+
+    def first_unseen(self) -> int | None:
+        """The number of the first message without \\Seen (RFC 3501 §7.1 UNSEEN)."""
+
+    def uid_at(self, number: int) -> int:
+        """The UID of message 1 to count."""
+
+    def number_of(self, uid: int) -> int | None:
+        """The message number of a UID, or None where this session does not know it."""
+
+    def uids(self, numbers: SequenceSet, by: By) -> Sequence[int]:
+        """The known UIDs meant, ascending, each once; `*` is the last message known.
+
+        UIDs that do not exist are silently left out; of message numbers none may be
+        missing: raises NumberBeyond.
+        """
+
+    async def refresh(self) -> None:
+        """Catch up with the store; numbers stand, changes wait in untold().
+
+        Raises StoreUnavailable.
+        """
+
+    def has_untold(self, tells: Tells) -> bool:
+        """Whether untold(tells, ...) would yield anything."""
+
+    def untold(self, tells: Tells, modseqs: ModSeqs) -> Iterator[bytes]:
+        """Tell what changed: whole untagged lines in blocks of at most 64 KiB.
+
+        EXPUNGE first (each number as it is at that moment), then EXISTS and RECENT, then
+        FETCH with UID, FLAGS and, if shown, MODSEQ.  What was yielded counts as told.
+        Nothing is yielded for Tells.NOTHING.
+        """
+
+    async def close(self) -> None:
+        """Let go; silent the second time.  Expunges nothing."""
+
+
+class Views(Protocol):
+    """Who opens selected views; one for the whole process."""
+
+    async def open(
+        self,
+        account: AccountId,
+        mailbox: MailboxId,
+        access: Access,
+        ring: Callable[[], None],
+    ) -> SelectedView:
+        """Open a view from one snapshot; READ_WRITE claims \\Recent.
+
+        ring is called in the event loop whenever refresh would find something new; it must
+        not be relied on for correctness, and never rings after close.
+        Raises MailboxMissing, StoreUnavailable.
+        """

@@ -1,0 +1,253 @@
+"""What one IMAP client may do now, and what commands act upon; no socket and no parsing.
+
+A command handler is `async def handle(session, arguments) -> Outcome`.  It writes untagged
+lines through respond() (a few short lines) or send() (blocks of up to 64 KiB, waits while
+the network is slow) and returns the tagged reply.  Errors of model.errors may leave it:
+imap.refusals turns them into replies.  After the handler, the conversation tells the
+changes that the command's row allows and then writes the tagged line.
+
+APPEND streams: its handler is called when the first message literal has been announced and
+pulls the octets through session.literals.
+"""
+
+import enum
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from mailbox_server.imap.grammar.append import AppendMessage
+from mailbox_server.imap.limits import ImapLimits
+from mailbox_server.imap.responses import CRLF, untagged
+from mailbox_server.imap.selected import Access, ModSeqs, SelectedView, Tells, Views
+from mailbox_server.model.account import Account
+from mailbox_server.model.address import IpAddress
+from mailbox_server.model.mailbox import Mailbox
+from mailbox_server.model.ports import Clock, Entropy, Events
+from mailbox_server.store.ports import Store
+
+
+class State(enum.Enum):
+    """RFC 9051 §3."""
+
+    NOT_AUTHENTICATED = "not authenticated"
+    AUTHENTICATED = "authenticated"
+    SELECTED = "selected"
+    LOGOUT = "logout"
+
+
+class Security(enum.Enum):
+    """What protects the connection."""
+
+    PLAIN = "plain"
+    TLS = "tls"
+
+
+class Extension(enum.Enum):
+    """What ENABLE can turn on; the value is its capability name (RFC 5161)."""
+
+    CONDSTORE = "CONDSTORE"
+
+
+class Ended(Exception):
+    """The connection is over: lost, timed out or shut down.  Handlers let it pass."""
+
+
+class MessageLiterals(Protocol):
+    """The message literals of the APPEND being handled, pulled one after the other.
+
+        message = arguments.first
+        while message is not None:
+            ... refuse by returning an Outcome or raising, before accept() ...
+            await literals.accept()
+            async for octets in literals.blocks(): ...
+            message = await literals.next_message()
+
+    When the handler ends early, what a LITERAL+ still sends is swallowed.
+    """
+
+    async def accept(self) -> None:
+        """Ask for the announced literal; sends `+` where the client waits for it."""
+
+    def blocks(self) -> AsyncIterator[bytes]:
+        """The literal's octets as they arrive, at most 64 KiB each, size octets in all."""
+
+    async def next_message(self) -> AppendMessage | None:
+        """The next message announced, or None at the end of the command.
+
+        Raises ArgumentsMalformed and its kin where what follows cannot be read.
+        """
+
+
+class Channel(Protocol):
+    """The session's way to its client; the conversation is one."""
+
+    def write(self, octets: bytes) -> None:
+        """Queue octets."""
+
+    async def drained(self) -> None:
+        """Wait while more than limits.unsent_octets wait.  Raises Ended."""
+
+    async def line(self) -> bytes:
+        """The client's next line as it is, without its end: a SASL response, DONE.
+
+        Raises Ended; ArgumentsMalformed where it is too long.
+        """
+
+    async def line_or_ring(self) -> bytes | None:
+        """As line(); None as soon as the selected mailbox may have changed."""
+
+    def ring(self) -> None:
+        """Wake line_or_ring()."""
+
+    async def start_tls(self) -> None:
+        """Drop what was received in plain, shake hands.  Raises Ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What all sessions share.
+
+    plaintext_login: whether a loopback peer may send its password without TLS.
+    """
+
+    store: Store
+    views: Views
+    clock: Clock
+    entropy: Entropy
+    events: Events
+    limits: ImapLimits
+
+
+class Session:
+    """One client's conversation.
+
+    services, connection (the id in the log), peer (None on a UNIX socket) and security say
+    where we are; account and selected are set by login and SELECT.
+    """
+
+    def __init__(
+        self,
+        services: Services,
+        channel: Channel,
+        literals: MessageLiterals,
+        *,
+        connection: str,
+        peer: IpAddress | None,
+        security: Security,
+    ) -> None:
+        self.services = services
+        self.channel = channel
+        self.literals = literals
+        self.connection = connection
+        self.peer = peer
+        self.security = security
+        self.selected: SelectedView | None = None
+        self.enabled: set[Extension] = set()
+        self.failed_logins = 0
+        self._account: Account | None = None
+        self._logged_out = False
+
+    @property
+    def store(self) -> Store:
+        """The store."""
+        return self.services.store
+
+    @property
+    def limits(self) -> ImapLimits:
+        """The connection's limits."""
+        return self.services.limits
+
+    @property
+    def state(self) -> State:
+        """Which commands are allowed."""
+        if self._logged_out:
+            return State.LOGOUT
+        if self._account is None:
+            return State.NOT_AUTHENTICATED
+        return State.AUTHENTICATED if self.selected is None else State.SELECTED
+
+    @property
+    def account(self) -> Account:
+        """Who is logged in; only for commands of the authenticated states."""
+        if self._account is None:
+            raise LookupError("nobody is logged in")
+        return self._account
+
+    @property
+    def view(self) -> SelectedView:
+        """The selected mailbox; only for commands of the selected state."""
+        if self.selected is None:
+            raise LookupError("no mailbox is selected")
+        return self.selected
+
+    @property
+    def writable_view(self) -> SelectedView | None:
+        """The selected mailbox where it was selected to be changed, else None."""
+        return self.view if self.view.access is Access.READ_WRITE else None
+
+    def log_in(self, account: Account) -> None:
+        """Who is there."""
+        self._account = account
+
+    def log_out(self) -> None:
+        """After the tagged reply the connection ends."""
+        self._logged_out = True
+
+    # ------------------------------------------------------------ speaking
+
+    def respond(self, line: bytes) -> None:
+        """Write `* line`; a few short ones, for what does not grow with the mailbox."""
+        self.channel.write(untagged(line))
+
+    async def send(self, octets: bytes) -> None:
+        """Write ready octets, CRLF included, and wait while the network is behind."""
+        self.channel.write(octets)
+        await self.channel.drained()
+
+    async def ask(self, challenge: bytes = b"") -> bytes:
+        """Write `+ challenge` and return the client's line.
+
+        The space stays even where the challenge is empty: Thunderbird waits for it.
+        """
+        self.channel.write(b"+ " + challenge + CRLF)
+        return await self.channel.line()
+
+    # ------------------------------------------------------------ the selected mailbox
+
+    @property
+    def modseqs(self) -> ModSeqs:
+        """Whether FETCH lines carry MODSEQ."""
+        return ModSeqs.SHOWN if Extension.CONDSTORE in self.enabled else ModSeqs.HIDDEN
+
+    def enable_condstore(self) -> None:
+        """A CONDSTORE enabling command was seen (RFC 7162 §3.1).
+
+        Where that happens in a selected mailbox, the client is told its HIGHESTMODSEQ.
+        """
+        if Extension.CONDSTORE in self.enabled:
+            return
+        self.enabled.add(Extension.CONDSTORE)
+        if self.selected is not None:
+            modseq = self.selected.mailbox.highest_modseq
+            self.respond(b"OK [HIGHESTMODSEQ %d] Modseqs from now on" % modseq)
+
+    async def select(self, mailbox: Mailbox, access: Access) -> SelectedView:
+        """Open mailbox as the selected one; the one before must be deselected."""
+        self.selected = await self.services.views.open(
+            self.account.id, mailbox.id, access, self.channel.ring
+        )
+        return self.selected
+
+    async def deselect(self) -> None:
+        """Let go of the selected mailbox, if any."""
+        selected, self.selected = self.selected, None
+        if selected is not None:
+            await selected.close()
+
+    async def tell(self, tells: Tells) -> None:
+        """Catch up with the store and write what the client may hear now."""
+        if self.selected is None or tells is Tells.NOTHING:
+            return
+        await self.selected.refresh()
+        for block in self.selected.untold(tells, self.modseqs):
+            await self.send(block)
