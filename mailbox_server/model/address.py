@@ -20,6 +20,15 @@ from mailbox_server.model.errors import AddressMalformed, DomainMalformed
 
 IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
+
+def parse_ip(text: str) -> IpAddress | None:
+    """Read an IP address without brackets or zone; None where it is none."""
+    try:
+        return None if "%" in text else ipaddress.ip_address(text)
+    except ValueError:
+        return None
+
+
 LOCALPART_OCTETS: Final = 64
 DOMAIN_OCTETS: Final = 255
 PATH_OCTETS: Final = 256

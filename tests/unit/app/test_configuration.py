@@ -1,4 +1,4 @@
-"""The configuration file is read strictly and its faults are told with file, key and expectation."""
+"""The configuration file is read strictly, and its faults are told with file and key."""
 
 from pathlib import Path
 

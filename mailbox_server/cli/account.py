@@ -1,0 +1,98 @@
+"""`account add|list|password|quota|disable|remove`."""
+
+import sys
+
+import click
+
+from mailbox_server.cli.operator import ask
+from mailbox_server.cli.outcome import Surroundings, said, show_rows
+from mailbox_server.cli.sizes import SIZE
+from mailbox_server.ops import requests
+
+_COLUMNS = (
+    ("ADDRESS", "address"),
+    ("STATE", "state"),
+    ("MESSAGES", "messages"),
+    ("HOLDS", "octets"),
+    ("QUOTA", "quota_octets"),
+    ("SINCE", "created"),
+)
+
+
+def read_password() -> str:
+    """A password from a prompt, typed twice, or one line of standard input.
+
+    It is never taken from the command line, where other users could see it.
+    """
+    if sys.stdin.isatty():
+        return str(click.prompt("Password", hide_input=True, confirmation_prompt=True))
+    password = sys.stdin.readline(4096).rstrip("\r\n")
+    if not password:
+        raise click.UsageError("a password was expected on standard input")
+    return password
+
+
+@click.group("account")
+def verb() -> None:
+    """Accounts: who has mailboxes here."""
+
+
+@verb.command("add")
+@click.argument("address")
+@click.option("--quota", type=SIZE, default="0", help="For example 5G; 0 is unlimited.")
+@click.option("--no-password", is_flag=True, help="Only app passwords (token add) log in.")
+@click.pass_obj
+def add(surroundings: Surroundings, address: str, quota: int, no_password: bool) -> None:
+    """Open an account for ADDRESS; the password is prompted or read from standard input."""
+    password = None if no_password else read_password()
+    rows = ask(surroundings, requests.AccountAdd(address, password, quota))
+    show_rows(rows, _COLUMNS, surroundings)
+
+
+@verb.command("list")
+@click.option("--domain", help="Only accounts of this domain.")
+@click.pass_obj
+def list_accounts(surroundings: Surroundings, domain: str | None) -> None:
+    """List accounts."""
+    show_rows(ask(surroundings, requests.AccountList(domain)), _COLUMNS, surroundings)
+
+
+@verb.command("password")
+@click.argument("address")
+@click.pass_obj
+def password(surroundings: Surroundings, address: str) -> None:
+    """Set a new password, prompted or read from standard input."""
+    ask(surroundings, requests.AccountPassword(address, read_password()))
+    said(f"{address} has a new password", surroundings)
+
+
+@verb.command("quota")
+@click.argument("address")
+@click.argument("quota", type=SIZE)
+@click.pass_obj
+def quota(surroundings: Surroundings, address: str, quota: int) -> None:
+    """Let ADDRESS hold at most QUOTA, for example 5G; 0 is unlimited."""
+    ask(surroundings, requests.AccountQuota(address, quota))
+    said(f"{address} has a new quota", surroundings)
+
+
+@verb.command("disable")
+@click.argument("address")
+@click.option("--undo", is_flag=True, help="Allow logins again.")
+@click.pass_obj
+def disable(surroundings: Surroundings, address: str, undo: bool) -> None:
+    """Refuse logins of ADDRESS; its mail still arrives."""
+    ask(surroundings, requests.AccountDisable(address, not undo))
+    said(f"{address} may {'log in again' if undo else 'no longer log in'}", surroundings)
+
+
+@verb.command("remove")
+@click.argument("address")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.pass_obj
+def remove(surroundings: Surroundings, address: str, yes: bool) -> None:
+    """Remove the account and all its mail, for good."""
+    if not yes:
+        click.confirm(f"Remove {address} and all its mail?", abort=True)
+    ask(surroundings, requests.AccountRemove(address))
+    said(f"{address} is removed", surroundings)

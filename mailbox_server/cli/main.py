@@ -1,0 +1,93 @@
+"""The command line: global options, the table of verbs, exit codes.
+
+A verb's module is imported when it is called, so that `--help` and small verbs stay quick;
+this is one of the two places where an import is not at the head of a file.
+"""
+
+import importlib
+import sys
+from pathlib import Path
+from typing import Final
+
+import click
+
+from mailbox_server import __version__
+from mailbox_server.cli.outcome import Surroundings, exit_with
+from mailbox_server.model.errors import MailboxServerFault
+
+DEFAULT_CONFIG: Final = "/etc/mailbox-server/config.toml"
+
+VERBS: Final = (
+    ("serve", "mailbox_server.cli.serve", "Run the server."),
+    ("try", "mailbox_server.cli.try_out", "Run a demonstration on loopback, no root needed."),
+    ("domain", "mailbox_server.cli.domain", "Domains this server answers for."),
+    ("account", "mailbox_server.cli.account", "Accounts: who has mailboxes here."),
+    ("alias", "mailbox_server.cli.alias", "Addresses that stand for others."),
+    ("mailbox", "mailbox_server.cli.mailbox", "Mailboxes of an account."),
+    ("message", "mailbox_server.cli.message", "Messages: list, show, raw, import."),
+    ("config", "mailbox_server.cli.config", "The configuration file."),
+    ("store", "mailbox_server.cli.store", "The mailbox store: check, migrate."),
+    ("token", "mailbox_server.cli.token", "App passwords of an account."),
+)
+
+
+class _VerbTable(click.Group):
+    """A group whose members come from VERBS."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [name for name, _, _ in VERBS]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        for name, module, _ in VERBS:
+            if name == cmd_name:
+                command = importlib.import_module(module).verb
+                assert isinstance(command, click.Command)
+                return command
+        return None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Verbs"):
+            formatter.write_dl([(name, help_text) for name, _, help_text in VERBS])
+
+
+@click.group(
+    cls=_VerbTable,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Exit codes: 0 done, 1 refused, 2 wrong usage, 3 trouble that may pass, "
+    "4 configuration unusable, 5 a fault of this program, 130 interrupted.",
+)
+@click.option(
+    "--config",
+    "config",
+    type=click.Path(path_type=Path, dir_okay=False),
+    envvar="MAILBOX_SERVER_CONFIG",
+    default=DEFAULT_CONFIG,
+    show_default=True,
+    help="The configuration file.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
+@click.version_option(__version__, prog_name="mailbox-server")
+@click.pass_context
+def commands(context: click.Context, config: Path, as_json: bool) -> None:
+    """An all-in-one personal mail server."""
+    context.obj = Surroundings(config, as_json)
+
+
+def main() -> None:
+    """Run the command line and end the process with a meaningful exit code."""
+    try:
+        commands.main(standalone_mode=False)
+    except click.exceptions.Exit as ended:
+        sys.exit(ended.exit_code)
+    except click.Abort:
+        exit_with("interrupted", 130)
+    except click.ClickException as wrong:
+        wrong.show()
+        sys.exit(wrong.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(1)
+    except MailboxServerFault as fault:
+        exit_with(str(fault), fault)

@@ -1,0 +1,30 @@
+"""Sizes as people write them: `500M`, `5GiB`, `1048576`."""
+
+import re
+from types import MappingProxyType
+from typing import Any, Final
+
+import click
+
+_SIZE: Final = re.compile(r"(\d{1,15})(?:([KMGT])(?:I?B)?)?\Z")
+_UNITS: Final = MappingProxyType({None: 0, "K": 10, "M": 20, "G": 30, "T": 40})
+
+
+class _Size(click.ParamType):
+    """A number of octets, with K, M, G or T for powers of 1,024."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if isinstance(value, int):
+            return value
+        match = _SIZE.match(str(value).strip().upper())
+        if match is None:
+            self.fail(f"{value!r} is not a size such as 500M or 5G", param, ctx)
+        octets = int(match[1]) << _UNITS[match[2]]
+        if octets >= 1 << 62:
+            self.fail(f"{value!r} is too large", param, ctx)
+        return octets
+
+
+SIZE: Final = _Size()

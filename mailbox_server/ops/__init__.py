@@ -1,0 +1,1 @@
+"""Running the appliance: administration, the control socket, quickstart, events."""

@@ -1,0 +1,356 @@
+"""Do what an operator asks: one function a request, all through the store's door.
+
+The same functions serve the control socket of a running server and a verb that holds the
+data folder itself.  Domain errors come back as Failure with the error's name; what we did
+not foresee leaves as an exception, for the caller to log.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import Final
+
+from mailbox_server.auth.passwords import Passwords
+from mailbox_server.auth.token_secrets import new_secret, secret_digest
+from mailbox_server.model.account import Account, AccountState, Alias, HostedDomain, Scope, Token
+from mailbox_server.model.address import Address, Domain
+from mailbox_server.model.errors import (
+    AccountMissing,
+    AliasMissing,
+    BadInput,
+    MailboxServerFault,
+    Unavailable,
+)
+from mailbox_server.model.ids import TokenId, mailbox_object_id
+from mailbox_server.model.ports import Clock, Entropy
+from mailbox_server.ops import message_verbs, requests
+from mailbox_server.store.integrity import check_store
+from mailbox_server.store.ports import ReadTx, Store, WriteTx
+
+Stream = AsyncIterator[bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Administration:
+    """The operator's hands on the store.
+
+    upload is the stream behind a request that carries octets; download is called with each
+    block of a request that returns octets and may wait.
+    """
+
+    store: Store
+    passwords: Passwords
+    clock: Clock
+    entropy: Entropy
+
+    async def perform(
+        self,
+        request: requests.Request,
+        upload: Stream,
+        download: Callable[[bytes], Awaitable[None]],
+    ) -> requests.Answer:
+        """Carry out one request."""
+        try:
+            if isinstance(request, requests.MessageImport):
+                row = await message_verbs.import_message(self.store, self.clock, request, upload)
+                return requests.Rows([row])
+            if isinstance(request, requests.MessageRaw):
+                await message_verbs.send_raw(self.store, request, download)
+                return requests.Rows()
+            return requests.Rows(await _VERBS[type(request)](self, request))
+        except MailboxServerFault as fault:
+            return requests.Failure(
+                type(fault).__name__, str(fault), isinstance(fault, Unavailable)
+            )
+
+
+def _instant(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.astimezone(UTC).isoformat(timespec="seconds")
+
+
+def _expiry(text: str | None, now: datetime) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise BadInput(f"{text!r:.40} is not a date such as 2030-12-31") from error
+    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    if moment <= now:
+        raise BadInput(f"{text} is in the past")
+    return moment
+
+
+def account_of(tx: ReadTx, text: str) -> Account:
+    """The account of that address.  Raises AccountMissing, AddressMalformed."""
+    account = tx.accounts.find(Address.parse(text))
+    if account is None:
+        raise AccountMissing(f"no account {text}")
+    return account
+
+
+def _quota(octets: int) -> int:
+    if not 0 <= octets < 1 << 62:
+        raise BadInput("the quota is a number of octets from 0 (unlimited)")
+    return octets
+
+
+def _password(text: str) -> str:
+    if not text:
+        raise BadInput("the password is empty")
+    if len(text.encode("utf-8", "surrogatepass")) > 1024:
+        raise BadInput("the password is longer than 1,024 octets")
+    return text
+
+
+# ---------------------------------------------------------------- domains
+
+
+def _domain_row(hosted: HostedDomain) -> requests.DomainRow:
+    return requests.DomainRow(
+        hosted.domain.unicode,
+        None if hosted.catch_all is None else str(hosted.catch_all),
+        _instant(hosted.created) or "",
+    )
+
+
+async def _domain_add(self: Administration, asked: requests.DomainAdd) -> list[requests.AnyRow]:
+    domain = Domain.parse(asked.domain)
+    catch_all = None if asked.catch_all is None else Address.parse(asked.catch_all)
+    now = self.clock.now()
+    return [_domain_row(await self.store.write(lambda tx: tx.domains.add(domain, catch_all, now)))]
+
+
+async def _domain_list(self: Administration, _: requests.DomainList) -> list[requests.AnyRow]:
+    return [_domain_row(hosted) for hosted in await self.store.read(lambda tx: tx.domains.all())]
+
+
+async def _domain_remove(
+    self: Administration, asked: requests.DomainRemove
+) -> list[requests.AnyRow]:
+    domain = Domain.parse(asked.domain)
+    await self.store.write(lambda tx: tx.domains.remove(domain))
+    return []
+
+
+# ---------------------------------------------------------------- accounts
+
+
+def _account_row(tx: ReadTx, account: Account) -> requests.AccountRow:
+    usage = tx.accounts.usage(account.id)
+    return requests.AccountRow(
+        str(account.address),
+        account.state.value,
+        usage.messages,
+        usage.octets,
+        account.quota_octets,
+        _instant(account.created) or "",
+    )
+
+
+async def _account_add(self: Administration, asked: requests.AccountAdd) -> list[requests.AnyRow]:
+    address, quota = Address.parse(asked.address), _quota(asked.quota_octets)
+    credentials = None
+    if asked.password is not None:
+        credentials = await asyncio.to_thread(self.passwords.credentials, _password(asked.password))
+    now = self.clock.now()
+    await self.store.write(lambda tx: tx.accounts.add(address, credentials, quota, now))
+    return [await self.store.read(lambda tx: _account_row(tx, account_of(tx, asked.address)))]
+
+
+async def _account_list(self: Administration, asked: requests.AccountList) -> list[requests.AnyRow]:
+    domain = None if asked.domain is None else Domain.parse(asked.domain)
+    return await self.store.read(
+        lambda tx: [_account_row(tx, account) for account in tx.accounts.all(domain)]
+    )
+
+
+async def _account_password(
+    self: Administration, asked: requests.AccountPassword
+) -> list[requests.AnyRow]:
+    await self.store.read(lambda tx: account_of(tx, asked.address))
+    credentials = await asyncio.to_thread(self.passwords.credentials, _password(asked.password))
+    await self.store.write(
+        lambda tx: tx.accounts.set_credentials(account_of(tx, asked.address).id, credentials)
+    )
+    return []
+
+
+async def _account_quota(
+    self: Administration, asked: requests.AccountQuota
+) -> list[requests.AnyRow]:
+    quota = _quota(asked.quota_octets)
+    await self.store.write(
+        lambda tx: tx.accounts.set_quota(account_of(tx, asked.address).id, quota)
+    )
+    return []
+
+
+async def _account_disable(
+    self: Administration, asked: requests.AccountDisable
+) -> list[requests.AnyRow]:
+    state = AccountState.DISABLED if asked.disabled else AccountState.ACTIVE
+    await self.store.write(
+        lambda tx: tx.accounts.set_state(account_of(tx, asked.address).id, state)
+    )
+    return []
+
+
+async def _account_remove(
+    self: Administration, asked: requests.AccountRemove
+) -> list[requests.AnyRow]:
+    await self.store.write(lambda tx: tx.accounts.remove(account_of(tx, asked.address).id))
+    return []
+
+
+# ---------------------------------------------------------------- aliases
+
+
+def _alias_row(alias: Alias) -> requests.AliasRow:
+    return requests.AliasRow(
+        str(alias.address),
+        [str(target) for target in alias.targets],
+        _instant(alias.created) or "",
+    )
+
+
+async def _alias_add(self: Administration, asked: requests.AliasAdd) -> list[requests.AnyRow]:
+    address = Address.parse(asked.address)
+    targets = list(dict.fromkeys(Address.parse(target) for target in asked.targets))
+    if not targets:
+        raise BadInput("an alias needs at least one target")
+    now = self.clock.now()
+    return [_alias_row(await self.store.write(lambda tx: tx.aliases.add(address, targets, now)))]
+
+
+async def _alias_list(self: Administration, asked: requests.AliasList) -> list[requests.AnyRow]:
+    domain = None if asked.domain is None else Domain.parse(asked.domain)
+    return [_alias_row(a) for a in await self.store.read(lambda tx: tx.aliases.all(domain))]
+
+
+async def _alias_remove(self: Administration, asked: requests.AliasRemove) -> list[requests.AnyRow]:
+    address = Address.parse(asked.address)
+
+    def remove(tx: WriteTx) -> None:
+        alias = tx.aliases.find(address)
+        if alias is None:
+            raise AliasMissing(f"no alias {address}")
+        tx.aliases.remove(alias.id)
+
+    await self.store.write(remove)
+    return []
+
+
+# ---------------------------------------------------------------- mailboxes and messages
+
+
+async def _mailbox_list(self: Administration, asked: requests.MailboxList) -> list[requests.AnyRow]:
+    def rows(tx: ReadTx) -> list[requests.AnyRow]:
+        found: list[requests.AnyRow] = []
+        for mailbox in tx.mailboxes.all(account_of(tx, asked.address).id):
+            status = tx.mailboxes.status(mailbox.id)
+            found.append(
+                requests.MailboxRow(
+                    mailbox_object_id(mailbox.id),
+                    mailbox.name,
+                    mailbox.role.value if mailbox.role else None,
+                    status.messages,
+                    status.unseen,
+                    status.octets,
+                    mailbox.uid_next,
+                    mailbox.subscribed,
+                )
+            )
+        return found
+
+    return await self.store.read(rows)
+
+
+async def _message_list(self: Administration, asked: requests.MessageList) -> list[requests.AnyRow]:
+    return await message_verbs.list_messages(self.store, asked)
+
+
+async def _message_show(self: Administration, asked: requests.MessageShow) -> list[requests.AnyRow]:
+    return [await message_verbs.show_message(self.store, asked)]
+
+
+# ---------------------------------------------------------------- tokens and the store
+
+
+def _token_row(token: Token, secret: str | None = None) -> requests.TokenRow:
+    return requests.TokenRow(
+        token.id,
+        token.name,
+        token.scope.value,
+        _instant(token.created) or "",
+        _instant(token.expires),
+        _instant(token.last_used),
+        secret,
+    )
+
+
+async def _token_add(self: Administration, asked: requests.TokenAdd) -> list[requests.AnyRow]:
+    try:
+        scope = Scope(asked.scope)
+    except ValueError as error:
+        raise BadInput(f"{asked.scope!r:.40} is no scope: read, send or all") from error
+    now = self.clock.now()
+    expires = _expiry(asked.expires, now)
+    secret = new_secret(self.entropy)
+    token = await self.store.write(
+        lambda tx: tx.tokens.add(
+            account_of(tx, asked.address).id,
+            asked.name[:100],
+            scope,
+            secret_digest(secret),
+            expires,
+            now,
+        )
+    )
+    return [_token_row(token, secret)]
+
+
+async def _token_list(self: Administration, asked: requests.TokenList) -> list[requests.AnyRow]:
+    tokens = await self.store.read(lambda tx: tx.tokens.all(account_of(tx, asked.address).id))
+    return [_token_row(token) for token in tokens]
+
+
+async def _token_revoke(self: Administration, asked: requests.TokenRevoke) -> list[requests.AnyRow]:
+    await self.store.write(
+        lambda tx: tx.tokens.revoke(account_of(tx, asked.address).id, TokenId(asked.token))
+    )
+    return []
+
+
+async def _store_check(self: Administration, asked: requests.StoreCheck) -> list[requests.AnyRow]:
+    return [
+        requests.FindingRow(finding.invariant, finding.detail)
+        for finding in await check_store(self.store, deep=asked.deep)
+    ]
+
+
+_VERBS: Final = MappingProxyType(
+    {
+        requests.DomainAdd: _domain_add,
+        requests.DomainList: _domain_list,
+        requests.DomainRemove: _domain_remove,
+        requests.AccountAdd: _account_add,
+        requests.AccountList: _account_list,
+        requests.AccountPassword: _account_password,
+        requests.AccountQuota: _account_quota,
+        requests.AccountDisable: _account_disable,
+        requests.AccountRemove: _account_remove,
+        requests.AliasAdd: _alias_add,
+        requests.AliasList: _alias_list,
+        requests.AliasRemove: _alias_remove,
+        requests.MailboxList: _mailbox_list,
+        requests.MessageList: _message_list,
+        requests.MessageShow: _message_show,
+        requests.TokenAdd: _token_add,
+        requests.TokenList: _token_list,
+        requests.TokenRevoke: _token_revoke,
+        requests.StoreCheck: _store_check,
+    }
+)

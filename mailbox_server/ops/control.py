@@ -1,0 +1,159 @@
+"""The control socket of a running server, for the operator's verbs.
+
+A UNIX socket named `control` in the data folder, mode 0600: whoever may open it owns the
+server.  Frames are described in ops.control_frames, requests in ops.requests.
+"""
+
+import asyncio
+import os
+import socket
+import stat
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from mailbox_server.model.ports import Events
+from mailbox_server.ops import requests
+from mailbox_server.ops.administration import Administration
+from mailbox_server.ops.control_frames import (
+    PROTOCOL,
+    FrameBroken,
+    FrameKind,
+    read_frame,
+    write_frame,
+)
+
+SOCKET_NAME: Final = "control"
+CONVERSATIONS: Final = 8
+
+_REQUEST: Final = msgspec.json.Decoder(requests.AnyRequest)
+_ENCODE: Final = msgspec.json.Encoder()
+
+
+class ControlSocket:
+    """Serves Administration on the data folder's control socket."""
+
+    def __init__(
+        self, data: Path, administration: Administration, version: str, events: Events
+    ) -> None:
+        self._path = data / SOCKET_NAME
+        self._administration = administration
+        self._version = version
+        self._events = events
+        self._server: asyncio.Server | None = None
+        self._places = asyncio.Semaphore(CONVERSATIONS)
+        self._open: set[asyncio.StreamWriter] = set()
+
+    async def start(self) -> None:
+        """Listen.  The caller holds the data folder's lock, so an old socket is stale.
+
+        Raises OSError.
+        """
+        if self._path.exists() and not stat.S_ISSOCK(os.lstat(self._path).st_mode):
+            raise FileExistsError(f"{self._path} is in the way of the control socket")
+        self._path.unlink(missing_ok=True)
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+        before = os.umask(0o177)
+        try:
+            with reachable(self._path) as name:
+                listener.bind(name)
+        finally:
+            os.umask(before)
+        listener.setblocking(False)
+        self._server = await asyncio.start_unix_server(self._converse, sock=listener)
+
+    async def stop(self) -> None:
+        """Stop listening, hang up, remove the socket."""
+        if self._server is None:
+            return
+        self._server.close()
+        for writer in list(self._open):
+            writer.transport.abort()
+        self._path.unlink(missing_ok=True)
+
+    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._open.add(writer)
+        try:
+            async with self._places:
+                hello = {"protocol": PROTOCOL, "version": self._version}
+                await write_frame(writer, FrameKind.HELLO, _ENCODE.encode(hello))
+                while (frame := await read_frame(reader)) is not None:
+                    if frame[0] is not FrameKind.ASK:
+                        raise FrameBroken("a request was expected")
+                    await self._answer(frame[1], reader, writer)
+        except FrameBroken as broken:
+            self._events.warning("control.broken", reason=str(broken))
+        finally:
+            self._open.discard(writer)
+            writer.close()
+
+    async def _answer(
+        self, octets: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        answer: requests.Answer
+        try:
+            request = _REQUEST.decode(octets)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            answer = requests.Failure("RequestUnknown", "this server does not know that request")
+            await write_frame(writer, FrameKind.ANSWER, _ENCODE.encode(answer))
+            raise FrameBroken("an unknown request") from None
+        upload = _Upload(reader, expected=isinstance(request, requests.MessageImport))
+        try:
+            answer = await self._administration.perform(
+                request, upload.blocks(), lambda block: write_frame(writer, FrameKind.DATA, block)
+            )
+        except FrameBroken:
+            raise
+        except Exception as error:  # a bug of ours must not end the server: it is logged
+            self._events.fault("control.fault", error, request=type(request).__name__)
+            answer = requests.Failure(
+                "ServerFault", "the server met a fault of its own; its log has more", True
+            )
+        await upload.skip()
+        self._events.info(
+            "control.request",
+            request=type(request).__name__,
+            outcome="done" if isinstance(answer, requests.Rows) else answer.kind,
+        )
+        await write_frame(writer, FrameKind.ANSWER, _ENCODE.encode(answer))
+
+
+class _Upload:
+    """The DATA frames behind a request, ended by END."""
+
+    def __init__(self, reader: asyncio.StreamReader, *, expected: bool) -> None:
+        self._reader = reader
+        self._ended = not expected
+
+    async def blocks(self) -> AsyncIterator[bytes]:
+        while not self._ended:
+            frame = await read_frame(self._reader)
+            if frame is None or frame[0] not in (FrameKind.DATA, FrameKind.END):
+                raise FrameBroken("data was expected")
+            if frame[0] is FrameKind.END:
+                self._ended = True
+            else:
+                yield frame[1]
+
+    async def skip(self) -> None:
+        async for _ in self.blocks():
+            pass
+
+
+@contextmanager
+def reachable(path: Path) -> Iterator[str]:
+    """A name for a UNIX socket that fits its 108 octets, by way of /proc where path is long.
+
+    Raises OSError when the directory cannot be opened.
+    """
+    if len(os.fsencode(path)) < 100:
+        yield str(path)
+        return
+    directory = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield f"/proc/self/fd/{directory}/{path.name}"
+    finally:
+        os.close(directory)

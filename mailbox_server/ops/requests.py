@@ -1,0 +1,317 @@
+"""What an operator may ask of the appliance, and the rows that come back, as plain values.
+
+They travel as JSON over the control socket (ops.control) and are printed by the verbs of
+cli.  Addresses, domains and mailbox names are text here and parsed by whoever acts on them;
+instants are ISO 8601 in UTC.
+"""
+
+import msgspec
+
+
+class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="request"):
+    """The root of all requests."""
+
+
+class DomainAdd(Request, frozen=True, tag="domain.add"):
+    """Host a domain."""
+
+    domain: str
+    catch_all: str | None = None
+
+
+class DomainList(Request, frozen=True, tag="domain.list"):
+    """List hosted domains."""
+
+
+class DomainRemove(Request, frozen=True, tag="domain.remove"):
+    """Stop hosting a domain."""
+
+    domain: str
+
+
+class AccountAdd(Request, frozen=True, tag="account.add"):
+    """Open an account; password None lets nobody log in by password."""
+
+    address: str
+    password: str | None
+    quota_octets: int = 0
+
+
+class AccountList(Request, frozen=True, tag="account.list"):
+    """List accounts, of one domain or all."""
+
+    domain: str | None = None
+
+
+class AccountPassword(Request, frozen=True, tag="account.password"):
+    """Set a new password."""
+
+    address: str
+    password: str
+
+
+class AccountQuota(Request, frozen=True, tag="account.quota"):
+    """Set the quota; 0 is unlimited."""
+
+    address: str
+    quota_octets: int
+
+
+class AccountDisable(Request, frozen=True, tag="account.disable"):
+    """Stop or allow logins; mail still arrives."""
+
+    address: str
+    disabled: bool = True
+
+
+class AccountRemove(Request, frozen=True, tag="account.remove"):
+    """Remove an account and all its mail."""
+
+    address: str
+
+
+class AliasAdd(Request, frozen=True, tag="alias.add"):
+    """Let an address stand for others."""
+
+    address: str
+    targets: list[str]
+
+
+class AliasList(Request, frozen=True, tag="alias.list"):
+    """List aliases, of one domain or all."""
+
+    domain: str | None = None
+
+
+class AliasRemove(Request, frozen=True, tag="alias.remove"):
+    """Remove an alias."""
+
+    address: str
+
+
+class MailboxList(Request, frozen=True, tag="mailbox.list"):
+    """List the mailboxes of an account."""
+
+    address: str
+
+
+class MessageList(Request, frozen=True, tag="message.list"):
+    """List the newest messages of a mailbox."""
+
+    address: str
+    mailbox: str = "INBOX"
+    limit: int = 50
+
+
+class MessageShow(Request, frozen=True, tag="message.show"):
+    """Show what is known of one message, its passport included."""
+
+    message: str
+
+
+class MessageRaw(Request, frozen=True, tag="message.raw"):
+    """Stream a message's octets as readers get them."""
+
+    message: str
+
+
+class MessageImport(Request, frozen=True, tag="message.import"):
+    """Store one message whose octets follow on the stream."""
+
+    address: str
+    mailbox: str = "INBOX"
+    keywords: list[str] = []
+    received: str | None = None
+    source: str = ""
+
+
+class TokenAdd(Request, frozen=True, tag="token.add"):
+    """Make an app password."""
+
+    address: str
+    name: str
+    scope: str = "all"
+    expires: str | None = None
+
+
+class TokenList(Request, frozen=True, tag="token.list"):
+    """List the app passwords of an account."""
+
+    address: str
+
+
+class TokenRevoke(Request, frozen=True, tag="token.revoke"):
+    """Revoke an app password."""
+
+    address: str
+    token: int
+
+
+class StoreCheck(Request, frozen=True, tag="store.check"):
+    """Run the integrity list; contents too where deep."""
+
+    deep: bool = False
+
+
+AnyRequest = (
+    DomainAdd
+    | DomainList
+    | DomainRemove
+    | AccountAdd
+    | AccountList
+    | AccountPassword
+    | AccountQuota
+    | AccountDisable
+    | AccountRemove
+    | AliasAdd
+    | AliasList
+    | AliasRemove
+    | MailboxList
+    | MessageList
+    | MessageShow
+    | MessageRaw
+    | MessageImport
+    | TokenAdd
+    | TokenList
+    | TokenRevoke
+    | StoreCheck
+)
+
+
+class Row(msgspec.Struct, frozen=True, tag_field="row"):
+    """The root of all rows."""
+
+
+class DomainRow(Row, frozen=True, tag="domain"):
+    """A hosted domain."""
+
+    domain: str
+    catch_all: str | None
+    created: str
+
+
+class AccountRow(Row, frozen=True, tag="account"):
+    """An account; quota_octets 0 is unlimited."""
+
+    address: str
+    state: str
+    messages: int
+    octets: int
+    quota_octets: int
+    created: str
+
+
+class AliasRow(Row, frozen=True, tag="alias"):
+    """An alias."""
+
+    address: str
+    targets: list[str]
+    created: str
+
+
+class MailboxRow(Row, frozen=True, tag="mailbox"):
+    """A mailbox with its counts."""
+
+    id: str
+    name: str
+    role: str | None
+    messages: int
+    unseen: int
+    octets: int
+    uid_next: int
+    subscribed: bool
+
+
+class MessageRow(Row, frozen=True, tag="message"):
+    """A message as it lies in a mailbox."""
+
+    id: str
+    uid: int
+    received: str
+    size: int
+    flags: list[str]
+    sender: str
+    subject: str
+
+
+class EvidenceRow(Row, frozen=True, tag="evidence"):
+    """One stamp in a passport."""
+
+    at: str
+    stage: str
+    facts: dict[str, str]
+
+
+class PassportRow(Row, frozen=True, tag="passport"):
+    """All that is known of one message."""
+
+    id: str
+    thread: str
+    account: str
+    size: int
+    received: str
+    sender: str
+    subject: str
+    places: list[str]
+    evidence: list[EvidenceRow]
+
+
+class ImportedRow(Row, frozen=True, tag="imported"):
+    """Where an imported message went."""
+
+    id: str
+    mailbox: str
+    uid: int
+    octets: int
+
+
+class TokenRow(Row, frozen=True, tag="token"):
+    """An app password; secret is only filled when it was just made."""
+
+    token: int
+    name: str
+    scope: str
+    created: str
+    expires: str | None
+    last_used: str | None
+    secret: str | None = None
+
+
+class FindingRow(Row, frozen=True, tag="finding"):
+    """One violated invariant."""
+
+    invariant: str
+    detail: str
+
+
+AnyRow = (
+    DomainRow
+    | AccountRow
+    | AliasRow
+    | MailboxRow
+    | MessageRow
+    | PassportRow
+    | ImportedRow
+    | TokenRow
+    | FindingRow
+)
+
+
+class Rows(msgspec.Struct, frozen=True, tag_field="answer", tag="rows"):
+    """A positive answer."""
+
+    rows: list[AnyRow] = []
+
+
+class Failure(msgspec.Struct, frozen=True, tag_field="answer", tag="failure"):
+    """A refusal; kind is the name of the error, sentence is for the operator.
+
+    temporary: the same request may succeed later.
+    """
+
+    kind: str
+    sentence: str
+    temporary: bool = False
+
+
+Answer = Rows | Failure
