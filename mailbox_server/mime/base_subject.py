@@ -1,0 +1,45 @@
+"""Find the subject that a conversation shares: RFC 5256 §2.1."""
+
+import re
+
+SUBJECT_CHARACTERS = 1_000
+
+_BLOB = r"\[[^\[\]]*\][ \t]*"
+_LEADER = re.compile(rf"(?:{_BLOB})*+(?:re|fwd?)[ \t]*(?:{_BLOB})?:", re.IGNORECASE)
+_BLOB_PREFIX = re.compile(_BLOB)
+_SPACES = re.compile(r"\s+")
+
+
+def base_subject(subject: str) -> str:
+    """The decoded subject without replies, forwards and list tags, its case unchanged.
+
+    Comparing is done without case (RFC 5256 §2.1 asks for i;unicode-casemap).  Only the
+    first SUBJECT_CHARACTERS count.
+    """
+    text = _SPACES.sub(" ", subject[:SUBJECT_CHARACTERS])
+    while True:
+        text = _without_trailer(text)
+        text = _without_leaders(text)
+        if not (text[:5].lower() == "[fwd:" and text.endswith("]")):
+            return text
+        text = text[5:-1]
+
+
+def _without_trailer(text: str) -> str:
+    text = text.rstrip(" ")
+    while text[-5:].lower() == "(fwd)":
+        text = text[:-5].rstrip(" ")
+    return text
+
+
+def _without_leaders(text: str) -> str:
+    while True:
+        text = text.lstrip(" ")
+        leader = _LEADER.match(text)
+        if leader is not None:
+            text = text[leader.end() :]
+            continue
+        blob = _BLOB_PREFIX.match(text)
+        if blob is None or blob.end() == len(text):
+            return text
+        text = text[blob.end() :]

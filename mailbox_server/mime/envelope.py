@@ -1,0 +1,57 @@
+"""Write a message's ENVELOPE from its header block (RFC 9051 §7.5.2).
+
+Texts are unfolded and otherwise as they stand in the header: encoded words stay encoded.
+Of a field that stands twice the first counts, but To, Cc and Bcc are taken together.
+"""
+
+from mailbox_server.mime.address_list import ListedAddress, read_addresses
+from mailbox_server.mime.content_fields import unfold
+from mailbox_server.mime.header_fields import HeaderFields
+from mailbox_server.mime.response_string import nstring
+
+NO_ENVELOPE = b"(NIL NIL NIL NIL NIL NIL NIL NIL NIL NIL)"
+
+
+def envelope(header: bytes) -> bytes:
+    """The envelope of a header block as the parenthesized list that FETCH sends."""
+    return envelope_of(HeaderFields(header))
+
+
+def envelope_of(fields: HeaderFields) -> bytes:
+    """The same from a block whose fields are split already."""
+    author = _addresses(fields.each(b"from")[:1])
+    sender = _addresses(fields.each(b"sender")[:1])
+    reply_to = _addresses(fields.each(b"reply-to")[:1])
+    return b"(%b %b %b %b %b %b %b %b %b %b)" % (
+        _text(fields.first(b"date")),
+        _text(fields.first(b"subject")),
+        author,
+        author if sender == b"NIL" else sender,
+        author if reply_to == b"NIL" else reply_to,
+        _addresses(fields.each(b"to")),
+        _addresses(fields.each(b"cc")),
+        _addresses(fields.each(b"bcc")),
+        _text(fields.first(b"in-reply-to")),
+        _text(fields.first(b"message-id")),
+    )
+
+
+def _text(value: bytes | None) -> bytes:
+    return b"NIL" if value is None else nstring(unfold(value))
+
+
+def _addresses(values: list[bytes]) -> bytes:
+    if not values:
+        return b"NIL"
+    listed = read_addresses(b",".join(values) if len(values) > 1 else values[0])
+    if not listed:
+        return b"NIL"
+    return b"(" + b"".join([_address(each) for each in listed]) + b")"
+
+
+def _address(address: ListedAddress) -> bytes:
+    return b"(%b NIL %b %b)" % (
+        nstring(address.name),
+        nstring(address.mailbox),
+        nstring(address.host),
+    )

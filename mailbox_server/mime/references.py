@@ -1,0 +1,37 @@
+"""Find the message ids by which messages hang together (RFC 5322 §3.6.4)."""
+
+import re
+
+IDS = 100
+"""Ids kept of References: the last ones, which are the nearest ancestors."""
+
+ID_OCTETS = 998
+FIELD_OCTETS = 256 * 1024
+
+_ID = re.compile(rb"<([^<>\x00-\x20\x7f]+)>")
+
+
+def message_ids(value: bytes | None) -> tuple[str, ...]:
+    """The last IDS ids of a field value, in order and once each, without angle brackets.
+
+    An id longer than ID_OCTETS is passed over.  Octets that are not UTF-8 become U+FFFD.
+    """
+    if value is None:
+        return ()
+    found = _ID.findall(value[-FIELD_OCTETS:])
+    short = (each for each in found if len(each) <= ID_OCTETS)
+    # The last mention of an id counts for the order.
+    last = tuple(dict.fromkeys(reversed(tuple(short))))[:IDS]
+    return tuple(each.decode("utf-8", "replace") for each in reversed(last))
+
+
+def message_id(value: bytes | None) -> str | None:
+    """The id of a Message-ID value; without brackets the whole value if it has no space."""
+    if value is None:
+        return None
+    ids = _ID.findall(value[:FIELD_OCTETS])
+    octets = ids[0] if ids else value.strip(b" \t\r\n<>")
+    is_one = bool(octets) and len(octets) <= ID_OCTETS and octets.isascii()
+    if not ids and (not is_one or not octets.decode("ascii").isprintable() or b" " in octets):
+        return None
+    return octets.decode("utf-8", "replace") if len(octets) <= ID_OCTETS else None

@@ -1,0 +1,61 @@
+"""Gather what search looks through: header fields, names of attachments, and body text.
+
+All is normalized by `text.normalize`, as queries are.  Entries are parted by line feeds,
+which normalized text does not hold, so that no needle is found across two of them.
+"""
+
+from dataclasses import dataclass
+
+from mailbox_server.mime.attachment import file_name
+from mailbox_server.mime.encoded_words import decode_words
+from mailbox_server.mime.header_fields import HeaderFields
+from mailbox_server.mime.structure import Structure
+from mailbox_server.mime.text import TEXT_CHARACTERS, ReadText, normalize
+
+HEADER_CHARACTERS = 64 * 1024
+NAMES = 1_000
+
+SEARCHED_FIELDS = (
+    b"subject",
+    b"from",
+    b"to",
+    b"cc",
+    b"bcc",
+    b"reply-to",
+    b"sender",
+    b"comments",
+    b"keywords",
+    b"list-id",
+    b"message-id",
+    b"newsgroups",
+    b"organization",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SearchText:
+    """Normalized text of one message.
+
+    header: decoded SEARCHED_FIELDS and attachment names, one a line.
+    body: the texts of its parts, one a line; BODY looks here, TEXT in both
+        (RFC 9051 §6.4.4).
+    """
+
+    header: str
+    body: str
+
+
+def search_text(structure: Structure, fields: HeaderFields, texts: list[ReadText]) -> SearchText:
+    """The searchable text of a message whose text parts were read."""
+    found = [decode_words(value) for name in SEARCHED_FIELDS for value in fields.each(name)[:10]]
+    root = structure.root
+    if root.children or root.media_type != b"text":
+        for part in root.walk():
+            if part.parameters or part.disposition_parameters or part.description:
+                found.append(file_name(part) or "")
+                found.append(decode_words(part.description or b""))
+            if len(found) > NAMES:
+                break
+    header = "\n".join([normalize(each) for each in found if each])
+    body = "\n".join([normalize(each.text).strip() for each in texts])
+    return SearchText(header[:HEADER_CHARACTERS], body[:TEXT_CHARACTERS])

@@ -1,0 +1,144 @@
+"""Read the text parts of a message, for its preview and for search.
+
+Content is read through a function, in blocks, so that a message is never in memory whole:
+at most SOURCE_OCTETS of encoded text are read and TEXT_CHARACTERS are given out.
+"""
+
+import re
+import unicodedata
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from mailbox_server.mime.attachment import parameter_text
+from mailbox_server.mime.charset import Purpose, decode
+from mailbox_server.mime.encoded_words import without_controls
+from mailbox_server.mime.markup import markup_text
+from mailbox_server.mime.structure import Part, Structure
+from mailbox_server.mime.transfer import transfer_decoder
+
+SOURCE_OCTETS = 4 * 1024 * 1024
+TEXT_CHARACTERS = 1024 * 1024
+PREVIEW_CHARACTERS = 200
+"""What RFC 8970 §3 allows."""
+
+GUESSES = 4
+"""Parts whose charset is guessed; each guess costs milliseconds."""
+
+PARTS_READ = 1_000
+
+_BLOCK_OCTETS = 256 * 1024
+_NORMALIZED_AT_ONCE = 1_000
+_PREVIEW_SOURCE = 8 * 1024
+_META_CHARSET = re.compile(rb"<meta[^<>]{0,200}charset=[\"' ]{0,3}([A-Za-z0-9_.:-]{2,40})", re.I)
+_FILLERS = re.compile("[\u00ad\u034f\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]+")
+
+Read = Callable[[int, int], bytes]
+"""Start and length in the content to octets; fewer than asked for only at its end."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadText:
+    """The text of one part, decoded, with its markup taken out."""
+
+    part: Part
+    text: str
+
+
+def read_texts(structure: Structure, read: Read) -> list[ReadText]:
+    """The texts of a message's text parts and machine-readable reports, in order."""
+    texts: list[ReadText] = []
+    octets_left = SOURCE_OCTETS
+    characters_left = TEXT_CHARACTERS
+    guesses = GUESSES
+    for part in structure.root.walk():
+        if octets_left <= 0 or characters_left <= 0 or len(texts) >= PARTS_READ:
+            break
+        if part.children or not part.size or not _is_text(part):
+            continue
+        octets = _decoded(part, read, octets_left)
+        octets_left -= part.size
+        text = _text(part, octets, may_guess=guesses > 0)[:characters_left]
+        guesses -= not octets.isascii()
+        characters_left -= len(text)
+        texts.append(ReadText(part, text))
+    return texts
+
+
+def preview(texts: list[ReadText]) -> str:
+    """The first PREVIEW_CHARACTERS of what the sender wrote, on one line (RFC 8970 §3).
+
+    Plain text goes before HTML; quoted lines are left out unless there is nothing else.
+    """
+    shown = [each for each in texts if each.part.disposition != b"attachment"]
+    shown.sort(key=lambda each: each.part.media_subtype != b"plain")
+    for each in shown:
+        source = each.text[:_PREVIEW_SOURCE]
+        if not source.isascii():
+            source = _FILLERS.sub("", source)
+        lines = source.split("\n")
+        own = " ".join(" ".join([line for line in lines if not line.startswith(">")]).split())
+        line = without_controls(own or " ".join(source.split()))
+        if line:
+            return line[:PREVIEW_CHARACTERS].rstrip()
+    return ""
+
+
+def normalize(text: str) -> str:
+    """Text as search compares it: NFKC, case folded, runs of white space as one space.
+
+    Texts and queries both go through this.  A query keeps one space at an end where it had
+    white space.  Holds no NUL.
+    """
+    if not text.isascii():
+        text = _compose(_compose(text).casefold())
+    folded = " ".join(text.replace("\0", " ").split())
+    if not folded:
+        return " " if text else ""
+    before = " " if text[0].isspace() or text[0] == "\0" else ""
+    after = " " if text[-1].isspace() or text[-1] == "\0" else ""
+    return (before + folded + after).lower() if folded.isascii() else before + folded + after
+
+
+def _compose(text: str) -> str:
+    """NFKC, in pieces: marks in a row take the standard library quadratic time."""
+    if len(text) <= _NORMALIZED_AT_ONCE:
+        return unicodedata.normalize("NFKC", text)
+    pieces: list[str] = []
+    start = 0
+    while start < len(text):
+        end = start + _NORMALIZED_AT_ONCE
+        # Cut before a character that nothing composes with, if one is near.
+        for near in range(end, min(end + 100, len(text))):
+            if text[near] < "\u0300":
+                end = near
+                break
+        pieces.append(unicodedata.normalize("NFKC", text[start:end]))
+        start = end
+    return "".join(pieces)
+
+
+def _is_text(part: Part) -> bool:
+    return part.media_type == b"text" or (
+        part.media_type == b"message"
+        and part.media_subtype.endswith((b"delivery-status", b"disposition-notification"))
+    )
+
+
+def _decoded(part: Part, read: Read, most: int) -> bytes:
+    decoder = transfer_decoder(part.encoding, most)
+    end = min(part.body_end, part.body_start + most)
+    pieces: list[bytes] = []
+    for start in range(part.body_start, end, _BLOCK_OCTETS):
+        pieces.append(decoder.feed(read(start, min(_BLOCK_OCTETS, end - start))))
+    pieces.append(decoder.finish())
+    return b"".join(pieces)
+
+
+def _text(part: Part, octets: bytes, *, may_guess: bool) -> str:
+    label = parameter_text(part.parameters, b"charset") or None
+    if part.media_subtype != b"html":
+        return decode(octets, label, may_guess=may_guess)
+    if label is None and not octets.isascii():
+        meta = _META_CHARSET.search(octets[:2048])
+        label = None if meta is None else meta[1].decode("ascii")
+    return markup_text(decode(octets, label, purpose=Purpose.MARKUP, may_guess=may_guess))
