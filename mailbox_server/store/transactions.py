@@ -31,10 +31,13 @@ class SqlTx:
     now: seconds since 1970 UTC when this transaction began; the same in all of it.
     """
 
-    __slots__ = ("_after", "_frees", "_touched", "connection", "now")
+    __slots__ = ("_after", "_frees", "_open_cursor", "_touched", "connection", "now")
 
     def __init__(self, connection: sa.Connection) -> None:
         self.connection = connection
+        driver = connection.connection.driver_connection
+        assert driver is not None
+        self._open_cursor: Callable[[], DBAPICursor] = driver.cursor
         self.now = 0
         self._touched: dict[AccountId, ModSeq] = {}
         self._after: list[Callable[[], None]] = []
@@ -49,7 +52,7 @@ class SqlTx:
 
     def cursor(self) -> DBAPICursor:
         """A new cursor of the same connection, for reads of many rows; close it."""
-        return self.connection.connection.cursor()
+        return self._open_cursor()
 
     def rows(
         self, statement: sa.Executable, parameters: Mapping[str, Any] | None = None
@@ -60,9 +63,9 @@ class SqlTx:
         """
         cursor = self.connection.execute(statement, parameters).cursor
         assert cursor is not None
-        rows: list[Any] = cursor.fetchall()
+        found = cursor.fetchall()
         cursor.close()
-        return rows
+        return list(found)
 
     def touch(self, account: AccountId) -> ModSeq:
         """The one new modseq of that account in this write, taken at the first call.

@@ -1,0 +1,65 @@
+"""When the writer folds the write-ahead log into the database.
+
+A checkpoint costs two syncs and blocks the writer, so it waits until the writer is idle
+and the log worth it, or until the log has reached its bound.  SQLite does not tell how
+long the log is without making a checkpoint: the length is estimated from the rows changed,
+by a ratio that each checkpoint corrects.
+"""
+
+import sqlite3
+from typing import Final
+
+from mailbox_server.model.ports import Events
+from mailbox_server.store.dialect import sqlite
+
+_FIRST_GUESS: Final = 1.5
+"""Frames a changed row, before the first checkpoint says better."""
+
+
+class WriteAheadLog:
+    """The log of the writer's connection; all times between two transactions."""
+
+    def __init__(
+        self, connection: sqlite3.Connection, control: sqlite3.Cursor, bound: int, events: Events
+    ) -> None:
+        self._connection = connection
+        self._control = control
+        page: int = control.execute("PRAGMA page_size").fetchone()[0]
+        self._bound = max(bound // page, 16)
+        self._events = events
+        self._ratio = _FIRST_GUESS
+        self._kept_back = 0
+        self._worth_from = self._bound // 4
+        self._full_from = self._bound
+        self._changes = connection.total_changes
+
+    @property
+    def frames(self) -> int:
+        """About how many frames wait in the log."""
+        rows = self._connection.total_changes - self._changes
+        return self._kept_back + int(rows * self._ratio)
+
+    @property
+    def is_worth_folding(self) -> bool:
+        """Whether an idle writer should make a checkpoint."""
+        return self.frames >= self._worth_from
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the checkpoint must come before more writes."""
+        return self.frames >= self._full_from
+
+    def fold(self) -> None:
+        """Make a checkpoint; database errors leave, and the log keeps all that counts."""
+        rows = self._connection.total_changes - self._changes
+        before = self._kept_back
+        frames, done = sqlite.checkpoint(self._control)
+        self._changes = self._connection.total_changes
+        self._kept_back = 0 if done == frames else frames
+        # What a reader holds back now is not worth asking for after every commit.
+        self._worth_from = self._kept_back + self._bound // 4
+        self._full_from = self._worth_from if self._kept_back else self._bound
+        if rows > 100 and frames > before:
+            self._ratio = min(max((frames - before) / rows, 0.1), 256.0)
+        if self._kept_back > 4 * self._bound:
+            self._events.warning("store.log.long", frames=frames, folded=done)

@@ -1,0 +1,154 @@
+"""Content octets in the database and beside it (schema.contents says how they lie).
+
+A read checks every piece it touches by its CRC-32, so it never hands out what the disk
+changed; the SHA-256 of the whole is the scrub's.  The price is that a read takes whole
+pieces of 256 KiB from the disk, whatever part of them it was asked for.
+"""
+
+from typing import Final
+
+import sqlalchemy as sa
+
+from mailbox_server.model.errors import ContentDamaged, ContentMissing
+from mailbox_server.model.ids import ContentId
+from mailbox_server.store.content_files import ContentFiles
+from mailbox_server.store.digesting import matches
+from mailbox_server.store.ports import StagedContent
+from mailbox_server.store.prepared import Prepared
+from mailbox_server.store.schema.contents import (
+    CHUNK_BITS,
+    CHUNK_OCTETS,
+    content,
+    content_chunk,
+)
+from mailbox_server.store.staging import Staged
+from mailbox_server.store.transactions import SqlTx
+
+_MOST_READ: Final = 1024 * 1024
+
+_FIND: Final = Prepared(
+    sa.select(content.c.size, content.c.checksums, content.c.file).where(
+        content.c.id == sa.bindparam("content")
+    )
+)
+_CHUNK: Final = Prepared(
+    sa.select(content_chunk.c.octets).where(content_chunk.c.id == sa.bindparam("chunk"))
+)
+_ADD: Final = Prepared(
+    sa.insert(content)
+    .values(
+        size=sa.bindparam("size"),
+        digest=sa.bindparam("digest"),
+        checksums=sa.bindparam("checksums"),
+        file=sa.bindparam("file"),
+        holders=sa.literal_column("0"),
+    )
+    .returning(content.c.id)
+)
+_ADD_CHUNK: Final = Prepared(
+    sa.insert(content_chunk).values(id=sa.bindparam("chunk"), octets=sa.bindparam("octets"))
+)
+_HOLD: Final = Prepared(
+    sa.update(content)
+    .where(content.c.id == sa.bindparam("content"))
+    .values(holders=content.c.holders + sa.literal_column("1"), released=sa.null())
+)
+_RELEASE: Final = Prepared(
+    sa.update(content)
+    .where(content.c.id == sa.bindparam("content"))
+    .values(
+        holders=content.c.holders - sa.bindparam("count"),
+        released=sa.case(
+            (content.c.holders <= sa.bindparam("count"), sa.bindparam("now")), else_=sa.null()
+        ),
+    )
+)
+
+
+class Contents:
+    """Content octets (ports.ContentReader, ports.ContentWriter)."""
+
+    def __init__(self, tx: SqlTx, files: ContentFiles) -> None:
+        self._tx = tx
+        self._files = files
+
+    def size(self, content: ContentId) -> int:
+        """Raises ContentMissing."""
+        size: int = self._find(content)[0]
+        return size
+
+    def read(self, content: ContentId, start: int, length: int) -> bytes:
+        """Octets [start, start + length), shorter at the end; at most 1 MiB at a time.
+
+        Raises ContentMissing, ContentDamaged.
+        """
+        assert start >= 0 and length <= _MOST_READ
+        size, checksums, file = self._find(content)
+        end = min(start + length, size)
+        if end <= start:
+            return b""
+        first = start // CHUNK_OCTETS
+        pieces = [
+            self._piece(content, size, checksums, file, piece)
+            for piece in range(first, (end - 1) // CHUNK_OCTETS + 1)
+        ]
+        whole = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        skipped = first * CHUNK_OCTETS
+        if start == skipped and end == skipped + len(whole):
+            return whole
+        return whole[start - skipped : end - skipped]
+
+    def keep(self, staged: StagedContent) -> ContentId:
+        """Give staged content its row; a message must hold it in the same write.
+
+        May be called again with the same staged content when work is run again.
+        """
+        assert isinstance(staged, Staged), "content staged by another store"
+        found = _ADD.row(
+            self._tx,
+            size=staged.size,
+            digest=staged.digest,
+            checksums=staged.checksums,
+            file=staged.file,
+        )
+        number: int = found[0]
+        if staged.file is None:
+            for start in range(0, staged.size, CHUNK_OCTETS):
+                _ADD_CHUNK.run(
+                    self._tx,
+                    chunk=(number << CHUNK_BITS) + start // CHUNK_OCTETS,
+                    octets=staged.read(start, CHUNK_OCTETS),
+                )
+        self._tx.after_commit(staged.kept)
+        return ContentId(number)
+
+    def hold(self, content: ContentId) -> None:
+        """One more message row names the content.  Raises ContentMissing."""
+        if _HOLD.run(self._tx, content=content) == 0:
+            raise ContentMissing("no such content")
+
+    def release(self, content: ContentId, count: int = 1) -> None:
+        """That many message rows name it no more; unheld, it goes after the grace."""
+        _RELEASE.run(self._tx, content=content, count=count, now=self._tx.now)
+
+    def _find(self, content: ContentId) -> tuple[int, bytes, str | None]:
+        found: tuple[int, bytes, str | None] | None = _FIND.row(self._tx, content=content)
+        if found is None:
+            raise ContentMissing("no such content")
+        return found
+
+    def _piece(
+        self, content: ContentId, size: int, checksums: bytes, file: str | None, piece: int
+    ) -> bytes:
+        if file is None:
+            row = _CHUNK.row(self._tx, chunk=(content << CHUNK_BITS) + piece)
+            octets: bytes = b"" if row is None else row[0]
+        else:
+            start = piece * CHUNK_OCTETS
+            try:
+                octets = self._files.read(file, start, min(CHUNK_OCTETS, size - start))
+            except OSError as error:
+                raise ContentDamaged(f"content {content}: its file cannot be read") from error
+        if not matches(octets, checksums, piece):
+            raise ContentDamaged(f"content {content}: piece {piece} does not match its checksum")
+        return octets

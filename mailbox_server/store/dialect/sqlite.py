@@ -1,0 +1,144 @@
+"""SQLite connections: how they are opened, what is set on them, how transactions begin.
+
+Only the writer's connection ever makes a checkpoint: SQLite 3.7.0 to 3.51.2 can corrupt a
+database when two connections checkpoint while a third commits.  So automatic checkpoints
+are off on all, and readers close before the writer (closing the last connection makes one).
+"""
+
+import sqlite3
+from pathlib import Path
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy.pool import NullPool
+
+from mailbox_server.model.errors import StoreUnavailable
+from mailbox_server.store.settings import StoreSettings
+
+BEGIN_READING: Final = "BEGIN"
+# A deferred transaction that comes to write fails at once if somebody else wrote meanwhile.
+BEGIN_WRITING: Final = "BEGIN IMMEDIATE"
+_SYNCHRONOUS_FULL: Final = 2
+
+
+class GuardedCursor(sqlite3.Cursor):
+    """A cursor that refuses to run a statement outside a transaction.
+
+    After a full disk or an interrupt SQLite may have rolled back on its own; a statement
+    run then would commit by itself.
+    """
+
+    def execute(self, sql: str, parameters: Any = (), /) -> "GuardedCursor":
+        """As sqlite3.Cursor.execute; AssertionError outside a transaction."""
+        if not self.connection.in_transaction and self.connection.guarded:  # type: ignore[attr-defined]
+            raise AssertionError("a statement outside any transaction")
+        super().execute(sql, parameters)
+        return self
+
+    def executemany(self, sql: str, parameters: Any, /) -> "GuardedCursor":
+        """As sqlite3.Cursor.executemany; AssertionError outside a transaction."""
+        if not self.connection.in_transaction and self.connection.guarded:  # type: ignore[attr-defined]
+            raise AssertionError("a statement outside any transaction")
+        super().executemany(sql, parameters)
+        return self
+
+
+class SqliteConnection(sqlite3.Connection):
+    """A connection whose cursors are guarded once guarded is set."""
+
+    guarded = False
+
+    def cursor(self, factory: Any = GuardedCursor) -> Any:
+        """A cursor that keeps to transactions."""
+        return super().cursor(factory)
+
+    def control(self) -> sqlite3.Cursor:
+        """A cursor for the door's own BEGIN, SAVEPOINT, COMMIT and pragmas."""
+        return super().cursor(sqlite3.Cursor)
+
+
+def _connect(path: Path, settings: StoreSettings) -> SqliteConnection:
+    connection = sqlite3.connect(
+        f"file:{_quoted(path)}?mode=rwc",
+        uri=True,
+        timeout=settings.busy_wait,
+        isolation_level=None,
+        check_same_thread=False,
+        factory=SqliteConnection,
+        cached_statements=512,
+    )
+    connection.execute("PRAGMA wal_autocheckpoint = 0")
+    connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA trusted_schema = OFF")
+    connection.execute("PRAGMA temp_store = MEMORY")
+    return connection
+
+
+def _quoted(path: Path) -> str:
+    return str(path).replace("%", "%25").replace("?", "%3f").replace("#", "%23")
+
+
+def _must_be(connection: sqlite3.Connection, pragma: str, wanted: object) -> None:
+    found = connection.execute(f"PRAGMA {pragma}").fetchone()[0]
+    if found != wanted:
+        raise StoreUnavailable(f"SQLite does not keep {pragma} = {wanted!r}: it says {found!r}")
+
+
+def connect_writer(path: Path, settings: StoreSettings) -> SqliteConnection:
+    """Open the one writing connection; makes an empty database where there is none.
+
+    Raises StoreUnavailable when the settings that make commits durable do not hold.
+    """
+    connection = _connect(path, settings)
+    try:
+        connection.execute(f"PRAGMA page_size = {settings.page_octets}")
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute(f"PRAGMA journal_size_limit = {2 * settings.log_octets}")
+        connection.execute(f"PRAGMA cache_size = -{settings.writer_cache_octets // 1024}")
+        _must_be(connection, "journal_mode", "wal")
+        _must_be(connection, "synchronous", _SYNCHRONOUS_FULL)
+        _must_be(connection, "foreign_keys", 1)
+        _must_be(connection, "wal_autocheckpoint", 0)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def connect_reader(path: Path, settings: StoreSettings) -> SqliteConnection:
+    """Open a connection that cannot write."""
+    connection = _connect(path, settings)
+    connection.execute(f"PRAGMA cache_size = -{settings.reader_cache_octets // 1024}")
+    connection.execute(f"PRAGMA mmap_size = {settings.mapped_octets}")
+    connection.execute("PRAGMA query_only = ON")
+    return connection
+
+
+def engine_over(connection: SqliteConnection) -> sa.Engine:
+    """An engine whose only connection is the given one."""
+    return sa.create_engine(
+        "sqlite://",
+        creator=lambda: connection,
+        poolclass=NullPool,
+        pool_reset_on_return=None,
+        query_cache_size=1_000,
+    )
+
+
+def checkpoint(control: sqlite3.Cursor) -> tuple[int, int]:
+    """Fold the log into the database as far as readers allow: (frames in it, frames done).
+
+    Waits for nobody.  Only on the writer's connection, between transactions.
+    """
+    _, frames, done = control.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+    return frames, done
+
+
+def free_octets(connection: sqlite3.Connection) -> int:
+    """Room inside the database file that deleted rows left."""
+    control = sqlite3.Cursor(connection)
+    pages: int = control.execute("PRAGMA freelist_count").fetchone()[0]
+    size: int = control.execute("PRAGMA page_size").fetchone()[0]
+    control.close()
+    return pages * size

@@ -1,0 +1,62 @@
+"""The digest and checksums of content, computed as it flows by."""
+
+import array
+import hashlib
+import sys
+import zlib
+from typing import Final
+
+from mailbox_server.store.schema.contents import CHUNK_OCTETS
+
+_WIDTH: Final = 4
+
+
+class Digesting:
+    """SHA-256 of all octets and CRC-32 of each piece of CHUNK_OCTETS."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self._sha = hashlib.sha256()
+        self._done = array.array("I")
+        self._crc = 0
+
+    def feed(self, octets: bytes) -> None:
+        """Take the next octets."""
+        self._sha.update(octets)
+        position = 0
+        view = memoryview(octets)
+        while position < len(octets):
+            room = CHUNK_OCTETS - self.size % CHUNK_OCTETS
+            piece = view[position : position + room]
+            self._crc = zlib.crc32(piece, self._crc)
+            position += len(piece)
+            self.size += len(piece)
+            if self.size % CHUNK_OCTETS == 0:
+                self._done.append(self._crc)
+                self._crc = 0
+
+    def digest(self) -> bytes:
+        """SHA-256 of what was fed."""
+        return self._sha.digest()
+
+    def checksums(self) -> bytes:
+        """CRC-32 of each piece, the last one short, four octets each, low one first."""
+        all_of_them = array.array("I", self._done)
+        if self.size % CHUNK_OCTETS:
+            all_of_them.append(self._crc)
+        if sys.byteorder == "big":
+            all_of_them.byteswap()
+        return all_of_them.tobytes()
+
+
+def checksum(checksums: bytes, piece: int) -> int:
+    """The CRC-32 of one piece; -1 where there is none."""
+    at = piece * _WIDTH
+    if at + _WIDTH > len(checksums):
+        return -1
+    return int.from_bytes(checksums[at : at + _WIDTH], "little")
+
+
+def matches(octets: bytes, checksums: bytes, piece: int) -> bool:
+    """Whether these are the octets of that piece."""
+    return zlib.crc32(octets) == checksum(checksums, piece)

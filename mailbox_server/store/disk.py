@@ -1,0 +1,117 @@
+"""Room on the disk: how much there is, the low mark, and the reserve for deleting.
+
+Room is what the file system has free plus what deleted rows left free inside the database.
+The reserve is a file that is really allocated.  When the disk is full it is removed for
+writes that free room (EXPUNGE, DELETE, collection) and for checkpoints, because a full
+disk refuses those as well; it is made again when there is room for it twice.
+"""
+
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from mailbox_server.model.ports import Clock, Events
+from mailbox_server.store.ports import Room
+
+_NAME: Final = "reserve"
+_FRESH_FOR: Final = 1.0
+
+
+class DiskReserve:
+    """The reserve file; any thread may call."""
+
+    def __init__(self, data: Path, octets: int, events: Events) -> None:
+        self._path = data / _NAME
+        self._octets = octets
+        self._events = events
+        self._lock = threading.Lock()
+        self._open = True
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the room was given out (or could not be taken)."""
+        return self._open
+
+    def open(self) -> bool:
+        """Give the room out; False where that was done before."""
+        with self._lock:
+            if self._open:
+                return False
+            self._path.unlink(missing_ok=True)
+            self._open = True
+        self._events.warning("store.reserve.opened", octets=self._octets)
+        return True
+
+    def take(self) -> bool:
+        """Allocate the reserve where there is room for it twice; True when it stands.
+
+        Blocks on the disk.
+        """
+        with self._lock:
+            if not self._open:
+                return True
+            if not self._octets:
+                self._open = False
+                return True
+            space = os.statvfs(self._path.parent)
+            stands = self._path.exists() and self._path.stat().st_blocks * 512 >= self._octets
+            if not stands and space.f_bavail * space.f_frsize < 2 * self._octets:
+                return False
+            try:
+                descriptor = os.open(
+                    self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600
+                )
+                try:
+                    os.posix_fallocate(descriptor, 0, self._octets)
+                finally:
+                    os.close(descriptor)
+            except OSError as error:
+                self._path.unlink(missing_ok=True)
+                self._events.warning("store.reserve.refused", reason=str(error.strerror))
+                return False
+            self._open = False
+            return True
+
+
+class RoomMeter:
+    """How much can still be stored; in the event loop's thread."""
+
+    def __init__(
+        self,
+        data: Path,
+        low_octets: int,
+        reserve: DiskReserve,
+        free_inside: Callable[[], int],
+        clock: Clock,
+        on_reserve_wanted: Callable[[], None],
+    ) -> None:
+        self._data = data
+        self._low = low_octets
+        self._reserve = reserve
+        self._free_inside = free_inside
+        self._clock = clock
+        self._on_reserve_wanted = on_reserve_wanted
+        self._room = Room.AMPLE
+        self._asked: float | None = None
+
+    def room(self) -> Room:
+        """Whether new mail may be accepted; at most a second old."""
+        now = self._clock.monotonic()
+        if self._asked is None or now - self._asked >= _FRESH_FOR:
+            self._asked = now
+            self._room = self._measure()
+        return self._room
+
+    def forget(self) -> None:
+        """Measure again at the next question."""
+        self._asked = None
+
+    def _measure(self) -> Room:
+        space = os.statvfs(self._data)
+        outside = space.f_bavail * space.f_frsize
+        if self._reserve.is_open:
+            self._on_reserve_wanted()
+            return Room.LOW
+        return Room.AMPLE if outside + self._free_inside() >= self._low else Room.LOW

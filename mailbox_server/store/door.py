@@ -1,0 +1,252 @@
+"""The door of the embedded store: reads, writes, staging and the doorbell over SQLite.
+
+Opening takes the lock on the data folder, brings the schema up to date, and starts one
+writer thread, a few reader threads and two that write content files.  All of SqliteStore
+is used from the event loop it was opened in.
+"""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from mailbox_server.model.errors import StoreUnavailable, SyncFailed, TooBusy
+from mailbox_server.model.ids import AccountId, ModSeq
+from mailbox_server.model.ports import Clock, Entropy, Events
+from mailbox_server.store import migration
+from mailbox_server.store.checkpoint import WriteAheadLog
+from mailbox_server.store.content_files import ContentFiles
+from mailbox_server.store.dialect import sqlite
+from mailbox_server.store.disk import DiskReserve, RoomMeter
+from mailbox_server.store.doorbell import Doorbell, Listener
+from mailbox_server.store.group_commit import GroupCommit
+from mailbox_server.store.lock import FolderLock
+from mailbox_server.store.ports import ReadTx, Room, WriteTx
+from mailbox_server.store.repositories import Repositories
+from mailbox_server.store.settings import StoreSettings
+from mailbox_server.store.snapshot import Snapshot
+from mailbox_server.store.staging import ContentStaging, StagingRoom
+from mailbox_server.store.transactions import SqlTx
+from mailbox_server.store.workers import Workers
+from mailbox_server.store.writer import Writer
+
+T = TypeVar("T")
+
+_FILE_THREADS: Final = 2
+
+
+class SqliteStore:
+    """The embedded store (ports.Store); open it with SqliteStore.open."""
+
+    def __init__(
+        self,
+        data: Path,
+        settings: StoreSettings,
+        lock: FolderLock,
+        clock: Clock,
+        entropy: Entropy,
+        events: Events,
+        on_fatal: Callable[[BaseException], None],
+    ) -> None:
+        """For open() only, which prepares the folder first; in the event loop's thread."""
+        self.data = data
+        self.settings = settings
+        self.files = ContentFiles(data, entropy)
+        self.files.prepare()
+        self._lock = lock
+        self._clock = clock
+        self._closed = False
+        self._reserve = DiskReserve(data, settings.reserve_octets, events)
+        self._bell = Doorbell(events)
+        path = data / migration.DATABASE
+
+        self._driver = sqlite.connect_writer(path, settings)
+        self._connection = sqlite.engine_over(self._driver).connect()
+        control = self._driver.control()
+        log = WriteAheadLog(self._driver, control, settings.log_octets, events)
+        log.fold()
+        self._driver.guarded = True
+        tx = SqlTx(self._connection)
+        group = GroupCommit(
+            tx,
+            self._bind(tx),
+            self._driver,
+            control,
+            begin=sqlite.BEGIN_WRITING,
+            now=self._now,
+            reserve=self._reserve,
+        )
+        self._writer = Writer(
+            group,
+            log,
+            self._bell,
+            events,
+            most_waiting=settings.most_waiting,
+            most_members=settings.most_members,
+            on_fatal=on_fatal,
+        )
+
+        self._snapshots = [self._snapshot(path) for _ in range(settings.readers)]
+        self._idle = list(self._snapshots)
+        self._readers = Workers("store-reader", settings.readers)
+        self._reads_waiting = 0
+        self._glancing = self._snapshot(path)
+
+        self._file_workers = Workers("store-file", _FILE_THREADS)
+        self._staging = StagingRoom(
+            self.files,
+            self._file_workers,
+            budget=settings.staging_octets,
+            each=settings.staged_content_octets,
+            row_most=settings.row_content_octets,
+            events=events,
+            on_sync_failed=self._sync_failed,
+        )
+        self._meter = RoomMeter(
+            data,
+            settings.low_room_octets,
+            self._reserve,
+            self._glancing.free_octets,
+            clock,
+            self._want_reserve,
+        )
+
+    @classmethod
+    async def open(
+        cls,
+        data: Path,
+        settings: StoreSettings,
+        clock: Clock,
+        entropy: Entropy,
+        events: Events,
+        on_fatal: Callable[[BaseException], None],
+    ) -> "SqliteStore":
+        """Open the store in a folder, made where it is missing.
+
+        on_fatal: called in the loop when a sync has failed; the process must end then.
+        Raises StoreLocked, SchemaTooNew, StoreUnavailable.
+        """
+        lock = await asyncio.to_thread(_prepare, data, settings, clock, events)
+        try:
+            store = cls(data, settings, lock, clock, entropy, events, on_fatal)
+        except BaseException as error:  # whatever failed, the lock must go
+            lock.release()
+            if isinstance(error, OSError):
+                raise StoreUnavailable(f"{data} cannot be used: {error}") from error
+            raise
+        await store._file_workers.run(store._reserve.take)
+        return store
+
+    async def close(self) -> None:
+        """Commit what waits, then close the readers before the writer; twice is once."""
+        if self._closed:
+            return
+        self._closed = True
+        await asyncio.to_thread(self._end)
+
+    # ------------------------------------------------------------ ports.Store
+
+    async def read(self, work: Callable[[ReadTx], T]) -> T:
+        """Run work on a snapshot.  Raises StoreUnavailable, TooBusy; what work raises passes."""
+        if self._closed:
+            raise StoreUnavailable("the store is closed")
+        if self._reads_waiting >= self.settings.most_waiting:
+            raise TooBusy("too many reads wait")
+        self._reads_waiting += 1
+        future = self._readers.run(lambda: self._read(work))
+        future.add_done_callback(self._has_read)
+        return await future
+
+    async def write(self, work: Callable[[WriteTx], T]) -> T:
+        """Run work in one transaction on the writer thread; commit, then ring the bell.
+
+        Cancelling the caller does not cancel the write.  Raises StoreUnavailable (no commit
+        was reached), SyncFailed, TooBusy and DiskLow; what work raises rolls back and
+        passes unchanged.
+        """
+        value: T = await self._writer.submit(work)
+        return value
+
+    def glance(self, work: Callable[[ReadTx], T]) -> T:
+        """Run work in the calling thread, now; only indexed point queries of small rows."""
+        if self._closed:
+            raise StoreUnavailable("the store is closed")
+        return self._glancing.run(work)
+
+    def stage(self, expected: int | None = None) -> ContentStaging:
+        """Begin receiving content; expected is the declared size in octets, if any."""
+        return ContentStaging(self._staging, expected)
+
+    def listen(self, account: AccountId, ring: Callable[[ModSeq], None]) -> Listener:
+        """Call ring in the event loop after each commit that touched the account."""
+        return self._bell.listen(account, ring)
+
+    def room(self) -> Room:
+        """Whether new mail may be accepted; cheap, at most a second old."""
+        return self._meter.room()
+
+    # ------------------------------------------------------------ for the rest of the room
+
+    @property
+    def held_files(self) -> frozenset[str]:
+        """Content files of receivers that no row names yet."""
+        return frozenset(self._staging.held)
+
+    async def on_files(self, job: Callable[[], T]) -> T:
+        """Run a job that blocks on content files in a thread for that."""
+        return await self._file_workers.run(job)
+
+    # ------------------------------------------------------------ inside
+
+    def _bind(self, tx: SqlTx) -> Repositories:
+        return Repositories(tx, self.files)
+
+    def _snapshot(self, path: Path) -> Snapshot:
+        return Snapshot(sqlite.connect_reader(path, self.settings), self._bind, self._now)
+
+    def _now(self) -> int:
+        return int(self._clock.now().timestamp())
+
+    def _read(self, work: Callable[[ReadTx], T]) -> T:
+        # There are as many snapshots as reader threads, so one is always idle.
+        snapshot = self._idle.pop()
+        try:
+            return snapshot.run(work)
+        finally:
+            self._idle.append(snapshot)
+
+    def _has_read(self, future: "asyncio.Future[Any]") -> None:
+        self._reads_waiting -= 1
+
+    def _sync_failed(self, error: BaseException) -> None:
+        assert isinstance(error, SyncFailed)
+        self._writer.die(error)
+
+    def _want_reserve(self) -> None:
+        if not self._closed:
+            self._file_workers.run(self._reserve.take)
+
+    def _end(self) -> None:
+        self._file_workers.close()
+        self._readers.close()
+        for snapshot in (*self._snapshots, self._glancing):
+            snapshot.close()
+        self._writer.close()
+        self._connection.close()
+        self._driver.close()
+        self._lock.release()
+
+
+def _prepare(data: Path, settings: StoreSettings, clock: Clock, events: Events) -> FolderLock:
+    """Make and lock the folder, and bring the schema up to date; blocks."""
+    try:
+        data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreUnavailable(f"{data} cannot be made: {error.strerror}") from error
+    lock = FolderLock(data)
+    try:
+        migration.prepare(data, settings, clock, events)
+    except BaseException:
+        lock.release()
+        raise
+    return lock

@@ -1,0 +1,48 @@
+"""What an operator may set about the store, with the defaults."""
+
+from dataclasses import dataclass
+from typing import Final
+
+KIB: Final = 1024
+MIB: Final = 1024 * KIB
+
+
+@dataclass(frozen=True, slots=True)
+class StoreSettings:
+    """Sizes are octets, times are seconds.
+
+    page_octets: of a new database; an existing one keeps its own.
+    log_octets: how large the write-ahead log may grow before it is folded in although
+        writes are waiting; an idle writer folds it in from a quarter of that.
+    row_content_octets: contents up to this size are rows, larger ones files.
+    staging_octets: memory of all contents being received; staged_content_octets: of one,
+        before it goes to a file.
+    low_room_octets: with less room than this no new mail is accepted.
+    reserve_octets: kept allocated for deleting when the disk is full.
+    readers: database threads for reads.
+    writer_cache_octets, reader_cache_octets: page cache of each connection;
+        mapped_octets: of the database mapped into memory by each reader, 0 for none (a disk
+        that fails to read a mapped page kills the process).
+    most_waiting: writes, and reads, that may wait before TooBusy.
+    most_members: writes in one commit.
+    busy_wait: how long to wait for another program's lock on the database.
+    grace: how long content that nobody holds is kept; orphan_age: how old a content file
+        without a row must be before it is swept.
+    """
+
+    page_octets: int = 4 * KIB
+    log_octets: int = 64 * MIB
+    row_content_octets: int = 512 * KIB
+    staging_octets: int = 64 * MIB
+    staged_content_octets: int = 256 * KIB
+    low_room_octets: int = 256 * MIB
+    reserve_octets: int = 64 * MIB
+    readers: int = 2
+    writer_cache_octets: int = 32 * MIB
+    reader_cache_octets: int = 16 * MIB
+    mapped_octets: int = 0
+    most_waiting: int = 20_000
+    most_members: int = 256
+    busy_wait: float = 5.0
+    grace: int = 24 * 3600
+    orphan_age: int = 36 * 3600

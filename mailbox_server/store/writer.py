@@ -1,0 +1,168 @@
+"""The writer thread: takes what has queued, commits it as one group, answers everybody.
+
+There is one for a store, and its connection is the only one that writes or checkpoints.
+Submitting, answering and counting happen in the event loop's thread, the rest here.
+"""
+
+import asyncio
+import threading
+from collections.abc import Callable
+from queue import Empty, SimpleQueue
+from typing import Any, Final
+
+from mailbox_server.model.errors import StoreUnavailable, SyncFailed, TooBusy
+from mailbox_server.model.ids import AccountId, ModSeq
+from mailbox_server.model.ports import Events
+from mailbox_server.store.checkpoint import WriteAheadLog
+from mailbox_server.store.dialect.trouble import Trouble, trouble_of
+from mailbox_server.store.doorbell import Doorbell
+from mailbox_server.store.group_commit import GroupCommit, Member
+from mailbox_server.store.ports import WriteTx
+from mailbox_server.store.workers import answer, post
+
+_IDLE_AFTER: Final = 0.05
+"""Seconds without a write before the log may be folded early."""
+
+
+class Writer:
+    """The one writer.
+
+    on_fatal: called in the loop once, when a sync has failed and the process must end.
+    """
+
+    def __init__(
+        self,
+        group: GroupCommit,
+        log: WriteAheadLog,
+        bell: Doorbell,
+        events: Events,
+        *,
+        most_waiting: int,
+        most_members: int,
+        on_fatal: Callable[[BaseException], None],
+    ) -> None:
+        self._group = group
+        self._log = log
+        self._bell = bell
+        self._events = events
+        self._most_waiting = most_waiting
+        self._most_members = most_members
+        self._on_fatal = on_fatal
+        self._loop = asyncio.get_running_loop()
+        self._queue: SimpleQueue[Member | None] = SimpleQueue()
+        self._waiting = 0
+        self._closed = False
+        self._dead: SyncFailed | None = None
+        self._thread = threading.Thread(target=self._serve, name="store-writer", daemon=True)
+        self._thread.start()
+
+    def submit(self, work: Callable[[WriteTx], Any]) -> "asyncio.Future[Any]":
+        """Queue a write; the future is settled after its commit.
+
+        Raises TooBusy, StoreUnavailable, SyncFailed.
+        """
+        if self._dead is not None:
+            raise SyncFailed(str(self._dead))
+        if self._closed:
+            raise StoreUnavailable("the store is closed")
+        if self._waiting >= self._most_waiting:
+            raise TooBusy("too many writes wait for the disk")
+        self._waiting += 1
+        future: asyncio.Future[Any] = self._loop.create_future()
+        self._queue.put(Member(work, future))
+        return future
+
+    def die(self, error: SyncFailed) -> None:
+        """Take no more writes: a sync failed elsewhere; in the loop's thread."""
+        if self._dead is None:
+            self._dead = error
+            self._events.fault("store.sync_failed", error)
+            self._on_fatal(error)
+
+    def close(self) -> None:
+        """Commit all that waits, then end the thread; blocks until then."""
+        self._closed = True
+        self._queue.put(None)
+        self._thread.join()
+
+    def _serve(self) -> None:
+        while True:
+            members, last = self._take()
+            if members:
+                self._commit(members)
+            if last:
+                return
+            # Values that waiters got must not live on while this thread waits.
+            del members
+
+    def _take(self) -> tuple[list[Member], bool]:
+        queue = self._queue
+        try:
+            if self._log.is_worth_folding and self._dead is None:
+                first = queue.get(timeout=_IDLE_AFTER)
+            else:
+                first = queue.get()
+        except Empty:
+            self._fold()
+            first = queue.get()
+        if first is None:
+            return [], True
+        members = [first]
+        try:
+            while len(members) < self._most_members:
+                member = queue.get_nowait()
+                if member is None:
+                    return members, True
+                members.append(member)
+        except Empty:
+            pass
+        return members, False
+
+    def _commit(self, members: list[Member]) -> None:
+        died: SyncFailed | None = None
+        if self._dead is not None:
+            for member in members:
+                member.fail(SyncFailed(str(self._dead)))
+        else:
+            try:
+                self._group.run(members)
+            except SyncFailed as error:
+                died = error
+            except BaseException as error:  # a bug of ours; the waiters must still hear
+                self._events.fault("store.writer", error)
+                for member in members:
+                    member.fail(StoreUnavailable("the writer failed"))
+        if died is not None:
+            self._dead = died
+        post(self._loop, self._answer, members, died)
+        if self._log.is_full and self._dead is None:
+            self._fold()
+
+    def _fold(self) -> None:
+        try:
+            self._log.fold()
+        except Exception as error:  # the log keeps what counts; a failed sync is another thing
+            if trouble_of(error) is Trouble.SYNC:
+                died = SyncFailed("the disk did not confirm a checkpoint")
+                died.__cause__ = error
+                self._dead = died
+                post(self._loop, self._answer, [], died)
+            else:
+                self._events.fault("store.checkpoint", error)
+
+    def _answer(self, members: list[Member], died: SyncFailed | None) -> None:
+        self._waiting -= len(members)
+        touched: dict[AccountId, ModSeq] = {}
+        for member in members:
+            touched.update(member.touched)
+            for action in member.actions:
+                try:
+                    action()
+                except Exception as error:  # one's afterwork must not keep others waiting
+                    self._events.fault("store.after_commit", error)
+        self._bell.ring(touched)
+        for member in members:
+            answer(member.waiter, member.value, member.error)
+        if died is not None:
+            self._events.fault("store.sync_failed", died)
+            self._on_fatal(died)
