@@ -79,7 +79,7 @@ class HeaderFields:
 
     def __init__(self, header: bytes) -> None:
         by_name: dict[bytes, list[bytes]] = {}
-        for name, colon, rest in islice(_from_start(header), FIELDS):
+        for name, _, rest in islice(_from_start(header), FIELDS):
             if name:
                 by_name.setdefault(name.lower(), []).append(rest)
         self._by_name = by_name

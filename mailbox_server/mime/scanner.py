@@ -155,7 +155,7 @@ class Scanner:
         cursor = self._cursor
         # Two octets before the cursor stay: they may be the line end before a boundary,
         # whose line feed is not the part's.
-        self._count_lines(data, cursor - 1)
+        self._count_lines(data, len(data) if final else cursor - 1)
         keep = 0 if final else max(cursor - 2, 0)
         self._tail = data[keep:]
         self._base += keep
@@ -322,11 +322,13 @@ class Scanner:
                 entity.envelope = NO_ENVELOPE
         if fields.media_type == b"multipart" and not entity.children:
             fields = _retyped(fields, PLAIN_TEXT)
+        # A blank line that ends a header block belongs to it, boundary line behind or not.
+        last_child = entity.children[-1].body_end if entity.children else 0
         return Part(
             *fields,
             entity.header_start,
             entity.body_start,
-            max(entity.body_start, end),
+            max(entity.body_start, end, last_child),
             max(0, self._line_feeds - entity.lines_before),
             entity.envelope,
             tuple(entity.children),

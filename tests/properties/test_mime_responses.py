@@ -1,0 +1,222 @@
+"""ENVELOPE, BODY and BODYSTRUCTURE of any octets parse by RFC 9051 §9, checked by a list
+reader that shares nothing with the writer."""
+
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mailbox_server.mime.message import Analysis, analyze
+from mailbox_server.mime.part_table import read_part_table
+from mailbox_server.mime.scanner import scan
+
+VECTORS = Path(__file__).resolve().parents[3] / "shared" / "vectors" / "mime"
+
+Item = bytes | int | None | list["Item"]
+
+_NUMBER = re.compile(rb"[0-9]+")
+_LITERAL = re.compile(rb"\{([0-9]+)\}\r\n")
+_QUOTED = re.compile(rb'"((?:[^"\\\r\n\0\x80-\xff]|\\["\\])*)"')
+
+
+def read_list(octets: bytes) -> Item:
+    """One value, which must be all there is; raises ValueError or IndexError otherwise."""
+    holders: list[list[Item]] = [[]]
+    at = 0
+    while at < len(octets):
+        char = octets[at : at + 1]
+        if char == b"(":
+            holders.append([])
+            at += 1
+        elif char == b")":
+            done = holders.pop()
+            holders[-1].append(done)
+            at += 1
+        elif char == b" ":
+            assert octets[at + 1 : at + 2] not in (b" ", b")", b""), "a space too many"
+            at += 1
+        elif octets.startswith(b"NIL", at):
+            holders[-1].append(None)
+            at += 3
+        elif found := _LITERAL.match(octets, at):
+            at = found.end() + int(found[1])
+            text = octets[found.end() : at]
+            assert b"\0" not in text and len(text) == int(found[1])
+            holders[-1].append(text)
+        elif found := _QUOTED.match(octets, at):
+            holders[-1].append(found[1])
+            at = found.end()
+        elif found := _NUMBER.match(octets, at):
+            holders[-1].append(int(found[0]))
+            at = found.end()
+        else:
+            raise ValueError(octets[at : at + 40])
+    assert len(holders) == 1 and len(holders[0]) == 1
+    return holders[0][0]
+
+
+def check_nstring(item: Item) -> None:
+    assert item is None or isinstance(item, bytes)
+
+
+def check_envelope(item: Item) -> None:
+    assert isinstance(item, list) and len(item) == 10
+    for text in (item[0], item[1], item[8], item[9]):
+        check_nstring(text)
+    for addresses in item[2:8]:
+        if addresses is None:
+            continue
+        assert isinstance(addresses, list) and addresses
+        open_group = False
+        for address in addresses:
+            assert isinstance(address, list) and len(address) == 4
+            for text in address:
+                check_nstring(text)
+            if address[3] is None:
+                assert open_group is (address[2] is None), "groups begin and end in turn"
+                open_group = not open_group
+        assert not open_group
+
+
+def check_parameters(item: Item) -> None:
+    assert item is None or (isinstance(item, list) and item and len(item) % 2 == 0)
+    assert item is None or all(isinstance(each, bytes) for each in item)
+
+
+def check_extension(items: list[Item]) -> None:
+    disposition, language, location = items
+    if disposition is not None:
+        assert isinstance(disposition, list) and len(disposition) == 2
+        assert isinstance(disposition[0], bytes)
+        check_parameters(disposition[1])
+    if isinstance(language, list):
+        assert language and all(isinstance(each, bytes) for each in language)
+    else:
+        check_nstring(language)
+    check_nstring(location)
+
+
+def check_body(item: Item, *, extended: bool) -> None:
+    assert isinstance(item, list)
+    if isinstance(item[0], list):
+        count = next(n for n, each in enumerate(item) if not isinstance(each, list))
+        for child in item[:count]:
+            check_body(child, extended=extended)
+        assert isinstance(item[count], bytes)
+        rest = item[count + 1 :]
+        assert len(rest) == (4 if extended else 0)
+        if extended:
+            check_parameters(rest[0])
+            check_extension(rest[1:])
+        return
+    media_type, subtype, parameters, cid, description, encoding, size, *rest = item
+    assert isinstance(media_type, bytes) and isinstance(subtype, bytes)
+    assert media_type != b"multipart"
+    check_parameters(parameters)
+    check_nstring(cid)
+    check_nstring(description)
+    assert isinstance(encoding, bytes) and isinstance(size, int)
+    if media_type == b"text":
+        assert isinstance(rest.pop(0), int)
+    elif media_type == b"message" and subtype in (b"rfc822", b"global"):
+        check_envelope(rest.pop(0))
+        check_body(rest.pop(0), extended=extended)
+        assert isinstance(rest.pop(0), int)
+    assert len(rest) == (4 if extended else 0)
+    if extended:
+        check_nstring(rest[0])
+        check_extension(rest[1:])
+
+
+def analysis_of(content: bytes) -> Analysis:
+    structure, header = scan(content)
+    analysis = analyze(structure, header, lambda start, length: content[start : start + length])
+    assert read_part_table(analysis.part_table) == structure
+    return analysis
+
+
+def check(analysis: Analysis) -> None:
+    check_envelope(read_list(analysis.envelope))
+    check_body(read_list(analysis.body), extended=False)
+    check_body(read_list(analysis.body_structure), extended=True)
+    texts = (
+        analysis.preview,
+        analysis.search_text.header,
+        analysis.search_text.body,
+        analysis.subject,
+        analysis.subject_base,
+        analysis.message_id or "",
+        *analysis.in_reply_to,
+        *analysis.references,
+    )
+    for text in texts:
+        text.encode("utf-8")
+        assert "\0" not in text
+    assert len(analysis.preview) <= 200
+
+
+LINES = st.sampled_from(
+    [
+        b"\r\n",
+        b"\n",
+        b"--b",
+        b"--b--",
+        b"--bb\r\n",
+        b"\r\n--b\r\n",
+        b"\r\n--b--\r\n",
+        b"\r\n--bb\r\n",
+        b"\r\n--bb--\r\n",
+        b"Content-Type: multipart/mixed; boundary=b\r\n\r\n",
+        b'Content-Type: multipart/digest; boundary="bb"\r\n\r\n',
+        b"Content-Type: message/rfc822\r\n\r\n",
+        b"Content-Type: text/html; charset*0*=utf-8''x; charset*1=y\r\n",
+        b"Content-Transfer-Encoding: base64\r\n",
+        b"Content-Transfer-Encoding: quoted-printable\r\n",
+        b'Content-Disposition: attachment; filename="a\\"b',
+        b"Content-Language: en, de\r\n",
+        b'From: "A\\"B" <@r,@s:a@b>, g: c@d;, e@f (n)\r\n',
+        b"To: g: x@y, <z\r\n",
+        b"Cc: (((\r\n",
+        b"Subject: =?utf-8?q?a=0D=0A=00b?= =?x?b?//8?=\r\n",
+        b"Subject: Re: [x] \xff\0\r\n",
+        b"Date: Thu, 1 Jan 99999 25:61 +9999\r\n",
+        b"References: <a> <b",
+        b"<div><p>x",
+        b"=3D=\r\n",
+    ]
+)
+CONTENTS = st.lists(st.one_of(LINES, st.binary(max_size=12)), max_size=25).map(b"".join)
+
+
+@settings(max_examples=300, deadline=None)
+@given(CONTENTS)
+def test_any_octets_give_well_formed_responses(content: bytes) -> None:
+    check(analysis_of(content))
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.binary(max_size=300))
+def test_any_address_header_gives_a_well_formed_envelope(value: bytes) -> None:
+    check(analysis_of(b"From: " + value + b"\r\n\r\n"))
+
+
+ADDRESS_TEXT = st.text(alphabet='ab@<>,;:()"\\[]. \t=?\r\n\0é', max_size=40)
+
+
+@settings(max_examples=300, deadline=None)
+@given(ADDRESS_TEXT)
+def test_any_address_text_gives_a_well_formed_envelope(value: str) -> None:
+    check(analysis_of(b"To: " + value.encode() + b"\r\n\r\n"))
+
+
+def messages() -> list[Path]:
+    return [path for path in sorted(VECTORS.rglob("*")) if path.suffix in (".eml", ".msg")]
+
+
+@pytest.mark.skipif(not VECTORS.is_dir(), reason="shared vectors are not here")
+def test_every_vector_gives_well_formed_responses() -> None:
+    assert messages()
+    for path in messages():
+        check(analysis_of(path.read_bytes()))
