@@ -1,0 +1,1 @@
+"""The appliance on loopback with real clients and real peers."""

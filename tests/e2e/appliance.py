@@ -1,0 +1,150 @@
+"""A running appliance for tests: its own process, data folder, certificate and loopback ports."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final
+
+from mailbox_server.model.address import Domain, parse_ip
+from mailbox_server.model.ports import SystemClock
+from mailbox_server.net.certificates import ensure_server_certificate
+
+REPOSITORY: Final = Path(__file__).parents[2]
+DOMAIN: Final = "example.test"
+PASSWORDS: Final = MappingProxyType({"ann": "correct horse", "bob": "battery staple"})
+SERVICES: Final = ("smtp", "smtp_tls", "lmtp", "pop3", "pop3s", "imap", "imaps")
+READY_SECONDS: Final = 30.0
+
+
+def free_port() -> int:
+    """A loopback port nobody listens on right now."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as trial:
+        trial.bind(("127.0.0.1", 0))
+        port: int = trial.getsockname()[1]
+        return port
+
+
+def address(name: str) -> str:
+    """The address and login of a test account."""
+    return f"{name}@{DOMAIN}"
+
+
+class Appliance:
+    """One server process and its folder.
+
+    extra: more TOML for the configuration file.  settings of [listen] are made here.
+    """
+
+    def __init__(
+        self, home: Path, extra: str = "", environment: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
+        self.home = home
+        self.data = home / "data"
+        self.config = home / "config.toml"
+        self.log = home / "server.log"
+        self.ports = {service: free_port() for service in SERVICES}
+        self._environment = dict(environment)
+        self._process: subprocess.Popen[bytes] | None = None
+        ips = [ip for text in ("127.0.0.1", "::1") if (ip := parse_ip(text)) is not None]
+        names = [Domain("localhost"), Domain.parse(f"mail.{DOMAIN}")]
+        issued = ensure_server_certificate(home / "tls", names, ips, SystemClock())
+        self.authority = issued.authority
+        listen = "\n".join(f'{name} = ["127.0.0.1:{port}"]' for name, port in self.ports.items())
+        self.config.write_text(
+            f'[server]\nhostname = "mail.{DOMAIN}"\ndata = "{self.data}"\n'
+            f'[log]\nformat = "json"\n[tls]\ncertificate = "{issued.files.chain}"\n'
+            f'key = "{issued.files.key}"\n[listen]\n{listen}\n'
+            f"[dns]\nverify_peer_name = false\n{extra}"
+        )
+
+    def verb(
+        self, *arguments: str, stdin: str | bytes = b"", check: bool = True
+    ) -> subprocess.CompletedProcess[bytes]:
+        """Run `mailbox-server --config … arguments` to its end."""
+        done = subprocess.run(
+            [*_PROGRAM, "--config", str(self.config), *arguments],
+            input=stdin.encode() if isinstance(stdin, str) else stdin,
+            capture_output=True,
+            timeout=120,
+            env=self._surroundings(),
+        )
+        if check and done.returncode:
+            raise AssertionError(f"{arguments}: {done.returncode}: {done.stderr.decode()}")
+        return done
+
+    def open_accounts(self, names: Sequence[str] = ("ann", "bob")) -> None:
+        """Host the domain and open the test accounts."""
+        self.verb("domain", "add", DOMAIN)
+        for name in names:
+            self.verb("account", "add", address(name), stdin=PASSWORDS[name] + "\n")
+
+    def start(self) -> None:
+        """Start the server and return when it says that it is ready."""
+        with (
+            tempfile.TemporaryDirectory() as place,
+            socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notices,
+        ):
+            path = str(Path(place) / "notify")
+            notices.bind(path)
+            notices.settimeout(READY_SECONDS)
+            with self.log.open("ab") as log:
+                self._process = subprocess.Popen(
+                    [*_PROGRAM, "--config", str(self.config), "serve"],
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    env=self._surroundings() | {"NOTIFY_SOCKET": path},
+                    start_new_session=True,
+                )
+            self._await_ready(notices)
+
+    def _await_ready(self, notices: socket.socket) -> None:
+        assert self._process is not None
+        notices.settimeout(0.5)
+        for _ in range(int(READY_SECONDS / 0.5)):
+            with contextlib.suppress(TimeoutError):
+                if b"READY=1" in notices.recv(4096):
+                    return
+            if self._process.poll() is not None:
+                break
+        raise AssertionError(f"the server did not start: {self.log.read_text()[-4000:]}")
+
+    @property
+    def pid(self) -> int:
+        """The server's process id."""
+        assert self._process is not None
+        return self._process.pid
+
+    def reload(self) -> None:
+        """Send SIGHUP."""
+        os.kill(self.pid, signal.SIGHUP)
+
+    def stop(self) -> int:
+        """SIGTERM and wait; returns the exit code."""
+        return self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """SIGKILL and wait."""
+        self._end(signal.SIGKILL)
+
+    def _end(self, number: signal.Signals) -> int:
+        process, self._process = self._process, None
+        if process is None:
+            return 0
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process.pid, number)
+        return process.wait(60)
+
+    def _surroundings(self) -> dict[str, str]:
+        kept = {k: v for k, v in os.environ.items() if not k.startswith("MAILBOX_SERVER")}
+        return kept | {"PYTHONPATH": str(REPOSITORY)} | self._environment
+
+
+_PROGRAM: Final = (sys.executable, "-m", "mailbox_server")

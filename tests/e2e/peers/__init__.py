@@ -1,0 +1,1 @@
+"""Other people's servers, run privately for a test or a bench."""
