@@ -32,13 +32,13 @@ class ContentFiles:
 
         Raises StoreUnavailable where a symbolic link stands in their place.
         """
-        for folder in (self._root, self._incoming):
-            if folder.is_symlink():
-                raise StoreUnavailable(f"{folder} is a symbolic link")
-            folder.mkdir(mode=0o700, exist_ok=True)
+        for directory in (self._root, self._incoming):
+            if directory.is_symlink():
+                raise StoreUnavailable(f"{directory} is a symbolic link")
+            directory.mkdir(mode=0o700, exist_ok=True)
         for left in self._incoming.iterdir():
             left.unlink()
-        _sync_folder(self._root)
+        _sync_directory(self._root)
 
     def new_name(self) -> str:
         """A name never used before."""
@@ -69,9 +69,9 @@ class ContentFiles:
         place = self.path(name)
         if not place.parent.exists():
             place.parent.mkdir(mode=0o700, exist_ok=True)
-            _sync_folder(self._root)
+            _sync_directory(self._root)
         os.rename(self._incoming / name, place)
-        _sync_folder(place.parent)
+        _sync_directory(place.parent)
 
     def remove(self, name: str) -> None:
         """Remove a whole file; silent when it is gone."""
@@ -84,10 +84,10 @@ class ContentFiles:
 
     def settled(self) -> Iterator[tuple[str, float]]:
         """Each whole file: its name and when it was last written, seconds since 1970."""
-        for folder in sorted(self._root.iterdir()):
-            if len(folder.name) != 2 or not folder.is_dir():
+        for directory in sorted(self._root.iterdir()):
+            if len(directory.name) != 2 or not directory.is_dir():
                 continue
-            with os.scandir(folder) as entries:
+            with os.scandir(directory) as entries:
                 for entry in entries:
                     if entry.is_file(follow_symlinks=False):
                         yield entry.name, entry.stat(follow_symlinks=False).st_mtime
@@ -114,8 +114,8 @@ def read_file(path: Path, start: int, length: int) -> bytes:
         os.close(descriptor)
 
 
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+def _sync_directory(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         _sync(descriptor)
     finally:

@@ -65,7 +65,7 @@ _RELEASE: Final = Prepared(
 )
 
 
-class Contents:
+class ContentRepository:
     """Content octets (ports.ContentReader, ports.ContentWriter)."""
 
     def __init__(self, tx: SqlTx, files: ContentFiles) -> None:

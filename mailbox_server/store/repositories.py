@@ -3,12 +3,15 @@
 from typing import Any
 
 from mailbox_server.store.content_files import ContentFiles
-from mailbox_server.store.contents import Contents
+from mailbox_server.store.contents import ContentRepository
 from mailbox_server.store.transactions import SqlTx
 
 
 class Repositories:
-    """One bundle a connection (ports.ReadTx, ports.WriteTx)."""
+    """One bundle a connection (ports.ReadTx, ports.WriteTx).
+
+    sql: the transaction itself, for the store's own room.
+    """
 
     __slots__ = (
         "accounts",
@@ -19,6 +22,7 @@ class Repositories:
         "messages",
         "passports",
         "receipts",
+        "sql",
         "tokens",
     )
     accounts: Any
@@ -31,4 +35,5 @@ class Repositories:
     tokens: Any
 
     def __init__(self, tx: SqlTx, files: ContentFiles) -> None:
-        self.contents = Contents(tx, files)
+        self.sql = tx
+        self.contents = ContentRepository(tx, files)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import sqlalchemy as sa
+from sqlalchemy.engine.interfaces import DBAPICursor
 from sqlalchemy.pool import NullPool
 
 from mailbox_server.model.errors import StoreUnavailable
@@ -142,3 +143,15 @@ def free_octets(connection: sqlite3.Connection) -> int:
     size: int = control.execute("PRAGMA page_size").fetchone()[0]
     control.close()
     return pages * size
+
+
+def unsound(cursor: DBAPICursor, most: int) -> list[tuple[str, str]]:
+    """What SQLite itself finds wrong: (check, what it says), at most so many of each."""
+    cursor.execute(f"PRAGMA integrity_check({most})")
+    found = [("the database file is sound", row[0]) for row in cursor.fetchall()]
+    if found == [("the database file is sound", "ok")]:
+        found = []
+    cursor.execute("PRAGMA foreign_key_check")
+    found += [("foreign keys hold", repr(row)) for row in cursor.fetchmany(most)]
+    cursor.close()
+    return found

@@ -1,6 +1,6 @@
 """The tables, declared once for SQLite and PostgreSQL."""
 
-from mailbox_server.store.schema import contents, version
+from mailbox_server.store.schema import accounts, contents, mailboxes, messages, version
 from mailbox_server.store.schema.columns import metadata
 
-__all__ = ["contents", "metadata", "version"]
+__all__ = ["accounts", "contents", "mailboxes", "messages", "metadata", "version"]

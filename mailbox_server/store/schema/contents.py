@@ -42,6 +42,13 @@ sa.Index(
     sqlite_where=content.c.released.is_not(None),
     postgresql_where=content.c.released.is_not(None),
 )
+sa.Index(
+    "ix_content_file",
+    content.c.file,
+    unique=True,
+    sqlite_where=content.c.file.is_not(None),
+    postgresql_where=content.c.file.is_not(None),
+)
 
 # id is the content's id shifted left by CHUNK_BITS plus the piece's number: one tree that
 # grows at its end, and no second index.
