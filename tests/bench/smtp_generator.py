@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from typing import Final
 
 _WORDS: Final = (
-    "meeting tomorrow invoice attached regards please find the minutes of our last call "
-    "schedule budget garden kitchen holiday photos weather report server release notes"
-).split()
+    *("meeting", "tomorrow", "invoice", "attached", "regards", "please", "find", "minutes"),
+    *("last", "call", "schedule", "budget", "garden", "kitchen", "holiday", "photos"),
+    *("weather", "report", "server", "release", "notes", "the", "of", "our"),
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -102,7 +102,8 @@ def test_doveadm_backup_reads_everything_of_ours(appliance: Appliance, tmp_path:
         tmp_path / "dovecot",
         extra=(
             f"imapc_host = localhost\nimapc_port = {appliance.ports['imaps']}\n"
-            f"imapc_ssl = imaps\nimapc_ssl_verify = no\nssl_client_ca_file = {appliance.authority}\n"
+            f"imapc_ssl = imaps\nimapc_ssl_verify = no\n"
+            f"ssl_client_ca_file = {appliance.authority}\n"
             f"imapc_user = {address('bob')}\nimapc_password = {PASSWORDS['bob']}\n"
             "imapc_features = rfc822.size fetch-headers\nmail_prefetch_count = 20\n"
         ),

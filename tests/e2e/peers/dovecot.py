@@ -129,6 +129,11 @@ class Dovecot:
         while pid_file.exists() and time.monotonic() < deadline:
             time.sleep(0.05)
 
+    @property
+    def pid(self) -> int:
+        """The master's process id."""
+        return int((self._home / "run" / "master.pid").read_text())
+
     def log(self) -> str:
         """What it logged."""
         path = self._home / "dovecot.log"

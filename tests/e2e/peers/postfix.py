@@ -69,6 +69,11 @@ class Postfix:
         """Stop it and wait."""
         self._run("stop", check=False)
 
+    @property
+    def pid(self) -> int:
+        """The master's process id."""
+        return int((self._configuration.parent / "queue" / "pid" / "master.pid").read_text())
+
     def send(self, sender: str, recipients: list[str], message: bytes) -> None:
         """Hand a message (LF line ends) to its sendmail."""
         subprocess.run(
