@@ -1,6 +1,6 @@
-"""The server side of TLS on a connection that stands, for implicit TLS and STARTTLS alike.
+"""The server side of STARTTLS: from plain text to TLS on a connection that stands.
 
-What makes STARTTLS safe (RFC 3207 §4.2, RFC 9051 §6.2.1) is decided here once:
+What makes it safe (RFC 3207 §4.2, RFC 9051 §6.2.1) is decided here once, for all protocols:
 
 - `secure` hands over only a transport whose handshake is done, together with what has
   been decrypted meanwhile; octets that came before the handshake are fed to it by asyncio
@@ -71,7 +71,9 @@ async def secure(
 ) -> SecuredTransport | None:
     """Do the handshake on raw; None when it fails, after which raw is closed.
 
-    raw's protocol hears nothing more, not even connection_lost.  Call hand_over without
+    Reading from raw must be paused since STARTTLS was understood: uvloop otherwise gives
+    the client's first flight to the old protocol.  That protocol hears nothing more, not
+    even connection_lost.  Call hand_over without
     awaiting in between.  Cancelling ends the connection.
     """
     holding = _Holding()

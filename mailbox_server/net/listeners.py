@@ -2,8 +2,6 @@
 
 Sockets are made with IPPROTO_TCP, because asyncio sets TCP_NODELAY only on connections
 of such listeners; without it each TLS connection waits 40 ms for Nagle.
-When the process runs out of descriptors, asyncio stops accepting for a second and libuv
-closes the newcomer with a spare one: neither spins, and connections that stand live on.
 """
 
 import contextlib

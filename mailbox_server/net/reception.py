@@ -2,16 +2,19 @@
 
 One way in for every protocol, asyncio's own (aiosmtpd) and Twisted's alike.  The order
 matters under attack: a stranger beyond the limits costs neither a handshake nor the
-memory of the TLS layer.
+memory of a TLS layer.  That is why we accept ourselves: loop.create_server tells of a
+connection only after its handshake.
 """
 
 import asyncio
 import contextlib
+import errno
 import ipaddress
+import socket
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import cast
+from typing import Final
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import (
@@ -24,12 +27,16 @@ from zope.interface import implementer
 
 from mailbox_server.model.address import IpAddress
 from mailbox_server.net.admission import Admissions, Crowded, Ticket
-from mailbox_server.net.handshake import HANDSHAKE_SECONDS, secure
-from mailbox_server.net.listeners import BACKLOG, Listener
+from mailbox_server.net.handshake import HANDSHAKE_SECONDS, SHUTDOWN_SECONDS
+from mailbox_server.net.listeners import Listener
 from mailbox_server.net.tasks import TaskKeeper
 from mailbox_server.net.twisted_transport import WRITE_SECONDS, AsyncioTransport, socket_address
 
 BuildProtocol = Callable[[Ticket], asyncio.Protocol]
+
+ACCEPTS_A_TURN: Final = 64
+_PAUSE_SECONDS: Final = 1.0
+_OUT_OF_MEANS: Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +54,11 @@ class ReceptionPlan:
 
 
 class Reception:
-    """Accepts from one listener until told to stop."""
+    """Accepts from one listener until told to stop.
+
+    Without free descriptors or memory it stops accepting for a second at a time;
+    newcomers wait in the backlog, and connections that stand are served.
+    """
 
     def __init__(
         self,
@@ -57,98 +68,93 @@ class Reception:
         tasks: TaskKeeper,
         plan: ReceptionPlan,
     ) -> None:
-        """build makes the protocol of one admitted connection, its TLS already up.
+        """build makes the protocol of one admitted connection, before its handshake.
 
-        That protocol must release the ticket in connection_lost, and may set its on_shed.
+        The protocol's connection_made is called when TLS is up, or not at all.  It must
+        release the ticket in connection_lost, and may set its on_shed.
         """
         self.listener = listener
         self._build = build
         self._admissions = admissions
         self._tasks = tasks
         self._plan = plan
-        self._servers: list[asyncio.Server] = []
+        self._pauses: dict[socket.socket, asyncio.TimerHandle] = {}
 
-    async def start(self) -> None:
-        """Begin to accept."""
-        loop = asyncio.get_running_loop()
+    def start(self) -> None:
+        """Begin to accept on the running loop."""
         for listening in self.listener.sockets:
-            if listening.family.name == "AF_UNIX":
-                server = await loop.create_unix_server(
-                    self._arrival, sock=listening, backlog=BACKLOG
-                )
-            else:
-                server = await loop.create_server(self._arrival, sock=listening, backlog=BACKLOG)
-            self._servers.append(server)
+            self._watch(listening)
 
     def stop_accepting(self) -> None:
         """Close the listening sockets; connections that stand are not touched."""
-        for server in self._servers:
-            server.close()
-        self._servers.clear()
+        loop = asyncio.get_running_loop()
+        for listening in self.listener.sockets:
+            if listening.fileno() >= 0:
+                loop.remove_reader(listening)
+        for pause in self._pauses.values():
+            pause.cancel()
+        self._pauses.clear()
         self.listener.close()
 
-    def _arrival(self) -> asyncio.Protocol:
-        return _Arrival(self._build, self._admissions, self._tasks, self._plan)
+    def _watch(self, listening: socket.socket) -> None:
+        self._pauses.pop(listening, None)
+        asyncio.get_running_loop().add_reader(listening, self._accept, listening)
 
-
-class _Arrival(asyncio.Protocol):
-    """One connection from accept until its protocol has it."""
-
-    def __init__(
-        self,
-        build: BuildProtocol,
-        admissions: Admissions,
-        tasks: TaskKeeper,
-        plan: ReceptionPlan,
-    ) -> None:
-        self._build = build
-        self._admissions = admissions
-        self._tasks = tasks
-        self._plan = plan
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        raw = cast(asyncio.Transport, transport)
-        ip = _ip(raw.get_extra_info("peername"))
-        ticket = self._admissions.admit(ip, raw.abort)
-        if isinstance(ticket, Crowded):
-            if self._plan.context is None and self._plan.refusal:
-                raw.write(self._plan.refusal)
-                raw.close()
-            else:
-                raw.abort()
-            return
-        if self._plan.context is None:
-            protocol = self._build(ticket)
-            raw.set_protocol(protocol)
-            protocol.connection_made(raw)
-        else:
-            work = self._secure(raw, ticket, self._plan.context)
-            self._tasks.spawn("net.handshake", work)
-
-    async def _secure(
-        self, raw: asyncio.Transport, ticket: Ticket, context: ssl.SSLContext
-    ) -> None:
-        secured = None
-        with contextlib.ExitStack() as undo:
-            undo.callback(ticket.release)
-            secured = await secure(raw, context, seconds=self._plan.handshake_seconds)
-            if secured is None or ticket.is_released:
-                raw.abort()
+    def _accept(self, listening: socket.socket) -> None:
+        for _ in range(ACCEPTS_A_TURN):
+            try:
+                accepted, name = listening.accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
                 return
-            undo.pop_all()
+            except OSError as error:
+                if error.errno not in _OUT_OF_MEANS:
+                    raise
+                loop = asyncio.get_running_loop()
+                loop.remove_reader(listening)
+                self._pauses[listening] = loop.call_later(_PAUSE_SECONDS, self._watch, listening)
+                return
+            self._receive(accepted, name)
+
+    def _receive(self, accepted: socket.socket, name: object) -> None:
+        accepted.setblocking(False)
+        ticket = self._admissions.admit(_ip(name), lambda: _hang_up(accepted))
+        if isinstance(ticket, Crowded):
+            if self._plan.context is None:
+                with contextlib.suppress(OSError):
+                    accepted.send(self._plan.refusal)
+            accepted.close()
+            return
+        self._tasks.spawn("net.arrival", self._connect(accepted, ticket))
+
+    async def _connect(self, accepted: socket.socket, ticket: Ticket) -> None:
+        """Make the transport, with TLS where planned; a failed handshake leaves nothing."""
         protocol = self._build(ticket)
-        secured.hand_over(protocol)
-        protocol.connection_made(secured.transport)
-        if secured.early:
-            protocol.data_received(secured.early)
-        if secured.is_ended:
-            protocol.eof_received()
+        context = self._plan.context
+        seconds = self._plan.handshake_seconds
+        try:
+            await asyncio.get_running_loop().connect_accepted_socket(
+                lambda: protocol,
+                accepted,
+                ssl=context,
+                ssl_handshake_timeout=None if context is None else seconds,
+                ssl_shutdown_timeout=None if context is None else SHUTDOWN_SECONDS,
+            )
+        except (OSError, EOFError):
+            # The peer gave up, or spoke no TLS that we want: nothing worth a line.
+            ticket.release()
+        except BaseException:
+            ticket.release()
+            raise
 
 
-def _ip(peername: object) -> IpAddress | None:
-    if not isinstance(peername, tuple):
-        return None
-    return ipaddress.ip_address(peername[0])
+def _hang_up(accepted: socket.socket) -> None:
+    """End a connection from below; whoever has it hears of its end as of any other."""
+    with contextlib.suppress(OSError):
+        accepted.shutdown(socket.SHUT_RDWR)
+
+
+def _ip(name: object) -> IpAddress | None:
+    return ipaddress.ip_address(name[0]) if isinstance(name, tuple) else None
 
 
 @implementer(IStreamServerEndpoint)
@@ -184,11 +190,17 @@ class AsyncioServerEndpoint:
         """As listen, for those who await."""
 
         def build(ticket: Ticket) -> asyncio.Protocol:
-            return AsyncioTransport(factory, self._tasks, ticket, write_seconds=self._write_seconds)
+            return AsyncioTransport(
+                factory,
+                self._tasks,
+                ticket,
+                write_seconds=self._write_seconds,
+                handshake_seconds=self._plan.handshake_seconds,
+            )
 
         reception = Reception(self._listener, build, self._admissions, self._tasks, self._plan)
         factory.doStart()
-        await reception.start()
+        reception.start()
         return AsyncioPort(reception, factory)
 
 

@@ -40,7 +40,7 @@ from zope.interface import implementer
 
 from mailbox_server.model.envelope import TlsState
 from mailbox_server.net.admission import Ticket
-from mailbox_server.net.handshake import PlaintextForgetting, secure
+from mailbox_server.net.handshake import HANDSHAKE_SECONDS, PlaintextForgetting, secure
 from mailbox_server.net.tasks import TaskKeeper
 from mailbox_server.net.tls import describe_tls
 from mailbox_server.net.write_deadline import WriteDeadline
@@ -82,17 +82,20 @@ class AsyncioTransport(asyncio.Protocol):
         ticket: Ticket | None = None,
         *,
         write_seconds: float = WRITE_SECONDS,
+        handshake_seconds: float = HANDSHAKE_SECONDS,
     ) -> None:
         self.ticket = ticket
         self.tls: TlsState | None = None
         self._factory = factory
         self._tasks = tasks
         self._write_seconds = write_seconds
+        self._handshake_seconds = handshake_seconds
         self._state = _State.OPEN
         self._is_full = False
         self._is_reading = True
         self._wants_reading = True
         self._is_aborted = False
+        self._is_ended = False
         self._written = 0
         self._producer: IProducer | None = None
         self._is_pull = False
@@ -152,6 +155,13 @@ class AsyncioTransport(asyncio.Protocol):
     def resume_writing(self) -> None:
         """The buffer has room again."""
         self._is_full = False
+        # Later, not now: asyncio calls this in the middle of its own sending, where a
+        # close or abort by whoever wakes up would end the transport twice.
+        asyncio.get_running_loop().call_soon(self._resume)
+
+    def _resume(self) -> None:
+        if self._is_full or self._state is _State.LOST:
+            return
         if self._state is not _State.CLOSING:
             self._deadline.stop()
         self._wake()
@@ -192,13 +202,17 @@ class AsyncioTransport(asyncio.Protocol):
     def write(self, data: bytes) -> None:
         """Send data after all written before; never waits.
 
-        Dropped once the connection is closing or lost.  Writing between startTLS and the
-        end of the handshake answers somebody who spoke too early: it ends the connection.
+        Give long answers in blocks of at most 64 KiB with `drained()` between them: the TLS
+        layer hands each write on whole, and notices a full buffer at the next one.
+
+        Dropped once the connection is closing, closed for writing, or lost.  Writing
+        between startTLS and the end of the handshake answers somebody who spoke too
+        early: it ends the connection.
         """
         if self._state is _State.HANDSHAKING:
             self.abortConnection()
             return
-        if self._state is _State.LOST or self._raw.is_closing():
+        if self._state is _State.LOST or self._is_ended or self._raw.is_closing():
             return
         if self._state is _State.CLOSING and self._producer is None:
             return
@@ -244,9 +258,10 @@ class AsyncioTransport(asyncio.Protocol):
 
     def loseWriteConnection(self) -> None:
         """Say that nothing more follows, and go on reading; on TLS, close."""
-        if self._state is not _State.OPEN:
+        if self._state is not _State.OPEN or self._is_ended:
             return
         if self.tls is None and self._raw.can_write_eof():
+            self._is_ended = True
             self._raw.write_eof()
         else:
             self.loseConnection()
@@ -295,7 +310,12 @@ class AsyncioTransport(asyncio.Protocol):
 
         Raises ConnectionResetError when the connection is lost, also while waiting.
         """
-        while self._is_full or self._state is _State.HANDSHAKING:
+        if self._state is _State.OPEN and self._raw.get_write_buffer_size() > HIGH_WATER:
+            # uvloop's TLS looks at its buffer only after this turn of the loop.
+            await asyncio.sleep(0)
+        while self._state is not _State.LOST and (
+            self._is_full or self._state is _State.HANDSHAKING
+        ):
             if self._room is None:
                 self._room = asyncio.get_running_loop().create_future()
             await asyncio.shield(self._room)
@@ -331,14 +351,14 @@ class AsyncioTransport(asyncio.Protocol):
 
     async def _shake(self, protocol: PlaintextForgetting, context: ssl.SSLContext) -> bool:
         # asyncio's TLS layer cannot take over a transport that has paused its writer.
-        while self._is_full:
+        while self._is_full and self._state is _State.HANDSHAKING:
             if self._room is None:
                 self._room = asyncio.get_running_loop().create_future()
             await asyncio.shield(self._room)
         if self._state is not _State.HANDSHAKING or self._raw.is_closing():
             return False
         try:
-            secured = await secure(self._raw, context)
+            secured = await secure(self._raw, context, seconds=self._handshake_seconds)
         except asyncio.CancelledError:
             self.connection_lost(None)
             raise
@@ -347,8 +367,8 @@ class AsyncioTransport(asyncio.Protocol):
             return False
         secured.hand_over(self)
         self._raw = secured.transport
-        self._adopt(secured.transport)
         self._state = _State.OPEN
+        self._adopt(secured.transport)
         if protocol.forget_plaintext():
             self.abortConnection()
             return False
