@@ -24,40 +24,12 @@ BANNED_FILES: Final = frozenset(
     {"utils", "helpers", "common", "base", "manager", "misc", "specials", "impl", "core"}
 )
 ROOMS: Final = frozenset(
-    [
-        "model",
-        "mime",
-        "dns",
-        "net",
-        "sieve",
-        "store",
-        "auth",
-        "checks",
-        "delivery",
-        "relay",
-        "smtp",
-        "imap",
-        "pop3",
-        "managesieve",
-        "jmap",
-        "ops",
-        "web",
-        "app",
-        "cli",
-    ]
+    {"model", "mime", "dns", "net", "sieve", "store", "auth", "checks", "delivery", "relay"}
+    | {"smtp", "imap", "pop3", "managesieve", "jmap", "ops", "web", "app", "cli"}
 )
 TOP_LEVEL: Final = frozenset(
-    [
-        "pyproject.toml",
-        "README.md",
-        "CHANGELOG.md",
-        "LICENSE",
-        "config.example.toml",
-        "mailbox_server",
-        "migrations",
-        "tests",
-        "deploy",
-    ]
+    {"pyproject.toml", "README.md", "CHANGELOG.md", "LICENSE", "config.example.toml"}
+    | {"mailbox_server", "migrations", "tests", "deploy"}
 )
 # What builds and trials leave behind; .gitignore names them.
 LEFT_BEHIND: Final = frozenset({"try-data", "dist", "build"})

@@ -1,0 +1,1 @@
+"""The tests of mailbox-server; `tests/run.sh` runs them all."""
