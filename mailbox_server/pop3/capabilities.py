@@ -1,0 +1,79 @@
+"""What CAPA announces, when, and by which RFC (RFC 2449 §5, §6)."""
+
+import enum
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from mailbox_server.auth.sasl import offered_names
+from mailbox_server.pop3.grammar import State
+
+
+class Tls(enum.Enum):
+    """Where the connection stands with TLS."""
+
+    ACTIVE = "active"
+    AVAILABLE = "available"
+    ABSENT = "no certificate"
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What decides which capabilities there are.
+
+    confidential: whether the password itself may travel.
+    """
+
+    state: State
+    tls: Tls
+    confidential: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CapabilityRow:
+    """One capability; line gives its tag and arguments, or None where it does not hold."""
+
+    tag: str
+    rfc: str
+    line: Callable[[Standing], str | None]
+
+
+def _sasl(standing: Standing) -> str:
+    return "SASL " + " ".join(offered_names(confidential=standing.confidential))
+
+
+def _user(standing: Standing) -> str | None:
+    return "USER" if standing.confidential else None
+
+
+def _stls(standing: Standing) -> str | None:
+    usable = standing.tls is Tls.AVAILABLE and standing.state is State.AUTHORIZATION
+    return "STLS" if usable else None
+
+
+def _implementation(standing: Standing) -> str | None:
+    # Strangers need not know what runs here (RFC 2449 §6.9 allows it).
+    return "IMPLEMENTATION mailbox-server" if standing.state is State.TRANSACTION else None
+
+
+CAPABILITIES: Final = (
+    CapabilityRow("TOP", "RFC 2449 §6.1", lambda standing: "TOP"),
+    CapabilityRow("UIDL", "RFC 2449 §6.8", lambda standing: "UIDL"),
+    CapabilityRow("USER", "RFC 2449 §6.2", _user),
+    CapabilityRow("SASL", "RFC 5034 §3", _sasl),
+    CapabilityRow("STLS", "RFC 2595 §4", _stls),
+    CapabilityRow("RESP-CODES", "RFC 2449 §6.4", lambda standing: "RESP-CODES"),
+    CapabilityRow("AUTH-RESP-CODE", "RFC 3206 §6", lambda standing: "AUTH-RESP-CODE"),
+    CapabilityRow("PIPELINING", "RFC 2449 §6.6", lambda standing: "PIPELINING"),
+    CapabilityRow("LOGIN-DELAY", "RFC 2449 §6.5", lambda standing: "LOGIN-DELAY 0"),
+    CapabilityRow("EXPIRE", "RFC 2449 §6.7", lambda standing: "EXPIRE NEVER"),
+    CapabilityRow("UTF8", "RFC 6856 §2", lambda standing: "UTF8 USER"),
+    CapabilityRow("LANG", "RFC 6856 §3", lambda standing: "LANG"),
+    CapabilityRow("IMPLEMENTATION", "RFC 2449 §6.9", _implementation),
+)
+
+
+def capability_lines(standing: Standing) -> list[str]:
+    """The lines of the response, in the table's order."""
+    lines = (row.line(standing) for row in CAPABILITIES)
+    return [line for line in lines if line is not None]

@@ -1,0 +1,120 @@
+"""Messages out of the store for RETR and TOP: small ones several in a read, large in blocks.
+
+A hop to a database thread costs more than reading a small message, so a client that takes
+one message after the other gets the next few read along.  No read is open while octets
+travel.  A session holds at most prefetch_octets ahead, and block_octets of a large message.
+"""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+
+from mailbox_server.model.errors import ContentDamaged, ContentMissing
+from mailbox_server.model.ids import ContentId
+from mailbox_server.pop3.maildrop import Maildrop
+from mailbox_server.pop3.settings import Pop3Limits
+from mailbox_server.store.ports import Column, ReadTx, Store
+
+_COLUMNS = (Column.SIZE, Column.TRACE, Column.CONTENT, Column.HEADER_OCTETS)
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """One message to send.
+
+    size: trace and content.  header_octets: of the content.  beginning: the content's first
+    octets, all of them where it is small.
+    """
+
+    size: int
+    trace: bytes = field(repr=False)
+    content: ContentId
+    header_octets: int
+    beginning: bytes = field(repr=False)
+
+    @property
+    def content_octets(self) -> int:
+        """Length of the content."""
+        return self.size - len(self.trace)
+
+
+class Retrieval:
+    """Reads the messages of one maildrop."""
+
+    def __init__(self, store: Store, maildrop: Maildrop, limits: Pop3Limits) -> None:
+        self._store = store
+        self._maildrop = maildrop
+        self._limits = limits
+        self._ahead: dict[int, Letter] = {}
+        self._next = 0
+
+    async def open(self, index: int) -> Letter | None:
+        """The message's beginning; None when it is gone.
+
+        Raises StoreUnavailable, ContentDamaged.
+        """
+        letter = self._ahead.pop(index, None)
+        if letter is None:
+            self._ahead.clear()
+            wanted = self._wanted(index)
+            uids = [self._maildrop.uids[i] for i in wanted]
+            found = await self._store.read(lambda tx: self._read(tx, uids))
+            letters = {i: found[uid] for i, uid in zip(wanted, uids, strict=True) if uid in found}
+            letter = letters.pop(index, None)
+            self._ahead = letters
+        self._next = index + 1
+        return letter
+
+    async def rest(self, letter: Letter) -> AsyncIterator[bytes]:
+        """The content after its beginning, in blocks.
+
+        Raises StoreUnavailable, ContentMissing, ContentDamaged, in the middle as well.
+        """
+        start, content, block = len(letter.beginning), letter.content, self._limits.block_octets
+        while start < letter.content_octets:
+            octets = await self._store.read(
+                lambda tx, start=start: tx.contents.read(content, start, block)  # type: ignore[misc]
+            )
+            if not octets:
+                raise ContentDamaged("a content is shorter than its row says")
+            yield octets
+            start += len(octets)
+
+    def _wanted(self, index: int) -> list[int]:
+        """The message and, for a client that takes one after the other, those behind it."""
+        if index != self._next or index == 0:
+            return [index]
+        wanted = [index]
+        for following in range(index + 1, len(self._maildrop)):
+            if len(wanted) == self._limits.prefetch_messages:
+                break
+            if not self._maildrop.is_deleted(following):
+                wanted.append(following)
+        return wanted
+
+    def _read(self, tx: ReadTx, uids: list[int]) -> dict[int, Letter]:
+        """Letters by UID; the first at any size, those behind it while they fit ahead."""
+        letters: dict[int, Letter] = {}
+        room = self._limits.prefetch_octets
+        for row in tx.messages.rows(self._maildrop.mailbox.id, uids, _COLUMNS):
+            uid, size, trace, content, header_octets = row
+            assert isinstance(uid, int)
+            assert isinstance(size, int)
+            assert isinstance(trace, bytes)
+            assert isinstance(content, int)
+            assert isinstance(header_octets, int)
+            is_first = uid == uids[0]
+            length = size - len(trace)
+            if not is_first and length > room:
+                break
+            try:
+                beginning = tx.contents.read(
+                    ContentId(content), 0, min(length, self._limits.block_octets)
+                )
+            except (ContentMissing, ContentDamaged):
+                if is_first:
+                    raise
+                # It fails in its own turn, not in that of the message before it.
+                break
+            room -= len(beginning)
+            letters[uid] = Letter(size, trace, ContentId(content), header_octets, beginning)
+        return letters

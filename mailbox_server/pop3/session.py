@@ -1,0 +1,459 @@
+"""What one POP3 client may do, from command values to replies; no socket and no parsing.
+
+State is AUTHORIZATION, then TRANSACTION; deletions happen at QUIT and nowhere else, so that
+a lost line removes nothing (RFC 1939 §3, §6).  Commands run one at a time, in order.
+Everything that is not foreseen is `-ERR [SYS/TEMP]`, or the end of the connection where a
+response has begun, for a multi-line response has no way to say that it broke.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from mailbox_server.auth import exchange as sasl
+from mailbox_server.auth.authenticator import Authenticator
+from mailbox_server.auth.outcomes import (
+    Denied,
+    Granted,
+    Outcome,
+    TemporaryTrouble,
+    Throttled,
+    Visitor,
+)
+from mailbox_server.auth.sasl import CANCEL, offered_names
+from mailbox_server.auth.sasl_steps import Challenge
+from mailbox_server.auth.sasl_steps import Malformed as BadResponse
+from mailbox_server.model.errors import ContentMissing, Refused, Unavailable
+from mailbox_server.model.ports import Clock, Events
+from mailbox_server.pop3 import replies
+from mailbox_server.pop3.capabilities import Standing, Tls, capability_lines
+from mailbox_server.pop3.engine import Response
+from mailbox_server.pop3.grammar import (
+    Auth,
+    Bare,
+    Command,
+    Lang,
+    Malformed,
+    OfMessage,
+    Pass,
+    State,
+    Top,
+    User,
+    Verb,
+    row_of,
+    verb_of,
+)
+from mailbox_server.pop3.locks import MaildropLocks
+from mailbox_server.pop3.maildrop import Maildrop, open_maildrop
+from mailbox_server.pop3.output import Output
+from mailbox_server.pop3.retrieval import Letter, Retrieval
+from mailbox_server.pop3.sending import send_letter, send_listing, send_top, short_listing
+from mailbox_server.pop3.settings import EightBit, Pop3Settings, SecondSession
+from mailbox_server.pop3.update import update
+from mailbox_server.store.ports import Listening, Store
+
+# A stop-gap against asking the store at each delivery while a password change is awaited.
+_VALIDITY_SECONDS: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Pop3Services:
+    """What all sessions share."""
+
+    store: Store
+    authenticator: Authenticator
+    locks: MaildropLocks
+    clock: Clock
+    events: Events
+
+
+@dataclass(slots=True)
+class _Opened:
+    """What TRANSACTION state has."""
+
+    granted: Granted
+    maildrop: Maildrop
+    retrieval: Retrieval
+    listening: Listening
+    has_lock: bool
+
+
+class Session:
+    """One connection's conversation.
+
+    Feed it with handle, one event at a time: responses while awaits_response, commands
+    otherwise.  Call ended once, whatever became of the connection.
+    """
+
+    def __init__(
+        self, services: Pop3Services, settings: Pop3Settings, visitor: Visitor, out: Output
+    ) -> None:
+        self._services = services
+        self._settings = settings
+        self._visitor = visitor
+        self._out = out
+        self._exchange: sasl.Exchange | None = None
+        self._user: str | None = None
+        self._is_utf8 = False
+        self._opened: _Opened | None = None
+        self._failed_logins = 0
+        self._bad_commands = 0
+        self._is_busy = False
+        self._is_answering = False
+        self._is_rung = False
+        self._validated = services.clock.monotonic()
+        self.is_over = False
+
+    @property
+    def state(self) -> State:
+        """RFC 1939 §3."""
+        return State.AUTHORIZATION if self._opened is None else State.TRANSACTION
+
+    @property
+    def awaits_response(self) -> bool:
+        """Whether the next line belongs to a SASL exchange."""
+        return self._exchange is not None
+
+    def greet(self) -> None:
+        """Send the greeting; without a timestamp, for APOP is not offered."""
+        self._out.write(replies.ok(f"{self._settings.hostname} POP3 ready"))
+
+    async def handle(self, event: Command | Response) -> None:
+        """Carry out one command or SASL response, and answer it.
+
+        Raises ConnectionResetError when the connection is lost meanwhile.
+        """
+        self._is_busy, self._is_answering = True, False
+        try:
+            if self._opened is not None and not self._still_valid():
+                self._end(replies.NO_LONGER_VALID)
+            elif self._exchange is not None:
+                await self._respond(self._exchange, event)
+            else:
+                await self._command(event)
+        except ConnectionResetError:
+            raise
+        except (Refused, Unavailable) as trouble:
+            self._warn(trouble)
+            self._broke()
+        except Exception as error:  # What we did not foresee is temporary for the peer.
+            self._services.events.fault("pop3.failed", error, connection=self._visitor.connection)
+            self._broke()
+        finally:
+            self._is_busy = False
+
+    def ended(self) -> None:
+        """The connection is over: nothing is removed, what was held is given back."""
+        self.is_over = True
+        opened, self._opened = self._opened, None
+        if opened is not None:
+            opened.listening.close()
+            if opened.has_lock:
+                self._services.locks.release(opened.granted.account.id)
+
+    def shut_down(self) -> None:
+        """Say goodbye between two commands; nothing is removed."""
+        self._end(replies.SHUTTING_DOWN)
+
+    def secured(self) -> None:
+        """TLS is up: what was said before it is forgotten, but for failures (RFC 2595 §4)."""
+        self._user = None
+        self._exchange = None
+        self._is_utf8 = False
+
+    # Which command
+
+    async def _command(self, command: Command | Response) -> None:
+        if isinstance(command, Malformed | Response):
+            self._bad_command(command.reason if isinstance(command, Malformed) else "no exchange")
+            return
+        verb = verb_of(command)
+        user, self._user = self._user, None
+        if self.state not in row_of(verb).states:
+            self._write(replies.WRONG_STATE)
+            return
+        match command:
+            case User(name):
+                self._name_user(name)
+            case Pass(password):
+                await self._check_password(user, password)
+            case Auth(mechanism, initial):
+                await self._authenticate(mechanism, initial)
+            case Lang(language):
+                self._choose_language(language)
+            case Bare(verb):
+                await self._bare(verb)
+            case Top() | OfMessage():
+                await self._of_message(command)
+
+    async def _bare(self, verb: Verb) -> None:
+        match verb:
+            case Verb.QUIT:
+                await self._quit()
+            case Verb.CAPA:
+                self._write(short_listing(replies.CAPABILITIES, capability_lines(self._standing())))
+            case Verb.STLS:
+                self._start_tls()
+            case Verb.UTF8:
+                self._is_utf8 = True
+                self._write(replies.UTF8_ON)
+            case Verb.APOP:
+                self._write(replies.APOP_ABSENT)
+            case Verb.NOOP:
+                self._write(replies.DONE)
+            case Verb.STAT:
+                maildrop = self._drop().maildrop
+                await maildrop.measure(self._services.store)
+                self._write(replies.ok(f"{maildrop.count} {maildrop.octets}"))
+            case _:
+                self._drop().maildrop.unmark()
+                self._write(replies.ok(f"maildrop has {self._drop().maildrop.count} messages"))
+
+    async def _of_message(self, command: OfMessage | Top) -> None:
+        opened = self._drop()
+        if command.message is None:
+            await self._list_all(command.verb, opened.maildrop)
+            return
+        index = command.message - 1
+        if not 0 <= index < len(opened.maildrop):
+            self._write(replies.NO_SUCH_MESSAGE)
+        elif opened.maildrop.is_deleted(index):
+            self._write(replies.MARKED_ALREADY)
+        elif isinstance(command, Top):
+            await self._send(opened, index, command.lines)
+        elif command.verb is Verb.RETR:
+            await self._send(opened, index, None)
+        elif command.verb is Verb.DELE:
+            opened.maildrop.mark_deleted(index)
+            self._write(replies.ok(f"message {command.message} deleted"))
+        elif command.verb is Verb.LIST:
+            sizes = await opened.maildrop.measure(self._services.store)
+            self._write(replies.ok(f"{command.message} {sizes[index]}"))
+        else:
+            self._write(replies.ok(f"{command.message} {opened.maildrop.unique_id(index)}"))
+
+    # AUTHORIZATION
+
+    def _standing(self) -> Standing:
+        return Standing(self.state, self._out.tls, self._is_confidential())
+
+    def _is_confidential(self) -> bool:
+        return self._out.tls is Tls.ACTIVE or (
+            self._settings.plaintext_on_loopback and self._visitor.ip.is_loopback
+        )
+
+    def _start_tls(self) -> None:
+        if self._out.tls is Tls.ACTIVE:
+            self._write(replies.TLS_ACTIVE)
+        elif self._out.tls is Tls.ABSENT:
+            self._write(replies.TLS_ABSENT)
+        elif self._is_utf8:
+            self._write(replies.TLS_BEFORE_UTF8)
+        else:
+            self._write(replies.BEGIN_TLS)
+            self._out.start_tls()
+
+    def _choose_language(self, language: str) -> None:
+        if not language:
+            self._write(short_listing(replies.LANGUAGES, ["en English"]))
+        elif language.lower() in ("en", "*", "i-default"):
+            self._write(replies.LANGUAGE)
+        else:
+            self._write(replies.UNKNOWN_LANGUAGE)
+
+    def _name_user(self, name: str) -> None:
+        if self._is_confidential():
+            self._user = name
+            self._write(replies.SEND_PASS)
+        else:
+            self._write(replies.TLS_FIRST)
+
+    async def _check_password(self, user: str | None, password: str) -> None:
+        if not self._is_confidential():
+            self._write(replies.TLS_FIRST)
+        elif user is None:
+            self._write(replies.USER_FIRST)
+        else:
+            authenticator = self._services.authenticator
+            await self._settle(await authenticator.authenticate(self._visitor, user, password))
+
+    async def _authenticate(self, mechanism: str, initial: bytes | None) -> None:
+        if not mechanism:
+            names = offered_names(confidential=self._is_confidential())
+            self._write(short_listing(replies.MECHANISMS, names))
+            return
+        self._exchange = sasl.Exchange(
+            self._services.authenticator, self._visitor, confidential=self._is_confidential()
+        )
+        await self._go_on(await self._exchange.start(mechanism, initial))
+
+    async def _respond(self, exchange: sasl.Exchange, event: Command | Response) -> None:
+        if isinstance(event, Response):
+            await self._go_on(await exchange.respond(event.line))
+            return
+        # A line too long to be looked at ends the exchange as `*` does.
+        await exchange.respond(CANCEL)
+        self._exchange = None
+        self._bad_command(event.reason if isinstance(event, Malformed) else "not a response")
+
+    async def _go_on(self, answer: sasl.Answer) -> None:
+        if isinstance(answer, Challenge):
+            self._write(b"+ " + answer.encoded + b"\r\n")
+            return
+        self._exchange = None
+        match answer:
+            case BadResponse(reason):
+                self._bad_command(reason)
+            case sasl.Cancelled():
+                self._bad_command("cancelled")
+            case sasl.MechanismUnknown():
+                self._write(replies.UNKNOWN_MECHANISM)
+            case sasl.TlsNeeded():
+                self._write(replies.TLS_FIRST)
+            case _:
+                await self._settle(answer)
+
+    async def _settle(self, outcome: Outcome) -> None:
+        match outcome:
+            case Granted():
+                await self._open(outcome)
+            case Denied():
+                self._refuse_login(replies.DENIED)
+            case Throttled():
+                self._refuse_login(replies.THROTTLED)
+            case TemporaryTrouble():
+                self._write(replies.TROUBLE)
+
+    def _refuse_login(self, reply: bytes) -> None:
+        self._failed_logins += 1
+        if self._failed_logins >= self._settings.limits.failed_logins:
+            self._end(reply)
+        else:
+            self._write(reply)
+
+    async def _open(self, granted: Granted) -> None:
+        account, store = granted.account, self._services.store
+        has_lock = self._settings.second_session is SecondSession.REFUSE
+        if has_lock and not self._services.locks.take(account.id):
+            self._write(replies.IN_USE)
+            return
+        listening = store.listen(account.id, lambda modseq: self._ring())
+        try:
+            maildrop = await open_maildrop(store, account)
+        except BaseException:
+            listening.close()
+            if has_lock:
+                self._services.locks.release(account.id)
+            raise
+        retrieval = Retrieval(store, maildrop, self._settings.limits)
+        self._opened = _Opened(granted, maildrop, retrieval, listening, has_lock)
+        self._write(replies.ok(f"maildrop has {maildrop.count} messages"))
+
+    # TRANSACTION
+
+    def _drop(self) -> _Opened:
+        assert self._opened is not None
+        return self._opened
+
+    def _ring(self) -> None:
+        """The account changed; a session whose password was changed ends within seconds."""
+        self._is_rung = True
+        now = self._services.clock.monotonic()
+        idle = not self._is_busy and self._opened is not None and not self.is_over
+        if idle and now - self._validated >= _VALIDITY_SECONDS and not self._still_valid():
+            self._end(replies.NO_LONGER_VALID)
+
+    def _still_valid(self) -> bool:
+        if not self._is_rung:
+            return True
+        self._is_rung = False
+        self._validated = self._services.clock.monotonic()
+        return self._services.authenticator.stands(self._drop().granted)
+
+    async def _list_all(self, verb: Verb, maildrop: Maildrop) -> None:
+        remaining = maildrop.remaining()
+        if verb is Verb.LIST:
+            sizes = await maildrop.measure(self._services.store)
+            head = replies.ok(f"{maildrop.count} messages ({maildrop.octets} octets)")
+            lines = (f"{index + 1} {sizes[index]}" for index in remaining)
+        else:
+            head = replies.ok("unique ids follow")
+            lines = (f"{index + 1} {maildrop.unique_id(index)}" for index in remaining)
+        self._is_answering = True
+        await send_listing(self._out, head, lines)
+
+    async def _send(self, opened: _Opened, index: int, lines: int | None) -> None:
+        """RETR (lines None) and TOP."""
+        letter = await self._letter(opened, index)
+        if letter is None:
+            return
+        self._is_answering = True
+        if lines is None:
+            await send_letter(self._out, opened.retrieval, letter)
+            opened.maildrop.mark_retrieved(index)
+        else:
+            await send_top(self._out, opened.retrieval, letter, lines)
+
+    async def _letter(self, opened: _Opened, index: int) -> Letter | None:
+        """The message, or None after saying why not."""
+        try:
+            letter = await opened.retrieval.open(index)
+        except ContentMissing:
+            letter = None
+        if letter is None:
+            self._write(replies.MESSAGE_GONE)
+            return None
+        refuses = self._settings.eight_bit is EightBit.REFUSE and not self._is_utf8
+        if refuses and not letter.beginning[: letter.header_octets].isascii():
+            self._write(replies.NEEDS_UTF8)
+            return None
+        return letter
+
+    async def _quit(self) -> None:
+        if self._opened is None:
+            self._end(replies.GOODBYE)
+            return
+        try:
+            await update(self._services.store, self._opened.maildrop, self._settings)
+        except (Refused, Unavailable) as trouble:
+            self._warn(trouble)
+            self._end(replies.NOT_ALL_REMOVED)
+            return
+        except Exception as error:  # The client must hear that its mail may still be there.
+            self._services.events.fault("pop3.failed", error, connection=self._visitor.connection)
+            self._end(replies.NOT_ALL_REMOVED)
+            return
+        self._end(replies.ok(f"goodbye ({self._opened.maildrop.count} messages left)"))
+
+    # How it is said
+
+    def _write(self, octets: bytes) -> None:
+        self._is_answering = True
+        self._out.write(octets)
+
+    def _end(self, reply: bytes) -> None:
+        self._write(reply)
+        self._out.close()
+        self.ended()
+
+    def _bad_command(self, reason: str) -> None:
+        self._bad_commands += 1
+        if self._bad_commands > self._settings.limits.bad_commands:
+            self._end(replies.TOO_MANY_ERRORS)
+        else:
+            self._write(replies.err(reason))
+
+    def _broke(self) -> None:
+        """Answer what failed, or end the connection where the answer had begun."""
+        self._exchange = None
+        if self._is_answering:
+            self._out.abort()
+            self.ended()
+        else:
+            self._write(replies.TROUBLE)
+
+    def _warn(self, trouble: Exception) -> None:
+        self._services.events.warning(
+            "pop3.trouble",
+            connection=self._visitor.connection,
+            trouble=type(trouble).__name__,
+        )
