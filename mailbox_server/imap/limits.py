@@ -9,6 +9,7 @@ class ImapLimits:
 
     line_octets: all lines of one command together, literals apart; before login the other.
     literal_octets: all literals of one command together, but for messages.
+    answer_octets: a line that is no command, mostly a SASL response (RFC 4954 §4.5 says 12,288).
     message_octets: one message of APPEND; a LITERAL+ above it is swallowed up to
         swallow_octets, beyond which the connection ends.
     backlog_octets: received and not yet executed; above it reading pauses.
@@ -25,6 +26,7 @@ class ImapLimits:
     literal_octets: int = 1024 * 1024
     literal_octets_before_login: int = 4 * 1024
     literals_a_command: int = 256
+    answer_octets: int = 12_288
     message_octets: int = 64 * 1024 * 1024
     swallow_octets: int = 256 * 1024 * 1024
     backlog_octets: int = 64 * 1024

@@ -15,15 +15,18 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Protocol
 
+from mailbox_server.auth.authenticator import Authenticator
+from mailbox_server.auth.outcomes import Granted
 from mailbox_server.imap.grammar.append import AppendMessage
 from mailbox_server.imap.limits import ImapLimits
-from mailbox_server.imap.responses import CRLF, untagged
+from mailbox_server.imap.responses import CRLF, Outcome, no, untagged
 from mailbox_server.imap.selected import Access, ModSeqs, SelectedView, Tells, Views
 from mailbox_server.model.account import Account
 from mailbox_server.model.address import IpAddress
+from mailbox_server.model.ids import ModSeq
 from mailbox_server.model.mailbox import Mailbox
-from mailbox_server.model.ports import Clock, Entropy, Events
-from mailbox_server.store.ports import Store
+from mailbox_server.model.ports import Clock, Events
+from mailbox_server.store.ports import Listening, Store
 
 
 class State(enum.Enum):
@@ -52,6 +55,14 @@ class Ended(Exception):
     """The connection is over: lost, timed out or shut down.  Handlers let it pass."""
 
 
+class CommandRefused(Exception):
+    """The command ends with outcome; what is behind the handler is told by raising it."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        super().__init__(outcome.text)
+        self.outcome = outcome
+
+
 class MessageLiterals(Protocol):
     """The message literals of the APPEND being handled, pulled one after the other.
 
@@ -74,7 +85,7 @@ class MessageLiterals(Protocol):
     async def next_message(self) -> AppendMessage | None:
         """The next message announced, or None at the end of the command.
 
-        Raises ArgumentsMalformed and its kin where what follows cannot be read.
+        Raises CommandRefused where what follows cannot be read; let it pass.
         """
 
 
@@ -99,30 +110,32 @@ class Channel(Protocol):
     def ring(self) -> None:
         """Wake line_or_ring()."""
 
-    async def start_tls(self) -> None:
-        """Drop what was received in plain, shake hands.  Raises Ended."""
-
 
 @dataclass(frozen=True, slots=True)
 class Services:
     """What all sessions share.
 
-    plaintext_login: whether a loopback peer may send its password without TLS.
+    offers_tls: whether STARTTLS can be done.
+    loopback_logins: whether a peer on this machine may send its password without TLS.
     """
 
     store: Store
     views: Views
+    authenticator: Authenticator
     clock: Clock
-    entropy: Entropy
     events: Events
     limits: ImapLimits
+    offers_tls: bool
+    loopback_logins: bool
 
 
 class Session:
     """One client's conversation.
 
-    services, connection (the id in the log), peer (None on a UNIX socket) and security say
-    where we are; account and selected are set by login and SELECT.
+    services, connection (the id in the log), peer and security say where we are; account and
+    selected are set by login and SELECT.
+
+    wants_tls: shake hands after the tagged reply.  farewell: say BYE after the tagged reply.
     """
 
     def __init__(
@@ -132,7 +145,7 @@ class Session:
         literals: MessageLiterals,
         *,
         connection: str,
-        peer: IpAddress | None,
+        peer: IpAddress,
         security: Security,
     ) -> None:
         self.services = services
@@ -144,7 +157,11 @@ class Session:
         self.selected: SelectedView | None = None
         self.enabled: set[Extension] = set()
         self.failed_logins = 0
-        self._account: Account | None = None
+        self.wants_tls = False
+        self.farewell: Outcome | None = None
+        self._granted: Granted | None = None
+        self._listening: Listening | None = None
+        self._account_changed = False
         self._logged_out = False
 
     @property
@@ -162,16 +179,16 @@ class Session:
         """Which commands are allowed."""
         if self._logged_out:
             return State.LOGOUT
-        if self._account is None:
+        if self._granted is None:
             return State.NOT_AUTHENTICATED
         return State.AUTHENTICATED if self.selected is None else State.SELECTED
 
     @property
     def account(self) -> Account:
         """Who is logged in; only for commands of the authenticated states."""
-        if self._account is None:
+        if self._granted is None:
             raise LookupError("nobody is logged in")
-        return self._account
+        return self._granted.account
 
     @property
     def view(self) -> SelectedView:
@@ -185,9 +202,33 @@ class Session:
         """The selected mailbox where it was selected to be changed, else None."""
         return self.view if self.view.access is Access.READ_WRITE else None
 
-    def log_in(self, account: Account) -> None:
+    @property
+    def is_confidential(self) -> bool:
+        """Whether a password may be sent: inside TLS, or from this machine where allowed."""
+        return self.security is Security.TLS or (
+            self.services.loopback_logins and self.peer.is_loopback
+        )
+
+    def log_in(self, granted: Granted) -> None:
         """Who is there."""
-        self._account = account
+        self._granted = granted
+        self._listening = self.store.listen(granted.account.id, self._account_rang)
+
+    def _account_rang(self, modseq: ModSeq) -> None:
+        self._account_changed = True
+
+    def is_still_welcome(self) -> bool:
+        """Whether the login would still be granted; looks only when the account changed."""
+        if self._granted is None or not self._account_changed:
+            return True
+        self._account_changed = False
+        return self.services.authenticator.stands(self._granted)
+
+    async def close(self) -> None:
+        """The connection is over: let go of everything."""
+        if self._listening is not None:
+            self._listening.close()
+        await self.deselect()
 
     def log_out(self) -> None:
         """After the tagged reply the connection ends."""
@@ -249,5 +290,8 @@ class Session:
         if self.selected is None or tells is Tells.NOTHING:
             return
         await self.selected.refresh()
+        if self.selected.gone:
+            self.farewell = no("The selected mailbox was deleted", b"NONEXISTENT")
+            return
         for block in self.selected.untold(tells, self.modseqs):
             await self.send(block)

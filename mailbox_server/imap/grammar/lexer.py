@@ -17,6 +17,7 @@ NUMBER_MOST: Final = 2**32 - 1
 MODSEQ_MOST: Final = 2**63 - 1
 
 _SPACES = re.compile(rb" +")
+_REST = re.compile(rb" *\Z")
 _ATOM = re.compile(rb'[^\x00-\x20\x7f-\xff(){%*"\\\]]+')
 _ASTRING_ATOM = re.compile(rb'[^\x00-\x20\x7f(){%*"\\]+')
 _LIST_ATOM = re.compile(rb'[^\x00-\x20\x7f(){"\\]+')
@@ -32,13 +33,13 @@ class Lexer:
 
     __slots__ = ("_at", "_text")
 
-    def __init__(self, text: bytes) -> None:
+    def __init__(self, text: bytes, at: int = 0) -> None:
         self._text = text
-        self._at = 0
+        self._at = at
 
     def at_end(self) -> bool:
         """Whether nothing but spaces is left."""
-        return not self._text[self._at :].strip(b" ")
+        return _REST.match(self._text, self._at) is not None
 
     def end(self) -> None:
         """Nothing may be left."""

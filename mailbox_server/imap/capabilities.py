@@ -1,0 +1,85 @@
+"""What the server can do, one row a capability, in the order in which clients read them."""
+
+import enum
+from dataclasses import dataclass
+from typing import Final
+
+from mailbox_server.imap.session import Extension, Security, Session, State
+
+
+class When(enum.Enum):
+    """On which connections a capability is shown."""
+
+    ALWAYS = "always"
+    PLAIN = "before TLS, where TLS can be had"
+    CONFIDENTIAL = "where a password may be sent"
+    EXPOSED = "where a password must not be sent"
+
+
+ANY: Final = frozenset({State.NOT_AUTHENTICATED, State.AUTHENTICATED, State.SELECTED})
+BEFORE_LOGIN: Final = frozenset({State.NOT_AUTHENTICATED})
+
+
+@dataclass(frozen=True, slots=True)
+class CapabilityRow:
+    """One capability.
+
+    states: where CAPABILITY shows it.  Most are shown before login too: imaplib and others
+    never ask again.  enables: what ENABLE with this name turns on.
+    """
+
+    name: str
+    rfc: str
+    states: frozenset[State] = ANY
+    when: When = When.ALWAYS
+    enables: Extension | None = None
+
+
+CAPABILITIES: Final = (
+    CapabilityRow("IMAP4rev1", "RFC 3501"),
+    CapabilityRow("STARTTLS", "RFC 3501 §6.2.1", BEFORE_LOGIN, When.PLAIN),
+    CapabilityRow("LOGINDISABLED", "RFC 3501 §6.2.3", BEFORE_LOGIN, When.EXPOSED),
+    CapabilityRow("SASL-IR", "RFC 4959", BEFORE_LOGIN),
+    CapabilityRow("AUTH=SCRAM-SHA-256", "RFC 7677", BEFORE_LOGIN),
+    CapabilityRow("AUTH=PLAIN", "RFC 4616", BEFORE_LOGIN, When.CONFIDENTIAL),
+    CapabilityRow("AUTH=LOGIN", "draft-murchison-sasl-login-00", BEFORE_LOGIN, When.CONFIDENTIAL),
+    CapabilityRow("LITERAL+", "RFC 7888"),
+    CapabilityRow("ID", "RFC 2971"),
+    CapabilityRow("ENABLE", "RFC 5161"),
+    CapabilityRow("IDLE", "RFC 2177"),
+    CapabilityRow("NAMESPACE", "RFC 2342"),
+    CapabilityRow("CHILDREN", "RFC 3348"),
+    CapabilityRow("UIDPLUS", "RFC 4315"),
+    CapabilityRow("UNSELECT", "RFC 3691"),
+    CapabilityRow("MOVE", "RFC 6851"),
+    CapabilityRow("SPECIAL-USE", "RFC 6154 §2"),
+    CapabilityRow("CREATE-SPECIAL-USE", "RFC 6154 §3"),
+    CapabilityRow("CONDSTORE", "RFC 7162", enables=Extension.CONDSTORE),
+)
+
+
+def capability_list(session: Session) -> bytes:
+    """What CAPABILITY answers now, behind the word itself."""
+    return " ".join(row.name for row in CAPABILITIES if _is_shown(row, session)).encode("ascii")
+
+
+def _is_shown(row: CapabilityRow, session: Session) -> bool:
+    if session.state not in row.states:
+        return False
+    match row.when:
+        case When.ALWAYS:
+            return True
+        case When.PLAIN:
+            return session.security is Security.PLAIN and session.services.offers_tls
+        case When.CONFIDENTIAL:
+            return session.is_confidential
+        case When.EXPOSED:
+            return not session.is_confidential
+
+
+def extension(name: str) -> Extension | None:
+    """What ENABLE name turns on, or None (RFC 5161 §3.1 ignores the unknown)."""
+    for row in CAPABILITIES:
+        if row.name == name and row.enables is not None:
+            return row.enables
+    return None

@@ -1,0 +1,74 @@
+"""Every IMAP command, one row each: name, states, grammar, handler, RFC."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from mailbox_server.imap.command_row import (
+    AFTER_LOGIN,
+    ANY_STATE,
+    BEFORE_LOGIN,
+    WHEN_SELECTED,
+    CommandRow,
+)
+from mailbox_server.imap.commands.any_state import capability, identify, logout, noop
+from mailbox_server.imap.commands.authentication import authenticate, login, starttls
+from mailbox_server.imap.commands.enable import enable
+from mailbox_server.imap.commands.idle import idle
+from mailbox_server.imap.commands.listing import list_mailboxes, list_subscribed
+from mailbox_server.imap.commands.mailboxes import (
+    create,
+    delete,
+    namespace,
+    rename,
+    subscribe,
+    unsubscribe,
+)
+from mailbox_server.imap.commands.select import close, examine, select, unselect
+from mailbox_server.imap.commands.status import status
+from mailbox_server.imap.grammar.mailbox_arguments import (
+    parse_create,
+    parse_list,
+    parse_lsub,
+    parse_one_mailbox,
+    parse_rename,
+    parse_select,
+    parse_status,
+)
+from mailbox_server.imap.grammar.session_arguments import (
+    parse_authenticate,
+    parse_enable,
+    parse_id,
+    parse_login,
+    parse_nothing,
+)
+from mailbox_server.imap.selected import Tells
+
+COMMANDS: Final[tuple[CommandRow[Any], ...]] = (
+    CommandRow("CAPABILITY", ANY_STATE, parse_nothing, capability, "RFC 9051 §6.1.1"),
+    CommandRow("NOOP", ANY_STATE, parse_nothing, noop, "RFC 9051 §6.1.2"),
+    CommandRow("LOGOUT", ANY_STATE, parse_nothing, logout, "RFC 9051 §6.1.3", Tells.NOTHING),
+    CommandRow("ID", ANY_STATE, parse_id, identify, "RFC 2971 §3.1"),
+    CommandRow("STARTTLS", BEFORE_LOGIN, parse_nothing, starttls, "RFC 9051 §6.2.1"),
+    CommandRow("LOGIN", BEFORE_LOGIN, parse_login, login, "RFC 9051 §6.2.3"),
+    CommandRow(
+        "AUTHENTICATE", BEFORE_LOGIN, parse_authenticate, authenticate, "RFC 9051 §6.2.2, RFC 4959"
+    ),
+    CommandRow("ENABLE", AFTER_LOGIN, parse_enable, enable, "RFC 5161 §3.1"),
+    CommandRow("SELECT", AFTER_LOGIN, parse_select, select, "RFC 9051 §6.3.2", Tells.NOTHING),
+    CommandRow("EXAMINE", AFTER_LOGIN, parse_select, examine, "RFC 9051 §6.3.3", Tells.NOTHING),
+    CommandRow("CREATE", AFTER_LOGIN, parse_create, create, "RFC 9051 §6.3.4, RFC 6154 §3"),
+    CommandRow("DELETE", AFTER_LOGIN, parse_one_mailbox, delete, "RFC 9051 §6.3.5"),
+    CommandRow("RENAME", AFTER_LOGIN, parse_rename, rename, "RFC 9051 §6.3.6"),
+    CommandRow("SUBSCRIBE", AFTER_LOGIN, parse_one_mailbox, subscribe, "RFC 9051 §6.3.7"),
+    CommandRow("UNSUBSCRIBE", AFTER_LOGIN, parse_one_mailbox, unsubscribe, "RFC 9051 §6.3.8"),
+    CommandRow("LIST", AFTER_LOGIN, parse_list, list_mailboxes, "RFC 9051 §6.3.9, RFC 6154 §5"),
+    CommandRow("LSUB", AFTER_LOGIN, parse_lsub, list_subscribed, "RFC 3501 §6.3.9"),
+    CommandRow("NAMESPACE", AFTER_LOGIN, parse_nothing, namespace, "RFC 2342 §5"),
+    CommandRow("STATUS", AFTER_LOGIN, parse_status, status, "RFC 3501 §6.3.10, RFC 7162 §3.1.7"),
+    CommandRow("IDLE", AFTER_LOGIN, parse_nothing, idle, "RFC 2177 §3"),
+    CommandRow("CHECK", WHEN_SELECTED, parse_nothing, noop, "RFC 3501 §6.4.1"),
+    CommandRow("CLOSE", WHEN_SELECTED, parse_nothing, close, "RFC 9051 §6.4.1", Tells.NOTHING),
+    CommandRow("UNSELECT", WHEN_SELECTED, parse_nothing, unselect, "RFC 3691 §2", Tells.NOTHING),
+)
+
+COMMAND_TABLE: Final[Mapping[str, CommandRow[Any]]] = {row.name: row for row in COMMANDS}

@@ -1,0 +1,21 @@
+"""ENABLE: turn on what changes the meaning of replies (RFC 5161)."""
+
+from mailbox_server.imap.capabilities import extension
+from mailbox_server.imap.grammar.session_arguments import EnableArguments
+from mailbox_server.imap.responses import Outcome, ok
+from mailbox_server.imap.session import Extension, Session
+
+
+async def enable(session: Session, arguments: EnableArguments) -> Outcome:
+    """Enable what we know, ignore the rest; only what is newly on is listed (§3.2)."""
+    newly = []
+    for name in arguments.names:
+        wanted = extension(name)
+        if wanted is None or wanted in session.enabled:
+            continue
+        newly.append(wanted.value)
+        match wanted:
+            case Extension.CONDSTORE:
+                session.enable_condstore()
+    session.respond(" ".join(["ENABLED", *newly]).encode("ascii"))
+    return ok("Enabled")

@@ -1,0 +1,72 @@
+"""CREATE, DELETE, RENAME, SUBSCRIBE, UNSUBSCRIBE and NAMESPACE (RFC 9051 §6.3)."""
+
+from mailbox_server.imap.grammar.mailbox_arguments import (
+    CreateArguments,
+    MailboxArguments,
+    RenameArguments,
+)
+from mailbox_server.imap.responses import Outcome, no, ok, string
+from mailbox_server.imap.session import Session
+from mailbox_server.model.errors import MailboxMissing
+from mailbox_server.model.ids import MailboxId
+from mailbox_server.model.mailbox import SEPARATOR
+from mailbox_server.store.ports import WriteTx
+
+
+async def create(session: Session, arguments: CreateArguments) -> Outcome:
+    """Create a mailbox and the levels above it; a role goes to one mailbox only."""
+    account, name, role = session.account.id, arguments.mailbox, arguments.role
+
+    def work(tx: WriteTx) -> Outcome:
+        if role is not None and tx.mailboxes.by_role(account, role) is not None:
+            return no("Another mailbox has that use", b"USEATTR")
+        tx.mailboxes.create(account, name, role)
+        return ok("Created")
+
+    return await session.store.write(work)
+
+
+async def delete(session: Session, arguments: MailboxArguments) -> Outcome:
+    """Delete a mailbox with its messages; the selected one is deselected first."""
+    account, name = session.account.id, arguments.mailbox
+
+    def work(tx: WriteTx) -> MailboxId:
+        mailbox = tx.mailboxes.find(account, name)
+        if mailbox is None:
+            raise MailboxMissing("the mailbox to delete does not exist")
+        tx.mailboxes.delete(account, name)
+        return mailbox.id
+
+    deleted = await session.store.write(work)
+    if session.selected is not None and session.selected.mailbox.id == deleted:
+        await session.deselect()
+        session.respond(b"OK [CLOSED] The selected mailbox was deleted")
+    return ok("Deleted")
+
+
+async def rename(session: Session, arguments: RenameArguments) -> Outcome:
+    """Rename a mailbox with all below it; of INBOX the messages move (RFC 9051 §6.3.6)."""
+    account, name, new_name = session.account.id, arguments.mailbox, arguments.new_name
+    await session.store.write(lambda tx: tx.mailboxes.rename(account, name, new_name))
+    return ok("Renamed")
+
+
+async def subscribe(session: Session, arguments: MailboxArguments) -> Outcome:
+    """Subscribe a name, whether or not it exists (RFC 3501 §6.3.6 leaves that to us)."""
+    account, name = session.account.id, arguments.mailbox
+    await session.store.write(lambda tx: tx.mailboxes.subscribe(account, name))
+    return ok("Subscribed")
+
+
+async def unsubscribe(session: Session, arguments: MailboxArguments) -> Outcome:
+    """Unsubscribe a name; one that was not subscribed is no trouble."""
+    account, name = session.account.id, arguments.mailbox
+    await session.store.write(lambda tx: tx.mailboxes.unsubscribe(account, name))
+    return ok("Unsubscribed")
+
+
+async def namespace(session: Session, arguments: None) -> Outcome:
+    """One personal namespace without a prefix; nobody else's, nothing shared (RFC 2342)."""
+    separator = string(SEPARATOR.encode("ascii"))
+    session.respond(b'NAMESPACE (("" ' + separator + b")) NIL NIL")
+    return ok("That is all")

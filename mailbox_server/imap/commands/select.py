@@ -1,0 +1,66 @@
+"""SELECT, EXAMINE, CLOSE and UNSELECT: the selected mailbox begins and ends here."""
+
+from mailbox_server.imap.grammar.mailbox_arguments import SelectArguments
+from mailbox_server.imap.responses import Outcome, flag_list, ok
+from mailbox_server.imap.selected import Access, SelectedView
+from mailbox_server.imap.session import Session
+from mailbox_server.model.errors import MailboxMissing
+
+
+async def select(session: Session, arguments: SelectArguments) -> Outcome:
+    """Select a mailbox to be changed (RFC 9051 §6.3.2)."""
+    return await _open(session, arguments, Access.READ_WRITE)
+
+
+async def examine(session: Session, arguments: SelectArguments) -> Outcome:
+    """Select a mailbox to be looked at (RFC 9051 §6.3.3)."""
+    return await _open(session, arguments, Access.READ_ONLY)
+
+
+async def _open(session: Session, arguments: SelectArguments, access: Access) -> Outcome:
+    """Leave the old mailbox, even where the new one cannot be selected."""
+    if session.selected is not None:
+        await session.deselect()
+        session.respond(b"OK [CLOSED] The previous mailbox is closed")
+    account = session.account.id
+    mailbox = session.store.glance(lambda tx: tx.mailboxes.find(account, arguments.mailbox))
+    if mailbox is None:
+        raise MailboxMissing("the mailbox to select does not exist")
+    if arguments.condstore:
+        session.enable_condstore()
+    view = await session.select(mailbox, access)
+    _introduce(session, view)
+    if access is Access.READ_WRITE:
+        return ok("Selected", b"READ-WRITE")
+    return ok("Selected to read", b"READ-ONLY")
+
+
+def _introduce(session: Session, view: SelectedView) -> None:
+    mailbox = view.mailbox
+    session.respond(b"FLAGS " + flag_list(view.flags))
+    session.respond(b"OK [PERMANENTFLAGS " + flag_list(view.permanent_flags) + b"] Kept for good")
+    session.respond(b"%d EXISTS" % view.count)
+    session.respond(b"%d RECENT" % view.recent)
+    unseen = view.first_unseen()
+    if unseen is not None:
+        session.respond(b"OK [UNSEEN %d] First unseen" % unseen)
+    session.respond(b"OK [UIDVALIDITY %d] UIDs stand" % mailbox.uid_validity)
+    session.respond(b"OK [UIDNEXT %d] Next UID" % mailbox.uid_next)
+    session.respond(b"OK [HIGHESTMODSEQ %d] Modseqs are kept" % mailbox.highest_modseq)
+
+
+async def close(session: Session, arguments: None) -> Outcome:
+    """Expunge in silence where the mailbox was selected to be changed, and deselect."""
+    view = session.writable_view
+    if view is not None:
+        mailbox = view.mailbox.id
+        while await session.store.write(lambda tx: tx.messages.expunge(mailbox)):
+            pass
+    await session.deselect()
+    return ok("Closed")
+
+
+async def unselect(session: Session, arguments: None) -> Outcome:
+    """Deselect and expunge nothing (RFC 3691)."""
+    await session.deselect()
+    return ok("Deselected")

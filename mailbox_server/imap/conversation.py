@@ -1,0 +1,407 @@
+"""One connection's run: events of the engine, one after the other, to handlers and replies.
+
+No socket here: the Wire is the transport, or a test.  Commands are executed strictly in
+the order they came, pipelined or not; what was sent ahead stays unread in the engine, and
+above limits.backlog_octets reading pauses.  Output is gathered and leaves when the client
+has to be waited for, or 32 KiB are together.
+
+Who ends the conversation (lost, shut_down, a time-out) only leaves word; run() sees it at
+the next place where it waits, so that a command that has begun is finished and answered.
+"""
+
+import asyncio
+import enum
+from collections.abc import AsyncIterator, Mapping
+from typing import Any, Final, Protocol
+
+from mailbox_server.imap.capabilities import capability_list
+from mailbox_server.imap.command_row import CommandRow
+from mailbox_server.imap.engine import (
+    Command,
+    Engine,
+    Event,
+    Fatal,
+    Line,
+    Malformed,
+    MessageOctets,
+    NamedGrammar,
+    NeedLiteral,
+    NextMessage,
+)
+from mailbox_server.imap.grammar.append import AppendMessage
+from mailbox_server.imap.grammar.faults import ArgumentsMalformed
+from mailbox_server.imap.refusals import SERVER_BUG, refusal
+from mailbox_server.imap.responses import Outcome, Status, bad, ok, status_line
+from mailbox_server.imap.session import CommandRefused, Ended, Security, Services, Session, State
+from mailbox_server.model.address import IpAddress
+
+GATHERED_OCTETS: Final = 32 * 1024
+COMMANDS_A_TURN: Final = 16
+
+BYE: Final = b"BYE"
+
+
+class Progress(enum.Enum):
+    """What the transport's register of connections wants to know."""
+
+    IDLE = "nobody is logged in, between commands"
+    BUSY = "logged in"
+
+
+class Wire(Protocol):
+    """The transport, seen from the conversation; its methods do nothing once it is lost."""
+
+    def write(self, octets: bytes) -> None:
+        """Send octets behind all written before."""
+
+    async def drained(self) -> None:
+        """Wait while too much is unsent.  Raises ConnectionResetError when lost."""
+
+    def pause_reading(self) -> None:
+        """Bring nothing more for now."""
+
+    def resume_reading(self) -> None:
+        """Go on."""
+
+    async def start_tls(self) -> bool:
+        """Flush, shake hands; False when that failed."""
+
+    def progressed(self, progress: Progress) -> None:
+        """The client got on."""
+
+    def close(self) -> None:
+        """Flush and close."""
+
+
+class Conversation:
+    """One client from greeting to farewell; implements session.Channel and MessageLiterals.
+
+    table: the commands by name.
+    """
+
+    def __init__(
+        self,
+        services: Services,
+        table: Mapping[str, CommandRow[Any]],
+        wire: Wire,
+        *,
+        connection: str,
+        peer: IpAddress,
+        security: Security,
+    ) -> None:
+        grammars = {
+            name: NamedGrammar(row.parse, streams=row.streams) for name, row in table.items()
+        }
+        self._services = services
+        self._limits = services.limits
+        self._table = table
+        self._wire = wire
+        self._engine = Engine(grammars, services.limits)
+        self._stirred = asyncio.Event()
+        self._gathered: list[bytes] = []
+        self._gathered_octets = 0
+        self._ending = False
+        self._lost = False
+        self._farewell: Outcome | None = None
+        self._rung = False
+        self._reading = True
+        self._bad_in_a_row = 0
+        self._message: NextMessage | None = None
+        self._begun = services.clock.monotonic()
+        self._heard = self._begun
+        self._waiting = False
+        self.session = Session(
+            services, self, self, connection=connection, peer=peer, security=security
+        )
+
+    # ------------------------------------------------------------ from the transport
+
+    def received(self, octets: bytes) -> None:
+        """Octets came."""
+        if self._ending:
+            return
+        self._heard = self._services.clock.monotonic()
+        self._engine.receive(octets)
+        if self._reading and self._engine.backlog > self._limits.backlog_octets:
+            self._reading = False
+            self._wire.pause_reading()
+        self._stirred.set()
+
+    def lost(self) -> None:
+        """The connection is gone, or the client sends no more: nobody is left to answer."""
+        self._lost = True
+        self._end(None)
+
+    def hung_up(self) -> None:
+        """The client sends no more; what it sent before is still answered."""
+        self._end(None)
+
+    def shut_down(self) -> None:
+        """The server stops: say BYE after the command under way."""
+        self._end(ok("The server is shutting down"))
+
+    def forget_plaintext(self) -> int:
+        """Drop what was received and not carried out; returns how many octets (STARTTLS)."""
+        return self._engine.forget()
+
+    def tick(self) -> None:
+        """Time has passed; call every few seconds."""
+        now = self._services.clock.monotonic()
+        session, limits = self.session, self._limits
+        if self._ending:
+            return
+        if session.state is State.NOT_AUTHENTICATED:
+            if now - self._begun > limits.login_seconds:
+                self._end(ok("Too slow to log in"))
+        elif not session.is_still_welcome():
+            self._end(ok("The login is no longer valid"))
+        elif self._waiting:
+            most = limits.literal_seconds if self._engine.is_inside else limits.idle_seconds
+            if now - self._heard > most:
+                self._end(ok("Logged out after too long a silence"))
+
+    def _end(self, farewell: Outcome | None) -> None:
+        self._ending = True
+        self._farewell = self._farewell or farewell
+        self._stirred.set()
+
+    # ------------------------------------------------------------ the run
+
+    async def run(self) -> None:
+        """Greet, serve, say goodbye.  Raises nothing but cancellation."""
+        try:
+            await self._serve()
+        except Ended:
+            pass
+        except Exception as fault:  # A bug of ours ends this connection and no other.
+            self._services.events.fault("imap.broken", fault, connection=self.session.connection)
+            self._farewell = SERVER_BUG
+        finally:
+            if self._farewell is not None:
+                self.write(_bye(self._farewell))
+            self._flush()
+            self._wire.close()
+            await self.session.close()
+
+    async def _serve(self) -> None:
+        capabilities = b"CAPABILITY " + capability_list(self.session)
+        self.write(status_line(b"*", ok("Ready", capabilities)))
+        commands = 0
+        while self.session.state is not State.LOGOUT:
+            await self._step(await self._next_event())
+            commands += 1
+            if commands % COMMANDS_A_TURN == 0:
+                # Pipelined commands answered from memory never wait: let others in.
+                await asyncio.sleep(0)
+
+    async def _step(self, event: Event) -> None:
+        match event:
+            case Command():
+                await self._execute(event)
+                self._heard = self._services.clock.monotonic()
+            case NeedLiteral():
+                self.write(b"+ OK\r\n")
+            case Malformed(tag, outcome):
+                self._answer(tag or b"*", outcome)
+            case Fatal(farewell):
+                self._end(farewell)
+                raise Ended
+            case MessageOctets() | NextMessage() | Line():
+                # What an abandoned command left; nobody waits for it.
+                self._engine.abandon()
+
+    def _answer(self, tag: bytes, outcome: Outcome) -> None:
+        self.write(status_line(tag, outcome))
+        self._bad_in_a_row = self._bad_in_a_row + 1 if outcome.status is Status.BAD else 0
+        if self._bad_in_a_row >= self._limits.bad_in_a_row:
+            self._end(ok("Too many commands that are none"))
+
+    async def _execute(self, command: Command) -> None:
+        row, session = self._table[command.name], self.session
+        if session.state not in row.states:
+            outcome = bad("Not in this state")
+        else:
+            self._wire.progressed(Progress.BUSY)
+            outcome = await self._handle(row, command)
+            self._wire.progressed(
+                Progress.IDLE if session.state is State.NOT_AUTHENTICATED else Progress.BUSY
+            )
+        self._engine.abandon()
+        await self._tell(row)
+        self._answer(command.tag, outcome)
+        await self.drained()
+        if session.farewell is not None:
+            self._end(session.farewell)
+        elif session.wants_tls:
+            await self._start_tls()
+
+    async def _handle(self, row: CommandRow[Any], command: Command) -> Outcome:
+        self._message = NextMessage(None, command.waits)
+        try:
+            outcome = await row.handle(self.session, command.arguments)
+        except Ended:
+            raise
+        except CommandRefused as refused:
+            return refused.outcome
+        except Exception as fault:  # Known errors have replies; the rest is our bug, logged.
+            known = refusal(fault)
+            if known is None:
+                self._services.events.fault(
+                    "imap.command_failed",
+                    fault,
+                    connection=self.session.connection,
+                    command=row.name,
+                )
+            return known or SERVER_BUG
+        if self.session.state is not State.NOT_AUTHENTICATED:
+            self._engine.logged_in()
+        return outcome
+
+    async def _tell(self, row: CommandRow[Any]) -> None:
+        """Tell of changes; trouble there does not undo what the command did."""
+        try:
+            await self.session.tell(row.tells)
+        except Ended:
+            raise
+        except Exception as fault:  # The command was carried out: its reply must stand.
+            self._services.events.fault(
+                "imap.telling_failed", fault, connection=self.session.connection
+            )
+
+    async def _start_tls(self) -> None:
+        self.session.wants_tls = False
+        self._flush()
+        if not await self._wire.start_tls():
+            self.lost()
+            raise Ended
+        self.session.security = Security.TLS
+
+    # ------------------------------------------------------------ waiting for the client
+
+    async def _next_event(self) -> Event:
+        while True:
+            event = self._try_event()
+            if event is not None:
+                return event
+            await self._wait()
+
+    def _try_event(self) -> Event | None:
+        if self._ending and (self._lost or self._farewell is not None):
+            raise Ended
+        event = self._engine.next_event()
+        if not self._reading and (
+            event is None or self._engine.backlog <= self._limits.backlog_octets // 2
+        ):
+            self._reading = True
+            self._wire.resume_reading()
+        return event
+
+    async def _wait(self) -> None:
+        """Until something comes.  Raises Ended."""
+        if self._ending:
+            raise Ended
+        self._flush()
+        self._stirred.clear()
+        self._waiting = True
+        try:
+            await self._stirred.wait()
+        finally:
+            self._waiting = False
+
+    # ------------------------------------------------------------ session.Channel
+
+    def write(self, octets: bytes) -> None:
+        """Queue octets for the client."""
+        self._gathered.append(octets)
+        self._gathered_octets += len(octets)
+        if self._gathered_octets >= GATHERED_OCTETS:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._gathered:
+            self._wire.write(b"".join(self._gathered))
+            self._gathered.clear()
+            self._gathered_octets = 0
+
+    async def drained(self) -> None:
+        """Wait while the network is behind.  Raises Ended."""
+        if self._lost:
+            raise Ended
+        try:
+            await self._wire.drained()
+        except ConnectionResetError as fault:
+            self.lost()
+            raise Ended from fault
+
+    async def line(self) -> bytes:
+        """The client's next line as it is."""
+        while True:
+            line = await self._line(stop_at_ring=False)
+            if line is not None:
+                return line
+
+    async def line_or_ring(self) -> bytes | None:
+        """The client's next line, or None as soon as the selected mailbox may have changed."""
+        return await self._line(stop_at_ring=True)
+
+    async def _line(self, *, stop_at_ring: bool) -> bytes | None:
+        self._engine.expect_line()
+        while True:
+            if stop_at_ring and self._rung:
+                self._rung = False
+                return None
+            event = self._try_event()
+            match event:
+                case None:
+                    await self._wait()
+                case Line(octets):
+                    return octets
+                case Malformed():
+                    raise ArgumentsMalformed("The line is too long")
+                case _:
+                    raise AssertionError("the engine was told to expect a line")
+
+    def ring(self) -> None:
+        """The selected mailbox may have changed."""
+        self._rung = True
+        self._stirred.set()
+
+    # ------------------------------------------------------------ session.MessageLiterals
+
+    async def accept(self) -> None:
+        """Ask for the announced message."""
+        if self._message is not None and self._message.waits:
+            self.write(b"+ OK\r\n")
+        self._engine.accept_message()
+
+    async def blocks(self) -> AsyncIterator[bytes]:
+        """The octets of the accepted message."""
+        while True:
+            event = await self._next_event()
+            if not isinstance(event, MessageOctets):
+                raise AssertionError("a message was accepted and is not coming")
+            if event.octets:
+                yield event.octets
+            if event.last:
+                return
+
+    async def next_message(self) -> AppendMessage | None:
+        """The message announced behind the one before, or None at the command's end."""
+        event = await self._next_event()
+        match event:
+            case NextMessage(message):
+                self._message = event
+                return message
+            case Malformed(_, outcome):
+                raise CommandRefused(outcome)
+            case Fatal(farewell):
+                self._end(farewell)
+                raise Ended
+            case _:
+                raise AssertionError("a message was not read to its end")
+
+
+def _bye(farewell: Outcome) -> bytes:
+    """`* BYE [CODE] text`; only the code of the outcome matters, never its status."""
+    line = status_line(b"*", farewell)
+    return line[:2] + BYE + line[2 + len(farewell.status.value) :]

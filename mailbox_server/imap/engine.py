@@ -1,0 +1,459 @@
+"""Octets of an IMAP client to commands, sans I/O; every octet is looked at once.
+
+Pull: receive() only keeps octets, next_event() takes the next thing out of them.  So a
+command is read no earlier than the one before it is done, and what AUTHENTICATE, IDLE or
+STARTTLS mean for the octets behind them needs no undoing.
+
+A command is collected until it is complete (lines and literals in one text), then parsed
+once.  The commands that stream (APPEND) are parsed when their first message literal is
+announced; the octets of the message then pass through as MessageOctets, never kept.
+
+    COMMAND    a line, or the rest of one behind a literal
+    LITERAL    the octets of a literal that is an argument
+    ANNOUNCED  a message literal was announced: accept_message() or abandon() decides
+    MESSAGE    the octets of a message
+    REST       what follows a message: the end of the command or another message
+    LINE       one line as it is, for SASL and DONE
+    SKIP_LITERAL, SKIP_LINE    the rest of a command that was answered already
+    DEAD       after Fatal; all that follows is ignored
+
+Peer input never raises.  At most limits.line_octets + limits.literal_octets are kept, plus
+what one receive() brought.  A line may end with LF alone, for people who type.
+"""
+
+import enum
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from mailbox_server.imap.grammar.append import AppendMessage, parse_append_message
+from mailbox_server.imap.grammar.lexer import Lexer
+from mailbox_server.imap.limits import ImapLimits
+from mailbox_server.imap.refusals import SERVER_BUG, refusal
+from mailbox_server.imap.responses import Outcome, bad, no
+from mailbox_server.model.errors import BadInput
+
+BLOCK_OCTETS: Final = 64 * 1024
+
+_TAG = re.compile(rb'([^\x00-\x20\x7f-\xff(){%*"\\+]{1,256}) +')
+_NAME = re.compile(rb"(?i)(UID +[a-z]+|[a-z0-9.-]+)(?= |\Z)")
+_MARKER = re.compile(rb"\{([0-9]+)(\+?)\}\Z")
+_MARKER_OCTETS: Final = 64
+_LONE_LITERAL = re.compile(rb" +\{[0-9]+\+?\}\Z")
+_FORBIDDEN = re.compile(rb"[\x00\r]")
+_STRANGER = re.compile(
+    rb"(?:GET|HEAD|POST|PUT|DELETE|CONNECT|OPTIONS|TRACE|PATCH|PRI) [^ ]* HTTP/|SSH-|\x16\x03"
+)
+_TLS_RECORD: Final = b"\x16\x03"
+
+
+class NamedGrammar:
+    """How the arguments of one command are read; streams as in CommandRow."""
+
+    __slots__ = ("parse", "streams")
+
+    def __init__(self, parse: Callable[[Lexer], object], *, streams: bool = False) -> None:
+        self.parse = parse
+        self.streams = streams
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command, read.
+
+    name: in capitals, as in the table.  waits: for commands that stream, whether the client
+    waits for `+` before it sends its first message.
+    """
+
+    tag: bytes
+    name: str
+    arguments: object
+    waits: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NeedLiteral:
+    """The client waits for `+` before it goes on with its command."""
+
+
+@dataclass(frozen=True, slots=True)
+class MessageOctets:
+    """Octets of the accepted message, at most 64 KiB; last with the end of it."""
+
+    octets: bytes
+    last: bool
+
+
+@dataclass(frozen=True, slots=True)
+class NextMessage:
+    """What followed a message: another one, or None at the end of the command."""
+
+    message: AppendMessage | None
+    waits: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """The line that expect_line() asked for, without its end."""
+
+    octets: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Malformed:
+    """Something to be answered with outcome and otherwise forgotten; tag where one was seen."""
+
+    tag: bytes | None
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Fatal:
+    """The connection must end; None says nothing to somebody who does not speak IMAP."""
+
+    farewell: Outcome | None
+
+
+Event = Command | NeedLiteral | MessageOctets | NextMessage | Line | Malformed | Fatal
+
+
+class _Mode(enum.Enum):
+    COMMAND = enum.auto()
+    LITERAL = enum.auto()
+    ANNOUNCED = enum.auto()
+    MESSAGE = enum.auto()
+    REST = enum.auto()
+    LINE = enum.auto()
+    SKIP_LITERAL = enum.auto()
+    SKIP_LINE = enum.auto()
+    DEAD = enum.auto()
+
+
+class Engine:
+    """One client's octets.
+
+    grammars: by command name, in capitals; all others are unknown commands.
+    """
+
+    def __init__(self, grammars: Mapping[str, NamedGrammar], limits: ImapLimits) -> None:
+        self._grammars = grammars
+        self._limits = limits
+        self._buffer = bytearray()
+        self._scanned = 0
+        self._mode = _Mode.COMMAND
+        self._line_most = limits.line_octets_before_login
+        self._literal_most = limits.literal_octets_before_login
+        self._message_most = limits.literal_octets_before_login
+        self._swallow_most = limits.line_octets
+        self._steps: Mapping[_Mode, Callable[[], Event | None]] = {
+            _Mode.COMMAND: self._command_line,
+            _Mode.LITERAL: self._literal,
+            _Mode.ANNOUNCED: lambda: None,
+            _Mode.MESSAGE: self._message,
+            _Mode.REST: self._rest,
+            _Mode.LINE: self._line,
+            _Mode.SKIP_LITERAL: self._skip_literal,
+            _Mode.SKIP_LINE: self._skip_line,
+            _Mode.DEAD: lambda: None,
+        }
+        self._begin()
+
+    def _begin(self) -> None:
+        """A new command may come."""
+        self._mode = _Mode.COMMAND
+        self._text = bytearray()
+        self._tag: bytes | None = None
+        self._name = ""
+        self._arguments_at = 0
+        self._line_octets = 0
+        self._literal_octets = 0
+        self._literals = 0
+        self._remaining = 0
+        self._waits = False
+
+    # ------------------------------------------------------------ from the session
+
+    def receive(self, octets: bytes) -> None:
+        """Keep what the peer sent."""
+        if self._mode is not _Mode.DEAD:
+            self._buffer += octets
+
+    @property
+    def backlog(self) -> int:
+        """Octets kept that no event has taken."""
+        return len(self._buffer)
+
+    @property
+    def is_inside(self) -> bool:
+        """Whether a command or literal has begun and is not complete."""
+        return self._mode is not _Mode.LINE and bool(
+            self._buffer or self._name or self._mode is not _Mode.COMMAND
+        )
+
+    def logged_in(self) -> None:
+        """The wider limits hold from now on."""
+        self._line_most = self._limits.line_octets
+        self._literal_most = self._limits.literal_octets
+        self._message_most = self._limits.message_octets
+        self._swallow_most = self._limits.swallow_octets
+
+    def expect_line(self) -> None:
+        """The next line is no command; only between commands, once a line."""
+        if self._mode is _Mode.COMMAND:
+            self._mode = _Mode.LINE
+
+    def accept_message(self) -> None:
+        """Let the announced message come; the session has sent `+` where needed."""
+        if self._mode is _Mode.ANNOUNCED:
+            self._mode = _Mode.MESSAGE
+
+    def abandon(self) -> None:
+        """The command was answered: skip what still comes of it; nothing where all came."""
+        if self._mode is _Mode.LINE or (self._mode is _Mode.ANNOUNCED and self._waits):
+            self._begin()
+        elif self._mode in (_Mode.ANNOUNCED, _Mode.MESSAGE):
+            self._mode = _Mode.SKIP_LITERAL
+        elif self._mode is _Mode.REST:
+            self._mode = _Mode.SKIP_LINE
+
+    def forget(self) -> int:
+        """Drop all that was received and not yet used; how many octets that were."""
+        dropped = len(self._buffer)
+        self._buffer.clear()
+        self._scanned = 0
+        self._begin()
+        return dropped
+
+    def next_event(self) -> Event | None:
+        """The next event, or None until more octets or a decision came."""
+        while True:
+            mode, kept = self._mode, len(self._buffer)
+            event = self._steps[mode]()
+            if event is not None:
+                return event
+            if self._mode is mode and len(self._buffer) == kept:
+                return None
+
+    # ------------------------------------------------------------ lines
+
+    def _take_line(self) -> bytes | None:
+        """The next line without its end, or None while it is not whole."""
+        end = self._buffer.find(b"\n", self._scanned)
+        if end < 0:
+            self._scanned = len(self._buffer)
+            return None
+        cut = end - 1 if end and self._buffer[end - 1] == 0x0D else end
+        line = bytes(self._buffer[:cut])
+        del self._buffer[: end + 1]
+        self._scanned = 0
+        return line
+
+    def _command_line(self) -> Event | None:
+        line = self._take_line()
+        if line is None:
+            if self._buffer.startswith(_TLS_RECORD):
+                return self._die(None)
+            if self._line_octets + len(self._buffer) <= self._line_most:
+                return None
+            return self._overlong(bytes(self._buffer), whole=False)
+        self._line_octets += len(line)
+        if self._line_octets > self._line_most:
+            return self._overlong(line, whole=True)
+        if self._name:
+            return self._more(line)
+        return self._first_line(line) if line else None
+
+    def _overlong(self, line: bytes, *, whole: bool) -> Event:
+        if self._tag is None:
+            found = _TAG.match(line)
+            self._tag = found.group(1) if found else None
+        return self._refuse(bad("The command is too long", b"TOOBIG"), line if whole else None)
+
+    def _first_line(self, line: bytes) -> Event | None:
+        if self._line_most != self._limits.line_octets and _STRANGER.match(line):
+            return self._die(None)
+        found = _TAG.match(line)
+        if found is None:
+            return self._refuse(bad("A command begins with a tag"), line)
+        self._tag = found.group(1)
+        named = _NAME.match(line, found.end())
+        name = b" ".join(named.group().split()).decode("ascii").upper() if named else ""
+        if named is None or name not in self._grammars:
+            return self._refuse(bad("Unknown command"), line)
+        self._name = name
+        self._arguments_at = named.end()
+        return self._more(line)
+
+    def _more(self, line: bytes) -> Event | None:
+        """Take one more line of the command: its last one, or one that announces a literal."""
+        if _FORBIDDEN.search(line):
+            return self._refuse(bad("NUL or CR in a command"), line)
+        marker = _MARKER.search(line, max(0, len(line) - _MARKER_OCTETS))
+        self._text += line
+        if marker is None:
+            return self._complete()
+        size = _size(marker)
+        grammar = self._grammars[self._name]
+        if grammar.streams and not _LONE_LITERAL.match(bytes(self._text), self._arguments_at):
+            return self._announce(line, size, waits=not marker.group(2))
+        self._literals += 1
+        self._literal_octets += size
+        if (
+            self._literal_octets > self._literal_most
+            or self._literals > self._limits.literals_a_command
+        ):
+            return self._refuse(bad("The literal is too large", b"TOOBIG"), line)
+        self._text += b"\r\n"
+        self._remaining = size
+        self._mode = _Mode.LITERAL
+        return None if marker.group(2) else NeedLiteral()
+
+    def _literal(self) -> Event | None:
+        take = min(self._remaining, len(self._buffer))
+        self._text += self._buffer[:take]
+        self._drop(take)
+        if not self._remaining:
+            self._mode = _Mode.COMMAND
+        return None
+
+    def _drop(self, take: int) -> None:
+        del self._buffer[:take]
+        self._scanned = 0
+        self._remaining -= take
+
+    def _complete(self) -> Event:
+        tag, name = self._tag or b"*", self._name
+        parse, arguments_at = self._grammars[name].parse, self._arguments_at
+        text = bytes(self._text)
+        self._begin()
+        try:
+            return Command(tag, name, parse(Lexer(text, arguments_at)))
+        except BadInput as fault:
+            return Malformed(tag, refusal(fault) or SERVER_BUG)
+
+    # ------------------------------------------------------------ messages
+
+    def _announce(self, line: bytes, size: int, *, waits: bool) -> Event:
+        """The first message literal of a streaming command: parse what came so far."""
+        if size > self._message_most:
+            return self._refuse(no("The message is too large", b"TOOBIG"), line)
+        lexer = Lexer(bytes(self._text), self._arguments_at)
+        try:
+            arguments = self._grammars[self._name].parse(lexer)
+        except BadInput as fault:
+            return self._refuse(refusal(fault) or SERVER_BUG, line)
+        self._text.clear()
+        self._remaining = size
+        self._waits = waits
+        self._mode = _Mode.ANNOUNCED
+        return Command(self._tag or b"*", self._name, arguments, waits)
+
+    def _message(self) -> Event | None:
+        take = min(self._remaining, len(self._buffer), BLOCK_OCTETS)
+        if not take and self._remaining:
+            return None
+        octets = bytes(self._buffer[:take])
+        self._drop(take)
+        if not self._remaining:
+            self._mode = _Mode.REST
+            self._line_octets = 0
+        return MessageOctets(octets, last=not self._remaining)
+
+    def _rest(self) -> Event | None:
+        line = self._take_line()
+        if line is None:
+            if len(self._buffer) <= self._line_most:
+                return None
+            return self._overlong(bytes(self._buffer), whole=False)
+        if not line.strip(b" "):
+            self._begin()
+            return NextMessage(None)
+        marker = _MARKER.search(line, max(0, len(line) - _MARKER_OCTETS))
+        if marker is not None and _size(marker) > self._message_most:
+            return self._refuse(no("The message is too large", b"TOOBIG"), line)
+        try:
+            message = parse_append_message(Lexer(line))
+        except BadInput as fault:
+            return self._refuse(refusal(fault) or SERVER_BUG, line)
+        self._remaining = message.size
+        self._waits = marker is not None and not marker.group(2)
+        self._mode = _Mode.ANNOUNCED
+        return NextMessage(message, self._waits)
+
+    # ------------------------------------------------------------ single lines
+
+    def _line(self) -> Event | None:
+        line = self._take_line()
+        most = self._limits.answer_octets
+        if line is None and len(self._buffer) <= most:
+            return None
+        if line is None or len(line) > most:
+            if line is None:
+                self._buffer.clear()
+                self._scanned = 0
+            self._begin()
+            if line is None:
+                self._mode = _Mode.SKIP_LINE
+            return Malformed(None, bad("The line is too long", b"TOOBIG"))
+        self._begin()
+        return Line(line)
+
+    # ------------------------------------------------------------ what was answered already
+
+    def _refuse(self, outcome: Outcome, line: bytes | None) -> Event:
+        """Answer now; skip what the client sends regardless.
+
+        line: the line that was taken, None where its end has not come yet.  A literal
+        that the client waits to be asked for never comes; a non-synchronizing one does
+        (RFC 7888 §4), and the rest of the command behind it.
+        """
+        tag = self._tag
+        self._begin()
+        if line is None:
+            self._mode = _Mode.SKIP_LINE
+            return Malformed(tag, outcome)
+        return self._skip_behind(line) or Malformed(tag, outcome)
+
+    def _skip_behind(self, tail: bytes) -> Event | None:
+        """Go on behind a skipped line, which may have announced a literal."""
+        marker = _MARKER.search(tail, max(0, len(tail) - _MARKER_OCTETS))
+        if marker is None or not marker.group(2):
+            self._begin()
+            return None
+        self._remaining = _size(marker)
+        if self._remaining > self._swallow_most:
+            return self._die(bad("The literal is too large", b"TOOBIG"))
+        self._mode = _Mode.SKIP_LITERAL
+        return None
+
+    def _skip_literal(self) -> Event | None:
+        self._drop(min(self._remaining, len(self._buffer)))
+        if not self._remaining:
+            self._mode = _Mode.SKIP_LINE
+        return None
+
+    def _skip_line(self) -> Event | None:
+        line = self._take_line()
+        if line is not None:
+            return self._skip_behind(line)
+        surplus = len(self._buffer) - _MARKER_OCTETS
+        if surplus > 0:
+            # Only the last octets matter: they may turn out to announce a literal.
+            self._line_octets += surplus
+            del self._buffer[:surplus]
+            self._scanned = len(self._buffer)
+            if self._line_octets > self._swallow_most:
+                return self._die(bad("The line never ends", b"TOOBIG"))
+        return None
+
+    def _die(self, farewell: Outcome | None) -> Fatal:
+        self._buffer.clear()
+        self._mode = _Mode.DEAD
+        return Fatal(farewell)
+
+
+def _size(marker: re.Match[bytes]) -> int:
+    """The announced size; absurd ones are all the same."""
+    digits = marker.group(1)
+    return int(digits) if len(digits) < 20 else 10**20

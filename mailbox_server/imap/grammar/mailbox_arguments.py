@@ -1,0 +1,237 @@
+"""Arguments of the commands about mailboxes: CREATE, RENAME, LIST, STATUS, SELECT and kin."""
+
+import enum
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, TypeVar
+
+from mailbox_server.imap.grammar.faults import ArgumentsMalformed, ArgumentsTooMany
+from mailbox_server.imap.grammar.lexer import Lexer
+from mailbox_server.imap.grammar.mailbox_names import decode, parse_mailbox
+from mailbox_server.model.mailbox import Role
+
+PATTERNS_MOST: Final = 100
+
+E = TypeVar("E", bound=enum.Enum)
+
+
+@dataclass(frozen=True, slots=True)
+class MailboxArguments:
+    """One mailbox, its name in stored form."""
+
+    mailbox: str
+
+
+@dataclass(frozen=True, slots=True)
+class CreateArguments:
+    """CREATE; role: what USE asks for, if given (RFC 6154 §3)."""
+
+    mailbox: str
+    role: Role | None
+
+
+@dataclass(frozen=True, slots=True)
+class RenameArguments:
+    """RENAME; names in stored form."""
+
+    mailbox: str
+    new_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class SelectArguments:
+    """SELECT or EXAMINE; condstore: the parameter was given (RFC 7162 §3.1.8)."""
+
+    mailbox: str
+    condstore: bool
+
+
+class ListSelection(enum.Enum):
+    """Which mailboxes LIST is about (RFC 5258 §3.1, RFC 6154 §5.2)."""
+
+    SUBSCRIBED = "SUBSCRIBED"
+    SPECIAL_USE = "SPECIAL-USE"
+
+
+class ListReturn(enum.Enum):
+    """What LIST is to tell beside names (RFC 5258 §3.2, RFC 6154 §5.3)."""
+
+    SUBSCRIBED = "SUBSCRIBED"
+    CHILDREN = "CHILDREN"
+    SPECIAL_USE = "SPECIAL-USE"
+
+
+@dataclass(frozen=True, slots=True)
+class ListArguments:
+    """LIST or LSUB; reference and patterns decoded, `*` and `%` in place."""
+
+    reference: str
+    patterns: tuple[str, ...]
+    selections: frozenset[ListSelection] = frozenset()
+    returns: frozenset[ListReturn] = frozenset()
+
+
+class StatusItem(enum.Enum):
+    """What STATUS can tell (RFC 3501 §6.3.10, RFC 7162 §3.1.7)."""
+
+    MESSAGES = "MESSAGES"
+    RECENT = "RECENT"
+    UIDNEXT = "UIDNEXT"
+    UIDVALIDITY = "UIDVALIDITY"
+    UNSEEN = "UNSEEN"
+    HIGHESTMODSEQ = "HIGHESTMODSEQ"
+
+
+@dataclass(frozen=True, slots=True)
+class StatusArguments:
+    """STATUS; items in the order asked, each once."""
+
+    mailbox: str
+    items: tuple[StatusItem, ...]
+
+
+def parse_one_mailbox(lexer: Lexer) -> MailboxArguments:
+    """Read a single mailbox name."""
+    lexer.space()
+    mailbox = parse_mailbox(lexer)
+    lexer.end()
+    return MailboxArguments(mailbox)
+
+
+def parse_create(lexer: Lexer) -> CreateArguments:
+    """Read what follows CREATE."""
+    lexer.space()
+    mailbox = parse_mailbox(lexer)
+    role = None
+    if not lexer.at_end():
+        lexer.space()
+        role = _use(lexer)
+    lexer.end()
+    return CreateArguments(mailbox, role)
+
+
+_ROLES: Final = {role.value.upper(): role for role in Role if role is not Role.INBOX}
+
+
+def _use(lexer: Lexer) -> Role | None:
+    """`(USE (\\Sent))`; of several uses a mailbox here has room for one."""
+    lexer.expect(b"(")
+    if lexer.word() != "USE":
+        raise ArgumentsMalformed("Unknown CREATE parameter")
+    lexer.space()
+    lexer.expect(b"(")
+    roles = []
+    while not lexer.take(b")"):
+        lexer.expect(b"\\")
+        roles.append(_ROLES.get(lexer.word()))
+        lexer.skip_spaces()
+    lexer.skip_spaces()
+    lexer.expect(b")")
+    if len(roles) > 1 or None in roles:
+        raise ArgumentsTooMany("That use is not supported")
+    return roles[0] if roles else None
+
+
+def parse_rename(lexer: Lexer) -> RenameArguments:
+    """Read what follows RENAME."""
+    lexer.space()
+    mailbox = parse_mailbox(lexer)
+    lexer.space()
+    new_name = parse_mailbox(lexer)
+    lexer.end()
+    return RenameArguments(mailbox, new_name)
+
+
+def parse_select(lexer: Lexer) -> SelectArguments:
+    """Read what follows SELECT or EXAMINE."""
+    lexer.space()
+    mailbox = parse_mailbox(lexer)
+    condstore = False
+    if not lexer.at_end():
+        lexer.space()
+        lexer.expect(b"(")
+        if lexer.word() != "CONDSTORE":
+            raise ArgumentsMalformed("Unknown SELECT parameter")
+        condstore = True
+        lexer.skip_spaces()
+        lexer.expect(b")")
+    lexer.end()
+    return SelectArguments(mailbox, condstore)
+
+
+def parse_list(lexer: Lexer) -> ListArguments:
+    """Read what follows LIST, with the options that RFC 6154 and RFC 5258 add."""
+    lexer.space()
+    selections: tuple[ListSelection, ...] = ()
+    if lexer.peek() == b"(":
+        selections = _words(lexer, ListSelection)
+        lexer.space()
+    reference = decode(lexer.astring())
+    lexer.space()
+    patterns = _patterns(lexer)
+    returns: tuple[ListReturn, ...] = ()
+    if not lexer.at_end():
+        lexer.space()
+        if lexer.word() != "RETURN":
+            raise ArgumentsMalformed("Expected RETURN")
+        lexer.space()
+        returns = _words(lexer, ListReturn)
+    lexer.end()
+    return ListArguments(reference, patterns, frozenset(selections), frozenset(returns))
+
+
+def parse_lsub(lexer: Lexer) -> ListArguments:
+    """Read what follows LSUB."""
+    lexer.space()
+    reference = decode(lexer.astring())
+    lexer.space()
+    pattern = decode(lexer.list_pattern())
+    lexer.end()
+    return ListArguments(reference, (pattern,))
+
+
+def _patterns(lexer: Lexer) -> tuple[str, ...]:
+    if not lexer.take(b"("):
+        return (decode(lexer.list_pattern()),)
+    return _listed(lexer, lambda: decode(lexer.list_pattern()), PATTERNS_MOST)
+
+
+def parse_status(lexer: Lexer) -> StatusArguments:
+    """Read what follows STATUS."""
+    lexer.space()
+    mailbox = parse_mailbox(lexer)
+    lexer.space()
+    items = _words(lexer, StatusItem)
+    lexer.end()
+    if not items:
+        raise ArgumentsMalformed("Expected STATUS items")
+    return StatusArguments(mailbox, items)
+
+
+def _words(lexer: Lexer, kind: type[E]) -> tuple[E, ...]:
+    """`(A B C)`, each a value of kind; each once, in order."""
+
+    def word() -> E:
+        try:
+            return kind(lexer.word())
+        except ValueError as fault:
+            raise ArgumentsMalformed("Unknown item or option") from fault
+
+    lexer.expect(b"(")
+    return tuple(dict.fromkeys(_listed(lexer, word, PATTERNS_MOST)))
+
+
+T = TypeVar("T")
+
+
+def _listed(lexer: Lexer, read: Callable[[], T], most: int) -> tuple[T, ...]:
+    """What stands in parentheses, the first of which was taken."""
+    values: list[T] = []
+    lexer.skip_spaces()
+    while not lexer.take(b")"):
+        values.append(read())
+        if len(values) > most:
+            raise ArgumentsTooMany("The list is too long")
+        if lexer.peek() != b")":
+            lexer.space()
+    return tuple(values)

@@ -1,0 +1,60 @@
+"""What a client reads when a command fails: each error of ours as a reply (RFC 5530 §3).
+
+The texts are constant: nothing of an exception leaves for the peer.
+"""
+
+from typing import Final
+
+from mailbox_server.imap.grammar.faults import (
+    ArgumentsMalformed,
+    ArgumentsTooMany,
+    CharsetUnknown,
+)
+from mailbox_server.imap.responses import Outcome, bad, no
+from mailbox_server.imap.selected import NumberBeyond
+from mailbox_server.model.errors import (
+    AccountMissing,
+    DiskLow,
+    KeywordMalformed,
+    MailboxExists,
+    MailboxHasChildren,
+    MailboxMissing,
+    MailboxNameMalformed,
+    MailboxProtected,
+    OverQuota,
+    TooLarge,
+    TooManyKeywords,
+    TooManyMailboxes,
+    Unavailable,
+)
+
+SERVER_BUG: Final = no("That went wrong here and is written in our log", b"SERVERBUG")
+
+_REFUSALS: Final[tuple[tuple[type[Exception], Outcome], ...]] = (
+    (ArgumentsTooMany, no("More than this server takes in one command", b"LIMIT")),
+    (CharsetUnknown, no("Charset not supported", b"BADCHARSET (US-ASCII UTF-8)")),
+    (NumberBeyond, bad("There is no message with that number")),
+    (MailboxNameMalformed, no("A mailbox cannot have that name", b"CANNOT")),
+    (KeywordMalformed, no("A flag cannot have that name", b"CANNOT")),
+    (MailboxMissing, no("There is no such mailbox", b"NONEXISTENT")),
+    (MailboxExists, no("There is a mailbox of that name already", b"ALREADYEXISTS")),
+    (MailboxProtected, no("INBOX always exists", b"CANNOT")),
+    (MailboxHasChildren, no("There are mailboxes below it", b"HASCHILDREN")),
+    (TooManyMailboxes, no("The account holds as many mailboxes as it may", b"LIMIT")),
+    (TooManyKeywords, no("The mailbox holds as many keywords as it may", b"LIMIT")),
+    (OverQuota, no("The account would be over its quota", b"OVERQUOTA")),
+    (TooLarge, no("The message is too large", b"TOOBIG")),
+    (AccountMissing, no("The account was removed", b"NONEXISTENT")),
+    (DiskLow, no("The server's disk is nearly full", b"UNAVAILABLE")),
+    (Unavailable, no("Not possible now, try again later", b"UNAVAILABLE")),
+)
+
+
+def refusal(fault: Exception) -> Outcome | None:
+    """The reply for an error we know, or None for one that nobody foresaw."""
+    if isinstance(fault, ArgumentsMalformed):
+        return bad(str(fault))
+    for kind, outcome in _REFUSALS:
+        if isinstance(fault, kind):
+            return outcome
+    return None
