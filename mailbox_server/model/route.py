@@ -22,9 +22,13 @@ class LocalRoute:
 
 @dataclass(frozen=True, slots=True)
 class AliasRoute:
-    """An alias of ours, expanded to accounts; each account once."""
+    """An alias of ours, expanded to accounts; each account once.
+
+    skipped: targets that are not reached: not ours, or gone.
+    """
 
     members: tuple[LocalRoute, ...]
+    skipped: tuple[Address, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,1 @@
+"""The journeys of a message inside the house: routing an address, receiving."""

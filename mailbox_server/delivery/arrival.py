@@ -1,0 +1,35 @@
+"""What the SMTP side and the journey tell each other about one transaction, as values."""
+
+from dataclasses import dataclass
+
+from mailbox_server.model.address import IpAddress, ReversePath
+from mailbox_server.model.envelope import Peer
+from mailbox_server.model.reply import Reply
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """A transaction as MAIL began it.
+
+    local_ip: our address on this connection; None on a UNIX socket.
+    declared_size: octets announced by SIZE, if any.
+    """
+
+    peer: Peer
+    local_ip: IpAddress | None
+    reverse_path: ReversePath
+    declared_size: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Acceptance:
+    """What became of a transaction.
+
+    replies: one a recipient, in the order of the envelope; all of one class for SMTP,
+        which sends the first.
+    receipt: the fingerprint that is to be confirmed once the peer has seen the reply
+        (store.md §2); None where none was kept.
+    """
+
+    replies: tuple[Reply, ...]
+    receipt: bytes | None = None

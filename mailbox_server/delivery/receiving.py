@@ -1,0 +1,368 @@
+"""A message arrives: the journey from MAIL to the durable 250, told once, top to bottom.
+
+    begin      is there room?
+    recipient  what does the address mean, and is the mailbox full?
+    feed       content goes to staging and through the MIME scanner as it comes
+    accept     loops; analysis; trace; then ONE write: content once, one message an account
+               however many aliases lead there, passports, receipt
+
+Only after that write has reached the disk is the peer told 250.  A recipient who went
+over quota meanwhile still gets the message (they were accepted, and bouncing would be
+worse than one message too many); mail for one removed meanwhile goes to postmaster.
+What nobody foresaw is 451: the peer keeps the message and tries again.
+"""
+
+import asyncio
+import itertools
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final, Protocol
+
+from mailbox_server.delivery import replies
+from mailbox_server.delivery.arrival import Acceptance, Opening
+from mailbox_server.delivery.evidence import arrival_evidence, route_evidence
+from mailbox_server.delivery.receipts import LIFETIME, Confirmations, fingerprint
+from mailbox_server.delivery.routing import RoutingRules, members, postmaster, route
+from mailbox_server.delivery.trace import trace
+from mailbox_server.mime.message import analyze
+from mailbox_server.mime.scanner import Scanner
+from mailbox_server.model.account import Account
+from mailbox_server.model.address import Address, Domain, IpAddress
+from mailbox_server.model.envelope import Envelope
+from mailbox_server.model.errors import DiskLow, MailboxMissing, StoreUnavailable
+from mailbox_server.model.ids import AccountId, MessageId, message_object_id
+from mailbox_server.model.mailbox import INBOX
+from mailbox_server.model.message import Analysis, InternalDate, Target
+from mailbox_server.model.ports import Clock, Events
+from mailbox_server.model.reply import Reply
+from mailbox_server.model.route import AliasRoute, LocalRoute, RefuseRoute
+from mailbox_server.net.tasks import TaskKeeper
+from mailbox_server.store.ports import (
+    NewMessage,
+    QuotaRule,
+    ReadTx,
+    Receipt,
+    Room,
+    StagedContent,
+    Store,
+    WriteTx,
+)
+
+_RECEIVED: Final = re.compile(rb"^received[ \t]*:", re.IGNORECASE | re.MULTILINE)
+_DELIVERED_TO: Final = re.compile(
+    rb"^delivered-to[ \t]*:[ \t]*<?([^\r\n>]*)", re.IGNORECASE | re.MULTILINE
+)
+_INLINE_OCTETS: Final = 64 * 1024
+"""Larger messages are analyzed on a thread, so that no other peer waits for it."""
+
+
+class PeerNames(Protocol):
+    """Names of addresses (dns.Resolver)."""
+
+    async def verified_name(self, ip: IpAddress) -> str | None:
+        """The name whose address is ip again, or None."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReceivingRules:
+    """What an operator settles about arriving mail.
+
+    header_octets: of the header block.  hops: Received fields before it is a loop
+        (RFC 5321 §6.3 asks for at least 100).  name_seconds: how long the end of a
+        message may wait for the peer's name.
+    """
+
+    routing: RoutingRules
+    header_octets: int = 1024 * 1024
+    hops: int = 100
+    name_seconds: float = 3.0
+
+
+class Receiver:
+    """Takes mail from other servers (smtp.policy.Policy)."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        rules: ReceivingRules,
+        names: PeerNames | None,
+        clock: Clock,
+        events: Events,
+        tasks: TaskKeeper,
+    ) -> None:
+        """names: None tells no names in Received fields."""
+        self.store = store
+        self.rules = rules
+        self.names = names
+        self.clock = clock
+        self.events = events
+        self.tasks = tasks
+        self.confirmations = Confirmations(store, clock)
+        self.numbers = itertools.count(1)
+
+    async def begin(self, opening: Opening) -> "Arrival | Reply":
+        """MAIL was said."""
+        if self.store.room() is Room.LOW:
+            return replies.DISK_LOW
+        return Arrival(self, opening)
+
+    def confirm(self, acceptance: Acceptance) -> None:
+        """The peer has seen the reply."""
+        if acceptance.receipt is not None:
+            self.confirmations.add(acceptance.receipt)
+
+    async def settle(self) -> None:
+        """Housekeeping, about once a minute and at shutdown (Confirmations.settle)."""
+        await self.confirmations.settle()
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """What a write made: a message for each recipient; before tells a repeat."""
+
+    messages: tuple[MessageId, ...]
+    before: bool
+
+
+class Arrival:
+    """One transaction (smtp.policy.Transaction)."""
+
+    def __init__(self, receiver: Receiver, opening: Opening) -> None:
+        self._receiver = receiver
+        self._opening = opening
+        self._routes: list[LocalRoute | AliasRoute] = []
+        self._name: asyncio.Task[str | None] | None = None
+        self._staging = receiver.store.stage(opening.declared_size)
+        self._scanner = Scanner()
+
+    # ------------------------------------------------------------ who
+
+    async def recipient(self, address: Address) -> Reply:
+        """Route the address; full mailboxes are refused while the peer still has the mail."""
+        opening, rules = self._opening, self._receiver.rules.routing
+
+        def look(tx: ReadTx) -> LocalRoute | AliasRoute | Reply:
+            found = route(tx, address, rules, opening.local_ip)
+            if isinstance(found, RefuseRoute):
+                return found.reply
+            if all(
+                _is_full(tx, member.account, opening.declared_size) for member in members(found)
+            ):
+                return replies.OVER_QUOTA
+            return found
+
+        found = self._receiver.store.glance(look)
+        if isinstance(found, Reply):
+            return found
+        self._routes.append(found)
+        if self._name is None and self._receiver.names is not None and opening.peer.ip is not None:
+            self._name = self._receiver.tasks.spawn(
+                "receive.peer_name", self._find_name(self._receiver.names, opening.peer.ip)
+            )
+        return replies.RECIPIENT_OK
+
+    async def _find_name(self, names: PeerNames, ip: IpAddress) -> str | None:
+        try:
+            return await names.verified_name(ip)
+        except Exception as error:  # a name is an ornament; mail does not depend on it
+            self._receiver.events.fault("receive.peer_name", error, peer=str(ip))
+            return None
+
+    # ------------------------------------------------------------ content
+
+    def begin_content(self) -> None:
+        """Content follows."""
+
+    def feed(self, octets: bytes) -> bool:
+        """Take content."""
+        self._scanner.feed(octets)
+        return self._staging.feed(octets)
+
+    async def drained(self) -> None:
+        """Wait until what was fed is out of memory; trouble shows again in accept."""
+        try:
+            await self._staging.drained()
+        except (DiskLow, StoreUnavailable):
+            return
+
+    def abandon(self) -> None:
+        """Forget it all."""
+        self._staging.discard()
+        if self._name is not None:
+            self._name.cancel()
+
+    # ------------------------------------------------------------ the end
+
+    async def accept(self, envelope: Envelope) -> Acceptance:
+        """The message is complete."""
+        everybody = len(envelope.recipients)
+        try:
+            return await self._accept(envelope)
+        except DiskLow:
+            return Acceptance((replies.DISK_LOW,) * everybody)
+        except Exception as error:  # whatever it is, the peer keeps the message and retries
+            self._receiver.events.fault(
+                "smtp.not_accepted", error, connection=envelope.peer.connection
+            )
+            return Acceptance((replies.UNFORESEEN,) * everybody)
+        finally:
+            self.abandon()
+
+    async def _accept(self, envelope: Envelope) -> Acceptance:
+        receiver = self._receiver
+        structure = self._scanner.finish()
+        header = self._scanner.header
+        refused = self._header_refusal(envelope, header, structure.root.body_start)
+        if refused is not None:
+            return Acceptance((refused,) * len(envelope.recipients))
+        staged = await self._staging.finish()
+        try:
+            if staged.in_memory and staged.size <= _INLINE_OCTETS:
+                analysis = analyze(structure, header, staged.read)
+            else:
+                analysis = await asyncio.to_thread(analyze, structure, header, staged.read)
+            envelope = replace(envelope, peer_name=await self._peer_name())
+            return await self._keep(envelope, staged, analysis, receiver.clock.now())
+        finally:
+            staged.discard()
+
+    def _header_refusal(self, envelope: Envelope, header: bytes, octets: int) -> Reply | None:
+        """Whether the header is too large, or tells that the message goes in circles."""
+        rules = self._receiver.rules
+        if octets > rules.header_octets:
+            return replies.HEADER_TOO_LARGE
+        if len(_RECEIVED.findall(header)) > rules.hops:
+            return replies.TOO_MANY_HOPS
+        delivered = {
+            value.decode("utf-8", "replace").strip().lower()
+            for value in _DELIVERED_TO.findall(header)
+        }
+        if delivered and any(
+            str(recipient.address).lower() in delivered for recipient in envelope.recipients
+        ):
+            # Only what we send on to another address gets this field from us, so mail
+            # that names its own recipient in it has come back (RFC 9228 §4).
+            return replies.LOOP
+        return None
+
+    async def _peer_name(self) -> str | None:
+        if self._name is None:
+            return None
+        done, _ = await asyncio.wait((self._name,), timeout=self._receiver.rules.name_seconds)
+        return self._name.result() if done and not self._name.cancelled() else None
+
+    async def _keep(
+        self, envelope: Envelope, staged: StagedContent, analysis: Analysis, now: datetime
+    ) -> Acceptance:
+        receiver = self._receiver
+        transfer = f"{envelope.peer.connection}-{next(receiver.numbers)}"
+        delivery = _Delivery(
+            rules=receiver.rules.routing,
+            envelope=envelope,
+            routes=tuple(self._routes),
+            staged=staged,
+            analysis=analysis,
+            trace=trace(envelope, receiver.rules.routing.hostname, transfer, now),
+            now=now,
+            receipt=fingerprint(envelope, staged.digest, analysis.message_id),
+            confirmed=receiver.confirmations.take(),
+        )
+        try:
+            kept = await receiver.store.write(delivery.write)
+        except BaseException:
+            receiver.confirmations.put_back(delivery.confirmed)
+            raise
+        receiver.events.info(
+            "smtp.accepted",
+            connection=envelope.peer.connection,
+            transfer=transfer,
+            message=message_object_id(kept.messages[0]),
+            messages=len(set(kept.messages)),
+            sender=str(envelope.reverse_path),
+            recipients=len(envelope.recipients),
+            octets=staged.size,
+            before=kept.before,
+        )
+        say = replies.accepted_before if kept.before else replies.accepted
+        return Acceptance(tuple(say(message) for message in kept.messages), delivery.receipt)
+
+
+def _is_full(tx: ReadTx, account: Account, declared: int | None) -> bool:
+    if account.quota_octets == 0:
+        return False
+    used = tx.accounts.usage(account.id).octets
+    return used >= account.quota_octets or used + (declared or 0) > account.quota_octets
+
+
+@dataclass(frozen=True, slots=True)
+class _Delivery:
+    """Everything the one write needs; write may be run again from its start."""
+
+    rules: RoutingRules
+    envelope: Envelope
+    routes: tuple[LocalRoute | AliasRoute, ...]
+    staged: StagedContent
+    analysis: Analysis
+    trace: bytes
+    now: datetime
+    receipt: bytes | None
+    confirmed: tuple[bytes, ...]
+
+    def write(self, tx: WriteTx) -> _Kept:
+        """Store the message for each account once; a known repeat stores nothing."""
+        if self.confirmed:
+            tx.receipts.confirm(self.confirmed)
+        if self.receipt is not None:
+            known = tx.receipts.find(self.receipt, self.now - LIFETIME)
+            if known is not None:
+                return _Kept(known.messages, before=True)
+        reached = [self._present(tx, found) for found in self.routes]
+        stored = self._store(tx, reached)
+        messages = tuple(stored[accounts[0].account.id] for accounts in reached)
+        if self.receipt is not None:
+            tx.receipts.add(Receipt(self.receipt, self.now, messages))
+        return _Kept(messages, before=False)
+
+    def _present(self, tx: WriteTx, found: LocalRoute | AliasRoute) -> tuple[LocalRoute, ...]:
+        """The accounts of a route as they are now; postmaster for one that is gone."""
+        present: list[LocalRoute] = []
+        for member in members(found):
+            if tx.accounts.get(member.account.id) is not None:
+                present.append(member)
+                continue
+            gone = member.account.address
+            domain = gone.domain if isinstance(gone.domain, Domain) else None
+            heir = postmaster(tx, domain, self.rules)
+            if isinstance(heir, RefuseRoute):
+                raise StoreUnavailable("a recipient was removed and there is no postmaster")
+            present += [replace(one, through=(gone, *one.through)) for one in members(heir)]
+        return tuple(present)
+
+    def _store(
+        self, tx: WriteTx, reached: Sequence[tuple[LocalRoute, ...]]
+    ) -> dict[AccountId, MessageId]:
+        new = NewMessage(
+            content=tx.contents.keep(self.staged),
+            trace=self.trace,
+            analysis=self.analysis,
+            received=InternalDate(int(self.now.timestamp())),
+            keywords=frozenset(),
+            targets=(),
+        )
+        arrival = arrival_evidence(self.envelope, self.staged.size, self.now)
+        stored: dict[AccountId, MessageId] = {}
+        # Ascending, so that two writes over the same accounts never lock crosswise.
+        for account in sorted({member.account.id for accounts in reached for member in accounts}):
+            inbox = tx.mailboxes.find(account, INBOX)
+            if inbox is None:
+                raise MailboxMissing("an account without INBOX")
+            (placed,) = tx.messages.add(
+                account, replace(new, targets=(Target(inbox.id),)), QuotaRule.OVERSHOOT
+            )
+            stored[account] = placed.message
+            ways = route_evidence(self.envelope, self.routes, reached, account, self.now)
+            tx.passports.stamp(placed.message, (*arrival, *ways))
+        return stored

@@ -1,0 +1,34 @@
+"""The replies of the journeys: what a peer reads about addresses, room and acceptance."""
+
+from typing import Final
+
+from mailbox_server.model.ids import MessageId, message_object_id
+from mailbox_server.model.reply import Reply, reply
+
+RECIPIENT_OK: Final = reply(250, "2.1.5", "Recipient ok")
+UNKNOWN: Final = reply(550, "5.1.1", "There is no such mailbox here; please check the address")
+NOT_OURS: Final = reply(550, "5.7.1", "We do not take mail for that domain from strangers")
+ROUTED_ADDRESS: Final = reply(
+    550, "5.7.1", "Addresses that ask us to pass mail on are refused; use the plain address"
+)
+LITERAL: Final = reply(550, "5.7.1", "Mail to an address in brackets is taken for postmaster only")
+OVER_QUOTA: Final = reply(452, "4.2.2", "The mailbox is full; please try again later")
+DISK_LOW: Final = reply(452, "4.3.1", "The server has too little room; please try again later")
+ALIAS_TOO_WIDE: Final = reply(
+    451, "4.3.5", "The alias leads to too many addresses; its owner has to repair it"
+)
+NOBODY_YET: Final = reply(451, "4.3.5", "No mailbox has been set up here yet")
+UNFORESEEN: Final = reply(451, "4.3.0", "Something went wrong here; please try again later")
+LOOP: Final = reply(554, "5.4.6", "The message has been here before; it goes in circles")
+TOO_MANY_HOPS: Final = reply(554, "5.4.6", "The message has passed too many servers")
+HEADER_TOO_LARGE: Final = reply(552, "5.3.4", "The header of the message is too large")
+
+
+def accepted(message: MessageId) -> Reply:
+    """The message is stored for good under this id."""
+    return reply(250, "2.0.0", f"Ok, kept as {message_object_id(message)}")
+
+
+def accepted_before(message: MessageId) -> Reply:
+    """The message was stored before, under this id; its reply was lost (store.md §2)."""
+    return reply(250, "2.0.0", f"Ok, kept before as {message_object_id(message)}")

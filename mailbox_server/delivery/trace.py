@@ -1,0 +1,64 @@
+"""The trace: what we write before the content, Return-Path and one Received (RFC 5321 §4.4).
+
+Lines end in CRLF and are folded before 78 octets where there is a place to fold.  All
+that the peer said and that stands here has been through the grammar: names are domains or
+literals, addresses are mailboxes, so no line break can be smuggled in.
+"""
+
+from datetime import datetime
+from email.utils import format_datetime
+from typing import Final
+
+from mailbox_server.model.address import Domain
+from mailbox_server.model.envelope import Envelope, TlsState
+
+_WIDTH: Final = 78
+
+
+def trace(envelope: Envelope, hostname: Domain, transfer_id: str, now: datetime) -> bytes:
+    """Both fields, ready to stand before the content.
+
+    transfer_id: an atom that our log lines know.  `for` is told with one recipient only,
+    so that nobody learns of the others (RFC 5321 §7.6).
+    """
+    return (
+        f"Return-Path: <{envelope.reverse_path}>\r\n"
+        + _folded("Received:", _received(envelope, hostname, transfer_id), format_datetime(now))
+    ).encode("utf-8")
+
+
+def _received(envelope: Envelope, hostname: Domain, transfer_id: str) -> list[str]:
+    words = [*_from(envelope), f"by {hostname}", "(mailbox-server)", f"with {envelope.protocol}"]
+    if envelope.tls is not None:
+        words.append(_tls(envelope.tls))
+    words.append(f"id {transfer_id}")
+    if len(envelope.recipients) == 1:
+        words.append(f"for <{envelope.recipients[0].address}>")
+    return words
+
+
+def _from(envelope: Envelope) -> list[str]:
+    """`from` with what the peer called itself, then what we know: name and address."""
+    ip = envelope.peer.ip
+    if ip is None:
+        known = "(local)"
+        literal = "localhost"
+    else:
+        literal = f"[IPv6:{ip}]" if ip.version == 6 else f"[{ip}]"
+        known = f"({envelope.peer_name} {literal})" if envelope.peer_name else f"({literal})"
+    return [f"from {envelope.greeting_name or literal}", known]
+
+
+def _tls(tls: TlsState) -> str:
+    return f"(using {tls.version} with cipher {tls.cipher} ({tls.bits} bits))"
+
+
+def _folded(name: str, words: list[str], date: str) -> str:
+    lines = [name]
+    words = [*words[:-1], words[-1] + ";", date]
+    for word in words:
+        if len(lines[-1].encode("utf-8")) + 1 + len(word.encode("utf-8")) < _WIDTH:
+            lines[-1] += " " + word
+        else:
+            lines.append("\t" + word)
+    return "\r\n".join(lines) + "\r\n"

@@ -1,0 +1,144 @@
+"""The commands of SMTP and LMTP as values, as the engine hands them to the session."""
+
+from dataclasses import dataclass, field
+
+from mailbox_server.model.address import Address, ReversePath
+from mailbox_server.model.envelope import BodyType, Notify, OriginalRecipient, Return
+from mailbox_server.model.reply import Reply
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    """HELO, EHLO or LHLO (RFC 5321 §4.1.1.1, RFC 2033 §4.1).
+
+    name: the domain or literal as given, or "" where it is neither; some clients send
+        names with underscores or none that could exist, and their mail is welcome.
+    """
+
+    verb: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class MailParameters:
+    """What may follow the reverse-path.
+
+    size: octets announced (RFC 1870).  envelope_id: ENVID, decoded, case kept.
+    given: the keywords in capitals, in order.
+    """
+
+    size: int | None = None
+    body: BodyType = BodyType.SEVEN_BIT
+    smtputf8: bool = False
+    ret: Return = Return.UNSAID
+    envelope_id: str | None = None
+    require_tls: bool = False
+    given: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """MAIL FROM (RFC 5321 §4.1.1.2)."""
+
+    path: ReversePath
+    parameters: MailParameters = field(default_factory=MailParameters)
+
+
+@dataclass(frozen=True, slots=True)
+class Rcpt:
+    """RCPT TO (RFC 5321 §4.1.1.3).
+
+    address: None is `<postmaster>` without a domain (§4.5.1).
+    """
+
+    address: Address | None
+    notify: Notify = Notify.UNSAID
+    original: OriginalRecipient | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """DATA (RFC 5321 §4.1.1.4)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bdat:
+    """BDAT (RFC 3030 §2); size octets follow, which the engine hands over by itself."""
+
+    size: int
+    last: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Rset:
+    """RSET (RFC 5321 §4.1.1.5)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Noop:
+    """NOOP (RFC 5321 §4.1.1.9)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quit:
+    """QUIT (RFC 5321 §4.1.1.10)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Help:
+    """HELP (RFC 5321 §4.1.1.8)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Vrfy:
+    """VRFY (RFC 5321 §4.1.1.6); what was asked for does not matter, all get one answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class StartTls:
+    """STARTTLS (RFC 3207 §4)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Auth:
+    """AUTH (RFC 4954 §4); argument is a secret and belongs in no log."""
+
+    argument: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Malformed:
+    """A line that is no command of ours, with the reply that says why."""
+
+    reply: Reply
+
+
+@dataclass(frozen=True, slots=True)
+class BrokenOff:
+    """A line after which the rest of the stream cannot be trusted: reply, then close."""
+
+    reply: Reply
+
+
+@dataclass(frozen=True, slots=True)
+class Foreign:
+    """Another protocol on the line (HTTP, TLS, SSH ...): close without a word."""
+
+
+Command = (
+    Hello
+    | Mail
+    | Rcpt
+    | Data
+    | Bdat
+    | Rset
+    | Noop
+    | Quit
+    | Help
+    | Vrfy
+    | StartTls
+    | Auth
+    | Malformed
+    | BrokenOff
+    | Foreign
+)

@@ -1,0 +1,454 @@
+"""One SMTP or LMTP conversation: from commands to replies, with its state and budgets.
+
+Knows no socket: whoever drives it (conversation.Conversation) brings commands one by one,
+sends the answers, and hands content blocks over.  State is forgotten where the RFCs say
+so: RSET and hello end the transaction (RFC 5321 §4.1.4), TLS ends all (RFC 3207 §4.2).
+
+     hello ──► IDLE ──MAIL──► OPEN ──RCPT──► OPEN ──DATA/BDAT──► content ──► IDLE
+"""
+
+import asyncio
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+from mailbox_server.delivery.arrival import Acceptance, Opening
+from mailbox_server.model.address import Address, Domain, IpAddress, Localpart
+from mailbox_server.model.envelope import Envelope, Peer, Recipient, TlsState
+from mailbox_server.model.ports import Clock, Events
+from mailbox_server.model.reply import Reply
+from mailbox_server.net.tasks import TaskKeeper
+from mailbox_server.smtp import replies
+from mailbox_server.smtp.commands import (
+    Auth,
+    Bdat,
+    BrokenOff,
+    Command,
+    Data,
+    Foreign,
+    Hello,
+    Help,
+    Mail,
+    Malformed,
+    Noop,
+    Quit,
+    Rcpt,
+    Rset,
+    StartTls,
+    Vrfy,
+)
+from mailbox_server.smtp.data import Problem
+from mailbox_server.smtp.dialects import Dialect
+from mailbox_server.smtp.engine import ContentEnd
+from mailbox_server.smtp.extensions import offered
+from mailbox_server.smtp.limits import SmtpLimits
+from mailbox_server.smtp.policy import Policy, Transaction
+
+
+class After(enum.Enum):
+    """What happens once an answer is sent."""
+
+    NEXT = "the next command is read"
+    CONTENT = "content is read"
+    TLS = "the TLS handshake begins"
+    CLOSE = "the connection is closed"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the peer is told, and what follows.
+
+    may_wait: the replies may leave together with those to commands that are here already
+        (RFC 2920 §3.2).  delay: seconds to let an erring peer wait.
+    """
+
+    replies: tuple[Reply, ...]
+    after: After = After.NEXT
+    may_wait: bool = False
+    delay: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a session stands: what is fixed while its connection lasts.
+
+    hostname: our name.  tls_possible: whether STARTTLS can be offered.
+    """
+
+    dialect: Dialect
+    hostname: Domain
+    limits: SmtpLimits
+    peer: Peer
+    local_ip: IpAddress | None
+    tls_possible: bool
+
+
+@dataclass(slots=True)
+class _Open:
+    """The transaction under way."""
+
+    mail: Mail
+    journey: Transaction
+    started: datetime
+    recipients: list[Recipient] = field(default_factory=list)
+    asked: int = 0
+    is_chunked: bool = False
+    has_failed: bool = False
+
+
+_PROBLEMS: Final[Mapping[Problem, Reply]] = {
+    Problem.BARE_NEWLINE: replies.BARE_NEWLINE,
+    Problem.NUL_OCTET: replies.NUL_OCTET,
+    Problem.TOO_LARGE: replies.TOO_LARGE,
+    Problem.LINE_TOO_LONG: replies.LINE_OF_CONTENT_TOO_LONG,
+}
+
+
+class Session:
+    """One conversation."""
+
+    def __init__(
+        self,
+        place: Place,
+        policy: Policy,
+        clock: Clock,
+        events: Events,
+        tasks: TaskKeeper,
+        tls: TlsState | None,
+    ) -> None:
+        """tls: what protects the connection from its first octet (implicit TLS), if any."""
+        self._place = place
+        self._limits = place.limits
+        self._policy = policy
+        self._clock = clock
+        self._events = events
+        self._tasks = tasks
+        self._tls = tls
+        self._hello: Hello | None = None
+        self._open: _Open | None = None
+        self._chunk: Bdat | None = None
+        self._seen: Acceptance | None = None
+        self._errors = 0
+        self._idle = 0
+        self._transactions = 0
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether a MAIL was accepted and its transaction has not ended."""
+        return self._open is not None
+
+    @property
+    def greeting(self) -> Reply:
+        """What is said first."""
+        return replies.greeting(self._place.hostname.ascii, lmtp=self._place.dialect.is_lmtp)
+
+    # ------------------------------------------------------------ for the driver
+
+    async def handle(self, command: Command) -> Answer:
+        """Answer one command.  What nobody foresaw is a temporary failure for the peer."""
+        if self._seen is not None:
+            self._policy.confirm(self._seen)
+            self._seen = None
+        try:
+            answer = await self._answer(command)
+        except Exception as error:  # the peer must not lose mail by a bug of ours
+            self._events.fault("smtp.bug", error, connection=self._place.peer.connection)
+            answer = Answer((replies.UNFORESEEN,))
+        return self._judged(answer)
+
+    def take(self, octets: bytes) -> bool:
+        """Hand on content.  True: await drained() before more."""
+        if self._open is None or self._open.has_failed:
+            return False
+        if self._chunk is not None and not self._open.is_chunked:
+            return False
+        return self._open.journey.feed(octets)
+
+    async def drained(self) -> None:
+        """Wait until content is out of memory."""
+        if self._open is not None:
+            await self._open.journey.drained()
+
+    async def end_content(self, end: ContentEnd) -> Answer:
+        """The content, or a chunk of it, is here."""
+        chunk, self._chunk = self._chunk, None
+        transaction = self._open
+        if chunk is not None:
+            refusal = self._chunk_refusal(end)
+            if refusal is not None or not end.last:
+                return self._judged(Answer((refusal or replies.CHUNK_OK,), may_wait=True))
+        self._open = None
+        if transaction is None:
+            return self._judged(Answer((replies.MAIL_FIRST,)))
+        if end.problem is not None:
+            transaction.journey.abandon()
+            refused = _PROBLEMS[end.problem]
+            self._refused(transaction, refused)
+            return self._judged(Answer(self._for_each(transaction, refused)))
+        return self._judged(Answer(await self._accept(transaction)))
+
+    def secured(self, tls: TlsState) -> None:
+        """The handshake is done: forget what was said before it (RFC 3207 §4.2)."""
+        self.ended()
+        self._tls = tls
+        self._hello = None
+
+    def ended(self) -> None:
+        """The connection is going: forget the transaction, of which nothing is stored."""
+        if self._open is not None:
+            self._open.journey.abandon()
+            self._open = None
+
+    def late(self, problem: Problem | None, *, reads_content: bool) -> Reply:
+        """What is said to a peer from whom nothing came for too long.
+
+        One that sends bare LF never sends an end mark: it is told so.
+        """
+        if problem is not None:
+            return _PROBLEMS[problem]
+        return replies.TOO_SLOW if reads_content else replies.TIMED_OUT
+
+    # ------------------------------------------------------------ budgets
+
+    def _judged(self, answer: Answer) -> Answer:
+        """Count an answer against the error budget."""
+        refused = [reply for reply in answer.replies if not reply.is_positive]
+        if not refused or answer.after is After.CLOSE or not self._place.dialect.counts_errors:
+            return answer
+        if refused[0] is replies.TOO_MANY_RECIPIENTS:
+            return answer
+        return self._counted(answer)
+
+    def _counted(self, answer: Answer) -> Answer:
+        self._errors += 1
+        if self._errors >= self._limits.errors:
+            self._events.info(
+                "smtp.shed", connection=self._place.peer.connection, reason="too many errors"
+            )
+            return Answer((replies.TOO_MANY_ERRORS,), After.CLOSE)
+        if self._errors > self._limits.slow_errors:
+            return Answer(answer.replies, answer.after, delay=self._limits.error_seconds)
+        return answer
+
+    def _idled(self, answer: Answer) -> Answer:
+        """Answer a command that moves nothing; too many of them are errors."""
+        self._idle += 1
+        if self._idle <= self._limits.idle_commands or not self._place.dialect.counts_errors:
+            return answer
+        return self._counted(answer)
+
+    # ------------------------------------------------------------ commands
+
+    async def _answer(self, command: Command) -> Answer:
+        match command:
+            case Rcpt():
+                return await self._rcpt(command)
+            case Mail():
+                return await self._mail(command)
+            case Data():
+                return self._data()
+            case Bdat():
+                return self._bdat(command)
+            case Hello():
+                return self._say_hello(command)
+            case Quit():
+                self.ended()
+                return Answer((replies.GOODBYE,), After.CLOSE)
+            case Rset():
+                self.ended()
+                return self._idled(Answer((replies.OK,), may_wait=True))
+            case StartTls():
+                return self._start_tls()
+            case Noop():
+                return self._idled(Answer((replies.OK,)))
+            case Vrfy():
+                return self._idled(Answer((replies.CANNOT_VERIFY,)))
+            case Help():
+                return self._idled(Answer((replies.HELP,)))
+            case Auth():
+                return Answer((replies.AUTH_NOT_OFFERED,))
+            case Malformed(reply=reply):
+                return Answer((reply,))
+            case BrokenOff(reply=reply):
+                self.ended()
+                return Answer((reply,), After.CLOSE)
+            case Foreign():
+                self.ended()
+                return Answer((), After.CLOSE)
+
+    def _say_hello(self, command: Hello) -> Answer:
+        dialect = self._place.dialect
+        if command.verb not in dialect.hellos:
+            return Answer((replies.USE_LHLO if dialect.is_lmtp else replies.NO_LHLO_HERE,))
+        self.ended()
+        self._hello = command
+        if command.verb == "HELO":
+            return self._idled(Answer((Reply(250, "", (self._place.hostname.ascii,)),)))
+        keywords = offered(
+            self._limits,
+            tls_on=self._tls is not None,
+            tls_possible=self._place.tls_possible,
+        )
+        return self._idled(Answer((replies.hello(self._place.hostname.ascii, keywords),)))
+
+    async def _mail(self, command: Mail) -> Answer:
+        if self._hello is None:
+            first = replies.LHLO_FIRST if self._place.dialect.is_lmtp else replies.HELLO_FIRST
+            return Answer((first,))
+        if self._open is not None:
+            return Answer((replies.ALREADY_MAIL,))
+        self._transactions += 1
+        if self._transactions > self._limits.transactions:
+            return Answer((replies.TOO_MANY_TRANSACTIONS,), After.CLOSE)
+        given = command.parameters
+        if given.require_tls and self._tls is None:
+            # RFC 8689 §2: only after REQUIRETLS was offered, which plain text never sees.
+            return Answer((replies.PARAMETER_UNKNOWN,), may_wait=True)
+        sender = command.path.address
+        if sender is not None and not sender.is_ascii and not given.smtputf8:
+            return Answer((replies.SENDER_NEEDS_SMTPUTF8,), may_wait=True)
+        if given.size is not None and given.size > self._limits.message_octets:
+            return Answer((replies.TOO_LARGE,), may_wait=True)
+        begun = await self._policy.begin(
+            Opening(self._place.peer, self._place.local_ip, command.path, given.size)
+        )
+        if isinstance(begun, Reply):
+            return Answer((begun,), may_wait=True)
+        self._open = _Open(command, begun, self._clock.now())
+        return Answer((replies.SENDER_OK,), may_wait=True)
+
+    async def _rcpt(self, command: Rcpt) -> Answer:
+        transaction = self._open
+        if transaction is None:
+            return Answer((replies.MAIL_FIRST,), may_wait=True)
+        if transaction.is_chunked:
+            return Answer((replies.CHUNKS_BEGUN,), may_wait=True)
+        transaction.asked += 1
+        if transaction.asked > self._limits.recipients:
+            if transaction.asked > 2 * self._limits.recipients:
+                self.ended()
+                return Answer((replies.TOO_MANY_ERRORS,), After.CLOSE)
+            return Answer((replies.TOO_MANY_RECIPIENTS,), may_wait=True)
+        address = command.address or Address(Localpart("postmaster"), self._place.hostname)
+        if not address.is_ascii and not transaction.mail.parameters.smtputf8:
+            return Answer((replies.RECIPIENT_NEEDS_SMTPUTF8,), may_wait=True)
+        answer = await transaction.journey.recipient(address)
+        if answer.is_positive:
+            transaction.recipients.append(Recipient(address, command.notify, command.original))
+        else:
+            self._events.info(
+                "smtp.refused",
+                connection=self._place.peer.connection,
+                recipient=str(address),
+                reply=f"{answer.code} {answer.enhanced}",
+            )
+        return Answer((answer,), may_wait=True)
+
+    def _data(self) -> Answer:
+        transaction = self._open
+        if transaction is None:
+            return Answer((replies.MAIL_FIRST,))
+        if transaction.is_chunked:
+            return Answer((replies.CHUNKS_BEGUN,))
+        if not transaction.recipients:
+            nobody = replies.NO_VALID_RECIPIENTS if transaction.asked else replies.NO_RECIPIENTS
+            return Answer((nobody,))
+        transaction.journey.begin_content()
+        return Answer((replies.SEND_CONTENT,), After.CONTENT)
+
+    def _bdat(self, command: Bdat) -> Answer:
+        """Nothing is said yet: a chunk is read whatever it is worth (RFC 3030 §2)."""
+        self._chunk = command
+        transaction = self._open
+        if transaction is not None and transaction.recipients and not transaction.is_chunked:
+            transaction.is_chunked = True
+            transaction.journey.begin_content()
+        return Answer((), may_wait=True)
+
+    def _chunk_refusal(self, end: ContentEnd) -> Reply | None:
+        """Why a chunk that has been read is refused, if so."""
+        transaction = self._open
+        if transaction is None:
+            return replies.MAIL_FIRST
+        if transaction.has_failed:
+            return replies.CHUNKS_FAILED
+        if not transaction.recipients:
+            return replies.NO_VALID_RECIPIENTS if transaction.asked else replies.NO_RECIPIENTS
+        if end.problem is not None and not end.last:
+            transaction.has_failed = True
+            transaction.journey.abandon()
+            return _PROBLEMS[end.problem]
+        return None
+
+    def _start_tls(self) -> Answer:
+        if self._tls is not None:
+            return Answer((replies.ALREADY_TLS,))
+        if not self._place.tls_possible:
+            return Answer((replies.NOT_OFFERED,))
+        return Answer((replies.READY_FOR_TLS,), After.TLS)
+
+    # ------------------------------------------------------------ content
+
+    async def _accept(self, transaction: _Open) -> tuple[Reply, ...]:
+        envelope = self._envelope(transaction)
+        # A task of its own: a peer that hangs up must not cancel a commit half way.
+        task = self._tasks.spawn("smtp.accept", transaction.journey.accept(envelope))
+        try:
+            acceptance = await asyncio.shield(task)
+        except Exception as error:  # the peer must not lose mail by a bug of ours
+            self._events.fault("smtp.bug", error, connection=self._place.peer.connection)
+            return self._for_each(transaction, replies.UNFORESEEN)
+        if acceptance.receipt is not None:
+            self._seen = acceptance
+        first = acceptance.replies[0]
+        if first.is_positive:
+            self._idle = 0
+        else:
+            self._refused(transaction, first)
+        return acceptance.replies if self._place.dialect.is_lmtp else (first,)
+
+    def _for_each(self, transaction: _Open, reply: Reply) -> tuple[Reply, ...]:
+        if self._place.dialect.is_lmtp:
+            return (reply,) * len(transaction.recipients)
+        return (reply,)
+
+    def _refused(self, transaction: _Open, reply: Reply) -> None:
+        self._events.info(
+            "smtp.refused",
+            connection=self._place.peer.connection,
+            sender=str(transaction.mail.path),
+            recipients=len(transaction.recipients),
+            reply=f"{reply.code} {reply.enhanced}",
+        )
+
+    def _envelope(self, transaction: _Open) -> Envelope:
+        given = transaction.mail.parameters
+        hello = self._hello or Hello("HELO", "")
+        return Envelope(
+            peer=self._place.peer,
+            peer_name=None,
+            greeting_name=hello.name,
+            protocol=self._protocol(hello, smtputf8=given.smtputf8),
+            tls=self._tls,
+            reverse_path=transaction.mail.path,
+            recipients=tuple(transaction.recipients),
+            body=given.body,
+            smtputf8=given.smtputf8,
+            require_tls=given.require_tls,
+            ret=given.ret,
+            envelope_id=given.envelope_id,
+            declared_size=given.size,
+            started=transaction.started,
+        )
+
+    def _protocol(self, hello: Hello, *, smtputf8: bool) -> str:
+        """The `with` keyword (RFC 3848; RFC 6531 §4.3 for the UTF8 forms)."""
+        if hello.verb == "HELO":
+            return "SMTP"
+        tls = "S" if self._tls is not None else ""
+        name = "LMTP" if self._place.dialect.is_lmtp else "SMTP"
+        if smtputf8:
+            return f"UTF8{name}{tls}"
+        return f"LMTP{tls}" if self._place.dialect.is_lmtp else f"ESMTP{tls}"
