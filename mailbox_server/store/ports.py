@@ -274,29 +274,29 @@ class Changes:
 
 
 class Column(Enum):
-    """A column that MessageReader.rows can fetch; the value is its Python type.
+    """A column that MessageReader.rows can fetch; the value tells its name and its Python type.
 
     SIZE counts trace and content.  Offsets in PARTS, and HEADER_OCTETS, count from the
     start of the content.
     """
 
-    MESSAGE = "int"
-    THREAD = "int"
-    CONTENT = "int"
-    SIZE = "int"
-    TRACE = "bytes"
-    RECEIVED = "int, seconds"
-    ZONE = "int, minutes"
-    SAVED = "int, seconds"
-    SENT = "int or None, seconds"
-    HEADER_OCTETS = "int"
-    PARTS = "bytes: mime.part_table"
-    ENVELOPE = "bytes"
-    BODY = "bytes"
-    BODY_STRUCTURE = "bytes"
-    LISTED = "bytes: mime.header_fields"
-    PREVIEW = "str"
-    SUBJECT_BASE = "str"
+    MESSAGE = "message: int"
+    THREAD = "thread: int"
+    CONTENT = "content: int"
+    SIZE = "size: int"
+    TRACE = "trace: bytes"
+    RECEIVED = "received: int, seconds"
+    ZONE = "zone: int, minutes"
+    SAVED = "saved: int, seconds"
+    SENT = "sent: int or None, seconds"
+    HEADER_OCTETS = "header_octets: int"
+    PARTS = "parts: bytes of mime.part_table"
+    ENVELOPE = "envelope: bytes"
+    BODY = "body: bytes"
+    BODY_STRUCTURE = "body_structure: bytes"
+    LISTED = "listed: bytes of mime.header_fields"
+    PREVIEW = "preview: str"
+    SUBJECT_BASE = "subject_base: str"
 
 
 class Edit(Enum):

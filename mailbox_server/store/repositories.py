@@ -1,9 +1,15 @@
 """All repositories over one transaction: what work gets as `tx`."""
 
-from typing import Any
-
+from mailbox_server.store.accounts import Accounts
+from mailbox_server.store.aliases import Aliases
 from mailbox_server.store.content_files import ContentFiles
 from mailbox_server.store.contents import ContentRepository
+from mailbox_server.store.domains import Domains
+from mailbox_server.store.mailboxes import Mailboxes
+from mailbox_server.store.messages import Messages
+from mailbox_server.store.passports import Passports
+from mailbox_server.store.receipts import Receipts
+from mailbox_server.store.tokens import Tokens
 from mailbox_server.store.transactions import SqlTx
 
 
@@ -25,15 +31,14 @@ class Repositories:
         "sql",
         "tokens",
     )
-    accounts: Any
-    aliases: Any
-    domains: Any
-    mailboxes: Any
-    messages: Any
-    passports: Any
-    receipts: Any
-    tokens: Any
-
     def __init__(self, tx: SqlTx, files: ContentFiles) -> None:
         self.sql = tx
         self.contents = ContentRepository(tx, files)
+        self.accounts = Accounts(tx, self.contents)
+        self.aliases = Aliases(tx)
+        self.domains = Domains(tx)
+        self.mailboxes = Mailboxes(tx)
+        self.messages = Messages(tx, self.contents)
+        self.passports = Passports(tx)
+        self.receipts = Receipts(tx)
+        self.tokens = Tokens(tx)

@@ -1,0 +1,228 @@
+"""Accounts in rows.
+
+UIDVALIDITY is drawn from a counter of the account, so that a mailbox deleted and created
+again under its name gets a higher one however fast that happens (RFC 9051 §2.3.1.1).  The
+counter starts at the second the account was opened, or where the counters of accounts
+removed since had come to, whichever is higher: an address that is opened again never shows
+a UIDVALIDITY that it showed before.
+"""
+
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from mailbox_server.model.account import Account, AccountState, Credentials, ScramKeys, Usage
+from mailbox_server.model.address import Address, Domain
+from mailbox_server.model.errors import AccountMissing
+from mailbox_server.model.ids import AccountId, ModSeq
+from mailbox_server.model.mailbox import DEFAULT_MAILBOXES
+from mailbox_server.store.account_removal import remove_holdings
+from mailbox_server.store.aliases import refuse_taken
+from mailbox_server.store.contents import ContentRepository
+from mailbox_server.store.domains import domain_id
+from mailbox_server.store.mailboxes import Mailboxes
+from mailbox_server.store.prepared import Prepared
+from mailbox_server.store.schema.accounts import account, domain, token, uid_validity_floor
+from mailbox_server.store.transactions import SqlTx
+
+_ID: Final = account.c.id == sa.bindparam("number")
+_COLUMNS: Final = sa.select(
+    account.c.id,
+    account.c.address,
+    account.c.state,
+    account.c.quota_octets,
+    account.c.created,
+)
+_ALL: Final = Prepared(_COLUMNS.order_by(account.c.key))
+_OF_DOMAIN: Final = Prepared(
+    _COLUMNS.join_from(account, domain, domain.c.id == account.c.domain)
+    .where(domain.c.name == sa.bindparam("name"))
+    .order_by(account.c.key)
+)
+_FIND: Final = Prepared(_COLUMNS.where(account.c.key == sa.bindparam("key")))
+_GET: Final = Prepared(_COLUMNS.where(_ID))
+_CREDENTIALS: Final = Prepared(
+    sa.select(
+        account.c.password_hash,
+        account.c.scram_salt,
+        account.c.scram_iterations,
+        account.c.scram_stored_key,
+        account.c.scram_server_key,
+    ).where(_ID)
+)
+_USAGE: Final = Prepared(sa.select(account.c.octets, account.c.messages).where(_ID))
+_MODSEQ: Final = Prepared(sa.select(account.c.modseq).where(_ID))
+
+_PROOF: Final = (
+    "password_hash",
+    "scram_salt",
+    "scram_iterations",
+    "scram_stored_key",
+    "scram_server_key",
+)
+_OPENED: Final = (
+    "domain",
+    "address",
+    "key",
+    "state",
+    "quota_octets",
+    "created",
+    "modseq",
+    "octets",
+    "messages",
+    "uid_validity_next",
+    *_PROOF,
+)
+_ADD: Final = (
+    sa.insert(account)
+    .values({name: sa.bindparam(name) for name in _OPENED})
+    .returning(account.c.id)
+)
+_SET_CREDENTIALS: Final = (
+    sa.update(account).where(_ID).values({name: sa.bindparam(name) for name in _PROOF})
+)
+_SET_QUOTA: Final = sa.update(account).where(_ID).values(quota_octets=sa.bindparam("octets"))
+_SET_STATE: Final = sa.update(account).where(_ID).values(state=sa.bindparam("word"))
+
+_FLOOR: Final = Prepared(sa.select(uid_validity_floor.c.next))
+_REACHED: Final = Prepared(sa.select(account.c.uid_validity_next).where(_ID))
+_FORGET_FLOOR: Final = sa.delete(uid_validity_floor)
+_SET_FLOOR: Final = sa.insert(uid_validity_floor)
+_REMOVE_TOKENS: Final = sa.delete(token).where(token.c.account == sa.bindparam("number"))
+_REMOVE: Final = sa.delete(account).where(_ID)
+
+
+def _account(row: Any) -> Account:
+    number, address, state, quota_octets, created = row
+    return Account(
+        AccountId(number),
+        Address.parse(address),
+        AccountState(state),
+        quota_octets,
+        datetime.fromtimestamp(created, UTC),
+    )
+
+
+def _proof(credentials: Credentials | None) -> dict[str, str | bytes | int | None]:
+    if credentials is None:
+        return dict.fromkeys(_PROOF)
+    scram = credentials.scram
+    return {
+        "password_hash": credentials.password_hash,
+        "scram_salt": None if scram is None else scram.salt,
+        "scram_iterations": None if scram is None else scram.iterations,
+        "scram_stored_key": None if scram is None else scram.stored_key,
+        "scram_server_key": None if scram is None else scram.server_key,
+    }
+
+
+class Accounts:
+    """AccountWriter on rows."""
+
+    __slots__ = ("_contents", "_tx")
+
+    def __init__(self, tx: SqlTx, contents: ContentRepository) -> None:
+        self._tx = tx
+        self._contents = contents
+
+    def find(self, address: Address) -> Account | None:
+        """The account of that address, or None."""
+        row = _FIND.row(self._tx, key=address.key)
+        return None if row is None else _account(row)
+
+    def get(self, account: AccountId) -> Account | None:
+        """The account of that id, or None when it was removed."""
+        row = _GET.row(self._tx, number=account)
+        return None if row is None else _account(row)
+
+    def all(self, domain: Domain | None = None) -> list[Account]:
+        """Accounts by address."""
+        if domain is None:
+            return [_account(row) for row in _ALL.rows(self._tx)]
+        return [_account(row) for row in _OF_DOMAIN.rows(self._tx, name=domain.ascii)]
+
+    def credentials(self, account: AccountId) -> Credentials | None:
+        """The stored proof of the password; None where it has none."""
+        row = _CREDENTIALS.row(self._tx, number=account)
+        if row is None or row[0] is None:
+            return None
+        password_hash, salt, iterations, stored_key, server_key = row
+        scram = None if salt is None else ScramKeys(salt, iterations, stored_key, server_key)
+        return Credentials(password_hash, scram)
+
+    def usage(self, account: AccountId) -> Usage:
+        """What the account holds; one row, not a count.  Raises AccountMissing."""
+        row = _USAGE.row(self._tx, number=account)
+        if row is None:
+            raise AccountMissing("there is no such account")
+        return Usage(*row)
+
+    def modseq(self, account: AccountId) -> ModSeq:
+        """The account's present modseq.  Raises AccountMissing."""
+        row = _MODSEQ.row(self._tx, number=account)
+        if row is None:
+            raise AccountMissing("there is no such account")
+        return ModSeq(row[0])
+
+    def add(
+        self, address: Address, credentials: Credentials | None, quota_octets: int, now: datetime
+    ) -> Account:
+        """Open an account with the default mailboxes, subscribed.
+
+        Raises DomainMissing, AccountExists, AliasExists.
+        """
+        host = domain_id(self._tx, address.domain)
+        refuse_taken(self._tx, address)
+        created = int(now.timestamp())
+        floor = _FLOOR.row(self._tx)
+        values = {
+            "domain": host,
+            "address": str(address),
+            "key": address.key,
+            "state": AccountState.ACTIVE.value,
+            "quota_octets": quota_octets,
+            "created": created,
+            "modseq": 0,
+            "octets": 0,
+            "messages": 0,
+            "uid_validity_next": max(created, 1, 0 if floor is None else floor[0]),
+            **_proof(credentials),
+        }
+        ((number,),) = self._tx.rows(_ADD, values)
+        mailboxes = Mailboxes(self._tx)
+        for name, role in DEFAULT_MAILBOXES:
+            mailboxes.subscribe(number, name)
+            mailboxes.create(number, name, role)
+        return _account((number, str(address), AccountState.ACTIVE.value, quota_octets, created))
+
+    def set_credentials(self, account: AccountId, credentials: Credentials) -> None:
+        """Replace the password's proof.  Raises AccountMissing."""
+        self._change(_SET_CREDENTIALS, {"number": account, **_proof(credentials)})
+
+    def set_quota(self, account: AccountId, quota_octets: int) -> None:
+        """0 is unlimited.  Raises AccountMissing."""
+        self._change(_SET_QUOTA, {"number": account, "octets": quota_octets})
+
+    def set_state(self, account: AccountId, state: AccountState) -> None:
+        """Enable or disable logins.  Raises AccountMissing."""
+        self._change(_SET_STATE, {"number": account, "word": state.value})
+
+    def _change(self, statement: sa.Update, values: dict[str, Any]) -> None:
+        if not self._tx.connection.execute(statement, values).rowcount:
+            raise AccountMissing("there is no such account")
+
+    def remove(self, account: AccountId) -> None:
+        """Remove the account and all it holds.  Raises AccountMissing."""
+        tx = self._tx
+        tx.frees()
+        tx.touch(account)  # wakes its sessions
+        (reached,) = _REACHED.row(tx, number=account)
+        floor = _FLOOR.row(tx)
+        tx.connection.execute(_FORGET_FLOOR)
+        tx.connection.execute(
+            _SET_FLOOR, {"id": 1, "next": max(reached, 0 if floor is None else floor[0])}
+        )
+        remove_holdings(tx, self._contents, account)
+        tx.connection.execute(_REMOVE_TOKENS, {"number": account})
+        tx.connection.execute(_REMOVE, {"number": account})

@@ -1,0 +1,151 @@
+"""Expunge: placements become tombstones, messages without a live placement are destroyed.
+
+A tombstone keeps its row, so that changes_since can tell of it and a session that was not
+told yet can still fetch it.  A destroyed message keeps its listing, text and content until
+store.forgetting takes them; the account's usage falls at once.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from mailbox_server.model.ids import AccountId, MailboxId, ModSeq
+from mailbox_server.model.mailbox import Mailbox
+from mailbox_server.model.uid_set import UidSet
+from mailbox_server.store.keyword_sets import seen_in
+from mailbox_server.store.mailbox_rows import Counters, live_mailbox, move_counters
+from mailbox_server.store.prepared import Prepared
+from mailbox_server.store.schema.accounts import account
+from mailbox_server.store.schema.messages import message, placement
+from mailbox_server.store.transactions import SqlTx
+from mailbox_server.store.uid_runs import range_values
+
+STEP: Final = 2_000
+
+_MAILBOX: Final = placement.c.mailbox == sa.bindparam("mailbox")
+_LIVE: Final = placement.c.expunged_at.is_(None)
+_IN_RANGE: Final = placement.c.uid.between(sa.bindparam("first"), sa.bindparam("last"))
+
+# What a write must know of each placement: see Row.
+SELECT_PLACED: Final = (
+    sa.select(
+        placement.c.uid,
+        placement.c.message,
+        placement.c.keyword_set,
+        placement.c.deleted,
+        placement.c.shared,
+        message.c.size,
+    )
+    .join_from(placement, message, message.c.id == placement.c.message)
+    .where(_MAILBOX, _LIVE)
+    .order_by(placement.c.uid)
+)
+_IN_RANGES: Final = Prepared(SELECT_PLACED.where(_IN_RANGE))
+_FIRST: Final = Prepared(SELECT_PLACED.limit(sa.bindparam("most")))
+_FIRST_DELETED: Final = Prepared(
+    SELECT_PLACED.where(placement.c.deleted == sa.literal_column("1")).limit(
+        sa.bindparam("most")
+    )
+)
+_EXPUNGE: Final = Prepared(
+    sa.update(placement)
+    .where(_MAILBOX, _IN_RANGE, _LIVE)
+    .values(
+        updated_at=sa.bindparam("modseq"),
+        expunged_at=sa.bindparam("modseq"),
+        expunged_on=sa.bindparam("now"),
+    )
+)
+_STILL_PLACED: Final = Prepared(
+    sa.select(placement.c.message)
+    .where(placement.c.message == sa.bindparam("message"), _LIVE)
+    .limit(sa.literal_column("1"))
+)
+_DESTROY: Final = Prepared(
+    sa.update(message)
+    .where(message.c.id.between(sa.bindparam("first"), sa.bindparam("last")))
+    .values(destroyed_at=sa.bindparam("modseq"), destroyed_on=sa.bindparam("now"))
+)
+_GIVE_BACK: Final = Prepared(
+    sa.update(account)
+    .where(account.c.id == sa.bindparam("account"))
+    .values(
+        octets=account.c.octets - sa.bindparam("octets"),
+        messages=account.c.messages - sa.bindparam("messages"),
+    )
+)
+
+Row = tuple[int, int, int, int, int, int]
+"""A live placement: uid, message, keyword_set, deleted, shared, size."""
+
+
+def live_rows(tx: SqlTx, mailbox: MailboxId, uids: Iterable[int]) -> list[Row]:
+    """The live placements among ascending UIDs, ascending."""
+    return _IN_RANGES.rows_each(tx, range_values(uids, mailbox=mailbox))
+
+
+def counters_of(tx: SqlTx, owner: AccountId, rows: Sequence[Row]) -> Counters:
+    """What these placements count in their mailbox."""
+    seen = seen_in(tx, owner, {row[2] for row in rows})
+    return Counters(
+        len(rows),
+        sum(row[2] not in seen for row in rows),
+        sum(row[3] for row in rows),
+        sum(row[5] for row in rows),
+    )
+
+
+def bury(tx: SqlTx, mailbox: MailboxId, rows: Sequence[Row], modseq: ModSeq) -> None:
+    """Make tombstones of placements; nothing else moves."""
+    uids = (row[0] for row in rows)
+    _EXPUNGE.run_each(tx, range_values(uids, mailbox=mailbox, modseq=modseq, now=tx.now))
+
+
+def expunge_rows(tx: SqlTx, found: Mailbox, rows: Sequence[Row]) -> UidSet:
+    """Expunge live placements of a mailbox, with all that follows."""
+    if not rows:
+        return UidSet()
+    tx.frees()
+    modseq = tx.touch(found.account)
+    gone = counters_of(tx, found.account, rows)
+    bury(tx, found.id, rows, modseq)
+    _destroy_unplaced(tx, found.account, rows, modseq)
+    less = Counters(-gone.messages, -gone.unseen, -gone.deleted, -gone.octets)
+    move_counters(tx, found.id, less, modseq)
+    return UidSet.of(row[0] for row in rows)
+
+
+def _destroy_unplaced(
+    tx: SqlTx, owner: AccountId, rows: Sequence[Row], modseq: ModSeq
+) -> None:
+    sizes = {row[1]: row[5] for row in rows if not row[4]}
+    shared = {row[1]: row[5] for row in rows if row[4]}
+    placed = _STILL_PLACED.rows_each(tx, [{"message": number} for number in shared])
+    kept: set[Any] = {number for (number,) in placed}
+    sizes.update((number, size) for number, size in shared.items() if number not in kept)
+    if not sizes:
+        return
+    _DESTROY.run_each(tx, range_values(sorted(sizes), modseq=modseq, now=tx.now))
+    _GIVE_BACK.run(tx, account=owner, octets=sum(sizes.values()), messages=len(sizes))
+
+
+def expunge_deleted(tx: SqlTx, mailbox: MailboxId, within: Sequence[int] | None) -> UidSet:
+    """Expunge placements flagged \\Deleted, at most STEP of them.  Raises MailboxMissing."""
+    found = live_mailbox(tx, mailbox)
+    if within is None:
+        rows = _FIRST_DELETED.rows(tx, mailbox=mailbox, most=STEP)
+    else:
+        rows = [row for row in live_rows(tx, mailbox, within) if row[3]][:STEP]
+    return expunge_rows(tx, found, rows)
+
+
+def expunge_all(tx: SqlTx, found: Mailbox) -> None:
+    """Expunge all that a mailbox holds, in one write whatever its size."""
+    while expunge_rows(tx, found, first_live(tx, found.id)):
+        pass
+
+
+def first_live(tx: SqlTx, mailbox: MailboxId) -> list[Row]:
+    """The first STEP live placements."""
+    return _FIRST.rows(tx, mailbox=mailbox, most=STEP)

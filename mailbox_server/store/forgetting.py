@@ -1,0 +1,139 @@
+"""Forgetting what was expunged: first the octets of destroyed messages, later the tombstones.
+
+Housekeeping calls both in writes of their own, again and again until they return 0.
+"""
+
+from typing import Final
+
+import sqlalchemy as sa
+
+from mailbox_server.model.ids import ContentId
+from mailbox_server.store.contents import ContentRepository
+from mailbox_server.store.prepared import Prepared
+from mailbox_server.store.schema.mailboxes import mailbox
+from mailbox_server.store.schema.messages import (
+    message,
+    message_listing,
+    message_text,
+    passport,
+    placement,
+)
+from mailbox_server.store.transactions import SqlTx
+
+STEP: Final = 1_000
+TOMBSTONES_A_MAILBOX: Final = 100_000
+
+_NUMBER: Final[sa.BindParameter[int]] = sa.bindparam("message")
+_FORGETTABLE: Final = Prepared(
+    sa.select(message.c.id, message.c.content)
+    .where(
+        message.c.destroyed_on < sa.bindparam("before"),
+        message.c.destroyed_on.is_not(None),
+        message.c.content.is_not(None),
+    )
+    .order_by(message.c.destroyed_on)
+    .limit(sa.bindparam("most"))
+)
+_FORGET: Final = tuple(
+    Prepared(statement)
+    for statement in (
+        sa.delete(message_text).where(message_text.c.message == _NUMBER),
+        sa.delete(message_listing).where(message_listing.c.message == _NUMBER),
+        sa.update(message).where(message.c.id == _NUMBER).values(content=sa.null()),
+    )
+)
+
+_TOMBSTONE: Final = (
+    sa.select(
+        placement.c.mailbox, placement.c.uid, placement.c.message, placement.c.expunged_at
+    )
+    .where(placement.c.expunged_on.is_not(None))
+    .limit(sa.bindparam("most"))
+)
+_OLD_TOMBSTONES: Final = Prepared(
+    _TOMBSTONE.where(placement.c.expunged_on < sa.bindparam("before")).order_by(
+        placement.c.expunged_on
+    )
+)
+_CROWDED: Final = Prepared(
+    sa.select(placement.c.mailbox, sa.func.count())
+    .where(placement.c.expunged_on.is_not(None))
+    .group_by(placement.c.mailbox)
+    .having(sa.func.count() > sa.bindparam("most"))
+    .limit(sa.literal_column("1"))
+)
+_OLDEST_TOMBSTONES: Final = Prepared(
+    _TOMBSTONE.where(placement.c.mailbox == sa.bindparam("mailbox")).order_by(
+        placement.c.updated_at
+    )
+)
+_BURIED: Final = Prepared(
+    sa.delete(placement).where(
+        placement.c.mailbox == sa.bindparam("mailbox"), placement.c.uid == sa.bindparam("uid")
+    )
+)
+_RAISE_FLOOR: Final = Prepared(
+    sa.update(mailbox)
+    .where(
+        mailbox.c.id == sa.bindparam("mailbox"),
+        mailbox.c.forgotten_at < sa.bindparam("modseq"),
+    )
+    .values(forgotten_at=sa.bindparam("modseq"))
+)
+_UNPLACED: Final = Prepared(
+    sa.select(message.c.id).where(
+        message.c.id == _NUMBER,
+        message.c.content.is_(None),
+        ~sa.exists().where(placement.c.message == message.c.id),
+    )
+)
+_REMOVE: Final = tuple(
+    Prepared(statement)
+    for statement in (
+        sa.delete(passport).where(passport.c.message == _NUMBER),
+        sa.delete(message).where(message.c.id == _NUMBER),
+    )
+)
+
+
+def forget_destroyed(tx: SqlTx, contents: ContentRepository, before: int) -> int:
+    """Remove listing, text and content of messages destroyed before that second.
+
+    Until then a session that was not told of the expunge may fetch them; an hour is longer
+    than any session goes without a word.  At most STEP messages; how many.
+    """
+    tx.frees()
+    rows = _FORGETTABLE.rows(tx, before=before, most=STEP)
+    for number, content in rows:
+        contents.release(ContentId(content))
+        for forget in _FORGET:
+            forget.run(tx, message=number)
+    return len(rows)
+
+
+def forget_tombstones(tx: SqlTx, before: int) -> int:
+    """Remove tombstones from before that second, and those beyond 100,000 in a mailbox.
+
+    Raises the floor of their mailboxes, so that changes_since answers StateTooOld to who
+    asks from below it.  At most STEP tombstones; how many.
+    """
+    tx.frees()
+    rows = _OLD_TOMBSTONES.rows(tx, before=before, most=STEP)
+    if not rows:
+        crowded = _CROWDED.row(tx, most=TOMBSTONES_A_MAILBOX)
+        if crowded is None:
+            return 0
+        number, count = crowded
+        most = min(STEP, count - TOMBSTONES_A_MAILBOX)
+        rows = _OLDEST_TOMBSTONES.rows(tx, mailbox=number, most=most)
+    _BURIED.run_each(tx, [{"mailbox": row[0], "uid": row[1]} for row in rows])
+    floors: dict[int, int] = {}
+    for number, _, _, expunged_at in rows:
+        floors[number] = max(floors.get(number, 0), expunged_at)
+    for number, modseq in floors.items():
+        _RAISE_FLOOR.run(tx, mailbox=number, modseq=modseq)
+    messages = sorted({row[2] for row in rows})
+    for (number,) in _UNPLACED.rows_each(tx, [{"message": each} for each in messages]):
+        for remove in _REMOVE:
+            remove.run(tx, message=number)
+    return len(rows)

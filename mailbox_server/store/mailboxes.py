@@ -1,0 +1,302 @@
+"""Mailboxes in rows."""
+
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from mailbox_server.model.errors import (
+    MailboxExists,
+    MailboxMissing,
+    MailboxNameMalformed,
+    MailboxProtected,
+    TooManyMailboxes,
+)
+from mailbox_server.model.ids import AccountId, MailboxId
+from mailbox_server.model.mailbox import (
+    INBOX,
+    SEPARATOR,
+    Mailbox,
+    MailboxStatus,
+    Role,
+    mailbox_name,
+)
+from mailbox_server.store.copies import move_all
+from mailbox_server.store.expunges import expunge_all
+from mailbox_server.store.mailbox_rows import (
+    SELECT_MAILBOX,
+    find_mailbox,
+    live_mailbox,
+    mailbox_of,
+)
+from mailbox_server.store.prepared import Prepared
+from mailbox_server.store.schema.accounts import account
+from mailbox_server.store.schema.mailboxes import mailbox, mailbox_keyword, subscription
+from mailbox_server.store.schema.messages import placement
+from mailbox_server.store.transactions import SqlTx
+
+MAILBOXES_AN_ACCOUNT: Final = 5_000
+SUBSCRIPTIONS_AN_ACCOUNT: Final = 10_000
+
+_ACCOUNT: Final = mailbox.c.account == sa.bindparam("account")
+_NAME: Final = mailbox.c.name == sa.bindparam("name")
+_ALL: Final = Prepared(SELECT_MAILBOX.where(_ACCOUNT).order_by(mailbox.c.name))
+_FIND: Final = Prepared(SELECT_MAILBOX.where(_ACCOUNT, _NAME))
+_BY_ROLE: Final = Prepared(
+    SELECT_MAILBOX.where(_ACCOUNT, mailbox.c.role == sa.bindparam("role"))
+)
+_COUNT: Final = Prepared(
+    sa.select(sa.func.count()).where(_ACCOUNT, mailbox.c.destroyed_at.is_(None))
+)
+_STATUS: Final = Prepared(
+    sa.select(
+        mailbox.c.messages,
+        mailbox.c.unseen,
+        mailbox.c.deleted,
+        mailbox.c.octets,
+        sa.select(sa.func.count())
+        .where(
+            placement.c.mailbox == mailbox.c.id,
+            placement.c.uid >= mailbox.c.recent_from,
+            placement.c.expunged_at.is_(None),
+        )
+        .scalar_subquery(),
+    ).where(mailbox.c.id == sa.bindparam("mailbox"))
+)
+_BELOW: Final = Prepared(
+    # "0" follows "/": the range is all names that begin with the name and a separator.
+    sa.select(mailbox.c.id, mailbox.c.name)
+    .where(
+        _ACCOUNT,
+        mailbox.c.destroyed_at.is_(None),
+        mailbox.c.name > sa.bindparam("above"),
+        mailbox.c.name < sa.bindparam("beyond"),
+    )
+    .order_by(mailbox.c.name)
+)
+_CREATED: Final = ("account", "name", "role", "uid_validity", "modseq")
+_CREATE: Final = Prepared(
+    sa.insert(mailbox)
+    .values(
+        account=sa.bindparam("account"),
+        name=sa.bindparam("name"),
+        role=sa.bindparam("role"),
+        uid_validity=sa.bindparam("uid_validity"),
+        uid_next=sa.literal_column("1"),
+        recent_from=sa.literal_column("1"),
+        highest_modseq=sa.bindparam("modseq"),
+        forgotten_at=sa.literal_column("0"),
+        messages=sa.literal_column("0"),
+        unseen=sa.literal_column("0"),
+        deleted=sa.literal_column("0"),
+        octets=sa.literal_column("0"),
+        created_at=sa.bindparam("modseq"),
+        updated_at=sa.bindparam("modseq"),
+    )
+    .returning(mailbox.c.id)
+)
+_NEXT_UID_VALIDITY: Final = Prepared(
+    sa.update(account)
+    .where(account.c.id == sa.bindparam("account"))
+    .values(uid_validity_next=account.c.uid_validity_next + sa.literal_column("1"))
+    .returning(account.c.uid_validity_next)
+)
+_RENAME: Final = Prepared(
+    sa.update(mailbox)
+    .where(mailbox.c.id == sa.bindparam("mailbox"))
+    .values(name=sa.bindparam("new_name"), updated_at=sa.bindparam("modseq"))
+)
+_DESTROY: Final = Prepared(
+    sa.update(mailbox)
+    .where(mailbox.c.id == sa.bindparam("mailbox"))
+    .values(destroyed_at=sa.bindparam("modseq"), highest_modseq=sa.bindparam("modseq"))
+)
+_FORGET_KEYWORDS: Final = Prepared(
+    sa.delete(mailbox_keyword).where(mailbox_keyword.c.mailbox == sa.bindparam("mailbox"))
+)
+_STAMP: Final = Prepared(
+    sa.update(mailbox)
+    .where(_ACCOUNT, _NAME, mailbox.c.destroyed_at.is_(None))
+    .values(updated_at=sa.bindparam("modseq"))
+)
+_RECENT: Final = Prepared(
+    sa.select(mailbox.c.recent_from, mailbox.c.uid_next).where(
+        mailbox.c.id == sa.bindparam("mailbox"), mailbox.c.destroyed_at.is_(None)
+    )
+)
+_CLAIM_RECENT: Final = Prepared(
+    sa.update(mailbox)
+    .where(mailbox.c.id == sa.bindparam("mailbox"))
+    .values(recent_from=mailbox.c.uid_next)
+)
+_SUBSCRIBED: Final = subscription.c.account == sa.bindparam("account")
+_SUBSCRIPTIONS: Final = Prepared(
+    sa.select(subscription.c.name).where(_SUBSCRIBED).order_by(subscription.c.name)
+)
+_SUBSCRIPTION: Final = Prepared(
+    sa.select(subscription.c.name).where(
+        _SUBSCRIBED, subscription.c.name == sa.bindparam("name")
+    )
+)
+_COUNT_SUBSCRIPTIONS: Final = Prepared(sa.select(sa.func.count()).where(_SUBSCRIBED))
+_SUBSCRIBE: Final = Prepared(
+    sa.insert(subscription).values(account=sa.bindparam("account"), name=sa.bindparam("name"))
+)
+_UNSUBSCRIBE: Final = Prepared(
+    sa.delete(subscription).where(_SUBSCRIBED, subscription.c.name == sa.bindparam("name"))
+)
+
+
+def _parents(name: str) -> list[str]:
+    levels = name.split(SEPARATOR)
+    return [SEPARATOR.join(levels[:depth]) for depth in range(1, len(levels))]
+
+
+class Mailboxes:
+    """MailboxWriter on rows."""
+
+    __slots__ = ("_tx",)
+
+    def __init__(self, tx: SqlTx) -> None:
+        self._tx = tx
+
+    def all(self, account: AccountId) -> list[Mailbox]:
+        """The account's mailboxes by name, INBOX first."""
+        found = [mailbox_of(row) for row in _ALL.rows(self._tx, account=account)]
+        found.sort(key=lambda one: one.name != INBOX)
+        return found
+
+    def find(self, account: AccountId, name: str) -> Mailbox | None:
+        """The mailbox of that name, or None."""
+        row = _FIND.row(self._tx, account=account, name=name)
+        return None if row is None else mailbox_of(row)
+
+    def get(self, mailbox: MailboxId) -> Mailbox | None:
+        """The mailbox of that id, or None when it was deleted."""
+        return find_mailbox(self._tx, mailbox)
+
+    def by_role(self, account: AccountId, role: Role) -> Mailbox | None:
+        """The mailbox with that role, or None."""
+        row = _BY_ROLE.row(self._tx, account=account, role=role.value)
+        return None if row is None else mailbox_of(row)
+
+    def status(self, mailbox: MailboxId) -> MailboxStatus:
+        """Its counts, from kept columns.  Raises MailboxMissing."""
+        found = live_mailbox(self._tx, mailbox)
+        messages, unseen, deleted, octets, recent = _STATUS.row(self._tx, mailbox=mailbox)
+        return MailboxStatus(found, messages, unseen, deleted, recent, octets)
+
+    def subscriptions(self, account: AccountId) -> list[str]:
+        """Subscribed names, also of mailboxes that do not exist (RFC 3501 §6.3.9)."""
+        return [name for (name,) in _SUBSCRIPTIONS.rows(self._tx, account=account)]
+
+    def create(self, account: AccountId, name: str, role: Role | None = None) -> Mailbox:
+        """Create it and the missing levels above; each gets a fresh UIDVALIDITY.
+
+        Raises MailboxExists (the name, or the role), TooManyMailboxes, AccountMissing.
+        """
+        if self.find(account, name) is not None:
+            raise MailboxExists("the mailbox exists already")
+        if role is not None and self.by_role(account, role) is not None:
+            raise MailboxExists(f"another mailbox is the {role.value} mailbox")
+        self._create_missing(account, _parents(name))
+        self._insert(account, name, role)
+        created = self.find(account, name)
+        assert created is not None
+        return created
+
+    def _create_missing(self, account: AccountId, names: list[str]) -> None:
+        for name in names:
+            if self.find(account, name) is None:
+                self._insert(account, name, None)
+
+    def _insert(self, account: AccountId, name: str, role: Role | None) -> None:
+        tx = self._tx
+        if _COUNT.row(tx, account=account)[0] >= MAILBOXES_AN_ACCOUNT:
+            raise TooManyMailboxes("the account holds as many mailboxes as it may")
+        modseq = tx.touch(account)
+        (following,) = _NEXT_UID_VALIDITY.row(tx, account=account)
+        values = (account, name, None if role is None else role.value, following - 1, modseq)
+        _CREATE.row(tx, **dict(zip(_CREATED, values, strict=True)))
+
+    def rename(self, account: AccountId, name: str, new_name: str) -> None:
+        """Rename with all that lies below.
+
+        INBOX keeps existing and its messages move, what lies below it stays (RFC 9051
+        §6.3.6).  Subscriptions are names and stay as they are (RFC 3501 §6.3.9).  Raises
+        MailboxMissing, MailboxExists, MailboxNameMalformed (too deep or long, or below
+        itself), TooManyMailboxes.
+        """
+        found = self.find(account, name)
+        if found is None:
+            raise MailboxMissing("there is no such mailbox")
+        if self.find(account, new_name) is not None:
+            raise MailboxExists("the mailbox exists already")
+        if name == INBOX:
+            move_all(self._tx, found, self.create(account, new_name))
+            return
+        if new_name.startswith(name + SEPARATOR):
+            raise MailboxNameMalformed("a mailbox cannot move below itself")
+        moved = [(found.id, name), *self._below(account, name)]
+        renamed = [(number, new_name + old[len(name) :]) for number, old in moved]
+        leaving = {old for _, old in moved}
+        for _, new in renamed:
+            if mailbox_name(new) != new:
+                raise MailboxNameMalformed("not the stored form of a mailbox name")
+            if new not in leaving and self.find(account, new) is not None:
+                raise MailboxExists("a mailbox below the new name exists already")
+        self._create_missing(account, _parents(new_name))
+        modseq = self._tx.touch(account)
+        # By ascending name: one that takes the old name of another comes after it.
+        for number, new in renamed:
+            _RENAME.run(self._tx, mailbox=number, new_name=new, modseq=modseq)
+
+    def _below(self, account: AccountId, name: str) -> list[Any]:
+        above = name + SEPARATOR
+        beyond = name + chr(ord(SEPARATOR) + 1)
+        return _BELOW.rows(self._tx, account=account, above=above, beyond=beyond)
+
+    def delete(self, account: AccountId, name: str) -> None:
+        """Delete it with its messages; levels below stay (RFC 9051 §6.3.5).
+
+        Raises MailboxMissing, MailboxProtected for INBOX.
+        """
+        if name == INBOX:
+            raise MailboxProtected("INBOX cannot be deleted")
+        found = self.find(account, name)
+        if found is None:
+            raise MailboxMissing("there is no such mailbox")
+        self._tx.frees()
+        modseq = self._tx.touch(account)
+        expunge_all(self._tx, found)
+        _FORGET_KEYWORDS.run(self._tx, mailbox=found.id)
+        _DESTROY.run(self._tx, mailbox=found.id, modseq=modseq)
+
+    def subscribe(self, account: AccountId, name: str) -> None:
+        """Any name may be subscribed; twice is once.  Raises TooManyMailboxes at 10,000."""
+        tx = self._tx
+        if _SUBSCRIPTION.row(tx, account=account, name=name) is not None:
+            return
+        if _COUNT_SUBSCRIPTIONS.row(tx, account=account)[0] >= SUBSCRIPTIONS_AN_ACCOUNT:
+            raise TooManyMailboxes("the account subscribes to as many names as it may")
+        modseq = tx.touch(account)
+        _SUBSCRIBE.run(tx, account=account, name=name)
+        _STAMP.run(tx, account=account, name=name, modseq=modseq)
+
+    def unsubscribe(self, account: AccountId, name: str) -> None:
+        """Silent where it was not subscribed."""
+        tx = self._tx
+        if _UNSUBSCRIBE.run(tx, account=account, name=name):
+            _STAMP.run(tx, account=account, name=name, modseq=tx.touch(account))
+
+    def claim_recent(self, mailbox: MailboxId) -> tuple[int, int]:
+        """Take the UIDs that no session was told of yet as (first, next): RFC 3501 \\Recent.
+
+        Raises MailboxMissing.
+        """
+        row = _RECENT.row(self._tx, mailbox=mailbox)
+        if row is None:
+            raise MailboxMissing("there is no such mailbox")
+        first, following = row
+        if first != following:
+            _CLAIM_RECENT.run(self._tx, mailbox=mailbox)
+        return first, following

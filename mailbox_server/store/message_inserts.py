@@ -1,0 +1,174 @@
+"""Putting message and placement rows in place, with the counts that go with them."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from mailbox_server.model.errors import AccountMissing, MailboxMissing, OverQuota
+from mailbox_server.model.ids import AccountId, MailboxId, ModSeq
+from mailbox_server.store.mailbox_rows import Counters
+from mailbox_server.store.prepared import Parameters, Prepared
+from mailbox_server.store.schema.accounts import account
+from mailbox_server.store.schema.mailboxes import mailbox
+from mailbox_server.store.schema.messages import (
+    message,
+    message_listing,
+    message_text,
+    placement,
+)
+from mailbox_server.store.threads import keys_from, link, linked
+from mailbox_server.store.transactions import SqlTx
+
+
+def _insert(table: sa.Table, *names: str) -> sa.Insert:
+    return sa.insert(table).values({name: sa.bindparam(name) for name in names})
+
+
+_QUOTA: Final = Prepared(
+    sa.select(account.c.quota_octets, account.c.octets).where(
+        account.c.id == sa.bindparam("account")
+    )
+)
+_TAKE: Final = Prepared(
+    sa.update(account)
+    .where(account.c.id == sa.bindparam("account"))
+    .values(
+        octets=account.c.octets + sa.bindparam("octets"),
+        messages=account.c.messages + sa.bindparam("messages"),
+    )
+)
+_MESSAGE: Final = Prepared(
+    _insert(
+        message,
+        "account",
+        "thread",
+        "content",
+        "size",
+        "received",
+        "zone_minutes",
+        "created_at",
+    ).returning(message.c.id)
+)
+_OPEN_THREAD: Final = Prepared(
+    sa.update(message)
+    .where(message.c.id == sa.bindparam("message"))
+    .values(thread=message.c.id)
+)
+LISTING_COLUMNS: Final = tuple(
+    column.name for column in message_listing.c if column.name != "message"
+)
+_LISTING: Final = Prepared(_insert(message_listing, "message", *LISTING_COLUMNS))
+_TEXT: Final = Prepared(_insert(message_text, "message", "header", "body"))
+_DRAW_UIDS: Final = Prepared(
+    sa.update(mailbox)
+    .where(
+        mailbox.c.id == sa.bindparam("mailbox"),
+        mailbox.c.account == sa.bindparam("account"),
+        mailbox.c.destroyed_at.is_(None),
+    )
+    .values(
+        uid_next=mailbox.c.uid_next + sa.bindparam("messages"),
+        messages=mailbox.c.messages + sa.bindparam("messages"),
+        unseen=mailbox.c.unseen + sa.bindparam("unseen"),
+        deleted=mailbox.c.deleted + sa.bindparam("deleted"),
+        octets=mailbox.c.octets + sa.bindparam("octets"),
+        highest_modseq=sa.bindparam("modseq"),
+    )
+    .returning(mailbox.c.uid_next, mailbox.c.uid_validity)
+)
+_PLACE: Final = Prepared(
+    _insert(
+        placement,
+        "mailbox",
+        "uid",
+        "message",
+        "keyword_set",
+        "deleted",
+        "shared",
+        "saved",
+    ).values(created_at=sa.bindparam("modseq"), updated_at=sa.bindparam("modseq"))
+)
+
+
+def check_quota(tx: SqlTx, owner: AccountId, octets: int, *, enforce: bool) -> None:
+    """Raises AccountMissing, and OverQuota where enforce is set and it would be passed."""
+    row = _QUOTA.row(tx, account=owner)
+    if row is None:
+        raise AccountMissing("there is no such account")
+    quota, held = row
+    if enforce and quota and held + octets > quota:
+        raise OverQuota("the account would hold more than its quota")
+
+
+def insert_message(
+    tx: SqlTx,
+    owner: AccountId,
+    *,
+    content: int,
+    size: int,
+    received: int,
+    zone_minutes: int,
+    keys: Sequence[int],
+    listing: Mapping[str, Any],
+    header: str,
+    body: str,
+    modseq: ModSeq,
+) -> tuple[int, int]:
+    """Insert a message that the account did not hold; (message, thread).
+
+    keys: the way to its thread (store.threads), as listing holds them in octets.
+    """
+    links = linked(tx, owner, keys)
+    thread = min(links.values()) if links else 0
+    (number,) = _MESSAGE.row(
+        tx,
+        account=owner,
+        thread=thread,
+        content=content,
+        size=size,
+        received=received,
+        zone_minutes=zone_minutes,
+        created_at=modseq,
+    )
+    if not thread:
+        thread = number
+        _OPEN_THREAD.run(tx, message=number)
+    _LISTING.run(tx, message=number, **listing)
+    _TEXT.run(tx, message=number, header=header, body=body)
+    link(tx, owner, [key for key in keys if key not in links], thread)
+    _TAKE.run(tx, account=owner, octets=size, messages=1)
+    return number, thread
+
+
+def keys_of_listing(listing: Mapping[str, Any]) -> tuple[int, ...]:
+    """The way to the thread, from a listing row."""
+    return keys_from(listing["thread_keys"])
+
+
+def draw_uids(
+    tx: SqlTx, owner: AccountId, target: MailboxId, more: Counters, modseq: ModSeq
+) -> tuple[int, int]:
+    """Give more.messages UIDs and count their placements; (first UID, UIDVALIDITY).
+
+    Raises MailboxMissing, also for a mailbox of another account.
+    """
+    row = _DRAW_UIDS.row(
+        tx,
+        mailbox=target,
+        account=owner,
+        messages=more.messages,
+        unseen=more.unseen,
+        deleted=more.deleted,
+        octets=more.octets,
+        modseq=modseq,
+    )
+    if row is None:
+        raise MailboxMissing("there is no such mailbox")
+    following, uid_validity = row
+    return following - more.messages, uid_validity
+
+
+def place(tx: SqlTx, placements: Sequence[Parameters]) -> None:
+    """Insert placements: mailbox, uid, message, keyword_set, deleted, shared, modseq, saved."""
+    _PLACE.run_each(tx, placements)

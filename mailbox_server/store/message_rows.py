@@ -1,0 +1,104 @@
+"""Fetching stored columns of placements, joining only the tables that are asked for."""
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from mailbox_server.model.ids import AccountId, ContentId, MailboxId, MessageId, ThreadId
+from mailbox_server.model.message import InternalDate
+from mailbox_server.store.ports import Column, MessageFacts
+from mailbox_server.store.prepared import Prepared
+from mailbox_server.store.schema.messages import message, message_listing, placement
+from mailbox_server.store.transactions import SqlTx
+from mailbox_server.store.uid_runs import range_values
+
+_COLUMNS: Final[Mapping[Column, sa.Column[Any]]] = {
+    Column.MESSAGE: placement.c.message,
+    Column.SAVED: placement.c.saved,
+    Column.THREAD: message.c.thread,
+    Column.CONTENT: message.c.content,
+    Column.SIZE: message.c.size,
+    Column.RECEIVED: message.c.received,
+    Column.ZONE: message.c.zone_minutes,
+    Column.TRACE: message_listing.c.trace,
+    Column.SENT: message_listing.c.sent,
+    Column.HEADER_OCTETS: message_listing.c.header_octets,
+    Column.PARTS: message_listing.c.parts,
+    Column.ENVELOPE: message_listing.c.envelope,
+    Column.BODY: message_listing.c.body,
+    Column.BODY_STRUCTURE: message_listing.c.body_structure,
+    Column.LISTED: message_listing.c.listed,
+    Column.PREVIEW: message_listing.c.preview,
+    Column.SUBJECT_BASE: message_listing.c.subject_base,
+}
+
+_ABOUT: Final = Prepared(
+    sa.select(
+        message.c.account,
+        message.c.thread,
+        message.c.content,
+        message_listing.c.trace,
+        message.c.size,
+        message.c.received,
+        message.c.zone_minutes,
+        message_listing.c.listed,
+    )
+    .join_from(message, message_listing, message_listing.c.message == message.c.id)
+    .where(message.c.id == sa.bindparam("message"), message.c.content.is_not(None))
+)
+_PLACES: Final = Prepared(
+    sa.select(placement.c.mailbox, placement.c.uid)
+    .where(
+        placement.c.message == sa.bindparam("message"), placement.c.expunged_at.is_(None)
+    )
+    .order_by(placement.c.mailbox, placement.c.uid)
+)
+
+
+@lru_cache(maxsize=256)
+def _select(columns: tuple[Column, ...]) -> Prepared:
+    chosen = [_COLUMNS[column] for column in columns]
+    joined: sa.FromClause = placement
+    if any(column.table is message for column in chosen):
+        joined = joined.join(message, message.c.id == placement.c.message)
+    if any(column.table is message_listing for column in chosen):
+        joined = joined.join(message_listing, message_listing.c.message == placement.c.message)
+    conditions = [
+        placement.c.mailbox == sa.bindparam("mailbox"),
+        placement.c.uid.between(sa.bindparam("first"), sa.bindparam("last")),
+    ]
+    if Column.CONTENT in columns:
+        conditions.append(message.c.content.is_not(None))
+    return Prepared(
+        sa.select(placement.c.uid, *chosen)
+        .select_from(joined)
+        .where(*conditions)
+        .order_by(placement.c.uid)
+    )
+
+
+def message_rows(
+    tx: SqlTx, mailbox: MailboxId, uids: Sequence[int], columns: Sequence[Column]
+) -> list[tuple[object, ...]]:
+    """(uid, *columns) of the placements named, live or not, as long as they are remembered."""
+    return _select(tuple(columns)).rows_each(tx, range_values(uids, mailbox=mailbox))
+
+
+def about(tx: SqlTx, number: MessageId) -> MessageFacts | None:
+    """One message of any account; None when it is forgotten."""
+    row = _ABOUT.row(tx, message=number)
+    if row is None:
+        return None
+    account, thread, content, trace, size, received, zone_minutes, listed = row
+    return MessageFacts(
+        AccountId(account),
+        ThreadId(thread),
+        ContentId(content),
+        trace,
+        size,
+        InternalDate(received, zone_minutes),
+        listed,
+        tuple((MailboxId(place), uid) for place, uid in _PLACES.rows(tx, message=number)),
+    )

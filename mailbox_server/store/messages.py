@@ -1,0 +1,141 @@
+"""Messages in rows: the repository, whose parts are files of their own.
+
+Why the rows lie as they do (schema.messages), measured on two cores with SQLite 3.40.1:
+see LAYOUT_FIGURES in tests/bench where they are taken again.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from mailbox_server.model.ids import AccountId, MailboxId, MessageId, ModSeq
+from mailbox_server.model.message import Placed
+from mailbox_server.model.uid_set import UidSet
+from mailbox_server.store import changes, message_rows, text_search
+from mailbox_server.store.contents import ContentRepository
+from mailbox_server.store.copies import copy_messages, move_messages
+from mailbox_server.store.deliveries import add_message
+from mailbox_server.store.expunges import expunge_deleted, expunge_rows, live_rows
+from mailbox_server.store.flags import change_flags
+from mailbox_server.store.forgetting import forget_destroyed, forget_tombstones
+from mailbox_server.store.keyword_sets import names_of
+from mailbox_server.store.mailbox_rows import live_mailbox
+from mailbox_server.store.ports import (
+    Changes,
+    Column,
+    Copied,
+    FlagChange,
+    FlagOutcome,
+    MessageFacts,
+    NewMessage,
+    QuotaRule,
+    TextCriterion,
+    ViewRows,
+)
+from mailbox_server.store.transactions import SqlTx
+
+
+class Messages:
+    """MessageWriter on rows."""
+
+    __slots__ = ("_contents", "_tx")
+
+    def __init__(self, tx: SqlTx, contents: ContentRepository) -> None:
+        self._tx = tx
+        self._contents = contents
+
+    def about(self, message: MessageId) -> MessageFacts | None:
+        """One message of any account, for the operator; None when it is forgotten."""
+        return message_rows.about(self._tx, message)
+
+    def view(self, mailbox: MailboxId) -> ViewRows:
+        """All live placements.  Raises MailboxMissing."""
+        return changes.view(self._tx, mailbox)
+
+    def changes_since(self, mailbox: MailboxId, modseq: ModSeq, limit: int = 5_000) -> Changes:
+        """Everything that changed in mailbox after modseq.
+
+        Whole writes only, so an answer may be longer than limit by the rest of one.
+        Raises MailboxMissing; StateTooOld when expunges that old have been forgotten.
+        """
+        return changes.changes_since(self._tx, mailbox, modseq, limit)
+
+    def rows(
+        self, mailbox: MailboxId, uids: Sequence[int], columns: Sequence[Column]
+    ) -> list[tuple[object, ...]]:
+        """Of each placement named by ascending uids, (uid, *columns), by ascending UID.
+
+        Expunged placements are answered until forget_destroyed takes their message.
+        """
+        return message_rows.message_rows(self._tx, mailbox, uids, columns)
+
+    def keyword_sets(self, account: AccountId, ids: Sequence[int]) -> Mapping[int, frozenset[str]]:
+        """The keywords of each keyword set; ids that are not the account's are left out."""
+        return names_of(self._tx, account, ids)
+
+    def matching(
+        self, mailbox: MailboxId, criterion: TextCriterion, within: Sequence[int]
+    ) -> list[int]:
+        """Those of the ascending UIDs whose text matches, ascending; exact, a scan."""
+        return text_search.matching(self._tx, self._contents, mailbox, criterion, within)
+
+    def uid_of(self, mailbox: MailboxId, message: MessageId) -> int | None:
+        """The lowest live UID of a message there, or None."""
+        return changes.lowest_uid(self._tx, mailbox, message)
+
+    def add(self, account: AccountId, new: NewMessage, quota: QuotaRule) -> tuple[Placed, ...]:
+        """Store one message in one or more mailboxes of the account.
+
+        Raises OverQuota, MailboxMissing, AccountMissing, TooManyKeywords, ContentMissing.
+        """
+        return add_message(self._tx, self._contents, account, new, quota)
+
+    def change_flags(
+        self,
+        mailbox: MailboxId,
+        uids: Sequence[int],
+        change: FlagChange,
+        unchanged_since: ModSeq | None = None,
+    ) -> FlagOutcome:
+        """Change flags; UIDs that are gone are skipped.
+
+        Where no flag changes nothing is touched, and the outcome's modseq is the mailbox's
+        highest.  Raises MailboxMissing, TooManyKeywords.
+        """
+        return change_flags(self._tx, mailbox, uids, change, unchanged_since)
+
+    def copy(self, mailbox: MailboxId, uids: Sequence[int], target: MailboxId) -> Copied:
+        """Place the same messages in target, all or none, flags and dates kept.
+
+        Raises MailboxMissing, TooManyKeywords, OverQuota (into another account).
+        """
+        return copy_messages(self._tx, self._contents, mailbox, uids, target)
+
+    def move(self, mailbox: MailboxId, uids: Sequence[int], target: MailboxId) -> Copied:
+        """copy and expunge in one (RFC 6851 §3.3)."""
+        return move_messages(self._tx, self._contents, mailbox, uids, target)
+
+    def expunge(self, mailbox: MailboxId, within: Sequence[int] | None = None) -> UidSet:
+        """Expunge placements flagged \\Deleted, of all or of the given UIDs; at most 2,000.
+
+        Returns those expunged now; call again until it is empty.  Raises MailboxMissing.
+        """
+        return expunge_deleted(self._tx, mailbox, within)
+
+    def remove(self, mailbox: MailboxId, uids: Sequence[int]) -> UidSet:
+        """Expunge the given placements whatever their flags.  Raises MailboxMissing."""
+        found = live_mailbox(self._tx, mailbox)
+        return expunge_rows(self._tx, found, live_rows(self._tx, mailbox, uids))
+
+    def forget_destroyed(self, before: datetime) -> int:
+        """Give up listing, text and content of messages destroyed before then.
+
+        At most 1,000 messages; how many: call again until it is 0.
+        """
+        return forget_destroyed(self._tx, self._contents, int(before.timestamp()))
+
+    def forget_tombstones(self, before: datetime) -> int:
+        """Forget expunges from before then, and those beyond 100,000 in a mailbox.
+
+        At most 1,000 tombstones; how many: call again until it is 0.
+        """
+        return forget_tombstones(self._tx, int(before.timestamp()))

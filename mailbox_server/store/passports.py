@@ -1,0 +1,63 @@
+"""Passports in rows: one row a message, one line of JSON a stamp."""
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+import sqlalchemy as sa
+
+from mailbox_server.model.ids import MessageId
+from mailbox_server.model.passport import Evidence
+from mailbox_server.store.prepared import Prepared
+from mailbox_server.store.schema.messages import passport
+from mailbox_server.store.transactions import SqlTx
+
+_OF: Final = Prepared(
+    sa.select(passport.c.evidence).where(passport.c.message == sa.bindparam("message"))
+)
+_ADD: Final = Prepared(
+    sa.insert(passport).values(
+        message=sa.bindparam("message"), evidence=sa.bindparam("evidence")
+    )
+)
+_APPEND: Final = Prepared(
+    sa.update(passport)
+    .where(passport.c.message == sa.bindparam("message"))
+    .values(evidence=passport.c.evidence.concat(sa.bindparam("evidence")))
+)
+
+
+def _line(evidence: Evidence) -> str:
+    # ASCII escapes keep NUL and surrogates out of the column, whatever a peer said.
+    stamp = [int(evidence.at.timestamp()), evidence.stage, evidence.facts]
+    return json.dumps(stamp, separators=(",", ":")) + "\n"
+
+
+def _evidence(line: str) -> Evidence:
+    seconds, stage, facts = json.loads(line)
+    return Evidence(
+        datetime.fromtimestamp(seconds, UTC), stage, tuple((name, fact) for name, fact in facts)
+    )
+
+
+class Passports:
+    """PassportWriter on rows."""
+
+    __slots__ = ("_tx",)
+
+    def __init__(self, tx: SqlTx) -> None:
+        self._tx = tx
+
+    def of(self, message: MessageId) -> list[Evidence]:
+        """Oldest first; whole seconds."""
+        row = _OF.row(self._tx, message=message)
+        return [] if row is None else [_evidence(line) for line in row[0].splitlines()]
+
+    def stamp(self, message: MessageId, evidence: Sequence[Evidence]) -> None:
+        """Append to the message's passport."""
+        if not evidence:
+            return
+        lines = "".join(_line(each) for each in evidence)
+        if not _APPEND.run(self._tx, message=message, evidence=lines):
+            _ADD.run(self._tx, message=message, evidence=lines)

@@ -1,0 +1,138 @@
+"""The tables of messages, their placements, and what hangs on a message.
+
+Layout, chosen by measuring (figures in store/messages.py): all that changes lies in
+`placement`.  The keywords of a message stand on each of its live placements, the same on
+all, so that a selected view and its changes are one range of one index, and STORE touches
+one row.  `shared` tells which messages have more than one, so that only those are looked
+up.  The row in `message` is written once and marked once, when the last live placement
+goes; what is wide lies apart by how it is read.
+"""
+
+import sqlalchemy as sa
+
+from mailbox_server.store.schema.columns import (
+    FLAG,
+    INSTANT,
+    INTEGER,
+    OCTETS,
+    TEXT,
+    keyed_table,
+    number,
+    numbered_table,
+    placed_table,
+)
+
+# thread: the id of the message that opened it.  size: trace and content.
+# content: NULL once the message is forgotten (its listing and text are gone too).
+# created_at, destroyed_at: modseq stamps; destroyed_on: when that was.
+message = numbered_table(
+    "message",
+    number(),
+    sa.Column("account", INTEGER, sa.ForeignKey("account.id"), nullable=False),
+    sa.Column("thread", INTEGER, nullable=False),
+    sa.Column("content", INTEGER),
+    sa.Column("size", INTEGER, nullable=False),
+    sa.Column("received", INSTANT, nullable=False),
+    sa.Column("zone_minutes", INTEGER, nullable=False),
+    sa.Column("created_at", INTEGER, nullable=False),
+    sa.Column("destroyed_at", INTEGER),
+    sa.Column("destroyed_on", INSTANT),
+)
+_FORGETTABLE = sa.and_(message.c.destroyed_on.is_not(None), message.c.content.is_not(None))
+sa.Index(
+    "ix_message_forgettable",
+    message.c.destroyed_on,
+    sqlite_where=_FORGETTABLE,
+    postgresql_where=_FORGETTABLE,
+)
+
+# What was computed at delivery.  thread_keys: the digests that lead to the thread, eight
+# octets each, so that a copy in another account finds one without the header.
+message_listing = placed_table(
+    "message_listing",
+    sa.Column(
+        "message", INTEGER, sa.ForeignKey("message.id"), primary_key=True, autoincrement=False
+    ),
+    sa.Column("sent", INSTANT),
+    sa.Column("has_attachment", FLAG, nullable=False),
+    sa.Column("header_octets", INTEGER, nullable=False),
+    sa.Column("subject_base", TEXT, nullable=False),
+    sa.Column("preview", TEXT, nullable=False),
+    sa.Column("thread_keys", OCTETS, nullable=False),
+    sa.Column("trace", OCTETS, nullable=False),
+    sa.Column("envelope", OCTETS, nullable=False),
+    sa.Column("body_structure", OCTETS, nullable=False),
+    sa.Column("body", OCTETS, nullable=False),
+    sa.Column("listed", OCTETS, nullable=False),
+    sa.Column("parts", OCTETS, nullable=False),
+)
+
+# Normalized text to search in.
+message_text = placed_table(
+    "message_text",
+    sa.Column(
+        "message", INTEGER, sa.ForeignKey("message.id"), primary_key=True, autoincrement=False
+    ),
+    sa.Column("header", TEXT, nullable=False),
+    sa.Column("body", TEXT, nullable=False),
+)
+
+# keyword_set: 0 is the empty set; equal on all live placements of a message.
+# shared: 1 once the message had a second placement.  saved: when it was put here.
+# created_at, updated_at, expunged_at: modseq stamps; updated_at is the placement's modseq
+# and equals expunged_at once that is set.  expunged_on: when that was.
+placement = keyed_table(
+    "placement",
+    sa.Column("mailbox", INTEGER, sa.ForeignKey("mailbox.id"), primary_key=True),
+    sa.Column("uid", INTEGER, primary_key=True),
+    sa.Column("message", INTEGER, sa.ForeignKey("message.id"), nullable=False, index=True),
+    sa.Column("keyword_set", INTEGER, nullable=False),
+    sa.Column("deleted", FLAG, nullable=False),
+    sa.Column("shared", FLAG, nullable=False),
+    sa.Column("saved", INSTANT, nullable=False),
+    sa.Column("created_at", INTEGER, nullable=False),
+    sa.Column("updated_at", INTEGER, nullable=False),
+    sa.Column("expunged_at", INTEGER),
+    sa.Column("expunged_on", INSTANT),
+)
+sa.Index("ix_placement_mailbox_updated_at", placement.c.mailbox, placement.c.updated_at)
+_DELETED = sa.and_(placement.c.deleted == 1, placement.c.expunged_at.is_(None))
+sa.Index(
+    "ix_placement_deleted",
+    placement.c.mailbox,
+    placement.c.uid,
+    sqlite_where=_DELETED,
+    postgresql_where=_DELETED,
+)
+sa.Index(
+    "ix_placement_expunged_on",
+    placement.c.expunged_on,
+    sqlite_where=placement.c.expunged_on.is_not(None),
+    postgresql_where=placement.c.expunged_on.is_not(None),
+)
+
+# digest: of a base subject and a message id that stood in Message-ID, In-Reply-To or
+# References beside it.  thread: the oldest that it led to.
+thread_link = keyed_table(
+    "thread_link",
+    sa.Column("account", INTEGER, sa.ForeignKey("account.id"), primary_key=True),
+    sa.Column("digest", INTEGER, primary_key=True),
+    sa.Column("thread", INTEGER, nullable=False),
+)
+
+# evidence: one JSON array a line: [seconds, stage, [[name, value], ...]].
+passport = placed_table(
+    "passport",
+    sa.Column(
+        "message", INTEGER, sa.ForeignKey("message.id"), primary_key=True, autoincrement=False
+    ),
+    sa.Column("evidence", TEXT, nullable=False),
+)
+
+# messages: a JSON array of message ids.
+receipt = keyed_table(
+    "receipt",
+    sa.Column("fingerprint", OCTETS, primary_key=True),
+    sa.Column("at", INSTANT, nullable=False),
+    sa.Column("messages", TEXT, nullable=False),
+)

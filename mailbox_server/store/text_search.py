@@ -1,0 +1,121 @@
+"""Substring search in stored text: exact, by looking at every candidate (RFC 9051 §6.4.4).
+
+BODY and TEXT look into the text that was normalized at delivery.  Criteria about one header
+field decode it now, from the listed fields, or for other fields from trace and content.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from mailbox_server.mime.encoded_words import decode_words
+from mailbox_server.mime.header_fields import LISTED_FIELDS, HeaderFields
+from mailbox_server.mime.text import normalize
+from mailbox_server.model.ids import ContentId, MailboxId
+from mailbox_server.store.contents import ContentRepository
+from mailbox_server.store.ports import TextCriterion, TextScope
+from mailbox_server.store.prepared import Prepared
+from mailbox_server.store.schema.messages import (
+    message,
+    message_listing,
+    message_text,
+    placement,
+)
+from mailbox_server.store.transactions import SqlTx
+from mailbox_server.store.uid_runs import range_values
+
+_HEADER_OCTETS: Final = 1024 * 1024
+
+_RANGE: Final = (
+    placement.c.mailbox == sa.bindparam("mailbox"),
+    placement.c.uid.between(sa.bindparam("first"), sa.bindparam("last")),
+)
+_TEXTS: Final = Prepared(
+    sa.select(placement.c.uid, message_text.c.body, message_text.c.header)
+    .join_from(placement, message_text, message_text.c.message == placement.c.message)
+    .where(*_RANGE)
+)
+_BODIES: Final = Prepared(
+    sa.select(placement.c.uid, message_text.c.body)
+    .join_from(placement, message_text, message_text.c.message == placement.c.message)
+    .where(*_RANGE)
+)
+_LISTED: Final = Prepared(
+    sa.select(placement.c.uid, message_listing.c.listed)
+    .join_from(placement, message_listing, message_listing.c.message == placement.c.message)
+    .where(*_RANGE)
+)
+_HEADERS: Final = Prepared(
+    sa.select(
+        placement.c.uid,
+        message_listing.c.trace,
+        message_listing.c.header_octets,
+        message.c.content,
+    )
+    .join_from(placement, message, message.c.id == placement.c.message)
+    .join(message_listing, message_listing.c.message == message.c.id)
+    .where(*_RANGE, message.c.content.is_not(None))
+)
+
+
+def matching(
+    tx: SqlTx,
+    contents: ContentRepository,
+    mailbox: MailboxId,
+    criterion: TextCriterion,
+    within: Sequence[int],
+) -> list[int]:
+    """Those of the ascending UIDs whose text matches, ascending."""
+    needle = normalize(criterion.needle)
+    if criterion.scope is TextScope.BODY:
+        found = _scan(tx, _BODIES, mailbox, within, lambda row: needle in row[1])
+    elif criterion.scope is TextScope.TEXT:
+        found = _scan(
+            tx, _TEXTS, mailbox, within, lambda row: needle in row[1] or needle in row[2]
+        )
+    else:
+        is_header = criterion.scope is TextScope.HEADER
+        name = criterion.field if is_header else criterion.scope.value
+        field = name.lower().encode("utf-8", "replace")
+        if field in LISTED_FIELDS:
+            found = _scan(
+                tx, _LISTED, mailbox, within, lambda row: _holds(row[1], field, needle)
+            )
+        else:
+            found = _scan(
+                tx,
+                _HEADERS,
+                mailbox,
+                within,
+                lambda row: _holds(_header(contents, row), field, needle),
+            )
+    return sorted(found)
+
+
+def _scan(
+    tx: SqlTx,
+    statement: Prepared,
+    mailbox: MailboxId,
+    within: Sequence[int],
+    matches: Callable[[Any], bool],
+) -> list[int]:
+    return [
+        row[0]
+        for values in range_values(within, mailbox=mailbox)
+        for row in statement.stream(tx, **values)
+        if matches(row)
+    ]
+
+
+def _header(contents: ContentRepository, row: Any) -> bytes:
+    _, trace, header_octets, content = row
+    octets: bytes = trace
+    return octets + contents.read(ContentId(content), 0, min(header_octets, _HEADER_OCTETS))
+
+
+def _holds(header: bytes, field: bytes, needle: str) -> bool:
+    """Whether a field of that name is there with the needle in it."""
+    return any(
+        needle in normalize(decode_words(value)) for value in HeaderFields(header).each(field)
+    )

@@ -1,0 +1,105 @@
+"""App passwords in rows."""
+
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from mailbox_server.model.account import Scope, Token
+from mailbox_server.model.errors import AccountMissing, TokenMissing
+from mailbox_server.model.ids import AccountId, TokenId
+from mailbox_server.store.schema.accounts import account, token
+from mailbox_server.store.transactions import SqlTx
+
+_ALL: Final = (
+    sa.select(
+        token.c.id,
+        token.c.account,
+        token.c.name,
+        token.c.scope,
+        token.c.created,
+        token.c.expires,
+        token.c.last_used,
+    )
+    .where(token.c.account == sa.bindparam("account"))
+    .order_by(token.c.id)
+)
+_FIND: Final = _ALL.where(token.c.secret_digest == sa.bindparam("secret_digest"))
+_ACCOUNT: Final = sa.select(account.c.id).where(account.c.id == sa.bindparam("account"))
+_FIELDS: Final = ("account", "name", "scope", "secret_digest", "created", "expires")
+_ADD: Final = (
+    sa.insert(token)
+    .values({name: sa.bindparam(name) for name in _FIELDS})
+    .returning(token.c.id)
+)
+_USED: Final = (
+    sa.update(token)
+    .where(token.c.id == sa.bindparam("number"))
+    .values(last_used=sa.bindparam("at"))
+)
+_REVOKE: Final = sa.delete(token).where(
+    token.c.id == sa.bindparam("number"), token.c.account == sa.bindparam("owner")
+)
+
+
+def _instant(seconds: int | None) -> datetime | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
+
+
+def _token(row: Any) -> Token:
+    number, owner, name, scope, created, expires, last_used = row
+    return Token(
+        TokenId(number),
+        AccountId(owner),
+        name,
+        Scope(scope),
+        datetime.fromtimestamp(created, UTC),
+        _instant(expires),
+        _instant(last_used),
+    )
+
+
+class Tokens:
+    """TokenWriter on rows."""
+
+    __slots__ = ("_tx",)
+
+    def __init__(self, tx: SqlTx) -> None:
+        self._tx = tx
+
+    def all(self, account: AccountId) -> list[Token]:
+        """The account's tokens, oldest first, expired ones included."""
+        return [_token(row) for row in self._tx.rows(_ALL, {"account": account})]
+
+    def find(self, account: AccountId, secret_digest: bytes) -> Token | None:
+        """The token with that digest, expired or not."""
+        rows = self._tx.rows(_FIND, {"account": account, "secret_digest": secret_digest})
+        return _token(rows[0]) if rows else None
+
+    def add(
+        self,
+        account: AccountId,
+        name: str,
+        scope: Scope,
+        secret_digest: bytes,
+        expires: datetime | None,
+        now: datetime,
+    ) -> Token:
+        """Raises AccountMissing."""
+        if not self._tx.rows(_ACCOUNT, {"account": account}):
+            raise AccountMissing("there is no such account")
+        created = int(now.timestamp())
+        until = None if expires is None else int(expires.timestamp())
+        values = (account, name, scope.value, secret_digest, created, until)
+        ((number,),) = self._tx.rows(_ADD, dict(zip(_FIELDS, values, strict=True)))
+        return _token((number, account, name, scope.value, created, until, None))
+
+    def used(self, token: TokenId, at: datetime) -> None:
+        """Remember the last use; silent when the token is gone."""
+        self._tx.connection.execute(_USED, {"number": token, "at": int(at.timestamp())})
+
+    def revoke(self, account: AccountId, token: TokenId) -> None:
+        """Raises TokenMissing."""
+        gone = self._tx.connection.execute(_REVOKE, {"number": token, "owner": account})
+        if not gone.rowcount:
+            raise TokenMissing("there is no such token")
