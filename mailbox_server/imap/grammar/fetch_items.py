@@ -2,6 +2,7 @@
 
 import enum
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -99,7 +100,7 @@ def _rfc822(name: str, kind: SectionKind, *, sets_seen: bool) -> BodySection:
     return BodySection((), kind, (), None, sets_seen, name.encode("ascii"))
 
 
-_PLAIN: Final[dict[str, FetchItem]] = {
+_PLAIN: Final[Mapping[str, FetchItem]] = {
     **{attribute.value.decode("ascii"): attribute for attribute in Attribute},
     "RFC822": _rfc822("RFC822", SectionKind.WHOLE, sets_seen=True),
     "RFC822.HEADER": _rfc822("RFC822.HEADER", SectionKind.HEADER, sets_seen=False),

@@ -1,7 +1,7 @@
 """Arguments of the commands about mailboxes: CREATE, RENAME, LIST, STATUS, SELECT and kin."""
 
 import enum
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
@@ -110,7 +110,9 @@ def parse_create(lexer: Lexer) -> CreateArguments:
     return CreateArguments(mailbox, role)
 
 
-_ROLES: Final = {role.value.upper(): role for role in Role if role is not Role.INBOX}
+_ROLES: Final[Mapping[str, Role]] = {
+    role.value.upper(): role for role in Role if role is not Role.INBOX
+}
 
 
 def _use(lexer: Lexer) -> Role | None:
