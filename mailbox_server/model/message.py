@@ -45,7 +45,8 @@ class Analysis:
     header_octets: length of the content's header with the empty line that ends it.
     part_table: the MIME tree as mime.part_table writes it.
     envelope, body, body_structure: ready IMAP octets.
-    listed_fields: the raw header fields of mime.header_fields.LISTED_FIELDS, in order.
+    listed_fields: the raw header fields of mime.header_fields.LISTED_FIELDS, in order;
+        None where they are too many to keep: then the header itself must be read.
     sent: the Date field in seconds since 1970, or None.
     preview: at most 200 characters (RFC 8970).
     subject_base: RFC 5256 §2.1 base subject, normalized; "" where there is none.
@@ -60,7 +61,7 @@ class Analysis:
     envelope: bytes
     body: bytes
     body_structure: bytes
-    listed_fields: bytes
+    listed_fields: bytes | None
     sent: int | None
     preview: str
     has_attachment: bool

@@ -277,7 +277,8 @@ class Column(Enum):
     """A column that MessageReader.rows can fetch; the value tells its name and its Python type.
 
     SIZE counts trace and content.  Offsets in PARTS, and HEADER_OCTETS, count from the
-    start of the content.
+    start of the content.  LISTED is None where the fields are too many to keep: then only
+    the header itself will do.
     """
 
     MESSAGE = "message: int"
@@ -294,7 +295,7 @@ class Column(Enum):
     ENVELOPE = "envelope: bytes"
     BODY = "body: bytes"
     BODY_STRUCTURE = "body_structure: bytes"
-    LISTED = "listed: bytes of mime.header_fields"
+    LISTED = "listed: bytes of mime.header_fields, or None"
     PREVIEW = "preview: str"
     SUBJECT_BASE = "subject_base: str"
 
@@ -386,7 +387,8 @@ class TextCriterion:
 class MessageFacts:
     """What is known of one message apart from its mailboxes' views.
 
-    size: trace and content.  listed: mime.header_fields.LISTED_FIELDS as received.
+    size: trace and content.  listed: mime.header_fields.LISTED_FIELDS as received; None
+    where they are too many to keep.
     places: (mailbox, uid) of its live placements; empty once it was expunged everywhere.
     """
 
@@ -396,7 +398,7 @@ class MessageFacts:
     trace: bytes
     size: int
     received: InternalDate
-    listed: bytes
+    listed: bytes | None
     places: tuple[tuple[MailboxId, int], ...]
 
 

@@ -42,9 +42,15 @@ _BODIES: Final = Prepared(
     .where(*_RANGE)
 )
 _LISTED: Final = Prepared(
-    sa.select(placement.c.uid, message_listing.c.listed)
-    .join_from(placement, message_listing, message_listing.c.message == placement.c.message)
-    .where(*_RANGE)
+    sa.select(
+        placement.c.uid,
+        message_listing.c.listed,
+        message_listing.c.header_octets,
+        message.c.content,
+    )
+    .join_from(placement, message, message.c.id == placement.c.message)
+    .join(message_listing, message_listing.c.message == message.c.id)
+    .where(*_RANGE, message.c.content.is_not(None))
 )
 _HEADERS: Final = Prepared(
     sa.select(
@@ -78,18 +84,13 @@ def matching(
         is_header = criterion.scope is TextScope.HEADER
         name = criterion.field if is_header else criterion.scope.value
         field = name.lower().encode("utf-8", "replace")
-        if field in LISTED_FIELDS:
-            found = _scan(
-                tx, _LISTED, mailbox, within, lambda row: _holds(row[1], field, needle)
-            )
-        else:
-            found = _scan(
-                tx,
-                _HEADERS,
-                mailbox,
-                within,
-                lambda row: _holds(_header(contents, row), field, needle),
-            )
+        found = _scan(
+            tx,
+            _LISTED if field in LISTED_FIELDS else _HEADERS,
+            mailbox,
+            within,
+            lambda row: _holds(_header(contents, row, field), field, needle),
+        )
     return sorted(found)
 
 
@@ -108,10 +109,13 @@ def _scan(
     ]
 
 
-def _header(contents: ContentRepository, row: Any) -> bytes:
-    _, trace, header_octets, content = row
-    octets: bytes = trace
-    return octets + contents.read(ContentId(content), 0, min(header_octets, _HEADER_OCTETS))
+def _header(contents: ContentRepository, row: Any, field: bytes) -> bytes:
+    """Fields among which the field must be if the message has it."""
+    _, octets, header_octets, content = row
+    listed: bytes | None = octets
+    if listed is not None and field in LISTED_FIELDS:
+        return listed
+    return (listed or b"") + contents.read(ContentId(content), 0, min(header_octets, _HEADER_OCTETS))
 
 
 def _holds(header: bytes, field: bytes, needle: str) -> bool:

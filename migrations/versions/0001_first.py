@@ -280,7 +280,7 @@ def upgrade() -> None:
         sa.Column("envelope", OCTETS, nullable=False),
         sa.Column("body_structure", OCTETS, nullable=False),
         sa.Column("body", OCTETS, nullable=False),
-        sa.Column("listed", OCTETS, nullable=False),
+        sa.Column("listed", OCTETS),
         sa.Column("parts", OCTETS, nullable=False),
         sa.PrimaryKeyConstraint("message", name=op.f("pk_message_listing")),
         sa.ForeignKeyConstraint(

@@ -47,7 +47,8 @@ sa.Index(
 )
 
 # What was computed at delivery.  thread_keys: the digests that lead to the thread, eight
-# octets each, so that a copy in another account finds one without the header.
+# octets each, so that a copy in another account finds one without the header.  listed:
+# NULL where the fields are too many to list by.
 message_listing = placed_table(
     "message_listing",
     sa.Column(
@@ -63,7 +64,7 @@ message_listing = placed_table(
     sa.Column("envelope", OCTETS, nullable=False),
     sa.Column("body_structure", OCTETS, nullable=False),
     sa.Column("body", OCTETS, nullable=False),
-    sa.Column("listed", OCTETS, nullable=False),
+    sa.Column("listed", OCTETS),
     sa.Column("parts", OCTETS, nullable=False),
 )
 
