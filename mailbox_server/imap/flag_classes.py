@@ -1,0 +1,72 @@
+"""Flag classes: each different set of flags of a mailbox under one small number.
+
+A mailbox of 100,000 messages has a handful of different flag sets; the view keeps a number
+a message, and what a set looks like on the wire is made once.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from mailbox_server.model.keywords import DELETED, SYSTEM_FLAGS
+
+_ORDER: Final[tuple[str, ...]] = SYSTEM_FLAGS
+
+
+@dataclass(frozen=True, slots=True)
+class FlagClass:
+    """One set of flags: names in stored form, and `\\Seen $Junk` ready for the wire."""
+
+    names: frozenset[str]
+    text: bytes
+
+
+class FlagClasses:
+    """The flag classes of one mailbox view, numbered from 0 as they are met."""
+
+    def __init__(self) -> None:
+        self.known: list[FlagClass] = []
+        self._numbers: dict[tuple[int, bool], int] = {}
+        self._by_names: dict[frozenset[str], int] = {}
+
+    def missing(self, keyword_sets: Iterable[int]) -> list[int]:
+        """Those keyword sets whose names have to be looked up, ascending."""
+        known = {number for number, _ in self._numbers}
+        return sorted(set(keyword_sets) - known - {0})
+
+    def learn(self, keyword_sets: Mapping[int, frozenset[str]]) -> None:
+        """Take names of keyword sets."""
+        for keyword_set, names in keyword_sets.items():
+            self._learn(keyword_set, names)
+
+    def number(self, keyword_set: int, deleted: bool) -> int:
+        """The class of a learned keyword set (0 is the empty one) with or without \\Deleted."""
+        found = self._numbers.get((keyword_set, deleted))
+        if found is None:
+            self._learn(keyword_set, frozenset())
+            found = self._numbers[keyword_set, deleted]
+        return found
+
+    def where(self, holds: Callable[[frozenset[str]], bool]) -> list[bool]:
+        """By class number, whether its flags satisfy holds."""
+        return [holds(flag_class.names) for flag_class in self.known]
+
+    def names(self) -> tuple[str, ...]:
+        """System flags, then every keyword met, in order of name."""
+        seen = {name for flag_class in self.known for name in flag_class.names}
+        return (*_ORDER, *sorted(seen.difference(_ORDER), key=str.lower))
+
+    def _learn(self, keyword_set: int, names: frozenset[str]) -> None:
+        for deleted in (False, True):
+            whole = names | {DELETED} if deleted else names - {DELETED}
+            number = self._by_names.get(whole)
+            if number is None:
+                number = self._by_names[whole] = len(self.known)
+                self.known.append(FlagClass(whole, _text(whole)))
+            self._numbers[keyword_set, deleted] = number
+
+
+def _text(names: frozenset[str]) -> bytes:
+    ordered = [name for name in _ORDER if name in names]
+    ordered += sorted(names.difference(_ORDER), key=str.lower)
+    return " ".join(ordered).encode("ascii")

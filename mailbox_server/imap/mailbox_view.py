@@ -1,0 +1,251 @@
+"""One mailbox in memory, shared by all sessions that have it selected.
+
+Parallel arrays hold, by slot, each placement's UID, message id, flag class and modseq:
+about 21 octets a message.  Slots ascend by UID.  An expunged slot stays until every session
+was told of it; then compaction drops it.  What happened is kept in two logs, and each
+session remembers its position in them:
+
+    expunged    slots, in the order of their expunge
+    changed     UIDs whose flags changed, one array a refresh
+
+Rows and modseq come from one snapshot; one refresh runs at a time and applies changes in
+modseq order (store.md §6).
+"""
+
+import asyncio
+from array import array
+from bisect import bisect_left
+from collections import deque
+from collections.abc import Callable
+from typing import Final, Protocol
+
+from mailbox_server.imap.flag_classes import FlagClasses
+from mailbox_server.model.errors import MailboxMissing, StateTooOld
+from mailbox_server.model.ids import MailboxId
+from mailbox_server.model.mailbox import Mailbox
+from mailbox_server.store.ports import Changes, ReadTx, Store, ViewRows
+
+_COMPACT_FROM: Final = 256
+_CLASS_WIDTHS: Final = (("B", 1 << 8), ("H", 1 << 16), ("I", 1 << 32))
+
+
+class Onlooker(Protocol):
+    """A session's side of the view, as far as the view must know it."""
+
+    told_expunged: int
+    told_changed: int
+    known: int
+
+    def compacted(self, dropped: "array[int]") -> None:
+        """Slots in dropped (ascending) are gone from the arrays; all were told."""
+
+
+Snapshot = tuple[ViewRows, dict[int, frozenset[str]]]
+
+
+class MailboxView:
+    """The arrays, the logs, and how to catch up."""
+
+    def __init__(self, store: Store, snapshot: Snapshot) -> None:
+        rows, names = snapshot
+        self.store = store
+        self.mailbox: Mailbox = rows.mailbox
+        self.classes = FlagClasses()
+        self.classes.learn(names)
+        self.gone = False
+        self.uids: array[int] = array("I", rows.uids)
+        self.messages: array[int] = array("q", rows.messages)
+        self.modseqs: array[int] = array("q", rows.modseqs)
+        self.flags: array[int] = self._class_numbers(rows)
+        self.expunged: array[int] = array("I")
+        self.dead: set[int] = set()
+        self.changed: deque[array[int]] = deque()
+        self.changed_before = 0
+        self.recent_from = 0
+        self.onlookers: set[Onlooker] = set()
+        self._refreshing = asyncio.Lock()
+        self._stale = False
+
+    @staticmethod
+    def read(mailbox: MailboxId) -> Callable[[ReadTx], Snapshot]:
+        """The read that opens a view.  Raises MailboxMissing."""
+
+        def work(tx: ReadTx) -> Snapshot:
+            rows = tx.messages.view(mailbox)
+            wanted = sorted(set(rows.keyword_sets) - {0})
+            return rows, dict(tx.messages.keyword_sets(rows.mailbox.account, wanted))
+
+        return work
+
+    # ------------------------------------------------------------ looking
+
+    def slot_of(self, uid: int) -> int | None:
+        """The slot of a UID, expunged ones included."""
+        slot = bisect_left(self.uids, uid)
+        return slot if slot < len(self.uids) and self.uids[slot] == uid else None
+
+    @property
+    def changed_after(self) -> int:
+        """The position behind the newest entry of the changed log."""
+        return self.changed_before + len(self.changed)
+
+    # ------------------------------------------------------------ catching up
+
+    def ring(self) -> None:
+        """Something may have changed in the store."""
+        self._stale = True
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether a ring came since the last refresh began."""
+        return self._stale
+
+    async def refresh(self) -> None:
+        """Catch up with the store.
+
+        Who calls this after its own write gets a view at least that new: it waits for a
+        refresh that began after the call.
+        """
+        async with self._refreshing:
+            if self.gone:
+                return
+            self._stale = False
+            complete = False
+            while not complete:
+                try:
+                    changes, names = await self.store.read(self._read_changes)
+                except StateTooOld:
+                    self._replace(await self.store.read(self.read(self.mailbox.id)))
+                    return
+                except MailboxMissing:
+                    self.gone = True
+                    return
+                self._apply(changes, names)
+                complete = changes.complete
+
+    def _read_changes(self, tx: ReadTx) -> tuple[Changes, dict[int, frozenset[str]]]:
+        changes = tx.messages.changes_since(self.mailbox.id, self.mailbox.highest_modseq)
+        wanted = self.classes.missing(change.keyword_set for change in changes.changed)
+        return changes, dict(tx.messages.keyword_sets(self.mailbox.account, wanted))
+
+    def _apply(self, changes: Changes, names: dict[int, frozenset[str]]) -> None:
+        self.classes.learn(names)
+        last = self.uids[-1] if self.uids else 0
+        altered: array[int] = array("I")
+        arrived = []
+        for change in changes.changed:
+            number = self.classes.number(change.keyword_set, change.deleted)
+            if number >= _limit(self.flags):
+                self.flags = array(_width(number), self.flags)
+            if change.uid > last:
+                arrived.append((change.uid, change.message, change.modseq, number))
+                continue
+            slot = self.slot_of(change.uid)
+            if slot is not None and self.modseqs[slot] < change.modseq:
+                self.modseqs[slot] = change.modseq
+                self.flags[slot] = number
+                altered.append(change.uid)
+        for uid, message, modseq, number in sorted(arrived):
+            self.uids.append(uid)
+            self.messages.append(message)
+            self.modseqs.append(modseq)
+            self.flags.append(number)
+        self._bury(changes)
+        if altered:
+            self.changed.append(altered)
+        newest = changes.mailbox
+        self.mailbox = newest if changes.complete else _at(newest, changes.upto)
+
+    def _bury(self, changes: Changes) -> None:
+        for first, last in changes.vanished.ranges:
+            slot = bisect_left(self.uids, first)
+            while slot < len(self.uids) and self.uids[slot] <= last:
+                if slot not in self.dead:
+                    self.dead.add(slot)
+                    self.expunged.append(slot)
+                slot += 1
+
+    def _replace(self, snapshot: Snapshot) -> None:
+        """Start over from a whole snapshot, keeping what sessions were told in place."""
+        rows, names = snapshot
+        self.classes.learn(names)
+        numbers = self._class_numbers(rows)
+        alive = dict(zip(rows.uids, range(len(rows.uids)), strict=True))
+        altered: array[int] = array("I")
+        if _limit(numbers) > _limit(self.flags):
+            self.flags = array(numbers.typecode, self.flags)
+        for slot, uid in enumerate(self.uids):
+            place = alive.pop(uid, None)
+            if place is None:
+                if slot not in self.dead:
+                    self.dead.add(slot)
+                    self.expunged.append(slot)
+            elif self.modseqs[slot] != rows.modseqs[place]:
+                self.modseqs[slot] = rows.modseqs[place]
+                self.flags[slot] = numbers[place]
+                altered.append(uid)
+        for place in sorted(alive.values()):
+            self.uids.append(rows.uids[place])
+            self.messages.append(rows.messages[place])
+            self.modseqs.append(rows.modseqs[place])
+            self.flags.append(numbers[place])
+        if altered:
+            self.changed.append(altered)
+        self.mailbox = rows.mailbox
+
+    def _class_numbers(self, rows: ViewRows) -> "array[int]":
+        sets, deleted = rows.keyword_sets, rows.deleted
+        pairs = {
+            (keyword_set, bool(flag)): self.classes.number(keyword_set, bool(flag))
+            for keyword_set, flag in set(zip(sets, deleted, strict=True))
+        }
+        width = _width(max(pairs.values(), default=0))
+        return array(width, (pairs[s, bool(d)] for s, d in zip(sets, deleted, strict=True)))
+
+    # ------------------------------------------------------------ forgetting
+
+    def trim(self) -> None:
+        """Drop what every session was told: old log entries, and expunged slots."""
+        told = min((seer.told_changed for seer in self.onlookers), default=self.changed_after)
+        while self.changed and self.changed_before < told:
+            self.changed.popleft()
+            self.changed_before += 1
+        enough = max(_COMPACT_FROM, len(self.uids) // 16)
+        if len(self.expunged) >= enough and all(
+            seer.told_expunged == len(self.expunged) for seer in self.onlookers
+        ):
+            self._compact()
+
+    def _compact(self) -> None:
+        dropped = array("I", sorted(self.dead))
+        dead = self.dead
+        alive = [slot for slot in range(len(self.uids)) if slot not in dead]
+        self.uids = array("I", (self.uids[slot] for slot in alive))
+        self.messages = array("q", (self.messages[slot] for slot in alive))
+        self.modseqs = array("q", (self.modseqs[slot] for slot in alive))
+        self.flags = array(self.flags.typecode, (self.flags[slot] for slot in alive))
+        self.dead, self.expunged = set(), array("I")
+        for seer in self.onlookers:
+            seer.compacted(dropped)
+
+
+def _width(number: int) -> str:
+    return next(code for code, limit in _CLASS_WIDTHS if number < limit)
+
+
+def _limit(numbers: "array[int]") -> int:
+    return dict(_CLASS_WIDTHS)[numbers.typecode]
+
+
+def _at(mailbox: Mailbox, modseq: int) -> Mailbox:
+    """mailbox as seen in the middle of catching up."""
+    return Mailbox(
+        mailbox.id,
+        mailbox.account,
+        mailbox.name,
+        mailbox.role,
+        mailbox.uid_validity,
+        mailbox.uid_next,
+        type(mailbox.highest_modseq)(modseq),
+        mailbox.subscribed,
+    )

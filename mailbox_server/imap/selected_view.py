@@ -1,0 +1,368 @@
+"""One session's sight of a mailbox view: message numbers, and what it has been told.
+
+    known            slots this session was told exist
+    told_dead        expunged slots among them that it was told of, ascending
+    number           slot + 1 - (told_dead slots before it)
+
+Numbers move only in untold() (RFC 9051 §7.5.1).
+"""
+
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from mailbox_server.imap.grammar.sequence_sets import By, SequenceSet
+from mailbox_server.imap.mailbox_view import MailboxView
+from mailbox_server.imap.selected import Access, ModSeqs, NumberBeyond, Tells
+from mailbox_server.model.keywords import KEYWORDS_A_MAILBOX, SEEN, SYSTEM_FLAGS
+from mailbox_server.model.mailbox import Mailbox
+
+_BLOCK_OCTETS: Final = 60_000
+_RECENT: Final = b"\\Recent"
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """One message as this session sees it.
+
+    flags: `\\Seen \\Recent`, ready for the wire, without parentheses.
+    """
+
+    number: int
+    uid: int
+    message: int
+    flags: bytes
+    modseq: int
+
+
+class SessionView:
+    """Implements selected.SelectedView over a shared MailboxView."""
+
+    def __init__(
+        self,
+        shared: MailboxView,
+        access: Access,
+        recent: tuple[int, int],
+        on_close: Callable[["SessionView"], None],
+    ) -> None:
+        self._shared = shared
+        self._access = access
+        self._on_close = on_close
+        self._told_dead = array("I", sorted(shared.dead))
+        self.told_expunged = len(shared.expunged)
+        self.told_changed = shared.changed_after
+        self.known = len(shared.uids)
+        self._recent: list[tuple[int, int]] = [recent] if recent[0] < recent[1] else []
+        self._hushed: dict[int, int] = {}
+        self._also: set[int] = set()
+        shared.onlookers.add(self)
+
+    # ------------------------------------------------------------ what stands
+
+    @property
+    def mailbox(self) -> Mailbox:
+        """The mailbox as of the last refresh."""
+        return self._shared.mailbox
+
+    @property
+    def access(self) -> Access:
+        """How it was selected."""
+        return self._access
+
+    @property
+    def gone(self) -> bool:
+        """Whether the mailbox was deleted."""
+        return self._shared.gone
+
+    @property
+    def count(self) -> int:
+        """Messages this session was told of."""
+        return self.known - bisect_left(self._told_dead, self.known)
+
+    @property
+    def recent(self) -> int:
+        """Messages that are \\Recent in this session."""
+        uids = self._shared.uids
+        total = 0
+        for first, beyond in self._recent_ranges():
+            low, high = bisect_left(uids, first), min(bisect_left(uids, beyond), self.known)
+            dead = bisect_left(self._told_dead, high) - bisect_left(self._told_dead, low)
+            total += max(0, high - low) - max(0, dead)
+        return total
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """System flags and the keywords in use."""
+        return self._shared.classes.names()
+
+    @property
+    def permanent_flags(self) -> tuple[str, ...]:
+        """For PERMANENTFLAGS."""
+        if self._access is Access.READ_ONLY:
+            return ()
+        flags = self.flags
+        room = len(flags) - len(SYSTEM_FLAGS) < KEYWORDS_A_MAILBOX
+        return (*flags, "\\*") if room else flags
+
+    def first_unseen(self) -> int | None:
+        """The number of the first message without \\Seen."""
+        unseen = self._shared.classes.where(lambda names: SEEN not in names)
+        flags = self._shared.flags
+        for slot in range(self.known):
+            if unseen[flags[slot]] and not self._is_told_dead(slot):
+                return self._number(slot)
+        return None
+
+    def uid_at(self, number: int) -> int:
+        """The UID of message 1 to count."""
+        return self._shared.uids[self._slot(number)]
+
+    def number_of(self, uid: int) -> int | None:
+        """The message number of a UID this session knows."""
+        slot = self._shared.slot_of(uid)
+        if slot is None or slot >= self.known or self._is_told_dead(slot):
+            return None
+        return self._number(slot)
+
+    def uids(self, numbers: SequenceSet, by: By) -> Sequence[int]:
+        """The known UIDs meant, ascending, each once.  Raises NumberBeyond."""
+        if by is By.UID:
+            return self._uids_of_uids(numbers)
+        meant = numbers.resolved(self.count)
+        if meant and meant.ranges[-1][1] > self.count:
+            raise NumberBeyond("There is no message of that number")
+        uids = self._shared.uids
+        if not self._told_dead:
+            found: array[int] = array("I")
+            for first, last in meant.ranges:
+                found.extend(uids[first - 1 : last])
+            return found
+        return array("I", (uids[slot] for slot in self._slots(meant.ranges)))
+
+    def _uids_of_uids(self, numbers: SequenceSet) -> Sequence[int]:
+        uids = self._shared.uids
+        last_slot = self.known - 1
+        while last_slot >= 0 and self._is_told_dead(last_slot):
+            last_slot -= 1
+        largest = uids[last_slot] if last_slot >= 0 else 0
+        found: array[int] = array("I")
+        for first, last in numbers.resolved(largest).ranges:
+            low = bisect_left(uids, first, 0, self.known)
+            high = bisect_right(uids, last, 0, self.known)
+            if self._told_dead:
+                found.extend(uids[s] for s in range(low, high) if not self._is_told_dead(s))
+            else:
+                found.extend(uids[low:high])
+        return found
+
+    def _slots(self, ranges: Sequence[tuple[int, int]]) -> Iterator[int]:
+        for first, last in ranges:
+            slot = self._slot(first)
+            for _ in range(first, last + 1):
+                while self._is_told_dead(slot):
+                    slot += 1
+                yield slot
+                slot += 1
+
+    def sights(self, uids: Sequence[int]) -> Iterator[Sight]:
+        """Those of the ascending UIDs that this session knows, as it sees them now."""
+        shared, classes = self._shared, self._shared.classes.known
+        dead = self._told_dead
+        recents = self._recent_ranges()
+        slot, gaps = 0, 0
+        for uid in uids:
+            if slot >= self.known or shared.uids[slot] != uid:
+                slot = bisect_left(shared.uids, uid, slot)
+                if slot >= self.known:
+                    return
+                if shared.uids[slot] != uid:
+                    continue
+            if dead:
+                gaps = bisect_left(dead, slot)
+                if gaps < len(dead) and dead[gaps] == slot:
+                    slot += 1
+                    continue
+            flags = classes[shared.flags[slot]].text
+            if recents and any(first <= uid < beyond for first, beyond in recents):
+                flags = flags + b" " + _RECENT if flags else _RECENT
+            yield Sight(slot + 1 - gaps, uid, shared.messages[slot], flags, shared.modseqs[slot])
+            slot += 1
+
+    def having(self, holds: Callable[[frozenset[str]], bool], uids: Sequence[int]) -> list[int]:
+        """Those of the ascending known UIDs whose flags (without \\Recent) satisfy holds."""
+        shared = self._shared
+        wanted = shared.classes.where(holds)
+        found, slot, end = [], 0, len(shared.uids)
+        for uid in uids:
+            if slot >= end or shared.uids[slot] != uid:
+                slot = bisect_left(shared.uids, uid, slot)
+            if slot < end and shared.uids[slot] == uid:
+                if wanted[shared.flags[slot]]:
+                    found.append(uid)
+                slot += 1
+        return found
+
+    def is_recent(self, uid: int) -> bool:
+        """Whether the message is \\Recent in this session."""
+        return any(first <= uid < beyond for first, beyond in self._recent_ranges())
+
+    def changed_since(self, modseq: int, uids: Sequence[int]) -> list[int]:
+        """Those of the ascending known UIDs with a higher modseq."""
+        return [sight.uid for sight in self.sights(uids) if sight.modseq > modseq]
+
+    # ------------------------------------------------------------ own writes
+
+    def hush(self, uids: Sequence[int], modseq: int) -> None:
+        """This session caused these changes with .SILENT: tell at most their MODSEQ."""
+        self._hushed.update(dict.fromkeys(uids, modseq))
+
+    def also_tell(self, uids: Sequence[int]) -> None:
+        """Tell the flags of these messages next time, changed or not."""
+        self._also.update(uids)
+
+    # ------------------------------------------------------------ being told
+
+    async def refresh(self) -> None:
+        """Catch up with the store; numbers stand."""
+        await self._shared.refresh()
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether refresh would probably find something."""
+        return self._shared.is_stale
+
+    def has_untold(self, tells: Tells) -> bool:
+        """Whether untold would yield anything."""
+        shared = self._shared
+        if tells is Tells.NOTHING:
+            return False
+        if self.known < len(shared.uids) or self._also:
+            return True
+        if self.told_changed < shared.changed_after:
+            return True
+        return tells is Tells.EVERYTHING and self.told_expunged < len(shared.expunged)
+
+    def untold(self, tells: Tells, modseqs: ModSeqs) -> Iterator[bytes]:
+        """Tell what changed, in blocks of whole lines."""
+        if tells is Tells.NOTHING:
+            return
+        known_before = self.known
+        if tells is Tells.EVERYTHING:
+            yield from _blocks(self._expunges())
+        if self._shared.uids and self.known < len(self._shared.uids):
+            yield self._exists()
+        yield from _blocks(self._changes(known_before, modseqs))
+        self._shared.trim()
+
+    def _expunges(self) -> Iterator[bytes]:
+        before, expunged = self._told_dead, self._shared.expunged
+        fresh = sorted(expunged[self.told_expunged :])
+        self.told_expunged = len(expunged)
+        self._told_dead = array("I", sorted([*before, *fresh]))
+        for told, slot in enumerate(fresh):
+            if slot < self.known:
+                yield b"* %d EXPUNGE\r\n" % (slot + 1 - bisect_left(before, slot) - told)
+
+    def _exists(self) -> bytes:
+        shared = self._shared
+        before = shared.uids[self.known - 1] + 1 if self.known else 1
+        self.known = len(shared.uids)
+        beyond = shared.uids[-1] + 1
+        first = max(before, shared.recent_from)
+        if self._access is Access.READ_WRITE and first < beyond:
+            self._recent.append((first, beyond))
+            shared.recent_from = beyond
+        return b"* %d EXISTS\r\n* %d RECENT\r\n" % (self.count, self.recent)
+
+    def _changes(self, known_before: int, modseqs: ModSeqs) -> Iterator[bytes]:
+        shared = self._shared
+        fresh = set(self._also)
+        start = self.told_changed - shared.changed_before
+        for number in range(max(0, start), len(shared.changed)):
+            fresh.update(shared.changed[number])
+        self.told_changed = shared.changed_after
+        also, self._also = self._also, set()
+        hushed, self._hushed = self._hushed, {}
+        last = shared.uids[known_before - 1] if known_before else 0
+        for sight in self.sights(sorted(fresh)):
+            if sight.uid > last and sight.uid not in also:
+                continue
+            if hushed.get(sight.uid) == sight.modseq:
+                if modseqs is ModSeqs.SHOWN:
+                    yield b"* %d FETCH (UID %d MODSEQ (%d))\r\n" % (
+                        sight.number,
+                        sight.uid,
+                        sight.modseq,
+                    )
+            elif modseqs is ModSeqs.SHOWN:
+                yield b"* %d FETCH (UID %d FLAGS (%b) MODSEQ (%d))\r\n" % (
+                    sight.number,
+                    sight.uid,
+                    sight.flags,
+                    sight.modseq,
+                )
+            else:
+                yield b"* %d FETCH (UID %d FLAGS (%b))\r\n" % (
+                    sight.number,
+                    sight.uid,
+                    sight.flags,
+                )
+
+    def compacted(self, dropped: "array[int]") -> None:
+        """The shared arrays lost these slots, all of which this session was told of."""
+        self.known -= bisect_left(dropped, self.known)
+        self._told_dead = array("I")
+        self.told_expunged = 0
+
+    async def close(self) -> None:
+        """Let go; silent the second time."""
+        if self in self._shared.onlookers:
+            self._shared.onlookers.discard(self)
+            self._on_close(self)
+
+    # ------------------------------------------------------------ slots and numbers
+
+    def _recent_ranges(self) -> list[tuple[int, int]]:
+        if self._access is Access.READ_ONLY:
+            return [(self._shared.recent_from, 1 << 32)]
+        return self._recent
+
+    def _is_told_dead(self, slot: int) -> bool:
+        dead = self._told_dead
+        if not dead:
+            return False
+        place = bisect_left(dead, slot)
+        return place < len(dead) and dead[place] == slot
+
+    def _number(self, slot: int) -> int:
+        return slot + 1 - bisect_left(self._told_dead, slot)
+
+    def _slot(self, number: int) -> int:
+        """The slot of message number; told_dead slots are stepped over."""
+        dead = self._told_dead
+        slot = number - 1
+        if not dead:
+            return slot
+        low, high = 0, len(dead)
+        while low < high:
+            middle = (low + high) // 2
+            if dead[middle] - middle <= number - 1:
+                low = middle + 1
+            else:
+                high = middle
+        return slot + low
+
+
+def _blocks(lines: Iterator[bytes]) -> Iterator[bytes]:
+    held: list[bytes] = []
+    size = 0
+    for line in lines:
+        held.append(line)
+        size += len(line)
+        if size >= _BLOCK_OCTETS:
+            yield b"".join(held)
+            held, size = [], 0
+    if held:
+        yield b"".join(held)

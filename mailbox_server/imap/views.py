@@ -1,0 +1,132 @@
+"""Opens selected views: one shared MailboxView a mailbox, dropped when nobody has it open."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from mailbox_server.imap.mailbox_view import MailboxView
+from mailbox_server.imap.selected import Access, SelectedView
+from mailbox_server.imap.selected_view import SessionView
+from mailbox_server.model.errors import MailboxMissing, MailboxServerFault
+from mailbox_server.model.ids import AccountId, MailboxId, ModSeq
+from mailbox_server.model.ports import Events
+from mailbox_server.net.tasks import TaskKeeper
+from mailbox_server.store.ports import Listening, ReadTx, Store
+
+
+@dataclass(slots=True, eq=False)
+class _Open:
+    """A shared view, its bell, and who wants to hear it."""
+
+    view: MailboxView
+    rings: dict[SessionView, Callable[[], None]] = field(default_factory=dict)
+    bell: Listening | None = None
+    joining: int = 0
+
+
+class SharedViews:
+    """Implements selected.Views."""
+
+    def __init__(self, store: Store, tasks: TaskKeeper, events: Events) -> None:
+        self._store = store
+        self._tasks = tasks
+        self._events = events
+        self._open: dict[MailboxId, _Open] = {}
+
+    async def open(
+        self,
+        account: AccountId,
+        mailbox: MailboxId,
+        access: Access,
+        ring: Callable[[], None],
+    ) -> SelectedView:
+        """Open a view; see selected.Views."""
+        place = self._open.get(mailbox)
+        if place is None:
+            place = await self._load(account, mailbox)
+        place.joining += 1
+        try:
+            recent = await self._recent(place.view, access)
+            await place.view.refresh()
+        finally:
+            place.joining -= 1
+        if place.view.gone:
+            self._drop_if_unused(place)
+            raise MailboxMissing("the mailbox was deleted")
+        session = SessionView(place.view, access, recent, lambda seer: self._leave(place, seer))
+        place.rings[session] = ring
+        return session
+
+    async def _load(self, account: AccountId, mailbox: MailboxId) -> _Open:
+        """Subscribe, then read: what commits in between rings."""
+        missed: list[ModSeq] = []
+        bell = self._store.listen(account, missed.append)
+        try:
+            view = MailboxView(self._store, await self._store.read(MailboxView.read(mailbox)))
+        except BaseException:
+            bell.close()
+            raise
+        if view.mailbox.account != account:
+            bell.close()
+            raise MailboxMissing("the mailbox belongs to another account")
+        standing = self._open.get(mailbox)
+        bell.close()
+        if standing is not None:
+            return standing
+        place = self._open[mailbox] = _Open(view)
+        place.bell = self._store.listen(account, lambda _: self._rang(place))
+        if missed:
+            view.ring()
+        return place
+
+    async def _recent(self, view: MailboxView, access: Access) -> tuple[int, int]:
+        """The UIDs that become \\Recent in a session that opens now."""
+        mailbox = view.mailbox.id
+
+        def unclaimed(tx: ReadTx) -> int:
+            return tx.mailboxes.status(mailbox).recent
+
+        count = await self._store.read(unclaimed)
+        if access is Access.READ_ONLY or not count:
+            if not view.onlookers:
+                view.recent_from = await self._unclaimed_from(view, count)
+            return 1, 1
+        first, beyond = await self._store.write(lambda tx: tx.mailboxes.claim_recent(mailbox))
+        given = view.recent_from if view.onlookers else 0
+        view.recent_from = max(view.recent_from, beyond)
+        return max(first, given), beyond
+
+    async def _unclaimed_from(self, view: MailboxView, count: int) -> int:
+        """The first UID that is \\Recent to nobody yet."""
+        uids = view.uids
+        return uids[-count] if 0 < count <= len(uids) else view.mailbox.uid_next
+
+    def _rang(self, place: _Open) -> None:
+        place.view.ring()
+        for ring in list(place.rings.values()):
+            ring()
+
+    def _leave(self, place: _Open, session: SessionView) -> None:
+        place.rings.pop(session, None)
+        place.view.trim()
+        self._drop_if_unused(place)
+
+    def _drop_if_unused(self, place: _Open) -> None:
+        if place.rings or place.joining:
+            return
+        view = place.view
+        if self._open.get(view.mailbox.id) is place:
+            del self._open[view.mailbox.id]
+        if place.bell is not None:
+            place.bell.close()
+        if not view.gone and view.recent_from:
+            self._tasks.spawn("imap.claim_recent", self._claim(view))
+
+    async def _claim(self, view: MailboxView) -> None:
+        """Remember in the store which arrivals sessions have seen as \\Recent."""
+        mailbox, seen = view.mailbox.id, view.recent_from
+        try:
+            status = await self._store.read(lambda tx: tx.mailboxes.status(mailbox))
+            if status.recent and status.mailbox.uid_next <= seen:
+                await self._store.write(lambda tx: tx.mailboxes.claim_recent(mailbox))
+        except MailboxServerFault as fault:
+            self._events.fault("imap.claim_recent", fault, mailbox=mailbox)
