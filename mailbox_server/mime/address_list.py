@@ -10,6 +10,8 @@ import re
 from dataclasses import dataclass
 
 ADDRESSES = 10_000
+ENTRIES = 2 * ADDRESSES
+"""Places between commas that are looked at, empty ones too."""
 
 _LOCAL = rb"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]+"
 _USUAL = re.compile(
@@ -49,7 +51,9 @@ def read_addresses(value: bytes) -> list[ListedAddress]:
     at = 0
     in_group = False
     size = len(value)
-    while at < size and len(found) < ADDRESSES:
+    for _ in range(ENTRIES):
+        if at >= size or len(found) >= ADDRESSES:
+            break
         usual = _USUAL.match(value, at)
         if usual is not None:
             phrase, quoted, mailbox, host = usual.groups()
@@ -98,6 +102,7 @@ class _Entry:
     __slots__ = (
         "_angle",
         "_at_sign",
+        "_bare",
         "_comment",
         "_domain",
         "_in_angle",
@@ -108,7 +113,8 @@ class _Entry:
     )
 
     def __init__(self, value: bytes, start: int) -> None:
-        self._words: list[bytes] = []
+        self._words: list[bytes] = []  # before any @ or <, with the spaces between
+        self._bare: list[bytes] = []  # the same without the spaces
         self._local: list[bytes] = []
         self._domain: list[bytes] = []
         self._at_sign = False
@@ -132,8 +138,7 @@ class _Entry:
                 return None if name is None else ListedAddress(name, b"", b"")
             return ListedAddress(name or comment, b"".join(self._local), self._host())
         if self._at_sign:
-            local = b"".join(b"".join(self._words).split())
-            return ListedAddress(comment, local, self._host())
+            return ListedAddress(comment, b"".join(self._bare), self._host())
         phrase = self.phrase
         if phrase is None:
             return None
@@ -170,6 +175,8 @@ class _Entry:
                 return
             if not self._at_sign:
                 self._words.append(b" " if is_space else text)
+                if not is_space:
+                    self._bare.append(text)
                 return
         if not is_space:
             (self._domain if self._at_sign else self._local).append(text)
@@ -190,8 +197,12 @@ class _Entry:
                 return False
             if self._at_sign:
                 # The last @ parts local part and domain.
-                earlier = self._local if self._in_angle else self._words
-                earlier += [b"@", *self._domain]
+                again = [b"@", *self._domain]
+                if self._in_angle:
+                    self._local += again
+                else:
+                    self._words += again
+                    self._bare += again
                 self._domain = []
             self._at_sign = True
         elif mark == b":" and self._in_angle:

@@ -37,7 +37,6 @@ _ENCODINGS = frozenset((
 # fmt: on
 
 _WIDER = {
-    "ascii": "cp1252",
     "big5": "big5hkscs",
     "euc_kr": "cp949",
     "gb2312": "gb18030",
@@ -52,7 +51,6 @@ _WIDER = {
 """Encodings for which a superset is what senders mean."""
 
 _MORE_LABELS = {
-    "ansi_x3_4_1968": "cp1252",
     "chinese": "gb18030",
     "cn_gb": "gb18030",
     "euc_cn": "gb18030",
@@ -72,6 +70,7 @@ _MORE_LABELS = {
     "unicode_1_1_utf_7": "utf_7",
     "unicode_1_1_utf_8": "utf_8",
     "utf8mb4": "utf_8",
+    "windows_31j": "cp932",
     "x_big5": "big5hkscs",
     "x_cp1250": "cp1250",
     "x_cp1251": "cp1251",
@@ -94,8 +93,13 @@ _MORE_LABELS = {
 }
 
 
+_NO_WORD = re.compile(r"[^a-z0-9]+")
+
+
 def _table() -> Mapping[str, str]:
-    table = {label: name for label, name in aliases.items() if name in _ENCODINGS}
+    table = {
+        _NO_WORD.sub("_", label): name for label, name in aliases.items() if name in _ENCODINGS
+    }
     table |= {name: name for name in _ENCODINGS}
     for name in _ENCODINGS:
         if name.startswith("cp"):
@@ -111,7 +115,6 @@ def _table() -> Mapping[str, str]:
 
 
 _BY_LABEL = _table()
-_NO_WORD = re.compile(r"[^a-z0-9]+")
 _GUESSED = [
     "gb18030", "big5", "cp932", "euc_jp", "cp949", "iso2022_jp",
     "cp1250", "cp1251", "cp1252", "cp1253", "cp1254", "cp1255", "cp1256", "koi8_r",
@@ -151,7 +154,7 @@ def decode(
     encoding = None if label is None else encoding_of(label)
     if encoding == "utf_7" and purpose is Purpose.MARKUP:
         encoding = None
-    if encoding is None or (encoding == "cp1252" and "ascii" in str(label).lower()):
+    if encoding is None or encoding == "ascii":
         return _decode_unlabeled(octets, may_guess=may_guess)
     if encoding in ("utf_16", "utf_32") and octets[:2] not in (b"\xff\xfe", b"\xfe\xff", b"\0\0"):
         encoding += "_le"

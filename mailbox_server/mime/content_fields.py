@@ -38,17 +38,16 @@ _SEGMENT = re.compile(rb"([^*]+)\*([0-9]{1,3})(\*?)\Z")
 def content_fields(header: bytes, default: ContentFields = PLAIN_TEXT) -> ContentFields:
     """The Content-* fields of a header block; default stands in for a missing type."""
     found: dict[bytes, bytes] = {}
-    lowered = header.lower()
-    at = 0 if lowered.startswith(b"content-") else lowered.find(b"\ncontent-") + 1
+    # Shifted by one line feed: a field found at `at` begins at `at` in the block.
+    lowered = b"\n" + header.lower()
+    at = lowered.find(b"\ncontent-")
     for _ in range(CONTENT_FIELDS):
-        field = _FIELD.match(header, at) if at or lowered.startswith(b"content-") else None
-        if field is None and not at:
+        if at < 0:
             break
+        field = _FIELD.match(header, at)
         if field is not None:
             found.setdefault(field[1].lower(), field[2])
-        at = lowered.find(b"\ncontent-", field.end() if field else at) + 1
-        if not at:
-            break
+        at = lowered.find(b"\ncontent-", at + 1)
     if not found:
         return default
     return _from_values(found, default)

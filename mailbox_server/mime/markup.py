@@ -1,7 +1,8 @@
 """Take the text out of HTML, for search and previews, never for display.
 
-HTML that is too large is cut; HTML nested too deeply is never given to the parser, which
-needs quadratic time for it (250 KB of nested div: 4 s), but stripped of its tags.
+The parser needs quadratic time for deep nesting (250 KB of nested div: 4 s) and for many
+attributes.  So HTML is cut to MARKUP_CHARACTERS, loses all attributes first, and where it
+is nested too deeply never reaches the parser but is only stripped of its tags.
 """
 
 import re
@@ -12,7 +13,8 @@ from selectolax.lexbor import LexborHTMLParser, SelectolaxError
 MARKUP_CHARACTERS = 256 * 1024
 NESTING = 200
 
-_TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)")
+_TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)>")
+_ATTRIBUTES = re.compile(r"""<(/?[a-zA-Z][a-zA-Z0-9]*)(?:[^"'<>]++|"[^"]*+"|'[^']*+')*+>?""")
 _ANY_TAG = re.compile(r"<[^<>]*>?")
 # Without a line end before them, the words on both sides of these would run together.
 _BREAKS = re.compile(
@@ -32,27 +34,37 @@ _UNSEEN = ["head", "script", "style", "template", "title", "noscript"]
 
 def markup_text(markup: str) -> str:
     """The text of an HTML document, block elements on lines of their own."""
-    markup = markup[:MARKUP_CHARACTERS]
-    if _is_deep(markup):
-        return unescape(_ANY_TAG.sub(" ", markup))
-    try:
-        parser = LexborHTMLParser(_BREAKS.sub("\n", markup))
-        parser.strip_tags(_UNSEEN)
-        return parser.body.text() if parser.body is not None else ""
-    except (SelectolaxError, ValueError, RuntimeError):
-        return unescape(_ANY_TAG.sub(" ", markup))
+    bare = _ATTRIBUTES.sub(r"<\1>", markup[:MARKUP_CHARACTERS])
+    if not _is_deep(bare):
+        try:
+            parser = LexborHTMLParser(_BREAKS.sub("\n", bare))
+            parser.strip_tags(_UNSEEN)
+            return parser.body.text() if parser.body is not None else ""
+        except (SelectolaxError, ValueError, RuntimeError):
+            pass
+    return unescape(_ANY_TAG.sub(" ", bare))
 
 
-def _is_deep(markup: str) -> bool:
-    """Whether more than NESTING elements may be open at once."""
-    if markup.count("<") <= NESTING:
+def _is_deep(bare: str) -> bool:
+    """Whether more than NESTING elements may be open at once; attributes are gone already.
+
+    An end tag counts only where its element is open: parsers ignore others.
+    """
+    if bare.count("<") <= NESTING:
         return False
+    is_open: dict[str, int] = {}
     depth = 0
-    for closing, name in _TAG.findall(markup):
-        if closing:
-            depth = max(0, depth - 1)
-        elif name.lower() not in _VOID:
+    for closing, name in _TAG.findall(bare):
+        name = name.lower()
+        if name in _VOID:
+            continue
+        count = is_open.get(name, 0)
+        if not closing:
+            is_open[name] = count + 1
             depth += 1
             if depth > NESTING:
                 return True
+        elif count:
+            is_open[name] = count - 1
+            depth -= 1
     return False

@@ -27,7 +27,7 @@ GUESSES = 4
 PARTS_READ = 1_000
 
 _BLOCK_OCTETS = 256 * 1024
-_NORMALIZED_AT_ONCE = 1_000
+_NORMALIZED_AT_ONCE = 250
 _PREVIEW_SOURCE = 8 * 1024
 _META_CHARSET = re.compile(rb"<meta[^<>]{0,200}charset=[\"' ]{0,3}([A-Za-z0-9_.:-]{2,40})", re.I)
 _FILLERS = re.compile("[\u00ad\u034f\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]+")
@@ -87,7 +87,7 @@ def normalize(text: str) -> str:
     """Text as search compares it: NFKC, case folded, runs of white space as one space.
 
     Texts and queries both go through this.  A query keeps one space at an end where it had
-    white space.  Holds no NUL.
+    white space.  Holds no NUL.  Of text that grows beyond TEXT_CHARACTERS the rest is cut.
     """
     if not text.isascii():
         text = _compose(_compose(text).casefold())
@@ -104,8 +104,8 @@ def _compose(text: str) -> str:
     if len(text) <= _NORMALIZED_AT_ONCE:
         return unicodedata.normalize("NFKC", text)
     pieces: list[str] = []
-    start = 0
-    while start < len(text):
+    start = grown = 0
+    while start < len(text) and grown <= TEXT_CHARACTERS:
         end = start + _NORMALIZED_AT_ONCE
         # Cut before a character that nothing composes with, if one is near.
         for near in range(end, min(end + 100, len(text))):
@@ -113,6 +113,7 @@ def _compose(text: str) -> str:
                 end = near
                 break
         pieces.append(unicodedata.normalize("NFKC", text[start:end]))
+        grown += len(pieces[-1])
         start = end
     return "".join(pieces)
 
