@@ -11,7 +11,9 @@ MIB: Final = 1024 * KIB
 class StoreSettings:
     """Sizes are octets, times are seconds.
 
-    page_octets: of a new database; an existing one keeps its own.
+    page_octets: of a new database; an existing one keeps its own.  Measured with the
+        whole delivery write of a 4 KiB message (11 rows in 9 tables, 2 cores): 4 KiB pages
+        4,730 a second by hundreds, 8 KiB 4,290, 16 KiB 4,300; one by one no difference.
     log_octets: how large the write-ahead log may grow before it is folded in although
         writes are waiting; an idle writer folds it in from a quarter of that.
     row_content_octets: contents up to this size are rows, larger ones files.

@@ -18,7 +18,7 @@ _ACCOUNT = sa.table("account", sa.column("id"), sa.column("modseq"))
 _NEXT_MODSEQ = (
     sa.update(_ACCOUNT)
     .where(_ACCOUNT.c.id == sa.bindparam("account"))
-    .values(modseq=_ACCOUNT.c.modseq + 1)
+    .values(modseq=_ACCOUNT.c.modseq + sa.literal_column("1"))
     .returning(_ACCOUNT.c.modseq)
 )
 
@@ -31,13 +31,26 @@ class SqlTx:
     now: seconds since 1970 UTC when this transaction began; the same in all of it.
     """
 
-    __slots__ = ("_after", "_frees", "_open_cursor", "_touched", "connection", "now")
+    __slots__ = (
+        "_after",
+        "_frees",
+        "_next_modseq",
+        "_open_cursor",
+        "_positional",
+        "_touched",
+        "connection",
+        "now",
+    )
 
     def __init__(self, connection: sa.Connection) -> None:
         self.connection = connection
         driver = connection.connection.driver_connection
         assert driver is not None
         self._open_cursor: Callable[[], DBAPICursor] = driver.cursor
+        # Every write runs it: the driver's price, not Core's.
+        compiled = _NEXT_MODSEQ.compile(dialect=connection.dialect)
+        self._next_modseq = str(compiled)
+        self._positional = compiled.positional
         self.now = 0
         self._touched: dict[AccountId, ModSeq] = {}
         self._after: list[Callable[[], None]] = []
@@ -76,10 +89,15 @@ class SqlTx:
         """
         taken = self._touched.get(account)
         if taken is None:
-            found = self.connection.execute(_NEXT_MODSEQ, {"account": account}).scalar()
-            if found is None:
+            cursor = self._open_cursor()
+            cursor.execute(
+                self._next_modseq, (account,) if self._positional else {"account": account}
+            )
+            found = cursor.fetchall()
+            cursor.close()
+            if not found:
                 raise AccountMissing("the account is gone")
-            taken = self._touched[account] = ModSeq(found)
+            taken = self._touched[account] = ModSeq(found[0][0])
         return taken
 
     def frees(self) -> None:
