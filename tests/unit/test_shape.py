@@ -288,7 +288,8 @@ def test_the_version_is_stated_once_and_the_same() -> None:
 HOUSE_IN_ORDER: Final = (
     ("model/address.py", "import re"),
     ("mime/scanner.py", "import mailbox_server.model.address"),
-    ("store/door.py", "import sqlalchemy, alembic, asyncio, mailbox_server.mime.scanner"),
+    ("store/door.py", "import sqlalchemy, asyncio, mailbox_server.mime.scanner"),
+    ("store/migration_child.py", "import alembic.command"),
     ("auth/passwords.py", "import passlib.context, mailbox_server.store.door"),
     ("smtp/session.py", "import aiosmtpd.smtp, mailbox_server.auth.passwords"),
     ("imap/server.py", "import twisted.internet.protocol, mailbox_server.imap.engine"),
@@ -305,6 +306,8 @@ BREACHES: Final = (
     ("octets in", "sieve/parser.py", "import sqlite3"),
     ("one home: SQLAlchemy", "app/rows.py", "import sqlalchemy.orm"),
     ("one home: Alembic", "app/upgrade.py", "import alembic.command"),
+    ("one home: Alembic", "store/upgrade.py", "import alembic.command"),
+    ("nobody imports", "store/schema.py", "from mailbox_server.store import migration_child"),
     ("one home: passlib", "app/secrets.py", "from passlib.hash import argon2"),
     ("one home: dnspython", "smtp/lookup.py", "import dns.resolver"),
     ("one home: aiosmtpd", "app/controller.py", "import aiosmtpd.controller"),
@@ -338,7 +341,7 @@ def lint_house(place: Path, modules: tuple[tuple[str, str], ...]) -> str:
 
 def test_import_contracts_let_an_orderly_house_stand(tmp_path: Path) -> None:
     report = lint_house(tmp_path, HOUSE_IN_ORDER)
-    assert re.search(r"\b8 kept, 0 broken", report), report
+    assert re.search(r"\b9 kept, 0 broken", report), report
 
 
 @pytest.mark.parametrize(("contract", "module", "text"), BREACHES)
