@@ -27,7 +27,9 @@ def compose_text(
     line of well-formed text.
     """
     addresses = [address for _, address in (author, *recipients)]
-    policy = SMTP if all(address.isascii() for address in addresses) else SMTPUTF8
+    # Seven bits wherever addresses allow: such a notice passes through any server.
+    is_ascii = all(address.isascii() for address in addresses)
+    policy = SMTP.clone(cte_type="7bit") if is_ascii else SMTPUTF8
     message = EmailMessage(policy=policy)
     message["Date"] = date
     message["From"] = _header_address(author)

@@ -77,7 +77,7 @@ def preview(texts: list[ReadText]) -> str:
             source = _FILLERS.sub("", source)
         lines = source.split("\n")
         own = " ".join(" ".join([line for line in lines if not line.startswith(">")]).split())
-        line = without_controls(own or " ".join(source.split()))
+        line = without_controls(own or " ".join(source.split())).strip()
         if line:
             return line[:PREVIEW_CHARACTERS].rstrip()
     return ""

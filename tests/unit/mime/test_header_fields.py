@@ -1,0 +1,84 @@
+"""Splitting header blocks, and picking fields octet for octet."""
+
+from mailbox_server.mime.header_fields import (
+    FIELDS,
+    LISTED_FIELDS,
+    LISTED_OCTETS,
+    HeaderFields,
+    listed_fields,
+    select,
+    split_fields,
+)
+
+HEADER = (
+    b"Received: from a\r\n\tby b\r\nFrom: ann@x\r\nSUBJECT : one\r\n two\r\n"
+    b"not a field\r\nX-A: 1\nSubject: again\r\n\r\nSubject: in the body\r\n"
+)
+
+
+def test_selected_fields_are_as_they_stand() -> None:
+    assert select(HEADER, {b"subject", b"from"}) == (
+        b"From: ann@x\r\nSUBJECT : one\r\n two\r\nSubject: again\r\n\r\n"
+    )
+
+
+def test_the_others_include_what_is_no_field() -> None:
+    assert select(HEADER, {b"subject", b"from"}, keep=False) == (
+        b"Received: from a\r\n\tby b\r\nnot a field\r\nX-A: 1\n\r\n"
+    )
+
+
+def test_a_last_field_without_a_line_end_gets_one() -> None:
+    assert select(b"Subject: x", {b"subject"}) == b"Subject: x\r\n\r\n"
+    assert select(b"Subject: x\r", {b"subject"}) == b"Subject: x\r\n\r\n"
+    assert select(b"", {b"subject"}) == b"\r\n"
+
+
+def test_a_bare_cr_begins_no_field() -> None:
+    header = b"Subject: x\rBcc: z@q\r\n\rTo: y\r\n\r\n"
+    assert select(header, {b"bcc", b"to"}) == b"\r\n"
+    assert HeaderFields(header).first(b"bcc") is None
+
+
+def test_ranges() -> None:
+    block = HEADER[: HEADER.index(b"\r\n\r\n") + 4]
+    assert [name for name, _, _ in split_fields(block)] == [
+        b"received",
+        b"from",
+        b"subject",
+        b"",
+        b"x-a",
+        b"subject",
+    ]
+    assert b"".join(block[start:end] for _, start, end in split_fields(block)) == block[:-2]
+
+
+def test_values_by_name() -> None:
+    fields = HeaderFields(HEADER)
+    assert fields.first(b"subject") == b" one\r\n two\r\n"
+    assert fields.each(b"subject") == [b" one\r\n two\r\n", b" again\r\n"]
+    assert fields.each(b"to") == []
+    assert fields.first(b"in the body") is None
+
+
+def test_listed_fields_leave_out_the_rest() -> None:
+    assert listed_fields(HEADER) == (b"From: ann@x\r\nSUBJECT : one\r\n two\r\nSubject: again\r\n")
+    assert listed_fields(b"Subject: " + b"x" * LISTED_OCTETS) is None
+
+
+def test_no_listed_field_is_one_that_a_trace_holds() -> None:
+    assert not LISTED_FIELDS & {
+        b"authentication-results",
+        b"delivered-to",
+        b"received",
+        b"received-spf",
+        b"return-path",
+    }
+    assert all(name == name.lower() for name in LISTED_FIELDS)
+
+
+def test_a_hundred_thousand_fields() -> None:
+    header = b"X-A: b\r\n" * 100_000 + b"Subject: last\r\n\r\n"
+    assert select(header, {b"subject"}) == b"Subject: last\r\n\r\n"
+    assert len(split_fields(header)) == FIELDS
+    assert HeaderFields(header).first(b"subject") is None

@@ -1,0 +1,47 @@
+"""Message ids out of the fields that tie conversations together."""
+
+import pytest
+
+from mailbox_server.mime.references import ID_OCTETS, IDS, message_id, message_ids
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (None, ()),
+        (b"", ()),
+        (b" <a@b>", ("a@b",)),
+        (b"<a@b>\r\n\t<c@d><e@f>", ("a@b", "c@d", "e@f")),
+        (b"<a@b> <c@d> <a@b>", ("c@d", "a@b")),
+        (b'Your message of "Mon" <a@b>', ("a@b",)),
+        (b"a@b", ()),
+        (b"<a b> <> <<c@d>> <e\0f>", ("c@d",)),
+        (b"<" + b"x" * (ID_OCTETS + 1) + b"> <a@b>", ("a@b",)),
+        (b"<\xff@x>", ("\ufffd@x",)),
+    ],
+)
+def test_ids(value: bytes | None, expected: tuple[str, ...]) -> None:
+    assert message_ids(value) == expected
+
+
+def test_the_last_hundred_count() -> None:
+    found = message_ids(b"".join(b"<%d@x> " % n for n in range(1_000)))
+    assert len(found) == IDS
+    assert (found[0], found[-1]) == ("900@x", "999@x")
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (None, None),
+        (b" <a@b>\r\n", "a@b"),
+        (b"a@b", "a@b"),
+        (b"two words", None),
+        (b"", None),
+        (b"<>", None),
+        (b"<" + b"x" * (ID_OCTETS + 1) + b">", None),
+        (b"<a@b> <c@d>", "a@b"),
+    ],
+)
+def test_the_id_of_a_message(value: bytes | None, expected: str | None) -> None:
+    assert message_id(value) == expected
