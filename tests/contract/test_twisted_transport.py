@@ -225,8 +225,8 @@ async def served(
 
 
 async def holding(admissions: Admissions, count: int) -> None:
-    while len(admissions) != count:
-        await asyncio.sleep(0)  # noqa: ASYNC110 - the register has no event of its own
+    while len(admissions) != count:  # noqa: ASYNC110 - the register has no event
+        await asyncio.sleep(0)
 
 
 async def empty(admissions: Admissions) -> None:

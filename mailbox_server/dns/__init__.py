@@ -1,0 +1,1 @@
+"""Questions to the DNS, with typed answers; the only home of dnspython."""
