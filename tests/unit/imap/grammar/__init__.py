@@ -1,0 +1,1 @@
+"""Unit tests of the IMAP grammar, a file for each module."""
