@@ -83,7 +83,7 @@ class DnsServer:
             response.set_rcode(dns.rcode.NXDOMAIN)
         if self.has_soa:
             soa = f"ns.invalid. host.invalid. 1 3600 600 86400 {self.ttl}"
-            response.authority.append(self._rrset("example", "SOA", [soa]))
+            response.authority.append(self._rrset(name.rpartition(".")[2], "SOA", [soa]))
 
     def _rrset(self, name: str, kind: str, texts: list[str]) -> dns.rrset.RRset:
         return dns.rrset.from_text_list(

@@ -90,7 +90,7 @@ async def secure(
     except (OSError, EOFError):
         raw.abort()
         return None
-    except BaseException:
+    except BaseException:  # cancelled: nobody will look after the connection
         raw.abort()
         raise
     if transport is None or holding.is_lost or transport.is_closing():

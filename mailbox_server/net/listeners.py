@@ -148,7 +148,7 @@ def _open_tcp(family: socket.AddressFamily, host: str, port: int) -> socket.sock
         socket.inet_pton(family, host)
         listening.bind((host, port))
         listening.listen(BACKLOG)
-    except BaseException:
+    except BaseException:  # whatever it is, the descriptor must not leak
         listening.close()
         raise
     return listening
@@ -166,7 +166,7 @@ def _open_unix(address: UnixAddress) -> socket.socket:
             os.umask(before)
         os.chmod(address.path, address.mode)
         listening.listen(BACKLOG)
-    except BaseException:
+    except BaseException:  # whatever it is, the descriptor must not leak
         listening.close()
         raise
     return listening

@@ -142,7 +142,7 @@ class Reception:
         except (OSError, EOFError):
             # The peer gave up, or spoke no TLS that we want: nothing worth a line.
             ticket.release()
-        except BaseException:
+        except BaseException:  # cancelled, or a bug: the place is free again
             ticket.release()
             raise
 

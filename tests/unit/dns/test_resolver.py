@@ -51,6 +51,11 @@ def asking(server: DnsServer, clock: HandClock | None = None, **plan: object) ->
     )
 
 
+async def was_asked(server: DnsServer) -> None:
+    while not server.asked:  # noqa: ASYNC110 - the fixture has no event for it
+        await asyncio.sleep(0)
+
+
 async def test_typed_answers() -> None:
     async with dns_server(ZONE) as server:
         resolver = asking(server)
@@ -66,10 +71,10 @@ async def test_typed_answers() -> None:
         assert (await resolver.mx("null.example")).records == (MailExchanger(0, ""),)
         txt = await resolver.txt("example.org")
         assert set(txt.records) == {b"v=spf1 -all", "café".encode()}
-        assert (await resolver.ipv4("a.example.org")).records == (
+        assert set((await resolver.ipv4("a.example.org")).records) == {
             ipaddress.ip_address("192.0.2.1"),
             ipaddress.ip_address("192.0.2.2"),
-        )
+        }
         assert (await resolver.ipv6("a.example.org")).records == (
             ipaddress.ip_address("2001:db8::1"),
         )
@@ -81,7 +86,7 @@ async def test_both_address_families_together() -> None:
     async with dns_server(ZONE) as server:
         resolver = asking(server)
         both = await resolver.addresses("a.example.org")
-        assert [str(ip) for ip in both.records] == ["2001:db8::1", "192.0.2.1", "192.0.2.2"]
+        assert [ip.version for ip in both.records] == [6, 4, 4]
         assert (await resolver.addresses("four.example.org")).outcome is Outcome.FOUND
         assert (await resolver.addresses("example.org")).outcome is Outcome.NO_DATA
         assert (await resolver.addresses("missing.example.org")).outcome is Outcome.NO_DOMAIN
@@ -215,8 +220,7 @@ async def test_one_question_for_all_who_ask_the_same() -> None:
         resolver = asking(server)
         server.gate.clear()
         asking_all = [asyncio.ensure_future(resolver.ipv4("a.example.org")) for _ in range(50)]
-        while not server.asked:
-            await asyncio.sleep(0)
+        await was_asked(server)
         server.gate.set()
         answers = await asyncio.gather(*asking_all)
         assert {answer.outcome for answer in answers} == {Outcome.FOUND}
@@ -228,8 +232,7 @@ async def test_a_cancelled_asker_does_not_take_the_others_with_it() -> None:
         resolver = asking(server)
         server.gate.clear()
         first = asyncio.ensure_future(resolver.ipv4("a.example.org"))
-        while not server.asked:
-            await asyncio.sleep(0)
+        await was_asked(server)
         second = asyncio.ensure_future(resolver.ipv4("a.example.org"))
         third = asyncio.ensure_future(resolver.ipv4("a.example.org"))
         await asyncio.sleep(0)
