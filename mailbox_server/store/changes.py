@@ -21,7 +21,7 @@ from mailbox_server.store.transactions import SqlTx
 
 _MAILBOX: Final = placement.c.mailbox == sa.bindparam("mailbox")
 _LIVE: Final = placement.c.expunged_at.is_(None)
-_VIEW_BLOCK: Final = 5_000
+_VIEW_BLOCK: Final = 2_000
 
 _VIEW: Final = Prepared(
     sa.select(
@@ -31,9 +31,8 @@ _VIEW: Final = Prepared(
         placement.c.deleted,
         placement.c.updated_at,
     )
-    .where(_MAILBOX, placement.c.uid > sa.bindparam("after"), _LIVE)
+    .where(_MAILBOX, _LIVE)
     .order_by(placement.c.uid)
-    .limit(sa.bindparam("most"))
 )
 _FORGOTTEN_AT: Final = Prepared(
     sa.select(mailbox.c.forgotten_at).where(mailbox.c.id == sa.bindparam("mailbox"))
@@ -75,20 +74,15 @@ def view(tx: SqlTx, number: MailboxId) -> ViewRows:
     uids, messages = array("I"), array("q")
     keyword_sets, modseqs = array("q"), array("q")
     deleted = bytearray()
-    after = 0
-    while True:
-        # Blocks: a hundred thousand tuples at once are 20 MiB that do not come back.
-        rows = _VIEW.rows(tx, mailbox=number, after=after, most=_VIEW_BLOCK)
-        if rows:
-            columns = tuple(zip(*rows, strict=True))
-            uids.extend(columns[0])
-            messages.extend(columns[1])
-            keyword_sets.extend(columns[2])
-            deleted.extend(columns[3])
-            modseqs.extend(columns[4])
-            after = uids[-1]
-        if len(rows) < _VIEW_BLOCK:
-            return ViewRows(found, uids, messages, keyword_sets, bytes(deleted), modseqs)
+    # Blocks: a hundred thousand tuples at once are 20 MiB that do not come back.
+    for rows in _VIEW.blocks(tx, _VIEW_BLOCK, mailbox=number):
+        columns = tuple(zip(*rows, strict=True))
+        uids.extend(columns[0])
+        messages.extend(columns[1])
+        keyword_sets.extend(columns[2])
+        deleted.extend(columns[3])
+        modseqs.extend(columns[4])
+    return ViewRows(found, uids, messages, keyword_sets, bytes(deleted), modseqs)
 
 
 def changes_since(tx: SqlTx, number: MailboxId, modseq: ModSeq, limit: int) -> Changes:

@@ -75,14 +75,14 @@ class Prepared:
         cursor.close()
         return count
 
-    def stream(self, tx: SqlTx, **values: Any) -> Iterator[Any]:
-        """Row by row, for rows too large to hold together; run it to its end."""
+    def blocks(self, tx: SqlTx, most: int, **values: Any) -> Iterator[list[Any]]:
+        """The rows in lists of at most so many, for answers too large to hold at once."""
         text, fixed = _compiled(self._statement, tx.connection.dialect.name)
         cursor = tx.cursor()
         cursor.execute(text, {**fixed, **values} if fixed else values)
         try:
-            while (row := cursor.fetchone()) is not None:
-                yield row
+            while rows := list(cursor.fetchmany(most)):
+                yield rows
         finally:
             cursor.close()
 

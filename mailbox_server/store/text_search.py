@@ -25,6 +25,8 @@ from mailbox_server.store.schema.messages import (
 from mailbox_server.store.transactions import SqlTx
 from mailbox_server.store.uid_runs import range_values
 
+# A text may be 1 MiB.
+_BLOCK: Final = 10
 _HEADER_OCTETS: Final = 1024 * 1024
 
 _RANGE: Final = (
@@ -104,7 +106,8 @@ def _scan(
     return [
         row[0]
         for values in range_values(within, mailbox=mailbox)
-        for row in statement.stream(tx, **values)
+        for rows in statement.blocks(tx, _BLOCK, **values)
+        for row in rows
         if matches(row)
     ]
 
@@ -115,7 +118,8 @@ def _header(contents: ContentRepository, row: Any, field: bytes) -> bytes:
     listed: bytes | None = octets
     if listed is not None and field in LISTED_FIELDS:
         return listed
-    return (listed or b"") + contents.read(ContentId(content), 0, min(header_octets, _HEADER_OCTETS))
+    length = min(header_octets, _HEADER_OCTETS)
+    return (listed or b"") + contents.read(ContentId(content), 0, length)
 
 
 def _holds(header: bytes, field: bytes, needle: str) -> bool:
