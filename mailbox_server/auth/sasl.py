@@ -5,11 +5,11 @@ Responses reach a mechanism decoded; decode_response does that strictly (RFC 503
 ones are the protocol engine's to refuse.
 """
 
-import binascii
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from mailbox_server.auth.base_64 import decode_base_64
 from mailbox_server.auth.sasl_steps import Challenge, CheckPassword, Malformed, Mechanism, Step
 from mailbox_server.auth.scram import ScramSha256
 from mailbox_server.model.account import ScramKeys
@@ -113,12 +113,7 @@ def decode_response(line: bytes) -> bytes | None:
     Any octet outside the alphabet, padding elsewhere than at the end, or missing padding is
     refused, not skipped.  An empty line is an empty response.
     """
-    if len(line) > RESPONSE_LINE_OCTETS:
-        return None
-    try:
-        return binascii.a2b_base64(line, strict_mode=True)
-    except binascii.Error:
-        return None
+    return decode_base_64(line) if len(line) <= RESPONSE_LINE_OCTETS else None
 
 
 def decode_initial(argument: bytes) -> bytes | None:

@@ -8,13 +8,13 @@ right, those that send `p=` are refused (RFC 5802 §6).
 """
 
 import base64
-import binascii
 import hashlib
 import hmac
 import re
 from dataclasses import dataclass
 from typing import Final
 
+from mailbox_server.auth.base_64 import decode_base_64
 from mailbox_server.auth.precis import saslprep
 from mailbox_server.auth.sasl_steps import Challenge, Malformed, NeedKeys, Proven, Step
 from mailbox_server.model.account import ScramKeys
@@ -133,7 +133,7 @@ class ScramSha256:
         found = _FINAL.match(response)
         if found is None:
             return Malformed("not a client-final message")
-        binding, proof = _base64(found["binding"]), _base64(found["proof"])
+        binding, proof = decode_base_64(found["binding"]), decode_base_64(found["proof"])
         if binding != self._first.header:
             return Malformed("the channel binding differs from the first message")
         if not hmac.compare_digest(found["nonce"], self._nonce):
@@ -161,11 +161,4 @@ def _saslname(octets: bytes) -> str | None:
     try:
         return octets.replace(b"=2C", b",").replace(b"=3D", b"=").decode("utf-8")
     except UnicodeDecodeError:
-        return None
-
-
-def _base64(text: bytes) -> bytes | None:
-    try:
-        return binascii.a2b_base64(text, strict_mode=True)
-    except binascii.Error:
         return None
