@@ -1,0 +1,211 @@
+"""What a FETCH needs of the store, worked out once a command from its items.
+
+A section is answered from the cheapest source: header fields that clients list by from
+their own column, whole and header sections by the stored lengths, deeper ones from the part
+table.  Readers see trace + content: the trace belongs to every section that begins at the
+message's own header.
+"""
+
+import enum
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+from mailbox_server.imap.grammar.fetch_items import (
+    Attribute,
+    BodySection,
+    FetchItem,
+    SectionKind,
+)
+from mailbox_server.mime.header_fields import LISTED_FIELDS, select
+from mailbox_server.mime.part_table import read_part_table
+from mailbox_server.mime.structure import SectionText, section_range
+from mailbox_server.store.ports import Column
+
+_FROM_VIEW: Final = frozenset({Attribute.FLAGS, Attribute.UID, Attribute.MODSEQ})
+_COLUMNS: Final = MappingProxyType(
+    {
+        Attribute.INTERNALDATE: (Column.RECEIVED, Column.ZONE),
+        Attribute.SIZE: (Column.SIZE,),
+        Attribute.ENVELOPE: (Column.ENVELOPE,),
+        Attribute.BODY: (Column.BODY,),
+        Attribute.BODYSTRUCTURE: (Column.BODY_STRUCTURE,),
+    }
+)
+_TEXTS: Final = MappingProxyType(
+    {
+        SectionKind.WHOLE: SectionText.ALL,
+        SectionKind.HEADER: SectionText.HEADER,
+        SectionKind.HEADER_FIELDS: SectionText.HEADER,
+        SectionKind.HEADER_FIELDS_NOT: SectionText.HEADER,
+        SectionKind.TEXT: SectionText.TEXT,
+        SectionKind.MIME: SectionText.MIME,
+    }
+)
+_FIELDS: Final = (SectionKind.HEADER_FIELDS, SectionKind.HEADER_FIELDS_NOT)
+
+
+class Source(enum.Enum):
+    """Where a section's octets come from."""
+
+    LISTED = "the listed fields' column"
+    OWN_HEADER = "trace and content, split by the stored header length"
+    PARTS = "the content, by the part table"
+
+
+@dataclass(frozen=True, slots=True)
+class SectionPlan:
+    """One section and its source; names are its header field names in lower case."""
+
+    section: BodySection
+    source: Source
+    names: frozenset[bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """Octets [start, end) of the content."""
+
+    start: int
+    end: int
+
+
+Piece = bytes | Extent
+
+
+@dataclass(frozen=True, slots=True)
+class FetchPlan:
+    """How to answer one FETCH.
+
+    columns: to ask of the store; empty where the view has it all.
+    """
+
+    items: tuple[Attribute | SectionPlan, ...]
+    columns: tuple[Column, ...]
+
+    @property
+    def needs_store(self) -> bool:
+        """Whether anything is not in the view."""
+        return bool(self.columns)
+
+    @property
+    def sections(self) -> list[SectionPlan]:
+        """The items that are sections."""
+        return [item for item in self.items if isinstance(item, SectionPlan)]
+
+
+def plan(items: Sequence[FetchItem]) -> FetchPlan:
+    """Work out the sources of all items."""
+    planned: list[Attribute | SectionPlan] = []
+    columns: dict[Column, None] = {}
+    for item in items:
+        if isinstance(item, Attribute):
+            planned.append(item)
+            columns.update(dict.fromkeys(_COLUMNS.get(item, ())))
+            continue
+        section = _plan_section(item)
+        planned.append(section)
+        columns.update(dict.fromkeys(_section_columns(section)))
+    return FetchPlan(tuple(planned), tuple(columns))
+
+
+def _plan_section(section: BodySection) -> SectionPlan:
+    names = frozenset(name.lower() for name in section.fields)
+    if section.parts:
+        return SectionPlan(section, Source.PARTS, names)
+    if section.kind is SectionKind.HEADER_FIELDS and names <= LISTED_FIELDS:
+        return SectionPlan(section, Source.LISTED, names)
+    return SectionPlan(section, Source.OWN_HEADER, names)
+
+
+def _section_columns(section: SectionPlan) -> tuple[Column, ...]:
+    own = (Column.CONTENT, Column.SIZE, Column.TRACE, Column.HEADER_OCTETS)
+    if section.source is Source.LISTED:
+        return (Column.LISTED, *own)
+    return own if section.source is Source.OWN_HEADER else (*own, Column.PARTS)
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """The columns of one message that sections need."""
+
+    content: int
+    trace: bytes
+    size: int
+    header_octets: int
+    listed: bytes
+    parts: bytes
+
+    @property
+    def content_octets(self) -> int:
+        """Length of the content alone."""
+        return self.size - len(self.trace)
+
+
+def header_extent(section: SectionPlan, stored: Stored) -> Extent | None:
+    """The header block that must be read before pieces() can select its fields."""
+    if section.section.kind not in _FIELDS:
+        return None
+    if section.source is Source.LISTED and stored.listed:
+        return None
+    if section.source is not Source.PARTS:
+        return Extent(0, stored.header_octets)
+    ranges = section_range(read_part_table(stored.parts), section.section.parts, SectionText.HEADER)
+    return Extent(*ranges[0]) if ranges else None
+
+
+def pieces(section: SectionPlan, stored: Stored, header: bytes) -> list[Piece] | None:
+    """The section's octets in order, cut to its partial; None where it does not exist.
+
+    header: what header_extent asked for, else b"".
+    """
+    whole = _whole(section, stored, header)
+    partial = section.section.partial
+    if whole is None or partial is None:
+        return whole
+    return _cut(whole, partial.start, partial.start + partial.count)
+
+
+def _whole(section: SectionPlan, stored: Stored, header: bytes) -> list[Piece] | None:
+    kind = section.section.kind
+    keep = kind is not SectionKind.HEADER_FIELDS_NOT
+    if section.source is Source.PARTS:
+        ranges = section_range(read_part_table(stored.parts), section.section.parts, _TEXTS[kind])
+        if ranges is None:
+            return None
+        if kind in _FIELDS:
+            return [select(header, section.names, keep=keep)]
+        return [Extent(start, end) for start, end in ranges]
+    if kind in _FIELDS:
+        block = header if header or not stored.listed else stored.listed
+        if section.source is Source.OWN_HEADER:
+            block = stored.trace + header
+        return [select(block, section.names, keep=keep)]
+    if kind is SectionKind.HEADER:
+        return [stored.trace, Extent(0, stored.header_octets)]
+    if kind is SectionKind.TEXT:
+        return [Extent(stored.header_octets, stored.content_octets)]
+    if kind is SectionKind.WHOLE:
+        return [stored.trace, Extent(0, stored.content_octets)]
+    return None
+
+
+def length(found: Sequence[Piece]) -> int:
+    """Octets of all pieces."""
+    return sum(len(p) if isinstance(p, bytes) else p.end - p.start for p in found)
+
+
+def _cut(whole: Sequence[Piece], start: int, end: int) -> list[Piece]:
+    kept: list[Piece] = []
+    position = 0
+    for piece in whole:
+        size = len(piece) if isinstance(piece, bytes) else piece.end - piece.start
+        low, high = max(start - position, 0), min(end - position, size)
+        if low < high:
+            if isinstance(piece, bytes):
+                kept.append(piece[low:high])
+            else:
+                kept.append(Extent(piece.start + low, piece.start + high))
+        position += size
+    return kept
