@@ -16,6 +16,7 @@ from typing import Final, Protocol, runtime_checkable
 
 HANDSHAKE_SECONDS: Final = 10.0
 SHUTDOWN_SECONDS: Final = 10.0
+UNSENT_MOST: Final = 16 * 1024
 
 
 @runtime_checkable
@@ -76,6 +77,11 @@ async def secure(
     even connection_lost.  Call hand_over without
     awaiting in between.  Cancelling ends the connection.
     """
+    if raw.is_closing() or raw.get_write_buffer_size() > UNSENT_MOST:
+        # asyncio's TLS layer cannot take over a transport that has paused its writer, and
+        # no honest peer asks for TLS without having read what it was told before.
+        raw.abort()
+        return None
     holding = _Holding()
     try:
         # The annotation of start_tls promises None only for a transport lost meanwhile.

@@ -8,7 +8,6 @@ connection only after its handshake.
 
 import asyncio
 import contextlib
-import errno
 import ipaddress
 import socket
 import ssl
@@ -36,7 +35,6 @@ BuildProtocol = Callable[[Ticket], asyncio.Protocol]
 
 ACCEPTS_A_TURN: Final = 64
 _PAUSE_SECONDS: Final = 1.0
-_OUT_OF_MEANS: Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +105,8 @@ class Reception:
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
                 return
             except OSError as error:
-                if error.errno not in _OUT_OF_MEANS:
-                    raise
+                # No descriptors or no memory, mostly; trying again at once would spin.
+                self._tasks.report("net.accept", error)
                 loop = asyncio.get_running_loop()
                 loop.remove_reader(listening)
                 self._pauses[listening] = loop.call_later(_PAUSE_SECONDS, self._watch, listening)

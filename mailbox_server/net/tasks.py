@@ -35,7 +35,11 @@ class TaskKeeper:
             return
         error = task.exception()
         if error is not None:
-            self._on_failure(task.get_name(), error)
+            self.report(task.get_name(), error)
+
+    def report(self, name: str, error: BaseException) -> None:
+        """Report trouble of a callback that is no task as if it were one."""
+        self._on_failure(name, error)
 
     async def drain(self, seconds: float) -> tuple[str, ...]:
         """Wait at most seconds for all tasks, then cancel the rest and wait for their end.

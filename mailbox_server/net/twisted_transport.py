@@ -350,7 +350,7 @@ class AsyncioTransport(asyncio.Protocol):
         return self.tls is not None
 
     async def _shake(self, protocol: PlaintextForgetting, context: ssl.SSLContext) -> bool:
-        # asyncio's TLS layer cannot take over a transport that has paused its writer.
+        # `secure` refuses a transport whose buffer is full; give it time to empty.
         while self._is_full and self._state is _State.HANDSHAKING:
             if self._room is None:
                 self._room = asyncio.get_running_loop().create_future()

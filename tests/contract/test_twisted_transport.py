@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import ipaddress
 import resource
 import socket
@@ -489,6 +490,43 @@ def test_starttls_needs_a_protocol_that_forgets(
     run(scene())
 
 
+def test_starttls_of_a_peer_that_reads_nothing_ends(
+    run: Run, own_tls: tuple[ssl.SSLContext, ssl.SSLContext]
+) -> None:
+    async def scene() -> None:
+        async with served(starttls=own_tls[0], write_seconds=0.1) as here:
+            _, writer = await here.connect(limit=1)
+            protocol = await here.next()
+            protocol.link.write(bytes(20_000_000))
+            protocol.link.startTLS(own_tls[0])
+            assert await protocol.ended() is ConnectionAborted
+            assert not await protocol.link.secured()
+            await hang_up(writer)
+
+    run(scene())
+
+
+def test_starttls_waits_until_what_was_written_is_read(
+    run: Run, own_tls: tuple[ssl.SSLContext, ssl.SSLContext]
+) -> None:
+    server, client = own_tls
+
+    async def scene() -> None:
+        async with served(starttls=server) as here:
+            reader, writer = await here.connect()
+            protocol = await here.next()
+            protocol.link.write(bytes(20_000_000))
+            protocol.link.startTLS(server)
+            await reader.readexactly(20_000_000)
+            await writer.start_tls(client, server_hostname="localhost")
+            assert await protocol.link.secured()
+            writer.write(b"two\r\n")
+            assert await reader.readline() == b"did two\r\n"
+            await hang_up(writer)
+
+    run(scene())
+
+
 @pytest.mark.parametrize("garbage", [b"GET / HTTP/1.0\r\n\r\n", b"\x16\x03\x01\x00\x00", b""])
 @pytest.mark.parametrize("implicit", [False, True])
 def test_failed_handshakes_free_their_place(
@@ -871,6 +909,9 @@ def test_without_descriptors_standing_connections_are_served(kind: str) -> None:
                     assert await reader.readline() == b"did hello\r\n"
                 for client in (*hungry, *ahead):
                     client.close()
+            assert all(getattr(one, "errno", 0) == errno.EMFILE for one in here.failures)
+            assert len(here.failures) <= 2  # a try a second, no spin
+            here.failures.clear()
             again, other = await here.connect()
             other.write(b"back\r\n")
             assert await again.readline() == b"did back\r\n"
