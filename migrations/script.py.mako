@@ -13,5 +13,7 @@ depends_on = None
 oldest_program = ${int(up_revision)}
 
 
+# Batch mode forgets AUTOINCREMENT: give table_kwargs={"sqlite_autoincrement": True} for a
+# table with a number() of its own.
 def upgrade() -> None:
     ${upgrades if upgrades else "pass"}

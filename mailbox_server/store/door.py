@@ -246,7 +246,7 @@ def _prepare(data: Path, settings: StoreSettings, clock: Clock, events: Events) 
     lock = FolderLock(data)
     try:
         migration.prepare(data, settings, clock, events)
-    except BaseException:
+    except BaseException:  # whatever failed, the lock must go
         lock.release()
         raise
     return lock

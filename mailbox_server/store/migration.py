@@ -100,20 +100,31 @@ def backup(path: Path, copy: Path) -> Path:
     """
     try:
         copy.parent.mkdir(mode=0o700, exist_ok=True)
-        os.close(os.open(copy, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
-        with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(copy)) as target:
-            source.execute("PRAGMA wal_autocheckpoint = 0")
-            source.backup(target)
-        for place in (copy, copy.parent, copy.parent.parent):
-            descriptor = os.open(place, os.O_RDONLY | os.O_CLOEXEC)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
+        _copy(path, copy)
     except (OSError, sqlite3.Error) as error:
-        copy.unlink(missing_ok=True)
         raise StoreUnavailable(f"no backup could be made before the migration: {error}") from error
     return copy
+
+
+def _copy(path: Path, copy: Path) -> None:
+    part = copy.with_suffix(".part")
+    part.unlink(missing_ok=True)
+    os.close(os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(part)) as target:
+        source.execute("PRAGMA wal_autocheckpoint = 0")
+        source.backup(target)
+    _sync(part)
+    part.rename(copy)
+    _sync(copy.parent)
+    _sync(copy.parent.parent)
+
+
+def _sync(place: Path) -> None:
+    descriptor = os.open(place, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def migrate(path: Path) -> None:

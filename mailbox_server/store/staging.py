@@ -86,7 +86,8 @@ class ContentStaging:
         return self._held + self._writing > _UNWRITTEN_MOST or self._room.is_full
 
     async def drained(self) -> None:
-        """Wait until what was fed is out of memory.  Raises DiskLow, StoreUnavailable."""
+        """Wait until what was fed is out of memory.  Raises DiskLow, StoreUnavailable,
+        SyncFailed."""
         while self._spilled and self._fault is None and not self._ended:
             if self._job is None:
                 if not self._pieces:
@@ -100,7 +101,7 @@ class ContentStaging:
     async def finish(self) -> "Staged":
         """All is here; a file is synced with its directory.
 
-        Raises DiskLow, StoreUnavailable; what was received is dropped then.
+        Raises DiskLow, StoreUnavailable, SyncFailed; what was received is dropped then.
         """
         assert not self._ended, "finished or discarded before"
         if not self._spilled:

@@ -101,7 +101,7 @@ def connect_writer(path: Path, settings: StoreSettings) -> SqliteConnection:
         _must_be(connection, "synchronous", _SYNCHRONOUS_FULL)
         _must_be(connection, "foreign_keys", 1)
         _must_be(connection, "wal_autocheckpoint", 0)
-    except BaseException:
+    except BaseException:  # whatever failed, the connection must go
         connection.close()
         raise
     return connection

@@ -2,6 +2,7 @@
 
 import enum
 import sqlite3
+from collections.abc import Mapping
 from typing import Final
 
 import sqlalchemy as sa
@@ -23,7 +24,7 @@ class Trouble(enum.Enum):
     OTHER = "the database refused a statement"
 
 
-_BY_PRIMARY_CODE: Final = {
+_BY_PRIMARY_CODE: Final[Mapping[int, Trouble]] = {
     sqlite3.SQLITE_IOERR: Trouble.DEVICE,
     sqlite3.SQLITE_FULL: Trouble.FULL,
     sqlite3.SQLITE_BUSY: Trouble.BUSY,
