@@ -4,9 +4,9 @@ import re
 
 SUBJECT_CHARACTERS = 1_000
 
-_BLOB = r"\[[^\[\]]*\][ \t]*"
-_LEADER = re.compile(rf"(?:{_BLOB})*+(?:re|fwd?)[ \t]*(?:{_BLOB})?:", re.IGNORECASE)
-_BLOB_PREFIX = re.compile(_BLOB)
+_TAG = r"\[[^\[\]]*\][ \t]*"
+_LEADER = re.compile(rf"(?:{_TAG})*+(?:re|fwd?)[ \t]*(?:{_TAG})?:", re.IGNORECASE)
+_TAG_PREFIX = re.compile(_TAG)
 _SPACES = re.compile(r"\s+")
 
 
@@ -39,7 +39,7 @@ def _without_leaders(text: str) -> str:
         if leader is not None:
             text = text[leader.end() :]
             continue
-        blob = _BLOB_PREFIX.match(text)
-        if blob is None or blob.end() == len(text):
+        tag = _TAG_PREFIX.match(text)
+        if tag is None or tag.end() == len(text):
             return text
-        text = text[blob.end() :]
+        text = text[tag.end() :]

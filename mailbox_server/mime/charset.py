@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from encodings.aliases import aliases
 from enum import Enum
 from types import MappingProxyType
+from typing import Final
 
 from charset_normalizer import from_bytes
 
@@ -36,7 +37,7 @@ _ENCODINGS = frozenset((
 ))
 # fmt: on
 
-_WIDER = {
+_WIDER: Final[Mapping[str, str]] = {
     "big5": "big5hkscs",
     "euc_kr": "cp949",
     "gb2312": "gb18030",
@@ -50,7 +51,7 @@ _WIDER = {
 }
 """Encodings for which a superset is what senders mean."""
 
-_MORE_LABELS = {
+_MORE_LABELS: Final[Mapping[str, str]] = {
     "chinese": "gb18030",
     "cn_gb": "gb18030",
     "euc_cn": "gb18030",
@@ -111,14 +112,14 @@ def _table() -> Mapping[str, str]:
             table.setdefault("iso8859" + name[8:], name)
             table.setdefault("iso_" + name[8:], name)
     table = {label: _WIDER.get(name, name) for label, name in table.items()}
-    return MappingProxyType(table | _MORE_LABELS)
+    return MappingProxyType({**table, **_MORE_LABELS})
 
 
 _BY_LABEL = _table()
-_GUESSED = [
+_GUESSED = (
     "gb18030", "big5", "cp932", "euc_jp", "cp949", "iso2022_jp",
     "cp1250", "cp1251", "cp1252", "cp1253", "cp1254", "cp1255", "cp1256", "koi8_r",
-]  # fmt: skip
+)  # fmt: skip
 
 
 class Purpose(Enum):
@@ -169,7 +170,7 @@ def _decode_unlabeled(octets: bytes, *, may_guess: bool) -> str:
         if fault.start > 0 and fault.end >= len(octets) - 3 and not octets[: fault.start].isascii():
             return octets.decode("utf-8", "replace")
     if may_guess:
-        best = from_bytes(octets[:GUESS_OCTETS], cp_isolation=_GUESSED).best()
+        best = from_bytes(octets[:GUESS_OCTETS], cp_isolation=list(_GUESSED)).best()
         if best is not None and best.encoding in _ENCODINGS:
             return _decode_as(octets, best.encoding)
     return _decode_as(octets, "cp1252")

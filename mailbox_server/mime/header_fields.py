@@ -94,6 +94,11 @@ class HeaderFields:
         return self._by_name.get(name, [])
 
 
+def field_values(header: bytes, name: str) -> list[bytes]:
+    """The raw values of all fields of that name, in order; the name's case is free."""
+    return HeaderFields(header).each(name.lower().encode("ascii", "replace"))
+
+
 def split_fields(header: bytes) -> list[tuple[bytes, int, int]]:
     """Each field's name in lower case and its range in the block, line end included.
 

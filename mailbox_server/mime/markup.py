@@ -29,7 +29,7 @@ _VOID = frozenset((
 # fmt: on
 """Elements that never nest in themselves: without content, or closed by their like."""
 
-_UNSEEN = ["head", "script", "style", "template", "title", "noscript"]
+_UNSEEN = ("head", "script", "style", "template", "title", "noscript")
 
 
 def markup_text(markup: str) -> str:
@@ -38,7 +38,7 @@ def markup_text(markup: str) -> str:
     if not _is_deep(bare):
         try:
             parser = LexborHTMLParser(_BREAKS.sub("\n", bare))
-            parser.strip_tags(_UNSEEN)
+            parser.strip_tags(list(_UNSEEN))
             return parser.body.text() if parser.body is not None else ""
         except (SelectolaxError, ValueError, RuntimeError):
             pass

@@ -25,6 +25,16 @@ def message_ids(value: bytes | None) -> tuple[str, ...]:
     return tuple(each.decode("utf-8", "replace") for each in reversed(last))
 
 
+def ancestors(references: bytes | None, in_reply_to: bytes | None) -> tuple[str, ...]:
+    """The ids of both fields, at most IDS in all, the nearest ancestor last.
+
+    References names it last; what only In-Reply-To knows goes before (RFC 5256 §3).
+    """
+    named = message_ids(references)
+    others = tuple(each for each in message_ids(in_reply_to)[-IDS // 10 :] if each not in named)
+    return others + named[-(IDS - len(others)) :]
+
+
 def message_id(value: bytes | None) -> str | None:
     """The id of a Message-ID value; without brackets the whole value if it has no space."""
     if value is None:

@@ -36,9 +36,9 @@ SEARCHED_FIELDS = (
 class SearchText:
     """Normalized text of one message.
 
-    header: decoded SEARCHED_FIELDS and attachment names, one a line.
-    body: the texts of its parts, one a line; BODY looks here, TEXT in both
-        (RFC 9051 §6.4.4).
+    header: decoded SEARCHED_FIELDS, one a line.
+    body: names and descriptions of its attachments and the texts of its parts, one a
+        line; BODY looks here, TEXT in both (RFC 9051 §6.4.4).
     """
 
     header: str
@@ -48,14 +48,16 @@ class SearchText:
 def search_text(structure: Structure, fields: HeaderFields, texts: list[ReadText]) -> SearchText:
     """The searchable text of a message whose text parts were read."""
     found = [decode_words(value) for name in SEARCHED_FIELDS for value in fields.each(name)[:10]]
+    named: list[str] = []
     root = structure.root
     if root.children or root.media_type != b"text":
         for part in root.walk():
             if part.parameters or part.disposition_parameters or part.description:
-                found.append(file_name(part) or "")
-                found.append(decode_words(part.description or b""))
-            if len(found) > NAMES:
+                named.append(file_name(part) or "")
+                named.append(decode_words(part.description or b""))
+            if len(named) > NAMES:
                 break
     header = "\n".join([normalize(each) for each in found if each])
-    body = "\n".join([normalize(each.text).strip() for each in texts])
+    texts_and_names = [*named, *(each.text for each in texts)]
+    body = "\n".join([normalize(each).strip() for each in texts_and_names if each])
     return SearchText(header[:HEADER_CHARACTERS], body[:TEXT_CHARACTERS])

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mailbox_server.mime.message import Analysis, analyze
+from mailbox_server.mime.message import analyze
 from mailbox_server.mime.part_table import read_part_table
 from mailbox_server.mime.scanner import scan
+from mailbox_server.model.message import Analysis
 
 VECTORS = Path(__file__).resolve().parents[3] / "shared" / "vectors" / "mime"
 
@@ -143,12 +144,10 @@ def check(analysis: Analysis) -> None:
     check_body(read_list(analysis.body_structure), extended=True)
     texts = (
         analysis.preview,
-        analysis.search_text.header,
-        analysis.search_text.body,
-        analysis.subject,
+        analysis.search_header,
+        analysis.search_text,
         analysis.subject_base,
         analysis.message_id or "",
-        *analysis.in_reply_to,
         *analysis.references,
     )
     for text in texts:

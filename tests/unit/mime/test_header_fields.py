@@ -5,6 +5,7 @@ from mailbox_server.mime.header_fields import (
     LISTED_FIELDS,
     LISTED_OCTETS,
     HeaderFields,
+    field_values,
     listed_fields,
     select,
     split_fields,
@@ -59,6 +60,8 @@ def test_values_by_name() -> None:
     assert fields.each(b"subject") == [b" one\r\n two\r\n", b" again\r\n"]
     assert fields.each(b"to") == []
     assert fields.first(b"in the body") is None
+    assert field_values(HEADER, "Subject") == fields.each(b"subject")
+    assert field_values(HEADER, "Tö") == []
 
 
 def test_listed_fields_leave_out_the_rest() -> None:

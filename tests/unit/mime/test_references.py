@@ -2,7 +2,7 @@
 
 import pytest
 
-from mailbox_server.mime.references import ID_OCTETS, IDS, message_id, message_ids
+from mailbox_server.mime.references import ID_OCTETS, IDS, ancestors, message_id, message_ids
 
 
 @pytest.mark.parametrize(
@@ -28,6 +28,17 @@ def test_the_last_hundred_count() -> None:
     found = message_ids(b"".join(b"<%d@x> " % n for n in range(1_000)))
     assert len(found) == IDS
     assert (found[0], found[-1]) == ("900@x", "999@x")
+
+
+def test_ancestors_are_those_of_both_fields() -> None:
+    assert ancestors(None, None) == ()
+    assert ancestors(None, b"<a@x>") == ("a@x",)
+    assert ancestors(b"<a@x> <b@x>", b"<b@x>") == ("a@x", "b@x")
+    assert ancestors(b"<a@x> <b@x>", b"<c@x>") == ("c@x", "a@x", "b@x")
+    many = b"".join(b"<%d@x> " % n for n in range(1_000))
+    found = ancestors(many, many + b"<c@x>")
+    assert len(found) == IDS
+    assert "c@x" in found and found[-1] == "999@x"
 
 
 @pytest.mark.parametrize(

@@ -19,8 +19,8 @@ def test_header_names_and_body() -> None:
         b"--b\r\nContent-Disposition: attachment; filename=Plan.PDF\r\n"
         b"Content-Description: The plan\r\nContent-Type: application/pdf\r\n\r\nx\r\n--b--\r\n"
     )
-    assert found.header == "big news\njörg <jo@x>\nplan.pdf\nthe plan"
-    assert found.body == "the text of it"
+    assert found.header == "big news\njörg <jo@x>"
+    assert found.body == "plan.pdf\nthe plan\nthe text of it"
     assert normalize("TEXT\tOF") in found.body
 
 
