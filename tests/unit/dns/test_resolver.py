@@ -193,7 +193,8 @@ async def test_answers_live_as_long_as_their_ttl(name: str) -> None:
         assert await resolver.ipv4(name) == first
         assert len(server.asked) == 1
         clock.seconds += 1
-        assert await resolver.ipv4(name) == first
+        again = await resolver.ipv4(name)  # the server shuffles records
+        assert (again.outcome, set(again.records)) == (first.outcome, set(first.records))
         assert len(server.asked) == 2
         resolver.forget()
         await resolver.ipv4(name)
