@@ -110,6 +110,7 @@ class Conversation:
         self._begun = services.clock.monotonic()
         self._heard = self._begun
         self._waiting = False
+        self._over = False
         self.session = Session(
             services, self, self, connection=connection, peer=peer, security=security
         )
@@ -160,6 +161,11 @@ class Conversation:
             if now - self._heard > most:
                 self._end(ok("Logged out after too long a silence"))
 
+    @property
+    def rests(self) -> bool:
+        """Whether nothing goes on until the client, the store or the clock moves."""
+        return self._over or (self._waiting and not self._stirred.is_set())
+
     def _end(self, farewell: Outcome | None) -> None:
         self._ending = True
         self._farewell = self._farewell or farewell
@@ -181,7 +187,10 @@ class Conversation:
                 self.write(_bye(self._farewell))
             self._flush()
             self._wire.close()
-            await self.session.close()
+            try:
+                await self.session.close()
+            finally:
+                self._over = True
 
     async def _serve(self) -> None:
         capabilities = b"CAPABILITY " + capability_list(self.session)

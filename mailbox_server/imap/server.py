@@ -165,11 +165,20 @@ class ImapFactory(Factory):
     def _tick_later(self) -> None:
         self._ticking = asyncio.get_running_loop().call_later(TICK_SECONDS, self._tick)
 
+    def tick(self) -> None:
+        """Let every conversation see what time it is."""
+        for protocol in tuple(self._protocols):
+            protocol.conversation.tick()
+
+    @property
+    def rests(self) -> bool:
+        """Whether nothing goes on in any conversation."""
+        return all(protocol.conversation.rests for protocol in self._protocols)
+
     def _tick(self) -> None:
         """One timer for all connections, and none while there are no connections."""
         self._ticking = None
-        for protocol in tuple(self._protocols):
-            protocol.conversation.tick()
+        self.tick()
         if self._protocols:
             self._tick_later()
 

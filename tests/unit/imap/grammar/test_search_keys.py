@@ -41,6 +41,7 @@ def read(text: str | bytes) -> SearchArguments:
 
 SEEN = FlagKey("\\Seen", True)
 UNSEEN = FlagKey("\\Seen", False)
+FIRST = NumbersKey(SequenceSet(((1, 1),)), By.NUMBER)
 
 
 @pytest.mark.parametrize(
@@ -71,10 +72,13 @@ UNSEEN = FlagKey("\\Seen", False)
         ("(SEEN)", SEEN),
         ("SEEN ALL", AndKey((SEEN, AllKey()))),
         ("(SEEN ALL) UNSEEN", AndKey((AndKey((SEEN, AllKey())), UNSEEN))),
-        ("OR (SEEN ALL) NOT OR SEEN UNSEEN", OrKey(AndKey((SEEN, AllKey())), NotKey(OrKey(SEEN, UNSEEN)))),
-        ("OR NOT (SEEN) (ALL) 1", AndKey((OrKey(NotKey(SEEN), AllKey()), NumbersKey(SequenceSet(((1, 1),)), By.NUMBER)))),
+        (
+            "OR (SEEN ALL) NOT OR SEEN UNSEEN",
+            OrKey(AndKey((SEEN, AllKey())), NotKey(OrKey(SEEN, UNSEEN))),
+        ),
+        ("OR NOT (SEEN) (ALL) 1", AndKey((OrKey(NotKey(SEEN), AllKey()), FIRST))),
     ],
-)  # fmt: skip
+)
 def test_trees(text: str, key: SearchKey) -> None:
     assert read(text).key == key
 
