@@ -21,13 +21,13 @@ _STUFFED: Final = b"\r\n."
 _MARK_BEGINNINGS: Final = (b"\r\n.\r", b"\r\n.", b"\r\n", b"\r")
 
 
-class Problem(enum.Enum):
-    """Why content is refused; the first one found counts."""
+class Problem(enum.IntEnum):
+    """Why content is refused; the greatest one found counts, however the octets were cut."""
 
-    BARE_NEWLINE = "a CR or LF stands alone"
-    NUL_OCTET = "a NUL octet"
-    TOO_LARGE = "larger than the limit"
-    LINE_TOO_LONG = "a line longer than the limit"
+    LINE_TOO_LONG = 1
+    BARE_NEWLINE = 2
+    NUL_OCTET = 3
+    TOO_LARGE = 4
 
 
 class ContentRules:
@@ -36,7 +36,7 @@ class ContentRules:
     __slots__ = ("_after_cr", "_line_octets", "_line_so_far", "_message_octets", "problem", "taken")
 
     def __init__(self, message_octets: int, line_octets: int) -> None:
-        """taken counts all octets given, also past a problem; problem is the first found."""
+        """taken counts all octets given, also past a problem; problem is the greatest found."""
         self._message_octets = message_octets
         self._line_octets = line_octets
         self._line_so_far = 0
@@ -49,48 +49,54 @@ class ContentRules:
         if not octets:
             return b""
         self.taken += len(octets)
-        if self.problem is None:
-            self.problem = self._find(octets)
+        if self.taken > self._message_octets:
+            self.problem = Problem.TOO_LARGE
+        if self.problem is not Problem.TOO_LARGE:
+            self._look(octets)
         return octets if self.problem is None else b""
 
     def finish(self) -> Problem | None:
         """The content is complete: the problem found, if any."""
-        if self.problem is None and self._after_cr:
-            self.problem = Problem.BARE_NEWLINE
+        if self._after_cr:
+            self._found(Problem.BARE_NEWLINE)
         return self.problem
 
-    def _find(self, octets: bytes) -> Problem | None:
-        if self.taken > self._message_octets:
-            return Problem.TOO_LARGE
+    def _found(self, problem: Problem) -> None:
+        self.problem = problem if self.problem is None else max(self.problem, problem)
+
+    def _look(self, octets: bytes) -> None:
         if b"\0" in octets:
-            return Problem.NUL_OCTET
+            self._found(Problem.NUL_OCTET)
+        if self._has_bare_newline(octets):
+            self._found(Problem.BARE_NEWLINE)
+        if self._has_long_line(octets):
+            self._found(Problem.LINE_TOO_LONG)
+
+    def _has_bare_newline(self, octets: bytes) -> bool:
         pairs = octets.count(b"\r\n")
         crs = octets.count(b"\r")
         lfs = octets.count(b"\n")
-        # A pair cut in two by the end of a block: its halves count for this and the last.
-        if self._after_cr:
-            if octets[0] != 0x0A:
-                return Problem.BARE_NEWLINE
+        # A pair cut in two by the end of a block: each half is left out of its block's count.
+        cut = self._after_cr
+        if cut and octets[0] == 0x0A:
             lfs -= 1
+            cut = False
         self._after_cr = octets[-1] == 0x0D
         if self._after_cr:
             crs -= 1
-        if crs != pairs or lfs != pairs:
-            return Problem.BARE_NEWLINE
-        return self._find_long_line(octets)
+        return cut or crs != pairs or lfs != pairs
 
-    def _find_long_line(self, octets: bytes) -> Problem | None:
+    def _has_long_line(self, octets: bytes) -> bool:
         first = octets.find(b"\n")
         if first < 0:
             self._line_so_far += len(octets)
-            return Problem.LINE_TOO_LONG if self._line_so_far > self._line_octets else None
+            return self._line_so_far > self._line_octets
         longest = self._line_so_far + first + 1
         self._line_so_far = len(octets) - octets.rfind(b"\n") - 1
         # Lines that lie whole inside the block are only looked at where one could be long.
         if len(octets) > self._line_octets:
-            longest = max(longest, *(len(line) for line in octets.split(b"\n")))
-        longest = max(longest, self._line_so_far)
-        return Problem.LINE_TOO_LONG if longest > self._line_octets else None
+            longest = max(longest, *(len(line) + 1 for line in octets.split(b"\n")[:-1]))
+        return max(longest, self._line_so_far) > self._line_octets
 
 
 class DataReader:
@@ -113,24 +119,24 @@ class DataReader:
     def take(self, octets: bytes) -> bytes:
         """Take more octets; return the content that they complete."""
         stream = self._carry + octets
-        end = stream.find(END_MARK)
+        # One pass for both: the end mark begins like a stuffed line.
+        has_dots = _STUFFED in stream
+        end = stream.find(END_MARK) if has_dots else -1
+        self._carry = b""
         if end >= 0:
             self.ended = True
             self.rest = stream[end + len(END_MARK) :]
             stream = stream[: end + 2]
-            self._carry = b""
         else:
-            self._carry = b""
             for beginning in _MARK_BEGINNINGS:
                 if stream.endswith(beginning):
                     self._carry = beginning
                     stream = stream[: -len(beginning)]
                     break
+        plain = stream.replace(_STUFFED, b"\r\n") if has_dots else stream
         if self._virtual and stream:
-            plain = stream.replace(_STUFFED, b"\r\n")[2:]
+            plain = plain[self._virtual :]
             self._virtual = 0
-        else:
-            plain = stream.replace(_STUFFED, b"\r\n")
         return self._rules.take(plain)
 
 

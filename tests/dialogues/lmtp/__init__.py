@@ -1,0 +1,1 @@
+"""Dialogues of LMTP: *.txt, played like those of SMTP."""

@@ -1,0 +1,1 @@
+"""Dialogues of SMTP: *.txt, played into the session in memory and over real sockets."""

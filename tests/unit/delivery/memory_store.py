@@ -1,0 +1,254 @@
+"""A store in memory, as far as mail on its way in needs one; it can be told to fail."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, TypeVar
+
+from mailbox_server.model.account import (
+    Account,
+    AccountState,
+    Alias,
+    HostedDomain,
+    Usage,
+)
+from mailbox_server.model.address import Address, Domain
+from mailbox_server.model.ids import (
+    AccountId,
+    AliasId,
+    ContentId,
+    DomainId,
+    MailboxId,
+    MessageId,
+    ThreadId,
+    Uid,
+)
+from mailbox_server.model.mailbox import INBOX
+from mailbox_server.model.message import Placed
+from mailbox_server.model.passport import Evidence
+from mailbox_server.store.ports import NewMessage, QuotaRule, Receipt, Room
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class MemoryStaged:
+    """Content in memory."""
+
+    octets: bytes
+    in_memory: bool = True
+    discarded: int = 0
+
+    @property
+    def size(self) -> int:
+        return len(self.octets)
+
+    @property
+    def digest(self) -> bytes:
+        return hashlib.sha256(self.octets).digest()
+
+    def read(self, start: int, length: int) -> bytes:
+        return self.octets[start : start + length]
+
+    def discard(self) -> None:
+        self.discarded += 1
+
+
+@dataclass(slots=True)
+class MemoryStaging:
+    """Content being received."""
+
+    store: "MemoryStore"
+    octets: bytearray = field(default_factory=bytearray)
+    discarded: bool = False
+    finished: bool = False
+
+    def feed(self, octets: bytes) -> bool:
+        self.octets += octets
+        return True
+
+    async def drained(self) -> None:
+        return
+
+    async def finish(self) -> MemoryStaged:
+        self.finished = True
+        self.store.fail("finish")
+        return MemoryStaged(bytes(self.octets))
+
+    def discard(self) -> None:
+        self.discarded = True
+
+
+@dataclass(slots=True)
+class StoredMessage:
+    """One message as it was stored."""
+
+    id: MessageId
+    account: Account
+    content: bytes
+    new: NewMessage
+    quota: QuotaRule
+
+
+class MemoryStore:
+    """Accounts, aliases and stored messages as lists; failing[step] is raised at that step."""
+
+    def __init__(self, now: datetime) -> None:
+        self.now = now
+        self.hosted: list[HostedDomain] = []
+        self.people: list[Account] = []
+        self.others: list[Alias] = []
+        self.used: dict[AccountId, int] = {}
+        self.stored: list[StoredMessage] = []
+        self.kept: list[bytes] = []
+        self.stamps: dict[MessageId, list[Evidence]] = {}
+        self.known: dict[bytes, Receipt] = {}
+        self.stagings: list[MemoryStaging] = []
+        self.failing: dict[str, BaseException] = {}
+        self.low = False
+        self.before_write: Callable[[], Any] | None = None
+
+    # ------------------------------------------------ for tests
+
+    def fail(self, step: str) -> None:
+        if step in self.failing:
+            raise self.failing[step]
+
+    def add_domain(self, name: str, catch_all: str | None = None) -> None:
+        everybody = None if catch_all is None else Address.parse(catch_all)
+        number = DomainId(len(self.hosted) + 1)
+        self.hosted.append(HostedDomain(number, Domain.parse(name), everybody, self.now))
+
+    def add_account(self, address: str, quota: int = 0) -> Account:
+        parsed = Address.parse(address)
+        number = AccountId(len(self.people) + 1)
+        account = Account(number, parsed, AccountState.ACTIVE, quota, self.now)
+        self.people.append(account)
+        return account
+
+    def add_alias(self, address: str, *targets: str) -> None:
+        number = AliasId(len(self.others) + 1)
+        parsed = tuple(Address.parse(target) for target in targets)
+        self.others.append(Alias(number, Address.parse(address), parsed, self.now))
+
+    # ------------------------------------------------ ports.Store
+
+    def glance(self, work: Callable[[Any], T]) -> T:
+        self.fail("glance")
+        return work(_Tx(self))
+
+    async def read(self, work: Callable[[Any], T]) -> T:
+        return work(_Tx(self))
+
+    async def write(self, work: Callable[[Any], T]) -> T:
+        if self.before_write is not None:
+            await self.before_write()
+        self.fail("write")
+        tx = _Tx(self)
+        before = (list(self.stored), list(self.kept), dict(self.known))
+        try:
+            return work(tx)
+        except BaseException:
+            self.stored, self.kept, self.known = before
+            raise
+
+    def stage(self, expected: int | None = None) -> MemoryStaging:
+        staging = MemoryStaging(self)
+        self.stagings.append(staging)
+        return staging
+
+    def room(self) -> Room:
+        return Room.LOW if self.low else Room.AMPLE
+
+
+class _Tx:
+    def __init__(self, store: MemoryStore) -> None:
+        self.domains = _Domains(store)
+        self.accounts = _Accounts(store)
+        self.aliases = _Aliases(store)
+        self.mailboxes = _Mailboxes()
+        self.contents = _Contents(store)
+        self.messages = _Messages(store)
+        self.passports = _Passports(store)
+        self.receipts = _Receipts(store)
+
+
+@dataclass
+class _Part:
+    store: MemoryStore
+
+
+class _Domains(_Part):
+    def find(self, domain: Domain) -> HostedDomain | None:
+        return next((hosted for hosted in self.store.hosted if hosted.domain == domain), None)
+
+
+class _Accounts(_Part):
+    def find(self, address: Address) -> Account | None:
+        return next((a for a in self.store.people if a.address.key == address.key), None)
+
+    def get(self, account: AccountId) -> Account | None:
+        return next((a for a in self.store.people if a.id == account), None)
+
+    def all(self, domain: Domain | None = None) -> list[Account]:
+        return [a for a in self.store.people if domain in (None, a.address.domain)]
+
+    def usage(self, account: AccountId) -> Usage:
+        return Usage(self.store.used.get(account, 0), 0)
+
+
+class _Aliases(_Part):
+    def find(self, address: Address) -> Alias | None:
+        return next((a for a in self.store.others if a.address.key == address.key), None)
+
+
+class _Mailboxes:
+    def find(self, account: AccountId, name: str) -> Any:
+        assert name == INBOX
+        return _Inbox(MailboxId(account * 10))
+
+
+@dataclass
+class _Inbox:
+    id: MailboxId
+
+
+class _Contents(_Part):
+    def keep(self, staged: MemoryStaged) -> ContentId:
+        self.store.kept.append(staged.octets)
+        return ContentId(len(self.store.kept))
+
+
+class _Messages(_Part):
+    def add(self, account: AccountId, new: NewMessage, quota: QuotaRule) -> tuple[Placed, ...]:
+        self.store.fail("add")
+        owner = next(a for a in self.store.people if a.id == account)
+        number = MessageId(len(self.store.stored) + 1)
+        content = self.store.kept[new.content - 1]
+        self.store.stored.append(StoredMessage(number, owner, content, new, quota))
+        placed = Placed(new.targets[0].mailbox, 1, Uid(number), number, ThreadId(number))
+        return (placed,)
+
+
+class _Passports(_Part):
+    def stamp(self, message: MessageId, evidence: Sequence[Evidence]) -> None:
+        self.store.stamps.setdefault(message, []).extend(evidence)
+
+
+class _Receipts(_Part):
+    def find(self, fingerprint: bytes, since: datetime) -> Receipt | None:
+        known = self.store.known.get(fingerprint)
+        return known if known is not None and known.at >= since else None
+
+    def add(self, receipt: Receipt) -> None:
+        self.store.known[receipt.fingerprint] = receipt
+
+    def confirm(self, fingerprints: Sequence[bytes]) -> None:
+        for fingerprint in fingerprints:
+            self.store.known.pop(fingerprint, None)
+
+    def forget(self, before: datetime) -> None:
+        for fingerprint, known in list(self.store.known.items()):
+            if known.at < before:
+                del self.store.known[fingerprint]

@@ -1,0 +1,1 @@
+"""Tests of mailbox_server.smtp, a file for each module."""
