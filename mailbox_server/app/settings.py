@@ -99,6 +99,154 @@ class ListenSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     )
 
 
+class NetSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Connections of all services together. Loopback has no limit of its own."""
+
+    connections: Annotated[
+        int,
+        _note("Connections at once; when full, the slowest idle stranger goes first.", ge=10),
+    ] = 2000
+    connections_per_address: Annotated[
+        int, _note("At once from one IPv4 address or IPv6 /64.", ge=1)
+    ] = 50
+    connections_per_network: Annotated[
+        int, _note("At once from one IPv4 /24 or IPv6 /48.", ge=1)
+    ] = 200
+
+
+class AddressSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What addresses mean."""
+
+    postmaster: Annotated[
+        str,
+        _note(
+            'The account that gets mail to postmaster and abuse. "" takes the oldest account '
+            "of the domain."
+        ),
+    ] = ""
+    detail_separators: Annotated[
+        str,
+        _note(
+            "Characters, each of which may stand between an account's name and a detail, as in "
+            'ann+shop@example.org; "" for none.'
+        ),
+    ] = "+"
+
+
+class LoginSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Who may log in, and how passwords are kept."""
+
+    plaintext_on_loopback: Annotated[
+        bool, _note("Let programs on this machine log in without TLS.")
+    ] = False
+    hash_memory_kib: Annotated[
+        int,
+        _note(
+            "Memory of one argon2id password hash in KiB; new passwords use it.", ge=8, le=4194304
+        ),
+    ] = 19456
+    hash_passes: Annotated[int, _note("Passes of argon2id over that memory.", ge=1, le=100)] = 2
+    remembered_seconds: Annotated[
+        int,
+        _note(
+            "How long a password that was right needs no second hash, in seconds; programs log "
+            "in often.",
+            ge=0,
+            le=86400,
+        ),
+    ] = 600
+
+
+class SmtpSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Receiving mail by SMTP and LMTP."""
+
+    message_octets: Annotated[
+        int, _note("The largest message taken, in octets (SIZE).", ge=65536, le=2147483647)
+    ] = 52_428_800
+    recipients: Annotated[
+        int, _note("Recipients of one message; RFC 5321 asks for 100.", ge=100, le=100000)
+    ] = 1000
+    hops: Annotated[
+        int, _note("Received fields from which on a message is looping.", ge=30, le=1000)
+    ] = 100
+    command_seconds: Annotated[
+        int, _note("How long a peer may take for its next command, in seconds.", ge=5, le=3600)
+    ] = 300
+
+
+class Pop3Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Reading by POP3."""
+
+    second_session: Annotated[
+        Literal["snapshot", "refuse"],
+        _note(
+            "What a second session of one account gets: a view of its own, or [IN-USE].",
+        ),
+    ] = "snapshot"
+    deleted: Annotated[
+        Literal["expunge", "trash"],
+        _note('What becomes at QUIT of messages that a client deleted; "trash" keeps them there.'),
+    ] = "expunge"
+    mark_seen: Annotated[bool, _note("Show retrieved messages as read in IMAP, too.")] = False
+    idle_seconds: Annotated[
+        int, _note("Autologout, in seconds; RFC 1939 asks for 600.", ge=600, le=86400)
+    ] = 600
+
+
+class ImapSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Reading by IMAP."""
+
+    message_octets: Annotated[
+        int, _note("The largest message that APPEND takes, in octets.", ge=65536, le=2147483647)
+    ] = 67_108_864
+    idle_seconds: Annotated[
+        int, _note("Autologout, in seconds; RFC 9051 asks for 1,800.", ge=1800, le=86400)
+    ] = 1860
+
+
+class DnsSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Asking the domain name system."""
+
+    servers: Annotated[
+        list[str],
+        _note("Name servers as ADDRESS or ADDRESS:PORT ([IPV6]:PORT); none takes the system's."),
+    ] = msgspec.field(default_factory=list)
+    seconds: Annotated[
+        int, _note("How long one question may take in all, in seconds.", ge=1, le=60)
+    ] = 8
+    verify_peer_name: Annotated[
+        bool, _note("Look up the verified name of a sending host for the Received field.")
+    ] = True
+
+
+class StoreTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The mailbox store in server.data."""
+
+    row_content_octets: Annotated[
+        int,
+        _note(
+            "Messages up to this size, in octets, lie in the database, larger ones in files; the "
+            "default was measured.",
+            ge=65536,
+            le=16777216,
+        ),
+    ] = 524_288
+    log_mebibytes: Annotated[
+        int, _note("How large the write-ahead log may grow, in MiB.", ge=8, le=4096)
+    ] = 64
+    low_mebibytes: Annotated[
+        int, _note("With less room on the disk than this, in MiB, no mail is taken.", ge=16)
+    ] = 256
+    reserve_mebibytes: Annotated[
+        int, _note("Kept allocated, in MiB, so that a full disk can be emptied.", ge=64)
+    ] = 64
+    readers: Annotated[int, _note("Threads that read the database.", ge=1, le=16)] = 2
+    tombstone_days: Annotated[
+        int,
+        _note("How long it is remembered what was expunged, for clients that come back.", ge=1),
+    ] = 90
+
+
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The whole file."""
 
@@ -106,3 +254,11 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     log: LogSettings = LogSettings()
     tls: TlsSettings = TlsSettings()
     listen: ListenSettings = ListenSettings()
+    net: NetSettings = NetSettings()
+    addresses: AddressSettings = AddressSettings()
+    login: LoginSettings = LoginSettings()
+    smtp: SmtpSettings = SmtpSettings()
+    pop3: Pop3Table = Pop3Table()
+    imap: ImapSettings = ImapSettings()
+    dns: DnsSettings = DnsSettings()
+    store: StoreTable = StoreTable()

@@ -34,18 +34,18 @@ VERBS: Final = (
 class _VerbTable(click.Group):
     """A group whose members come from VERBS."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, context: click.Context) -> list[str]:
         return [name for name, _, _ in VERBS]
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        for name, module, _ in VERBS:
-            if name == cmd_name:
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        for verb, module, _ in VERBS:
+            if verb == name:
                 command = importlib.import_module(module).verb
                 assert isinstance(command, click.Command)
                 return command
         return None
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Verbs"):
             formatter.write_dl([(name, help_text) for name, _, help_text in VERBS])
 

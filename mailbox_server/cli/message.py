@@ -113,9 +113,7 @@ def import_files(
             bar = progress.add_task("importing", total=total)
             for path in files:
                 for message in messages_in(path):
-                    asked = requests.MessageImport(
-                        address, mailbox, list(keywords), None, message.source
-                    )
+                    asked = requests.MessageImport(address, mailbox, keywords, None, message.source)
 
                     def counted(blocks: Iterator[bytes]) -> Iterator[bytes]:
                         for block in blocks:

@@ -12,7 +12,7 @@ from mailbox_server.cli.outcome import Surroundings
 from mailbox_server.model.ports import SystemClock
 from mailbox_server.ops.quickstart import (
     TryWorld,
-    default_folder,
+    default_home,
     ensure_certificate,
     ensure_world,
     write_config,
@@ -21,17 +21,18 @@ from mailbox_server.ops.quickstart import (
 
 @click.command("try")
 @click.option(
-    "--folder",
+    "--home",
+    "home",
     type=click.Path(path_type=Path, file_okay=False),
     help="Where everything lives; delete it to start afresh.",
 )
 @click.pass_obj
-def verb(surroundings: Surroundings, folder: Path | None) -> None:
+def verb(surroundings: Surroundings, home: Path | None) -> None:
     """Run a demonstration: loopback ports, its own certificate authority, two accounts.
 
     Started again it continues with the same mail. Ctrl-C stops it.
     """
-    home = (folder or default_folder(os.environ)).absolute()
+    home = (home or default_home(os.environ)).absolute()
     world = ensure_world(home)
     certificate = ensure_certificate(home, world, SystemClock())
     config = write_config(home, world, certificate)

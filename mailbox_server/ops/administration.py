@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 from mailbox_server.auth.passwords import Passwords
 from mailbox_server.auth.token_secrets import new_secret, secret_digest
@@ -26,8 +26,9 @@ from mailbox_server.model.errors import (
 from mailbox_server.model.ids import TokenId, mailbox_object_id
 from mailbox_server.model.ports import Clock, Entropy
 from mailbox_server.ops import message_verbs, requests
-from mailbox_server.store.integrity import check_store
+from mailbox_server.store.integrity import violations
 from mailbox_server.store.ports import ReadTx, Store, WriteTx
+from mailbox_server.store.scrub import damaged_contents
 
 Stream = AsyncIterator[bytes]
 
@@ -59,7 +60,8 @@ class Administration:
             if isinstance(request, requests.MessageRaw):
                 await message_verbs.send_raw(self.store, request, download)
                 return requests.Rows()
-            return requests.Rows(await _VERBS[type(request)](self, request))
+            verb: Any = _VERBS[type(request)]
+            return requests.Rows(await verb(self, request))
         except MailboxServerFault as fault:
             return requests.Failure(
                 type(fault).__name__, str(fault), isinstance(fault, Unavailable)
@@ -299,12 +301,15 @@ async def _token_add(self: Administration, asked: requests.TokenAdd) -> list[req
     now = self.clock.now()
     expires = _expiry(asked.expires, now)
     secret = new_secret(self.entropy)
+    digest = secret_digest(secret)
+    if digest is None:
+        raise ValueError("a new secret has not a secret's shape")
     token = await self.store.write(
         lambda tx: tx.tokens.add(
             account_of(tx, asked.address).id,
             asked.name[:100],
             scope,
-            secret_digest(secret),
+            digest,
             expires,
             now,
         )
@@ -325,10 +330,14 @@ async def _token_revoke(self: Administration, asked: requests.TokenRevoke) -> li
 
 
 async def _store_check(self: Administration, asked: requests.StoreCheck) -> list[requests.AnyRow]:
-    return [
-        requests.FindingRow(finding.invariant, finding.detail)
-        for finding in await check_store(self.store, deep=asked.deep)
+    found: list[requests.AnyRow] = [
+        requests.FindingRow(violation.invariant, violation.row)
+        for violation in await violations(self.store)
     ]
+    if asked.deep:
+        async for content in damaged_contents(self.store):
+            found.append(requests.FindingRow("contents match their digests", f"content {content}"))
+    return found
 
 
 _VERBS: Final = MappingProxyType(

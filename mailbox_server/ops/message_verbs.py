@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from mailbox_server.mime.encoded_words import decode_words
-from mailbox_server.mime.header_fields import field_values
+from mailbox_server.mime.header_fields import HeaderFields
 from mailbox_server.mime.message import analyze
 from mailbox_server.mime.scanner import Scanner
 from mailbox_server.model.address import Address
@@ -40,9 +40,9 @@ def _iso(seconds: int) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
 
 
-def _shown(listed: bytes, field: str) -> str:
-    values = field_values(listed, field)
-    return decode_words(values[0])[:200] if values else ""
+def _shown(listed: bytes | None, field: str) -> str:
+    value = HeaderFields(listed or b"").first(field.lower().encode("ascii"))
+    return "" if value is None else decode_words(value)[:200]
 
 
 async def list_messages(store: Store, asked: requests.MessageList) -> list[requests.AnyRow]:
@@ -76,7 +76,7 @@ async def list_messages(store: Store, asked: requests.MessageList) -> list[reque
                 first + start,
             ):
                 uid, message, received, size, listed = row
-                assert isinstance(listed, bytes)
+                assert listed is None or isinstance(listed, bytes)
                 flags = sets.get(view.keyword_sets[place], frozenset())
                 found.append(
                     requests.MessageRow(
@@ -184,7 +184,7 @@ async def import_message(
             if staging.feed(block):
                 await staging.drained()
         staged = await staging.finish()
-    except BaseException:
+    except BaseException:  # whatever ended it, the staged octets must go
         staging.discard()
         raise
     structure = scanner.finish()

@@ -10,6 +10,7 @@ import os
 import secrets
 import socket
 import string
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
@@ -17,10 +18,14 @@ from typing import Final
 import msgspec
 
 from mailbox_server.mime.composing import compose_text
+from mailbox_server.model.account import Account
 from mailbox_server.model.address import Address, Domain, parse_ip
-from mailbox_server.model.errors import SettingsMalformed
+from mailbox_server.model.errors import SettingsMalformed, StoreUnavailable
 from mailbox_server.model.ports import Clock
 from mailbox_server.net.certificates import IssuedCertificate, ensure_server_certificate
+from mailbox_server.ops import requests
+from mailbox_server.ops.administration import Administration
+from mailbox_server.store.ports import ReadTx
 
 DOMAIN: Final = "example.test"
 NAMES: Final = ("ann", "bob")
@@ -49,7 +54,7 @@ class TryWorld(msgspec.Struct, frozen=True):
     ports: dict[str, int]
 
 
-def default_folder(environ: "os._Environ[str]") -> Path:
+def default_home(environ: "os._Environ[str]") -> Path:
     """Where try mode lives unless told otherwise (the XDG state folder)."""
     state = environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
     return Path(state) / "mailbox-server-try"
@@ -135,6 +140,47 @@ def welcome(
         date=clock.now(),
         message_id=f"{secrets.token_hex(16)}@mail.{world.domain}",
     )
+
+
+async def settle(
+    administration: Administration, world: TryWorld, config: Path, authority: Path
+) -> None:
+    """Give the store the world's domain, accounts and welcome mails where they are missing.
+
+    Raises what the store raises.
+    """
+    store, clock = administration.store, administration.clock
+    domain = Domain.parse(world.domain)
+    if await store.read(lambda tx: tx.domains.find(domain)) is None:
+        await _done(administration, requests.DomainAdd(world.domain))
+    for account in world.accounts:
+        address = Address.parse(account.address)
+        if await store.read(_finder(address)) is not None:
+            continue
+        await _done(administration, requests.AccountAdd(account.address, account.password))
+        await _done(
+            administration,
+            requests.MessageImport(account.address, source="welcome"),
+            welcome(world, account, config, authority, clock),
+        )
+
+
+def _finder(address: Address) -> Callable[[ReadTx], Account | None]:
+    return lambda tx: tx.accounts.find(address)
+
+
+async def _done(
+    administration: Administration, request: requests.Request, upload: bytes = b""
+) -> None:
+    async def blocks() -> AsyncIterator[bytes]:
+        yield upload
+
+    async def nowhere(_: bytes) -> None:
+        """Nothing comes down."""
+
+    answer = await administration.perform(request, blocks(), nowhere)
+    if isinstance(answer, requests.Failure):
+        raise StoreUnavailable(f"try mode could not be set up: {answer.sentence}")
 
 
 def _password() -> str:

@@ -120,7 +120,7 @@ class MessageImport(Request, frozen=True, tag="message.import"):
 
     address: str
     mailbox: str = "INBOX"
-    keywords: list[str] = []
+    keywords: tuple[str, ...] = ()
     received: str | None = None
     source: str = ""
 
@@ -300,7 +300,7 @@ AnyRow = (
 class Rows(msgspec.Struct, frozen=True, tag_field="answer", tag="rows"):
     """A positive answer."""
 
-    rows: list[AnyRow] = []
+    rows: list[AnyRow] = msgspec.field(default_factory=list)
 
 
 class Failure(msgspec.Struct, frozen=True, tag_field="answer", tag="failure"):

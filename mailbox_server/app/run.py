@@ -1,0 +1,207 @@
+"""Run the appliance in the foreground: listen, serve, reload on SIGHUP, stop in order."""
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from mailbox_server import __version__
+from mailbox_server.app.compose import Built, build, certificate_files
+from mailbox_server.app.configuration import load, not_live
+from mailbox_server.app.consistency import SERVICES, TLS_SERVICES, check, listen_address
+from mailbox_server.app.settings import Settings
+from mailbox_server.model.errors import MailboxServerFault, SettingsMalformed, Unavailable
+from mailbox_server.net.listeners import Listener, inherited_listeners, open_listener
+from mailbox_server.net.loop import Signals, run
+from mailbox_server.net.reception import (
+    AsyncioPort,
+    AsyncioServerEndpoint,
+    Reception,
+    ReceptionPlan,
+)
+from mailbox_server.net.service_notify import ServiceNotify
+from mailbox_server.ops.events import EventLog
+from mailbox_server.smtp.server import REFUSAL_OF_NEWCOMERS
+
+DRAIN_SECONDS: Final = 10.0
+
+
+class MustEnd(Unavailable):
+    """The process cannot go on, because the disk failed to confirm a write."""
+
+
+def serve(config: Path, ready: Callable[[], None] | None = None) -> None:
+    """Run until SIGTERM or SIGINT; ready is called once everything listens.
+
+    Raises SettingsMalformed, StoreLocked, StoreUnavailable before anything listens, and
+    MustEnd after a fatal fault of the disk.
+    """
+    settings = load(config)
+    check(settings, str(config))
+    log = EventLog(settings.log.format, settings.log.level)
+    os.umask(0o077)
+    try:
+        run(
+            lambda signals: _main(config, settings, log, signals, ready),
+            with_uvloop=settings.server.uvloop,
+        )
+    finally:
+        log.close()
+
+
+async def _main(
+    config: Path,
+    settings: Settings,
+    log: EventLog,
+    signals: Signals,
+    ready: Callable[[], None] | None,
+) -> None:
+    notify = ServiceNotify.from_environment(os.environ)
+    fatal: list[BaseException] = []
+
+    def end(error: BaseException) -> None:
+        log.fault("server.fatal", error)
+        fatal.append(error)
+        signals.stop.set()
+
+    listeners = _listeners(settings)
+    try:
+        built = await build(settings, log, end)
+    except BaseException:  # whatever failed, the sockets must be free for the next try
+        for _, listener in listeners:
+            listener.close()
+        raise
+    open_ports = await _listen(built, listeners)
+    await built.control.start()
+    endless = [built.tasks.spawn("housekeeping", built.housekeeping.run())]
+    if notify.watchdog_seconds is not None:
+        endless.append(built.tasks.spawn("watchdog", _watchdog(notify, notify.watchdog_seconds)))
+    reloader = _Reloader(config, settings, built, log, notify)
+    signals.on_reload(reloader.reload)
+    log.info(
+        "server.ready",
+        version=__version__,
+        data=settings.server.data,
+        listening=", ".join(f"{service} {listener}" for service, listener in listeners),
+    )
+    notify.ready()
+    if ready is not None:
+        ready()
+    await signals.stop.wait()
+    notify.stopping()
+    for task in endless:
+        task.cancel()
+    await _stop(built, open_ports, log)
+    if fatal:
+        raise MustEnd(f"the server ended because of the disk: {fatal[0]}")
+
+
+def _listeners(settings: Settings) -> list[tuple[str, Listener]]:
+    """Open or take over every listening socket.  Raises SettingsMalformed naming the key."""
+    inherited = inherited_listeners(os.environ)
+    opened: list[tuple[str, Listener]] = []
+    for service in SERVICES:
+        if service in inherited:
+            opened.append((service, inherited.pop(service)))
+            continue
+        for text in getattr(settings.listen, service):
+            address = listen_address(text)
+            assert address is not None, "consistency.check has read it"
+            listener = open_listener(address)
+            if not isinstance(listener, Listener):
+                for _, other in opened:
+                    other.close()
+                raise SettingsMalformed(f"listen.{service}: {listener}")
+            opened.append((service, listener))
+    return opened
+
+
+async def _listen(
+    built: Built, listeners: list[tuple[str, Listener]]
+) -> list[Reception | AsyncioPort]:
+    context = None if built.tls is None else built.tls.context
+    open_ports: list[Reception | AsyncioPort] = []
+    for service, listener in listeners:
+        implicit = context if service in TLS_SERVICES else None
+        if service in ("smtp", "smtp_tls", "lmtp"):
+            smtp = built.lmtp if service == "lmtp" else built.smtp
+            plan = ReceptionPlan(implicit, REFUSAL_OF_NEWCOMERS)
+            reception = Reception(listener, smtp.build, built.admissions, built.tasks, plan)
+            reception.start()
+            open_ports.append(reception)
+        else:
+            factory = built.pop3 if service in ("pop3", "pop3s") else built.imap
+            endpoint = AsyncioServerEndpoint(
+                listener, built.admissions, built.tasks, ReceptionPlan(implicit)
+            )
+            open_ports.append(await endpoint.serve(factory))
+    return open_ports
+
+
+async def _stop(built: Built, open_ports: list[Reception | AsyncioPort], log: EventLog) -> None:
+    """Accept no more, say goodbye, finish what was begun, close the store last."""
+    log.info("server.stopping")
+    for port in open_ports:
+        if isinstance(port, Reception):
+            port.stop_accepting()
+        else:
+            port.stopListening()
+    await built.control.stop()
+    built.smtp.begin_shutdown()
+    built.lmtp.begin_shutdown()
+    built.pop3.shut_down()
+    built.imap.shut_down()
+    cut = await built.tasks.drain(DRAIN_SECONDS)
+    if cut:
+        log.warning("server.cut", tasks=len(cut))
+    try:
+        await built.receiver.settle()
+    except MailboxServerFault as fault:
+        log.warning("server.unsettled", reason=str(fault))
+    built.crunch.close()
+    await built.store.close()
+    log.info("server.stopped")
+
+
+async def _watchdog(notify: ServiceNotify, seconds: float) -> None:
+    while True:
+        notify.watchdog()
+        await asyncio.sleep(seconds / 2)
+
+
+class _Reloader:
+    """What SIGHUP does: certificates and live settings anew, and says what must wait."""
+
+    def __init__(
+        self, config: Path, settings: Settings, built: Built, log: EventLog, notify: ServiceNotify
+    ) -> None:
+        self._config = config
+        self._settings = settings
+        self._built = built
+        self._log = log
+        self._notify = notify
+
+    def reload(self) -> None:
+        """Read the file again; a faulty one changes nothing."""
+        self._notify.reloading()
+        try:
+            fresh = load(self._config)
+            check(fresh, str(self._config))
+        except SettingsMalformed as fault:
+            self._log.warning("server.reload_refused", reason=str(fault), signal=signal.SIGHUP.name)
+        else:
+            self._take_over(fresh)
+        self._notify.ready()
+
+    def _take_over(self, fresh: Settings) -> None:
+        self._log.set_level(fresh.log.level)
+        files = certificate_files(fresh)
+        if self._built.tls is not None and files:
+            for trouble in self._built.tls.reload(files):
+                self._log.warning("tls.not_reloaded", reason=str(trouble))
+        elif files or self._built.tls is not None:
+            self._log.warning("tls.not_reloaded", reason="TLS is switched on or off at start only")
+        waiting = not_live(self._settings, fresh)
+        self._log.info("server.reloaded", needs_restart=", ".join(waiting) or None)
