@@ -1,0 +1,253 @@
+"""Octets to events: framing, literals, streaming and limits."""
+
+from dataclasses import replace
+
+import pytest
+
+from mailbox_server.imap.commands import COMMANDS
+from mailbox_server.imap.engine import (
+    Command,
+    Engine,
+    Event,
+    Fatal,
+    Line,
+    Malformed,
+    MessageOctets,
+    NamedGrammar,
+    NeedLiteral,
+    NextMessage,
+)
+from mailbox_server.imap.grammar.append import AppendArguments, AppendMessage, parse_append
+from mailbox_server.imap.limits import ImapLimits
+from mailbox_server.imap.responses import Status
+
+GRAMMARS = {row.name: NamedGrammar(row.parse, streams=row.streams) for row in COMMANDS} | {
+    "APPEND": NamedGrammar(parse_append, streams=True)
+}
+
+
+def engine(limits: ImapLimits | None = None, *, logged_in: bool = True) -> Engine:
+    made = Engine(GRAMMARS, limits or ImapLimits())
+    if logged_in:
+        made.logged_in()
+    return made
+
+
+def events(made: Engine, octets: bytes = b"") -> list[Event]:
+    made.receive(octets)
+    found = []
+    while (event := made.next_event()) is not None:
+        found.append(event)
+    return found
+
+
+def tags(found: list[Event]) -> list[bytes]:
+    return [event.tag or b"*" for event in found if isinstance(event, Command | Malformed)]
+
+
+def test_a_command_is_an_event_when_it_is_whole() -> None:
+    made = engine()
+    assert events(made, b"a NO") == []
+    assert made.is_inside
+    assert events(made, b"OP\r") == []
+    assert events(made, b"\n") == [Command(b"a", "NOOP", None)]
+    assert not made.is_inside
+
+
+def test_events_are_pulled_one_by_one() -> None:
+    made = engine()
+    made.receive(b"a NOOP\r\nb NOOP\r\n")
+    assert made.next_event() == Command(b"a", "NOOP", None)
+    assert made.backlog == len(b"b NOOP\r\n")
+    assert made.forget() == len(b"b NOOP\r\n")
+    assert made.next_event() is None
+
+
+def test_synchronizing_literals_are_asked_for() -> None:
+    made = engine()
+    assert events(made, b"a CREATE {3}\r\n") == [NeedLiteral()]
+    (command,) = events(made, b"a/b\r\n")
+    assert isinstance(command, Command) and command.name == "CREATE"
+
+
+def test_a_line_that_only_looks_like_a_literal() -> None:
+    made = engine()
+    found = events(made, b'a CREATE "x{3}"\r\nb CREATE x{3}\r\n')
+    assert [type(event) for event in found] == [Command, NeedLiteral]
+
+
+def test_expected_lines_are_no_commands() -> None:
+    made = engine()
+    made.expect_line()
+    assert events(made, b"DO") == []
+    assert not made.is_inside
+    assert events(made, b"NE\r\na NOOP\r\n") == [Line(b"DONE"), Command(b"a", "NOOP", None)]
+    made.expect_line()
+    assert events(made, b"{5}\r\n") == [Line(b"{5}")]
+    made.expect_line()
+    made.abandon()
+    assert tags(events(made, b"b NOOP\r\n")) == [b"b"]
+
+
+def test_an_expected_line_has_a_limit() -> None:
+    made = engine(replace(ImapLimits(), answer_octets=10))
+    made.expect_line()
+    (event,) = events(made, b"x" * 50)
+    assert isinstance(event, Malformed) and event.tag is None
+    assert tags(events(made, b"x" * 50 + b"\r\na NOOP\r\n")) == [b"a"]
+    made.expect_line()
+    assert [type(event) for event in events(made, b"x" * 11 + b"\r\na NOOP\r\n")] == [
+        Malformed,
+        Command,
+    ]
+
+
+def test_messages_stream() -> None:
+    made = engine()
+    (command,) = events(made, b"a APPEND {5+}\r\nINBOX (\\Seen) {100000}\r\n")
+    assert command == Command(
+        b"a",
+        "APPEND",
+        AppendArguments("INBOX", AppendMessage(frozenset({"\\Seen"}), None, 100_000)),
+        waits=True,
+    )
+    made.accept_message()
+    found = events(made, b"x" * 70_000)
+    assert [len(event.octets) for event in found if isinstance(event, MessageOctets)] == [
+        65_536,
+        4_464,
+    ]
+    assert made.backlog == 0
+    (last,) = events(made, b"y" * 30_000)
+    assert last == MessageOctets(b"y" * 30_000, last=True)
+    assert events(made, b" () {2+}\r\nzz\r\n") == [
+        NextMessage(AppendMessage(frozenset(), None, 2), waits=False)
+    ]
+    made.accept_message()
+    assert events(made, b"b NOOP\r\n") == [
+        MessageOctets(b"zz", last=True),
+        NextMessage(None),
+        Command(b"b", "NOOP", None),
+    ]
+
+
+def test_an_empty_message() -> None:
+    made = engine()
+    events(made, b"a APPEND x {0+}\r\n\r\nb NOOP\r\n")
+    made.accept_message()
+    assert events(made) == [
+        MessageOctets(b"", last=True),
+        NextMessage(None),
+        Command(b"b", "NOOP", None),
+    ]
+
+
+def test_abandoned_messages_are_swallowed_where_they_come_anyway() -> None:
+    made = engine()
+    events(made, b"a APPEND x {5+}\r\nhe")
+    made.abandon()
+    assert tags(events(made, b"llo {3+}\r\nabc\r\nb NOOP\r\n")) == [b"b"]
+    events(made, b"c APPEND x {5}\r\n")
+    made.abandon()
+    assert tags(events(made, b"d NOOP\r\n")) == [b"d"]
+    events(made, b"e APPEND x {5}\r\n")
+    made.accept_message()
+    events(made, b"he")
+    made.abandon()
+    assert tags(events(made, b"llo\r\nf NOOP\r\n")) == [b"f"]
+    events(made, b"g APPEND x {2+}\r\nhe")
+    made.accept_message()
+    events(made)
+    made.abandon()
+    assert tags(events(made, b" {2}\r\nh NOOP\r\n")) == [b"h"]
+
+
+@pytest.mark.parametrize(
+    ("rest", "status"),
+    [
+        (b" nonsense\r\n", Status.BAD),
+        (b" (\\Bad) {3+}\r\nabc\r\n", Status.BAD),
+        (b" {99999999999+}", None),
+        (b" {70000000}\r\n", Status.NO),
+    ],
+)
+def test_what_follows_a_message_can_be_wrong(rest: bytes, status: Status | None) -> None:
+    made = engine()
+    events(made, b"a APPEND x {2+}\r\n")
+    made.accept_message()
+    events(made, b"he")
+    found = events(made, rest + b"\r\nb NOOP\r\n")
+    if status is None:
+        assert isinstance(found[0], Fatal)
+        return
+    assert isinstance(found[0], Malformed)
+    assert (found[0].tag, found[0].outcome.status) == (b"a", status)
+    assert tags(found)[-1] == b"b"
+
+
+def test_too_large_messages_are_refused_before_they_come() -> None:
+    made = engine(replace(ImapLimits(), message_octets=10, swallow_octets=100))
+    (refused,) = events(made, b"a APPEND x {11}\r\n")
+    assert isinstance(refused, Malformed) and refused.outcome.code == b"TOOBIG"
+    found = events(made, b"b APPEND x {11+}\r\n" + b"x" * 11 + b"\r\nc NOOP\r\n")
+    assert tags(found) == [b"b", b"c"]
+    (fatal,) = events(made, b"d APPEND x {101+}\r\n")
+    assert isinstance(fatal, Fatal) and fatal.farewell is not None
+    assert events(made, b"x" * 200 + b"\r\ne NOOP\r\n") == []
+    assert made.backlog == 0
+
+
+def test_limits_before_login() -> None:
+    made = engine(logged_in=False)
+    assert tags(events(made, b"a LOGIN {4096+}\r\n" + b"x" * 4096 + b" {1+}\r\ny\r\n")) == [b"a"]
+    (refused,) = events(made, b"b APPEND x {5000}\r\n")
+    assert isinstance(refused, Malformed) and refused.outcome.code == b"TOOBIG"
+    (long,) = events(made, b"c LOGIN " + b"x" * 9_000)
+    assert isinstance(long, Malformed) and long.tag == b"c"
+    assert events(made, b"x" * 50_000) == []
+    (endless,) = events(made, b"x" * 9_000)
+    assert isinstance(endless, Fatal)
+
+
+def test_an_endless_line_keeps_nothing() -> None:
+    made = engine()
+    for _ in range(100):
+        events(made, b"x" * 65_536)
+        assert made.backlog <= 65_536
+    assert tags(events(made, b"\r\na NOOP\r\n")) == [b"a"]
+
+
+def test_an_overlong_line_may_announce_a_literal() -> None:
+    made = engine()
+    found = events(made, b"a SEARCH " + b"x" * 70_000)
+    found += events(made, b" {5")
+    found += events(made, b"+}\r\nb NOO\r\nc NOOP\r\n")
+    assert tags(found) == [b"a", b"c"]
+
+
+def test_number_of_literals_is_bounded() -> None:
+    made = engine()
+    found = events(made, b"a ID (" + b"{0+}\r\n " * 300 + b")\r\nb NOOP\r\n")
+    assert tags(found) == [b"a", b"b"]
+    assert isinstance(found[0], Malformed) and found[0].outcome.code == b"TOOBIG"
+
+
+def test_tags() -> None:
+    made = engine()
+    assert tags(events(made, b"x" * 256 + b" NOOP\r\n")) == [b"x" * 256]
+    assert tags(events(made, b"x" * 257 + b" NOOP\r\n")) == [b"*"]
+    assert tags(events(made, b"A.1-]! NOOP\r\n")) == [b"A.1-]!"]
+    assert tags(events(made, b'a"b NOOP\r\n')) == [b"*"]
+
+
+@pytest.mark.parametrize(
+    "octets",
+    [b"GET / HTTP/1.1\r\n", b"POST /x HTTP/1.0\r\n", b"\x16\x03\x01", b"SSH-2.0-x\r\n",
+     b"PRI * HTTP/2.0\r\n"],
+)  # fmt: skip
+def test_strangers_are_left_without_a_word(octets: bytes) -> None:
+    assert events(engine(logged_in=False), octets + b"a NOOP\r\n") == [Fatal(None)]
+
+
+def test_after_login_get_is_only_a_bad_command() -> None:
+    assert tags(events(engine(), b"GET / HTTP/1.1\r\na NOOP\r\n")) == [b"GET", b"a"]
