@@ -140,19 +140,19 @@ def test_fetchmail(appliance: Appliance, protocol: str, tls: str, tmp_path: Path
 @pytest.mark.parametrize("protocol", ["IMAP", "POP3"])
 def test_getmail(appliance: Appliance, protocol: str, tmp_path: Path) -> None:
     getmail = need("getmail")
-    maildir = tmp_path / "Maildir"
-    for name in ("cur", "new", "tmp"):
-        (maildir / name).mkdir(parents=True)
+    arrived = tmp_path / "arrived"
+    arrived.mkdir()
     (tmp_path / "getmailrc").write_text(
         f"[retriever]\ntype = Simple{protocol}SSLRetriever\nserver = localhost\n"
         f"port = {appliance.ports[protocol.lower() + 's']}\n"
         f"username = {address('ann')}\npassword = {PASSWORDS['ann']}\n"
         f"ca_certs = {appliance.authority}\n"
-        f"[destination]\ntype = Maildir\npath = {maildir}/\n"
+        f"[destination]\ntype = MDA_external\npath = /bin/sh\n"
+        f"arguments = ('-c', 'cat > {arrived}/$$')\nallow_root_commands = true\n"
         "[options]\ndelivered_to = false\nreceived = false\nread_all = true\ndelete = false\n"
     )
     _run(getmail, "--getmaildir", str(tmp_path), environment={"HOME": str(tmp_path)})
-    got = sorted(content_of(_crlf(path.read_bytes())) for path in (maildir / "new").iterdir())
+    got = sorted(content_of(_crlf(path.read_bytes())) for path in arrived.iterdir())
     assert got == sorted(_message(number) for number in range(COUNT))
 
 
