@@ -82,7 +82,7 @@ _ADD: Final = (
 _SET_CREDENTIALS: Final = (
     sa.update(account).where(_ID).values({name: sa.bindparam(name) for name in _PROOF})
 )
-_SET_QUOTA: Final = sa.update(account).where(_ID).values(quota_octets=sa.bindparam("octets"))
+_SET_QUOTA: Final = sa.update(account).where(_ID).values(quota_octets=sa.bindparam("most"))
 _SET_STATE: Final = sa.update(account).where(_ID).values(state=sa.bindparam("word"))
 
 _FLOOR: Final = Prepared(sa.select(uid_validity_floor.c.next))
@@ -202,7 +202,7 @@ class Accounts:
 
     def set_quota(self, account: AccountId, quota_octets: int) -> None:
         """0 is unlimited.  Raises AccountMissing."""
-        self._change(_SET_QUOTA, {"number": account, "octets": quota_octets})
+        self._change(_SET_QUOTA, {"number": account, "most": quota_octets})
 
     def set_state(self, account: AccountId, state: AccountState) -> None:
         """Enable or disable logins.  Raises AccountMissing."""

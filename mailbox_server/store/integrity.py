@@ -11,6 +11,7 @@ from typing import Final
 import sqlalchemy as sa
 
 from mailbox_server.store.dialect import sqlite
+from mailbox_server.store.integrity_rows import ROW_INVARIANTS
 from mailbox_server.store.ports import ReadTx, Store
 from mailbox_server.store.repositories import Repositories
 from mailbox_server.store.schema.contents import (
@@ -88,7 +89,10 @@ CONTENT_INVARIANTS: Final = (
     ),
 )
 
-INVARIANTS: Final = (*CONTENT_INVARIANTS,)
+INVARIANTS: Final = (
+    *CONTENT_INVARIANTS,
+    *(Invariant(name, broken) for name, broken in ROW_INVARIANTS),
+)
 
 
 async def violations(store: Store) -> list[Violation]:

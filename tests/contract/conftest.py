@@ -11,6 +11,7 @@ import pytest
 from mailbox_server.model.ports import Silence, SystemEntropy
 from mailbox_server.store.door import SqliteStore
 from mailbox_server.store.settings import StoreSettings
+from tests.contract.workbench import Workbench
 
 MEMORY_BACKED = Path("/dev/shm")
 
@@ -77,3 +78,15 @@ async def open_store(
 async def store(open_store: OpenStore) -> SqliteStore:
     """A fresh open store."""
     return await open_store()
+
+
+@pytest.fixture(params=["in memory", "on disk"])
+def bench(request: pytest.FixtureRequest, data: Path) -> Iterator[Workbench]:
+    """The repositories without the door; at the end every invariant must hold."""
+    data.mkdir()
+    path = data / "bench.sqlite3" if request.param == "on disk" else None
+    made = Workbench(path, data)
+    yield made
+    broken = made.broken()
+    made.close()
+    assert broken == []

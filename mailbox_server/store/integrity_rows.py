@@ -1,0 +1,318 @@
+"""The invariants of accounts, mailboxes and messages: names, and selects of what breaks them."""
+
+import json
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from mailbox_server.model.keywords import SEEN
+from mailbox_server.store.schema.accounts import account, alias, alias_target, token
+from mailbox_server.store.schema.contents import content
+from mailbox_server.store.schema.mailboxes import keyword_set, mailbox
+from mailbox_server.store.schema.messages import (
+    message,
+    message_listing,
+    message_text,
+    placement,
+    thread_link,
+)
+
+_LIVE: Final = placement.c.expunged_at.is_(None)
+_SEEN: Final = json.dumps(SEEN)
+_seen = sa.func.coalesce(keyword_set.c.seen, 0)
+
+# What the counters of a mailbox must say.
+_counted = (
+    sa.select(
+        placement.c.mailbox,
+        sa.func.count().label("messages"),
+        sa.func.sum(1 - _seen).label("unseen"),
+        sa.func.sum(placement.c.deleted).label("deleted"),
+        sa.func.sum(message.c.size).label("octets"),
+    )
+    .join_from(placement, message, message.c.id == placement.c.message)
+    .outerjoin(keyword_set, keyword_set.c.id == placement.c.keyword_set)
+    .where(_LIVE)
+    .group_by(placement.c.mailbox)
+    .subquery()
+)
+_held = (
+    sa.select(
+        message.c.account,
+        sa.func.count().label("messages"),
+        sa.func.sum(message.c.size).label("octets"),
+    )
+    .where(message.c.destroyed_at.is_(None))
+    .group_by(message.c.account)
+    .subquery()
+)
+_named = (
+    sa.select(message.c.content, sa.func.count().label("messages"))
+    .where(message.c.content.is_not(None))
+    .group_by(message.c.content)
+    .subquery()
+)
+_live_places = (
+    sa.select(placement.c.message, sa.func.count().label("places"))
+    .where(_LIVE)
+    .group_by(placement.c.message)
+    .subquery()
+)
+_sets = (
+    sa.select(
+        placement.c.message,
+        sa.func.count(sa.distinct(placement.c.keyword_set)).label("sets"),
+        sa.func.count().label("places"),
+        sa.func.min(placement.c.shared).label("shared"),
+    )
+    .where(_LIVE)
+    .group_by(placement.c.message)
+    .subquery()
+)
+_in_order = sa.select(
+    placement.c.mailbox,
+    placement.c.uid,
+    placement.c.created_at,
+    sa.func.lag(placement.c.created_at)
+    .over(partition_by=placement.c.mailbox, order_by=placement.c.uid)
+    .label("before"),
+).subquery()
+_opener = message.alias("opener")
+
+
+def _differs(counted: Any, kept: Any) -> Any:
+    return sa.func.coalesce(counted, 0) != kept
+
+
+ROW_INVARIANTS: Final[tuple[tuple[str, sa.Select[Any]], ...]] = (
+    (
+        "UIDs lie below uid_next",
+        sa.select(mailbox.c.id, mailbox.c.uid_next, placement.c.uid)
+        .join_from(mailbox, placement, placement.c.mailbox == mailbox.c.id)
+        .where(sa.or_(placement.c.uid >= mailbox.c.uid_next, placement.c.uid < 1)),
+    ),
+    (
+        "UIDs ascend as placements are made",
+        sa.select(_in_order.c.mailbox, _in_order.c.uid).where(
+            _in_order.c.created_at < _in_order.c.before
+        ),
+    ),
+    (
+        "UIDs and UIDVALIDITY fit in 32 bits and are counted up",
+        sa.select(mailbox.c.id, mailbox.c.uid_validity, mailbox.c.uid_next)
+        .join_from(mailbox, account, account.c.id == mailbox.c.account)
+        .where(
+            sa.or_(
+                mailbox.c.uid_validity < 1,
+                mailbox.c.uid_validity >= account.c.uid_validity_next,
+                mailbox.c.uid_next < 1,
+                mailbox.c.uid_next > 2**32,
+                mailbox.c.recent_from > mailbox.c.uid_next,
+            )
+        ),
+    ),
+    (
+        "no two mailboxes of an account ever have the same UIDVALIDITY",
+        sa.select(mailbox.c.account, mailbox.c.uid_validity, sa.func.count())
+        .group_by(mailbox.c.account, mailbox.c.uid_validity)
+        .having(sa.func.count() > 1),
+    ),
+    (
+        "no placement's modseq is above its mailbox's highest",
+        sa.select(placement.c.mailbox, placement.c.uid, placement.c.updated_at)
+        .join_from(placement, mailbox, mailbox.c.id == placement.c.mailbox)
+        .where(
+            sa.or_(
+                placement.c.updated_at > mailbox.c.highest_modseq,
+                placement.c.created_at > placement.c.updated_at,
+                placement.c.created_at < 1,
+            )
+        ),
+    ),
+    (
+        "no mailbox's modseq is above its account's",
+        sa.select(mailbox.c.id, mailbox.c.highest_modseq, mailbox.c.updated_at)
+        .join_from(mailbox, account, account.c.id == mailbox.c.account)
+        .where(
+            sa.or_(
+                mailbox.c.highest_modseq > account.c.modseq,
+                mailbox.c.updated_at > account.c.modseq,
+                mailbox.c.forgotten_at > mailbox.c.highest_modseq,
+                mailbox.c.created_at > mailbox.c.highest_modseq,
+            )
+        ),
+    ),
+    (
+        "tombstones are whole",
+        sa.select(placement.c.mailbox, placement.c.uid, placement.c.expunged_at).where(
+            sa.or_(
+                placement.c.expunged_at.is_(None) != placement.c.expunged_on.is_(None),
+                placement.c.expunged_at != placement.c.updated_at,
+            )
+        ),
+    ),
+    (
+        "every live placement has a message that is not destroyed, of the same account",
+        sa.select(placement.c.mailbox, placement.c.uid, placement.c.message)
+        .join_from(placement, mailbox, mailbox.c.id == placement.c.mailbox)
+        .outerjoin(message, message.c.id == placement.c.message)
+        .where(
+            _LIVE,
+            sa.or_(
+                message.c.id.is_(None),
+                message.c.destroyed_at.is_not(None),
+                message.c.account != mailbox.c.account,
+                mailbox.c.destroyed_at.is_not(None),
+            ),
+        ),
+    ),
+    (
+        "every message has content, listing and text until it is forgotten",
+        sa.select(message.c.id, message.c.content, message.c.destroyed_at)
+        .outerjoin_from(message, content, content.c.id == message.c.content)
+        .outerjoin(message_listing, message_listing.c.message == message.c.id)
+        .outerjoin(message_text, message_text.c.message == message.c.id)
+        .where(
+            sa.or_(
+                sa.and_(message.c.content.is_(None), message.c.destroyed_at.is_(None)),
+                sa.and_(message.c.content.is_not(None), content.c.id.is_(None)),
+                message.c.content.is_(None) != message_listing.c.message.is_(None),
+                message.c.content.is_(None) != message_text.c.message.is_(None),
+                message.c.destroyed_at.is_(None) != message.c.destroyed_on.is_(None),
+            )
+        ),
+    ),
+    (
+        "a message is as large as its trace and its content",
+        sa.select(message.c.id, message.c.size, content.c.size)
+        .join_from(message, content, content.c.id == message.c.content)
+        .join(message_listing, message_listing.c.message == message.c.id)
+        .where(
+            message.c.size != content.c.size + sa.func.length(message_listing.c.trace)
+        ),
+    ),
+    (
+        "a message is destroyed exactly when it has no live placement",
+        sa.select(message.c.id, message.c.destroyed_at, _live_places.c.places)
+        .outerjoin_from(message, _live_places, _live_places.c.message == message.c.id)
+        .where(message.c.destroyed_at.is_(None) != _live_places.c.places.is_not(None)),
+    ),
+    (
+        "contents are held by as many as name them",
+        sa.select(content.c.id, content.c.holders, _named.c.messages)
+        .outerjoin_from(content, _named, _named.c.content == content.c.id)
+        .where(_differs(_named.c.messages, content.c.holders)),
+    ),
+    (
+        "mailbox counters are what a count says",
+        sa.select(mailbox.c.id, mailbox.c.messages, _counted.c.messages)
+        .outerjoin_from(mailbox, _counted, _counted.c.mailbox == mailbox.c.id)
+        .where(
+            sa.or_(
+                _differs(_counted.c.messages, mailbox.c.messages),
+                _differs(_counted.c.unseen, mailbox.c.unseen),
+                _differs(_counted.c.deleted, mailbox.c.deleted),
+                _differs(_counted.c.octets, mailbox.c.octets),
+            )
+        ),
+    ),
+    (
+        "account usage is what a count says",
+        sa.select(account.c.id, account.c.messages, _held.c.messages)
+        .outerjoin_from(account, _held, _held.c.account == account.c.id)
+        .where(
+            sa.or_(
+                _differs(_held.c.messages, account.c.messages),
+                _differs(_held.c.octets, account.c.octets),
+            )
+        ),
+    ),
+    (
+        "all live placements of a message have the same keywords and know of each other",
+        sa.select(_sets.c.message, _sets.c.sets, _sets.c.places, _sets.c.shared).where(
+            sa.or_(
+                _sets.c.sets != 1,
+                sa.and_(_sets.c.places > 1, _sets.c.shared == 0),
+            )
+        ),
+    ),
+    (
+        "every keyword set is one of its account",
+        sa.select(placement.c.mailbox, placement.c.uid, placement.c.keyword_set)
+        .join_from(placement, mailbox, mailbox.c.id == placement.c.mailbox)
+        .outerjoin(keyword_set, keyword_set.c.id == placement.c.keyword_set)
+        .where(
+            _LIVE,
+            placement.c.keyword_set != 0,
+            sa.or_(
+                keyword_set.c.id.is_(None), keyword_set.c.account != mailbox.c.account
+            ),
+        ),
+    ),
+    (
+        "keyword sets know whether they hold \\Seen",
+        sa.select(keyword_set.c.id, keyword_set.c.names).where(
+            sa.case(
+                (sa.func.replace(keyword_set.c.names, _SEEN, "") != keyword_set.c.names, 1),
+                else_=0,
+            )
+            != keyword_set.c.seen
+        ),
+    ),
+    (
+        "a thread was opened by a message of the account, not by a later one",
+        sa.select(message.c.id, message.c.thread)
+        .outerjoin_from(message, _opener, _opener.c.id == message.c.thread)
+        .where(
+            sa.or_(
+                message.c.thread < 1,
+                message.c.thread > message.c.id,
+                _opener.c.account != message.c.account,
+                _opener.c.thread != _opener.c.id,
+            )
+        ),
+    ),
+    (
+        "thread links lead to threads of the account",
+        sa.select(thread_link.c.account, thread_link.c.thread)
+        .join_from(thread_link, message, message.c.id == thread_link.c.thread)
+        .where(message.c.account != thread_link.c.account),
+    ),
+    (
+        "every account has one INBOX",
+        sa.select(account.c.id, sa.func.count(mailbox.c.id))
+        .outerjoin_from(
+            account,
+            mailbox,
+            sa.and_(
+                mailbox.c.account == account.c.id,
+                mailbox.c.name == "INBOX",
+                mailbox.c.role == "Inbox",
+                mailbox.c.destroyed_at.is_(None),
+            ),
+        )
+        .group_by(account.c.id)
+        .having(sa.func.count(mailbox.c.id) != 1),
+    ),
+    (
+        "no role is given twice in an account",
+        sa.select(mailbox.c.account, mailbox.c.role, sa.func.count())
+        .where(mailbox.c.destroyed_at.is_(None), mailbox.c.role.is_not(None))
+        .group_by(mailbox.c.account, mailbox.c.role)
+        .having(sa.func.count() > 1),
+    ),
+    (
+        "no address is both account and alias",
+        sa.select(account.c.key).join_from(account, alias, alias.c.key == account.c.key),
+    ),
+    (
+        "every alias has targets",
+        sa.select(alias.c.id, alias.c.address)
+        .outerjoin_from(alias, alias_target, alias_target.c.alias == alias.c.id)
+        .where(alias_target.c.alias.is_(None)),
+    ),
+    (
+        "token digests are SHA-256",
+        sa.select(token.c.id).where(sa.func.length(token.c.secret_digest) != 32),
+    ),
+)

@@ -1,0 +1,243 @@
+"""Mailboxes in rows: names, roles, UIDVALIDITY, subscriptions, counts."""
+
+import pytest
+
+from mailbox_server.model.errors import (
+    MailboxExists,
+    MailboxMissing,
+    MailboxNameMalformed,
+    MailboxProtected,
+    TooManyMailboxes,
+)
+from mailbox_server.model.ids import AccountId, MailboxId, ModSeq
+from mailbox_server.model.mailbox import INBOX, Role
+from mailbox_server.store import mailboxes
+from mailbox_server.store.ports import Column
+from tests.contract.workbench import BEN, Workbench
+
+
+def names(bench: Workbench, account: AccountId) -> set[str]:
+    """All names but the default ones."""
+    found = bench.read(lambda tx: tx.mailboxes.all(account))
+    return {each.name for each in found if each.role is None}
+
+
+def test_missing_levels_are_made(bench: Workbench) -> None:
+    account = bench.open_account()
+    made = bench.write(lambda tx: tx.mailboxes.create(account, "a/b/c"))
+    assert made.name == "a/b/c" and made.uid_next == 1 and not made.subscribed
+    assert names(bench, account) == {"a", "a/b", "a/b/c"}
+    bench.write(lambda tx: tx.mailboxes.create(account, "a/d"))
+    assert names(bench, account) == {"a", "a/b", "a/b/c", "a/d"}
+    assert bench.read(lambda tx: tx.mailboxes.get(made.id)) == made
+    assert made.highest_modseq == 2
+
+
+def test_names_exist_once_in_an_account(bench: Workbench) -> None:
+    account, other = bench.open_account(), bench.open_account(BEN)
+    for name in (INBOX, "Sent"):
+        with pytest.raises(MailboxExists):
+            bench.write(lambda tx, name=name: tx.mailboxes.create(account, name))
+    bench.write(lambda tx: tx.mailboxes.create(account, "Work"))
+    bench.write(lambda tx: tx.mailboxes.create(other, "Work"))
+    # Only INBOX ignores case.
+    bench.write(lambda tx: tx.mailboxes.create(account, "WORK"))
+
+
+def test_roles_are_given_once(bench: Workbench) -> None:
+    account = bench.open_account()
+    with pytest.raises(MailboxExists):
+        bench.write(lambda tx: tx.mailboxes.create(account, "Bin", Role.TRASH))
+    made = bench.write(lambda tx: tx.mailboxes.create(account, "Stars", Role.FLAGGED))
+    assert bench.read(lambda tx: tx.mailboxes.by_role(account, Role.FLAGGED)) == made
+    bench.write(lambda tx: tx.mailboxes.delete(account, "Stars"))
+    assert bench.read(lambda tx: tx.mailboxes.by_role(account, Role.FLAGGED)) is None
+    bench.write(lambda tx: tx.mailboxes.create(account, "Flags", Role.FLAGGED))
+
+
+def test_the_number_of_mailboxes_is_limited(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account = bench.open_account()
+    monkeypatch.setattr(mailboxes, "MAILBOXES_AN_ACCOUNT", 8)
+    with pytest.raises(TooManyMailboxes):
+        bench.write(lambda tx: tx.mailboxes.create(account, "a/b/c"))
+    assert names(bench, account) == set()
+    bench.write(lambda tx: tx.mailboxes.create(account, "a/b"))
+
+
+def test_created_again_it_has_a_higher_uid_validity(bench: Workbench) -> None:
+    """RFC 9051 §2.3.1.1, §6.3.4: fast too, and the old messages do not come back."""
+    account = bench.open_account()
+    before = bench.mailbox(account, "Work")
+    bench.deliver(account, before.id)
+    bench.write(lambda tx: tx.mailboxes.delete(account, "Work"))
+    after = bench.write(lambda tx: tx.mailboxes.create(account, "Work"))
+    assert after.id > before.id
+    assert after.uid_validity > before.uid_validity
+    assert len(bench.read(lambda tx: tx.messages.view(after.id)).uids) == 0
+
+
+def test_delete_leaves_what_lies_below(bench: Workbench) -> None:
+    account = bench.open_account()
+    bench.mailbox(account, "a/b/c")
+    middle = bench.mailbox(account, "a/b")
+    bench.deliver(account, middle.id)
+    bench.write(lambda tx: tx.mailboxes.delete(account, "a/b"))
+    assert names(bench, account) == {"a", "a/b/c"}
+    assert bench.read(lambda tx: tx.mailboxes.get(middle.id)) is None
+    assert bench.read(lambda tx: tx.accounts.usage(account)).messages == 0
+    for work in (
+        lambda tx: tx.messages.view(middle.id),
+        lambda tx: tx.messages.changes_since(middle.id, ModSeq(1)),
+        lambda tx: tx.mailboxes.status(middle.id),
+        lambda tx: tx.mailboxes.delete(account, "a/b"),
+        lambda tx: tx.mailboxes.claim_recent(middle.id),
+        lambda tx: tx.messages.expunge(middle.id),
+    ):
+        with pytest.raises(MailboxMissing):
+            bench.write(work)
+
+
+def test_inbox_is_not_deleted(bench: Workbench) -> None:
+    account = bench.open_account()
+    with pytest.raises(MailboxProtected):
+        bench.write(lambda tx: tx.mailboxes.delete(account, INBOX))
+
+
+def test_rename_takes_all_below_with_it(bench: Workbench) -> None:
+    account = bench.open_account()
+    bench.mailbox(account, "a/b/c")
+    for name in ("ab", "a!", "a0"):
+        bench.mailbox(account, name)
+    before = bench.mailbox(account, "a/b")
+    placed = bench.deliver(account, before.id)[0]
+    bench.write(lambda tx: tx.mailboxes.rename(account, "a", "x/y"))
+    assert names(bench, account) == {"x", "x/y", "x/y/b", "x/y/b/c", "ab", "a!", "a0"}
+    after = bench.mailbox(account, "x/y/b")
+    assert (after.id, after.uid_validity) == (before.id, before.uid_validity)
+    assert list(bench.read(lambda tx: tx.messages.view(after.id)).uids) == [placed.uid]
+
+
+def test_rename_keeps_role_and_subscriptions(bench: Workbench) -> None:
+    """Subscriptions are names of their own (RFC 3501 §6.3.6, §6.3.9)."""
+    account = bench.open_account()
+    bench.write(lambda tx: tx.mailboxes.rename(account, "Trash", "Bin"))
+    found = bench.read(lambda tx: tx.mailboxes.by_role(account, Role.TRASH))
+    assert found is not None and found.name == "Bin" and not found.subscribed
+    assert "Trash" in bench.read(lambda tx: tx.mailboxes.subscriptions(account))
+
+
+def test_rename_up_into_the_place_of_a_deleted_level(bench: Workbench) -> None:
+    account = bench.open_account()
+    bench.mailbox(account, "a/a/a")
+    bench.write(lambda tx: tx.mailboxes.delete(account, "a"))
+    bench.write(lambda tx: tx.mailboxes.rename(account, "a/a", "a"))
+    assert names(bench, account) == {"a", "a/a"}
+
+
+@pytest.mark.parametrize(
+    ("name", "new_name", "refusal"),
+    [
+        ("none", "new", MailboxMissing),
+        ("a", "b", MailboxExists),
+        ("a", "a", MailboxExists),
+        ("a", INBOX, MailboxExists),
+        ("a", "a/x", MailboxNameMalformed),
+        ("a", "n" * 999, MailboxNameMalformed),
+        ("a", "/".join("l" * 20), MailboxNameMalformed),
+        ("a", "c", MailboxExists),
+        (INBOX, "b", MailboxExists),
+    ],
+)
+def test_refused_renames_change_nothing(
+    bench: Workbench, name: str, new_name: str, refusal: type[Exception]
+) -> None:
+    account = bench.open_account()
+    for each in ("a/deep", "b", "c/deep"):
+        bench.mailbox(account, each)
+    bench.write(lambda tx: tx.mailboxes.delete(account, "c"))
+    before = bench.read(lambda tx: tx.mailboxes.all(account))
+    with pytest.raises(refusal):
+        bench.write(lambda tx: tx.mailboxes.rename(account, name, new_name))
+    assert bench.read(lambda tx: tx.mailboxes.all(account)) == before
+
+
+def test_renaming_inbox_moves_its_messages(bench: Workbench) -> None:
+    """RFC 9051 §6.3.6: INBOX goes on, empty; what lies below it stays."""
+    account = bench.open_account()
+    bench.mailbox(account, "INBOX/below")
+    inbox = bench.mailbox(account)
+    for number in range(5):
+        bench.deliver(account, keywords=["\\Seen"] if number else [], deleted=number == 2)
+    flags = bench.flags(inbox.id)
+    bench.write(lambda tx: tx.mailboxes.rename(account, INBOX, "Old/mail"))
+    after = bench.mailbox(account)
+    old = bench.mailbox(account, "Old/mail")
+    assert (after.id, after.uid_validity, after.uid_next) == (inbox.id, inbox.uid_validity, 6)
+    assert bench.read(lambda tx: tx.mailboxes.status(inbox.id)).messages == 0
+    assert bench.flags(old.id) == flags
+    status = bench.read(lambda tx: tx.mailboxes.status(old.id))
+    assert (status.messages, status.unseen, status.deleted) == (5, 1, 1)
+    assert "INBOX/below" in names(bench, account)
+    assert bench.read(lambda tx: tx.accounts.usage(account)).messages == 5
+
+
+def test_any_name_is_subscribed_once(bench: Workbench) -> None:
+    account = bench.open_account()
+    bench.mailbox(account, "Work")
+    before = bench.read(lambda tx: tx.accounts.modseq(account))
+    for _ in range(2):
+        bench.write(lambda tx: tx.mailboxes.subscribe(account, "Work"))
+        bench.write(lambda tx: tx.mailboxes.subscribe(account, "nowhere"))
+    assert bench.read(lambda tx: tx.accounts.modseq(account)) == before + 2
+    assert bench.mailbox(account, "Work").subscribed
+    assert {"Work", "nowhere"} < set(bench.read(lambda tx: tx.mailboxes.subscriptions(account)))
+    bench.write(lambda tx: tx.mailboxes.unsubscribe(account, "Work"))
+    bench.write(lambda tx: tx.mailboxes.unsubscribe(account, "never"))
+    assert not bench.mailbox(account, "Work").subscribed
+
+
+def test_a_subscription_outlives_its_mailbox(bench: Workbench) -> None:
+    account = bench.open_account()
+    bench.write(lambda tx: tx.mailboxes.delete(account, "Archive"))
+    assert "Archive" in bench.read(lambda tx: tx.mailboxes.subscriptions(account))
+    assert bench.mailbox(account, "Archive").subscribed
+
+
+def test_status_counts(bench: Workbench) -> None:
+    account = bench.open_account()
+    inbox = bench.mailbox(account)
+    bench.deliver(account, octets=b"12345", trace=b"abc")
+    bench.deliver(account, octets=b"12345", trace=b"", keywords=["\\Seen"])
+    bench.deliver(account, octets=b"", trace=b"", deleted=True)
+    status = bench.read(lambda tx: tx.mailboxes.status(inbox.id))
+    counts = (status.messages, status.unseen, status.deleted, status.recent, status.octets)
+    assert counts == (3, 2, 1, 3, 13)
+    assert status.mailbox.uid_next == 4
+    sizes = bench.read(lambda tx: tx.messages.rows(inbox.id, [1, 2, 3], [Column.SIZE]))
+    assert sizes == [(1, 8), (2, 5), (3, 0)]
+
+
+def test_recent_is_claimed_once(bench: Workbench) -> None:
+    account = bench.open_account()
+    inbox = bench.mailbox(account)
+    bench.deliver(account)
+    bench.deliver(account)
+    modseq = bench.read(lambda tx: tx.accounts.modseq(account))
+    assert bench.write(lambda tx: tx.mailboxes.claim_recent(inbox.id)) == (1, 3)
+    assert bench.write(lambda tx: tx.mailboxes.claim_recent(inbox.id)) == (3, 3)
+    assert bench.read(lambda tx: tx.accounts.modseq(account)) == modseq
+    bench.deliver(account)
+    assert bench.read(lambda tx: tx.mailboxes.status(inbox.id)).recent == 1
+    assert bench.write(lambda tx: tx.mailboxes.claim_recent(inbox.id)) == (3, 4)
+
+
+def test_nothing_is_found_under_unknown_ids(bench: Workbench) -> None:
+    assert bench.read(lambda tx: tx.mailboxes.get(MailboxId(5))) is None
+    with pytest.raises(MailboxMissing):
+        bench.read(lambda tx: tx.mailboxes.status(MailboxId(5)))
+    account = bench.open_account()
+    assert bench.read(lambda tx: tx.mailboxes.find(account, "x")) is None
+    with pytest.raises(MailboxMissing):
+        bench.write(lambda tx: tx.mailboxes.delete(account, "x"))

@@ -1,0 +1,420 @@
+"""Messages in rows: storing, fetching, searching, copying, moving, expunging, forgetting."""
+
+import pytest
+import sqlalchemy as sa
+
+from mailbox_server.model.errors import (
+    AccountMissing,
+    ContentMissing,
+    MailboxMissing,
+    OverQuota,
+    TooManyKeywords,
+)
+from mailbox_server.model.ids import AccountId, ContentId, MailboxId, MessageId
+from mailbox_server.model.message import InternalDate, Target
+from mailbox_server.model.uid_set import UidSet
+from mailbox_server.store.ports import (
+    Column,
+    Copied,
+    Edit,
+    FlagChange,
+    NewMessage,
+    QuotaRule,
+    TextCriterion,
+    TextScope,
+)
+from mailbox_server.store.repositories import Repositories
+from mailbox_server.store.schema.contents import content
+from tests.contract.workbench import BEN, Workbench, analysis
+
+
+def uids(bench: Workbench, mailbox: MailboxId) -> list[int]:
+    return list(bench.read(lambda tx: tx.messages.view(mailbox)).uids)
+
+
+def usage(bench: Workbench, account: AccountId) -> tuple[int, int]:
+    found = bench.read(lambda tx: tx.accounts.usage(account))
+    return found.messages, found.octets
+
+
+def test_every_column_comes_back_as_it_was_given(bench: Workbench) -> None:
+    account = bench.open_account()
+    inbox = bench.mailbox(account)
+    what = analysis(subject="hello", listed=b"Subject: hello\r\n", header_octets=9)
+    placed = bench.deliver(account, what=what, octets=b"12345", trace=b"trace")[0]
+    expected = {
+        Column.MESSAGE: placed.message,
+        Column.THREAD: placed.thread,
+        Column.CONTENT: 1,
+        Column.SIZE: 10,
+        Column.TRACE: b"trace",
+        Column.RECEIVED: 1_700_000_001,
+        Column.ZONE: 60,
+        Column.SAVED: int(bench.now.timestamp()),
+        Column.SENT: 1_600_000_000,
+        Column.HEADER_OCTETS: 9,
+        Column.PARTS: b"parts",
+        Column.ENVELOPE: b"envelope of hello",
+        Column.BODY: b"body",
+        Column.BODY_STRUCTURE: b"structure",
+        Column.LISTED: b"Subject: hello\r\n",
+        Column.PREVIEW: "preview",
+        Column.SUBJECT_BASE: "hello",
+    }
+    assert set(expected) == set(Column)
+    for column, value in expected.items():
+        rows = bench.read(lambda tx, column=column: tx.messages.rows(inbox.id, [1], [column]))
+        assert rows == [(1, value)]
+    everything = bench.read(lambda tx: tx.messages.rows(inbox.id, [1], list(expected)))
+    assert everything == [(1, *expected.values())]
+
+
+def test_rows_leave_out_what_never_was(bench: Workbench) -> None:
+    account = bench.open_account()
+    inbox = bench.mailbox(account)
+    for _ in range(5):
+        bench.deliver(account)
+    wanted = [1, 2, 4, 9, 1 << 32]
+    rows = bench.read(lambda tx: tx.messages.rows(inbox.id, wanted, []))
+    assert rows == [(1,), (2,), (4,)]
+    assert bench.read(lambda tx: tx.messages.rows(inbox.id, [], [Column.SIZE])) == []
+    assert bench.read(lambda tx: tx.messages.rows(MailboxId(99), [1], [])) == []
+
+
+def test_one_message_in_two_mailboxes_counts_once(bench: Workbench) -> None:
+    account = bench.open_account()
+    inbox, work = bench.mailbox(account), bench.mailbox(account, "Work")
+    one, two = bench.deliver(account, inbox.id, work.id, octets=b"123", trace=b"")
+    assert one.message == two.message and one.thread == two.thread
+    assert (one.mailbox, two.mailbox) == (inbox.id, work.id)
+    assert (one.uid_validity, two.uid_validity) == (inbox.uid_validity, work.uid_validity)
+    assert usage(bench, account) == (1, 3)
+    bench.write(lambda tx: tx.messages.remove(inbox.id, [1]))
+    assert usage(bench, account) == (1, 3)
+    bench.write(lambda tx: tx.messages.remove(work.id, [1]))
+    assert usage(bench, account) == (0, 0)
+
+
+@pytest.mark.parametrize("quota", list(QuotaRule))
+def test_quota(bench: Workbench, quota: QuotaRule) -> None:
+    account = bench.open_account(quota_octets=10)
+    bench.deliver(account, octets=b"1234567", trace=b"abc")
+    if quota is QuotaRule.ENFORCE:
+        with pytest.raises(OverQuota):
+            bench.deliver(account, octets=b"", trace=b"x")
+        assert usage(bench, account) == (1, 10)
+    else:
+        bench.deliver(account, octets=b"", trace=b"x", quota=quota)
+        assert usage(bench, account) == (2, 11)
+
+
+def test_refused_messages_leave_nothing(bench: Workbench) -> None:
+    account, other = bench.open_account(), bench.open_account(BEN)
+    theirs = bench.mailbox(other)
+    inbox = bench.mailbox(account)
+    modseq = bench.read(lambda tx: tx.accounts.modseq(account))
+
+    def add(owner: AccountId, mailbox: MailboxId, kept: ContentId | None = None) -> None:
+        def work(tx: Repositories) -> None:
+            new = NewMessage(
+                bench.content(b"x") if kept is None else kept,
+                b"",
+                analysis(),
+                InternalDate(1),
+                frozenset(),
+                (Target(inbox.id), Target(mailbox)),
+            )
+            tx.messages.add(owner, new, QuotaRule.ENFORCE)
+
+        bench.write(work)
+
+    with pytest.raises(MailboxMissing):
+        add(account, theirs.id)
+    with pytest.raises(MailboxMissing):
+        add(account, MailboxId(999))
+    with pytest.raises(ContentMissing):
+        add(account, inbox.id, ContentId(999))
+    with pytest.raises(AccountMissing):
+        add(AccountId(999), inbox.id)
+    assert uids(bench, inbox.id) == []
+    assert bench.read(lambda tx: tx.accounts.modseq(account)) == modseq
+
+
+def test_text_that_no_database_takes_is_mended(bench: Workbench) -> None:
+    account = bench.open_account()
+    inbox = bench.mailbox(account)
+    bench.write(
+        lambda tx: tx.messages.add(
+            account,
+            NewMessage(
+                bench.content(b"x"),
+                b"",
+                analysis(text="x\0y\ud800z", header="\0"),
+                InternalDate(1),
+                frozenset(),
+                (Target(inbox.id),),
+            ),
+            QuotaRule.ENFORCE,
+        )
+    )
+    found = bench.read(
+        lambda tx: tx.messages.matching(inbox.id, TextCriterion(TextScope.BODY, "z"), [1])
+    )
+    assert found == [1]
+
+
+def test_copy_places_the_same_message_again(bench: Workbench) -> None:
+    """RFC 9051 §6.4.7: flags and dates kept; RFC 8474 §5.1: the same EMAILID."""
+    account = bench.open_account()
+    inbox, work = bench.mailbox(account), bench.mailbox(account, "Work")
+    bench.deliver(account, keywords=["\\Seen", "$Work"])
+    bench.deliver(account, deleted=True)
+    bench.deliver(account)
+    before = bench.read(lambda tx: tx.messages.view(inbox.id))
+    bench.turn(hours=1)
+    copied = bench.write(lambda tx: tx.messages.copy(inbox.id, [1, 2, 7], work.id))
+    assert copied == Copied(work.uid_validity, (1, 2), (1, 2))
+    again = bench.write(lambda tx: tx.messages.copy(inbox.id, [1], work.id))
+    assert again == Copied(work.uid_validity, (1,), (3,))
+    assert bench.flags(work.id) == {
+        1: {"\\Seen", "$Work"},
+        2: {"\\Deleted"},
+        3: {"\\Seen", "$Work"},
+    }
+    after = bench.read(lambda tx: tx.messages.view(inbox.id))
+    assert (after.uids, after.modseqs) == (before.uids, before.modseqs)
+    view = bench.read(lambda tx: tx.messages.view(work.id))
+    assert list(view.messages) == [before.messages[0], before.messages[1], before.messages[0]]
+    rows = bench.read(lambda tx: tx.messages.rows(work.id, [1], [Column.RECEIVED, Column.SAVED]))
+    assert rows == [(1, 1_700_000_001, int(bench.now.timestamp()))]
+    assert bench.read(lambda tx: tx.messages.uid_of(work.id, view.messages[0])) == 1
+    assert usage(bench, account)[0] == 3
+
+
+def test_copy_of_nothing_is_nothing(bench: Workbench) -> None:
+    account = bench.open_account()
+    inbox, work = bench.mailbox(account), bench.mailbox(account, "Work")
+    modseq = bench.read(lambda tx: tx.accounts.modseq(account))
+    for verb in ("copy", "move"):
+        done = bench.write(lambda tx, verb=verb: getattr(tx.messages, verb)(inbox.id, [5], work.id))
+        assert done == Copied(work.uid_validity, (), ())
+        for source, goal in ((inbox.id, MailboxId(99)), (MailboxId(99), inbox.id)):
+            with pytest.raises(MailboxMissing):
+                bench.write(
+                    lambda tx, verb=verb, source=source, goal=goal: getattr(tx.messages, verb)(
+                        source, [1], goal
+                    )
+                )
+    assert bench.read(lambda tx: tx.accounts.modseq(account)) == modseq
+
+
+def test_move_leaves_one_placement(bench: Workbench) -> None:
+    account = bench.open_account()
+    inbox, work = bench.mailbox(account), bench.mailbox(account, "Work")
+    placed = bench.deliver(account, keywords=["$Work"])[0]
+    bench.deliver(account)
+    moved = bench.write(lambda tx: tx.messages.move(inbox.id, [1, 3], work.id))
+    assert moved == Copied(work.uid_validity, (1,), (1,))
+    assert uids(bench, inbox.id) == [2]
+    view = bench.read(lambda tx: tx.messages.view(work.id))
+    assert list(view.messages) == [placed.message]
+    assert bench.read(lambda tx: tx.messages.uid_of(inbox.id, placed.message)) is None
+    facts = bench.read(lambda tx: tx.messages.about(placed.message))
+    assert facts is not None and facts.places == ((work.id, 1),)
+
+
+def test_move_into_the_same_mailbox_gives_new_uids(bench: Workbench) -> None:
+    account = bench.open_account()
+    inbox = bench.mailbox(account)
+    for _ in range(3):
+        bench.deliver(account, keywords=["\\Seen"])
+    moved = bench.write(lambda tx: tx.messages.move(inbox.id, [1, 3], inbox.id))
+    assert (moved.sources, moved.targets) == ((1, 3), (4, 5))
+    assert uids(bench, inbox.id) == [2, 4, 5]
+    assert usage(bench, account)[0] == 3
+
+
+def test_a_copy_in_another_account_is_a_message_of_its_own(bench: Workbench) -> None:
+    account, other = bench.open_account(), bench.open_account(BEN)
+    inbox, theirs = bench.mailbox(account), bench.mailbox(other)
+    root = bench.deliver(other, what=analysis(subject="s", message_id="root@x"))[0]
+    what = analysis(subject="s", message_id="child@x", references=["root@x"], text="needle")
+    mine = bench.deliver(account, what=what, keywords=["$Work", "\\Seen"])[0]
+    bench.write(lambda tx: tx.messages.copy(inbox.id, [1], inbox.id))
+    copied = bench.write(lambda tx: tx.messages.copy(inbox.id, [1, 2], theirs.id))
+    assert copied.targets == (2, 3)
+    view = bench.read(lambda tx: tx.messages.view(theirs.id))
+    assert view.messages[1] == view.messages[2] != mine.message
+    assert bench.flags(theirs.id)[3] == {"$Work", "\\Seen"}
+    thread = bench.read(lambda tx: tx.messages.rows(theirs.id, [2], [Column.THREAD]))
+    assert thread == [(2, root.thread)]
+    columns = [Column.CONTENT, Column.ENVELOPE, Column.RECEIVED, Column.ZONE, Column.SIZE]
+    assert (
+        bench.read(lambda tx: tx.messages.rows(inbox.id, [1], columns))[0][1:]
+        == bench.read(lambda tx: tx.messages.rows(theirs.id, [2], columns))[0][1:]
+    )
+    bench.write(
+        lambda tx: tx.messages.change_flags(inbox.id, [1], FlagChange(Edit.REPLACE, frozenset()))
+    )
+    assert bench.flags(theirs.id)[2] == {"$Work", "\\Seen"}
+    moved = bench.write(lambda tx: tx.messages.move(inbox.id, [1], theirs.id))
+    assert moved.targets == (4,)
+    assert uids(bench, inbox.id) == [2]
+
+
+def test_a_copy_in_another_account_keeps_to_its_quota(bench: Workbench) -> None:
+    account, other = bench.open_account(), bench.open_account(BEN, quota_octets=10)
+    inbox, theirs = bench.mailbox(account), bench.mailbox(other)
+    bench.deliver(account, octets=b"123456", trace=b"")
+    bench.deliver(account, octets=b"123456", trace=b"")
+    for verb in ("copy", "move"):
+        with pytest.raises(OverQuota):
+            bench.write(
+                lambda tx, verb=verb: getattr(tx.messages, verb)(inbox.id, [1, 2], theirs.id)
+            )
+    assert uids(bench, theirs.id) == []
+    assert uids(bench, inbox.id) == [1, 2]
+
+
+def test_expunge_takes_what_is_deleted_only(bench: Workbench) -> None:
+    account = bench.open_account()
+    inbox = bench.mailbox(account)
+    for number in range(6):
+        bench.deliver(account, deleted=number % 2 == 0)
+    gone = bench.write(lambda tx: tx.messages.expunge(inbox.id, [1, 2, 3]))
+    assert gone == UidSet.of([1, 3])
+    assert bench.write(lambda tx: tx.messages.expunge(inbox.id)) == UidSet.of([5])
+    assert bench.write(lambda tx: tx.messages.expunge(inbox.id)) == UidSet()
+    assert uids(bench, inbox.id) == [2, 4, 6]
+    assert bench.write(lambda tx: tx.messages.remove(inbox.id, [1, 2, 9])) == UidSet.of([2])
+    assert bench.read(lambda tx: tx.mailboxes.get(inbox.id)).uid_next == 7
+
+
+def test_expunge_goes_in_steps(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mailbox_server.store.expunges.STEP", 2)
+    account = bench.open_account()
+    inbox = bench.mailbox(account)
+    for _ in range(5):
+        bench.deliver(account, deleted=True)
+    steps = [len(bench.write(lambda tx: tx.messages.expunge(inbox.id))) for _ in range(4)]
+    assert steps == [2, 2, 1, 0]
+
+
+def test_an_untold_expunge_is_still_fetched(bench: Workbench) -> None:
+    """store.md §6: FETCH and SEARCH of it go on until the message is forgotten."""
+    account = bench.open_account()
+    inbox = bench.mailbox(account)
+    what = analysis(subject="s", text="needle", listed=b"Subject: s\r\n")
+    placed = bench.deliver(account, what=what)[0]
+    expunged_at = bench.now
+    bench.write(lambda tx: tx.messages.remove(inbox.id, [1]))
+    columns = [Column.ENVELOPE, Column.CONTENT]
+    body = TextCriterion(TextScope.BODY, "needle")
+    assert bench.write(lambda tx: tx.messages.forget_destroyed(expunged_at)) == 0
+    assert len(bench.read(lambda tx: tx.messages.rows(inbox.id, [1], columns))) == 1
+    assert bench.read(lambda tx: tx.messages.matching(inbox.id, body, [1])) == [1]
+    bench.turn(hours=1)
+    assert bench.write(lambda tx: tx.messages.forget_destroyed(bench.now)) == 1
+    assert bench.write(lambda tx: tx.messages.forget_destroyed(bench.now)) == 0
+    for column in columns:
+        rows = bench.read(lambda tx, column=column: tx.messages.rows(inbox.id, [1], [column]))
+        assert rows == []
+    assert bench.read(lambda tx: tx.messages.about(placed.message)) is None
+    assert bench.read(lambda tx: tx.messages.matching(inbox.id, body, [1])) == []
+    assert bench.read(lambda tx: tx.sql.rows(sa.select(content.c.holders))) == [(0,)]
+
+
+def test_about_one_message(bench: Workbench) -> None:
+    account = bench.open_account()
+    inbox, work = bench.mailbox(account), bench.mailbox(account, "Work")
+    what = analysis(listed=None)
+    one, two = bench.deliver(account, inbox.id, work.id, what=what, octets=b"1", trace=b"23")
+    facts = bench.read(lambda tx: tx.messages.about(one.message))
+    assert facts is not None
+    assert (facts.account, facts.thread, facts.size) == (account, one.thread, 3)
+    assert facts.trace == b"23" and facts.listed is None
+    assert facts.received == InternalDate(1_700_000_001, 60)
+    assert facts.places == ((inbox.id, one.uid), (work.id, two.uid))
+    assert bench.read(lambda tx: tx.messages.about(MessageId(99))) is None
+
+
+CONTENT = b"X-Odd: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\r\n\r\nbody"
+SEARCHED = analysis(
+    listed=b"From: =?utf-8?q?J=C3=B6rg?= <j@example.org>\r\nTo: ann@example.org\r\n"
+    b"Subject: The Stra\xc3\x9fe\r\n  is long\r\nBcc:\r\n",
+    header="jörg\nthe strasse is long",
+    text="some body text with café in it",
+    header_octets=len(CONTENT) - len(b"body"),
+)
+
+
+@pytest.mark.parametrize(
+    ("scope", "needle", "field", "found"),
+    [
+        (TextScope.FROM, "JÖRG", "", True),
+        (TextScope.FROM, "ann", "", False),
+        (TextScope.TO, "ANN@", "", True),
+        (TextScope.CC, "ann", "", False),
+        (TextScope.BCC, "", "", True),
+        (TextScope.CC, "", "", False),
+        (TextScope.SUBJECT, "strasse is", "", True),
+        (TextScope.SUBJECT, "STRASSE  IS LONG", "", True),
+        (TextScope.HEADER, "", "subject", True),
+        (TextScope.HEADER, "", "x-none", False),
+        (TextScope.HEADER, "grüsse", "X-ODD", True),
+        (TextScope.HEADER, "grusse", "X-ODD", False),
+        (TextScope.HEADER, "mx.example", "received", True),
+        (TextScope.HEADER, "x", "näme", False),
+        (TextScope.BODY, "CAFÉ", "", True),
+        (TextScope.BODY, "jörg", "", False),
+        (TextScope.BODY, "", "", True),
+        (TextScope.TEXT, "jörg", "", True),
+        (TextScope.TEXT, "café in", "", True),
+        (TextScope.TEXT, "jörg the", "", False),
+    ],
+)
+@pytest.mark.parametrize("is_listed", [True, False])
+def test_matching(
+    bench: Workbench, scope: TextScope, needle: str, field: str, found: bool, is_listed: bool
+) -> None:
+    account = bench.open_account()
+    inbox = bench.mailbox(account)
+    octets, what = CONTENT, SEARCHED
+    if not is_listed:
+        # Too many fields to list: they are in the content all the same.
+        octets = (SEARCHED.listed_fields or b"") + CONTENT
+        what = analysis(
+            listed=None,
+            header=SEARCHED.search_header,
+            text=SEARCHED.search_text,
+            header_octets=len(octets) - len(b"body"),
+        )
+    bench.deliver(account)
+    bench.deliver(account, what=what, octets=octets, trace=b"Received: by mx.example\r\n")
+    criterion = TextCriterion(scope, needle, field)
+    matched = bench.read(lambda tx: tx.messages.matching(inbox.id, criterion, [1, 2, 3]))
+    assert (2 in matched) is found
+
+
+def test_keywords_a_mailbox_are_limited(bench: Workbench) -> None:
+    """store.md §6: at most 500 different ones, and room again when they are gone."""
+    account = bench.open_account()
+    inbox, work = bench.mailbox(account), bench.mailbox(account, "Work")
+    many = [f"k{number}" for number in range(500)]
+    bench.deliver(account, keywords=many)
+    bench.deliver(account)
+    more = FlagChange(Edit.ADD, frozenset({"one-more"}))
+    system = FlagChange(Edit.ADD, frozenset({"\\Flagged", "K7"}))
+    with pytest.raises(TooManyKeywords):
+        bench.write(lambda tx: tx.messages.change_flags(inbox.id, [2], more))
+    with pytest.raises(TooManyKeywords):
+        bench.deliver(account, keywords=["one-more"])
+    bench.write(lambda tx: tx.messages.change_flags(inbox.id, [2], system))
+    assert bench.flags(inbox.id)[2] == {"\\Flagged", "k7"}
+    bench.deliver(account, work.id, keywords=["one-more"])
+    for verb in ("copy", "move"):
+        with pytest.raises(TooManyKeywords):
+            bench.write(lambda tx, verb=verb: getattr(tx.messages, verb)(work.id, [1], inbox.id))
+    bench.write(lambda tx: tx.messages.remove(inbox.id, [1]))
+    bench.write(lambda tx: tx.messages.change_flags(inbox.id, [2], more))
+    bench.write(lambda tx: tx.messages.copy(work.id, [1], inbox.id))

@@ -1,0 +1,214 @@
+"""A store without its door: the repositories over one connection, driven synchronously."""
+
+import itertools
+import sqlite3
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TypeVar
+
+from mailbox_server.model.address import Address, Domain
+from mailbox_server.model.ids import AccountId, ContentId, MailboxId
+from mailbox_server.model.mailbox import INBOX, Mailbox
+from mailbox_server.model.message import Analysis, InternalDate, Placed, Target
+from mailbox_server.model.ports import SystemEntropy
+from mailbox_server.store.content_files import ContentFiles
+from mailbox_server.store.dialect.sqlite import (
+    BEGIN_WRITING,
+    SqliteConnection,
+    connect_writer,
+    engine_over,
+)
+from mailbox_server.store.digesting import Digesting
+from mailbox_server.store.integrity import INVARIANTS
+from mailbox_server.store.ports import NewMessage, QuotaRule
+from mailbox_server.store.repositories import Repositories
+from mailbox_server.store.schema import metadata
+from mailbox_server.store.schema.contents import content, content_chunk
+from mailbox_server.store.settings import StoreSettings
+from mailbox_server.store.transactions import SqlTx
+
+T = TypeVar("T")
+ANN = Address.parse("ann@example.org")
+BEN = Address.parse("ben@example.org")
+HOST = Domain.parse("example.org")
+
+
+def _in_memory() -> SqliteConnection:
+    driver = sqlite3.connect(":memory:", isolation_level=None, factory=SqliteConnection)
+    driver.execute("PRAGMA foreign_keys = ON")
+    return driver
+
+
+def analysis(
+    *,
+    subject: str = "",
+    message_id: str | None = None,
+    references: Sequence[str] = (),
+    listed: bytes | None = b"",
+    header: str = "",
+    text: str = "",
+    header_octets: int = 0,
+) -> Analysis:
+    """An analysis with what the store looks at, and ready octets that can be told apart."""
+    return Analysis(
+        header_octets=header_octets,
+        part_table=b"parts",
+        envelope=b"envelope of " + subject.encode(),
+        body=b"body",
+        body_structure=b"structure",
+        listed_fields=listed,
+        sent=1_600_000_000,
+        preview="preview",
+        has_attachment=False,
+        subject_base=subject,
+        message_id=message_id,
+        references=tuple(references),
+        search_header=header,
+        search_text=text,
+    )
+
+
+class Workbench:
+    """One database, one clock; work runs at once in a transaction of its own."""
+
+    def __init__(self, path: Path | None, files: Path) -> None:
+        self.now = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+        self._driver = (
+            _in_memory() if path is None else connect_writer(path, StoreSettings())
+        )
+        self._control = self._driver.control()
+        self._connection = engine_over(self._driver).connect()
+        self._control.execute("BEGIN")
+        metadata.create_all(self._connection)
+        self._control.execute("COMMIT")
+        self._driver.guarded = True
+        self.sql = SqlTx(self._connection)
+        self.tx = Repositories(self.sql, ContentFiles(files, SystemEntropy()))
+        self._numbers = itertools.count(1)
+
+    def close(self) -> None:
+        """Close the database."""
+        self._driver.close()
+
+    def turn(self, **by: float) -> None:
+        """Turn the clock."""
+        self.now += timedelta(**by)
+
+    def write(self, work: Callable[[Repositories], T]) -> T:
+        """Run work; what it raises rolls back."""
+        self._control.execute(BEGIN_WRITING)
+        self.sql.start(int(self.now.timestamp()))
+        try:
+            value = work(self.tx)
+        except BaseException:
+            self._control.execute("ROLLBACK")
+            raise
+        self._control.execute("COMMIT")
+        return value
+
+    def read(self, work: Callable[[Repositories], T]) -> T:
+        """Run work and change nothing."""
+        self._control.execute("BEGIN")
+        self._control.execute("PRAGMA query_only = ON")
+        try:
+            return work(self.tx)
+        finally:
+            self._control.execute("PRAGMA query_only = OFF")
+            self._control.execute("COMMIT")
+
+    def broken(self) -> list[tuple[str, object]]:
+        """What breaks an invariant; empty in a sound store."""
+        return self.read(
+            lambda tx: [
+                (one.name, row)
+                for one in INVARIANTS
+                for row in tx.sql.rows(one.broken.limit(3))
+            ]
+        )
+
+    # ------------------------------------------------------------ things to begin with
+
+    def open_account(self, address: Address = ANN, quota_octets: int = 0) -> AccountId:
+        """An account in a domain that is hosted when it was not."""
+        domain = address.domain
+        assert isinstance(domain, Domain)
+
+        def work(tx: Repositories) -> AccountId:
+            if tx.domains.find(domain) is None:
+                tx.domains.add(domain, None, self.now)
+            return tx.accounts.add(address, None, quota_octets, self.now).id
+
+        return self.write(work)
+
+    def mailbox(self, account: AccountId, name: str = INBOX) -> Mailbox:
+        """The mailbox of that name as it is now; made where it is missing."""
+        found = self.read(lambda tx: tx.mailboxes.find(account, name))
+        if found is None:
+            found = self.write(lambda tx: tx.mailboxes.create(account, name))
+        return found
+
+    def content(self, octets: bytes) -> ContentId:
+        """Content in rows, as ContentRepository.keep makes it.  Call it within a write."""
+        digesting = Digesting()
+        digesting.feed(octets)
+        added = self.sql.connection.execute(
+            content.insert().values(
+                size=len(octets),
+                digest=digesting.digest(),
+                checksums=digesting.checksums(),
+                holders=0,
+            )
+        )
+        (number,) = added.inserted_primary_key or (0,)
+        if octets:
+            self.sql.connection.execute(
+                content_chunk.insert().values(id=number << 12, octets=octets)
+            )
+        return ContentId(number)
+
+    def deliver(
+        self,
+        account: AccountId,
+        *mailboxes: MailboxId,
+        what: Analysis | None = None,
+        octets: bytes | None = None,
+        trace: bytes = b"Return-Path: <>\r\n",
+        keywords: Sequence[str] = (),
+        deleted: bool = False,
+        quota: QuotaRule = QuotaRule.ENFORCE,
+    ) -> tuple[Placed, ...]:
+        """Store a message of its own id, by default in INBOX."""
+        number = next(self._numbers)
+        chosen = mailboxes or (self.mailbox(account).id,)
+        new = what or analysis(subject=f"subject {number}", message_id=f"{number}@example.org")
+
+        def work(tx: Repositories) -> tuple[Placed, ...]:
+            own = b"Subject: subject %d\r\n\r\n" % number
+            kept = self.content(own if octets is None else octets)
+            message = NewMessage(
+                kept,
+                trace,
+                new,
+                InternalDate(1_700_000_000 + number, 60),
+                frozenset(keywords),
+                tuple(Target(mailbox, deleted) for mailbox in chosen),
+            )
+            return tx.messages.add(account, message, quota)
+
+        return self.write(work)
+
+    def flags(self, mailbox: MailboxId) -> dict[int, frozenset[str]]:
+        """The flags of each live placement by UID, `\\Deleted` among them."""
+
+        def work(tx: Repositories) -> dict[int, frozenset[str]]:
+            view = tx.messages.view(mailbox)
+            sets = tx.messages.keyword_sets(view.mailbox.account, view.keyword_sets)
+            return {
+                uid: sets[number] | ({"\\Deleted"} if deleted else frozenset())
+                for uid, number, deleted in zip(
+                    view.uids, view.keyword_sets, view.deleted, strict=True
+                )
+            }
+
+        return self.read(work)
