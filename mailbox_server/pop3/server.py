@@ -214,14 +214,15 @@ class Pop3Protocol(Protocol):
 
     def _arm(self) -> None:
         loop = asyncio.get_running_loop()
-        wait = max(self._due_at() - loop.time(), 0.05)
-        self._timer = loop.call_later(wait, self._check_time)
+        # Logging in may bring the end nearer, so never sleep past either span.
+        limits = self._limits
+        wait = min(self._due_at() - loop.time(), limits.idle_seconds, limits.login_seconds)
+        self._timer = loop.call_later(max(wait, 0.02), self._check_time)
 
     def _due_at(self) -> float:
-        is_in = self._session.state is State.TRANSACTION
-        return self._active_at + (
-            self._limits.idle_seconds if is_in else self._limits.login_seconds
-        )
+        if self._session.state is State.TRANSACTION:
+            return self._active_at + self._limits.idle_seconds
+        return self._connected_at + self._limits.login_seconds
 
     def _check_time(self) -> None:
         """Close an idle connection without a word and without UPDATE (RFC 1939 §3)."""
