@@ -100,6 +100,7 @@ class Conversation:
         self._stirred = asyncio.Event()
         self._gathered: list[bytes] = []
         self._gathered_octets = 0
+        self._unyielded = 0
         self._ending = False
         self._lost = False
         self._farewell: Outcome | None = None
@@ -119,7 +120,7 @@ class Conversation:
 
     def received(self, octets: bytes) -> None:
         """Octets came."""
-        if self._ending:
+        if self._ending or self._over:
             return
         self._heard = self._services.clock.monotonic()
         self._engine.receive(octets)
@@ -175,12 +176,19 @@ class Conversation:
 
     async def run(self) -> None:
         """Greet, serve, say goodbye.  Raises nothing but cancellation."""
+        session, events = self.session, self._services.events
+        events.info(
+            "imap.connected",
+            connection=session.connection,
+            peer=str(session.peer),
+            security=session.security.value,
+        )
         try:
             await self._serve()
         except Ended:
             pass
         except Exception as fault:  # A bug of ours ends this connection and no other.
-            self._services.events.fault("imap.broken", fault, connection=self.session.connection)
+            events.fault("imap.broken", fault, connection=session.connection)
             self._farewell = SERVER_BUG
         finally:
             if self._farewell is not None:
@@ -188,9 +196,10 @@ class Conversation:
             self._flush()
             self._wire.close()
             try:
-                await self.session.close()
+                await session.close()
             finally:
                 self._over = True
+                events.info("imap.closed", connection=session.connection)
 
     async def _serve(self) -> None:
         capabilities = b"CAPABILITY " + capability_list(self.session)
@@ -323,6 +332,7 @@ class Conversation:
         """Queue octets for the client."""
         self._gathered.append(octets)
         self._gathered_octets += len(octets)
+        self._unyielded += len(octets)
         if self._gathered_octets >= GATHERED_OCTETS:
             self._flush()
 
@@ -336,6 +346,10 @@ class Conversation:
         """Wait while the network is behind.  Raises Ended."""
         if self._lost:
             raise Ended
+        if self._unyielded >= GATHERED_OCTETS:
+            # A long answer to a fast peer never waits otherwise: let other sessions in.
+            self._unyielded = 0
+            await asyncio.sleep(0)
         try:
             await self._wire.drained()
         except ConnectionResetError as fault:

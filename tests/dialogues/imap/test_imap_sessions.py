@@ -1,0 +1,132 @@
+"""What scripts cannot say: SCRAM to its end, password changes, shutdown, peers that do not read."""
+
+import asyncio
+import base64
+from collections.abc import AsyncIterator
+
+import pytest
+import trustme
+from scramp import ScramClient
+
+from mailbox_server.imap.session import Extension
+from mailbox_server.model.account import AccountState
+from mailbox_server.store.ports import WriteTx
+from tests.dialogues.imap.memory_driver import MemoryDriver
+from tests.dialogues.imap.socket_driver import SocketDriver
+from tests.dialogues.imap.world import PASSWORD, World
+from tests.dialogues.player.driver import Ending
+
+
+@pytest.fixture
+async def driver() -> AsyncIterator[MemoryDriver]:
+    made = MemoryDriver(await World.open())
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+async def sockets() -> AsyncIterator[SocketDriver]:
+    made = SocketDriver(await World.open(), trustme.CA())
+    yield made
+    await made.close()
+
+
+async def said(driver: MemoryDriver | SocketDriver, client: int, mark: bytes) -> bytes:
+    """All that comes until mark has come."""
+    came = b""
+    while mark not in came:
+        more = await driver.receive(client, wait=True)
+        assert not isinstance(more, Ending), came
+        came += more
+    return came
+
+
+@pytest.mark.parametrize("password", [PASSWORD, "wrong"])
+async def test_scram_to_its_end(driver: MemoryDriver, password: str) -> None:
+    await driver.given("account ann")
+    await driver.given("clients come in plain text")
+    await driver.connect(1)
+    client = ScramClient(["SCRAM-SHA-256"], "ann", password)
+    first = base64.b64encode(client.get_client_first().encode())
+    await driver.send(1, b"a AUTHENTICATE SCRAM-SHA-256 " + first + b"\r\n")
+    challenge = (await said(driver, 1, b"\r\n+ ")).rpartition(b"+ ")[2].strip()
+    client.set_server_first(base64.b64decode(challenge).decode())
+    await driver.send(1, base64.b64encode(client.get_client_final().encode()) + b"\r\n")
+    if password != PASSWORD:
+        assert b"a NO [AUTHENTICATIONFAILED]" in await said(driver, 1, b"\r\n")
+        return
+    final = (await said(driver, 1, b"\r\n")).removeprefix(b"+ ").strip()
+    client.set_server_final(base64.b64decode(final).decode())
+    await driver.send(1, b"\r\n")
+    assert b"a OK [CAPABILITY " in await said(driver, 1, b"\r\n")
+
+
+async def test_a_disabled_account_is_thrown_out(driver: MemoryDriver) -> None:
+    world = driver.world
+    await driver.given("account ann")
+    await driver.connect(1)
+    await driver.send(1, b"a IDLE\r\n")
+    await said(driver, 1, b"+ ")
+    account = driver.wires[1].conversation.session.account
+    driver.wires[1].conversation.tick()
+    assert await driver.receive(1, wait=True) is Ending.SILENT
+
+    def disable(tx: WriteTx) -> None:
+        tx.accounts.set_state(account.id, AccountState.DISABLED)
+        tx.mailboxes.subscribe(account.id, "wakes the sessions")
+
+    await world.store.write(disable)
+    assert await driver.receive(1, wait=True) is Ending.SILENT
+    driver.wires[1].conversation.tick()
+    assert await said(driver, 1, b"\r\n") == b"* BYE The login is no longer valid\r\n"
+    assert await driver.receive(1, wait=True) is Ending.CLOSED
+
+
+async def test_condstore_is_enabled_by_what_needs_it(driver: MemoryDriver) -> None:
+    await driver.given("account ann")
+    for client, command in enumerate(
+        (b"ENABLE CONDSTORE", b"SELECT INBOX (CONDSTORE)", b"STATUS INBOX (HIGHESTMODSEQ)"), 1
+    ):
+        await driver.connect(client)
+        session = driver.wires[client].conversation.session
+        assert not session.enabled
+        await driver.send(client, b"a " + command + b"\r\n")
+        await said(driver, client, b"a OK")
+        assert session.enabled == {Extension.CONDSTORE}
+    await driver.send(3, b"b SELECT INBOX\r\n")
+    await said(driver, 3, b"b OK")
+
+
+async def test_shutdown_over_sockets(sockets: SocketDriver) -> None:
+    await sockets.given("account ann")
+    await sockets.connect(1)
+    await sockets.connect(2)
+    await sockets.send(2, b"a IDLE\r\n")
+    await said(sockets, 2, b"+ ")
+    assert sockets.factory is not None
+    assert len(sockets.factory) == 2
+    sockets.factory.shut_down()
+    for client in (1, 2):
+        assert await said(sockets, client, b"\r\n") == b"* BYE The server is shutting down\r\n"
+        assert await sockets.receive(client, wait=True) is Ending.CLOSED
+    await asyncio.sleep(0)
+    assert len(sockets.factory) == 0
+
+
+async def test_a_peer_that_never_reads_is_not_read_either(sockets: SocketDriver) -> None:
+    await sockets.given("account ann")
+    await sockets.connect(1)
+    transport = sockets._wires[1].transport
+    assert transport is not None and sockets.factory is not None
+    transport.pause_reading()
+    flood = b'a LIST "" "*"\r\n' * 1_000
+    for _ in range(400):
+        transport.write(flood)
+        await asyncio.sleep(0)
+    for _ in range(200):
+        await asyncio.sleep(0.001)
+    # Six megabytes would be answered with some three hundred; most were not even taken.
+    assert transport.get_write_buffer_size() > 1_000_000
+    await sockets.connect(2)
+    await sockets.send(2, b"b NOOP\r\n")
+    assert await said(sockets, 2, b"\r\n") == b"b OK Done\r\n"
