@@ -1,9 +1,10 @@
-"""One row of the command table: a command's name, where it is allowed, how it is read and done."""
+"""The shape of the command table: names, states, grammars and handlers, one row a command."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
+from mailbox_server.imap.engine import NamedGrammar
 from mailbox_server.imap.grammar.lexer import Lexer
 from mailbox_server.imap.responses import Outcome
 from mailbox_server.imap.selected import Tells
@@ -37,3 +38,13 @@ class CommandRow(Generic[A]):
     rfc: str
     tells: Tells = Tells.EVERYTHING
     streams: bool = False
+
+
+class CommandTable:
+    """The rows by name, and what the engine needs of them; made once, shared by all."""
+
+    def __init__(self, rows: Iterable[CommandRow[Any]]) -> None:
+        self.rows: Mapping[str, CommandRow[Any]] = {row.name: row for row in rows}
+        self.grammars: Mapping[str, NamedGrammar] = {
+            name: NamedGrammar(row.parse, streams=row.streams) for name, row in self.rows.items()
+        }

@@ -11,11 +11,11 @@ the next place where it waits, so that a command that has begun is finished and 
 
 import asyncio
 import enum
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from typing import Any, Final, Protocol
 
 from mailbox_server.imap.capabilities import capability_list
-from mailbox_server.imap.command_row import CommandRow
+from mailbox_server.imap.command_row import CommandRow, CommandTable
 from mailbox_server.imap.engine import (
     Command,
     Engine,
@@ -24,7 +24,6 @@ from mailbox_server.imap.engine import (
     Line,
     Malformed,
     MessageOctets,
-    NamedGrammar,
     NeedLiteral,
     NextMessage,
 )
@@ -74,29 +73,23 @@ class Wire(Protocol):
 
 
 class Conversation:
-    """One client from greeting to farewell; implements session.Channel and MessageLiterals.
-
-    table: the commands by name.
-    """
+    """One client from greeting to farewell; implements session.Channel and MessageLiterals."""
 
     def __init__(
         self,
         services: Services,
-        table: Mapping[str, CommandRow[Any]],
+        table: CommandTable,
         wire: Wire,
         *,
         connection: str,
         peer: IpAddress,
         security: Security,
     ) -> None:
-        grammars = {
-            name: NamedGrammar(row.parse, streams=row.streams) for name, row in table.items()
-        }
         self._services = services
         self._limits = services.limits
-        self._table = table
+        self._rows = table.rows
         self._wire = wire
-        self._engine = Engine(grammars, services.limits)
+        self._engine = Engine(table.grammars, services.limits)
         self._stirred = asyncio.Event()
         self._gathered: list[bytes] = []
         self._gathered_octets = 0
@@ -235,7 +228,7 @@ class Conversation:
             self._end(ok("Too many commands that are none"))
 
     async def _execute(self, command: Command) -> None:
-        row, session = self._table[command.name], self.session
+        row, session = self._rows[command.name], self.session
         if session.state not in row.states:
             outcome = bad("Not in this state")
         else:

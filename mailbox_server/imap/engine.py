@@ -146,17 +146,6 @@ class Engine:
         self._literal_most = limits.literal_octets_before_login
         self._message_most = limits.literal_octets_before_login
         self._swallow_most = limits.line_octets
-        self._steps: Mapping[_Mode, Callable[[], Event | None]] = {
-            _Mode.COMMAND: self._command_line,
-            _Mode.LITERAL: self._literal,
-            _Mode.ANNOUNCED: lambda: None,
-            _Mode.MESSAGE: self._message,
-            _Mode.REST: self._rest,
-            _Mode.LINE: self._line,
-            _Mode.SKIP_LITERAL: self._skip_literal,
-            _Mode.SKIP_LINE: self._skip_line,
-            _Mode.DEAD: lambda: None,
-        }
         self._begin()
 
     def _begin(self) -> None:
@@ -229,11 +218,15 @@ class Engine:
         """The next event, or None until more octets or a decision came."""
         while True:
             mode, kept = self._mode, len(self._buffer)
-            event = self._steps[mode]()
+            event = _STEPS[mode](self)
             if event is not None:
                 return event
             if self._mode is mode and len(self._buffer) == kept:
                 return None
+
+    def _nothing(self) -> Event | None:
+        """No octet is taken before a decision."""
+        return None
 
     # ------------------------------------------------------------ lines
 
@@ -457,3 +450,16 @@ def _size(marker: re.Match[bytes]) -> int:
     """The announced size; absurd ones are all the same."""
     digits = marker.group(1)
     return int(digits) if len(digits) < 20 else 10**20
+
+
+_STEPS: Final[Mapping[_Mode, Callable[[Engine], Event | None]]] = {
+    _Mode.COMMAND: Engine._command_line,
+    _Mode.LITERAL: Engine._literal,
+    _Mode.ANNOUNCED: Engine._nothing,
+    _Mode.MESSAGE: Engine._message,
+    _Mode.REST: Engine._rest,
+    _Mode.LINE: Engine._line,
+    _Mode.SKIP_LITERAL: Engine._skip_literal,
+    _Mode.SKIP_LINE: Engine._skip_line,
+    _Mode.DEAD: Engine._nothing,
+}

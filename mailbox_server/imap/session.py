@@ -13,7 +13,7 @@ pulls the octets through session.literals.
 import enum
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from mailbox_server.auth.authenticator import Authenticator
 from mailbox_server.auth.outcomes import Granted
@@ -27,6 +27,8 @@ from mailbox_server.model.ids import ModSeq
 from mailbox_server.model.mailbox import Mailbox
 from mailbox_server.model.ports import Clock, Events
 from mailbox_server.store.ports import Listening, Store
+
+WELCOME_SECONDS: Final = 60.0
 
 
 class State(enum.Enum):
@@ -135,6 +137,7 @@ class Session:
     services, connection (the id in the log), peer and security say where we are; account and
     selected are set by login and SELECT.
 
+    has_said_its_name: ID was given and logged.
     wants_tls: shake hands after the tagged reply.  farewell: say BYE after the tagged reply.
     """
 
@@ -157,11 +160,13 @@ class Session:
         self.selected: SelectedView | None = None
         self.enabled: set[Extension] = set()
         self.failed_logins = 0
+        self.has_said_its_name = False
         self.wants_tls = False
         self.farewell: Outcome | None = None
         self._granted: Granted | None = None
         self._listening: Listening | None = None
         self._account_changed = False
+        self._looked_at = 0.0
         self._logged_out = False
 
     @property
@@ -212,16 +217,23 @@ class Session:
     def log_in(self, granted: Granted) -> None:
         """Who is there."""
         self._granted = granted
+        self._looked_at = self.services.clock.monotonic()
         self._listening = self.store.listen(granted.account.id, self._account_rang)
 
     def _account_rang(self, modseq: ModSeq) -> None:
         self._account_changed = True
 
     def is_still_welcome(self) -> bool:
-        """Whether the login would still be granted; looks only when the account changed."""
-        if self._granted is None or not self._account_changed:
+        """Whether the login would still be granted; cheap to ask every few seconds.
+
+        Looks when the account changed, and once a minute because a ring may be lost.
+        """
+        now = self.services.clock.monotonic()
+        is_due = self._account_changed or now - self._looked_at > WELCOME_SECONDS
+        if self._granted is None or not is_due:
             return True
         self._account_changed = False
+        self._looked_at = now
         return self.services.authenticator.stands(self._granted)
 
     async def close(self) -> None:

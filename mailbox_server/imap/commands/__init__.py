@@ -1,6 +1,5 @@
 """Every IMAP command, one row each: name, states, grammar, handler, RFC."""
 
-from collections.abc import Mapping
 from typing import Any, Final
 
 from mailbox_server.imap.command_row import (
@@ -9,6 +8,7 @@ from mailbox_server.imap.command_row import (
     BEFORE_LOGIN,
     WHEN_SELECTED,
     CommandRow,
+    CommandTable,
 )
 from mailbox_server.imap.commands.any_state import capability, identify, logout, noop
 from mailbox_server.imap.commands.authentication import authenticate, login, starttls
@@ -71,4 +71,4 @@ COMMANDS: Final[tuple[CommandRow[Any], ...]] = (
     CommandRow("UNSELECT", WHEN_SELECTED, parse_nothing, unselect, "RFC 3691 §2", Tells.NOTHING),
 )
 
-COMMAND_TABLE: Final[Mapping[str, CommandRow[Any]]] = {row.name: row for row in COMMANDS}
+COMMAND_TABLE: Final = CommandTable(COMMANDS)

@@ -30,14 +30,16 @@ async def logout(session: Session, arguments: None) -> Outcome:
 
 
 async def identify(session: Session, arguments: IdArguments) -> Outcome:
-    """Exchange names; the client's is for the log only (RFC 2971 §2)."""
+    """Exchange names; the client's first one is for the log only (RFC 2971 §2)."""
     given = dict(arguments.pairs)
-    session.services.events.info(
-        "imap.client",
-        connection=session.connection,
-        name=_loggable(given.get("name", "")),
-        version=_loggable(given.get("version", "")),
-    )
+    if given and not session.has_said_its_name:
+        session.has_said_its_name = True
+        session.services.events.info(
+            "imap.client",
+            connection=session.connection,
+            name=_loggable(given.get("name", "")),
+            version=_loggable(given.get("version", "")),
+        )
     session.respond(b'ID ("name" ' + string(PRODUCT) + b")")
     return ok("Pleased to meet you")
 

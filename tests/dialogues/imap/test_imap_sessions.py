@@ -3,6 +3,7 @@
 import asyncio
 import base64
 from collections.abc import AsyncIterator
+from datetime import timedelta
 
 import pytest
 import trustme
@@ -80,6 +81,16 @@ async def test_a_disabled_account_is_thrown_out(driver: MemoryDriver) -> None:
     driver.wires[1].conversation.tick()
     assert await said(driver, 1, b"\r\n") == b"* BYE The login is no longer valid\r\n"
     assert await driver.receive(1, wait=True) is Ending.CLOSED
+
+
+async def test_a_change_that_nobody_rang_for_is_found_within_a_minute(driver: MemoryDriver) -> None:
+    await driver.given("account ann")
+    await driver.connect(1)
+    session = driver.wires[1].conversation.session
+    account = session.account.id
+    await driver.world.store.write(lambda tx: tx.accounts.set_state(account, AccountState.DISABLED))
+    await driver.advance(timedelta(seconds=61))
+    assert await said(driver, 1, b"\r\n") == b"* BYE The login is no longer valid\r\n"
 
 
 async def test_condstore_is_enabled_by_what_needs_it(driver: MemoryDriver) -> None:

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pytest
 
-from mailbox_server.imap.command_row import ANY_STATE, CommandRow
+from mailbox_server.imap.command_row import ANY_STATE, CommandRow, CommandTable
 from mailbox_server.imap.conversation import Conversation, Progress
 from mailbox_server.imap.grammar.append import AppendArguments, parse_append
 from mailbox_server.imap.grammar.session_arguments import parse_nothing
@@ -105,7 +105,7 @@ class Stage:
         assert peer is not None
         self.conversation = Conversation(
             services,
-            self.rows,
+            CommandTable(self.rows.values()),
             self.wire,
             connection="c1",
             peer=peer,
