@@ -1,6 +1,6 @@
 """The tables of messages, their placements, and what hangs on a message.
 
-Layout, chosen by measuring (figures in store/messages.py): all that changes lies in
+Layout, chosen by measuring (figures in store.messages): all that changes lies in
 `placement`.  The keywords of a message stand on each of its live placements, the same on
 all, so that a selected view and its changes are one range of one index, and STORE touches
 one row.  `shared` tells which messages have more than one, so that only those are looked
