@@ -279,6 +279,8 @@ class SmtpConnection(SMTP):
         if context is None:
             return None
         raw = self._wire
+        # What still comes in plain text must not reach the engine (under uvloop it would).
+        raw.pause_reading()
         self._reads = True
         secured = await secure(raw, context, seconds=self._service.timeouts.handshake)
         if secured is None:

@@ -100,6 +100,7 @@ class MemoryWire:
 
     async def more(self, deadline: float, *, may_go: bool) -> Came:
         while True:
+            self.moved.clear()
             if self.has_come:
                 self.has_come = False
                 return Came.OCTETS
@@ -109,7 +110,6 @@ class MemoryWire:
                 return Came.END
             if self.now() >= deadline:
                 return Came.LATE
-            self.moved.clear()
             self.is_resting = True
             await self.moved.wait()
             self.is_resting = False
@@ -119,6 +119,7 @@ class MemoryWire:
         self.out += octets
 
     async def secure(self) -> TlsState | None:
+        self.moved.clear()
         self.is_resting = True
         await self.handshake.wait()
         self.is_resting = False
@@ -182,7 +183,7 @@ class MemoryDriver(Statements):
 
     async def start_tls(self, client: int) -> None:
         self.wires[client].handshake.set()
-        await asyncio.sleep(0)
+        self.wires[client].moved.set()
         await self._rest()
 
     async def hang_up(self, client: int) -> None:
@@ -199,11 +200,7 @@ class MemoryDriver(Statements):
 
     async def _rest(self) -> None:
         for client, wire in self.wires.items():
-            while not self.talks[client].done() and not (
-                wire.is_resting and not wire.moved.is_set()
-            ):
-                if wire.is_resting and not wire.handshake.is_set() and not wire.moved.is_set():
-                    break
+            while not self.talks[client].done() and (not wire.is_resting or wire.moved.is_set()):
                 await asyncio.sleep(0)
 
     async def close(self) -> None:
@@ -288,5 +285,3 @@ class SocketDriver(Statements):
             await self.clients.close()
         await self.house.tasks.drain(5)
         assert not self.house.task_faults
-
-

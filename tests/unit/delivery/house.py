@@ -68,7 +68,9 @@ class KeptEvents:
 class House:
     """example.org with ann; add what a test needs before asking for the receiver."""
 
-    def __init__(self, *, names: PeerNames | None = None, rules: RoutingRules | None = None) -> None:
+    def __init__(
+        self, *, names: PeerNames | None = None, rules: RoutingRules | None = None
+    ) -> None:
         self.clock = HandClock()
         self.entropy = CountingEntropy()
         self.events = KeptEvents()

@@ -24,9 +24,9 @@ LINE_ENDS: Final = (
 SMUGGLED: Final = b"MAIL FROM:<evil@example.net>\r\nRCPT TO:<ann@example.org>\r\nDATA\r\nX: y\r\n"
 
 
-def read(octets: bytes, *, size: int = 0, most: int = 10_000, line: int = 10_000) -> tuple[
-    bytes, Problem | None, bytes | None
-]:
+def read(
+    octets: bytes, *, size: int = 0, most: int = 10_000, line: int = 10_000
+) -> tuple[bytes, Problem | None, bytes | None]:
     """Feed a DataReader in pieces; the content, the problem, and what is left behind the end."""
     rules = ContentRules(most, line)
     reader = DataReader(rules)
