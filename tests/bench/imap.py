@@ -19,7 +19,7 @@ _MAILBOX: Final = "Bench"
 def login(side: Contestant) -> imaplib.IMAP4:
     """A logged-in client without TLS."""
     client = imaplib.IMAP4("127.0.0.1", side.imap)
-    client.login(side.login, f'"{side.password}"')
+    client.login(side.login, side.password)
     return client
 
 
