@@ -43,10 +43,11 @@ SELECT_PLACED: Final = (
 )
 _IN_RANGES: Final = Prepared(SELECT_PLACED.where(_IN_RANGE))
 _FIRST: Final = Prepared(SELECT_PLACED.limit(sa.bindparam("most")))
-_FIRST_DELETED: Final = Prepared(
-    SELECT_PLACED.where(placement.c.deleted == sa.literal_column("1")).limit(
-        sa.bindparam("most")
-    )
+_DELETED_UIDS: Final = Prepared(
+    sa.select(placement.c.uid)
+    .where(_MAILBOX, placement.c.deleted == sa.literal_column("1"), _LIVE)
+    .order_by(placement.c.uid)
+    .limit(sa.bindparam("most"))
 )
 _EXPUNGE: Final = Prepared(
     sa.update(placement)
@@ -134,7 +135,8 @@ def expunge_deleted(tx: SqlTx, mailbox: MailboxId, within: Sequence[int] | None)
     """Expunge placements flagged \\Deleted, at most STEP of them.  Raises MailboxMissing."""
     found = live_mailbox(tx, mailbox)
     if within is None:
-        rows = _FIRST_DELETED.rows(tx, mailbox=mailbox, most=STEP)
+        uids = [uid for (uid,) in _DELETED_UIDS.rows(tx, mailbox=mailbox, most=STEP)]
+        rows = live_rows(tx, mailbox, uids)
     else:
         rows = [row for row in live_rows(tx, mailbox, within) if row[3]][:STEP]
     return expunge_rows(tx, found, rows)

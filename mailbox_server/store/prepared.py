@@ -25,7 +25,7 @@ _DIALECTS: Final[Mapping[str, Dialect]] = {
 
 
 @lru_cache(maxsize=1_024)
-def _compiled(statement: sa.Executable, database: str) -> tuple[str, Parameters]:
+def compiled(statement: sa.Executable, database: str) -> tuple[str, Parameters]:
     """The text, and the values that stand in the statement itself."""
     assert isinstance(statement, sa.ClauseElement)
     compiled = statement.compile(
@@ -38,14 +38,14 @@ def _compiled(statement: sa.Executable, database: str) -> tuple[str, Parameters]
 class Prepared:
     """One statement with its bindparams."""
 
-    __slots__ = ("_statement",)
+    __slots__ = ("statement",)
 
     def __init__(self, statement: sa.Executable) -> None:
-        self._statement = statement
+        self.statement = statement
 
     def rows(self, tx: SqlTx, **values: Any) -> list[Any]:
         """All rows as tuples."""
-        text, fixed = _compiled(self._statement, tx.connection.dialect.name)
+        text, fixed = compiled(self.statement, tx.connection.dialect.name)
         cursor = tx.cursor()
         cursor.execute(text, {**fixed, **values} if fixed else values)
         rows = list(cursor.fetchall())
@@ -59,7 +59,7 @@ class Prepared:
 
     def run(self, tx: SqlTx, **values: Any) -> int:
         """Run it; how many rows it changed."""
-        text, fixed = _compiled(self._statement, tx.connection.dialect.name)
+        text, fixed = compiled(self.statement, tx.connection.dialect.name)
         cursor = tx.cursor()
         cursor.execute(text, {**fixed, **values} if fixed else values)
         count: int = cursor.rowcount
@@ -68,7 +68,7 @@ class Prepared:
 
     def run_each(self, tx: SqlTx, values: Sequence[Parameters]) -> int:
         """Run it once for each of values; how many rows were changed in all."""
-        text, fixed = _compiled(self._statement, tx.connection.dialect.name)
+        text, fixed = compiled(self.statement, tx.connection.dialect.name)
         cursor = tx.cursor()
         cursor.executemany(text, [{**fixed, **one} for one in values] if fixed else values)
         count: int = cursor.rowcount
@@ -77,7 +77,7 @@ class Prepared:
 
     def blocks(self, tx: SqlTx, most: int, **values: Any) -> Iterator[list[Any]]:
         """The rows in lists of at most so many, for answers too large to hold at once."""
-        text, fixed = _compiled(self._statement, tx.connection.dialect.name)
+        text, fixed = compiled(self.statement, tx.connection.dialect.name)
         cursor = tx.cursor()
         cursor.execute(text, {**fixed, **values} if fixed else values)
         try:
@@ -88,7 +88,7 @@ class Prepared:
 
     def rows_each(self, tx: SqlTx, values: Sequence[Parameters]) -> list[Any]:
         """All rows of running it for each of values, in that order."""
-        text, fixed = _compiled(self._statement, tx.connection.dialect.name)
+        text, fixed = compiled(self.statement, tx.connection.dialect.name)
         cursor = tx.cursor()
         rows: list[Any] = []
         for one in values:

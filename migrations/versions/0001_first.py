@@ -327,7 +327,7 @@ def upgrade() -> None:
     op.create_index(
         op.f("ix_placement_deleted"),
         "placement",
-        ["mailbox", "uid"],
+        ["mailbox", "deleted", "expunged_at", "uid"],
         sqlite_where=sa.text("deleted = 1 AND expunged_at IS NULL"),
         postgresql_where=sa.text("deleted = 1 AND expunged_at IS NULL"),
     )

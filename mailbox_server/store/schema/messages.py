@@ -98,9 +98,13 @@ placement = keyed_table(
 )
 sa.Index("ix_placement_mailbox_updated_at", placement.c.mailbox, placement.c.updated_at)
 _DELETED = sa.and_(placement.c.deleted == 1, placement.c.expunged_at.is_(None))
+# deleted and expunged_at are the same in all of it: as columns they make SQLite choose it
+# over the primary key, which would walk the whole mailbox.
 sa.Index(
     "ix_placement_deleted",
     placement.c.mailbox,
+    placement.c.deleted,
+    placement.c.expunged_at,
     placement.c.uid,
     sqlite_where=_DELETED,
     postgresql_where=_DELETED,

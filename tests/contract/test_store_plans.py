@@ -1,0 +1,56 @@
+"""Statements that must not slow down with the mailbox are answered from an index."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from mailbox_server.store import changes, expunges, flags, forgetting, mailboxes, message_rows
+from mailbox_server.store.ports import Column
+from mailbox_server.store.prepared import Prepared, compiled
+from tests.contract.workbench import Workbench
+
+PLANS = (
+    (changes._CHANGED, "ix_placement_mailbox_updated_at (mailbox=? AND updated_at>?"),
+    (changes._STAMP_AFTER, "ix_placement_mailbox_updated_at (mailbox=? AND updated_at>?"),
+    (changes._VIEW, "PRIMARY KEY (mailbox=?)"),
+    (changes._LOWEST_UID, "(message=?"),
+    (expunges._DELETED_UIDS, "COVERING INDEX ix_placement_deleted (mailbox=? AND deleted=?"),
+    (expunges._IN_RANGES, "PRIMARY KEY (mailbox=? AND uid>? AND uid<?)"),
+    (expunges._STILL_PLACED, "ix_placement_message (message=?)"),
+    (flags._FLAGS, "PRIMARY KEY (mailbox=? AND uid>? AND uid<?)"),
+    (flags._SET, "PRIMARY KEY (mailbox=? AND uid>? AND uid<?)"),
+    (flags._ELSEWHERE, "ix_placement_message (message=?)"),
+    (forgetting._FORGETTABLE, "ix_message_forgettable (destroyed_on"),
+    (forgetting._OLD_TOMBSTONES, "ix_placement_expunged_on (expunged_on"),
+    (mailboxes._FIND, "uq_mailbox_account_name (account=? AND name=?)"),
+    (mailboxes._BY_ROLE, "uq_mailbox_account_role (account=? AND role=?)"),
+    (mailboxes._BELOW, "uq_mailbox_account_name (account=? AND name>? AND name<?)"),
+    (message_rows._select((Column.SIZE, Column.ENVELOPE)), "uid>? AND uid<?)"),
+)
+
+
+@pytest.mark.parametrize(("statement", "index"), PLANS)
+def test_it_is_answered_from_an_index(
+    tmp_path: Path, statement: Prepared, index: str
+) -> None:
+    bench = Workbench(None, tmp_path)
+    account = bench.open_account()
+    for _ in range(30):
+        bench.deliver(account)
+    text, fixed = compiled(statement.statement, "sqlite")
+    values = dict.fromkeys(_names(text), 1) | dict(fixed)
+
+    def explain(tx: object) -> list[str]:
+        cursor = bench.sql.cursor()
+        cursor.execute(f"EXPLAIN QUERY PLAN {text}", values)
+        return [row[3] for row in cursor.fetchall()]
+
+    plan = bench.read(explain)
+    bench.close()
+    assert any(index in step for step in plan), plan
+    assert not any(step.startswith("SCAN") for step in plan), plan
+
+
+def _names(text: str) -> list[str]:
+    return re.findall(r":(\w+)", text)
