@@ -184,6 +184,8 @@ class ImapFactory(Factory):
 
 
 def _ip(address: IAddress | None) -> IpAddress:
-    if isinstance(address, IPv4Address | IPv6Address):
-        return ipaddress.ip_address(address.host.partition("%")[0])
-    return _LOCAL
+    """The client's address; an IPv4 address in IPv6 clothes is told as what it is."""
+    if not isinstance(address, IPv4Address | IPv6Address):
+        return _LOCAL
+    ip = ipaddress.ip_address(address.host.partition("%")[0])
+    return ip.ipv4_mapped or ip if isinstance(ip, ipaddress.IPv6Address) else ip

@@ -4,13 +4,17 @@ import asyncio
 import base64
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from typing import cast
 
 import pytest
 import trustme
 from scramp import ScramClient
 
+from mailbox_server.auth.authenticator import Authenticator
+from mailbox_server.auth.outcomes import Outcome, TemporaryTrouble, Throttled, Visitor
 from mailbox_server.imap.session import Extension
 from mailbox_server.model.account import AccountState
+from mailbox_server.model.ports import SystemEntropy
 from mailbox_server.store.ports import WriteTx
 from tests.dialogues.imap.memory_driver import MemoryDriver
 from tests.dialogues.imap.socket_driver import SocketDriver
@@ -60,6 +64,32 @@ async def test_scram_to_its_end(driver: MemoryDriver, password: str) -> None:
     client.set_server_final(base64.b64decode(final).decode())
     await driver.send(1, b"\r\n")
     assert b"a OK [CAPABILITY " in await said(driver, 1, b"\r\n")
+
+
+class Refusing:
+    """Stands for an authenticator that does not even look."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        self.outcome = outcome
+        self.entropy = SystemEntropy()
+
+    async def authenticate(
+        self, visitor: Visitor, login: str, password: str, authzid: str = ""
+    ) -> Outcome:
+        return self.outcome
+
+
+@pytest.mark.parametrize("outcome", [Throttled(30.0), TemporaryTrouble()])
+async def test_trouble_is_not_a_wrong_password(driver: MemoryDriver, outcome: Outcome) -> None:
+    await driver.given("account ann")
+    await driver.given("clients log in themselves")
+    driver.world.authenticator = cast(Authenticator, Refusing(outcome))
+    await driver.connect(1)
+    for _ in range(4):
+        await driver.send(1, b"a LOGIN ann secret\r\n")
+        assert b"a NO [UNAVAILABLE] " in await said(driver, 1, b"a NO")
+        await driver.send(1, b"b AUTHENTICATE PLAIN AGFubgBzZWNyZXQ=\r\n")
+        assert b"b NO [UNAVAILABLE] " in await said(driver, 1, b"b NO")
 
 
 async def test_a_disabled_account_is_thrown_out(driver: MemoryDriver) -> None:

@@ -1,0 +1,1 @@
+"""Unit tests of IMAP commands, a file for each module."""
