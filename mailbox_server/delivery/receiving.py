@@ -61,7 +61,7 @@ _INLINE_OCTETS: Final = 64 * 1024
 class PeerNames(Protocol):
     """Names of addresses (dns.Resolver)."""
 
-    async def verified_name(self, ip: IpAddress) -> str | None:
+    async def verified_name(self, ip: IpAddress) -> Domain | None:
         """The name whose address is ip again, or None."""
 
 
@@ -166,7 +166,8 @@ class Arrival:
 
     async def _find_name(self, names: PeerNames, ip: IpAddress) -> str | None:
         try:
-            return await names.verified_name(ip)
+            name = await names.verified_name(ip)
+            return None if name is None else name.ascii
         except Exception as error:  # a name is an ornament; mail does not depend on it
             self._receiver.events.fault("receive.peer_name", error, peer=str(ip))
             return None
