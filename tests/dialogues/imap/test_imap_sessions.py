@@ -14,8 +14,9 @@ from mailbox_server.auth.authenticator import Authenticator
 from mailbox_server.auth.outcomes import Outcome, TemporaryTrouble, Throttled, Visitor
 from mailbox_server.imap.session import Extension
 from mailbox_server.model.account import AccountState
+from mailbox_server.model.keywords import DELETED
 from mailbox_server.model.ports import SystemEntropy
-from mailbox_server.store.ports import WriteTx
+from mailbox_server.store.ports import Edit, FlagChange, WriteTx
 from tests.dialogues.imap.memory_driver import MemoryDriver
 from tests.dialogues.imap.socket_driver import SocketDriver
 from tests.dialogues.imap.world import PASSWORD, World
@@ -136,6 +137,39 @@ async def test_condstore_is_enabled_by_what_needs_it(driver: MemoryDriver) -> No
         assert session.enabled == {Extension.CONDSTORE}
     await driver.send(3, b"b SELECT INBOX\r\n")
     await said(driver, 3, b"b OK")
+
+
+@pytest.mark.parametrize(("command", "left"), [(b"SELECT", 1), (b"EXAMINE", 3)])
+async def test_close_expunges_what_is_deleted(
+    driver: MemoryDriver, command: bytes, left: int
+) -> None:
+    await driver.given("account ann with INBOX of 3 messages")
+    await driver.connect(1)
+    account = driver.wires[1].conversation.session.account.id
+
+    def mark(tx: WriteTx) -> None:
+        inbox = tx.mailboxes.find(account, "INBOX")
+        assert inbox is not None
+        tx.messages.change_flags(inbox.id, [1, 3], FlagChange(Edit.ADD, frozenset({DELETED})))
+
+    await driver.world.store.write(mark)
+    await driver.send(1, b"a " + command + b" INBOX\r\nb CLOSE\r\nc STATUS INBOX (MESSAGES)\r\n")
+    came = await said(driver, 1, b"c OK")
+    assert b"EXPUNGE" not in came
+    assert b'* STATUS "INBOX" (MESSAGES %d)' % left in came
+
+
+async def test_plaintext_behind_starttls_does_not_reach_the_other_side(
+    sockets: SocketDriver,
+) -> None:
+    await sockets.given("account ann")
+    await sockets.given("clients come in plain text")
+    await sockets.connect(1)
+    await said(sockets, 1, b"\r\n")
+    await sockets.send(1, b"a STARTTLS\r\nb LOGIN ann secret\r\n")
+    await said(sockets, 1, b"a OK")
+    with pytest.raises(OSError):
+        await sockets.start_tls(1)
 
 
 async def test_shutdown_over_sockets(sockets: SocketDriver) -> None:

@@ -225,6 +225,13 @@ def test_an_overlong_line_may_announce_a_literal() -> None:
     assert tags(found) == [b"a", b"c"]
 
 
+def test_literals_of_one_command_are_counted_together() -> None:
+    half = b"{600000+}\r\n" + b"x" * 600_000
+    found = events(engine(), b"a RENAME " + half + b" " + half + b"\r\nb NOOP\r\n")
+    assert isinstance(found[0], Malformed) and found[0].outcome.code == b"TOOBIG"
+    assert tags(found) == [b"a", b"b"]
+
+
 def test_number_of_literals_is_bounded() -> None:
     made = engine()
     found = events(made, b"a ID (" + b"{0+}\r\n " * 300 + b")\r\nb NOOP\r\n")
