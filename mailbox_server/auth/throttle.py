@@ -130,6 +130,7 @@ class Throttle:
 
     def enter(self, ip: IpAddress, login_key: str) -> Charge:
         """Ask for an attempt at login_key from ip; charges it where the gate is not SHUT."""
+        ip = _plain(ip)
         narrow, wide = _networks(ip)
         if self._is_known(login_key, narrow):
             return self._charge(Gate.SHUT, ((self._familiar, (login_key, narrow)),))
@@ -153,7 +154,7 @@ class Throttle:
     def succeeded(self, charge: Charge, ip: IpAddress, login_key: str) -> None:
         """The login was right: give the charge back and remember the network."""
         charge.give_back()
-        key = (login_key, _networks(ip)[0])
+        key = (login_key, _networks(_plain(ip))[0])
         self._known.pop(key, None)
         self._known[key] = self._clock.monotonic()
         if len(self._known) > self._settings.entries:
@@ -175,9 +176,12 @@ class Throttle:
 
 
 def _networks(ip: IpAddress) -> tuple[IpNetwork, IpNetwork]:
-    """The narrow and the wide network of an address; a mapped IPv4 address is IPv4."""
-    if ip.version == 6 and ip.ipv4_mapped is not None:
-        ip = ip.ipv4_mapped
+    """The narrow and the wide network of an address."""
     bits = (32, 24) if ip.version == 4 else (64, 48)
     narrow, wide = (ipaddress.ip_network((ip, prefix), strict=False) for prefix in bits)
     return narrow, wide
+
+
+def _plain(ip: IpAddress) -> IpAddress:
+    """A mapped IPv4 address as the IPv4 address that it is."""
+    return ip.ipv4_mapped or ip if ip.version == 6 else ip

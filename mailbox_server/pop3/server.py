@@ -214,9 +214,9 @@ class Pop3Protocol(Protocol):
 
     def _arm(self) -> None:
         loop = asyncio.get_running_loop()
-        # Logging in may bring the end nearer, so never sleep past either span.
+        # Logging in may bring the end nearer, so never sleep past any of the spans.
         limits = self._limits
-        wait = min(self._due_at() - loop.time(), limits.idle_seconds, limits.login_seconds)
+        wait = min(self._due_at() - loop.time(), limits.idle_seconds, limits.valid_seconds)
         self._timer = loop.call_later(max(wait, 0.02), self._check_time)
 
     def _due_at(self) -> float:
@@ -226,12 +226,13 @@ class Pop3Protocol(Protocol):
 
     def _check_time(self) -> None:
         """Close an idle connection without a word and without UPDATE (RFC 1939 §3)."""
+        self._session.check_login()
         if self._is_busy or asyncio.get_running_loop().time() < self._due_at():
             self._arm()
         else:
             self._session.ended()
             self._transport.loseConnection()
-            self._news.set()
+        self._news.set()
 
 
 class Pop3Factory(Factory):
@@ -273,5 +274,7 @@ class Pop3Factory(Factory):
 
 def _ip(address: IAddress | None) -> IpAddress:
     if isinstance(address, IPv4Address | IPv6Address):
-        return ipaddress.ip_address(address.host.partition("%")[0])
+        ip = ipaddress.ip_address(address.host.partition("%")[0])
+        # A socket of both families shows an IPv4 peer as a mapped address.
+        return ip.ipv4_mapped or ip if ip.version == 6 else ip
     return _LOCAL

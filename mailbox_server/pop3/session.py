@@ -7,7 +7,6 @@ response has begun, for a multi-line response has no way to say that it broke.
 """
 
 from dataclasses import dataclass
-from typing import Final
 
 from mailbox_server.auth import exchange as sasl
 from mailbox_server.auth.authenticator import Authenticator
@@ -49,10 +48,7 @@ from mailbox_server.pop3.retrieval import Letter, Retrieval
 from mailbox_server.pop3.sending import send_letter, send_listing, send_top, short_listing
 from mailbox_server.pop3.settings import EightBit, Pop3Settings, SecondSession
 from mailbox_server.pop3.update import update
-from mailbox_server.store.ports import Listening, Store
-
-# A stop-gap against asking the store at each delivery while a password change is awaited.
-_VALIDITY_SECONDS: Final = 1.0
+from mailbox_server.store.ports import Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +69,6 @@ class _Opened:
     granted: Granted
     maildrop: Maildrop
     retrieval: Retrieval
-    listening: Listening
     has_lock: bool
 
 
@@ -99,7 +94,6 @@ class Session:
         self._bad_commands = 0
         self._is_busy = False
         self._is_answering = False
-        self._is_rung = False
         self._validated = services.clock.monotonic()
         self.is_over = False
 
@@ -124,7 +118,7 @@ class Session:
         """
         self._is_busy, self._is_answering = True, False
         try:
-            if self._opened is not None and not self._still_valid():
+            if not self._still_valid():
                 self._end(replies.NO_LONGER_VALID)
             elif self._exchange is not None:
                 await self._respond(self._exchange, event)
@@ -145,14 +139,17 @@ class Session:
         """The connection is over: nothing is removed, what was held is given back."""
         self.is_over = True
         opened, self._opened = self._opened, None
-        if opened is not None:
-            opened.listening.close()
-            if opened.has_lock:
-                self._services.locks.release(opened.granted.account.id)
+        if opened is not None and opened.has_lock:
+            self._services.locks.release(opened.granted.account.id)
 
     def shut_down(self) -> None:
         """Say goodbye between two commands; nothing is removed."""
         self._end(replies.SHUTTING_DOWN)
+
+    def check_login(self) -> None:
+        """End a session that is idle between two commands and whose login no longer stands."""
+        if not self._is_busy and not self.is_over and not self._still_valid():
+            self._end(replies.NO_LONGER_VALID)
 
     def secured(self) -> None:
         """TLS is up: what was said before it is forgotten, but for failures (RFC 2595 §4)."""
@@ -336,16 +333,15 @@ class Session:
         if has_lock and not self._services.locks.take(account.id):
             self._write(replies.IN_USE)
             return
-        listening = store.listen(account.id, lambda modseq: self._ring())
         try:
             maildrop = await open_maildrop(store, account)
         except BaseException:
-            listening.close()
             if has_lock:
                 self._services.locks.release(account.id)
             raise
         retrieval = Retrieval(store, maildrop, self._settings.limits)
-        self._opened = _Opened(granted, maildrop, retrieval, listening, has_lock)
+        self._validated = self._services.clock.monotonic()
+        self._opened = _Opened(granted, maildrop, retrieval, has_lock)
         self._write(replies.ok(f"maildrop has {maildrop.count} messages"))
 
     # TRANSACTION
@@ -354,20 +350,13 @@ class Session:
         assert self._opened is not None
         return self._opened
 
-    def _ring(self) -> None:
-        """The account changed; a session whose password was changed ends within seconds."""
-        self._is_rung = True
-        now = self._services.clock.monotonic()
-        idle = not self._is_busy and self._opened is not None and not self.is_over
-        if idle and now - self._validated >= _VALIDITY_SECONDS and not self._still_valid():
-            self._end(replies.NO_LONGER_VALID)
-
     def _still_valid(self) -> bool:
-        if not self._is_rung:
+        """Whether the login stands; asked again at most every few seconds (reliability A8)."""
+        now = self._services.clock.monotonic()
+        if self._opened is None or now - self._validated < self._settings.limits.valid_seconds:
             return True
-        self._is_rung = False
-        self._validated = self._services.clock.monotonic()
-        return self._services.authenticator.stands(self._drop().granted)
+        self._validated = now
+        return self._services.authenticator.stands(self._opened.granted)
 
     async def _list_all(self, verb: Verb, maildrop: Maildrop) -> None:
         remaining = maildrop.remaining()

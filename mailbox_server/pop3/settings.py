@@ -50,6 +50,7 @@ class Pop3Limits:
     prefetch_octets, prefetch_messages: read ahead while a client retrieves one message
         after the other.
     idle_seconds: autologout, 600 or more (RFC 1939 §3); login_seconds: to log in within.
+    valid_seconds: how long after a password change or revocation a session may go on.
     failed_logins, bad_commands: before the connection is closed.
     """
 
@@ -60,6 +61,7 @@ class Pop3Limits:
     prefetch_messages: int = 32
     idle_seconds: float = 600.0
     login_seconds: float = 180.0
+    valid_seconds: float = 5.0
     failed_logins: int = 3
     bad_commands: int = 20
 

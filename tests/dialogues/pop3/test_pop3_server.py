@@ -72,10 +72,11 @@ async def connect(server: ServedWorld) -> Line:
     return line
 
 
-async def gone(world: World) -> None:
+async def gone(server: ServedWorld) -> None:
     """Wait until the server has let go of every session."""
+    assert server.factory is not None
     async with asyncio.timeout(PATIENCE):
-        while world.house.store.listeners:  # noqa: ASYNC110 - nothing signals it
+        while server.factory.protocols or len(server.tasks):  # noqa: ASYNC110 - nothing signals it
             await asyncio.sleep(0.01)
 
 
@@ -155,7 +156,7 @@ async def test_an_idle_session_ends_without_a_word_and_removes_nothing(
     await line.say(b"DELE 1\r\n")
     assert (await line.line()).startswith(b"+OK")
     assert await line.rest() == b""
-    await gone(world)
+    await gone(server)
     assert len(world.house.store.uids_in(world.accounts["ann"])) == 2
 
 
@@ -196,7 +197,7 @@ async def test_a_client_that_does_not_read_holds_little_and_reads_nothing_ahead(
     assert world.house.store.content_reads < 60
     assert protocol._transport._raw.get_write_buffer_size() < 600_000
     line.writer.transport.abort()
-    await gone(world)
+    await gone(server)
     assert protocol not in server.factory.protocols
 
 
@@ -257,7 +258,7 @@ async def test_a_half_closed_line_without_quit_removes_nothing(
     await line.say(LOGIN + b"DELE 1\r\nDELE 2\r\nSTA")
     line.writer.write_eof()
     assert (await line.rest()).endswith(b"+OK message 2 deleted\r\n")
-    await gone(world)
+    await gone(server)
     assert len(world.house.store.uids_in(world.accounts["ann"])) == 2
 
 
@@ -281,7 +282,7 @@ async def test_a_line_lost_during_quit_does_not_stop_the_removal(
     line.writer.transport.abort()
     await asyncio.sleep(0.05)
     go_on.set()
-    await gone(world)
+    await gone(server)
     assert len(world.house.store.uids_in(world.accounts["ann"])) == 1
 
 
@@ -315,6 +316,7 @@ async def test_shutting_down_says_goodbye_to_the_idle_and_lets_the_busy_finish(
 async def test_a_disabled_account_ends_an_open_idle_connection(
     world: World, server: ServedWorld
 ) -> None:
+    world.settings = replace(world.settings, limits=Pop3Limits(valid_seconds=0.05))
     line = await connect(server)
     await line.log_in()
     world.house.clock.seconds += 2

@@ -332,7 +332,3 @@ class MemoryStore:
         entry = (account, ring)
         self._rings.append(entry)
         return SimpleNamespace(close=lambda: entry in self._rings and self._rings.remove(entry))
-
-    @property
-    def listeners(self) -> int:
-        return len(self._rings)

@@ -74,6 +74,8 @@ def test_a_mapped_address_is_its_ipv4_address(clock: HandClock) -> None:
     throttle = Throttle(clock, ThrottleSettings())
     assert spend(throttle, "::ffff:192.0.2.1", ANN) == 10
     assert throttle.enter(ip("192.0.2.1"), ANN).gate is Gate.SHUT
+    for n in range(100):
+        assert throttle.enter(ip("::ffff:127.0.0.1"), f"user{n}@x.example").gate is Gate.OPEN
 
 
 def test_spraying_one_account_from_everywhere_shuts_only_strangers_out(clock: HandClock) -> None:
