@@ -11,6 +11,8 @@ from typing import Final
 
 from mailbox_server.model.ports import Events
 from mailbox_server.store.dialect import sqlite
+from mailbox_server.store.dialect.trouble import Trouble, trouble_of
+from mailbox_server.store.disk import DiskReserve
 
 _FIRST_GUESS: Final = 1.5
 """Frames a changed row, before the first checkpoint says better."""
@@ -20,14 +22,22 @@ class WriteAheadLog:
     """The log of the writer's connection; all times between two transactions."""
 
     def __init__(
-        self, connection: sqlite3.Connection, control: sqlite3.Cursor, bound: int, events: Events
+        self,
+        connection: sqlite3.Connection,
+        control: sqlite3.Cursor,
+        bound: int,
+        reserve: DiskReserve,
+        events: Events,
     ) -> None:
         self._connection = connection
         self._control = control
+        self._reserve = reserve
         page: int = control.execute("PRAGMA page_size").fetchone()[0]
         self._bound = max(bound // page, 16)
         self._events = events
         self._ratio = _FIRST_GUESS
+        self._gives_back = False
+        self._tried = connection.total_changes
         self._kept_back = 0
         self._worth_from = self._bound // 4
         self._full_from = self._bound
@@ -41,7 +51,12 @@ class WriteAheadLog:
 
     @property
     def is_worth_folding(self) -> bool:
-        """Whether an idle writer should make a checkpoint."""
+        """Whether an idle writer should make a checkpoint.
+
+        On a full disk always: it gives room back to the file system.
+        """
+        if self._reserve.is_open:
+            return self._gives_back or self._connection.total_changes != self._tried
         return self.frames >= self._worth_from
 
     @property
@@ -50,10 +65,25 @@ class WriteAheadLog:
         return self.frames >= self._full_from
 
     def fold(self) -> None:
-        """Make a checkpoint; database errors leave, and the log keeps all that counts."""
+        """Make a checkpoint; database errors leave, and the log keeps all that counts.
+
+        A disk too full for it gives up the reserve; while that is given up, the database
+        shrinks a step at each call.
+        """
+        self._tried = self._connection.total_changes
+        self._gives_back = False
+        if self._reserve.is_open:
+            self._gives_back = sqlite.give_back(self._control, self._bound // 8)
         rows = self._connection.total_changes - self._changes
         before = self._kept_back
-        frames, done = sqlite.checkpoint(self._control)
+        # Should it fail, it is not worth trying after every commit.
+        self._worth_from = self._full_from = self.frames + self._bound // 4
+        try:
+            frames, done = sqlite.checkpoint(self._control)
+        except sqlite3.OperationalError as error:
+            if trouble_of(error) is not Trouble.FULL or not self._reserve.open():
+                raise
+            frames, done = sqlite.checkpoint(self._control)
         self._changes = self._connection.total_changes
         self._kept_back = 0 if done == frames else frames
         # What a reader holds back now is not worth asking for after every commit.

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from mailbox_server.model.errors import StoreUnavailable, SyncFailed, TooBusy
+from mailbox_server.model.errors import DiskLow, StoreUnavailable, SyncFailed, TooBusy
 from mailbox_server.model.ids import AccountId, ModSeq
 from mailbox_server.model.ports import Clock, Entropy, Events
 from mailbox_server.store import migration
@@ -63,7 +63,7 @@ class SqliteStore:
         self._driver = sqlite.connect_writer(path, settings)
         self._connection = sqlite.engine_over(self._driver).connect()
         control = self._driver.control()
-        log = WriteAheadLog(self._driver, control, settings.log_octets, events)
+        log = WriteAheadLog(self._driver, control, settings.log_octets, self._reserve, events)
         log.fold()
         self._driver.guarded = True
         tx = SqlTx(self._connection)
@@ -102,6 +102,7 @@ class SqliteStore:
             events=events,
             on_sync_failed=self._sync_failed,
         )
+        self._retaking: asyncio.Future[bool] | None = None
         self._meter = RoomMeter(
             data,
             settings.low_room_octets,
@@ -164,7 +165,11 @@ class SqliteStore:
         was reached), SyncFailed, TooBusy and DiskLow; what work raises rolls back and
         passes unchanged.
         """
-        value: T = await self._writer.submit(work)
+        try:
+            value: T = await self._writer.submit(work)
+        except DiskLow:
+            self._meter.forget()
+            raise
         return value
 
     def glance(self, work: Callable[[ReadTx], T]) -> T:
@@ -223,8 +228,8 @@ class SqliteStore:
         self._writer.die(error)
 
     def _want_reserve(self) -> None:
-        if not self._closed:
-            self._file_workers.run(self._reserve.take)
+        if not self._closed and (self._retaking is None or self._retaking.done()):
+            self._retaking = self._file_workers.run(self._reserve.take)
 
     def _end(self) -> None:
         self._file_workers.close()

@@ -97,14 +97,7 @@ class Writer:
 
     def _take(self) -> tuple[list[Member], bool]:
         queue = self._queue
-        try:
-            if self._log.is_worth_folding and self._dead is None:
-                first = queue.get(timeout=_IDLE_AFTER)
-            else:
-                first = queue.get()
-        except Empty:
-            self._fold()
-            first = queue.get()
+        first = self._next()
         if first is None:
             return [], True
         members = [first]
@@ -117,6 +110,14 @@ class Writer:
         except Empty:
             pass
         return members, False
+
+    def _next(self) -> Member | None:
+        while self._dead is None and self._log.is_worth_folding:
+            try:
+                return self._queue.get(timeout=_IDLE_AFTER)
+            except Empty:
+                self._fold()
+        return self._queue.get()
 
     def _commit(self, members: list[Member]) -> None:
         died: SyncFailed | None = None

@@ -4,6 +4,7 @@
 # ruff: noqa: ASYNC240
 
 import asyncio
+import sqlite3
 import stat
 import threading
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from mailbox_server.model.account import Account
 from mailbox_server.model.address import Address, Domain
 from mailbox_server.model.errors import (
     AccountMissing,
+    DiskLow,
     DomainExists,
     StoreLocked,
     StoreUnavailable,
@@ -25,6 +27,7 @@ from mailbox_server.model.errors import (
 )
 from mailbox_server.model.ids import AccountId, ModSeq
 from mailbox_server.store import checkpoint
+from mailbox_server.store.dialect import sqlite
 from mailbox_server.store.door import SqliteStore
 from mailbox_server.store.ports import ReadTx, Room, WriteTx
 from mailbox_server.store.repositories import Repositories
@@ -429,8 +432,61 @@ async def test_an_open_reserve_is_low_room_until_it_stands_again(
     assert store._reserve.open()
     assert not (data / "reserve").exists()
     assert store.room() is Room.LOW
-    await store.on_files(lambda: None)
-    await store.on_files(lambda: None)
+    assert store._retaking is not None
+    assert await store._retaking
     clock.turn(seconds=2)
     assert store.room() is Room.AMPLE
     assert (data / "reserve").exists()
+
+
+async def test_with_the_reserve_open_only_what_frees_room_is_written_and_the_file_shrinks(
+    open_store: OpenStore, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shrunk = threading.Event()
+    fold = checkpoint.WriteAheadLog.fold
+
+    def watched(log: checkpoint.WriteAheadLog) -> None:
+        fold(log)
+        if not log.is_worth_folding:
+            shrunk.set()
+
+    store = await open_store(
+        StoreSettings(low_room_octets=0, reserve_octets=65536, log_octets=1024 * 1024)
+    )
+    await store.write(insert(3_000_000))
+    assert store._reserve.open()
+    with pytest.raises(DiskLow):
+        await store.write(insert(10))
+
+    def free(tx: Any) -> None:
+        tx.sql.frees()
+        tx.sql.cursor().execute("DELETE FROM content_chunk")
+
+    await store.write(free)
+    # The writer shrinks it a step at a time whenever it is idle.
+    monkeypatch.setattr(checkpoint.WriteAheadLog, "fold", watched)
+    assert await asyncio.to_thread(shrunk.wait, 30)
+    assert store._glancing.free_octets() == 0
+    await store.close()
+    assert (data / "mail.sqlite3").stat().st_size < 1_000_000
+    again = await open_store()
+    await again.write(insert(10))
+
+
+async def test_a_checkpoint_without_room_opens_the_reserve(
+    store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tries: list[bool] = []
+    real = sqlite.checkpoint
+
+    def full_at_first(control: sqlite3.Cursor) -> tuple[int, int]:
+        tries.append(store._reserve.is_open)
+        if len(tries) == 1:
+            error = sqlite3.OperationalError("injected")
+            error.sqlite_errorcode = sqlite3.SQLITE_FULL
+            raise error
+        return real(control)
+
+    monkeypatch.setattr(sqlite, "checkpoint", full_at_first)
+    await asyncio.to_thread(store._writer._log.fold)
+    assert tries == [False, True]
