@@ -195,6 +195,24 @@ async def test_other_sessions_are_let_in_between_commands(stage: Stage) -> None:
     assert turns >= 100
 
 
+async def test_other_sessions_are_let_in_during_a_long_answer(stage: Stage) -> None:
+    async def big(session: Session, arguments: None) -> Outcome:
+        for _ in range(100):
+            await session.send(b"* x\r\n" * 10_000)
+        return ok("big")
+
+    stage.row("BIG", big)
+    stage.begin()
+    await settle()
+    stage.conversation.received(b"a BIG\r\n")
+    stage.conversation.hung_up()
+    turns = 0
+    while not stage.run.done():  # noqa: ASYNC110
+        await asyncio.sleep(0)
+        turns += 1
+    assert turns >= 100
+
+
 async def test_the_unforeseen_is_a_server_bug_without_text(stage: Stage) -> None:
     async def bomb(session: Session, arguments: None) -> Outcome:
         raise ValueError("secret text")
