@@ -1,0 +1,103 @@
+"""The store's contract: what every room may ask of it, in the words of the domain.
+
+`await store.read(work)` and `await store.write(work)` run work, a plain synchronous
+function of a transaction, on a database thread.  work never waits, touches nothing but its
+transaction, may be run again from its start, and returns values.  A write is answered
+after its commit has reached the disk; every account it touched took exactly one new modseq
+in it and the doorbell has been rung.
+
+Repositories raise the errors of model.errors; an id is always checked against its account
+where one is given.
+"""
+
+from mailbox_server.store.ports.contents import (
+    ContentReader,
+    ContentWriter,
+    PassportReader,
+    PassportWriter,
+    Receipt,
+    ReceiptReader,
+    ReceiptWriter,
+    StagedContent,
+    Staging,
+)
+from mailbox_server.store.ports.door import (
+    Listening,
+    ReadTx,
+    Room,
+    Store,
+    WriteTx,
+)
+from mailbox_server.store.ports.mailboxes import (
+    MailboxReader,
+    MailboxWriter,
+)
+from mailbox_server.store.ports.messages import (
+    ChangedPlacement,
+    Changes,
+    Column,
+    Copied,
+    Edit,
+    FlagChange,
+    FlagOutcome,
+    MessageFacts,
+    MessageReader,
+    MessageWriter,
+    NewMessage,
+    QuotaRule,
+    TextCriterion,
+    TextScope,
+    ViewRows,
+)
+from mailbox_server.store.ports.owners import (
+    AccountReader,
+    AccountWriter,
+    AliasReader,
+    AliasWriter,
+    DomainReader,
+    DomainWriter,
+    TokenReader,
+    TokenWriter,
+)
+
+__all__ = [
+    "AccountReader",
+    "AccountWriter",
+    "AliasReader",
+    "AliasWriter",
+    "ChangedPlacement",
+    "Changes",
+    "Column",
+    "ContentReader",
+    "ContentWriter",
+    "Copied",
+    "DomainReader",
+    "DomainWriter",
+    "Edit",
+    "FlagChange",
+    "FlagOutcome",
+    "Listening",
+    "MailboxReader",
+    "MailboxWriter",
+    "MessageFacts",
+    "MessageReader",
+    "MessageWriter",
+    "NewMessage",
+    "PassportReader",
+    "PassportWriter",
+    "QuotaRule",
+    "ReadTx",
+    "Receipt",
+    "ReceiptReader",
+    "ReceiptWriter",
+    "Room",
+    "StagedContent",
+    "Staging",
+    "Store",
+    "TextCriterion",
+    "TextScope",
+    "TokenReader",
+    "TokenWriter",
+    "ViewRows",
+    "WriteTx",
+]

@@ -1,0 +1,128 @@
+"""The door of the store: reads, writes, staging, the doorbell."""
+
+from collections.abc import Callable
+from enum import Enum
+from typing import Protocol, TypeVar
+
+from mailbox_server.model.ids import (
+    AccountId,
+    ModSeq,
+)
+from mailbox_server.store.ports.contents import (
+    ContentReader,
+    ContentWriter,
+    PassportReader,
+    PassportWriter,
+    ReceiptReader,
+    ReceiptWriter,
+    Staging,
+)
+from mailbox_server.store.ports.mailboxes import (
+    MailboxReader,
+    MailboxWriter,
+)
+from mailbox_server.store.ports.messages import (
+    MessageReader,
+    MessageWriter,
+)
+from mailbox_server.store.ports.owners import (
+    AccountReader,
+    AccountWriter,
+    AliasReader,
+    AliasWriter,
+    DomainReader,
+    DomainWriter,
+    TokenReader,
+    TokenWriter,
+)
+
+T = TypeVar("T")
+
+
+class ReadTx(Protocol):
+    """One snapshot."""
+
+    @property
+    def domains(self) -> DomainReader: ...
+    @property
+    def accounts(self) -> AccountReader: ...
+    @property
+    def aliases(self) -> AliasReader: ...
+    @property
+    def tokens(self) -> TokenReader: ...
+    @property
+    def mailboxes(self) -> MailboxReader: ...
+    @property
+    def messages(self) -> MessageReader: ...
+    @property
+    def contents(self) -> ContentReader: ...
+    @property
+    def passports(self) -> PassportReader: ...
+    @property
+    def receipts(self) -> ReceiptReader: ...
+
+
+class WriteTx(Protocol):
+    """One write; whatever work raises rolls all of it back."""
+
+    @property
+    def domains(self) -> DomainWriter: ...
+    @property
+    def accounts(self) -> AccountWriter: ...
+    @property
+    def aliases(self) -> AliasWriter: ...
+    @property
+    def tokens(self) -> TokenWriter: ...
+    @property
+    def mailboxes(self) -> MailboxWriter: ...
+    @property
+    def messages(self) -> MessageWriter: ...
+    @property
+    def contents(self) -> ContentWriter: ...
+    @property
+    def passports(self) -> PassportWriter: ...
+    @property
+    def receipts(self) -> ReceiptWriter: ...
+
+
+class Listening(Protocol):
+    """One listener at the doorbell."""
+
+    def close(self) -> None:
+        """Stop; silent the second time."""
+
+
+class Room(Enum):
+    """How much can still be stored."""
+
+    AMPLE = "ample"
+    LOW = "low"
+
+
+class Store(Protocol):
+    """The door (store.door.SqliteStore is the embedded one)."""
+
+    async def read(self, work: Callable[[ReadTx], T]) -> T:
+        """Run work on a snapshot.  Raises StoreUnavailable; what work raises passes."""
+
+    async def write(self, work: Callable[[WriteTx], T]) -> T:
+        """Run work; return after the commit is on the disk.
+
+        Cancelling the caller does not cancel the write.  Raises StoreUnavailable (no commit
+        was reached) and DiskLow; what work raises rolls back and passes unchanged.
+        """
+
+    def glance(self, work: Callable[[ReadTx], T]) -> T:
+        """Run work in the calling thread, now; only indexed point queries of small rows."""
+
+    def stage(self, expected: int | None = None) -> Staging:
+        """Begin receiving content; expected is the declared size in octets, if any."""
+
+    def listen(self, account: AccountId, ring: Callable[[ModSeq], None]) -> Listening:
+        """Call ring in the event loop after each commit that touched the account.
+
+        Rings coalesce; the number only says where the account now stands.
+        """
+
+    def room(self) -> Room:
+        """Whether new mail may be accepted; cheap, at most a second old."""

@@ -1,0 +1,64 @@
+"""Mailboxes in the store: names, roles, counts and subscriptions."""
+
+from typing import Protocol
+
+from mailbox_server.model.ids import (
+    AccountId,
+    MailboxId,
+)
+from mailbox_server.model.mailbox import Mailbox, MailboxStatus, Role
+
+
+class MailboxReader(Protocol):
+    """Mailboxes by name and id.  Names are in their stored form (model.mailbox)."""
+
+    def all(self, account: AccountId) -> list[Mailbox]:
+        """The account's mailboxes by name, INBOX first."""
+
+    def find(self, account: AccountId, name: str) -> Mailbox | None:
+        """The mailbox of that name, or None."""
+
+    def get(self, mailbox: MailboxId) -> Mailbox | None:
+        """The mailbox of that id, or None when it was deleted."""
+
+    def by_role(self, account: AccountId, role: Role) -> Mailbox | None:
+        """The mailbox with that role, or None."""
+
+    def status(self, mailbox: MailboxId) -> MailboxStatus:
+        """Its counts, from kept columns.  Raises MailboxMissing."""
+
+    def subscriptions(self, account: AccountId) -> list[str]:
+        """Subscribed names, also of mailboxes that do not exist (RFC 3501 §6.3.9)."""
+
+
+class MailboxWriter(MailboxReader, Protocol):
+    """Mailboxes, to change."""
+
+    def create(self, account: AccountId, name: str, role: Role | None = None) -> Mailbox:
+        """Create it and the missing levels above; each gets a fresh UIDVALIDITY.
+
+        Raises MailboxExists, TooManyMailboxes.
+        """
+
+    def rename(self, account: AccountId, name: str, new_name: str) -> None:
+        """Rename with all that lies below.
+
+        INBOX keeps existing and its messages move, what lies below it stays (RFC 9051
+        §6.3.6).  Raises MailboxMissing, MailboxExists, MailboxNameMalformed (too deep or
+        long, or below itself).
+        """
+
+    def delete(self, account: AccountId, name: str) -> None:
+        """Delete it with its messages; levels below stay (RFC 9051 §6.3.5).
+
+        Raises MailboxMissing, MailboxProtected for INBOX.
+        """
+
+    def subscribe(self, account: AccountId, name: str) -> None:
+        """Any name may be subscribed; twice is once."""
+
+    def unsubscribe(self, account: AccountId, name: str) -> None:
+        """Silent where it was not subscribed."""
+
+    def claim_recent(self, mailbox: MailboxId) -> tuple[int, int]:
+        """Take the UIDs that no session was told of yet as (first, next): RFC 3501 \\Recent."""

@@ -1,0 +1,283 @@
+"""Messages in the store: storing, viewing, changing, copying and expunging them."""
+
+from array import array
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+from typing import Protocol
+
+from mailbox_server.model.ids import (
+    AccountId,
+    ContentId,
+    MailboxId,
+    MessageId,
+    ModSeq,
+    ThreadId,
+)
+from mailbox_server.model.mailbox import Mailbox
+from mailbox_server.model.message import Analysis, InternalDate, Placed, Target
+from mailbox_server.model.uid_set import UidSet
+
+
+@dataclass(frozen=True, slots=True)
+class ViewRows:
+    """Everything a selected view needs, from one snapshot, by ascending UID.
+
+    mailbox: as it was in that snapshot.
+    uids: 'I'; messages: 'q' message ids; keyword_sets: 'q' ids of keyword sets (0 is the
+    empty set); deleted: one octet a placement, 0 or 1; modseqs: 'q'.
+    """
+
+    mailbox: Mailbox
+    uids: "array[int]"
+    messages: "array[int]"
+    keyword_sets: "array[int]"
+    deleted: bytes
+    modseqs: "array[int]"
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedPlacement:
+    """One live placement that is new or changed."""
+
+    uid: int
+    message: MessageId
+    keyword_set: int
+    deleted: bool
+    modseq: int
+    created: int
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What changed in a mailbox after a modseq, oldest first, each UID once, newest state.
+
+    mailbox: as it is now.  vanished: UIDs expunged since.  upto: ask again from here while
+    complete is False; when complete it is the mailbox's highest modseq.
+    """
+
+    mailbox: Mailbox
+    changed: tuple[ChangedPlacement, ...]
+    vanished: UidSet
+    upto: ModSeq
+    complete: bool
+
+
+class Column(Enum):
+    """A column that MessageReader.rows can fetch; the value tells its name and its Python type.
+
+    SIZE counts trace and content.  Offsets in PARTS, and HEADER_OCTETS, count from the
+    start of the content.  LISTED is None where the fields are too many to keep: then only
+    the header itself will do.
+    """
+
+    MESSAGE = "message: int"
+    THREAD = "thread: int"
+    CONTENT = "content: int"
+    SIZE = "size: int"
+    TRACE = "trace: bytes"
+    RECEIVED = "received: int, seconds"
+    ZONE = "zone: int, minutes"
+    SAVED = "saved: int, seconds"
+    SENT = "sent: int or None, seconds"
+    HEADER_OCTETS = "header_octets: int"
+    PARTS = "parts: bytes of mime.part_table"
+    ENVELOPE = "envelope: bytes"
+    BODY = "body: bytes"
+    BODY_STRUCTURE = "body_structure: bytes"
+    LISTED = "listed: bytes of mime.header_fields, or None"
+    PREVIEW = "preview: str"
+    SUBJECT_BASE = "subject_base: str"
+
+
+class Edit(Enum):
+    """How STORE changes flags (RFC 9051 §6.4.6)."""
+
+    ADD = "+"
+    REMOVE = "-"
+    REPLACE = "="
+
+
+@dataclass(frozen=True, slots=True)
+class FlagChange:
+    """One STORE: names in stored form (model.keywords), `\\Deleted` among them or not."""
+
+    edit: Edit
+    names: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class FlagOutcome:
+    """What a STORE did: modseq of the write; UIDs that UNCHANGEDSINCE kept it from."""
+
+    modseq: ModSeq
+    modified: UidSet
+
+
+@dataclass(frozen=True, slots=True)
+class Copied:
+    """COPYUID: sources[i] became targets[i]; both ascend (RFC 4315 §3)."""
+
+    uid_validity: int
+    sources: tuple[int, ...]
+    targets: tuple[int, ...]
+
+
+class QuotaRule(Enum):
+    """Whether a message may push an account over its quota.
+
+    OVERSHOOT is for mail whose recipient was accepted before (overshoots by one message).
+    """
+
+    ENFORCE = "enforce"
+    OVERSHOOT = "overshoot"
+
+
+@dataclass(frozen=True, slots=True)
+class NewMessage:
+    """A message to store for one account.
+
+    keywords: stored form, without \\Deleted.  received: the internal date.
+    """
+
+    content: ContentId
+    trace: bytes
+    analysis: Analysis
+    received: InternalDate
+    keywords: frozenset[str]
+    targets: tuple[Target, ...]
+
+
+class TextScope(Enum):
+    """Where a text criterion looks (RFC 9051 §6.4.4)."""
+
+    FROM = "From"
+    TO = "To"
+    CC = "Cc"
+    BCC = "Bcc"
+    SUBJECT = "Subject"
+    HEADER = "header"
+    BODY = "body"
+    TEXT = "text"
+
+
+@dataclass(frozen=True, slots=True)
+class TextCriterion:
+    """A substring to find, any case, any Unicode form.
+
+    field: the field name where scope is HEADER; needle "" then asks for its presence.
+    """
+
+    scope: TextScope
+    needle: str
+    field: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class MessageFacts:
+    """What is known of one message apart from its mailboxes' views.
+
+    size: trace and content.  listed: mime.header_fields.LISTED_FIELDS as received; None
+    where they are too many to keep.
+    places: (mailbox, uid) of its live placements; empty once it was expunged everywhere.
+    """
+
+    account: AccountId
+    thread: ThreadId
+    content: ContentId
+    trace: bytes
+    size: int
+    received: InternalDate
+    listed: bytes | None
+    places: tuple[tuple[MailboxId, int], ...]
+
+
+class MessageReader(Protocol):
+    """Messages and their placements."""
+
+    def about(self, message: MessageId) -> MessageFacts | None:
+        """One message of any account, for the operator; None when it is forgotten."""
+
+    def view(self, mailbox: MailboxId) -> ViewRows:
+        """All live placements.  Raises MailboxMissing."""
+
+    def changes_since(self, mailbox: MailboxId, modseq: ModSeq, limit: int = 5_000) -> Changes:
+        """Everything that changed in mailbox after modseq.
+
+        Raises MailboxMissing; StateTooOld when expunges that old have been forgotten.
+        """
+
+    def rows(
+        self, mailbox: MailboxId, uids: Sequence[int], columns: Sequence[Column]
+    ) -> list[tuple[object, ...]]:
+        """Of each placement named by ascending uids, (uid, *columns), by ascending UID.
+
+        Placements expunged within the tombstone time are still answered (a session that
+        was not told of the expunge may fetch them); UIDs never given are left out.  Ask
+        for at most 500 at a time.
+        """
+
+    def keyword_sets(self, account: AccountId, ids: Sequence[int]) -> Mapping[int, frozenset[str]]:
+        """The keywords of each keyword set."""
+
+    def matching(
+        self, mailbox: MailboxId, criterion: TextCriterion, within: Sequence[int]
+    ) -> list[int]:
+        """Those of the ascending UIDs whose text matches, ascending; exact, may scan.
+
+        Ask for at most 2,000 at a time.
+        """
+
+    def uid_of(self, mailbox: MailboxId, message: MessageId) -> int | None:
+        """The lowest live UID of a message there, or None."""
+
+
+class MessageWriter(MessageReader, Protocol):
+    """Messages, to change.  Steps of at most 2,000 UIDs, except copy."""
+
+    def add(self, account: AccountId, new: NewMessage, quota: QuotaRule) -> tuple[Placed, ...]:
+        """Store one message in one or more mailboxes of the account.
+
+        Its thread is found or opened (store.md §4.10).  Raises OverQuota, MailboxMissing,
+        AccountMissing, TooManyKeywords.
+        """
+
+    def change_flags(
+        self,
+        mailbox: MailboxId,
+        uids: Sequence[int],
+        change: FlagChange,
+        unchanged_since: ModSeq | None = None,
+    ) -> FlagOutcome:
+        """Change flags; UIDs that are gone are skipped.
+
+        Rows whose flags stay as they are keep their modseq.  Raises TooManyKeywords.
+        """
+
+    def copy(self, mailbox: MailboxId, uids: Sequence[int], target: MailboxId) -> Copied:
+        """Place the same messages in target, all or none, flags and dates kept.
+
+        Raises MailboxMissing, OverQuota (into another account).
+        """
+
+    def move(self, mailbox: MailboxId, uids: Sequence[int], target: MailboxId) -> Copied:
+        """copy and expunge in one (RFC 6851 §3.3)."""
+
+    def expunge(self, mailbox: MailboxId, within: Sequence[int] | None = None) -> UidSet:
+        """Expunge placements flagged \\Deleted, of all or of the given UIDs; at most 2,000.
+
+        Returns those expunged now; call again until it is empty.
+        """
+
+    def remove(self, mailbox: MailboxId, uids: Sequence[int]) -> UidSet:
+        """Expunge the given placements whatever their flags."""
+
+    def forget_destroyed(self, before: datetime) -> int:
+        """Give up what is kept of messages destroyed before then, at most 1,000 of them.
+
+        How many; call again until it is 0.
+        """
+
+    def forget_tombstones(self, before: datetime) -> int:
+        """Forget expunges from before then, at most 1,000; call again until it is 0."""

@@ -1,0 +1,143 @@
+"""Who has mail here: domains, accounts, aliases and app passwords in the store."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Protocol
+
+from mailbox_server.model.account import (
+    Account,
+    AccountState,
+    Alias,
+    Credentials,
+    HostedDomain,
+    Scope,
+    Token,
+    Usage,
+)
+from mailbox_server.model.address import Address, Domain
+from mailbox_server.model.ids import (
+    AccountId,
+    AliasId,
+    ModSeq,
+    TokenId,
+)
+
+
+class DomainReader(Protocol):
+    """Hosted domains."""
+
+    def find(self, domain: Domain) -> HostedDomain | None:
+        """The hosted domain, or None."""
+
+    def all(self) -> list[HostedDomain]:
+        """Every hosted domain by name."""
+
+
+class DomainWriter(DomainReader, Protocol):
+    """Hosted domains, to change."""
+
+    def add(self, domain: Domain, catch_all: Address | None, now: datetime) -> HostedDomain:
+        """Host a domain.  Raises DomainExists."""
+
+    def set_catch_all(self, domain: Domain, catch_all: Address | None) -> None:
+        """Say where mail to unknown local parts goes.  Raises DomainMissing."""
+
+    def remove(self, domain: Domain) -> None:
+        """Stop hosting.  Raises DomainMissing, DomainInUse (accounts or aliases remain)."""
+
+
+class AccountReader(Protocol):
+    """Accounts, found by address without regard to case or Unicode form."""
+
+    def find(self, address: Address) -> Account | None:
+        """The account of that address, or None."""
+
+    def get(self, account: AccountId) -> Account | None:
+        """The account of that id, or None when it was removed."""
+
+    def all(self, domain: Domain | None = None) -> list[Account]:
+        """Accounts by address."""
+
+    def credentials(self, account: AccountId) -> Credentials | None:
+        """The stored proof of the password; None where it has none."""
+
+    def usage(self, account: AccountId) -> Usage:
+        """What the account holds; one row, not a count."""
+
+    def modseq(self, account: AccountId) -> ModSeq:
+        """The account's present modseq."""
+
+
+class AccountWriter(AccountReader, Protocol):
+    """Accounts, to change."""
+
+    def add(
+        self, address: Address, credentials: Credentials | None, quota_octets: int, now: datetime
+    ) -> Account:
+        """Open an account with the default mailboxes, subscribed.
+
+        Raises DomainMissing, AccountExists, AliasExists.
+        """
+
+    def set_credentials(self, account: AccountId, credentials: Credentials) -> None:
+        """Replace the password's proof.  Raises AccountMissing."""
+
+    def set_quota(self, account: AccountId, quota_octets: int) -> None:
+        """0 is unlimited.  Raises AccountMissing."""
+
+    def set_state(self, account: AccountId, state: AccountState) -> None:
+        """Enable or disable logins.  Raises AccountMissing."""
+
+    def remove(self, account: AccountId) -> None:
+        """Remove the account and all it holds.  Raises AccountMissing."""
+
+
+class AliasReader(Protocol):
+    """Aliases, found like accounts."""
+
+    def find(self, address: Address) -> Alias | None:
+        """The alias of that address, or None."""
+
+    def all(self, domain: Domain | None = None) -> list[Alias]:
+        """Aliases by address."""
+
+
+class AliasWriter(AliasReader, Protocol):
+    """Aliases, to change."""
+
+    def add(self, address: Address, targets: Sequence[Address], now: datetime) -> Alias:
+        """Raises DomainMissing, AliasExists, AccountExists."""
+
+    def remove(self, alias: AliasId) -> None:
+        """Raises AliasMissing."""
+
+
+class TokenReader(Protocol):
+    """App passwords."""
+
+    def all(self, account: AccountId) -> list[Token]:
+        """The account's tokens, oldest first, expired ones included."""
+
+    def find(self, account: AccountId, secret_digest: bytes) -> Token | None:
+        """The token with that digest, expired or not."""
+
+
+class TokenWriter(TokenReader, Protocol):
+    """App passwords, to change."""
+
+    def add(
+        self,
+        account: AccountId,
+        name: str,
+        scope: Scope,
+        secret_digest: bytes,
+        expires: datetime | None,
+        now: datetime,
+    ) -> Token:
+        """Raises AccountMissing."""
+
+    def used(self, token: TokenId, at: datetime) -> None:
+        """Remember the last use; silent when the token is gone."""
+
+    def revoke(self, account: AccountId, token: TokenId) -> None:
+        """Raises TokenMissing."""
