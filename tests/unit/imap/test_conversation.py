@@ -207,7 +207,7 @@ async def test_other_sessions_are_let_in_during_a_long_answer(stage: Stage) -> N
     stage.conversation.received(b"a BIG\r\n")
     stage.conversation.hung_up()
     turns = 0
-    while not stage.run.done():  # noqa: ASYNC110
+    while not stage.run.done():
         await asyncio.sleep(0)
         turns += 1
     assert turns >= 100
