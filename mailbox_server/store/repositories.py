@@ -31,6 +31,7 @@ class Repositories:
         "sql",
         "tokens",
     )
+
     def __init__(self, tx: SqlTx, files: ContentFiles) -> None:
         self.sql = tx
         self.contents = ContentRepository(tx, files)
