@@ -5,8 +5,9 @@ whatever its length, and needs no array or JSON type that databases spell differ
 """
 
 from collections.abc import Iterable
+from typing import TypeVar
 
-from mailbox_server.store.ports import T
+T = TypeVar("T")
 
 
 def runs(numbers: Iterable[int]) -> list[tuple[int, int]]:
