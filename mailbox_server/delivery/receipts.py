@@ -75,6 +75,6 @@ class Confirmations:
 
         try:
             await self._store.write(work)
-        except BaseException:
+        except BaseException:  # not told, cancelled or not: tell it another time
             self.put_back(taken)
             raise

@@ -273,7 +273,7 @@ class Arrival:
         )
         try:
             kept = await receiver.store.write(delivery.write)
-        except BaseException:
+        except BaseException:  # not told, cancelled or not: tell it another time
             receiver.confirmations.put_back(delivery.confirmed)
             raise
         receiver.events.info(

@@ -359,7 +359,7 @@ async def test_what_differs_is_no_repeat(house: House, what: str) -> None:
 class Names:
     """Tells one name, late or never."""
 
-    def __init__(self, name: Domain | None | Exception, *, never: bool = False) -> None:
+    def __init__(self, name: Domain | Exception | None, *, never: bool = False) -> None:
         self.name = name
         self.never = never
         self.asked: list[IpAddress] = []

@@ -1,0 +1,165 @@
+"""The same journey into the real store: what was answered 250 can be read."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from mailbox_server.delivery.arrival import Acceptance, Opening
+from mailbox_server.delivery.receiving import Arrival, Receiver, ReceivingRules
+from mailbox_server.delivery.routing import RoutingRules
+from mailbox_server.model.address import Address, Domain
+from mailbox_server.model.envelope import Peer
+from mailbox_server.model.ids import ContentId, ModSeq
+from mailbox_server.model.mailbox import INBOX
+from mailbox_server.net.tasks import TaskKeeper
+from mailbox_server.store.door import SqliteStore
+from mailbox_server.store.ports import Column, ReadTx, WriteTx
+from mailbox_server.store.settings import StoreSettings
+from tests.unit.delivery.house import (
+    HOSTNAME,
+    OWN,
+    PEER,
+    CountingEntropy,
+    HandClock,
+    House,
+    KeptEvents,
+)
+from tests.unit.delivery.test_receiving import MESSAGE, SENDER, envelope
+
+ANN, BEN = Address.parse("ann@example.org"), Address.parse("ben@example.org")
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
+    clock = HandClock()
+    opened = await SqliteStore.open(
+        tmp_path,
+        StoreSettings(low_room_octets=0, reserve_octets=0),
+        clock,
+        CountingEntropy(),
+        KeptEvents(),
+        lambda _error: None,
+    )
+
+    def people(tx: WriteTx) -> None:
+        tx.domains.add(Domain.parse("example.org"), None, clock.now())
+        for address in (ANN, BEN):
+            tx.accounts.add(address, None, 0, clock.now())
+        tx.aliases.add(Address.parse("all@example.org"), [ANN, BEN], clock.now())
+
+    await opened.write(people)
+    yield opened
+    await opened.close()
+
+
+def receiver(store: SqliteStore, events: KeptEvents) -> Receiver:
+    return Receiver(
+        store=store,
+        rules=ReceivingRules(RoutingRules(HOSTNAME)),
+        names=None,
+        clock=HandClock(),
+        events=events,
+        tasks=TaskKeeper(lambda _name, _error: None),
+    )
+
+
+async def begin(into: Receiver) -> Arrival:
+    begun = await into.begin(Opening(Peer(PEER, 1, "c1"), OWN, SENDER, None))
+    assert isinstance(begun, Arrival)
+    return begun
+
+
+async def deliver(into: Receiver, content: bytes, *recipients: str) -> Acceptance:
+    arrival = await begin(into)
+    for recipient in recipients:
+        assert (await arrival.recipient(Address.parse(recipient))).is_positive
+    for at in range(0, len(content), 65_536):
+        if arrival.feed(content[at : at + 65_536]):
+            await arrival.drained()
+    return await arrival.accept(envelope(House(), *recipients))
+
+
+def inbox(tx: ReadTx, owner: Address) -> list[bytes]:
+    """Trace and content of each message in the INBOX, as readers get them."""
+    account = tx.accounts.find(owner)
+    assert account is not None
+    mailbox = tx.mailboxes.find(account.id, INBOX)
+    assert mailbox is not None
+    rows = tx.messages.rows(
+        mailbox.id, tx.messages.view(mailbox.id).uids, [Column.TRACE, Column.CONTENT, Column.SIZE]
+    )
+    found = []
+    for _, trace, content, size in rows:
+        assert isinstance(trace, bytes) and isinstance(content, int)
+        known = ContentId(content)
+        whole = trace
+        for at in range(0, tx.contents.size(known), 1 << 20):
+            whole += tx.contents.read(known, at, 1 << 20)
+        assert len(whole) == size
+        found.append(whole)
+    return found
+
+
+@pytest.mark.parametrize("octets", [0, 100_000, 2_000_000])
+async def test_what_was_accepted_is_read_back(store: SqliteStore, octets: int) -> None:
+    events = KeptEvents()
+    content = MESSAGE + b"0123456789abcdef0123456789abcd\r\n" * (octets // 32)
+    rung: list[ModSeq] = []
+    account = await store.read(lambda tx: tx.accounts.find(ANN))
+    assert account is not None
+    listening = store.listen(account.id, rung.append)
+    acceptance = await deliver(
+        receiver(store, events), content, "all@example.org", "ann@example.org"
+    )
+    assert [reply.code for reply in acceptance.replies] == [250, 250], events.faults
+    for owner in (ANN, BEN):
+        (whole,) = await store.read(lambda tx, owner=owner: inbox(tx, owner))  # type: ignore[misc]
+        assert whole.startswith(b"Return-Path: <bob@example.net>\r\nReceived: from ")
+        assert whole.endswith(content)
+    await asyncio.sleep(0)
+    assert rung
+    listening.close()
+
+
+async def test_a_repeat_is_found_by_another_receiver(store: SqliteStore) -> None:
+    """As after a crash between commit and reply."""
+    first = await deliver(receiver(store, KeptEvents()), MESSAGE, "ann@example.org")
+    again = receiver(store, KeptEvents())
+    second = await deliver(again, MESSAGE, "ann@example.org")
+    assert second.replies[0].lines[0] == first.replies[0].lines[0].replace("kept", "kept before")
+    again.confirm(second)
+    await again.settle()
+    third = await deliver(again, MESSAGE, "ann@example.org")
+    assert "before" not in third.replies[0].lines[0]
+    assert len(await store.read(lambda tx: inbox(tx, ANN))) == 2
+
+
+async def test_a_recipient_removed_meanwhile(store: SqliteStore) -> None:
+    events = KeptEvents()
+    into = receiver(store, events)
+    arrival = await begin(into)
+    await arrival.recipient(BEN)
+
+    def remove(tx: WriteTx) -> None:
+        account = tx.accounts.find(BEN)
+        assert account is not None
+        tx.accounts.remove(account.id)
+
+    await store.write(remove)
+    arrival.feed(MESSAGE)
+    acceptance = await arrival.accept(envelope(House(), "ben@example.org"))
+    assert acceptance.replies[0].is_positive, events.faults
+    assert len(await store.read(lambda tx: inbox(tx, ANN))) == 1
+
+
+async def test_many_at_once_share_commits_and_none_is_lost(store: SqliteStore) -> None:
+    into = receiver(store, KeptEvents())
+    contents = [MESSAGE.replace(b"<1@", b"<%d@" % number) for number in range(40)]
+    told = await asyncio.gather(
+        *(deliver(into, content, "ann@example.org") for content in contents)
+    )
+    assert all(acceptance.replies[0].is_positive for acceptance in told)
+    kept = await store.read(lambda tx: inbox(tx, ANN))
+    assert sorted(whole[whole.index(b"Subject") :] for whole in kept) == sorted(contents)
