@@ -1,10 +1,10 @@
 """The composition root: every object of the appliance is built once, here, in reading order."""
 
 import asyncio
-import ipaddress
 import os
 import socket
 import ssl
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Final
 
 from mailbox_server import __version__
-from mailbox_server.app.configuration import load
+from mailbox_server.app.consistency import name_server
+from mailbox_server.app.data_folder import SECRET_FILE, secure
 from mailbox_server.app.settings import Settings
 from mailbox_server.auth.authenticator import Authenticator, AuthenticatorSettings
 from mailbox_server.auth.crunch import Crunch, CrunchLimits
@@ -21,26 +22,25 @@ from mailbox_server.auth.passwords import HashCost, Passwords
 from mailbox_server.auth.throttle import Throttle, ThrottleSettings
 from mailbox_server.delivery.receiving import Receiver, ReceivingRules
 from mailbox_server.delivery.routing import RoutingRules
-from mailbox_server.dns.resolver import NameServer, Resolver, ResolverPlan
+from mailbox_server.dns.resolver import Resolver, ResolverPlan
 from mailbox_server.imap.limits import ImapLimits
 from mailbox_server.imap.server import ImapFactory
 from mailbox_server.imap.session import Services as ImapServices
 from mailbox_server.imap.views import SharedViews
 from mailbox_server.model.address import Address, Domain
 from mailbox_server.model.errors import (
-    AddressMalformed,
     DomainMalformed,
     SettingsMalformed,
+    StoreLocked,
     StoreUnavailable,
 )
-from mailbox_server.model.ports import Events, Silence, SystemClock, SystemEntropy
+from mailbox_server.model.ports import Clock, Events, Silence, SystemClock, SystemEntropy
 from mailbox_server.net.admission import AdmissionLimits, Admissions, NetworkLimit
 from mailbox_server.net.tasks import TaskKeeper
 from mailbox_server.net.tls import CertificateFiles, CertificateUnusable, ServerTls
 from mailbox_server.ops.administration import Administration
 from mailbox_server.ops.control import ControlSocket
 from mailbox_server.ops.housekeeping import Housekeeping
-from mailbox_server.ops.quickstart import TryWorld, settle
 from mailbox_server.pop3.locks import MaildropLocks
 from mailbox_server.pop3.server import Pop3Factory
 from mailbox_server.pop3.session import Pop3Services
@@ -57,8 +57,9 @@ from mailbox_server.smtp.server import SmtpService
 from mailbox_server.store.door import SqliteStore
 from mailbox_server.store.settings import MIB, StoreSettings
 
-_SECRET_FILE: Final = "secret"
 _SECRET_OCTETS: Final = 32
+_SERVER_LOCK_SECONDS: Final = 3.0
+_LOCK_PAUSE: Final = 0.1
 
 
 @dataclass(slots=True)
@@ -75,6 +76,7 @@ class Built:
     pop3: Pop3Factory
     imap: ImapFactory
     receiver: Receiver
+    administration: Administration
     control: ControlSocket
     housekeeping: Housekeeping
 
@@ -105,26 +107,28 @@ async def build(
     on_fatal: called in the loop when the process must end.
     Raises SettingsMalformed, StoreLocked, SchemaTooNew, StoreUnavailable.
     """
-    clock, entropy = SystemClock(), SystemEntropy()
     hostname = await asyncio.to_thread(hostname_of, settings)
-    rules = _receiving_rules(settings, hostname)
-    plan = _resolver_plan(settings)
     tls = _tls(settings)
-    context: ssl.SSLContext | None = None if tls is None else tls.context
+    store = await _open_store(settings, events, on_fatal, lock_seconds=_SERVER_LOCK_SECONDS)
+    try:
+        return _build_over(store, settings, hostname, tls, events)
+    except BaseException:  # whatever failed, the folder must be free for the next try
+        await store.close()
+        raise
 
-    store = await _open_store(settings, events, on_fatal)
+
+def _build_over(
+    store: SqliteStore,
+    settings: Settings,
+    hostname: Domain,
+    tls: ServerTls | None,
+    events: Events,
+) -> Built:
+    clock, entropy = SystemClock(), SystemEntropy()
+    data = Path(settings.server.data)
+    context: ssl.SSLContext | None = None if tls is None else tls.context
     tasks = TaskKeeper(lambda name, error: events.fault("task.failed", error, task=name))
-    net = settings.net
-    admissions = Admissions(
-        AdmissionLimits(
-            net.connections,
-            (
-                NetworkLimit(32, 64, net.connections_per_address),
-                NetworkLimit(24, 48, net.connections_per_network),
-            ),
-        ),
-        clock,
-    )
+    admissions = Admissions(_admission_limits(settings), clock)
 
     passwords = _passwords(settings)
     crunch = Crunch(CrunchLimits())
@@ -137,22 +141,23 @@ async def build(
         entropy,
         events,
         AuthenticatorSettings(
-            secret=_secret(Path(settings.server.data)),
-            cache_for=timedelta(seconds=settings.login.remembered_seconds),
+            secret=_secret(data), cache_for=timedelta(seconds=settings.login.remembered_seconds)
         ),
     )
 
-    resolver = Resolver(plan, clock) if settings.dns.verify_peer_name else None
     receiver = Receiver(
-        store=store, rules=rules, names=resolver, clock=clock, events=events, tasks=tasks
+        store=store,
+        rules=_receiving_rules(settings, hostname),
+        names=_resolver(settings, clock),
+        clock=clock,
+        events=events,
+        tasks=tasks,
     )
     smtp, lmtp = (
         SmtpService(
             dialect=dialect,
             hostname=hostname,
-            limits=SmtpLimits(
-                message_octets=settings.smtp.message_octets, recipients=settings.smtp.recipients
-            ),
+            limits=_smtp_limits(settings),
             timeouts=SmtpTimeouts(command=float(settings.smtp.command_seconds)),
             tls=lambda: context,
             policy=receiver,
@@ -163,7 +168,6 @@ async def build(
         )
         for dialect in (dialects.SMTP, dialects.LMTP)
     )
-
     pop3 = Pop3Factory(
         Pop3Services(store, authenticator, MaildropLocks(), clock, events),
         _pop3_settings(settings, hostname),
@@ -178,10 +182,7 @@ async def build(
             authenticator,
             clock,
             events,
-            ImapLimits(
-                message_octets=settings.imap.message_octets,
-                idle_seconds=float(settings.imap.idle_seconds),
-            ),
+            _imap_limits(settings),
             offers_tls=context is not None,
             loopback_logins=settings.login.plaintext_on_loopback,
         ),
@@ -191,23 +192,22 @@ async def build(
     )
 
     administration = Administration(store, passwords, clock, entropy)
-    control = ControlSocket(Path(settings.server.data), administration, __version__, events)
-    housekeeping = Housekeeping(
-        store, receiver, clock, events, timedelta(days=settings.store.tombstone_days)
-    )
     return Built(
-        store,
-        tls,
-        crunch,
-        tasks,
-        admissions,
-        smtp,
-        lmtp,
-        pop3,
-        imap,
-        receiver,
-        control,
-        housekeeping,
+        store=store,
+        tls=tls,
+        crunch=crunch,
+        tasks=tasks,
+        admissions=admissions,
+        smtp=smtp,
+        lmtp=lmtp,
+        pop3=pop3,
+        imap=imap,
+        receiver=receiver,
+        administration=administration,
+        control=ControlSocket(data, administration, __version__, events, tasks),
+        housekeeping=Housekeeping(
+            store, receiver, clock, events, timedelta(days=settings.store.tombstone_days)
+        ),
     )
 
 
@@ -242,39 +242,40 @@ async def migrate_store(settings: Settings) -> str:
     return "the store is up to date"
 
 
-def settle_world(config: Path, world: TryWorld, authority: Path) -> None:
-    """Give try mode its domain, accounts and welcome mails where they are missing."""
-
-    async def work() -> None:
-        settings = load(config)
-        async with open_administration(settings) as administration:
-            await settle(administration, world, config, authority)
-
-    asyncio.run(work())
-
-
 def _ignore(_: BaseException) -> None:
     """A verb ends by itself: its write has raised already."""
 
 
 async def _open_store(
-    settings: Settings, events: Events, on_fatal: Callable[[BaseException], None]
+    settings: Settings,
+    events: Events,
+    on_fatal: Callable[[BaseException], None],
+    lock_seconds: float = 0.0,
 ) -> SqliteStore:
-    chosen = settings.store
-    return await SqliteStore.open(
-        Path(settings.server.data),
-        StoreSettings(
-            log_octets=chosen.log_mebibytes * MIB,
-            row_content_octets=chosen.row_content_octets,
-            low_room_octets=chosen.low_mebibytes * MIB,
-            reserve_octets=chosen.reserve_mebibytes * MIB,
-            readers=chosen.readers,
-        ),
-        SystemClock(),
-        SystemEntropy(),
-        events,
-        on_fatal,
-    )
+    """lock_seconds: how long to wait for whoever holds the data folder, mostly a verb."""
+    chosen, data = settings.store, Path(settings.server.data)
+    secure(data, events)
+    until = time.monotonic() + lock_seconds
+    while True:
+        try:
+            return await SqliteStore.open(
+                data,
+                StoreSettings(
+                    log_octets=chosen.log_mebibytes * MIB,
+                    row_content_octets=chosen.row_content_octets,
+                    low_room_octets=chosen.low_mebibytes * MIB,
+                    reserve_octets=chosen.reserve_mebibytes * MIB,
+                    readers=chosen.readers,
+                ),
+                SystemClock(),
+                SystemEntropy(),
+                events,
+                on_fatal,
+            )
+        except StoreLocked:
+            if time.monotonic() >= until:
+                raise
+            await asyncio.sleep(_LOCK_PAUSE)
 
 
 def _passwords(settings: Settings) -> Passwords:
@@ -292,38 +293,44 @@ def _tls(settings: Settings) -> ServerTls | None:
     return opened
 
 
+def _admission_limits(settings: Settings) -> AdmissionLimits:
+    net = settings.net
+    return AdmissionLimits(
+        net.connections,
+        (
+            NetworkLimit(32, 64, net.connections_per_address),
+            NetworkLimit(24, 48, net.connections_per_network),
+        ),
+    )
+
+
 def _receiving_rules(settings: Settings, hostname: Domain) -> ReceivingRules:
-    postmaster = None
-    if settings.addresses.postmaster:
-        try:
-            postmaster = Address.parse(settings.addresses.postmaster)
-        except (AddressMalformed, DomainMalformed) as error:
-            raise SettingsMalformed(
-                f"addresses.postmaster: found {settings.addresses.postmaster!r}; "
-                "expected an address"
-            ) from error
-    routing = RoutingRules(hostname, postmaster, settings.addresses.detail_separators)
+    addresses = settings.addresses
+    postmaster = Address.parse(addresses.postmaster) if addresses.postmaster else None
+    routing = RoutingRules(hostname, postmaster, addresses.detail_separators)
     return ReceivingRules(routing, hops=settings.smtp.hops)
 
 
-def _resolver_plan(settings: Settings) -> ResolverPlan:
-    servers = tuple(_name_server(text) for text in settings.dns.servers)
-    return ResolverPlan(servers or None, deadline_seconds=float(settings.dns.seconds))
+def _resolver(settings: Settings, clock: Clock) -> Resolver | None:
+    if not settings.dns.verify_peer_name:
+        return None
+    servers = tuple(s for text in settings.dns.servers if (s := name_server(text)) is not None)
+    return Resolver(
+        ResolverPlan(servers or None, deadline_seconds=float(settings.dns.seconds)), clock
+    )
 
 
-def _name_server(text: str) -> NameServer:
-    host, port = text, "53"
-    if text.startswith("["):
-        host, _, rest = text[1:].partition("]")
-        port = rest.removeprefix(":") or port
-    elif text.count(":") == 1:
-        host, _, port = text.partition(":")
-    try:
-        return NameServer(str(ipaddress.ip_address(host)), int(port))
-    except ValueError as error:
-        raise SettingsMalformed(
-            f"dns.servers: found {text!r}; expected ADDRESS, ADDRESS:PORT or [IPV6]:PORT"
-        ) from error
+def _smtp_limits(settings: Settings) -> SmtpLimits:
+    return SmtpLimits(
+        message_octets=settings.smtp.message_octets, recipients=settings.smtp.recipients
+    )
+
+
+def _imap_limits(settings: Settings) -> ImapLimits:
+    return ImapLimits(
+        message_octets=settings.imap.message_octets,
+        idle_seconds=float(settings.imap.idle_seconds),
+    )
 
 
 def _pop3_settings(settings: Settings, hostname: Domain) -> Pop3Settings:
@@ -340,7 +347,7 @@ def _pop3_settings(settings: Settings, hostname: Domain) -> Pop3Settings:
 
 def _secret(data: Path) -> bytes:
     """The installation's own secret, made at the first start, mode 0600."""
-    path = data / _SECRET_FILE
+    path = data / SECRET_FILE
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     except FileExistsError:

@@ -6,12 +6,16 @@ from pathlib import Path
 from typing import Final
 
 from mailbox_server.app.settings import Settings
-from mailbox_server.model.address import AddressLiteral, Domain, parse_ip
+from mailbox_server.dns.resolver import NameServer
+from mailbox_server.model.address import Address, Domain, parse_ip
 from mailbox_server.model.errors import AddressMalformed, DomainMalformed, SettingsMalformed
 from mailbox_server.net.listeners import ListenAddress, TcpAddress, UnixAddress
+from mailbox_server.net.tls import CertificateFiles, CertificateUnusable, load_certificate
 
 SERVICES: Final = ("smtp", "smtp_tls", "lmtp", "pop3", "pop3s", "imap", "imaps")
 TLS_SERVICES: Final = ("smtp_tls", "pop3s", "imaps")
+
+_SEPARATORS: Final = frozenset("!#$%&'*+-/=?^_`{|}~")
 
 _LISTEN: Final = re.compile(
     r"(?:\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<four>[0-9.]+)|\*):(?P<port>\d{1,5})\Z"
@@ -31,40 +35,76 @@ def listen_address(text: str) -> ListenAddress | None:
     return TcpAddress(host, int(match["port"]))
 
 
+def name_server(text: str) -> NameServer | None:
+    """Read `ADDRESS`, `ADDRESS:PORT` or `[IPV6]:PORT`; None where it is none."""
+    host, port = text, "53"
+    if text.startswith("["):
+        host, _, rest = text[1:].partition("]")
+        port = rest.removeprefix(":") if rest else port
+    elif text.count(":") == 1:
+        host, _, port = text.partition(":")
+    address = parse_ip(host)
+    if address is None or not re.fullmatch(r"[0-9]{1,5}", port) or not 0 < int(port) <= 65535:
+        return None
+    return NameServer(str(address), int(port))
+
+
 def check(settings: Settings, source: str) -> None:
     """Raise SettingsMalformed for the first combination that cannot work.
 
     source names the file in the sentence.
     """
-    _check_server(settings, source)
+    _check_hostname(settings, source)
+    check_data(settings, source)
+    _check_writable(settings, source)
     _check_certificate(settings, source)
     _check_listeners(settings, source)
+    _check_connections(settings, source)
+    _check_addresses(settings, source)
+    for text in settings.dns.servers:
+        if name_server(text) is None:
+            raise _refuse(source, "dns.servers", text, "ADDRESS, ADDRESS:PORT or [IPV6]:PORT")
+
+
+def check_data(settings: Settings, source: str) -> None:
+    """Raise SettingsMalformed where the data folder can be none."""
+    data = Path(settings.server.data)
+    if not data.is_absolute() or "\0" in settings.server.data:
+        raise _refuse(source, "server.data", str(data), "an absolute path")
+    try:
+        standing = data
+        while not standing.exists() and standing != standing.parent:
+            standing = standing.parent
+        is_folder = standing.is_dir()
+    except OSError as error:
+        raise _refuse(
+            source, "server.data", str(data), f"a folder we may use ({error.strerror})"
+        ) from error
+    if not is_folder:
+        raise _refuse(source, "server.data", str(data), f"a folder, but {standing} is a file")
 
 
 def _refuse(source: str, key: str, found: object, expected: str) -> SettingsMalformed:
     return SettingsMalformed(f"{source}: {key}: found {found!r}; expected {expected}")
 
 
-def _check_server(settings: Settings, source: str) -> None:
+def _check_hostname(settings: Settings, source: str) -> None:
     hostname = settings.server.hostname
     if hostname:
         try:
-            if hostname.startswith("["):
-                AddressLiteral.parse(hostname)
-            else:
-                Domain.parse(hostname)
-        except (AddressMalformed, DomainMalformed) as error:
+            Domain.parse(hostname)
+        except DomainMalformed as error:
             raise _refuse(source, "server.hostname", hostname, "a host name") from error
+
+
+def _check_writable(settings: Settings, source: str) -> None:
     data = Path(settings.server.data)
-    if not data.is_absolute():
-        raise _refuse(source, "server.data", str(data), "an absolute path")
-    standing = data
-    while not standing.exists() and standing != standing.parent:
-        standing = standing.parent
-    if not standing.is_dir():
-        raise _refuse(source, "server.data", str(data), f"a folder, but {standing} is a file")
-    if not os.access(standing, os.W_OK | os.X_OK):
-        raise _refuse(source, "server.data", str(data), f"a folder we may write; {standing} is not")
+    while not data.exists() and data != data.parent:
+        data = data.parent
+    if not os.access(data, os.W_OK | os.X_OK):
+        raise _refuse(
+            source, "server.data", settings.server.data, f"a folder we may write; {data} is not"
+        )
 
 
 def _check_certificate(settings: Settings, source: str) -> None:
@@ -72,18 +112,56 @@ def _check_certificate(settings: Settings, source: str) -> None:
     if bool(tls.certificate) != bool(tls.key):
         present, missing = ("certificate", "key") if tls.certificate else ("key", "certificate")
         raise _refuse(source, f"tls.{missing}", "", f"a file, because tls.{present} is set")
-    for name, path in (("certificate", tls.certificate), ("key", tls.key)):
-        if path and not os.access(path, os.R_OK):
-            raise _refuse(source, f"tls.{name}", path, "a PEM file that can be read")
-    if not tls.certificate:
-        for service in TLS_SERVICES:
-            if getattr(settings.listen, service):
-                raise _refuse(
-                    source,
-                    f"listen.{service}",
-                    getattr(settings.listen, service),
-                    "an empty list, because tls.certificate is not set",
-                )
+    if tls.certificate:
+        files = CertificateFiles(Path(tls.certificate), Path(tls.key))
+        loaded = load_certificate(files)
+        if isinstance(loaded, CertificateUnusable):
+            name = "key" if loaded.file == files.key else "certificate"
+            raise _refuse(
+                source, f"tls.{name}", str(loaded.file), f"a usable PEM file, but: {loaded.reason}"
+            )
+        return
+    for service in TLS_SERVICES:
+        if getattr(settings.listen, service):
+            raise _refuse(
+                source,
+                f"listen.{service}",
+                getattr(settings.listen, service),
+                "an empty list, because tls.certificate is not set",
+            )
+
+
+def _check_connections(settings: Settings, source: str) -> None:
+    net = settings.net
+    for name, number, above, most in (
+        ("connections_per_network", net.connections_per_network, "connections", net.connections),
+        (
+            "connections_per_address",
+            net.connections_per_address,
+            "connections_per_network",
+            net.connections_per_network,
+        ),
+    ):
+        if number > most:
+            raise _refuse(source, f"net.{name}", number, f"at most net.{above}, which is {most}")
+
+
+def _check_addresses(settings: Settings, source: str) -> None:
+    if settings.addresses.postmaster:
+        try:
+            Address.parse(settings.addresses.postmaster)
+        except (AddressMalformed, DomainMalformed) as error:
+            raise _refuse(
+                source, "addresses.postmaster", settings.addresses.postmaster, "an address"
+            ) from error
+    separators = settings.addresses.detail_separators
+    if set(separators) - _SEPARATORS:
+        raise _refuse(
+            source,
+            "addresses.detail_separators",
+            separators,
+            f"some of {''.join(sorted(_SEPARATORS))}",
+        )
 
 
 def _check_listeners(settings: Settings, source: str) -> None:
@@ -98,6 +176,8 @@ def _check_listeners(settings: Settings, source: str) -> None:
                 )
             if isinstance(address, TcpAddress) and address.port == 0:
                 continue
+            if isinstance(address, UnixAddress) and not address.path.parent.is_dir():
+                raise _refuse(source, key, text, f"a folder at {address.path.parent}")
             for other, owner in taken.items():
                 if _collide(address, other):
                     raise _refuse(source, key, text, f"a free address; {owner} has it already")

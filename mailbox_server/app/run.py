@@ -3,7 +3,7 @@
 import asyncio
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final
 
@@ -11,8 +11,10 @@ from mailbox_server import __version__
 from mailbox_server.app.compose import Built, build, certificate_files
 from mailbox_server.app.configuration import load, not_live
 from mailbox_server.app.consistency import SERVICES, TLS_SERVICES, check, listen_address
+from mailbox_server.app.expiry import tell_certificates
 from mailbox_server.app.settings import Settings
 from mailbox_server.model.errors import MailboxServerFault, SettingsMalformed, Unavailable
+from mailbox_server.model.ports import SystemClock
 from mailbox_server.net.listeners import Listener, inherited_listeners, open_listener
 from mailbox_server.net.loop import Signals, run
 from mailbox_server.net.reception import (
@@ -22,6 +24,7 @@ from mailbox_server.net.reception import (
     ReceptionPlan,
 )
 from mailbox_server.net.service_notify import ServiceNotify
+from mailbox_server.ops.administration import Administration
 from mailbox_server.ops.events import EventLog
 from mailbox_server.smtp.server import REFUSAL_OF_NEWCOMERS
 
@@ -32,19 +35,26 @@ class MustEnd(Unavailable):
     """The process cannot go on, because the disk failed to confirm a write."""
 
 
-def serve(config: Path, ready: Callable[[], None] | None = None) -> None:
-    """Run until SIGTERM or SIGINT; ready is called once everything listens.
+Prepare = Callable[[Administration], Awaitable[None]]
 
-    Raises SettingsMalformed, StoreLocked, StoreUnavailable before anything listens, and
+
+def serve(
+    config: Path, prepare: Prepare | None = None, ready: Callable[[], None] | None = None
+) -> None:
+    """Run until SIGTERM or SIGINT.
+
+    prepare is awaited once the store is open and before anything listens; ready is called
+    once everything listens.
+
+    Raises SettingsMalformed, StoreLocked, StoreUnavailable before anything is served, and
     MustEnd after a fatal fault of the disk.
     """
     settings = load(config)
     check(settings, str(config))
     log = EventLog(settings.log.format, settings.log.level)
-    os.umask(0o077)
     try:
         run(
-            lambda signals: _main(config, settings, log, signals, ready),
+            lambda signals: _main(config, settings, log, signals, prepare, ready),
             with_uvloop=settings.server.uvloop,
         )
     finally:
@@ -56,6 +66,7 @@ async def _main(
     settings: Settings,
     log: EventLog,
     signals: Signals,
+    prepare: Prepare | None,
     ready: Callable[[], None] | None,
 ) -> None:
     notify = ServiceNotify.from_environment(os.environ)
@@ -66,39 +77,42 @@ async def _main(
         fatal.append(error)
         signals.stop.set()
 
-    listeners = _listeners(settings)
+    # The store's lock first: a second server on one folder hears of that, not of ports.
+    built = await build(settings, log, end)
+    open_ports: list[Reception | AsyncioPort] = []
+    endless: list[asyncio.Task[None]] = []
     try:
-        built = await build(settings, log, end)
-    except BaseException:  # whatever failed, the sockets must be free for the next try
-        for _, listener in listeners:
-            listener.close()
-        raise
-    open_ports = await _listen(built, listeners)
-    await built.control.start()
-    endless = [built.tasks.spawn("housekeeping", built.housekeeping.run())]
-    if notify.watchdog_seconds is not None:
-        endless.append(built.tasks.spawn("watchdog", _watchdog(notify, notify.watchdog_seconds)))
-    reloader = _Reloader(config, settings, built, log, notify)
-    signals.on_reload(reloader.reload)
-    log.info(
-        "server.ready",
-        version=__version__,
-        data=settings.server.data,
-        listening=", ".join(f"{service} {listener}" for service, listener in listeners),
-    )
-    notify.ready()
-    if ready is not None:
-        ready()
-    await signals.stop.wait()
-    notify.stopping()
-    for task in endless:
-        task.cancel()
-    await _stop(built, open_ports, log)
+        if prepare is not None:
+            await prepare(built.administration)
+        listeners = _listeners(settings, str(config))
+        await _listen(built, listeners, open_ports)
+        await built.control.start()
+        endless.append(built.tasks.spawn("housekeeping", built.housekeeping.run()))
+        if notify.watchdog_seconds is not None:
+            watchdog = _watchdog(notify, notify.watchdog_seconds)
+            endless.append(built.tasks.spawn("watchdog", watchdog))
+        signals.on_reload(_Reloader(config, settings, built, log, notify).reload)
+        tell_certificates(built.tls, log, SystemClock())
+        log.info(
+            "server.ready",
+            version=__version__,
+            data=settings.server.data,
+            listening=", ".join(f"{service} {listener}" for service, listener in listeners),
+        )
+        notify.ready()
+        if ready is not None:
+            ready()
+        await signals.stop.wait()
+    finally:
+        notify.stopping()
+        for task in endless:
+            task.cancel()
+        await _stop(built, open_ports, log)
     if fatal:
         raise MustEnd(f"the server ended because of the disk: {fatal[0]}")
 
 
-def _listeners(settings: Settings) -> list[tuple[str, Listener]]:
+def _listeners(settings: Settings, source: str) -> list[tuple[str, Listener]]:
     """Open or take over every listening socket.  Raises SettingsMalformed naming the key."""
     inherited = inherited_listeners(os.environ)
     opened: list[tuple[str, Listener]] = []
@@ -113,16 +127,18 @@ def _listeners(settings: Settings) -> list[tuple[str, Listener]]:
             if not isinstance(listener, Listener):
                 for _, other in opened:
                     other.close()
-                raise SettingsMalformed(f"listen.{service}: {listener}")
+                raise SettingsMalformed(f"{source}: listen.{service}: {listener}")
             opened.append((service, listener))
     return opened
 
 
 async def _listen(
-    built: Built, listeners: list[tuple[str, Listener]]
-) -> list[Reception | AsyncioPort]:
+    built: Built,
+    listeners: list[tuple[str, Listener]],
+    open_ports: list[Reception | AsyncioPort],
+) -> None:
+    """Accept on every listener; open_ports grows as they begin."""
     context = None if built.tls is None else built.tls.context
-    open_ports: list[Reception | AsyncioPort] = []
     for service, listener in listeners:
         implicit = context if service in TLS_SERVICES else None
         if service in ("smtp", "smtp_tls", "lmtp"):
@@ -137,7 +153,6 @@ async def _listen(
                 listener, built.admissions, built.tasks, ReceptionPlan(implicit)
             )
             open_ports.append(await endpoint.serve(factory))
-    return open_ports
 
 
 async def _stop(built: Built, open_ports: list[Reception | AsyncioPort], log: EventLog) -> None:
@@ -155,7 +170,7 @@ async def _stop(built: Built, open_ports: list[Reception | AsyncioPort], log: Ev
     built.imap.shut_down()
     cut = await built.tasks.drain(DRAIN_SECONDS)
     if cut:
-        log.warning("server.cut", tasks=len(cut))
+        log.warning("server.cut", tasks=len(cut), names=", ".join(sorted(set(cut))))
     try:
         await built.receiver.settle()
     except MailboxServerFault as fault:
@@ -201,6 +216,7 @@ class _Reloader:
         if self._built.tls is not None and files:
             for trouble in self._built.tls.reload(files):
                 self._log.warning("tls.not_reloaded", reason=str(trouble))
+            tell_certificates(self._built.tls, self._log, SystemClock())
         elif files or self._built.tls is not None:
             self._log.warning("tls.not_reloaded", reason="TLS is switched on or off at start only")
         waiting = not_live(self._settings, fresh)

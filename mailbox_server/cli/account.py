@@ -1,15 +1,20 @@
 """`account add|list|password|quota|disable|remove`."""
 
 import sys
+from typing import Final
 
 import click
 
 from mailbox_server.cli.operator import ask
-from mailbox_server.cli.outcome import Surroundings, said, show_rows
+from mailbox_server.cli.outcome import Surroundings, said
 from mailbox_server.cli.sizes import SIZE
+from mailbox_server.cli.tables import show_rows
+from mailbox_server.cli.verbs import Noun
 from mailbox_server.ops import requests
 
-_COLUMNS = (
+_LINE_OCTETS: Final = 4096
+
+_COLUMNS: Final = (
     ("ADDRESS", "address"),
     ("STATE", "state"),
     ("MESSAGES", "messages"),
@@ -26,13 +31,16 @@ def read_password() -> str:
     """
     if sys.stdin.isatty():
         return str(click.prompt("Password", hide_input=True, confirmation_prompt=True))
-    password = sys.stdin.readline(4096).rstrip("\r\n")
-    if not password:
+    line = sys.stdin.buffer.readline(_LINE_OCTETS).rstrip(b"\r\n")
+    if not line:
         raise click.UsageError("a password was expected on standard input")
-    return password
+    try:
+        return line.decode("utf-8")
+    except UnicodeDecodeError:
+        raise click.UsageError("the password on standard input is not UTF-8") from None
 
 
-@click.group("account")
+@click.group("account", cls=Noun)
 def verb() -> None:
     """Accounts: who has mailboxes here."""
 
@@ -93,6 +101,8 @@ def disable(surroundings: Surroundings, address: str, undo: bool) -> None:
 def remove(surroundings: Surroundings, address: str, yes: bool) -> None:
     """Remove the account and all its mail, for good."""
     if not yes:
+        if not sys.stdin.isatty():
+            raise click.UsageError("--yes is needed where nobody can be asked")
         click.confirm(f"Remove {address} and all its mail?", abort=True)
     ask(surroundings, requests.AccountRemove(address))
     said(f"{address} is removed", surroundings)

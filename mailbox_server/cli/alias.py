@@ -3,13 +3,15 @@
 import click
 
 from mailbox_server.cli.operator import ask
-from mailbox_server.cli.outcome import Surroundings, said, show_rows
+from mailbox_server.cli.outcome import Surroundings, said
+from mailbox_server.cli.tables import show_rows
+from mailbox_server.cli.verbs import Noun
 from mailbox_server.ops import requests
 
 _COLUMNS = (("ALIAS", "address"), ("STANDS FOR", "targets"), ("SINCE", "created"))
 
 
-@click.group("alias")
+@click.group("alias", cls=Noun)
 def verb() -> None:
     """Addresses that stand for others."""
 

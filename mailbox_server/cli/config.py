@@ -6,9 +6,10 @@ import msgspec
 from mailbox_server.app.configuration import load, settings_table, value_of
 from mailbox_server.app.consistency import check
 from mailbox_server.cli.outcome import Surroundings, said, show_json
+from mailbox_server.cli.verbs import Noun
 
 
-@click.group("config")
+@click.group("config", cls=Noun)
 def verb() -> None:
     """The configuration file."""
 

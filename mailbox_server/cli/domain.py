@@ -3,13 +3,15 @@
 import click
 
 from mailbox_server.cli.operator import ask
-from mailbox_server.cli.outcome import Surroundings, said, show_rows
+from mailbox_server.cli.outcome import Surroundings, said
+from mailbox_server.cli.tables import show_rows
+from mailbox_server.cli.verbs import Noun
 from mailbox_server.ops import requests
 
 _COLUMNS = (("DOMAIN", "domain"), ("CATCH-ALL", "catch_all"), ("SINCE", "created"))
 
 
-@click.group("domain")
+@click.group("domain", cls=Noun)
 def verb() -> None:
     """Domains this server answers for."""
 

@@ -3,7 +3,9 @@
 import click
 
 from mailbox_server.cli.operator import ask
-from mailbox_server.cli.outcome import Surroundings, show_rows
+from mailbox_server.cli.outcome import Surroundings
+from mailbox_server.cli.tables import show_rows
+from mailbox_server.cli.verbs import Noun
 from mailbox_server.ops import requests
 
 _COLUMNS = (
@@ -18,7 +20,7 @@ _COLUMNS = (
 )
 
 
-@click.group("mailbox")
+@click.group("mailbox", cls=Noun)
 def verb() -> None:
     """Mailboxes of an account."""
 

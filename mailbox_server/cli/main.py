@@ -4,18 +4,31 @@ A verb's module is imported when it is called, so that `--help` and small verbs 
 this is one of the two places where an import is not at the head of a file.
 """
 
+import asyncio
 import importlib
+import os
 import sys
+import traceback
 from pathlib import Path
-from typing import Final
+from typing import Final, NoReturn
 
 import click
 
 from mailbox_server import __version__
-from mailbox_server.cli.outcome import Surroundings, exit_with
+from mailbox_server.cli.outcome import (
+    INTERRUPTED,
+    MAY_PASS,
+    OUR_FAULT,
+    REFUSED,
+    Surroundings,
+    exit_code,
+    exit_with,
+)
+from mailbox_server.cli.verbs import FILE
 from mailbox_server.model.errors import MailboxServerFault
 
 DEFAULT_CONFIG: Final = "/etc/mailbox-server/config.toml"
+DEBUG_VARIABLE: Final = "MAILBOX_SERVER_DEBUG"
 
 VERBS: Final = (
     ("serve", "mailbox_server.cli.serve", "Run the server."),
@@ -53,13 +66,14 @@ class _VerbTable(click.Group):
 @click.group(
     cls=_VerbTable,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Exit codes: 0 done, 1 refused, 2 wrong usage, 3 trouble that may pass, "
-    "4 configuration unusable, 5 a fault of this program, 130 interrupted.",
+    epilog="--config and --json may also stand behind a verb. Exit codes: 0 done, 1 refused, "
+    "2 wrong usage, 3 trouble that may pass, 4 configuration unusable, 5 a fault of this "
+    "program, 130 interrupted.",
 )
 @click.option(
     "--config",
     "config",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=FILE,
     envvar="MAILBOX_SERVER_CONFIG",
     default=DEFAULT_CONFIG,
     show_default=True,
@@ -75,19 +89,36 @@ def commands(context: click.Context, config: Path, as_json: bool) -> None:
 
 def main() -> None:
     """Run the command line and end the process with a meaningful exit code."""
+    # All that is made from here on is its owner's alone (the shell made what it redirects to).
+    os.umask(0o077)
     try:
         commands.main(standalone_mode=False)
+        sys.stdout.flush()
     except click.exceptions.Exit as ended:
         sys.exit(ended.exit_code)
-    except click.Abort:
-        exit_with("interrupted", 130)
     except click.ClickException as wrong:
         wrong.show()
         sys.exit(wrong.exit_code)
-    except KeyboardInterrupt:
-        sys.exit(130)
+    except (click.Abort, KeyboardInterrupt, asyncio.CancelledError):
+        exit_with("interrupted", INTERRUPTED)
     except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(1)
+        # The reader of our output is gone; nothing more may be written at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(REFUSED)
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        exit_with(f"{place}{error.strerror or error}", MAY_PASS)
     except MailboxServerFault as fault:
-        exit_with(str(fault), fault)
+        exit_with(str(fault), exit_code(fault))
+    except Exception as error:  # a bug of ours: one sentence, its place where it is asked for
+        _confess(error)
+
+
+def _confess(error: Exception) -> NoReturn:
+    if os.environ.get(DEBUG_VARIABLE):
+        traceback.print_exception(error)
+    exit_with(
+        f"a fault of this program, {type(error).__name__}: {error} "
+        f"({DEBUG_VARIABLE}=1 shows where)",
+        OUR_FAULT,
+    )

@@ -1,7 +1,8 @@
 """`message list|show|raw|import`."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,20 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
-from mailbox_server.cli.message_files import messages_in
+from mailbox_server.cli.message_files import MessageFile, messages_in
 from mailbox_server.cli.operator import Operator, ask, run_with_operator
-from mailbox_server.cli.outcome import Surroundings, octets, printable, said, show_json, show_rows
+from mailbox_server.cli.outcome import (
+    REFUSED,
+    Surroundings,
+    complain,
+    octets,
+    printable,
+    said,
+    show_json,
+)
+from mailbox_server.cli.tables import show_rows
+from mailbox_server.cli.verbs import Noun
+from mailbox_server.model.errors import BadInput, MessageMalformed
 from mailbox_server.ops import requests
 
 _COLUMNS = (
@@ -25,7 +37,7 @@ _COLUMNS = (
 )
 
 
-@click.group("message")
+@click.group("message", cls=Noun)
 def verb() -> None:
     """Messages: list, show, raw, import."""
 
@@ -48,7 +60,7 @@ def show(surroundings: Surroundings, message: str) -> None:
     """Show what is known of MESSAGE (its id), and why: its passport."""
     (row,) = ask(surroundings, requests.MessageShow(message))
     if surroundings.as_json:
-        show_rows([row], (), surroundings)
+        show_json(row)
         return
     for label, value in (
         ("Message", f"{row.id}, thread {row.thread}"),
@@ -102,36 +114,52 @@ def import_files(
 ) -> None:
     """Store messages from FILEs (one message each, or mbox) for the account ADDRESS.
 
-    Each message is stored durably before the next is read; what was stored stays stored
-    when a later one is refused.
+    Octets are kept as they are, with CRLF line ends. Each message is stored durably before
+    the next is read. One that cannot be a message (it is empty, or holds a NUL) is named
+    and passed over, and the verb ends with 1; on any other trouble it stops, and what was
+    stored stays stored. Messages get the date of their newest Received field, else of Date.
     """
+    stored: list[Any] = []
+    passed_over = 0
 
-    async def work(operator: Operator) -> list[Any]:
-        stored: list[Any] = []
-        with _progress() as progress:
-            total = sum(path.stat().st_size for path in files)
-            bar = progress.add_task("importing", total=total)
+    async def work(operator: Operator) -> None:
+        nonlocal passed_over
+        with _progress(files) as counted:
             for path in files:
-                for message in messages_in(path):
-                    asked = requests.MessageImport(address, mailbox, keywords, None, message.source)
+                for message in _readable(path, counted):
+                    asked = requests.MessageImport(address, mailbox, keywords, message.source)
+                    try:
+                        stored.extend(await operator.ask(asked, upload=message.octets))
+                    except MessageMalformed as fault:
+                        passed_over += 1
+                        complain(f"{message.source}: {fault}")
+                        for _ in message.octets:
+                            pass
 
-                    def counted(blocks: Iterator[bytes]) -> Iterator[bytes]:
-                        for block in blocks:
-                            yield block
-                            progress.advance(bar, len(block))
-
-                    stored += await operator.ask(asked, upload=counted(message.octets))
-        return stored
-
-    stored = run_with_operator(surroundings, work)
-    if surroundings.as_json:
-        show_json(stored)
-    said(f"{len(stored)} imported into {mailbox} of {address}", surroundings)
+    try:
+        run_with_operator(surroundings, work)
+    finally:
+        if surroundings.as_json:
+            show_json(stored)
+        else:
+            said(f"{len(stored)} imported into {mailbox} of {address}", surroundings)
+    if passed_over:
+        sys.exit(REFUSED)
 
 
-def _progress() -> Progress:
+def _readable(path: Path, counted: Callable[[int], None]) -> Iterator[MessageFile]:
+    """The messages of a file; trouble with reading is told with its name."""
+    try:
+        yield from messages_in(path, counted)
+    except OSError as error:
+        raise BadInput(f"{path}: cannot be read ({error.strerror or error})") from error
+
+
+@contextmanager
+def _progress(files: Sequence[Path]) -> Iterator[Callable[[int], None]]:
+    """A progress bar on standard error where that is a terminal; call with octets read."""
     console = Console(stderr=True)
-    return Progress(
+    with Progress(
         TextColumn("{task.description}"),
         BarColumn(),
         DownloadColumn(),
@@ -139,4 +167,6 @@ def _progress() -> Progress:
         console=console,
         disable=not console.is_terminal,
         transient=True,
-    )
+    ) as progress:
+        bar = progress.add_task("importing", total=sum(path.stat().st_size for path in files))
+        yield lambda octets_read: progress.advance(bar, octets_read)

@@ -1,12 +1,14 @@
 """Messages in files: one message a file, or an mbox, as octets with CRLF line ends.
 
-An mbox begins with `From `; its messages are parted by an empty line and a `From ` line,
-and one `>` is taken off lines of `>From ` (RFC 4155 leaves this to the format's dialect).
-Nothing is held whole: lines longer than a mebibyte pass in pieces.
+An mbox begins with `From `; its messages are parted by an empty line and a `From ` line
+that holds a time and a year, and one `>` is taken off lines of `>From ` (RFC 4155 leaves
+this to the format's dialect).  Nothing is held whole: lines longer than a mebibyte pass in
+pieces.
 """
 
+import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -14,6 +16,7 @@ from typing import BinaryIO, Final
 _PIECE: Final = 1 << 20
 _BLOCK: Final = 1 << 16
 _ESCAPED: Final = re.compile(rb">+From ")
+_POSTMARK: Final = re.compile(rb"From [^\n]{0,400}?\d\d:\d\d[^\n]{0,40}?\b\d{4}\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,16 +28,23 @@ class MessageFile:
 
 
 class _Lines:
-    """Lines of a file with one line of look-ahead; counts the octets read."""
+    """Lines of a file, or pieces of long ones, with one of look-ahead.
 
-    def __init__(self, stream: BinaryIO) -> None:
+    counted: called with the octets of each line as it is read.  A piece never ends between
+    CR and LF.
+    """
+
+    def __init__(self, stream: BinaryIO, counted: Callable[[int], None]) -> None:
         self._stream = stream
-        self.ahead = stream.readline(_PIECE)
-        self.read_octets = len(self.ahead)
+        self._counted = counted
+        self.ahead = b""
+        self.take()
 
     def take(self) -> bytes:
         line, self.ahead = self.ahead, self._stream.readline(_PIECE)
-        self.read_octets += len(self.ahead)
+        if self.ahead.endswith(b"\r"):
+            self.ahead += self._stream.readline(1)
+        self._counted(len(self.ahead))
         return line
 
 
@@ -62,11 +72,11 @@ def _one(lines: _Lines) -> Iterator[bytes]:
 
 
 def _one_of_mbox(lines: _Lines) -> Iterator[bytes]:
-    """Up to the next `From ` line behind an empty line; that empty line is no content."""
+    """Up to the next postmark behind an empty line; that empty line is no content."""
     blank = b""
     at_start = True
     while lines.ahead:
-        if blank and at_start and lines.ahead.startswith(b"From "):
+        if blank and _POSTMARK.match(lines.ahead):
             return
         line = lines.take()
         if blank:
@@ -79,15 +89,25 @@ def _one_of_mbox(lines: _Lines) -> Iterator[bytes]:
         at_start = line.endswith(b"\n")
 
 
-def messages_in(path: Path) -> Iterator[MessageFile]:
-    """The messages of one file; exhaust each before asking for the next.  Raises OSError."""
+def _nothing(_: int) -> None:
+    """Nobody counts."""
+
+
+def messages_in(path: Path, counted: Callable[[int], None] = _nothing) -> Iterator[MessageFile]:
+    """The messages of one file; exhaust each before asking for the next.
+
+    counted: called with numbers of octets that were read, in all the size of the file.
+    Raises OSError.
+    """
+    name = os.fsencode(path.name).decode("utf-8", "replace")
     with path.open("rb") as stream:
-        lines = _Lines(stream)
+        lines = _Lines(stream, counted)
         if not lines.ahead.startswith(b"From "):
-            yield MessageFile(path.name, _blocks(_one(lines)))
+            yield MessageFile(name, _blocks(_one(lines)))
             return
         number = 0
         while lines.ahead:
-            lines.take()
+            while lines.ahead and not lines.take().endswith(b"\n"):
+                pass
             number += 1
-            yield MessageFile(f"{path.name} #{number}", _blocks(_one_of_mbox(lines)))
+            yield MessageFile(f"{name} #{number}", _blocks(_one_of_mbox(lines)))

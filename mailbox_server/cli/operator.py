@@ -1,12 +1,15 @@
 """Reach the store for a verb: through the running server's control socket, or alone.
 
-Alone means holding the data folder's lock for as long as the verb runs.
+Alone means holding the data folder's lock for as long as the verb runs.  Who finds it held
+while no server answers (another verb works, or a server is about to start) tries again for
+a few seconds.
 """
 
 import asyncio
 import socket
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -14,9 +17,17 @@ import msgspec
 
 from mailbox_server.app.compose import open_administration
 from mailbox_server.app.configuration import load
+from mailbox_server.app.consistency import check_data
 from mailbox_server.cli.outcome import Surroundings
 from mailbox_server.model import errors
-from mailbox_server.model.errors import BadInput, MailboxServerFault, Refused, Unavailable
+from mailbox_server.model.errors import (
+    BadInput,
+    MailboxServerFault,
+    Refused,
+    StoreLocked,
+    TooBusy,
+    Unavailable,
+)
 from mailbox_server.ops import requests
 from mailbox_server.ops.administration import Administration
 from mailbox_server.ops.control import SOCKET_NAME, reachable
@@ -29,7 +40,13 @@ from mailbox_server.ops.control_frames import (
     write_frame,
 )
 
+LOCK_SECONDS: Final = 5.0
+_LOCK_PAUSE: Final = 0.1
+_HELLO_SECONDS: Final = 30.0
+_CONNECT_SECONDS: Final = 5.0
+
 _ANSWER: Final = msgspec.json.Decoder(requests.Answer)
+_HELLO: Final = msgspec.json.Decoder(requests.Hello)
 _ENCODE: Final = msgspec.json.Encoder()
 
 Take = Callable[[bytes], None]
@@ -44,8 +61,21 @@ class Operator(Protocol):
         upload: Iterable[bytes] = (),
         take: Take | None = None,
     ) -> list[Any]:
-        """The rows of the answer.  upload's octets follow the request; take gets what comes
-        down.  Raises the domain error that the answer names."""
+        """The rows of the answer.
+
+        upload's octets follow the request; they need not all be taken when it is refused.
+        take gets what comes down.  Raises the domain error that the answer names.
+        """
+
+
+def _encoded(request: requests.Request) -> bytes:
+    try:
+        octets = _ENCODE.encode(request)
+    except UnicodeEncodeError as error:
+        raise BadInput("an argument is not UTF-8") from error
+    if len(octets) > FRAME_OCTETS:
+        raise BadInput("the arguments are longer than 1 MiB")
+    return octets
 
 
 def _rows(answer: requests.Answer) -> list[Any]:
@@ -54,6 +84,8 @@ def _rows(answer: requests.Answer) -> list[Any]:
     kind = getattr(errors, answer.kind, None)
     if isinstance(kind, type) and issubclass(kind, MailboxServerFault):
         raise kind(answer.sentence)
+    if answer.kind == requests.ServerFault.__name__:
+        raise requests.ServerFault(answer.sentence)
     raise (Unavailable if answer.temporary else Refused)(answer.sentence)
 
 
@@ -64,27 +96,55 @@ class _Remote:
         self._reader = reader
         self._writer = writer
 
+    async def greet(self) -> None:
+        """Wait for the server's HELLO.  Raises TooBusy, Unavailable."""
+        try:
+            frame = await read_frame(self._reader, _HELLO_SECONDS)
+            if frame is None:
+                raise TooBusy("the server is stopping, or busy with other verbs")
+            if frame[0] is not FrameKind.HELLO:
+                raise FrameBroken("not a greeting")
+            hello = _HELLO.decode(frame[1])
+        except (FrameBroken, msgspec.DecodeError) as broken:
+            raise Unavailable(
+                f"what answers on the control socket is no mailbox-server: {broken}"
+            ) from broken
+        if hello.protocol != PROTOCOL:
+            raise Unavailable(
+                f"the running server has version {hello.version}; use its own program"
+            )
+
     async def ask(
         self,
         request: requests.Request,
         upload: Iterable[bytes] = (),
         take: Take | None = None,
     ) -> list[Any]:
+        octets = _encoded(request)
         try:
-            await write_frame(self._writer, FrameKind.ASK, _ENCODE.encode(request))
+            await write_frame(self._writer, FrameKind.ASK, octets)
             if isinstance(request, requests.MessageImport):
                 for block in upload:
                     for start in range(0, len(block), FRAME_OCTETS):
                         part = block[start : start + FRAME_OCTETS]
                         await write_frame(self._writer, FrameKind.DATA, part)
                 await write_frame(self._writer, FrameKind.END)
-            while (frame := await read_frame(self._reader)) is not None:
-                if frame[0] is FrameKind.DATA and take is not None:
-                    take(frame[1])
-                elif frame[0] is FrameKind.ANSWER:
-                    return _rows(_ANSWER.decode(frame[1]))
+            return await self._answer(take)
         except (FrameBroken, msgspec.DecodeError) as broken:
             raise Unavailable(f"the server's control socket failed: {broken}") from broken
+
+    async def _answer(self, take: Take | None) -> list[Any]:
+        parts: list[bytes] = []
+        while (frame := await read_frame(self._reader)) is not None:
+            kind, octets = frame
+            if kind is FrameKind.DATA and take is not None:
+                take(octets)
+            elif kind is FrameKind.PART:
+                parts.append(octets)
+            elif kind is FrameKind.ANSWER:
+                return _rows(_ANSWER.decode(b"".join((*parts, octets))))
+            else:
+                raise FrameBroken(f"an answer was expected, {kind.name} came")
         raise Unavailable("the server hung up before it answered")
 
 
@@ -100,6 +160,8 @@ class _Alone:
         upload: Iterable[bytes] = (),
         take: Take | None = None,
     ) -> list[Any]:
+        _encoded(request)
+
         async def blocks() -> AsyncIterator[bytes]:
             for block in upload:
                 yield block
@@ -114,29 +176,34 @@ class _Alone:
 @asynccontextmanager
 async def _operator(surroundings: Surroundings) -> AsyncIterator[Operator]:
     settings = load(surroundings.config)
-    connection = await _connect(Path(settings.server.data) / SOCKET_NAME)
-    if connection is None:
-        async with open_administration(settings) as administration:
-            yield _Alone(administration)
-        return
-    reader, writer = connection
-    try:
-        hello = await read_frame(reader)
-        if hello is None or hello[0] is not FrameKind.HELLO:
-            raise Unavailable("what answers on the control socket is not this server")
-        if msgspec.json.decode(hello[1]).get("protocol") != PROTOCOL:
-            raise Unavailable("the running server is of another version; use its own program")
-        yield _Remote(reader, writer)
-    except FrameBroken as broken:
-        raise Unavailable(f"the server's control socket failed: {broken}") from broken
-    finally:
-        writer.close()
+    check_data(settings, str(surroundings.config))
+    until = time.monotonic() + LOCK_SECONDS
+    async with AsyncExitStack() as opened:
+        while True:
+            connection = await _connect(Path(settings.server.data))
+            if connection is not None:
+                opened.callback(connection[1].close)
+                remote = _Remote(*connection)
+                await remote.greet()
+                yield remote
+                return
+            try:
+                alone = await opened.enter_async_context(open_administration(settings))
+            except StoreLocked:
+                if time.monotonic() >= until:
+                    raise
+                await asyncio.sleep(_LOCK_PAUSE)
+                continue
+            yield _Alone(alone)
+            return
 
 
 async def _connect(
-    path: Path,
+    data: Path,
 ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
+    path = data / SOCKET_NAME
     channel = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    channel.settimeout(_CONNECT_SECONDS)
     try:
         with reachable(path) as name:
             channel.connect(name)
@@ -146,8 +213,20 @@ async def _connect(
     except PermissionError as error:
         channel.close()
         raise BadInput(f"{path}: you may not use it; run this as the server's user") from error
+    except OSError as error:
+        channel.close()
+        raise TooBusy(f"{path}: the server does not answer ({error.strerror or error})") from error
     channel.setblocking(False)
     return await asyncio.open_unix_connection(sock=channel)
+
+
+async def server_answers(data: Path) -> bool:
+    """Whether a server runs on the data folder.  Raises BadInput, TooBusy."""
+    connection = await _connect(data)
+    if connection is None:
+        return False
+    connection[1].close()
+    return True
 
 
 def run_with_operator(

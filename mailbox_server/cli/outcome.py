@@ -1,22 +1,27 @@
-"""How a verb ends, and what it prints: tables or JSON on stdout, faults on stderr."""
+"""How a verb ends, and what it prints: sentences or JSON on stdout, faults on stderr."""
 
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 import click
 import msgspec
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from mailbox_server.model.errors import (
     MailboxServerFault,
     SettingsMalformed,
     Unavailable,
 )
+from mailbox_server.ops.requests import ServerFault
+
+DONE: Final = 0
+REFUSED: Final = 1
+WRONG_USAGE: Final = 2
+MAY_PASS: Final = 3
+SETTINGS_UNUSABLE: Final = 4
+OUR_FAULT: Final = 5
+INTERRUPTED: Final = 130
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,20 +32,32 @@ class Surroundings:
     as_json: bool
 
 
-def exit_with(sentence: str, why: MailboxServerFault | int) -> NoReturn:
-    """Say one sentence on standard error and end with the exit code that fits."""
-    click.echo(f"mailbox-server: {sentence}", err=True)
-    if isinstance(why, int):
-        sys.exit(why)
-    if isinstance(why, SettingsMalformed):
-        sys.exit(4)
-    sys.exit(3 if isinstance(why, Unavailable) else 1)
+def exit_code(fault: MailboxServerFault) -> int:
+    """The exit code that fits a fault."""
+    if isinstance(fault, SettingsMalformed):
+        return SETTINGS_UNUSABLE
+    if isinstance(fault, ServerFault):
+        return OUR_FAULT
+    return MAY_PASS if isinstance(fault, Unavailable) else REFUSED
+
+
+def complain(sentence: str) -> None:
+    """Say one sentence on standard error."""
+    click.echo(f"mailbox-server: {printable(sentence)}", err=True)
+
+
+def exit_with(sentence: str, code: int) -> NoReturn:
+    """Say one sentence on standard error and end with code."""
+    complain(sentence)
+    sys.exit(code)
 
 
 def said(sentence: str, surroundings: Surroundings) -> None:
-    """Tell a person that it is done; silent with --json."""
-    if not surroundings.as_json:
-        click.echo(sentence)
+    """Tell that it is done: one sentence, or with --json one object that holds it."""
+    if surroundings.as_json:
+        show_json({"done": sentence})
+    else:
+        click.echo(printable(sentence))
 
 
 def octets(count: int) -> str:
@@ -53,34 +70,10 @@ def octets(count: int) -> str:
     return f"{size:.1f} TiB"
 
 
-def show_rows(
-    rows: Sequence[msgspec.Struct],
-    columns: Sequence[tuple[str, str]],
-    surroundings: Surroundings,
-) -> None:
-    """Print rows; columns are (heading, attribute) pairs, in order.
-
-    JSON prints all attributes of all rows as one array.  Control characters never reach
-    the terminal.
-    """
-    if surroundings.as_json:
-        show_json([_plain(row) for row in rows])
-        return
-    if not rows:
-        click.echo("none")
-        return
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading, attribute in columns:
-        number = isinstance(getattr(rows[0], attribute), int)
-        table.add_column(heading, justify="right" if number else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*(_cell(attribute, getattr(row, attribute)) for _, attribute in columns))
-    Console(soft_wrap=not sys.stdout.isatty()).print(table)
-
-
 def show_json(value: Any) -> None:
-    """Print one JSON value, indented."""
-    click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2).decode("utf-8"))
+    """Print one JSON value, indented; rows lose the tag that they travel with."""
+    plain = [_plain(row) for row in value] if isinstance(value, list) else _plain(value)
+    click.echo(msgspec.json.format(msgspec.json.encode(plain), indent=2).decode("utf-8"))
 
 
 def printable(text: str) -> str:
@@ -88,19 +81,9 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
-def _plain(row: msgspec.Struct) -> Any:
-    value = msgspec.to_builtins(row)
-    value.pop("row", None)
+def _plain(value: Any) -> Any:
+    if isinstance(value, msgspec.Struct):
+        found = msgspec.to_builtins(value)
+        found.pop("row", None)
+        return found
     return value
-
-
-def _cell(attribute: str, value: Any) -> Text:
-    if value is None:
-        return Text("-", style="dim")
-    if attribute.endswith("octets") or attribute == "size":
-        return Text("unlimited" if attribute == "quota_octets" and not value else octets(value))
-    if isinstance(value, bool):
-        return Text("yes" if value else "no")
-    if isinstance(value, list):
-        return Text(printable(" ".join(map(str, value))))
-    return Text(printable(str(value)))

@@ -2,19 +2,23 @@
 
 import asyncio
 import sys
+from pathlib import Path
 
 import click
 
 from mailbox_server.app.compose import migrate_store
 from mailbox_server.app.configuration import load
-from mailbox_server.cli.operator import ask
-from mailbox_server.cli.outcome import Surroundings, said, show_rows
+from mailbox_server.cli.operator import ask, server_answers
+from mailbox_server.cli.outcome import REFUSED, Surroundings, said
+from mailbox_server.cli.tables import show_rows
+from mailbox_server.cli.verbs import Noun
+from mailbox_server.model.errors import Refused
 from mailbox_server.ops import requests
 
 _COLUMNS = (("INVARIANT", "invariant"), ("FOUND", "detail"))
 
 
-@click.group("store")
+@click.group("store", cls=Noun)
 def verb() -> None:
     """The mailbox store: check, migrate."""
 
@@ -27,13 +31,20 @@ def check(surroundings: Surroundings, deep: bool) -> None:
     findings = ask(surroundings, requests.StoreCheck(deep))
     if findings or surroundings.as_json:
         show_rows(findings, _COLUMNS, surroundings)
+    else:
+        said("the store is sound", surroundings)
     if findings:
-        sys.exit(1)
-    said("the store is sound", surroundings)
+        sys.exit(REFUSED)
 
 
 @verb.command("migrate")
 @click.pass_obj
 def migrate(surroundings: Surroundings) -> None:
     """Bring the store's schema up to this program, after a backup; the server must be down."""
-    said(asyncio.run(migrate_store(load(surroundings.config))), surroundings)
+    settings = load(surroundings.config)
+    if asyncio.run(server_answers(Path(settings.server.data))):
+        raise Refused(
+            f"a server runs on {settings.server.data}; stop it first (it migrates by itself "
+            "when it starts)"
+        )
+    said(asyncio.run(migrate_store(settings)), surroundings)

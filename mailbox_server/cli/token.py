@@ -3,7 +3,9 @@
 import click
 
 from mailbox_server.cli.operator import ask
-from mailbox_server.cli.outcome import Surroundings, said, show_rows
+from mailbox_server.cli.outcome import Surroundings, said
+from mailbox_server.cli.tables import show_rows
+from mailbox_server.cli.verbs import Noun
 from mailbox_server.ops import requests
 
 _COLUMNS = (
@@ -16,7 +18,7 @@ _COLUMNS = (
 )
 
 
-@click.group("token")
+@click.group("token", cls=Noun)
 def verb() -> None:
     """App passwords of an account: one for each program or device."""
 
@@ -31,7 +33,11 @@ def verb() -> None:
     show_default=True,
     help="What it may be used for.",
 )
-@click.option("--expires", metavar="DATE", help="For example 2030-12-31; without, never.")
+@click.option(
+    "--expires",
+    metavar="DATE",
+    help="The beginning of a day in UTC, as 2030-12-31; without, never.",
+)
 @click.pass_obj
 def add(
     surroundings: Surroundings, account: str, name: str, scope: str, expires: str | None

@@ -3,7 +3,7 @@
     MailboxServerFault
     ├── BadInput              what somebody gave us is wrong; repeating it will not help
     │   ├── AddressMalformed, DomainMalformed, MailboxNameMalformed, SettingsMalformed,
-    │   │   KeywordMalformed, PasswordMalformed, BadHash
+    │   │   MessageMalformed, KeywordMalformed, PasswordMalformed, BadHash
     ├── Refused               well formed, but not to be done now or by this party
     │   ├── DomainMissing, AccountMissing, AliasMissing, MailboxMissing, MessageMissing,
     │   │   TokenMissing, ContentMissing
@@ -39,6 +39,10 @@ class DomainMalformed(BadInput):
 
 class MailboxNameMalformed(BadInput):
     """Not a name a mailbox can have (RFC 9051 §5.1)."""
+
+
+class MessageMalformed(BadInput):
+    """Octets that cannot be kept as a message."""
 
 
 class KeywordMalformed(BadInput):

@@ -32,6 +32,8 @@ from mailbox_server.store.scrub import damaged_contents
 
 Stream = AsyncIterator[bytes]
 
+_NAME_CHARACTERS: Final = 100
+
 
 @dataclass(frozen=True, slots=True)
 class Administration:
@@ -77,9 +79,9 @@ def _expiry(text: str | None, now: datetime) -> datetime | None:
         return None
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError as error:
+        moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError) as error:
         raise BadInput(f"{text!r:.40} is not a date such as 2030-12-31") from error
-    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     if moment <= now:
         raise BadInput(f"{text} is in the past")
     return moment
@@ -298,6 +300,8 @@ async def _token_add(self: Administration, asked: requests.TokenAdd) -> list[req
         scope = Scope(asked.scope)
     except ValueError as error:
         raise BadInput(f"{asked.scope!r:.40} is no scope: read, send or all") from error
+    if not 0 < len(asked.name) <= _NAME_CHARACTERS:
+        raise BadInput(f"the name has 1 to {_NAME_CHARACTERS} characters")
     now = self.clock.now()
     expires = _expiry(asked.expires, now)
     secret = new_secret(self.entropy)
@@ -307,7 +311,7 @@ async def _token_add(self: Administration, asked: requests.TokenAdd) -> list[req
     token = await self.store.write(
         lambda tx: tx.tokens.add(
             account_of(tx, asked.address).id,
-            asked.name[:100],
+            asked.name,
             scope,
             digest,
             expires,

@@ -15,7 +15,9 @@ from typing import Final
 
 import msgspec
 
+from mailbox_server.model.errors import StoreUnavailable
 from mailbox_server.model.ports import Events
+from mailbox_server.net.tasks import TaskKeeper
 from mailbox_server.ops import requests
 from mailbox_server.ops.administration import Administration
 from mailbox_server.ops.control_frames import (
@@ -23,70 +25,113 @@ from mailbox_server.ops.control_frames import (
     FrameBroken,
     FrameKind,
     read_frame,
+    write_answer,
     write_frame,
 )
 
 SOCKET_NAME: Final = "control"
 CONVERSATIONS: Final = 8
+WAITING: Final = 32
+IDLE_SECONDS: Final = 300.0
+_NAME_OCTETS: Final = 100
+"""A UNIX socket's name has 108 octets on Linux, 104 elsewhere."""
 
 _REQUEST: Final = msgspec.json.Decoder(requests.AnyRequest)
 _ENCODE: Final = msgspec.json.Encoder()
 
 
 class ControlSocket:
-    """Serves Administration on the data folder's control socket."""
+    """Serves Administration on the data folder's control socket.
+
+    CONVERSATIONS verbs are served at once, WAITING more wait for their HELLO, and further
+    ones are hung up on.  A peer that sends nothing for IDLE_SECONDS loses its place.
+    """
 
     def __init__(
-        self, data: Path, administration: Administration, version: str, events: Events
+        self,
+        data: Path,
+        administration: Administration,
+        version: str,
+        events: Events,
+        tasks: TaskKeeper,
     ) -> None:
         self._path = data / SOCKET_NAME
         self._administration = administration
-        self._version = version
+        self._hello = _ENCODE.encode(requests.Hello(PROTOCOL, version))
         self._events = events
+        self._tasks = tasks
         self._server: asyncio.Server | None = None
         self._places = asyncio.Semaphore(CONVERSATIONS)
         self._open: set[asyncio.StreamWriter] = set()
+        self._at_work: set[asyncio.StreamWriter] = set()
 
     async def start(self) -> None:
         """Listen.  The caller holds the data folder's lock, so an old socket is stale.
 
-        Raises OSError.
+        Raises StoreUnavailable.
         """
-        if self._path.exists() and not stat.S_ISSOCK(os.lstat(self._path).st_mode):
-            raise FileExistsError(f"{self._path} is in the way of the control socket")
-        self._path.unlink(missing_ok=True)
+        try:
+            self._server = await asyncio.start_unix_server(self._arrived, sock=self._bind())
+        except OSError as error:
+            raise StoreUnavailable(
+                f"{self._path}: no control socket can be made there ({error.strerror})"
+            ) from error
+
+    def _bind(self) -> socket.socket:
+        if os.path.lexists(self._path):
+            if not stat.S_ISSOCK(os.lstat(self._path).st_mode):
+                raise FileExistsError(0, "something else is in the way")
+            self._path.unlink()
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
         before = os.umask(0o177)
         try:
             with reachable(self._path) as name:
                 listener.bind(name)
+        except OSError:
+            listener.close()
+            raise
         finally:
             os.umask(before)
         listener.setblocking(False)
-        self._server = await asyncio.start_unix_server(self._converse, sock=listener)
+        return listener
 
     async def stop(self) -> None:
-        """Stop listening, hang up, remove the socket."""
+        """Stop listening, remove the socket, hang up on who asks nothing just now.
+
+        A request at work is answered before its connection is closed.
+        """
         if self._server is None:
             return
         self._server.close()
-        for writer in list(self._open):
+        self._server = None
+        for writer in self._open - self._at_work:
             writer.transport.abort()
         self._path.unlink(missing_ok=True)
 
-    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def _arrived(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._server is None or len(self._open) >= CONVERSATIONS + WAITING:
+            writer.close()
+            return
         self._open.add(writer)
+        self._tasks.spawn("control", self._converse(reader, writer))
+
+    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             async with self._places:
-                hello = {"protocol": PROTOCOL, "version": self._version}
-                await write_frame(writer, FrameKind.HELLO, _ENCODE.encode(hello))
-                while (frame := await read_frame(reader)) is not None:
+                await write_frame(writer, FrameKind.HELLO, self._hello)
+                while self._server is not None:
+                    frame = await read_frame(reader, IDLE_SECONDS)
+                    if frame is None:
+                        break
                     if frame[0] is not FrameKind.ASK:
                         raise FrameBroken("a request was expected")
+                    self._at_work.add(writer)
                     await self._answer(frame[1], reader, writer)
+                    self._at_work.discard(writer)
         except FrameBroken as broken:
             self._events.warning("control.broken", reason=str(broken))
         finally:
+            self._at_work.discard(writer)
             self._open.discard(writer)
             writer.close()
 
@@ -96,9 +141,9 @@ class ControlSocket:
         answer: requests.Answer
         try:
             request = _REQUEST.decode(octets)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             answer = requests.Failure("RequestUnknown", "this server does not know that request")
-            await write_frame(writer, FrameKind.ANSWER, _ENCODE.encode(answer))
+            await write_answer(writer, _ENCODE.encode(answer))
             raise FrameBroken("an unknown request") from None
         upload = _Upload(reader, expected=isinstance(request, requests.MessageImport))
         try:
@@ -110,7 +155,9 @@ class ControlSocket:
         except Exception as error:  # a bug of ours must not end the server: it is logged
             self._events.fault("control.fault", error, request=type(request).__name__)
             answer = requests.Failure(
-                "ServerFault", "the server met a fault of its own; its log has more", True
+                requests.ServerFault.__name__,
+                "the server met a fault of its own; its log has more",
+                True,
             )
         await upload.skip()
         self._events.info(
@@ -118,7 +165,7 @@ class ControlSocket:
             request=type(request).__name__,
             outcome="done" if isinstance(answer, requests.Rows) else answer.kind,
         )
-        await write_frame(writer, FrameKind.ANSWER, _ENCODE.encode(answer))
+        await write_answer(writer, _ENCODE.encode(answer))
 
 
 class _Upload:
@@ -130,7 +177,7 @@ class _Upload:
 
     async def blocks(self) -> AsyncIterator[bytes]:
         while not self._ended:
-            frame = await read_frame(self._reader)
+            frame = await read_frame(self._reader, IDLE_SECONDS)
             if frame is None or frame[0] not in (FrameKind.DATA, FrameKind.END):
                 raise FrameBroken("data was expected")
             if frame[0] is FrameKind.END:
@@ -149,7 +196,7 @@ def reachable(path: Path) -> Iterator[str]:
 
     Raises OSError when the directory cannot be opened.
     """
-    if len(os.fsencode(path)) < 100:
+    if len(os.fsencode(path)) < _NAME_OCTETS:
         yield str(path)
         return
     directory = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)

@@ -2,7 +2,7 @@
 
     server  HELLO {"protocol": 1, "version": "0.1.0"}
     client  ASK request, then DATA* END where the request uploads
-    server  DATA* (a download), then ANSWER
+    server  DATA* (a download), then PART* ANSWER: the answer, whole or in pieces
     client  the next ASK, or hangs up
 
 Both sides close on anything else.  A frame is at most 1 MiB.
@@ -26,6 +26,7 @@ class FrameKind(enum.Enum):
     ASK = b"Q"
     DATA = b"D"
     END = b"E"
+    PART = b"P"
     ANSWER = b"A"
 
 
@@ -33,16 +34,29 @@ class FrameBroken(Exception):
     """The peer does not speak this protocol, or hung up in the middle."""
 
 
-async def read_frame(reader: asyncio.StreamReader) -> tuple[FrameKind, bytes] | None:
-    """The next frame; None when the peer hung up between frames.  Raises FrameBroken."""
+async def read_frame(
+    reader: asyncio.StreamReader, seconds: float | None = None
+) -> tuple[FrameKind, bytes] | None:
+    """The next frame; None when the peer hung up between frames.
+
+    seconds: for the whole frame to come.  Raises FrameBroken.
+    """
+    try:
+        async with asyncio.timeout(seconds):
+            return await _read_frame(reader)
+    except TimeoutError as error:
+        raise FrameBroken("nothing came for too long") from error
+    except ConnectionError as error:
+        raise FrameBroken("the connection broke") from error
+
+
+async def _read_frame(reader: asyncio.StreamReader) -> tuple[FrameKind, bytes] | None:
     try:
         head = await reader.readexactly(_HEAD.size)
     except asyncio.IncompleteReadError as error:
         if error.partial:
             raise FrameBroken("hung up inside a frame") from error
         return None
-    except ConnectionError as error:
-        raise FrameBroken("the connection broke") from error
     letter, length = _HEAD.unpack(head)
     try:
         kind = FrameKind(letter)
@@ -52,7 +66,7 @@ async def read_frame(reader: asyncio.StreamReader) -> tuple[FrameKind, bytes] | 
         raise FrameBroken("the frame is larger than 1 MiB")
     try:
         return kind, await reader.readexactly(length)
-    except (asyncio.IncompleteReadError, ConnectionError) as error:
+    except asyncio.IncompleteReadError as error:
         raise FrameBroken("hung up inside a frame") from error
 
 
@@ -65,3 +79,11 @@ async def write_frame(writer: asyncio.StreamWriter, kind: FrameKind, octets: byt
         await writer.drain()
     except ConnectionError as error:
         raise FrameBroken("the connection broke") from error
+
+
+async def write_answer(writer: asyncio.StreamWriter, octets: bytes) -> None:
+    """Send an answer of any size, in pieces where it is large.  Raises FrameBroken."""
+    last = max(0, len(octets) - 1) // FRAME_OCTETS * FRAME_OCTETS
+    for start in range(0, last, FRAME_OCTETS):
+        await write_frame(writer, FrameKind.PART, octets[start : start + FRAME_OCTETS])
+    await write_frame(writer, FrameKind.ANSWER, octets[last:])

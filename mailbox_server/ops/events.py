@@ -1,187 +1,173 @@
-"""Where events and counts go: one structured line an event, written by a thread of its own.
+"""Where events go: one structured line an event, written by a thread of its own.
 
-The event loop never waits for a slow terminal or pipe: lines pass through a bounded queue,
-and what does not fit is dropped and counted in one `log.dropped` line.  Control characters
-in fields are escaped by the renderers, so that no peer can forge a line.
+Whoever tells an event never waits for a slow terminal or pipe: lines pass through a
+bounded queue, and what does not fit is dropped and counted in one `log.dropped` line.
+Warnings of the libraries (through logging) take the same way.  How a line looks is
+ops.event_lines.
 """
 
 import logging
-import logging.handlers
 import os
 import queue
 import sys
-from collections import Counter
-from typing import Any, Final, Literal, TextIO
+import threading
+from collections.abc import Callable, Mapping
+from typing import Final, Literal, TextIO
 
-import structlog
-
-from mailbox_server.model.ports import EventField
+from mailbox_server.model.ports import Clock, EventField, SystemClock
+from mailbox_server.ops.event_lines import (
+    FIELD_CHARACTERS,
+    Event,
+    Severity,
+    human_line,
+    journal_line,
+    json_line,
+)
 
 Format = Literal["auto", "human", "json", "journald"]
 
-_QUEUE_LINES: Final = 10_000
-_LEVELS: Final = (("info", logging.INFO), ("warning", logging.WARNING), ("error", logging.ERROR))
-_PRIORITIES: Final = ((logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6))
-_FIELD_CHARACTERS: Final = 1_000
+QUEUE_LINES: Final = 10_000
+CLOSE_SECONDS: Final = 2.0
 
-
-class _BoundedQueueHandler(logging.handlers.QueueHandler):
-    """Hand records to the writing thread; drop and count when it falls behind."""
-
-    dropped = 0
-
-    def enqueue(self, record: logging.LogRecord) -> None:
-        try:
-            self.queue.put_nowait(record)
-        except queue.Full:
-            self.dropped += 1
-            return
-        if self.dropped:
-            count, self.dropped = self.dropped, 0
-            self.handle(
-                logging.LogRecord(
-                    "log",
-                    logging.WARNING,
-                    "",
-                    0,
-                    {"event": "log.dropped", "count": count},
-                    (),
-                    None,
-                )
-            )
-
-    def prepare(self, record: logging.LogRecord) -> logging.LogRecord:
-        return record
-
-
-class _JournalFormatter(logging.Formatter):
-    """A priority prefix as systemd reads it from a service's standard error."""
-
-    def __init__(self, inner: logging.Formatter) -> None:
-        super().__init__()
-        self._inner = inner
-
-    def format(self, record: logging.LogRecord) -> str:
-        priority = next((p for level, p in _PRIORITIES if record.levelno >= level), 7)
-        return "\n".join(f"<{priority}>{line}" for line in self._inner.format(record).split("\n"))
+_BY_NAME: Final = (
+    ("info", Severity.INFO),
+    ("warning", Severity.WARNING),
+    ("error", Severity.ERROR),
+)
 
 
 class EventLog:
-    """Events as lines on a stream."""
+    """Events as lines on a stream (model.ports.Events); safe to use from any thread."""
 
     def __init__(
-        self, chosen: Format = "auto", level: str = "info", stream: TextIO | None = None
+        self,
+        chosen: Format = "auto",
+        level: str = "info",
+        stream: TextIO | None = None,
+        clock: Clock | None = None,
+        environ: Mapping[str, str] = os.environ,
+        queue_lines: int = QUEUE_LINES,
     ) -> None:
+        """stream: standard error where None.  Takes over the logging of the libraries."""
         self._stream = stream or sys.stderr
-        handler = logging.StreamHandler(self._stream)
-        handler.setFormatter(_formatter(_resolve(chosen, self._stream), self._stream))
-        lines: queue.Queue[Any] = queue.Queue(_QUEUE_LINES)
-        self._handler = _BoundedQueueHandler(lines)
-        self._listener = logging.handlers.QueueListener(lines, handler)
-        self._root = logging.getLogger()
-        self._root.handlers[:] = [self._handler]
-        for noisy in ("mail.log", "asyncio", "sqlalchemy", "alembic"):
-            logging.getLogger(noisy).setLevel(logging.WARNING)
-        self._logger = logging.getLogger("mailbox_server")
-        self.set_level(level)
-        self._listener.start()
+        self._clock = clock or SystemClock()
+        self._render = _renderer(chosen, self._stream, environ)
+        self._least = dict(_BY_NAME)[level]
+        self._lines: queue.Queue[Event | None] = queue.Queue(queue_lines)
+        self._counting = threading.Lock()
+        self._dropped = 0
+        # A daemon: a stream that nobody reads must not keep the process from ending.
+        self._thread = threading.Thread(target=self._write_all, name="event-log", daemon=True)
+        self._library = _LibraryHandler(self._put)
+        root = logging.getLogger()
+        root.handlers[:] = [self._library]
+        root.setLevel(logging.WARNING)
+        self._thread.start()
 
     def set_level(self, level: str) -> None:
         """Drop events less important than level from now on."""
-        self._root.setLevel(dict(_LEVELS)[level])
+        self._least = dict(_BY_NAME)[level]
 
     def info(self, event: str, /, **fields: EventField) -> None:
         """Something an operator may want to follow."""
-        self._write(logging.INFO, event, fields)
+        self._put(Severity.INFO, event, fields, None)
 
     def warning(self, event: str, /, **fields: EventField) -> None:
         """Something an operator should look at."""
-        self._write(logging.WARNING, event, fields)
+        self._put(Severity.WARNING, event, fields, None)
 
     def fault(self, event: str, error: BaseException, /, **fields: EventField) -> None:
         """A bug or trouble of ours, with its traceback."""
-        self._write(logging.ERROR, event, fields, error)
+        self._put(Severity.ERROR, event, fields, error)
 
     def close(self) -> None:
-        """Write what is queued and stop the thread."""
-        self._listener.stop()
-        self._stream.flush()
-
-    def _write(
-        self,
-        level: int,
-        event: str,
-        fields: dict[str, EventField],
-        error: BaseException | None = None,
-    ) -> None:
-        if not self._logger.isEnabledFor(level):
+        """Write what is queued and stop the thread; gives up on a stream that does not move."""
+        logging.getLogger().removeHandler(self._library)
+        try:
+            self._lines.put(None, timeout=CLOSE_SECONDS)
+        except queue.Full:
             return
-        line: dict[str, Any] = {"event": event}
-        for name, value in fields.items():
-            if value is not None:
-                line[name] = value[:_FIELD_CHARACTERS] if isinstance(value, str) else value
-        trace = (type(error), error, error.__traceback__) if error is not None else None
-        self._handler.handle(logging.LogRecord("mailbox_server", level, "", 0, line, (), trace))
+        self._thread.join(CLOSE_SECONDS)
+
+    def _put(
+        self,
+        severity: Severity,
+        name: str,
+        fields: Mapping[str, EventField],
+        error: BaseException | None,
+    ) -> None:
+        if severity < self._least:
+            return
+        try:
+            self._lines.put_nowait(Event(self._clock.now(), severity, name, fields, error))
+        except queue.Full:
+            with self._counting:
+                self._dropped += 1
+
+    def _write_all(self) -> None:
+        while True:
+            event = self._lines.get()
+            with self._counting:
+                dropped, self._dropped = self._dropped, 0
+            # The count is told as soon as there is room again, before what came after.
+            if dropped:
+                lost = {"count": dropped}
+                self._write(Event(self._clock.now(), Severity.WARNING, "log.dropped", lost, None))
+            if event is None:
+                return
+            self._write(event)
+
+    def _write(self, event: Event) -> None:
+        try:
+            line = self._render(event)
+        except Exception as error:  # a field that cannot be shown must not end the log
+            self._put(Severity.ERROR, "log.unwritable", {"kind": type(error).__name__}, None)
+            return
+        try:
+            _write_octets(self._stream, line)
+        except (OSError, ValueError):
+            with self._counting:
+                self._dropped += 1
 
 
-class Tally:
-    """Counts since the start, in memory."""
-
-    def __init__(self) -> None:
-        self._counts: Counter[str] = Counter()
-
-    def add(self, name: str, amount: int = 1) -> None:
-        """Count amount more of name."""
-        self._counts[name] += amount
-
-    def read(self) -> dict[str, int]:
-        """Every count by name."""
-        return dict(sorted(self._counts.items()))
+def _write_octets(stream: TextIO, line: str) -> None:
+    """Past the stream's buffer, whose lock a daemon thread must not hold at the end."""
+    try:
+        descriptor = stream.fileno()
+    except OSError:
+        stream.write(f"{line}\n")
+        return
+    octets = f"{line}\n".encode("utf-8", "backslashreplace")
+    while octets:
+        octets = octets[os.write(descriptor, octets) :]
 
 
-def _resolve(chosen: Format, stream: TextIO) -> Format:
-    if chosen != "auto":
-        return chosen
-    if stream.isatty():
-        return "human"
-    return "journald" if "JOURNAL_STREAM" in os.environ else "json"
+class _LibraryHandler(logging.Handler):
+    """Turns what libraries log into events: `asyncio` becomes `library.asyncio`."""
+
+    def __init__(
+        self,
+        put: Callable[[Severity, str, Mapping[str, EventField], BaseException | None], None],
+    ) -> None:
+        super().__init__()
+        self._put = put
+
+    def emit(self, record: logging.LogRecord) -> None:
+        severity = Severity.ERROR if record.levelno >= logging.ERROR else Severity.WARNING
+        error = record.exc_info[1] if record.exc_info else None
+        text = record.getMessage()[:FIELD_CHARACTERS]
+        self._put(severity, f"library.{record.name}", {"text": text}, error)
 
 
-def _take_fields(_logger: Any, _method: str, line: Any) -> Any:
-    """Join the fields of our own records; keep a library's message as one escaped text."""
-    record: logging.LogRecord = line["_record"]
-    if isinstance(record.msg, dict):
-        line.update(record.msg)
-    else:
-        line["event"] = f"{record.name}: {line['event']}"[:_FIELD_CHARACTERS]
-    return line
-
-
-def _escape(_logger: Any, _method: str, line: Any) -> Any:
-    for name, value in line.items():
-        if isinstance(value, str) and name != "exception" and not value.isprintable():
-            line[name] = value.encode("unicode_escape").decode("ascii")
-    return line
-
-
-def _formatter(chosen: Format, stream: TextIO) -> logging.Formatter:
-    renderer: Any
+def _renderer(chosen: Format, stream: TextIO, environ: Mapping[str, str]) -> Callable[[Event], str]:
+    if chosen == "auto":
+        if stream.isatty():
+            chosen = "human"
+        else:
+            chosen = "journald" if "JOURNAL_STREAM" in environ else "json"
     if chosen == "json":
-        renderer = structlog.processors.JSONRenderer(ensure_ascii=False)
-    else:
-        renderer = structlog.dev.ConsoleRenderer(
-            colors=chosen == "human" and stream.isatty() and "NO_COLOR" not in os.environ,
-            pad_event_to=28,
-        )
-    steps: list[Any] = [
-        _take_fields,
-        structlog.stdlib.add_log_level,
-        structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-        structlog.processors.format_exc_info,
-        _escape,
-        renderer,
-    ]
-    if chosen != "journald":
-        steps.insert(2, structlog.processors.TimeStamper(fmt="iso", utc=True))
-    formatter = structlog.stdlib.ProcessorFormatter(processors=steps)
-    return _JournalFormatter(formatter) if chosen == "journald" else formatter
+        return json_line
+    if chosen == "journald":
+        return journal_line
+    colored = stream.isatty() and "NO_COLOR" not in environ
+    return lambda event: human_line(event, colored=colored)

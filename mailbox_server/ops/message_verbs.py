@@ -1,19 +1,24 @@
 """What an operator may do with messages: list, show, send raw, import."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Final
 
+from mailbox_server.mime.dates import read_date
 from mailbox_server.mime.encoded_words import decode_words
 from mailbox_server.mime.header_fields import HeaderFields
 from mailbox_server.mime.message import analyze
 from mailbox_server.mime.scanner import Scanner
+from mailbox_server.model.account import Account
 from mailbox_server.model.address import Address
 from mailbox_server.model.errors import (
     AccountMissing,
     BadInput,
     MailboxMissing,
+    MessageMalformed,
     MessageMissing,
+    TooLarge,
 )
 from mailbox_server.model.ids import (
     ContentId,
@@ -23,12 +28,24 @@ from mailbox_server.model.ids import (
     thread_object_id,
 )
 from mailbox_server.model.keywords import DELETED, keyword
-from mailbox_server.model.mailbox import mailbox_name
-from mailbox_server.model.message import InternalDate, Target
+from mailbox_server.model.mailbox import Mailbox, mailbox_name
+from mailbox_server.model.message import Analysis, InternalDate, Target
 from mailbox_server.model.passport import Evidence
 from mailbox_server.model.ports import Clock
 from mailbox_server.ops import requests
-from mailbox_server.store.ports import Column, NewMessage, QuotaRule, ReadTx, Store, WriteTx
+from mailbox_server.store.ports import (
+    Column,
+    NewMessage,
+    QuotaRule,
+    ReadTx,
+    StagedContent,
+    Store,
+    WriteTx,
+)
+
+ANALYZED_AT_ONCE_OCTETS: Final = 262_144
+"""Larger messages are analyzed on a thread, so that no client of the server waits for it."""
+MESSAGE_OCTETS: Final = 2_147_483_647
 
 _LIST_MOST: Final = 10_000
 _ROWS: Final = 500
@@ -164,58 +181,82 @@ async def import_message(
 ) -> requests.ImportedRow:
     """Store one message as it is, in an existing mailbox.
 
-    Raises AccountMissing, MailboxMissing, OverQuota, BadInput, DiskLow.
+    Its internal date is that of its newest Received field, else of Date, else now, and
+    never later than now.
+
+    Raises MessageMalformed for no octets or a NUL among them (no protocol of ours could
+    send it: RFC 9051 §4.3, RFC 5321 §4.5.2), TooLarge, AccountMissing, MailboxMissing,
+    OverQuota, BadInput, DiskLow.
     """
     address, name = Address.parse(asked.address), mailbox_name(asked.mailbox)
     if len(asked.keywords) > _KEYWORDS_MOST:
         raise BadInput("too many keywords")
     keywords = frozenset(keyword(text) for text in asked.keywords) - {DELETED}
-    now = clock.now()
-    received = now
-    if asked.received is not None:
-        try:
-            received = datetime.fromisoformat(asked.received)
-        except ValueError as error:
-            raise BadInput(f"{asked.received!r:.40} is not a date") from error
-    staging, scanner = store.stage(), Scanner()
+    await store.read(lambda tx: _destination(tx, address, name))
+    scanner = Scanner()
+    staged = await _staged(store, scanner, upload)
     try:
-        async for block in upload:
-            scanner.feed(block)
-            if staging.feed(block):
-                await staging.drained()
-        staged = await staging.finish()
-    except BaseException:  # whatever ended it, the staged octets must go
-        staging.discard()
-        raise
-    structure = scanner.finish()
-    if staged.size == 0:
-        staged.discard()
-        raise BadInput("the message is empty")
-    analysis = analyze(structure, scanner.header, staged.read)
+        structure = scanner.finish()
+        if staged.in_memory and staged.size <= ANALYZED_AT_ONCE_OCTETS:
+            analysis = analyze(structure, scanner.header, staged.read)
+        else:
+            analysis = await asyncio.to_thread(analyze, structure, scanner.header, staged.read)
+        now = clock.now()
+        received = _received(HeaderFields(scanner.header), analysis, now)
 
-    def keep(tx: WriteTx) -> requests.ImportedRow:
-        account = tx.accounts.find(address)
-        if account is None:
-            raise AccountMissing(f"no account {address}")
-        mailbox = tx.mailboxes.find(account.id, name)
-        if mailbox is None:
-            raise MailboxMissing(f"{address} has no mailbox {name}")
-        new = NewMessage(
-            tx.contents.keep(staged),
-            b"",
-            analysis,
-            InternalDate(int(received.timestamp())),
-            keywords,
-            (Target(mailbox.id),),
-        )
-        (placed,) = tx.messages.add(account.id, new, QuotaRule.ENFORCE)
-        facts = (("source", asked.source[:200]), ("octets", str(staged.size)))
-        tx.passports.stamp(placed.message, [Evidence(now, "import", facts)])
-        return requests.ImportedRow(
-            message_object_id(placed.message), name, placed.uid, staged.size
-        )
+        def keep(tx: WriteTx) -> requests.ImportedRow:
+            account, mailbox = _destination(tx, address, name)
+            new = NewMessage(
+                tx.contents.keep(staged), b"", analysis, received, keywords, (Target(mailbox.id),)
+            )
+            (placed,) = tx.messages.add(account.id, new, QuotaRule.ENFORCE)
+            facts = (("source", asked.source[:200]), ("octets", str(staged.size)))
+            tx.passports.stamp(placed.message, [Evidence(now, "import", facts)])
+            return requests.ImportedRow(
+                message_object_id(placed.message), name, placed.uid, staged.size
+            )
 
-    try:
         return await store.write(keep)
     finally:
         staged.discard()
+
+
+def _destination(tx: ReadTx, address: Address, name: str) -> tuple[Account, Mailbox]:
+    account = tx.accounts.find(address)
+    if account is None:
+        raise AccountMissing(f"no account {address}")
+    mailbox = tx.mailboxes.find(account.id, name)
+    if mailbox is None:
+        raise MailboxMissing(f"{address} has no mailbox {name}")
+    return account, mailbox
+
+
+async def _staged(store: Store, scanner: Scanner, upload: AsyncIterator[bytes]) -> StagedContent:
+    staging, size = store.stage(), 0
+    try:
+        async for block in upload:
+            size += len(block)
+            if size > MESSAGE_OCTETS:
+                raise TooLarge(f"the message is larger than {MESSAGE_OCTETS:,} octets")
+            if b"\0" in block:
+                raise MessageMalformed("the message holds a NUL")
+            scanner.feed(block)
+            if staging.feed(block):
+                await staging.drained()
+        if size == 0:
+            raise MessageMalformed("the message is empty")
+        return await staging.finish()
+    except BaseException:  # whatever ended it, the staged octets must go
+        staging.discard()
+        raise
+
+
+def _received(fields: HeaderFields, analysis: Analysis, now: datetime) -> InternalDate:
+    latest = int(now.timestamp())
+    trace = fields.first(b"received")
+    stamped = None if trace is None else read_date(trace.rpartition(b";")[2])
+    if stamped is not None and 0 <= stamped.epoch_seconds <= latest:
+        return InternalDate(stamped.epoch_seconds, stamped.zone_minutes)
+    if analysis.sent is not None and 0 <= analysis.sent <= latest:
+        return InternalDate(analysis.sent)
+    return InternalDate(latest)

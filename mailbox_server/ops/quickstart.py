@@ -63,24 +63,44 @@ def default_home(environ: "os._Environ[str]") -> Path:
 def ensure_world(home: Path) -> TryWorld:
     """The world in home, made when it is new.
 
-    Raises SettingsMalformed when the folder holds something else or no port is free.
+    A port that somebody else has taken since is replaced by another; so nobody may serve
+    the folder now.  Raises SettingsMalformed when the folder cannot be used, holds
+    something else, or no port is free.
     """
-    home.mkdir(mode=0o700, parents=True, exist_ok=True)
-    state = home / STATE_FILE
-    if state.exists():
-        try:
-            return msgspec.json.decode(state.read_bytes(), type=TryWorld)
-        except (msgspec.DecodeError, msgspec.ValidationError) as error:
-            raise SettingsMalformed(
-                f"{state}: cannot be read ({error}); delete {home} to start afresh"
-            ) from error
-    world = TryWorld(
-        DOMAIN,
-        [TryAccount(f"{name}@{DOMAIN}", _password()) for name in NAMES],
-        _free_ports(),
-    )
+    try:
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        state = home / STATE_FILE
+        world = _remembered(home, state)
+    except OSError as error:
+        raise SettingsMalformed(f"{home}: cannot be used ({error.strerror})") from error
+    if world is None:
+        accounts = [TryAccount(f"{name}@{DOMAIN}", _password()) for name in NAMES]
+        world = TryWorld(DOMAIN, accounts, dict(PORTS))
+    ports = {service: _free_port(world.ports.get(service, PORTS[service])) for service in PORTS}
+    world = msgspec.structs.replace(world, ports=ports)
     _write_private(state, msgspec.json.format(msgspec.json.encode(world), indent=2))
     return world
+
+
+def _remembered(home: Path, state: Path) -> TryWorld | None:
+    if not state.exists():
+        strangers = sorted(entry.name for entry in home.iterdir() if not _is_ours(entry.name))
+        if strangers:
+            raise SettingsMalformed(
+                f"{home}: holds {strangers[0]!r} and no {STATE_FILE}; name an empty folder"
+            )
+        return None
+    try:
+        return msgspec.json.decode(state.read_bytes(), type=TryWorld)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise SettingsMalformed(
+            f"{state}: cannot be read ({error}); delete {home} to start afresh"
+        ) from error
+
+
+def _is_ours(name: str) -> bool:
+    """Also what a first start that was killed has left."""
+    return name.removesuffix(".new") in (STATE_FILE, CONFIG_FILE, "data", "tls")
 
 
 def ensure_certificate(home: Path, world: TryWorld, clock: Clock) -> IssuedCertificate:
@@ -106,6 +126,8 @@ def write_config(home: Path, world: TryWorld, certificate: IssuedCertificate) ->
         f"key = {_toml_text(str(files.key))}",
         "[listen]",
         *(f'{service} = ["127.0.0.1:{port}"]' for service, port in world.ports.items()),
+        "[log]",
+        'format = "human"',
         "[dns]",
         "verify_peer_name = false",
     ]
@@ -115,9 +137,12 @@ def write_config(home: Path, world: TryWorld, certificate: IssuedCertificate) ->
 
 
 def welcome(
-    world: TryWorld, account: TryAccount, config: Path, authority: Path, clock: Clock
+    world: TryWorld, account: TryAccount, program: str, authority: Path, clock: Clock
 ) -> bytes:
-    """The welcome message for one account, whole, with CRLF."""
+    """The welcome message for one account, whole, with CRLF.
+
+    program: how a shell calls us with this world's configuration.
+    """
     others = [other.address for other in world.accounts if other.address != account.address]
     text = string.Template(
         importlib.resources.files("mailbox_server.ops")
@@ -129,7 +154,7 @@ def welcome(
         address=account.address,
         other=others[0],
         authority=authority,
-        config=config,
+        program=program,
         **{f"{service}_port": port for service, port in world.ports.items()},
     )
     return compose_text(
@@ -143,11 +168,11 @@ def welcome(
 
 
 async def settle(
-    administration: Administration, world: TryWorld, config: Path, authority: Path
+    administration: Administration, world: TryWorld, program: str, authority: Path
 ) -> None:
     """Give the store the world's domain, accounts and welcome mails where they are missing.
 
-    Raises what the store raises.
+    program: as in welcome.  Raises what the store raises.
     """
     store, clock = administration.store, administration.clock
     domain = Domain.parse(world.domain)
@@ -161,7 +186,7 @@ async def settle(
         await _done(
             administration,
             requests.MessageImport(account.address, source="welcome"),
-            welcome(world, account, config, authority, clock),
+            welcome(world, account, program, authority, clock),
         )
 
 
@@ -188,16 +213,14 @@ def _password() -> str:
     return "-".join("".join(letters[start : start + 4]) for start in (0, 4, 8))
 
 
-def _free_ports() -> dict[str, int]:
-    return {service: _free_port(port) for service, port in PORTS.items()}
-
-
 def _free_port(first: int) -> int:
-    for port in range(first, first + _PORT_TRIES):
+    for port in range(first, min(first + _PORT_TRIES, 65536)):
         with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as trial:
+            # As the listener will have it, or our own connections of a minute ago count.
+            trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 trial.bind(("127.0.0.1", port))
-            except OSError:
+            except (OSError, OverflowError):
                 continue
             return port
     raise SettingsMalformed(f"no free port from {first} to {first + _PORT_TRIES - 1} on loopback")

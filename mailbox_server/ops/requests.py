@@ -7,6 +7,8 @@ instants are ISO 8601 in UTC.
 
 import msgspec
 
+from mailbox_server.model.errors import Unavailable
+
 
 class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="request"):
     """The root of all requests."""
@@ -116,12 +118,11 @@ class MessageRaw(Request, frozen=True, tag="message.raw"):
 
 
 class MessageImport(Request, frozen=True, tag="message.import"):
-    """Store one message whose octets follow on the stream."""
+    """Store one message whose octets follow on the stream; source says where it is from."""
 
     address: str
     mailbox: str = "INBOX"
     keywords: tuple[str, ...] = ()
-    received: str | None = None
     source: str = ""
 
 
@@ -295,6 +296,17 @@ AnyRow = (
     | TokenRow
     | FindingRow
 )
+
+
+class ServerFault(Unavailable):
+    """The server met a fault of its own; its log has more."""
+
+
+class Hello(msgspec.Struct, frozen=True):
+    """What a server says first; protocol is control_frames.PROTOCOL."""
+
+    protocol: int
+    version: str
 
 
 class Rows(msgspec.Struct, frozen=True, tag_field="answer", tag="rows"):

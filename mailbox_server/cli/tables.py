@@ -1,0 +1,61 @@
+"""Rows as tables for people, or as one JSON array."""
+
+import sys
+from collections.abc import Sequence
+from typing import Any, Final
+
+import click
+import msgspec
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from mailbox_server.cli.outcome import Surroundings, octets, printable, show_json
+
+_WIDE: Final = 100_000
+
+
+def show_rows(
+    rows: Sequence[msgspec.Struct],
+    columns: Sequence[tuple[str, str]],
+    surroundings: Surroundings,
+) -> None:
+    """Print rows; columns are (heading, attribute) pairs, in order.
+
+    JSON prints all attributes of all rows as one array.  Control characters never reach
+    the terminal.  On a terminal long cells are folded to its width, in a pipe a row is a
+    line.
+    """
+    if surroundings.as_json:
+        show_json(list(rows))
+        return
+    if not rows:
+        click.echo("none")
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    in_pipe = not sys.stdout.isatty()
+    for heading, attribute in columns:
+        number = isinstance(getattr(rows[0], attribute), int)
+        table.add_column(
+            heading, justify="right" if number else "left", overflow="fold", no_wrap=in_pipe
+        )
+    for row in rows:
+        table.add_row(*(_cell(attribute, getattr(row, attribute)) for _, attribute in columns))
+    console = Console(width=_WIDE) if in_pipe else Console()
+    with console.capture() as captured:
+        console.print(table)
+    # Cells are padded to their column; a line's end needs no padding.
+    for line in captured.get().splitlines():
+        click.echo(line.rstrip())
+
+
+def _cell(attribute: str, value: Any) -> Text:
+    if value is None:
+        return Text("-", style="dim")
+    if attribute.endswith("octets") or attribute == "size":
+        return Text("unlimited" if attribute == "quota_octets" and not value else octets(value))
+    if isinstance(value, bool):
+        return Text("yes" if value else "no")
+    if isinstance(value, list):
+        return Text(printable(" ".join(map(str, value))))
+    return Text(printable(str(value)))
