@@ -8,22 +8,12 @@ response has begun, for a multi-line response has no way to say that it broke.
 
 from dataclasses import dataclass
 
-from mailbox_server.auth import exchange as sasl
 from mailbox_server.auth.authenticator import Authenticator
-from mailbox_server.auth.outcomes import (
-    Denied,
-    Granted,
-    Outcome,
-    TemporaryTrouble,
-    Throttled,
-    Visitor,
-)
-from mailbox_server.auth.sasl import CANCEL, offered_names
-from mailbox_server.auth.sasl_steps import Challenge
-from mailbox_server.auth.sasl_steps import Malformed as BadResponse
+from mailbox_server.auth.outcomes import Granted, Visitor
 from mailbox_server.model.errors import ContentMissing, Refused, Unavailable
 from mailbox_server.model.ports import Clock, Events
 from mailbox_server.pop3 import replies
+from mailbox_server.pop3.authorization import Authorization, Fault, Progress
 from mailbox_server.pop3.capabilities import Standing, Tls, capability_lines
 from mailbox_server.pop3.engine import Response
 from mailbox_server.pop3.grammar import (
@@ -86,8 +76,7 @@ class Session:
         self._settings = settings
         self._visitor = visitor
         self._out = out
-        self._exchange: sasl.Exchange | None = None
-        self._user: str | None = None
+        self._authorization = Authorization(services.authenticator, visitor)
         self._is_utf8 = False
         self._opened: _Opened | None = None
         self._failed_logins = 0
@@ -105,10 +94,16 @@ class Session:
     @property
     def awaits_response(self) -> bool:
         """Whether the next line belongs to a SASL exchange."""
-        return self._exchange is not None
+        return self._authorization.awaits_response
 
     def greet(self) -> None:
         """Send the greeting; without a timestamp, for APOP is not offered."""
+        self._services.events.info(
+            "pop3.connected",
+            connection=self._visitor.connection,
+            peer=str(self._visitor.ip),
+            security=self._out.tls.value,
+        )
         self._out.write(replies.ok(f"{self._settings.hostname} POP3 ready"))
 
     async def handle(self, event: Command | Response) -> None:
@@ -120,8 +115,8 @@ class Session:
         try:
             if not self._still_valid():
                 self._end(replies.NO_LONGER_VALID)
-            elif self._exchange is not None:
-                await self._respond(self._exchange, event)
+            elif self._authorization.awaits_response:
+                await self._respond(event)
             else:
                 await self._command(event)
         except ConnectionResetError:
@@ -137,7 +132,10 @@ class Session:
 
     def ended(self) -> None:
         """The connection is over: nothing is removed, what was held is given back."""
+        if self.is_over:
+            return
         self.is_over = True
+        self._services.events.info("pop3.closed", connection=self._visitor.connection)
         opened, self._opened = self._opened, None
         if opened is not None and opened.has_lock:
             self._services.locks.release(opened.granted.account.id)
@@ -153,28 +151,24 @@ class Session:
 
     def secured(self) -> None:
         """TLS is up: what was said before it is forgotten, but for failures (RFC 2595 §4)."""
-        self._user = None
-        self._exchange = None
+        self._authorization.forget()
         self._is_utf8 = False
 
     # Which command
 
     async def _command(self, command: Command | Response) -> None:
         if isinstance(command, Malformed | Response):
-            self._bad_command(command.reason if isinstance(command, Malformed) else "no exchange")
+            reason = command.reason if isinstance(command, Malformed) else "no exchange"
+            self._bad_command(replies.err(reason))
             return
         verb = verb_of(command)
-        user, self._user = self._user, None
+        user = self._authorization.take_user()
         if self.state not in row_of(verb).states:
             self._write(replies.WRONG_STATE)
             return
         match command:
-            case User(name):
-                self._name_user(name)
-            case Pass(password):
-                await self._check_password(user, password)
-            case Auth(mechanism, initial):
-                await self._authenticate(mechanism, initial)
+            case User() | Pass() | Auth():
+                await self._log_in(command, user)
             case Lang(language):
                 self._choose_language(language)
             case Bare(verb):
@@ -257,75 +251,37 @@ class Session:
         else:
             self._write(replies.UNKNOWN_LANGUAGE)
 
-    def _name_user(self, name: str) -> None:
-        if self._is_confidential():
-            self._user = name
-            self._write(replies.SEND_PASS)
-        else:
-            self._write(replies.TLS_FIRST)
+    async def _log_in(self, command: User | Pass | Auth, user: str | None) -> None:
+        authorization, confidential = self._authorization, self._is_confidential()
+        match command:
+            case User(name):
+                progress: Progress = authorization.name_user(name, confidential=confidential)
+            case Pass(password):
+                progress = await authorization.check_password(
+                    user, password, confidential=confidential
+                )
+            case Auth(mechanism, initial):
+                progress = await authorization.begin(mechanism, initial, confidential=confidential)
+        await self._go_on(progress)
 
-    async def _check_password(self, user: str | None, password: str) -> None:
-        if not self._is_confidential():
-            self._write(replies.TLS_FIRST)
-        elif user is None:
-            self._write(replies.USER_FIRST)
-        else:
-            authenticator = self._services.authenticator
-            await self._settle(await authenticator.authenticate(self._visitor, user, password))
-
-    async def _authenticate(self, mechanism: str, initial: bytes | None) -> None:
-        if not mechanism:
-            names = offered_names(confidential=self._is_confidential())
-            self._write(short_listing(replies.MECHANISMS, names))
-            return
-        self._exchange = sasl.Exchange(
-            self._services.authenticator, self._visitor, confidential=self._is_confidential()
-        )
-        await self._go_on(await self._exchange.start(mechanism, initial))
-
-    async def _respond(self, exchange: sasl.Exchange, event: Command | Response) -> None:
+    async def _respond(self, event: Command | Response) -> None:
         if isinstance(event, Response):
-            await self._go_on(await exchange.respond(event.line))
-            return
-        # A line too long to be looked at ends the exchange as `*` does.
-        await exchange.respond(CANCEL)
-        self._exchange = None
-        self._bad_command(event.reason if isinstance(event, Malformed) else "not a response")
-
-    async def _go_on(self, answer: sasl.Answer) -> None:
-        if isinstance(answer, Challenge):
-            self._write(b"+ " + answer.encoded + b"\r\n")
-            return
-        self._exchange = None
-        match answer:
-            case BadResponse(reason):
-                self._bad_command(reason)
-            case sasl.Cancelled():
-                self._bad_command("cancelled")
-            case sasl.MechanismUnknown():
-                self._write(replies.UNKNOWN_MECHANISM)
-            case sasl.TlsNeeded():
-                self._write(replies.TLS_FIRST)
-            case _:
-                await self._settle(answer)
-
-    async def _settle(self, outcome: Outcome) -> None:
-        match outcome:
-            case Granted():
-                await self._open(outcome)
-            case Denied():
-                self._refuse_login(replies.DENIED)
-            case Throttled():
-                self._refuse_login(replies.THROTTLED)
-            case TemporaryTrouble():
-                self._write(replies.TROUBLE)
-
-    def _refuse_login(self, reply: bytes) -> None:
-        self._failed_logins += 1
-        if self._failed_logins >= self._settings.limits.failed_logins:
-            self._end(reply)
+            await self._go_on(await self._authorization.respond(event.line))
         else:
-            self._write(reply)
+            reason = event.reason if isinstance(event, Malformed) else "not a response"
+            await self._go_on(await self._authorization.break_off(reason))
+
+    async def _go_on(self, progress: Progress) -> None:
+        if isinstance(progress, Granted):
+            await self._open(progress)
+        elif progress.fault is Fault.BAD_COMMAND:
+            self._bad_command(progress.reply)
+        elif progress.fault is Fault.FAILED_LOGIN:
+            self._failed_logins += 1
+            is_last = self._failed_logins >= self._settings.limits.failed_logins
+            (self._end if is_last else self._write)(progress.reply)
+        else:
+            self._write(progress.reply)
 
     async def _open(self, granted: Granted) -> None:
         account, store = granted.account, self._services.store
@@ -335,7 +291,7 @@ class Session:
             return
         try:
             maildrop = await open_maildrop(store, account)
-        except BaseException:
+        except BaseException:  # Whatever failed, the maildrop must not stay locked.
             if has_lock:
                 self._services.locks.release(account.id)
             raise
@@ -403,6 +359,11 @@ class Session:
             return
         try:
             await update(self._services.store, self._opened.maildrop, self._settings)
+            self._services.events.info(
+                "pop3.updated",
+                connection=self._visitor.connection,
+                removed=len(self._opened.maildrop) - self._opened.maildrop.count,
+            )
         except (Refused, Unavailable) as trouble:
             self._warn(trouble)
             self._end(replies.NOT_ALL_REMOVED)
@@ -424,16 +385,16 @@ class Session:
         self._out.close()
         self.ended()
 
-    def _bad_command(self, reason: str) -> None:
+    def _bad_command(self, reply: bytes) -> None:
         self._bad_commands += 1
         if self._bad_commands > self._settings.limits.bad_commands:
             self._end(replies.TOO_MANY_ERRORS)
         else:
-            self._write(replies.err(reason))
+            self._write(reply)
 
     def _broke(self) -> None:
         """Answer what failed, or end the connection where the answer had begun."""
-        self._exchange = None
+        self._authorization.forget()
         if self._is_answering:
             self._out.abort()
             self.ended()

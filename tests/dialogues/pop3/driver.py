@@ -209,6 +209,7 @@ class ServedWorld:
         self._failed: list[BaseException] = []
         self.tasks = TaskKeeper(lambda name, error: self._failed.append(error))
         self.factory: Pop3Factory | None = None
+        self.is_implicit_tls = False
         self._port = 0
 
     async def port(self) -> int:
@@ -228,7 +229,7 @@ class ServedWorld:
                 Listener(TcpAddress("127.0.0.1", self._port), (listening,)),
                 Admissions(AdmissionLimits(), world.house.clock),
                 self.tasks,
-                ReceptionPlan(),
+                ReceptionPlan(self._context if self.is_implicit_tls else None),
             )
             self._listening = await endpoint.serve(self.factory)
         return self._port

@@ -39,6 +39,7 @@ async def test_in_memory(script: Script, chunk: int | None) -> None:
     world = World()
     await play(script, MemoryDriver(world), Strictness.EVERY_LINE, chunk=chunk)
     world.house.crunch.close()
+    assert "secret" not in repr(world.house.events.seen)
 
 
 @pytest.mark.parametrize("script", scripts_in(HERE))

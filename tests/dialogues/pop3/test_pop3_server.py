@@ -144,6 +144,23 @@ async def test_a_large_message_through_tls_is_exact(
     assert (await line.rest()).startswith(b"+OK goodbye")
 
 
+async def test_tls_from_the_first_octet(
+    world: World, server: ServedWorld, contexts: tuple[ssl.SSLContext, ssl.SSLContext]
+) -> None:
+    world.settings = replace(world.settings, plaintext_on_loopback=False)
+    server.is_implicit_tls = True
+    line = Line(
+        *await asyncio.open_connection(
+            "127.0.0.1", await server.port(), ssl=contexts[1], server_hostname="localhost"
+        )
+    )
+    await line.say(b"CAPA\r\n" + LOGIN + b"QUIT\r\n")
+    answers = await line.rest()
+    assert b"\r\nSASL SCRAM-SHA-256 PLAIN LOGIN\r\n" in answers
+    assert b"STLS" not in answers
+    assert answers.endswith(b"+OK goodbye (2 messages left)\r\n")
+
+
 # Time
 
 

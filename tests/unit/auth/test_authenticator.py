@@ -140,8 +140,10 @@ async def test_a_grant_stands_while_the_store_cannot_say(house: House) -> None:
     house.store.add_account(ANN, house.passwords.credentials("secret"))
     granted = await house.authenticator.authenticate(visitor(), ANN, "secret")
     assert isinstance(granted, Granted)
-    house.store.broken = StoreUnavailable("down")
-    assert house.authenticator.stands(granted)
+    for trouble in (StoreUnavailable("down"), KeyError("bug")):
+        house.store.broken = trouble
+        assert house.authenticator.stands(granted)
+    assert isinstance(house.events.faults[0], KeyError)
 
 
 async def test_an_imported_hash_is_replaced_at_login(house: House) -> None:
