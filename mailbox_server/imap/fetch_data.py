@@ -2,10 +2,12 @@
 
 Everything goes out in blocks of about 64 KiB; no read of the store is open while the
 network is waited for.  Content of small messages comes with their rows, many in one read;
-of a large one it is read in pieces, each its own read.
+what asks for more than 1 MiB of one message is answered section by section, each with
+reads of its own.
 """
 
 from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Final, cast
 
@@ -21,27 +23,33 @@ from mailbox_server.imap.fetch_plan import (
 )
 from mailbox_server.imap.grammar.dates import date_time
 from mailbox_server.imap.grammar.fetch_items import Attribute
-from mailbox_server.imap.selected_view import Sight
+from mailbox_server.imap.selected import ModSeqs, Sight
+from mailbox_server.mime.part_table import read_part_table
+from mailbox_server.model.errors import ContentDamaged
 from mailbox_server.model.ids import ContentId, MailboxId
 from mailbox_server.model.message import InternalDate
 from mailbox_server.store.ports import Column, ReadTx, Store
 
-_BLOCK_OCTETS: Final = 60_000
-_ROWS: Final = 500
-_READ_OCTETS: Final = 1 << 20
-_PIECE_OCTETS: Final = 1 << 18
+BLOCK_OCTETS: Final = 60_000
+ROWS_A_READ: Final = 500
+READ_OCTETS: Final = 1 << 20
+PIECE_OCTETS: Final = 1 << 18
+HEADER_OCTETS: Final = 1 << 20
+"""Fields are selected within the first MiB of a header, as far as it was read at delivery."""
 
 Row = tuple[object, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class _Loaded:
-    """One message's row, and the octets that came with it by extent; None: to be streamed."""
+    """One message's row; sections: the octets of each, None where they do not exist.
+
+    stored: set instead of sections where they are too large to be read together.
+    """
 
     row: Row
-    stored: Stored | None
-    headers: tuple[bytes, ...]
-    octets: dict[Extent, bytes] | None
+    sections: tuple[bytes | None, ...]
+    stored: Stored | None = None
 
 
 def view_lines(sights: Sequence[Sight], items: Sequence[Attribute]) -> list[bytes]:
@@ -66,7 +74,11 @@ def _of_view(item: Attribute, sight: Sight) -> bytes:
 
 
 class RowFetch:
-    """Answers FETCH for one mailbox from rows and contents."""
+    """Answers FETCH for one mailbox from rows and contents.
+
+    missing: how many messages had no row any more and were left out.
+    is_inside: whether a response was begun and its end was not yielded yet.
+    """
 
     def __init__(self, store: Store, mailbox: MailboxId, plan: FetchPlan) -> None:
         self._store = store
@@ -77,34 +89,48 @@ class RowFetch:
         self._formats: list[Callable[[Sight, Row], bytes] | SectionPlan] = [
             item if isinstance(item, SectionPlan) else self._format(item) for item in plan.items
         ]
+        self._tells_flags = Attribute.FLAGS in plan.items
+        self.missing = 0
+        self.is_inside = False
 
-    async def responses(self, sights: Sequence[Sight]) -> AsyncIterator[bytes]:
-        """Blocks of responses for all sights; those without a row are left out."""
+    async def responses(
+        self, sights: Sequence[Sight], seen_now: AbstractSet[int], modseqs: ModSeqs
+    ) -> AsyncIterator[bytes]:
+        """Blocks of responses for all sights.
+
+        seen_now: UIDs that this FETCH has set \\Seen on; their responses end with FLAGS
+        where they were not asked for, and with MODSEQ if shown (RFC 9051 §6.4.5).
+        """
         held: list[bytes] = []
         size = 0
         position = 0
         while position < len(sights):
-            block = sights[position : position + _ROWS]
+            block = sights[position : position + ROWS_A_READ]
             loaded, done = await self._store.read(self._reader(block))
             position += done
             by_uid = {cast(int, each.row[0]): each for each in loaded}
             for sight in block[:done]:
                 each = by_uid.get(sight.uid)
                 if each is None:
+                    self.missing += 1
                     continue
-                for part in self._parts(sight, each):
-                    if isinstance(part, bytes):
-                        held.append(part)
-                        size += len(part)
-                        if size < _BLOCK_OCTETS:
-                            continue
-                    if held:
-                        yield b"".join(held)
-                        held, size = [], 0
-                    if isinstance(part, Extent):
-                        assert each.stored is not None
-                        async for octets in self._stream(each.stored.content, part):
-                            yield octets
+                closing = self._closing(sight, seen_now, modseqs)
+                if each.stored is not None:
+                    yield b"".join(held)
+                    held, size = [], 0
+                    self.is_inside = True
+                    async for octets in self._piecemeal(sight, each.row, each.stored):
+                        yield octets
+                    yield closing
+                    self.is_inside = False
+                    continue
+                response = self._whole(sight, each)
+                held += response
+                held.append(closing)
+                size += sum(map(len, response))
+                if size >= BLOCK_OCTETS:
+                    yield b"".join(held)
+                    held, size = [], 0
         if held:
             yield b"".join(held)
 
@@ -116,38 +142,43 @@ class RowFetch:
         def work(tx: ReadTx) -> tuple[list[_Loaded], int]:
             rows = tx.messages.rows(self._mailbox, uids, self._plan.columns)
             if not self._sections:
-                return [_Loaded(row, None, (), None) for row in rows], len(uids)
+                return [_Loaded(row, ()) for row in rows], len(uids)
             loaded: list[_Loaded] = []
-            spent = 0
+            room = READ_OCTETS
             for row in rows:
-                each, octets = self._load(tx, row, _READ_OCTETS - spent)
+                each, octets = self._load(tx, row, room)
                 if each is None:
                     return loaded, uids.index(cast(int, row[0]))
                 loaded.append(each)
-                spent += octets
+                room -= octets
             return loaded, len(uids)
 
         return work
 
     def _load(self, tx: ReadTx, row: Row, room: int) -> tuple[_Loaded | None, int]:
-        """The row with its octets where they fit in room; None: begin the next read with it."""
+        """The row with its sections where they fit in room; None: begin the next read with it."""
         stored = self._stored(row)
-        content = ContentId(stored.content)
-        headers = []
+        headers: dict[Extent, bytes] = {}
+        found = []
+        octets = 0
         for section in self._sections:
             extent = header_extent(section, stored)
-            headers.append(b"" if extent is None else _read(tx, content, extent))
-        wanted: set[Extent] = set()
-        for section, header in zip(self._sections, headers, strict=True):
-            found = pieces(section, stored, header)
-            wanted.update(piece for piece in found or () if isinstance(piece, Extent))
-        octets = sum(extent.end - extent.start for extent in wanted) + sum(map(len, headers))
-        if octets > room:
-            if room < _READ_OCTETS:
-                return None, 0
-            return _Loaded(row, stored, tuple(headers), None), octets
-        read = {extent: _read(tx, content, extent) for extent in wanted}
-        return _Loaded(row, stored, tuple(headers), read), octets
+            if extent is not None and extent not in headers:
+                headers[extent] = _read_header(tx, stored.content, extent)
+            whole = pieces(section, stored, b"" if extent is None else headers[extent])
+            found.append(whole)
+            octets += length(whole or ())
+            if octets > room:
+                return (None, 0) if room < READ_OCTETS else (_Loaded(row, (), stored), octets)
+        content = ContentId(stored.content)
+        read = {
+            piece: _read(tx, content, piece)
+            for whole in found
+            for piece in whole or ()
+            if isinstance(piece, Extent)
+        }
+        sections = tuple(None if whole is None else _join(whole, read) for whole in found)
+        return _Loaded(row, sections), octets
 
     def _stored(self, row: Row) -> Stored:
         place = self._place
@@ -157,46 +188,52 @@ class RowFetch:
             cast(bytes, row[place[Column.TRACE]]),
             cast(int, row[place[Column.SIZE]]),
             cast(int, row[place[Column.HEADER_OCTETS]]),
-            b"" if listed is None else cast(bytes, row[listed]),
-            b"" if parts is None else cast(bytes, row[parts]),
+            None if listed is None else cast("bytes | None", row[listed]),
+            None if parts is None else read_part_table(cast(bytes, row[parts])),
         )
 
-    async def _stream(self, content: int, extent: Extent) -> AsyncIterator[bytes]:
-        for start in range(extent.start, extent.end, _PIECE_OCTETS):
-            piece = Extent(start, min(start + _PIECE_OCTETS, extent.end))
-            yield await self._store.read(_piece_reader(ContentId(content), piece))
+    async def _piecemeal(self, sight: Sight, row: Row, stored: Stored) -> AsyncIterator[bytes]:
+        """One response without its end, the sections one after the other."""
+        yield b"* %d FETCH (" % sight.number
+        for place, item in enumerate(self._formats):
+            space = b" " if place else b""
+            if not isinstance(item, SectionPlan):
+                yield space + item(sight, row)
+                continue
+            found = await self._store.read(_pieces_reader(item, stored))
+            yield space + _opening(item, None if found is None else length(found))
+            for piece in found or ():
+                if isinstance(piece, bytes):
+                    yield piece
+                    continue
+                for start in range(piece.start, piece.end, PIECE_OCTETS):
+                    part = Extent(start, min(start + PIECE_OCTETS, piece.end))
+                    yield await self._store.read(_extent_reader(stored.content, part))
 
     # ------------------------------------------------------------ formatting
 
-    def _parts(self, sight: Sight, loaded: _Loaded) -> list[Piece]:
-        """One response as octets, and extents that are still to be read."""
-        parts: list[Piece] = []
-        text = b"* %d FETCH (" % sight.number
-        number = 0
+    def _whole(self, sight: Sight, loaded: _Loaded) -> list[bytes]:
+        """One response without its end."""
+        parts = [b"* %d FETCH (" % sight.number]
+        sections = iter(loaded.sections)
         for place, item in enumerate(self._formats):
             if place:
-                text += b" "
+                parts.append(b" ")
             if not isinstance(item, SectionPlan):
-                text += item(sight, loaded.row)
+                parts.append(item(sight, loaded.row))
                 continue
-            assert loaded.stored is not None
-            found = pieces(item, loaded.stored, loaded.headers[number])
-            number += 1
-            if found is None:
-                text += item.section.label + b" NIL"
-                continue
-            size = length(found)
-            text += item.section.label + (b" {%d}\r\n" % size if size else b' ""')
-            for piece in found:
-                if isinstance(piece, bytes):
-                    text += piece
-                elif loaded.octets is not None:
-                    text += loaded.octets[piece]
-                else:
-                    parts += [text, piece]
-                    text = b""
-        parts.append(text + b")\r\n")
+            octets = next(sections)
+            parts.append(_opening(item, None if octets is None else len(octets)))
+            if octets:
+                parts.append(octets)
         return parts
+
+    def _closing(self, sight: Sight, seen_now: AbstractSet[int], modseqs: ModSeqs) -> bytes:
+        if self._tells_flags or sight.uid not in seen_now:
+            return b")\r\n"
+        if modseqs is ModSeqs.HIDDEN or Attribute.MODSEQ in self._plan.items:
+            return b" FLAGS (%b))\r\n" % sight.flags
+        return b" FLAGS (%b) MODSEQ (%d))\r\n" % (sight.flags, sight.modseq)
 
     def _format(self, item: Attribute) -> Callable[[Sight, Row], bytes]:
         place = self._place
@@ -222,17 +259,42 @@ def _ready(label: bytes, place: int) -> Callable[[Sight, Row], bytes]:
     return lambda _, row: label + cast(bytes, row[place])
 
 
+def _opening(section: SectionPlan, octets: int | None) -> bytes:
+    """`BODY[TEXT] {7}`, and the empty string or NIL whole."""
+    if octets is None:
+        return section.section.label + b" NIL"
+    return section.section.label + (b" {%d}\r\n" % octets if octets else b' ""')
+
+
+def _join(whole: Sequence[Piece], read: dict[Extent, bytes]) -> bytes:
+    return b"".join(piece if isinstance(piece, bytes) else read[piece] for piece in whole)
+
+
 def _read(tx: ReadTx, content: ContentId, extent: Extent) -> bytes:
     found = []
     start = extent.start
     while start < extent.end:
-        octets = tx.contents.read(content, start, min(_READ_OCTETS, extent.end - start))
+        octets = tx.contents.read(content, start, min(READ_OCTETS, extent.end - start))
         if not octets:
-            break
+            raise ContentDamaged("the content is shorter than its row says")
         found.append(octets)
         start += len(octets)
     return found[0] if len(found) == 1 else b"".join(found)
 
 
-def _piece_reader(content: ContentId, extent: Extent) -> Callable[[ReadTx], bytes]:
-    return lambda tx: _read(tx, content, extent)
+def _read_header(tx: ReadTx, content: int, extent: Extent) -> bytes:
+    end = min(extent.end, extent.start + HEADER_OCTETS)
+    return _read(tx, ContentId(content), Extent(extent.start, end))
+
+
+def _pieces_reader(section: SectionPlan, stored: Stored) -> Callable[[ReadTx], list[Piece] | None]:
+    def work(tx: ReadTx) -> list[Piece] | None:
+        extent = header_extent(section, stored)
+        header = b"" if extent is None else _read_header(tx, stored.content, extent)
+        return pieces(section, stored, header)
+
+    return work
+
+
+def _extent_reader(content: int, extent: Extent) -> Callable[[ReadTx], bytes]:
+    return lambda tx: _read(tx, ContentId(content), extent)

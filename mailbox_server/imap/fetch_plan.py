@@ -19,8 +19,7 @@ from mailbox_server.imap.grammar.fetch_items import (
     SectionKind,
 )
 from mailbox_server.mime.header_fields import LISTED_FIELDS, select
-from mailbox_server.mime.part_table import read_part_table
-from mailbox_server.mime.structure import SectionText, section_range
+from mailbox_server.mime.structure import SectionText, Structure, section_range
 from mailbox_server.store.ports import Column
 
 _FROM_VIEW: Final = frozenset({Attribute.FLAGS, Attribute.UID, Attribute.MODSEQ})
@@ -128,14 +127,17 @@ def _section_columns(section: SectionPlan) -> tuple[Column, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """The columns of one message that sections need."""
+    """The columns of one message that sections need.
+
+    listed: None where they were not asked for, or are too many to keep.
+    """
 
     content: int
     trace: bytes
     size: int
     header_octets: int
-    listed: bytes
-    parts: bytes
+    listed: bytes | None
+    parts: Structure | None
 
     @property
     def content_octets(self) -> int:
@@ -147,11 +149,11 @@ def header_extent(section: SectionPlan, stored: Stored) -> Extent | None:
     """The header block that must be read before pieces() can select its fields."""
     if section.section.kind not in _FIELDS:
         return None
-    if section.source is Source.LISTED and stored.listed:
+    if section.source is Source.LISTED and stored.listed is not None:
         return None
     if section.source is not Source.PARTS:
         return Extent(0, stored.header_octets)
-    ranges = section_range(read_part_table(stored.parts), section.section.parts, SectionText.HEADER)
+    ranges = _ranges(section, stored, SectionText.HEADER)
     return Extent(*ranges[0]) if ranges else None
 
 
@@ -171,15 +173,16 @@ def _whole(section: SectionPlan, stored: Stored, header: bytes) -> list[Piece] |
     kind = section.section.kind
     keep = kind is not SectionKind.HEADER_FIELDS_NOT
     if section.source is Source.PARTS:
-        ranges = section_range(read_part_table(stored.parts), section.section.parts, _TEXTS[kind])
+        ranges = _ranges(section, stored, _TEXTS[kind])
         if ranges is None:
             return None
         if kind in _FIELDS:
             return [select(header, section.names, keep=keep)]
         return [Extent(start, end) for start, end in ranges]
     if kind in _FIELDS:
-        block = header if header or not stored.listed else stored.listed
-        if section.source is Source.OWN_HEADER:
+        if section.source is Source.LISTED and stored.listed is not None:
+            block = stored.listed
+        else:
             block = stored.trace + header
         return [select(block, section.names, keep=keep)]
     if kind is SectionKind.HEADER:
@@ -189,6 +192,13 @@ def _whole(section: SectionPlan, stored: Stored, header: bytes) -> list[Piece] |
     if kind is SectionKind.WHOLE:
         return [stored.trace, Extent(0, stored.content_octets)]
     return None
+
+
+def _ranges(
+    section: SectionPlan, stored: Stored, text: SectionText
+) -> list[tuple[int, int]] | None:
+    assert stored.parts is not None, "the plan asks for the part table"
+    return section_range(stored.parts, section.section.parts, text)
 
 
 def length(found: Sequence[Piece]) -> int:

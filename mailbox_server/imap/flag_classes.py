@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from mailbox_server.model.keywords import DELETED, SYSTEM_FLAGS
+from mailbox_server.store.ports import Edit, FlagChange
 
 _ORDER: Final[tuple[str, ...]] = SYSTEM_FLAGS
 
@@ -31,8 +32,10 @@ class FlagClasses:
 
     def missing(self, keyword_sets: Iterable[int]) -> list[int]:
         """Those keyword sets whose names have to be looked up, ascending."""
-        known = {number for number, _ in self._numbers}
-        return sorted(set(keyword_sets) - known - {0})
+        return sorted({each for each in keyword_sets if each and not self._is_known(each)})
+
+    def _is_known(self, keyword_set: int) -> bool:
+        return (keyword_set, False) in self._numbers
 
     def learn(self, keyword_sets: Mapping[int, frozenset[str]]) -> None:
         """Take names of keyword sets."""
@@ -62,11 +65,22 @@ class FlagClasses:
             number = self._by_names.get(whole)
             if number is None:
                 number = self._by_names[whole] = len(self.known)
-                self.known.append(FlagClass(whole, _text(whole)))
+                self.known.append(FlagClass(whole, flag_text(whole)))
             self._numbers[keyword_set, deleted] = number
 
 
-def _text(names: frozenset[str]) -> bytes:
+def flag_text(names: frozenset[str]) -> bytes:
+    """`\\Seen $Junk`: system flags in their order, then keywords by name."""
     ordered = [name for name in _ORDER if name in names]
     ordered += sorted(names.difference(_ORDER), key=str.lower)
     return " ".join(ordered).encode("ascii")
+
+
+def changed_names(names: frozenset[str], change: FlagChange) -> frozenset[str]:
+    """What a STORE makes of a set of flags; a keyword keeps the spelling it has."""
+    if change.edit is Edit.REPLACE:
+        return change.names
+    keys = {name.lower() for name in (names if change.edit is Edit.ADD else change.names)}
+    if change.edit is Edit.REMOVE:
+        return frozenset(name for name in names if name.lower() not in keys)
+    return names | {name for name in change.names if name.lower() not in keys}

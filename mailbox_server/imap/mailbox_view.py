@@ -8,20 +8,19 @@ session remembers its position in them:
     expunged    slots, in the order of their expunge
     changed     UIDs whose flags changed, one array a refresh
 
-Rows and modseq come from one snapshot; one refresh runs at a time and applies changes in
-modseq order (store.md §6).
+Rows and modseq come from one snapshot, and one refresh runs at a time (store.md §6).
 """
 
 import asyncio
 from array import array
 from bisect import bisect_left
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
 from mailbox_server.imap.flag_classes import FlagClasses
 from mailbox_server.model.errors import MailboxMissing, StateTooOld
-from mailbox_server.model.ids import MailboxId
+from mailbox_server.model.ids import MailboxId, ModSeq
 from mailbox_server.model.mailbox import Mailbox
 from mailbox_server.store.ports import Changes, ReadTx, Store, ViewRows
 
@@ -64,6 +63,8 @@ class MailboxView:
         self.recent_from = 0
         self.onlookers: set[Onlooker] = set()
         self._refreshing = asyncio.Lock()
+        self._begun = 0
+        self._done = 0
         self._stale = False
 
     @staticmethod
@@ -103,58 +104,74 @@ class MailboxView:
     async def refresh(self) -> None:
         """Catch up with the store.
 
-        Who calls this after its own write gets a view at least that new: it waits for a
-        refresh that began after the call.
+        Who calls this after its own write gets a view at least that new: of those who wait,
+        one reads for all that came before it began.
         """
+        wanted = self._begun + 1
         async with self._refreshing:
-            if self.gone:
+            if self.gone or self._done >= wanted:
                 return
+            self._begun += 1
             self._stale = False
-            complete = False
-            while not complete:
-                try:
-                    changes, names = await self.store.read(self._read_changes)
-                except StateTooOld:
-                    self._replace(await self.store.read(self.read(self.mailbox.id)))
-                    return
-                except MailboxMissing:
-                    self.gone = True
-                    return
-                self._apply(changes, names)
-                complete = changes.complete
+            try:
+                self._apply(await self._all_changes())
+            except StateTooOld:
+                self._replace(await self.store.read(self.read(self.mailbox.id)))
+            except MailboxMissing:
+                self.gone = True
+            self._done = self._begun
 
-    def _read_changes(self, tx: ReadTx) -> tuple[Changes, dict[int, frozenset[str]]]:
-        changes = tx.messages.changes_since(self.mailbox.id, self.mailbox.highest_modseq)
-        wanted = self.classes.missing(change.keyword_set for change in changes.changed)
-        return changes, dict(tx.messages.keyword_sets(self.mailbox.account, wanted))
+    async def _all_changes(self) -> list[Changes]:
+        """Pages of changes up to now; applied together, since a page may hold late news of a
+        message older than those of the page before."""
+        pages: list[Changes] = []
+        since = self.mailbox.highest_modseq
+        while not pages or not pages[-1].complete:
+            changes, names = await self.store.read(self._changes_after(since))
+            self.classes.learn(names)
+            pages.append(changes)
+            since = changes.upto
+        return pages
 
-    def _apply(self, changes: Changes, names: dict[int, frozenset[str]]) -> None:
-        self.classes.learn(names)
+    def _changes_after(
+        self, modseq: ModSeq
+    ) -> Callable[[ReadTx], tuple[Changes, dict[int, frozenset[str]]]]:
+        def work(tx: ReadTx) -> tuple[Changes, dict[int, frozenset[str]]]:
+            changes = tx.messages.changes_since(self.mailbox.id, modseq)
+            wanted = self.classes.missing(change.keyword_set for change in changes.changed)
+            return changes, dict(tx.messages.keyword_sets(self.mailbox.account, wanted))
+
+        return work
+
+    def _apply(self, pages: Sequence[Changes]) -> None:
         last = self.uids[-1] if self.uids else 0
+        newest = {change.uid: change for page in pages for change in page.changed}
         altered: array[int] = array("I")
-        arrived = []
-        for change in changes.changed:
+        for uid in sorted(newest):
+            change = newest[uid]
             number = self.classes.number(change.keyword_set, change.deleted)
-            if number >= _limit(self.flags):
-                self.flags = array(_width(number), self.flags)
-            if change.uid > last:
-                arrived.append((change.uid, change.message, change.modseq, number))
+            self._make_room(number)
+            if uid > last:
+                self.uids.append(uid)
+                self.messages.append(change.message)
+                self.modseqs.append(change.modseq)
+                self.flags.append(number)
                 continue
-            slot = self.slot_of(change.uid)
+            slot = self.slot_of(uid)
             if slot is not None and self.modseqs[slot] < change.modseq:
                 self.modseqs[slot] = change.modseq
                 self.flags[slot] = number
-                altered.append(change.uid)
-        for uid, message, modseq, number in sorted(arrived):
-            self.uids.append(uid)
-            self.messages.append(message)
-            self.modseqs.append(modseq)
-            self.flags.append(number)
-        self._bury(changes)
+                altered.append(uid)
+        for page in pages:
+            self._bury(page)
         if altered:
             self.changed.append(altered)
-        newest = changes.mailbox
-        self.mailbox = newest if changes.complete else _at(newest, changes.upto)
+        self.mailbox = pages[-1].mailbox
+
+    def _make_room(self, number: int) -> None:
+        """Widen the flag classes where number does not fit."""
+        if number >= _limit(self.flags):
+            self.flags = array(_width(number), self.flags)
 
     def _bury(self, changes: Changes) -> None:
         for first, last in changes.vanished.ranges:
@@ -172,8 +189,7 @@ class MailboxView:
         numbers = self._class_numbers(rows)
         alive = dict(zip(rows.uids, range(len(rows.uids)), strict=True))
         altered: array[int] = array("I")
-        if _limit(numbers) > _limit(self.flags):
-            self.flags = array(numbers.typecode, self.flags)
+        self._make_room(max(numbers, default=0))
         for slot, uid in enumerate(self.uids):
             place = alive.pop(uid, None)
             if place is None:
@@ -235,17 +251,3 @@ def _width(number: int) -> str:
 
 def _limit(numbers: "array[int]") -> int:
     return dict(_CLASS_WIDTHS)[numbers.typecode]
-
-
-def _at(mailbox: Mailbox, modseq: int) -> Mailbox:
-    """mailbox as seen in the middle of catching up."""
-    return Mailbox(
-        mailbox.id,
-        mailbox.account,
-        mailbox.name,
-        mailbox.role,
-        mailbox.uid_validity,
-        mailbox.uid_next,
-        type(mailbox.highest_modseq)(modseq),
-        mailbox.subscribed,
-    )

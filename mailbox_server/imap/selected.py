@@ -7,12 +7,13 @@ this session has been told: message numbers 1 to count never move except through
 
 import enum
 from collections.abc import Callable, Iterator, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from mailbox_server.imap.grammar.sequence_sets import By, SequenceSet
 from mailbox_server.model.errors import BadInput
 from mailbox_server.model.ids import AccountId, MailboxId
 from mailbox_server.model.mailbox import Mailbox
+from mailbox_server.store.ports import FlagChange
 
 
 class NumberBeyond(BadInput):
@@ -42,6 +43,19 @@ class ModSeqs(enum.Enum):
 
     SHOWN = "shown"
     HIDDEN = "hidden"
+
+
+class Sight(NamedTuple):
+    """One message as a session sees it.
+
+    flags: `\\Seen \\Recent`, ready for the wire, without parentheses.
+    """
+
+    number: int
+    uid: int
+    message: int
+    flags: bytes
+    modseq: int
 
 
 class SelectedView(Protocol):
@@ -92,6 +106,37 @@ class SelectedView(Protocol):
         missing: raises NumberBeyond.
         """
 
+    def sights(self, uids: Sequence[int]) -> list[Sight]:
+        """Those of the ascending UIDs that this session knows, as it sees them now.
+
+        Ask in blocks: what is returned holds whatever others do meanwhile.
+        """
+
+    def having(self, holds: Callable[[frozenset[str]], bool], uids: Sequence[int]) -> list[int]:
+        """Those of the ascending known UIDs whose flags (without \\Recent) satisfy holds."""
+
+    def is_recent(self, uid: int) -> bool:
+        """Whether the message is \\Recent in this session."""
+
+    def changed_since(self, modseq: int, uids: Sequence[int]) -> list[int]:
+        """Those of the ascending known UIDs with a higher modseq."""
+
+    def hush(self, uids: Sequence[int], change: FlagChange) -> None:
+        """This session is about to make change with .SILENT: the client knows what comes of it.
+
+        Of messages that then have just the flags the client expects, at most their MODSEQ is
+        told (RFC 7162 §3.1.3); where others changed them too, all is.
+        """
+
+    def unhush(self, uids: Sequence[int]) -> None:
+        """The change was not made there."""
+
+    def also_tell(self, uids: Sequence[int]) -> None:
+        """Tell the flags of these messages next time, changed or not."""
+
+    def told(self, sights: Sequence[Sight]) -> None:
+        """The client reads the flags of these sights from the command itself."""
+
     async def refresh(self) -> None:
         """Catch up with the store; numbers stand, changes wait in untold().
 
@@ -104,8 +149,9 @@ class SelectedView(Protocol):
     def untold(self, tells: Tells, modseqs: ModSeqs) -> Iterator[bytes]:
         """Tell what changed: whole untagged lines in blocks of at most 64 KiB.
 
-        EXPUNGE first (each number as it is at that moment), then EXISTS and RECENT, then
-        FETCH with UID, FLAGS and, if shown, MODSEQ.  What was yielded counts as told.
+        EXPUNGE first (each number as it is at that moment), then EXISTS and RECENT, FLAGS
+        where there are new keywords, then FETCH with UID, FLAGS and, if shown, MODSEQ.  What
+        was yielded counts as told.
         Nothing is yielded for Tells.NOTHING.
         """
 

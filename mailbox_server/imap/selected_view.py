@@ -10,31 +10,19 @@ Numbers move only in untold() (RFC 9051 §7.5.1).
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Final
 
+from mailbox_server.imap.flag_classes import changed_names, flag_text
 from mailbox_server.imap.grammar.sequence_sets import By, SequenceSet
 from mailbox_server.imap.mailbox_view import MailboxView
-from mailbox_server.imap.selected import Access, ModSeqs, NumberBeyond, Tells
+from mailbox_server.imap.responses import flag_list
+from mailbox_server.imap.selected import Access, ModSeqs, NumberBeyond, Sight, Tells
 from mailbox_server.model.keywords import KEYWORDS_A_MAILBOX, SEEN, SYSTEM_FLAGS
 from mailbox_server.model.mailbox import Mailbox
+from mailbox_server.store.ports import FlagChange
 
-_BLOCK_OCTETS: Final = 60_000
+_LINES_A_BLOCK: Final = 500
 _RECENT: Final = b"\\Recent"
-
-
-@dataclass(frozen=True, slots=True)
-class Sight:
-    """One message as this session sees it.
-
-    flags: `\\Seen \\Recent`, ready for the wire, without parentheses.
-    """
-
-    number: int
-    uid: int
-    message: int
-    flags: bytes
-    modseq: int
 
 
 class SessionView:
@@ -55,7 +43,10 @@ class SessionView:
         self.told_changed = shared.changed_after
         self.known = len(shared.uids)
         self._recent: list[tuple[int, int]] = [recent] if recent[0] < recent[1] else []
-        self._hushed: dict[int, int] = {}
+        self._told_classes = len(shared.classes.known)
+        self._told_names = shared.classes.names()
+        self._hushed: dict[int, bytes] = {}
+        self._told_flags: dict[int, int] = {}
         self._also: set[int] = set()
         shared.onlookers.add(self)
 
@@ -166,29 +157,33 @@ class SessionView:
                 yield slot
                 slot += 1
 
-    def sights(self, uids: Sequence[int]) -> Iterator[Sight]:
+    def sights(self, uids: Sequence[int]) -> list[Sight]:
         """Those of the ascending UIDs that this session knows, as it sees them now."""
         shared, classes = self._shared, self._shared.classes.known
-        dead = self._told_dead
+        all_uids, messages = shared.uids, shared.messages
+        flag_numbers, modseqs = shared.flags, shared.modseqs
+        dead, known = self._told_dead, self.known
         recents = self._recent_ranges()
+        found: list[Sight] = []
         slot, gaps = 0, 0
         for uid in uids:
-            if slot >= self.known or shared.uids[slot] != uid:
-                slot = bisect_left(shared.uids, uid, slot)
-                if slot >= self.known:
-                    return
-                if shared.uids[slot] != uid:
+            if slot >= known or all_uids[slot] != uid:
+                slot = bisect_left(all_uids, uid, slot, known)
+                if slot >= known:
+                    break
+                if all_uids[slot] != uid:
                     continue
             if dead:
                 gaps = bisect_left(dead, slot)
                 if gaps < len(dead) and dead[gaps] == slot:
                     slot += 1
                     continue
-            flags = classes[shared.flags[slot]].text
+            flags = classes[flag_numbers[slot]].text
             if recents and any(first <= uid < beyond for first, beyond in recents):
                 flags = flags + b" " + _RECENT if flags else _RECENT
-            yield Sight(slot + 1 - gaps, uid, shared.messages[slot], flags, shared.modseqs[slot])
+            found.append(Sight(slot + 1 - gaps, uid, messages[slot], flags, modseqs[slot]))
             slot += 1
+        return found
 
     def having(self, holds: Callable[[frozenset[str]], bool], uids: Sequence[int]) -> list[int]:
         """Those of the ascending known UIDs whose flags (without \\Recent) satisfy holds."""
@@ -210,17 +205,45 @@ class SessionView:
 
     def changed_since(self, modseq: int, uids: Sequence[int]) -> list[int]:
         """Those of the ascending known UIDs with a higher modseq."""
-        return [sight.uid for sight in self.sights(uids) if sight.modseq > modseq]
+        all_uids, modseqs = self._shared.uids, self._shared.modseqs
+        found, slot, end = [], 0, len(all_uids)
+        for uid in uids:
+            if slot >= end or all_uids[slot] != uid:
+                slot = bisect_left(all_uids, uid, slot)
+            if slot < end and all_uids[slot] == uid:
+                if modseqs[slot] > modseq:
+                    found.append(uid)
+                slot += 1
+        return found
 
     # ------------------------------------------------------------ own writes
 
-    def hush(self, uids: Sequence[int], modseq: int) -> None:
-        """This session caused these changes with .SILENT: tell at most their MODSEQ."""
-        self._hushed.update(dict.fromkeys(uids, modseq))
+    def hush(self, uids: Sequence[int], change: FlagChange) -> None:
+        """This session is about to make change with .SILENT; see selected.SelectedView."""
+        shared = self._shared
+        known, pending = shared.classes.known, self._pending()
+        expected: dict[int, bytes] = {}
+        for uid in uids:
+            slot = shared.slot_of(uid)
+            if slot is None or uid in pending:
+                continue
+            number = shared.flags[slot]
+            if number not in expected:
+                expected[number] = flag_text(changed_names(known[number].names, change)).lower()
+            self._hushed[uid] = expected[number]
+
+    def unhush(self, uids: Sequence[int]) -> None:
+        """The change was not made there."""
+        for uid in uids:
+            self._hushed.pop(uid, None)
 
     def also_tell(self, uids: Sequence[int]) -> None:
         """Tell the flags of these messages next time, changed or not."""
         self._also.update(uids)
+
+    def told(self, sights: Sequence[Sight]) -> None:
+        """The client reads the flags of these sights from the command itself."""
+        self._told_flags.update((sight.uid, sight.modseq) for sight in sights)
 
     # ------------------------------------------------------------ being told
 
@@ -238,32 +261,58 @@ class SessionView:
         shared = self._shared
         if tells is Tells.NOTHING:
             return False
-        if self.known < len(shared.uids) or self._also:
+        if self.known < len(shared.uids) or self._also or self._hushed:
             return True
         if self.told_changed < shared.changed_after:
             return True
         return tells is Tells.EVERYTHING and self.told_expunged < len(shared.expunged)
 
     def untold(self, tells: Tells, modseqs: ModSeqs) -> Iterator[bytes]:
-        """Tell what changed, in blocks of whole lines."""
+        """Tell what changed, in blocks of whole lines.
+
+        Between two blocks others may refresh the shared arrays, or compact them: nothing
+        that counts in slots is kept over a yield.
+        """
         if tells is Tells.NOTHING:
             return
-        known_before = self.known
+        shared = self._shared
+        last = shared.uids[self.known - 1] if self.known else 0
         if tells is Tells.EVERYTHING:
-            yield from _blocks(self._expunges())
-        if self._shared.uids and self.known < len(self._shared.uids):
+            numbers = self._take_expunges()
+            for at in range(0, len(numbers), _LINES_A_BLOCK):
+                told = numbers[at : at + _LINES_A_BLOCK]
+                yield b"".join(b"* %d EXPUNGE\r\n" % number for number in told)
+        if self.known < len(shared.uids):
             yield self._exists()
-        yield from _blocks(self._changes(known_before, modseqs))
-        self._shared.trim()
+        if self._has_new_names():
+            yield b"* FLAGS %b\r\n* OK [PERMANENTFLAGS %b] Kept for good\r\n" % (
+                flag_list(self.flags),
+                flag_list(self.permanent_flags),
+            )
+        fresh = self._take_changes(last, modseqs)
+        for at in range(0, len(fresh), _LINES_A_BLOCK):
+            block = b"".join(self._change_lines(fresh[at : at + _LINES_A_BLOCK], modseqs))
+            if block:
+                yield block
+        self._hushed, self._told_flags, self._also = {}, {}, set()
+        shared.trim()
 
-    def _expunges(self) -> Iterator[bytes]:
+    def _take_expunges(self) -> "array[int]":
+        """The numbers to tell, each as it is when those before it were told."""
         before, expunged = self._told_dead, self._shared.expunged
         fresh = sorted(expunged[self.told_expunged :])
         self.told_expunged = len(expunged)
+        if not fresh:
+            return array("I")
         self._told_dead = array("I", sorted([*before, *fresh]))
-        for told, slot in enumerate(fresh):
-            if slot < self.known:
-                yield b"* %d EXPUNGE\r\n" % (slot + 1 - bisect_left(before, slot) - told)
+        return array(
+            "I",
+            (
+                slot + 1 - bisect_left(before, slot) - told
+                for told, slot in enumerate(fresh)
+                if slot < self.known
+            ),
+        )
 
     def _exists(self) -> bytes:
         shared = self._shared
@@ -276,39 +325,54 @@ class SessionView:
             shared.recent_from = beyond
         return b"* %d EXISTS\r\n* %d RECENT\r\n" % (self.count, self.recent)
 
-    def _changes(self, known_before: int, modseqs: ModSeqs) -> Iterator[bytes]:
+    def _has_new_names(self) -> bool:
+        """Whether FLAGS must be told again (RFC 9051 §7.3.5); a new class need not bring names."""
+        classes = self._shared.classes
+        if self._told_classes == len(classes.known):
+            return False
+        self._told_classes = len(classes.known)
+        names = classes.names()
+        if names == self._told_names:
+            return False
+        self._told_names = names
+        return True
+
+    def _take_changes(self, last: int, modseqs: ModSeqs) -> list[int]:
+        """UIDs to tell of, ascending: of those up to last that changed, and of own stores."""
         shared = self._shared
-        fresh = set(self._also)
-        start = self.told_changed - shared.changed_before
-        for number in range(max(0, start), len(shared.changed)):
-            fresh.update(shared.changed[number])
+        fresh = {uid for uid in self._pending() if uid <= last} | self._also
         self.told_changed = shared.changed_after
-        also, self._also = self._also, set()
-        hushed, self._hushed = self._hushed, {}
-        last = shared.uids[known_before - 1] if known_before else 0
-        for sight in self.sights(sorted(fresh)):
-            if sight.uid > last and sight.uid not in also:
+        self.unhush(list(self._also))
+        if modseqs is ModSeqs.SHOWN:
+            fresh.update(self._hushed)
+        return sorted(fresh)
+
+    def _pending(self) -> set[int]:
+        """UIDs whose flags changed since this session was told."""
+        shared = self._shared
+        start = max(0, self.told_changed - shared.changed_before)
+        fresh: set[int] = set()
+        for number in range(start, len(shared.changed)):
+            fresh.update(shared.changed[number])
+        return fresh
+
+    def _change_lines(self, uids: Sequence[int], modseqs: ModSeqs) -> Iterator[bytes]:
+        for sight in self.sights(uids):
+            number, uid, _, flags, modseq = sight
+            if self._told_flags.get(uid) == modseq:
                 continue
-            if hushed.get(sight.uid) == sight.modseq:
+            if uid in self._hushed and self._hushed[uid] == _without_recent(flags):
                 if modseqs is ModSeqs.SHOWN:
-                    yield b"* %d FETCH (UID %d MODSEQ (%d))\r\n" % (
-                        sight.number,
-                        sight.uid,
-                        sight.modseq,
-                    )
+                    yield b"* %d FETCH (UID %d MODSEQ (%d))\r\n" % (number, uid, modseq)
             elif modseqs is ModSeqs.SHOWN:
                 yield b"* %d FETCH (UID %d FLAGS (%b) MODSEQ (%d))\r\n" % (
-                    sight.number,
-                    sight.uid,
-                    sight.flags,
-                    sight.modseq,
+                    number,
+                    uid,
+                    flags,
+                    modseq,
                 )
             else:
-                yield b"* %d FETCH (UID %d FLAGS (%b))\r\n" % (
-                    sight.number,
-                    sight.uid,
-                    sight.flags,
-                )
+                yield b"* %d FETCH (UID %d FLAGS (%b))\r\n" % (number, uid, flags)
 
     def compacted(self, dropped: "array[int]") -> None:
         """The shared arrays lost these slots, all of which this session was told of."""
@@ -355,14 +419,5 @@ class SessionView:
         return slot + low
 
 
-def _blocks(lines: Iterator[bytes]) -> Iterator[bytes]:
-    held: list[bytes] = []
-    size = 0
-    for line in lines:
-        held.append(line)
-        size += len(line)
-        if size >= _BLOCK_OCTETS:
-            yield b"".join(held)
-            held, size = [], 0
-    if held:
-        yield b"".join(held)
+def _without_recent(flags: bytes) -> bytes:
+    return flags.removesuffix(_RECENT).rstrip().lower()

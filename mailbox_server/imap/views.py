@@ -47,11 +47,13 @@ class SharedViews:
         try:
             recent = await self._recent(place.view, access)
             await place.view.refresh()
-        finally:
+            if place.view.gone or place.view.mailbox.account != account:
+                raise MailboxMissing("the mailbox was deleted, or is somebody else's")
+        except BaseException:  # whatever it was, the view must not stay open for nobody
             place.joining -= 1
-        if place.view.gone:
             self._drop_if_unused(place)
-            raise MailboxMissing("the mailbox was deleted")
+            raise
+        place.joining -= 1
         session = SessionView(place.view, access, recent, lambda seer: self._leave(place, seer))
         place.rings[session] = ring
         return session
@@ -62,12 +64,9 @@ class SharedViews:
         bell = self._store.listen(account, missed.append)
         try:
             view = MailboxView(self._store, await self._store.read(MailboxView.read(mailbox)))
-        except BaseException:
+        except BaseException:  # nobody will hear this bell
             bell.close()
             raise
-        if view.mailbox.account != account:
-            bell.close()
-            raise MailboxMissing("the mailbox belongs to another account")
         standing = self._open.get(mailbox)
         bell.close()
         if standing is not None:

@@ -1,5 +1,6 @@
 """Every IMAP command, one row each: name, states, grammar, handler, RFC."""
 
+from functools import partial
 from typing import Any, Final
 
 from mailbox_server.imap.command_row import (
@@ -11,8 +12,12 @@ from mailbox_server.imap.command_row import (
     CommandTable,
 )
 from mailbox_server.imap.commands.any_state import capability, identify, logout, noop
+from mailbox_server.imap.commands.append import append
 from mailbox_server.imap.commands.authentication import authenticate, login, starttls
+from mailbox_server.imap.commands.copy import copy, move
 from mailbox_server.imap.commands.enable import enable
+from mailbox_server.imap.commands.expunge import expunge
+from mailbox_server.imap.commands.fetch import fetch
 from mailbox_server.imap.commands.idle import idle
 from mailbox_server.imap.commands.listing import list_mailboxes, list_subscribed
 from mailbox_server.imap.commands.mailboxes import (
@@ -23,8 +28,12 @@ from mailbox_server.imap.commands.mailboxes import (
     subscribe,
     unsubscribe,
 )
+from mailbox_server.imap.commands.search import search
 from mailbox_server.imap.commands.select import close, examine, select, unselect
 from mailbox_server.imap.commands.status import status
+from mailbox_server.imap.commands.store import store
+from mailbox_server.imap.grammar.append import parse_append
+from mailbox_server.imap.grammar.fetch_items import parse_fetch
 from mailbox_server.imap.grammar.mailbox_arguments import (
     parse_create,
     parse_list,
@@ -34,6 +43,14 @@ from mailbox_server.imap.grammar.mailbox_arguments import (
     parse_select,
     parse_status,
 )
+from mailbox_server.imap.grammar.message_arguments import (
+    parse_copy,
+    parse_expunge,
+    parse_store,
+    parse_uid_expunge,
+)
+from mailbox_server.imap.grammar.search_keys import parse_search
+from mailbox_server.imap.grammar.sequence_sets import By
 from mailbox_server.imap.grammar.session_arguments import (
     parse_authenticate,
     parse_enable,
@@ -65,10 +82,52 @@ COMMANDS: Final[tuple[CommandRow[Any], ...]] = (
     CommandRow("LSUB", AFTER_LOGIN, parse_lsub, list_subscribed, "RFC 3501 §6.3.9"),
     CommandRow("NAMESPACE", AFTER_LOGIN, parse_nothing, namespace, "RFC 2342 §5"),
     CommandRow("STATUS", AFTER_LOGIN, parse_status, status, "RFC 3501 §6.3.10, RFC 7162 §3.1.7"),
+    CommandRow(
+        "APPEND", AFTER_LOGIN, parse_append, append, "RFC 9051 §6.3.12, RFC 3502", streams=True
+    ),
     CommandRow("IDLE", AFTER_LOGIN, parse_nothing, idle, "RFC 2177 §3"),
     CommandRow("CHECK", WHEN_SELECTED, parse_nothing, noop, "RFC 3501 §6.4.1"),
     CommandRow("CLOSE", WHEN_SELECTED, parse_nothing, close, "RFC 9051 §6.4.1", Tells.NOTHING),
     CommandRow("UNSELECT", WHEN_SELECTED, parse_nothing, unselect, "RFC 3691 §2", Tells.NOTHING),
+    CommandRow("EXPUNGE", WHEN_SELECTED, parse_expunge, expunge, "RFC 9051 §6.4.3"),
+    CommandRow(
+        "SEARCH",
+        WHEN_SELECTED,
+        partial(parse_search, by=By.NUMBER),
+        search,
+        "RFC 9051 §6.4.4, RFC 7162 §3.1.5",
+        Tells.NO_EXPUNGE,
+    ),
+    CommandRow(
+        "FETCH",
+        WHEN_SELECTED,
+        partial(parse_fetch, by=By.NUMBER),
+        fetch,
+        "RFC 9051 §6.4.5, RFC 7162 §3.1.4",
+        Tells.NO_EXPUNGE,
+    ),
+    CommandRow(
+        "STORE",
+        WHEN_SELECTED,
+        partial(parse_store, by=By.NUMBER),
+        store,
+        "RFC 9051 §6.4.6, RFC 7162 §3.1.3",
+        Tells.NO_EXPUNGE,
+    ),
+    CommandRow("COPY", WHEN_SELECTED, partial(parse_copy, by=By.NUMBER), copy, "RFC 9051 §6.4.7"),
+    CommandRow("MOVE", WHEN_SELECTED, partial(parse_copy, by=By.NUMBER), move, "RFC 6851 §3.1"),
+    CommandRow("UID EXPUNGE", WHEN_SELECTED, parse_uid_expunge, expunge, "RFC 4315 §2.1"),
+    CommandRow(
+        "UID SEARCH", WHEN_SELECTED, partial(parse_search, by=By.UID), search, "RFC 9051 §6.4.9"
+    ),
+    CommandRow(
+        "UID FETCH", WHEN_SELECTED, partial(parse_fetch, by=By.UID), fetch, "RFC 9051 §6.4.9"
+    ),
+    CommandRow(
+        "UID STORE", WHEN_SELECTED, partial(parse_store, by=By.UID), store, "RFC 9051 §6.4.9"
+    ),
+    CommandRow("UID COPY", WHEN_SELECTED, partial(parse_copy, by=By.UID), copy, "RFC 9051 §6.4.9"),
+    CommandRow("UID MOVE", WHEN_SELECTED, partial(parse_copy, by=By.UID), move, "RFC 6851 §3.2"),
 )
 
 COMMAND_TABLE: Final = CommandTable(COMMANDS)

@@ -1,0 +1,161 @@
+"""APPEND: the client's own messages are kept, octet for octet (RFC 9051 §6.3.12, RFC 3502).
+
+Everything that can be refused is refused before the client is asked for a literal; several
+messages in one command are one write, all or none.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Final
+
+from mailbox_server.imap.commands.copy import target_named
+from mailbox_server.imap.grammar.append import AppendArguments, AppendMessage
+from mailbox_server.imap.responses import Outcome, no, ok
+from mailbox_server.imap.session import CommandRefused, Session
+from mailbox_server.mime.message import analyze
+from mailbox_server.mime.scanner import Scanner
+from mailbox_server.model.errors import DiskLow, OverQuota, TooLarge
+from mailbox_server.model.ids import AccountId, MailboxId
+from mailbox_server.model.keywords import DELETED
+from mailbox_server.model.message import Analysis, InternalDate, Placed, Target
+from mailbox_server.model.passport import Evidence
+from mailbox_server.model.uid_set import UidSet
+from mailbox_server.store.ports import (
+    NewMessage,
+    QuotaRule,
+    ReadTx,
+    Room,
+    StagedContent,
+    WriteTx,
+)
+
+MESSAGES_MOST: Final = 500
+INLINE_OCTETS: Final = 256 * 1024
+"""Larger contents are analyzed beside the event loop."""
+
+_EMPTY: Final = no("An empty message cannot be kept", b"CANNOT")
+_NUL: Final = no("A message must not hold NUL", b"CANNOT")
+_TOO_MANY: Final = no("Too many messages in one command", b"LIMIT")
+
+
+@dataclass(frozen=True, slots=True)
+class _Received:
+    """One message, complete."""
+
+    announced: AppendMessage
+    staged: StagedContent
+    analysis: Analysis
+
+
+async def append(session: Session, arguments: AppendArguments) -> Outcome:
+    """Receive every message, then keep all of them in one write."""
+    received: list[_Received] = []
+    try:
+        octets = 0
+        message: AppendMessage | None = arguments.first
+        while message is not None:
+            octets += message.size
+            _admit(session, arguments.mailbox, message.size, octets, len(received))
+            await session.literals.accept()
+            received.append(await _receive(session, message))
+            message = await session.literals.next_message()
+        placed = await _keep(session, arguments.mailbox, received)
+    except asyncio.CancelledError:
+        # A write under way goes on without us, and still needs its octets.
+        raise
+    except BaseException:  # whatever it was: what was staged is wanted no more
+        _discard(received)
+        raise
+    _discard(received)
+    uids = UidSet.of(each.uid for each in placed).text()
+    return ok("Kept", f"APPENDUID {placed[0].uid_validity} {uids}".encode("ascii"))
+
+
+def _discard(received: list[_Received]) -> None:
+    for each in received:
+        each.staged.discard()
+
+
+def _admit(session: Session, mailbox: str, size: int, all_octets: int, before: int) -> None:
+    """Refuse, before the literal is asked for, what cannot be kept."""
+    account = session.account.id
+    session.store.glance(lambda tx: target_named(tx.mailboxes, account, mailbox))
+    if size == 0:
+        raise CommandRefused(_EMPTY)
+    if size > session.limits.message_octets:
+        raise TooLarge("the message is larger than APPEND takes")
+    if before >= MESSAGES_MOST or (before and all_octets > session.limits.swallow_octets):
+        raise CommandRefused(_TOO_MANY)
+    if session.store.room() is Room.LOW:
+        raise DiskLow("too little room is left for an APPEND")
+    if session.store.glance(lambda tx: _passes_quota(tx, account, all_octets)):
+        raise OverQuota("the account would be over its quota")
+
+
+def _passes_quota(tx: ReadTx, account: AccountId, octets: int) -> bool:
+    """Whether so much more would be too much; the write looks again."""
+    found = tx.accounts.get(account)
+    if found is None or found.quota_octets == 0:
+        return False
+    return tx.accounts.usage(account).octets + octets > found.quota_octets
+
+
+async def _receive(session: Session, message: AppendMessage) -> _Received:
+    staging = session.store.stage(message.size)
+    scanner = Scanner()
+    try:
+        async for octets in session.literals.blocks():
+            if b"\0" in octets:
+                # RFC 3501 §4.3 has no NUL in literals; without BINARY no client may send one.
+                raise CommandRefused(_NUL)
+            scanner.feed(octets)
+            if staging.feed(octets):
+                await staging.drained()
+        structure = scanner.finish()
+        staged = await staging.finish()
+    finally:
+        staging.discard()
+    try:
+        if staged.in_memory and staged.size <= INLINE_OCTETS:
+            analysis = analyze(structure, scanner.header, staged.read)
+        else:
+            analysis = await asyncio.to_thread(analyze, structure, scanner.header, staged.read)
+    except BaseException:  # the octets are wanted no more, whatever it was
+        staged.discard()
+        raise
+    return _Received(message, staged, analysis)
+
+
+async def _keep(session: Session, name: str, received: list[_Received]) -> list[Placed]:
+    account, connection = session.account.id, session.connection
+    now = session.services.clock.now()
+    evidence = Evidence(
+        now,
+        "append",
+        (("peer", str(session.peer)), ("connection", connection), ("mailbox", name)),
+    )
+
+    def work(tx: WriteTx) -> list[Placed]:
+        mailbox = target_named(tx.mailboxes, account, name)
+        placed: list[Placed] = []
+        for each in received:
+            new = _new_message(tx, each, mailbox, InternalDate(int(now.timestamp())))
+            placed += tx.messages.add(account, new, QuotaRule.ENFORCE)
+            tx.passports.stamp(placed[-1].message, [evidence])
+        return placed
+
+    return await session.store.write(work)
+
+
+def _new_message(
+    tx: WriteTx, received: _Received, mailbox: MailboxId, now: InternalDate
+) -> NewMessage:
+    announced = received.announced
+    return NewMessage(
+        tx.contents.keep(received.staged),
+        b"",
+        received.analysis,
+        announced.date or now,
+        announced.flags - {DELETED},
+        (Target(mailbox, deleted=DELETED in announced.flags),),
+    )

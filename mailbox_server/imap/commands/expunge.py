@@ -1,0 +1,34 @@
+"""EXPUNGE and UID EXPUNGE: what is \\Deleted goes for good (RFC 9051 §6.4.3, RFC 4315 §2.1)."""
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from mailbox_server.imap.grammar.message_arguments import ExpungeArguments
+from mailbox_server.imap.grammar.sequence_sets import By
+from mailbox_server.imap.responses import Outcome, no, ok
+from mailbox_server.imap.session import Session
+from mailbox_server.model.ids import MailboxId
+from mailbox_server.model.uid_set import UidSet
+from mailbox_server.store.ports import WriteTx
+
+MESSAGES_A_STEP: Final = 2_000
+
+
+async def expunge(session: Session, arguments: ExpungeArguments) -> Outcome:
+    """Expunge in steps, all or of the given UIDs; the numbers are told behind the handler."""
+    view = session.writable_view
+    if view is None:
+        return no("The mailbox was selected to be read only", b"READ-ONLY")
+    mailbox = view.mailbox.id
+    if arguments.uids is None:
+        while await session.store.write(_expunging(mailbox, None)):
+            pass
+        return ok("Expunged")
+    uids = view.uids(arguments.uids, By.UID)
+    for at in range(0, len(uids), MESSAGES_A_STEP):
+        await session.store.write(_expunging(mailbox, uids[at : at + MESSAGES_A_STEP]))
+    return ok("Expunged")
+
+
+def _expunging(mailbox: MailboxId, within: Sequence[int] | None) -> Callable[[WriteTx], UidSet]:
+    return lambda tx: tx.messages.expunge(mailbox, within)

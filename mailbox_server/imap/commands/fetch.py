@@ -1,0 +1,106 @@
+"""FETCH and UID FETCH: what the client asks of messages (RFC 9051 §6.4.5, RFC 7162 §3.1.4)."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from mailbox_server.imap.fetch_data import RowFetch, view_lines
+from mailbox_server.imap.fetch_plan import FetchPlan, plan
+from mailbox_server.imap.grammar.fetch_items import (
+    Attribute,
+    BodySection,
+    FetchArguments,
+    FetchItem,
+)
+from mailbox_server.imap.grammar.sequence_sets import By
+from mailbox_server.imap.responses import Outcome, no, ok
+from mailbox_server.imap.selected import SelectedView
+from mailbox_server.imap.session import Ended, Session
+from mailbox_server.model.errors import MailboxServerFault, Unavailable
+from mailbox_server.model.keywords import SEEN
+from mailbox_server.store.ports import Edit, FlagChange
+
+LINES_A_BLOCK: Final = 500
+MESSAGES_A_STEP: Final = 2_000
+
+_SET_SEEN: Final = FlagChange(Edit.ADD, frozenset({SEEN}))
+
+
+async def fetch(session: Session, arguments: FetchArguments) -> Outcome:
+    """Answer for every message asked for; sets \\Seen where a section does."""
+    view = session.view
+    items = _items(arguments)
+    if Attribute.MODSEQ in items:
+        session.enable_condstore()
+    uids = view.uids(arguments.numbers, arguments.by)
+    if arguments.changed_since is not None:
+        uids = view.changed_since(arguments.changed_since, uids)
+    planned = plan(items)
+    if not planned.needs_store:
+        await _from_view(session, view, planned, uids)
+        return ok("That is all")
+    marks = session.writable_view is not None and any(
+        isinstance(item, BodySection) and item.sets_seen for item in items
+    )
+    missing = await _from_store(session, view, planned, uids, marks=marks)
+    if missing:
+        return no("Some of the messages no longer exist", b"EXPUNGEISSUED")
+    return ok("That is all")
+
+
+def _items(arguments: FetchArguments) -> Sequence[FetchItem]:
+    """UID FETCH always tells the UID, CHANGEDSINCE the modseq."""
+    items = list(arguments.items)
+    if arguments.by is By.UID and Attribute.UID not in items:
+        items.insert(0, Attribute.UID)
+    if arguments.changed_since is not None and Attribute.MODSEQ not in items:
+        items.append(Attribute.MODSEQ)
+    return items
+
+
+async def _from_view(
+    session: Session, view: SelectedView, planned: FetchPlan, uids: Sequence[int]
+) -> None:
+    items = [item for item in planned.items if isinstance(item, Attribute)]
+    for at in range(0, len(uids), LINES_A_BLOCK):
+        sights = view.sights(uids[at : at + LINES_A_BLOCK])
+        await session.send(b"".join(view_lines(sights, items)))
+
+
+async def _from_store(
+    session: Session, view: SelectedView, planned: FetchPlan, uids: Sequence[int], *, marks: bool
+) -> int:
+    """Returns how many messages could not be answered."""
+    answers = RowFetch(session.store, view.mailbox.id, planned)
+    try:
+        for at in range(0, len(uids), MESSAGES_A_STEP):
+            step = uids[at : at + MESSAGES_A_STEP]
+            seen_now = await _mark_seen(session, view, step) if marks else frozenset()
+            sights = view.sights(step)
+            view.told([sight for sight in sights if sight.uid in seen_now])
+            async for block in answers.responses(sights, seen_now, session.modseqs):
+                await session.send(block)
+    except MailboxServerFault as fault:
+        if not answers.is_inside:
+            raise
+        # The client waits for the rest of a literal: nothing can be said to it any more.
+        session.services.events.fault("imap.fetch_cut_short", fault, connection=session.connection)
+        raise Ended from fault
+    return answers.missing
+
+
+async def _mark_seen(session: Session, view: SelectedView, uids: Sequence[int]) -> frozenset[int]:
+    """Set \\Seen before its message is sent; returns the UIDs that lacked it."""
+    unseen = view.having(lambda names: SEEN not in names, uids)
+    if not unseen:
+        return frozenset()
+    mailbox = view.mailbox.id
+    try:
+        await session.store.write(lambda tx: tx.messages.change_flags(mailbox, unseen, _SET_SEEN))
+    except Unavailable as trouble:
+        # A full disk keeps nobody from reading.
+        session.services.events.warning(
+            "imap.seen_not_set", connection=session.connection, reason=type(trouble).__name__
+        )
+        return frozenset()
+    await view.refresh()
+    return frozenset(unseen)

@@ -1,0 +1,57 @@
+"""STORE and UID STORE: flags of messages change (RFC 9051 §6.4.6, RFC 7162 §3.1.3)."""
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from mailbox_server.imap.grammar.message_arguments import StoreArguments
+from mailbox_server.imap.grammar.sequence_sets import By
+from mailbox_server.imap.responses import Outcome, no, ok
+from mailbox_server.imap.selected import SelectedView
+from mailbox_server.imap.session import Session
+from mailbox_server.model.ids import MailboxId, ModSeq
+from mailbox_server.model.uid_set import UidSet
+from mailbox_server.store.ports import FlagOutcome, WriteTx
+
+MESSAGES_A_STEP: Final = 2_000
+
+
+async def store(session: Session, arguments: StoreArguments) -> Outcome:
+    """Change flags in steps; what the client must hear is told behind the handler."""
+    view = session.writable_view
+    if view is None:
+        return no("The mailbox was selected to be read only", b"READ-ONLY")
+    if arguments.unchanged_since is not None:
+        session.enable_condstore()
+    uids = view.uids(arguments.numbers, arguments.by)
+    modified: list[int] = []
+    for at in range(0, len(uids), MESSAGES_A_STEP):
+        step = uids[at : at + MESSAGES_A_STEP]
+        if arguments.silent:
+            view.hush(step, arguments.change)
+        outcome = await session.store.write(_changing(view.mailbox.id, step, arguments))
+        if outcome.modified:
+            refused = list(outcome.modified)
+            modified += refused
+            # The client's picture of these is old: RFC 7162 §3.1.3 recommends to renew it.
+            view.unhush(refused)
+            view.also_tell(refused)
+        if not arguments.silent:
+            view.also_tell(step)
+    if modified:
+        return ok("Some had changed", b"MODIFIED " + _meant(view, modified, arguments.by))
+    return ok("Stored")
+
+
+def _changing(
+    mailbox: MailboxId, uids: Sequence[int], arguments: StoreArguments
+) -> Callable[[WriteTx], FlagOutcome]:
+    since = arguments.unchanged_since
+    limit = None if since is None else ModSeq(since)
+    return lambda tx: tx.messages.change_flags(mailbox, uids, arguments.change, limit)
+
+
+def _meant(view: SelectedView, uids: Sequence[int], by: By) -> bytes:
+    """The messages as the command names them: by number or by UID."""
+    if by is By.UID:
+        return UidSet.of(uids).text().encode("ascii")
+    return UidSet.of(sight.number for sight in view.sights(uids)).text().encode("ascii")

@@ -1,0 +1,271 @@
+"""Which messages of a selected view a search key matches.
+
+The view is gone through in blocks, and for each the tree is walked with the messages that
+are still in question: of AND, cheap keys are asked first and only what they leave meets
+the dear ones; of OR, the second is asked for what the first did not match.  The grammar
+bounds depth and number of keys, so walking may recurse.
+
+Expunged messages that the session was not told of still have their numbers and are found.
+"""
+
+import asyncio
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Sequence
+from datetime import date
+from typing import Final, cast
+
+from mailbox_server.imap.grammar.search_keys import (
+    AllKey,
+    AndKey,
+    DateField,
+    DateKey,
+    FlagKey,
+    ModSeqKey,
+    NotKey,
+    NumbersKey,
+    OrKey,
+    Recency,
+    RecencyKey,
+    Relation,
+    SearchKey,
+    Size,
+    SizeKey,
+    TextKey,
+)
+from mailbox_server.imap.grammar.sequence_sets import STAR, By, SequenceSet
+from mailbox_server.imap.selected import SelectedView
+from mailbox_server.mime.dates import read_date
+from mailbox_server.mime.header_fields import HeaderFields
+from mailbox_server.model.errors import Refused
+from mailbox_server.model.ports import Clock
+from mailbox_server.model.uid_set import UidSet
+from mailbox_server.store.ports import Column, ReadTx, Store, TextScope
+
+BLOCK: Final = 10_000
+ROWS_A_READ: Final = 500
+TEXTS_A_READ: Final = 2_000
+SECONDS_MOST: Final = 60.0
+
+_EVERYTHING: Final = SequenceSet(((1, STAR),))
+_DAY_SECONDS: Final = 86_400
+_EPOCH_DAY: Final = date(1970, 1, 1).toordinal()
+
+Row = tuple[object, ...]
+
+
+class SearchTooLong(Refused):
+    """The search was given up after SECONDS_MOST."""
+
+
+async def matches(store: Store, view: SelectedView, key: SearchKey, clock: Clock) -> list[int]:
+    """The UIDs of the matching messages, ascending.  Raises SearchTooLong, StoreUnavailable."""
+    return await _Search(store, view, clock).run(key)
+
+
+class _Search:
+    def __init__(self, store: Store, view: SelectedView, clock: Clock) -> None:
+        self._store = store
+        self._view = view
+        self._clock = clock
+        self._until = clock.monotonic() + SECONDS_MOST
+        self._named: dict[NumbersKey, UidSet] = {}
+
+    async def run(self, key: SearchKey) -> list[int]:
+        uids = self._view.uids(_EVERYTHING, By.UID)
+        found: list[int] = []
+        for at in range(0, len(uids), BLOCK):
+            found += await self._matching(key, uids[at : at + BLOCK])
+        return found
+
+    async def _matching(self, key: SearchKey, uids: Sequence[int]) -> Sequence[int]:
+        """Those of the ascending UIDs that key matches, ascending."""
+        if not uids:
+            return uids
+        match key:
+            case AllKey():
+                return uids
+            case AndKey(keys):
+                for each in sorted(keys, key=_cost):
+                    uids = await self._matching(each, uids)
+                return uids
+            case OrKey(one, other):
+                first, second = sorted((one, other), key=_cost)
+                found = await self._matching(first, uids)
+                rest = _without(uids, found)
+                return sorted([*found, *await self._matching(second, rest)])
+            case NotKey(inner):
+                return _without(uids, await self._matching(inner, uids))
+            case _:
+                await self._breathe()
+                return await self._leaf(key, uids)
+
+    async def _breathe(self) -> None:
+        """Let the other sessions go on."""
+        if self._clock.monotonic() > self._until:
+            raise SearchTooLong("the search took too long")
+        await asyncio.sleep(0)
+
+    async def _leaf(self, key: SearchKey, uids: Sequence[int]) -> Sequence[int]:
+        view = self._view
+        match key:
+            case NumbersKey():
+                return _within(uids, self._uids_named(key))
+            case FlagKey(name, present):
+                return view.having(_flagged(name, present=present), uids)
+            case RecencyKey(recency):
+                wanted = recency is Recency.RECENT
+                return [uid for uid in uids if view.is_recent(uid) is wanted]
+            case ModSeqKey(modseq):
+                return view.changed_since(modseq - 1, uids)
+            case SizeKey():
+                return await self._by_rows((Column.SIZE,), _sized(key), uids)
+            case DateKey(DateField.INTERNAL):
+                return await self._by_rows((Column.RECEIVED, Column.ZONE), _received(key), uids)
+            case DateKey():
+                return await self._by_rows((Column.SENT, Column.LISTED), _sent(key), uids)
+            case TextKey():
+                return await self._by_text(key, uids)
+            case _:
+                raise AssertionError("not a key without keys below it")
+
+    def _uids_named(self, key: NumbersKey) -> UidSet:
+        """The UIDs a set of numbers or UIDs means, as few ranges; unknown numbers mean none."""
+        named = self._named.get(key)
+        if named is None:
+            named = self._named[key] = self._resolve(key)
+        return named
+
+    def _resolve(self, key: NumbersKey) -> UidSet:
+        view, count = self._view, self._view.count
+        if key.by is By.UID:
+            return key.numbers.resolved(view.uid_at(count) if count else 0)
+        return UidSet.of_ranges(
+            (view.uid_at(first), view.uid_at(min(last, count)))
+            for first, last in key.numbers.resolved(count).ranges
+            if first <= count
+        )
+
+    async def _by_rows(
+        self, columns: tuple[Column, ...], holds: Callable[[Row], bool], uids: Sequence[int]
+    ) -> list[int]:
+        """Those whose row (uid, *columns) satisfies holds, which runs beside the loop."""
+        mailbox = self._view.mailbox.id
+        found: list[int] = []
+        for at in range(0, len(uids), ROWS_A_READ):
+            block = uids[at : at + ROWS_A_READ]
+
+            def work(tx: ReadTx, block: Sequence[int] = block) -> list[int]:
+                rows = tx.messages.rows(mailbox, block, columns)
+                return [cast(int, row[0]) for row in rows if holds(row)]
+
+            found += await self._store.read(work)
+            await self._breathe()
+        return found
+
+    async def _by_text(self, key: TextKey, uids: Sequence[int]) -> list[int]:
+        mailbox, criterion = self._view.mailbox.id, key.criterion
+        found: list[int] = []
+        for at in range(0, len(uids), TEXTS_A_READ):
+            block = uids[at : at + TEXTS_A_READ]
+
+            def work(tx: ReadTx, block: Sequence[int] = block) -> list[int]:
+                return tx.messages.matching(mailbox, criterion, block)
+
+            found += await self._store.read(work)
+            await self._breathe()
+        return found
+
+
+def _cost(key: SearchKey) -> int:
+    """What asking key of a message costs, as a rank; a composite costs as its dearest part."""
+    match key:
+        case AndKey(keys):
+            return max(map(_cost, keys))
+        case OrKey(one, other):
+            return max(_cost(one), _cost(other))
+        case NotKey(inner):
+            return _cost(inner)
+        case SizeKey() | DateKey():
+            return 2
+        case TextKey(criterion):
+            return 4 if criterion.scope in (TextScope.BODY, TextScope.TEXT) else 3
+        case AllKey() | NumbersKey():
+            return 0
+        case _:
+            return 1
+
+
+def _without(uids: Sequence[int], found: Sequence[int]) -> Sequence[int]:
+    if not found:
+        return uids
+    gone = frozenset(found)
+    return [uid for uid in uids if uid not in gone]
+
+
+def _within(uids: Sequence[int], named: UidSet) -> list[int]:
+    """Those of the ascending UIDs that are in named; never more steps than UIDs and ranges."""
+    ranges = named.ranges
+    found: list[int] = []
+    start = bisect_right(ranges, (uids[0], uids[0]))
+    for first, last in ranges[max(0, start - 1) :]:
+        if first > uids[-1]:
+            break
+        found += uids[bisect_left(uids, first) : bisect_right(uids, last)]
+    return found
+
+
+def _flagged(name: str, *, present: bool) -> Callable[[frozenset[str]], bool]:
+    """Keywords are compared without case, however they were spelled first."""
+    lowered = name.lower()
+    return lambda names: any(each.lower() == lowered for each in names) is present
+
+
+def _sized(key: SizeKey) -> Callable[[Row], bool]:
+    octets = key.octets
+    if key.size is Size.LARGER:
+        return lambda row: cast(int, row[1]) > octets
+    return lambda row: cast(int, row[1]) < octets
+
+
+def _compared(key: DateKey) -> Callable[[int], bool]:
+    """Whether a day, counted from 1970, is before, on or since the key's."""
+    wanted = key.day.toordinal() - _EPOCH_DAY
+    match key.relation:
+        case Relation.BEFORE:
+            return lambda day: day < wanted
+        case Relation.ON:
+            return lambda day: day == wanted
+        case Relation.SINCE:
+            return lambda day: day >= wanted
+
+
+def _received(key: DateKey) -> Callable[[Row], bool]:
+    """The day of the internal date in its own zone: "disregarding time and timezone"."""
+    holds = _compared(key)
+    return lambda row: holds((cast(int, row[1]) + 60 * cast(int, row[2])) // _DAY_SECONDS)
+
+
+def _sent(key: DateKey) -> Callable[[Row], bool]:
+    """The day that the Date field says; a message without a readable one matches none."""
+    holds = _compared(key)
+    wanted = key.day.toordinal() - _EPOCH_DAY
+
+    def work(row: Row) -> bool:
+        seconds = cast("int | None", row[1])
+        if seconds is None:
+            return False
+        day = seconds // _DAY_SECONDS
+        # A zone moves the day by one at most: the field itself is seldom needed.
+        if abs(day - wanted) <= 1:
+            day = _written_day(cast("bytes | None", row[2]), day)
+        return holds(day)
+
+    return work
+
+
+def _written_day(listed: bytes | None, otherwise: int) -> int:
+    value = None if listed is None else HeaderFields(listed).first(b"date")
+    sent = None if value is None else read_date(value)
+    if sent is None:
+        return otherwise
+    return (sent.epoch_seconds + 60 * sent.zone_minutes) // _DAY_SECONDS
