@@ -141,7 +141,10 @@ async def test_reading_ahead_is_bounded_in_octets_and_skips_deleted_messages(pla
     await client.say("RETR 2")
     # 2 and 4: the next would pass 1,000 octets.
     assert place.store.content_reads == 2
-    assert sum(len(a.beginning) for a in client.session._opened.retrieval._ahead.values()) <= 1_000  # type: ignore[union-attr]
+    assert client.session._opened is not None
+    ahead = client.session._opened.retrieval._ahead
+    assert list(ahead) == [3]
+    assert sum(len(letter.beginning) for letter in ahead.values()) <= 1_000
     assert (await client.say("RETR 4")).count(b"N: 3\r\n") == 1
 
 
