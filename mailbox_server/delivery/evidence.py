@@ -3,13 +3,17 @@
 Facts are for people: no message text, nothing secret.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Final
 
-from mailbox_server.model.envelope import Envelope, Notify, Return
+from mailbox_server.model.envelope import Envelope, Notify, Recipient, Return
 from mailbox_server.model.ids import AccountId
 from mailbox_server.model.passport import Evidence
 from mailbox_server.model.route import AliasRoute, LocalRoute
+
+SKIPPED_TOLD: Final = 20
+"""How many targets of an alias that were not reached a passport names."""
 
 
 def arrival_evidence(envelope: Envelope, octets: int, now: datetime) -> tuple[Evidence, ...]:
@@ -46,31 +50,41 @@ def route_evidence(
     envelope: Envelope,
     routes: Sequence[LocalRoute | AliasRoute],
     reached: Sequence[tuple[LocalRoute, ...]],
-    account: AccountId,
     now: datetime,
-) -> tuple[Evidence, ...]:
-    """Every way that led to account, in the order of the recipients, then the delivery.
+) -> Mapping[AccountId, list[Evidence]]:
+    """For each account every way that led there, in the order of the recipients.
 
-    routes and reached stand beside the envelope's recipients.
+    routes and reached stand beside the envelope's recipients.  One pass over all ways.
     """
-    ways: list[Evidence] = []
+    ways: dict[AccountId, list[Evidence]] = {}
     for recipient, found, members in zip(envelope.recipients, routes, reached, strict=True):
+        wishes = _wishes(recipient)
+        if isinstance(found, AliasRoute) and found.skipped:
+            skipped = " ".join(str(target) for target in found.skipped[:SKIPPED_TOLD])
+            wishes = [("skipped", skipped), *wishes]
         for member in members:
-            if member.account.id != account:
-                continue
             facts = [("recipient", str(recipient.address))]
             if member.detail is not None:
                 facts.append(("detail", member.detail))
             if member.through:
                 facts.append(("through", " ".join(str(passed) for passed in member.through)))
-            if isinstance(found, AliasRoute) and found.skipped:
-                skipped = " ".join(str(target) for target in found.skipped[:20])
-                facts.append(("skipped", skipped))
-            if recipient.notify is not Notify.UNSAID:
-                wishes = (flag.name or "" for flag in Notify if flag & recipient.notify)
-                facts.append(("notify", ",".join(wishes)))
-            if recipient.original is not None:
-                original = recipient.original
-                facts.append(("orcpt", f"{original.address_type};{original.address}"))
-            ways.append(Evidence(now, "route", tuple(facts)))
-    return (*ways, Evidence(now, "deliver.local", (("mailbox", "INBOX"),)))
+            evidence = Evidence(now, "route", (*facts, *wishes))
+            ways.setdefault(member.account.id, []).append(evidence)
+    return ways
+
+
+def local_evidence(now: datetime) -> Evidence:
+    """The last stamp: the message lies in the INBOX."""
+    return Evidence(now, "deliver.local", (("mailbox", "INBOX"),))
+
+
+def _wishes(recipient: Recipient) -> list[tuple[str, str]]:
+    """What RCPT asked for in case of failure or success (RFC 3461 §4)."""
+    wishes: list[tuple[str, str]] = []
+    if recipient.notify is not Notify.UNSAID:
+        flags = (flag.name or "" for flag in Notify if flag & recipient.notify)
+        wishes.append(("notify", ",".join(flags)))
+    if recipient.original is not None:
+        original = recipient.original
+        wishes.append(("orcpt", f"{original.address_type};{original.address}"))
+    return wishes

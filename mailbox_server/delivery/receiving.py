@@ -22,7 +22,7 @@ from typing import Final, Protocol
 
 from mailbox_server.delivery import replies
 from mailbox_server.delivery.arrival import Acceptance, Opening
-from mailbox_server.delivery.evidence import arrival_evidence, route_evidence
+from mailbox_server.delivery.evidence import arrival_evidence, local_evidence, route_evidence
 from mailbox_server.delivery.receipts import LIFETIME, Confirmations, fingerprint
 from mailbox_server.delivery.routing import RoutingRules, members, postmaster, route
 from mailbox_server.delivery.trace import trace
@@ -71,13 +71,15 @@ class ReceivingRules:
 
     header_octets: of the header block.  hops: Received fields before it is a loop
         (RFC 5321 §6.3 asks for at least 100).  name_seconds: how long the end of a
-        message may wait for the peer's name.
+        message may wait for the peer's name.  ways: accounts that the recipients of one
+        message may lead to, counted once a recipient; wide aliases add up.
     """
 
     routing: RoutingRules
     header_octets: int = 1024 * 1024
     hops: int = 100
     name_seconds: float = 3.0
+    ways: int = 10_000
 
 
 class Receiver:
@@ -134,6 +136,7 @@ class Arrival:
         self._receiver = receiver
         self._opening = opening
         self._routes: list[LocalRoute | AliasRoute] = []
+        self._ways = 0
         self._name: asyncio.Task[str | None] | None = None
         self._staging = receiver.store.stage(opening.declared_size)
         self._scanner = Scanner()
@@ -157,6 +160,10 @@ class Arrival:
         found = self._receiver.store.glance(look)
         if isinstance(found, Reply):
             return found
+        ways = self._ways + len(members(found))
+        if ways > self._receiver.rules.ways:
+            return replies.TOO_MANY_WAYS
+        self._ways = ways
         self._routes.append(found)
         if self._name is None and self._receiver.names is not None and opening.peer.ip is not None:
             self._name = self._receiver.tasks.spawn(
@@ -354,6 +361,8 @@ class _Delivery:
             targets=(),
         )
         arrival = arrival_evidence(self.envelope, self.staged.size, self.now)
+        ways = route_evidence(self.envelope, self.routes, reached, self.now)
+        end = local_evidence(self.now)
         stored: dict[AccountId, MessageId] = {}
         # Ascending, so that two writes over the same accounts never lock crosswise.
         for account in sorted({member.account.id for accounts in reached for member in accounts}):
@@ -364,6 +373,5 @@ class _Delivery:
                 account, replace(new, targets=(Target(inbox.id),)), QuotaRule.OVERSHOOT
             )
             stored[account] = placed.message
-            ways = route_evidence(self.envelope, self.routes, reached, account, self.now)
-            tx.passports.stamp(placed.message, (*arrival, *ways))
+            tx.passports.stamp(placed.message, (*arrival, *ways[account], end))
         return stored

@@ -12,6 +12,11 @@ ROUTED_ADDRESS: Final = reply(
     550, "5.7.1", "Addresses that ask us to pass mail on are refused; use the plain address"
 )
 LITERAL: Final = reply(550, "5.7.1", "Mail to an address in brackets is taken for postmaster only")
+TOO_MANY_WAYS: Final = reply(
+    452,
+    "4.5.3",
+    "The recipients lead to too many mailboxes; send the others in another transaction",
+)
 OVER_QUOTA: Final = reply(452, "4.2.2", "The mailbox is full; please try again later")
 DISK_LOW: Final = reply(452, "4.3.1", "The server has too little room; please try again later")
 ALIAS_TOO_WIDE: Final = reply(

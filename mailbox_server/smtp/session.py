@@ -136,8 +136,11 @@ class Session:
 
     @property
     def in_transaction(self) -> bool:
-        """Whether a MAIL was accepted and its transaction has not ended."""
-        return self._open is not None
+        """Whether a recipient was accepted and the transaction has not ended.
+
+        MAIL alone is no work in hand: anybody can say it and sit there.
+        """
+        return self._open is not None and bool(self._open.recipients)
 
     @property
     def greeting(self) -> Reply:

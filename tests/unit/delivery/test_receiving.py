@@ -285,6 +285,19 @@ async def test_a_large_message_is_analyzed_beside_the_loop(house: House) -> None
     assert acceptance.replies[0].is_positive
 
 
+async def test_wide_aliases_add_up(house: House) -> None:
+    house.receiver.rules = replace(house.receiver.rules, ways=3)
+    house.store.add_alias("all@example.org", "ann@example.org", "ben@example.org")
+    arrival = await begin(house)
+    everybody = Address.parse("all@example.org")
+    assert (await arrival.recipient(everybody)).is_positive
+    assert await arrival.recipient(everybody) == replies.TOO_MANY_WAYS
+    assert (await arrival.recipient(Address.parse("ann@example.org"))).is_positive
+    arrival.feed(MESSAGE)
+    acceptance = await arrival.accept(envelope(house, "all@example.org", "ann@example.org"))
+    assert acceptance.replies[0].is_positive
+
+
 # ------------------------------------------------ repeats (store.md §2)
 
 

@@ -158,7 +158,7 @@ async def test_reading_pauses_while_too_much_is_unprocessed() -> None:
         await client.ready_for_content()
         client.send(b"Subject: x\r\n.\r\n")
         await until(lambda: server.house.store.stagings[0].finished)
-        client.send(b"NOOP\r\n" * 50_000)
+        client.send(b"NOOP\r\n" * 20_000)
         (connection,) = server.service._connections
         await until(lambda: connection._engine.pending > 1000)
         for _ in range(20):
@@ -184,6 +184,20 @@ async def test_a_later_deadline_does_not_wait_for_an_earlier_timer() -> None:
         client = await server.connect()
         await client.ready_for_content()
         assert (await client.reply()).startswith("421 4.4.2")
+
+
+async def test_mail_alone_keeps_no_place() -> None:
+    limits = AdmissionLimits(networks=(NetworkLimit(32, 64, 1),), grace_seconds=1.0, exempt=())
+    async with serving(Server(admission=limits)) as server:
+        sitting = await server.connect()
+        await sitting.reply()
+        sitting.send(b"EHLO c\r\n")
+        await sitting.reply()
+        assert (await sitting.say(b"MAIL FROM:<>")).startswith("250")
+        server.house.clock.seconds += 60
+        newcomer = await server.connect()
+        assert (await newcomer.reply()).startswith("220")
+        assert (await sitting.reply()).startswith("421 4.3.2")
 
 
 @pytest.mark.parametrize("in_transaction", [False, True])
