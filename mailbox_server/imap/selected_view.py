@@ -357,8 +357,11 @@ class SessionView:
         return fresh
 
     def _change_lines(self, uids: Sequence[int], modseqs: ModSeqs) -> Iterator[bytes]:
-        for sight in self.sights(uids):
-            number, uid, _, flags, modseq = sight
+        shared = self._shared
+        if shared.dead:
+            # Of an expunge not told yet there is nothing else to tell.
+            uids = [uid for uid in uids if shared.slot_of(uid) not in shared.dead]
+        for number, uid, _, flags, modseq in self.sights(uids):
             if self._told_flags.get(uid) == modseq:
                 continue
             if uid in self._hushed and self._hushed[uid] == _without_recent(flags):
