@@ -1,0 +1,323 @@
+"""A client that applies EXISTS, EXPUNGE and FETCH as told always agrees with the mailbox."""
+
+import re
+from array import array
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar, cast
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mailbox_server.imap import mailbox_view, selected_view
+from mailbox_server.imap.grammar.sequence_sets import STAR, By, SequenceSet
+from mailbox_server.imap.mailbox_view import MailboxView
+from mailbox_server.imap.selected import Access, ModSeqs, Tells
+from mailbox_server.imap.selected_view import SessionView
+from mailbox_server.model.errors import StateTooOld
+from mailbox_server.model.ids import AccountId, MailboxId, MessageId, ModSeq
+from mailbox_server.model.keywords import DELETED
+from mailbox_server.model.mailbox import Mailbox
+from mailbox_server.model.uid_set import UidSet
+from mailbox_server.store.ports import (
+    ChangedPlacement,
+    Changes,
+    Edit,
+    FlagChange,
+    ReadTx,
+    Store,
+    ViewRows,
+)
+
+T = TypeVar("T")
+EVERYTHING = SequenceSet(((1, STAR),))
+LINE = re.compile(rb"\* (\d+) (EXISTS|EXPUNGE|FETCH)(?: \(UID (\d+) FLAGS \(([^)]*)\).*)?")
+
+
+class Truth:
+    """A mailbox with its change log: the store, as far as a view asks it.
+
+    Keyword set n holds the one keyword `kn`; page is how many changes one read gives.
+    """
+
+    def __init__(self, page: int) -> None:
+        self.page = page
+        self.modseq = 1
+        self.next_uid = 1
+        self.live: dict[int, tuple[int, bool, int]] = {}
+        self.gone: dict[int, int] = {}
+        self.floor = 0
+
+    def deliver(self) -> None:
+        self.modseq += 1
+        self.live[self.next_uid] = (0, False, self.modseq)
+        self.next_uid += 1
+
+    def store(self, uids: Sequence[int], keyword_set: int) -> None:
+        self.modseq += 1
+        for uid in uids:
+            if uid in self.live:
+                self.live[uid] = (keyword_set, self.live[uid][1], self.modseq)
+
+    def mark_deleted(self, uids: Sequence[int]) -> None:
+        self.modseq += 1
+        for uid in uids:
+            if uid in self.live and not self.live[uid][1]:
+                self.live[uid] = (self.live[uid][0], True, self.modseq)
+
+    def expunge(self, uids: Sequence[int]) -> None:
+        self.modseq += 1
+        for uid in uids:
+            if self.live.pop(uid, None) is not None:
+                self.gone[uid] = self.modseq
+
+    def forget(self) -> None:
+        """The log starts only now."""
+        self.floor = self.modseq
+
+    def names(self, uid: int) -> frozenset[bytes]:
+        keyword_set, deleted, _ = self.live[uid]
+        names = {b"k%d" % keyword_set} if keyword_set else set()
+        return frozenset(names | ({b"\\Deleted"} if deleted else set()))
+
+    @property
+    def mailbox(self) -> Mailbox:
+        return Mailbox(
+            MailboxId(1), AccountId(1), "INBOX", None, 1, self.next_uid, ModSeq(self.modseq), True
+        )
+
+    # The store's door and the repositories behind it.
+
+    @property
+    def messages(self) -> "Truth":
+        return self
+
+    async def read(self, work: Callable[[ReadTx], T]) -> T:
+        return work(cast(ReadTx, self))
+
+    def view(self, mailbox: MailboxId) -> ViewRows:
+        uids = sorted(self.live)
+        return ViewRows(
+            self.mailbox,
+            array("I", uids),
+            array("q", uids),
+            array("q", [self.live[uid][0] for uid in uids]),
+            bytes(self.live[uid][1] for uid in uids),
+            array("q", [self.live[uid][2] for uid in uids]),
+        )
+
+    def keyword_sets(self, account: AccountId, ids: Sequence[int]) -> dict[int, frozenset[str]]:
+        return {number: frozenset((f"k{number}",)) for number in ids if number}
+
+    def changes_since(self, mailbox: MailboxId, modseq: ModSeq) -> Changes:
+        if modseq < self.floor:
+            raise StateTooOld("forgotten")
+        news = sorted(
+            [(row[2], uid) for uid, row in self.live.items() if row[2] > modseq]
+            + [(when, uid) for uid, when in self.gone.items() if when > modseq]
+        )
+        # A page ends between two modseqs, as the store's do.
+        cut = news[self.page - 1][0] if len(news) > self.page else self.modseq
+        news = [each for each in news if each[0] <= cut]
+        changed = tuple(
+            ChangedPlacement(uid, MessageId(uid), self.live[uid][0], self.live[uid][1], when, when)
+            for when, uid in news
+            if uid in self.live
+        )
+        vanished = UidSet.of(uid for _, uid in news if uid in self.gone)
+        return Changes(self.mailbox, changed, vanished, ModSeq(cut), cut == self.modseq)
+
+
+class Client:
+    """What a mail program knows: UIDs by number (None where it never asked), and flags."""
+
+    def __init__(self, shared: MailboxView) -> None:
+        self.view = SessionView(shared, Access.READ_WRITE, (1, 1), lambda _: None)
+        self.uids: list[int | None] = [self.view.uid_at(n + 1) for n in range(self.view.count)]
+        self.flags: dict[int, frozenset[bytes]] = {}
+        for sight in self.view.sights([uid for uid in self.uids if uid is not None]):
+            self.flags[sight.uid] = _names(sight.flags)
+
+    def hear(self, tells: Tells) -> None:
+        before = len(self.uids)
+        for block in self.view.untold(tells, ModSeqs.HIDDEN):
+            for line in block.split(b"\r\n"):
+                self._take(line, tells)
+        assert len(self.uids) == self.view.count
+        for number in range(before, len(self.uids)):
+            self.ask(number)
+        for place, uid in enumerate(self.uids):
+            if uid is None:
+                self.ask(place)
+
+    def _take(self, line: bytes, tells: Tells) -> None:
+        found = LINE.match(line)
+        if found is None:
+            return
+        number, what = int(found[1]), found[2]
+        if what == b"EXPUNGE":
+            assert tells is Tells.EVERYTHING
+            self.uids.pop(number - 1)
+        elif what == b"EXISTS":
+            assert number >= len(self.uids)
+            self.uids += [None] * (number - len(self.uids))
+        else:
+            uid = int(found[3])
+            assert self.uids[number - 1] in (None, uid)
+            self.flags[uid] = _names(found[4])
+
+    def ask(self, place: int) -> None:
+        """FETCH by number what is new."""
+        uid = self.view.uid_at(place + 1)
+        self.uids[place] = uid
+        [sight] = self.view.sights([uid])
+        assert sight.number == place + 1
+        self.flags[uid] = _names(sight.flags)
+
+    def agrees_with(self, truth: Truth) -> None:
+        assert self.uids == sorted(truth.live)
+        for uid in truth.live:
+            assert self.flags[uid] == truth.names(uid)
+        assert list(self.view.uids(EVERYTHING, By.NUMBER)) == self.uids
+        assert list(self.view.uids(EVERYTHING, By.UID)) == self.uids
+        for place, uid in enumerate(self.uids):
+            assert uid is not None
+            assert self.view.number_of(uid) == place + 1
+
+
+def _names(flags: bytes) -> frozenset[bytes]:
+    return frozenset(flags.split()) - {b"\\Recent"}
+
+
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("deliver"), st.integers(1, 8)),
+        st.tuples(st.just("store"), st.sets(st.integers(0, 40)), st.integers(0, 300)),
+        st.tuples(st.just("silent"), st.integers(0, 2), st.sets(st.integers(0, 40))),
+        st.tuples(st.just("expunge"), st.sets(st.integers(0, 40))),
+        st.tuples(st.just("expunge"), st.sets(st.integers(0, 5), max_size=2)),
+        st.tuples(st.just("forget")),
+        st.tuples(st.just("hear"), st.integers(0, 2), st.sampled_from(Tells)),
+        st.tuples(st.just("half"), st.integers(0, 2)),
+        st.tuples(st.just("join"), st.integers(0, 2)),
+        st.tuples(st.just("leave"), st.integers(0, 2)),
+    ),
+    max_size=60,
+)
+
+
+@given(steps=STEPS, page=st.sampled_from((1, 3, 1_000)), standing=st.integers(0, 20))
+@settings(max_examples=250, deadline=None)
+async def test_a_client_that_believes_us_is_never_wrong(
+    steps: list[tuple[Any, ...]], page: int, standing: int
+) -> None:
+    with pytest.MonkeyPatch.context() as patched:
+        # Small enough for compaction, and for answers in several blocks, to happen often.
+        patched.setattr(mailbox_view, "_COMPACT_FROM", 3)
+        patched.setattr(selected_view, "_LINES_A_BLOCK", 2)
+        truth = Truth(page)
+        for _ in range(standing):
+            truth.deliver()
+        store = cast(Store, truth)
+        shared = MailboxView(store, await store.read(MailboxView.read(MailboxId(1))))
+        clients: dict[int, Client] = {0: Client(shared)}
+        for step in steps:
+            await _play(step, truth, shared, clients)
+        for client in clients.values():
+            await client.view.refresh()
+            client.hear(Tells.EVERYTHING)
+            assert not client.view.has_untold(Tells.EVERYTHING)
+        for client in clients.values():
+            client.agrees_with(truth)
+            await client.view.close()
+        shared.trim()
+        assert len(shared.expunged) < max(3, len(shared.uids) // 16)
+
+
+async def _play(
+    step: tuple[Any, ...], truth: Truth, shared: MailboxView, clients: dict[int, Client]
+) -> None:
+    match step:
+        case ("deliver", count):
+            for _ in range(count):
+                truth.deliver()
+        case ("store", uids, keyword_set):
+            truth.store(sorted(uids), keyword_set)
+        case ("expunge", uids):
+            truth.expunge(sorted(uids))
+        case ("forget",):
+            truth.forget()
+        case ("join", who) if who not in clients:
+            await shared.refresh()
+            clients[who] = Client(shared)
+        case ("leave", who) if who in clients:
+            await clients.pop(who).view.close()
+        case ("hear", who, tells) if who in clients:
+            await clients[who].view.refresh()
+            clients[who].hear(tells)
+        case ("half", who) if who in clients and len(clients) > 1:
+            await _hear_while_others_do(clients[who], clients)
+        case ("silent", who, uids) if who in clients:
+            await _store_silently(clients[who], truth, uids)
+
+
+async def _hear_while_others_do(client: Client, clients: dict[int, Client]) -> None:
+    """A slow network: between two blocks the others refresh, hear, and compact."""
+    await client.view.refresh()
+    blocks = client.view.untold(Tells.EVERYTHING, ModSeqs.HIDDEN)
+    for block in blocks:
+        for line in block.split(b"\r\n"):
+            client._take(line, Tells.EVERYTHING)
+        for other in clients.values():
+            if other is not client:
+                await other.view.refresh()
+                other.hear(Tells.EVERYTHING)
+    for place, uid in enumerate(client.uids):
+        if uid is None:
+            client.ask(place)
+
+
+async def _store_silently(client: Client, truth: Truth, uids: set[int]) -> None:
+    """STORE +FLAGS.SILENT (\\Deleted): the client knows what comes of it without being told."""
+    known = [uid for uid in client.uids if uid in uids and uid is not None]
+    client.view.hush(known, FlagChange(Edit.ADD, frozenset({DELETED})))
+    truth.mark_deleted(known)
+    for uid in known:
+        if uid in truth.live:
+            client.flags[uid] |= {b"\\Deleted"}
+    await client.view.refresh()
+    client.hear(Tells.NO_EXPUNGE)
+
+
+async def test_flags_and_deleted_share_classes_and_widths_grow() -> None:
+    """More different flag sets than one octet, and than two, can number."""
+    for count in (300, 70_000):
+        truth = Truth(page=1_000_000)
+        for number in range(1, count + 1):
+            truth.live[number] = (number, number % 2 == 0, 2)
+        truth.next_uid, truth.modseq = count + 1, 2
+        store = cast(Store, truth)
+        shared = MailboxView(store, await store.read(MailboxView.read(MailboxId(1))))
+        view = SessionView(shared, Access.READ_WRITE, (1, 1), lambda _: None)
+        assert shared.flags.typecode == ("H" if count == 300 else "I")
+        [first, last] = view.sights([1, count])
+        assert (first.flags, last.flags) == (b"k1", b"\\Deleted k%d" % count)
+        assert len(view.having(lambda names: DELETED in names, view.uids(EVERYTHING, By.UID))) == (
+            count // 2
+        )
+
+
+async def test_a_view_that_grew_while_open_widens() -> None:
+    truth = Truth(page=1_000_000)
+    truth.deliver()
+    store = cast(Store, truth)
+    shared = MailboxView(store, await store.read(MailboxView.read(MailboxId(1))))
+    client = Client(shared)
+    assert shared.flags.typecode == "B"
+    for number in range(2, 302):
+        truth.deliver()
+        truth.store([number], number)
+    await client.view.refresh()
+    client.hear(Tells.EVERYTHING)
+    assert shared.flags.typecode == "H"
+    client.agrees_with(truth)
