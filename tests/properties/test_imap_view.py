@@ -321,3 +321,17 @@ async def test_a_view_that_grew_while_open_widens() -> None:
     client.hear(Tells.EVERYTHING)
     assert shared.flags.typecode == "H"
     client.agrees_with(truth)
+
+
+async def test_silence_hides_no_change_that_others_made_before() -> None:
+    """The neighbor has refreshed the shared arrays already when the silent STORE comes."""
+    truth = Truth(page=1_000)
+    truth.deliver()
+    store = cast(Store, truth)
+    shared = MailboxView(store, await store.read(MailboxView.read(MailboxId(1))))
+    client, neighbor = Client(shared), Client(shared)
+    truth.store([1], 5)
+    await neighbor.view.refresh()
+    neighbor.hear(Tells.EVERYTHING)
+    await _store_silently(client, truth, {1})
+    client.agrees_with(truth)
