@@ -18,7 +18,11 @@ TLS_SERVICES: Final = ("smtp_tls", "pop3s", "imaps")
 _SEPARATORS: Final = frozenset("!#$%&'*+-/=?^_`{|}~")
 
 _LISTEN: Final = re.compile(
-    r"(?:\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<four>[0-9.]+)|\*):(?P<port>\d{1,5})\Z"
+    r"(?:\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<four>[0-9.]+)|\*):(?P<port>[0-9]{1,5})\Z"
+)
+_NAME_SERVER: Final = re.compile(
+    r"(?:\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<plain>[0-9.]+))(?::(?P<port>[0-9]{1,5}))?\Z"
+    r"|(?P<bare>[0-9A-Fa-f:.]+)\Z"
 )
 
 
@@ -37,16 +41,10 @@ def listen_address(text: str) -> ListenAddress | None:
 
 def name_server(text: str) -> NameServer | None:
     """Read `ADDRESS`, `ADDRESS:PORT` or `[IPV6]:PORT`; None where it is none."""
-    host, port = text, "53"
-    if text.startswith("["):
-        host, _, rest = text[1:].partition("]")
-        port = rest.removeprefix(":") if rest else port
-    elif text.count(":") == 1:
-        host, _, port = text.partition(":")
-    address = parse_ip(host)
-    if address is None or not re.fullmatch(r"[0-9]{1,5}", port) or not 0 < int(port) <= 65535:
-        return None
-    return NameServer(str(address), int(port))
+    match = _NAME_SERVER.match(text)
+    address = parse_ip(match["six"] or match["plain"] or match["bare"]) if match else None
+    port = int(match["port"] or 53) if match else 0
+    return NameServer(str(address), port) if address is not None and 0 < port <= 65535 else None
 
 
 def check(settings: Settings, source: str) -> None:

@@ -139,6 +139,7 @@ def import_files(
     try:
         run_with_operator(surroundings, work)
     finally:
+        # Also when it stops early: what was stored stays, and the operator must know.
         if surroundings.as_json:
             show_json(stored)
         else:

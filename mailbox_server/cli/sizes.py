@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import click
 
-_SIZE: Final = re.compile(r"(\d{1,15})(?:([KMGT])(?:I?B)?)?\Z")
+_SIZE: Final = re.compile(r"([0-9]{1,15})(?:([KMGT])(?:I?B)?)?\Z")
 _UNITS: Final = MappingProxyType({None: 0, "K": 10, "M": 20, "G": 30, "T": 40})
 
 

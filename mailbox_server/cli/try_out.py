@@ -5,7 +5,7 @@ import os
 import shlex
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import click
@@ -43,7 +43,7 @@ def verb(home: Path | None) -> None:
     world = ensure_world(home)
     certificate = ensure_certificate(home, world, SystemClock())
     config = write_config(home, world, certificate)
-    program = f"{called_as(sys.argv[0], os.environ)} --config {shlex.quote(str(config))}"
+    program = f"{called_as(sys.argv[0], sys.path, os.environ)} --config {shlex.quote(str(config))}"
     authority = certificate.authority
     serve(
         config,
@@ -53,10 +53,10 @@ def verb(home: Path | None) -> None:
     click.echo(f"Stopped. The mail stays in {home}.")
 
 
-def called_as(argument: str, environ: Mapping[str, str]) -> str:
+def called_as(argument: str, path: Sequence[str], environ: Mapping[str, str]) -> str:
     """How another shell, in any folder, starts the program that is running.
 
-    argument: our own sys.argv[0].
+    argument, path: our own sys.argv[0] and sys.path.
     """
     if Path(argument).name == "mailbox-server":
         found = shutil.which("mailbox-server", path=environ.get("PATH"))
@@ -66,7 +66,7 @@ def called_as(argument: str, environ: Mapping[str, str]) -> str:
     command = f"{shlex.quote(sys.executable)} -m mailbox_server"
     root = str(Path(mailbox_server.__file__).parents[1])
     # With -m the current folder comes first; what stands behind it, Python finds anywhere.
-    anywhere = sys.path if sys.flags.safe_path else sys.path[1:]
+    anywhere = path if sys.flags.safe_path else path[1:]
     by_variable = environ.get("PYTHONPATH", "").split(os.pathsep)
     if root in anywhere and root not in by_variable:
         return command

@@ -5,9 +5,21 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from mailbox_server.app.consistency import check, listen_address
-from mailbox_server.app.settings import ListenSettings, ServerSettings, Settings, TlsSettings
+from mailbox_server.app.consistency import check, check_data, listen_address, name_server
+from mailbox_server.app.settings import (
+    AddressSettings,
+    DnsSettings,
+    ListenSettings,
+    NetSettings,
+    ServerSettings,
+    Settings,
+    TlsSettings,
+)
+from mailbox_server.dns.resolver import NameServer
+from mailbox_server.model.address import Domain
 from mailbox_server.model.errors import SettingsMalformed
+from mailbox_server.model.ports import SystemClock
+from mailbox_server.net.certificates import ensure_server_certificate
 from mailbox_server.net.listeners import TcpAddress, UnixAddress
 
 _QUIET = ListenSettings(smtp=[], pop3=[], pop3s=[], imap=[], imaps=[])
@@ -81,3 +93,83 @@ def test_a_host_name_that_is_none(tmp_path: Path) -> None:
     server = ServerSettings(hostname="no name", data=str(tmp_path))
     with pytest.raises(SettingsMalformed, match=r"server\.hostname"):
         check(_settings(tmp_path, server=server), "f.toml")
+
+
+def test_a_key_of_another_certificate(tmp_path: Path) -> None:
+    ours, other = (
+        ensure_server_certificate(tmp_path / name, [Domain("localhost")], [], SystemClock()).files
+        for name in ("ours", "other")
+    )
+    fitting = TlsSettings(certificate=str(ours.chain), key=str(ours.key))
+    check(_settings(tmp_path, tls=fitting), "f.toml")
+    mixed = TlsSettings(certificate=str(ours.chain), key=str(other.key))
+    with pytest.raises(SettingsMalformed, match=r"f\.toml: tls\.(key|certificate): found"):
+        check(_settings(tmp_path, tls=mixed), "f.toml")
+    swapped = TlsSettings(certificate=str(ours.key), key=str(ours.chain))
+    with pytest.raises(SettingsMalformed, match=r"tls\.certificate: .*no certificate"):
+        check(_settings(tmp_path, tls=swapped), "f.toml")
+
+
+@pytest.mark.parametrize("postmaster", ["ann", "@example.org", "ann@", "a b@example.org"])
+def test_a_postmaster_that_is_no_address(tmp_path: Path, postmaster: str) -> None:
+    settings = _settings(tmp_path, addresses=AddressSettings(postmaster=postmaster))
+    with pytest.raises(SettingsMalformed, match=r"addresses\.postmaster"):
+        check(settings, "f.toml")
+
+
+@pytest.mark.parametrize("separators", ["a", "+@", ".", " ", "+\n", "ü"])
+def test_separators_that_separate_nothing(tmp_path: Path, separators: str) -> None:
+    settings = _settings(tmp_path, addresses=AddressSettings(detail_separators=separators))
+    with pytest.raises(SettingsMalformed, match=r"addresses\.detail_separators"):
+        check(settings, "f.toml")
+
+
+@pytest.mark.parametrize(
+    ("text", "server"),
+    [
+        ("192.0.2.1", NameServer("192.0.2.1", 53)),
+        ("192.0.2.1:5353", NameServer("192.0.2.1", 5353)),
+        ("2001:db8::1", NameServer("2001:db8::1", 53)),
+        ("[2001:db8::1]", NameServer("2001:db8::1", 53)),
+        ("[2001:db8::1]:5353", NameServer("2001:db8::1", 5353)),
+        ("ns.example.org", None),
+        ("192.0.2.1:", None),
+        ("192.0.2.1:0", None),
+        ("192.0.2.1:65536", None),
+        ("192.0.2.1:٣", None),
+        ("[2001:db8::1", None),
+        ("", None),
+    ],
+)
+def test_name_servers(tmp_path: Path, text: str, server: NameServer | None) -> None:
+    assert name_server(text) == server
+    settings = _settings(tmp_path, dns=DnsSettings(servers=[text]))
+    if server is None:
+        with pytest.raises(SettingsMalformed, match=r"dns\.servers"):
+            check(settings, "f.toml")
+    else:
+        check(settings, "f.toml")
+
+
+@pytest.mark.parametrize(
+    ("net", "key"),
+    [
+        (NetSettings(connections=100), "connections_per_network"),
+        (NetSettings(connections_per_network=40), "connections_per_address"),
+    ],
+)
+def test_more_from_one_place_than_from_all(tmp_path: Path, net: NetSettings, key: str) -> None:
+    with pytest.raises(SettingsMalformed, match=rf"net\.{key}: found .* at most"):
+        check(_settings(tmp_path, net=net), "f.toml")
+
+
+def test_a_socket_in_no_folder(tmp_path: Path) -> None:
+    listen = msgspec.structs.replace(_QUIET, lmtp=[f"unix:{tmp_path}/no/lmtp"])
+    with pytest.raises(SettingsMalformed, match=r"listen\.lmtp: .*a folder at"):
+        check(_settings(tmp_path, listen=listen), "f.toml")
+
+
+@pytest.mark.parametrize("data", ["/x\0y", "/" + "x" * 300, "/" + "x/" * 3000])
+def test_a_data_folder_that_no_system_could_have(tmp_path: Path, data: str) -> None:
+    with pytest.raises(SettingsMalformed, match=r"server\.data"):
+        check_data(_settings(tmp_path, server=ServerSettings(data=data)), "f.toml")

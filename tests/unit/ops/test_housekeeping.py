@@ -1,0 +1,61 @@
+"""Jobs run when they are due, and one that fails stops no other."""
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from mailbox_server.model.errors import StoreUnavailable
+from mailbox_server.ops import housekeeping
+from mailbox_server.ops.housekeeping import JOBS, Housekeeping, Job
+from tests.unit.auth.memory_store import HandClock, RecordedEvents
+
+
+def _keeper(clock: HandClock, events: RecordedEvents) -> Housekeeping:
+    nothing: Any = None
+    return Housekeeping(nothing, nothing, clock, events, timedelta(days=90))
+
+
+def test_every_job_has_a_name_of_its_own_and_a_period() -> None:
+    assert len({job.name for job in JOBS}) == len(JOBS)
+    assert all(job.every >= timedelta(minutes=1) for job in JOBS)
+
+
+@pytest.mark.parametrize(
+    ("error", "event"),
+    [
+        (StoreUnavailable("the disk is gone"), "housekeeping.failed"),
+        (ValueError("a bug"), "housekeeping.fault"),
+    ],
+)
+async def test_trouble_is_logged_and_passes(error: Exception, event: str) -> None:
+    async def work(_: Housekeeping) -> None:
+        raise error
+
+    events = RecordedEvents()
+    await _keeper(HandClock(), events).do(Job("break", timedelta(minutes=1), work))
+    assert events.seen[0][0] == event
+    assert events.seen[0][1]["job"] == "break"
+
+
+async def test_jobs_run_when_they_are_due(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, ran = HandClock(), list[tuple[str, float]]()
+
+    def job(name: str, minutes: int) -> Job:
+        async def work(_: Housekeeping) -> None:
+            ran.append((name, clock.seconds))
+            if len(ran) == 6:
+                raise asyncio.CancelledError
+
+        return Job(name, timedelta(minutes=minutes), work)
+
+    async def sleep(seconds: float) -> None:
+        clock.seconds += seconds
+
+    monkeypatch.setattr(housekeeping, "JOBS", (job("often", 1), job("seldom", 3)))
+    monkeypatch.setattr(housekeeping.asyncio, "sleep", sleep)
+    with pytest.raises(asyncio.CancelledError):
+        await _keeper(clock, RecordedEvents()).run()
+    assert [at for name, at in ran if name == "often"] == [60.0, 120.0, 180.0, 240.0, 300.0]
+    assert [at for name, at in ran if name == "seldom"] == [180.0]
