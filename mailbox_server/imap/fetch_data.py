@@ -8,8 +8,7 @@ reads of its own.
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
-from typing import Final, cast
+from typing import Final, NamedTuple, cast
 
 from mailbox_server.imap.fetch_plan import (
     Extent,
@@ -23,6 +22,7 @@ from mailbox_server.imap.fetch_plan import (
 )
 from mailbox_server.imap.grammar.dates import date_time
 from mailbox_server.imap.grammar.fetch_items import Attribute
+from mailbox_server.imap.responses import CRLF
 from mailbox_server.imap.selected import ModSeqs, Sight
 from mailbox_server.mime.part_table import read_part_table
 from mailbox_server.model.errors import ContentDamaged
@@ -40,8 +40,7 @@ HEADER_OCTETS: Final = 1 << 20
 Row = tuple[object, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Loaded:
+class _Loaded(NamedTuple):
     """One message's row; sections: the octets of each, None where they do not exist.
 
     stored: set instead of sections where they are too large to be read together.
@@ -89,6 +88,8 @@ class RowFetch:
         self._formats: list[Callable[[Sight, Row], bytes] | SectionPlan] = [
             item if isinstance(item, SectionPlan) else self._format(item) for item in plan.items
         ]
+        self._patterns = [section.pattern for section in self._sections if section.pattern]
+        self._only_listed = len(self._patterns) == len(self._sections)
         self._tells_flags = Attribute.FLAGS in plan.items
         self.missing = 0
         self.is_inside = False
@@ -157,6 +158,12 @@ class RowFetch:
 
     def _load(self, tx: ReadTx, row: Row, room: int) -> tuple[_Loaded | None, int]:
         """The row with its sections where they fit in room; None: begin the next read with it."""
+        if self._only_listed and (listed := row[self._place[Column.LISTED]]) is not None:
+            fields = tuple(
+                [b"".join(each.findall(cast(bytes, listed))) + CRLF for each in self._patterns]
+            )
+            if (octets := sum(map(len, fields))) <= room:
+                return _Loaded(row, fields), octets
         stored = self._stored(row)
         headers: dict[Extent, bytes] = {}
         found = []

@@ -7,6 +7,7 @@ message's own header.
 """
 
 import enum
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -55,11 +56,16 @@ class Source(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class SectionPlan:
-    """One section and its source; names are its header field names in lower case."""
+    """One section and its source.
+
+    names: its header field names in lower case.  pattern: finds these fields in a column of
+    listed fields, whose lines are fields one and all; only for Source.LISTED.
+    """
 
     section: BodySection
     source: Source
     names: frozenset[bytes]
+    pattern: re.Pattern[bytes] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +120,13 @@ def _plan_section(section: BodySection) -> SectionPlan:
     if section.parts:
         return SectionPlan(section, Source.PARTS, names)
     if section.kind is SectionKind.HEADER_FIELDS and names <= LISTED_FIELDS:
-        return SectionPlan(section, Source.LISTED, names)
+        return SectionPlan(section, Source.LISTED, names, _fields_named(names))
     return SectionPlan(section, Source.OWN_HEADER, names)
+
+
+def _fields_named(names: frozenset[bytes]) -> re.Pattern[bytes]:
+    either = b"|".join(re.escape(name) for name in sorted(names))
+    return re.compile(rb"(?mi)^(?:%b)[ \t]*:[^\n]*\n(?:[ \t][^\n]*\n)*" % either)
 
 
 def _section_columns(section: SectionPlan) -> tuple[Column, ...]:
@@ -180,11 +191,9 @@ def _whole(section: SectionPlan, stored: Stored, header: bytes) -> list[Piece] |
             return [select(header, section.names, keep=keep)]
         return [Extent(start, end) for start, end in ranges]
     if kind in _FIELDS:
-        if section.source is Source.LISTED and stored.listed is not None:
-            block = stored.listed
-        else:
-            block = stored.trace + header
-        return [select(block, section.names, keep=keep)]
+        if section.pattern is not None and stored.listed is not None:
+            return [b"".join(section.pattern.findall(stored.listed)) + b"\r\n"]
+        return [select(stored.trace + header, section.names, keep=keep)]
     if kind is SectionKind.HEADER:
         return [stored.trace, Extent(0, stored.header_octets)]
     if kind is SectionKind.TEXT:

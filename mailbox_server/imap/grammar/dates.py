@@ -1,7 +1,8 @@
 """Dates of SEARCH and APPEND, read and written (RFC 9051 §9 date, date-time)."""
 
 import re
-from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from typing import Final
 
 from mailbox_server.imap.grammar.faults import ArgumentsMalformed
@@ -60,14 +61,26 @@ def parse_date_time(lexer: Lexer) -> InternalDate:
 def date_time(moment: InternalDate) -> bytes:
     """Write an internal date with its quotes, day padded with a space."""
     seconds = min(max(moment.seconds, _FIRST_SECOND), _LAST_SECOND)
-    zone = timezone(timedelta(minutes=moment.zone_minutes))
-    local = (_EPOCH + timedelta(seconds=seconds)).astimezone(zone)
-    sign = "-" if moment.zone_minutes < 0 else "+"
-    hours, minutes = divmod(abs(moment.zone_minutes), 60)
-    return (
-        f'"{local.day:2d}-{_MONTHS[local.month - 1]}-{local.year:04d} '
-        f'{local:%H:%M:%S} {sign}{hours:02d}{minutes:02d}"'
-    ).encode("ascii")
+    zone = moment.zone_minutes
+    days, second = divmod(seconds + 60 * zone, 86_400)
+    minute, second = divmod(second, 60)
+    zone_hours, zone_minutes = divmod(abs(zone), 60)
+    return b'"%b %02d:%02d:%02d %b%02d%02d"' % (
+        _day(days),
+        minute // 60,
+        minute % 60,
+        second,
+        b"-" if zone < 0 else b"+",
+        zone_hours,
+        zone_minutes,
+    )
+
+
+@lru_cache(maxsize=4_096)
+def _day(days: int) -> bytes:
+    """The day so many days after 1970-01-01; the messages of a mailbox share few."""
+    day = _EPOCH.date() + timedelta(days=days)
+    return f"{day.day:2d}-{_MONTHS[day.month - 1]}-{day.year:04d}".encode("ascii")
 
 
 def _month(name: bytes) -> int:
