@@ -198,6 +198,7 @@ class Accounts:
 
     def set_credentials(self, account: AccountId, credentials: Credentials) -> None:
         """Replace the password's proof.  Raises AccountMissing."""
+        self._tx.touch(account)  # wakes its sessions, which look at their login anew
         self._change(_SET_CREDENTIALS, {"number": account, **_proof(credentials)})
 
     def set_quota(self, account: AccountId, quota_octets: int) -> None:
@@ -206,6 +207,7 @@ class Accounts:
 
     def set_state(self, account: AccountId, state: AccountState) -> None:
         """Enable or disable logins.  Raises AccountMissing."""
+        self._tx.touch(account)  # wakes its sessions, which look at their login anew
         self._change(_SET_STATE, {"number": account, "word": state.value})
 
     def _change(self, statement: sa.Update, values: dict[str, Any]) -> None:

@@ -103,3 +103,4 @@ class Tokens:
         gone = self._tx.connection.execute(_REVOKE, {"number": token, "owner": account})
         if not gone.rowcount:
             raise TokenMissing("there is no such token")
+        self._tx.touch(account)  # wakes its sessions, which look at their login anew

@@ -1,5 +1,7 @@
 """Domains, accounts, aliases and tokens in rows."""
 
+from collections.abc import Callable
+
 import pytest
 
 from mailbox_server.model.account import AccountState, Credentials, Scope, ScramKeys, Usage
@@ -17,6 +19,7 @@ from mailbox_server.model.errors import (
 )
 from mailbox_server.model.ids import AccountId, AliasId, TokenId
 from mailbox_server.model.mailbox import DEFAULT_MAILBOXES, INBOX
+from mailbox_server.store.repositories import Repositories
 from mailbox_server.store.schema.contents import content
 from tests.contract.workbench import ANN, BEN, HOST, Workbench
 
@@ -186,6 +189,28 @@ def test_an_address_opened_again_has_higher_uid_validities(bench: Workbench) -> 
             highest[each.name] = each.uid_validity
         bench.write(lambda tx: tx.accounts.remove(account))  # noqa: B023
         bench.turn(seconds=1)
+
+
+def test_whatever_ends_a_login_wakes_the_account(bench: Workbench) -> None:
+    """Sessions listen at the doorbell, which rings for accounts that a write touched."""
+    account, other = bench.open_account(), bench.open_account(BEN)
+    token = bench.write(
+        lambda tx: tx.tokens.add(account, "x", Scope.ALL, b"d" * 32, None, bench.now)
+    )
+    changes: tuple[Callable[[Repositories], None], ...] = (
+        lambda tx: tx.accounts.set_state(account, AccountState.DISABLED),
+        lambda tx: tx.accounts.set_credentials(account, Credentials("x", None)),
+        lambda tx: tx.tokens.revoke(account, token.id),
+        lambda tx: tx.accounts.remove(account),
+    )
+    for change in changes:
+
+        def touched(tx: Repositories, change: Callable[[Repositories], None] = change) -> set[int]:
+            change(tx)
+            return set(tx.sql.touched)
+
+        assert bench.write(touched) == {account}
+    assert bench.read(lambda tx: tx.accounts.modseq(other)) == 1
 
 
 def test_account_numbers_are_never_reused(bench: Workbench) -> None:
