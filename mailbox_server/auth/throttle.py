@@ -24,6 +24,7 @@ from typing import Final
 
 from mailbox_server.model.address import IpAddress
 from mailbox_server.model.ports import Clock
+from mailbox_server.net.peer_address import unmapped
 
 IpNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -130,7 +131,7 @@ class Throttle:
 
     def enter(self, ip: IpAddress, login_key: str) -> Charge:
         """Ask for an attempt at login_key from ip; charges it where the gate is not SHUT."""
-        ip = _plain(ip)
+        ip = unmapped(ip)
         narrow, wide = _networks(ip)
         if self._is_known(login_key, narrow):
             return self._charge(Gate.SHUT, ((self._familiar, (login_key, narrow)),))
@@ -154,7 +155,7 @@ class Throttle:
     def succeeded(self, charge: Charge, ip: IpAddress, login_key: str) -> None:
         """The login was right: give the charge back and remember the network."""
         charge.give_back()
-        key = (login_key, _networks(_plain(ip))[0])
+        key = (login_key, _networks(unmapped(ip))[0])
         self._known.pop(key, None)
         self._known[key] = self._clock.monotonic()
         if len(self._known) > self._settings.entries:
@@ -180,8 +181,3 @@ def _networks(ip: IpAddress) -> tuple[IpNetwork, IpNetwork]:
     bits = (32, 24) if ip.version == 4 else (64, 48)
     narrow, wide = (ipaddress.ip_network((ip, prefix), strict=False) for prefix in bits)
     return narrow, wide
-
-
-def _plain(ip: IpAddress) -> IpAddress:
-    """A mapped IPv4 address as the IPv4 address that it is."""
-    return ip.ipv4_mapped or ip if ip.version == 6 else ip

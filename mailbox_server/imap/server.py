@@ -17,6 +17,7 @@ from mailbox_server.imap.session import Security, Services
 from mailbox_server.model.address import IpAddress
 from mailbox_server.model.ports import Entropy
 from mailbox_server.net.admission import Phase
+from mailbox_server.net.peer_address import ip_of_host
 from mailbox_server.net.tasks import TaskKeeper
 from mailbox_server.net.twisted_transport import AsyncioTransport
 
@@ -184,8 +185,7 @@ class ImapFactory(Factory):
 
 
 def _ip(address: IAddress | None) -> IpAddress:
-    """The client's address; an IPv4 address in IPv6 clothes is told as what it is."""
+    """The client's address."""
     if not isinstance(address, IPv4Address | IPv6Address):
         return _LOCAL
-    ip = ipaddress.ip_address(address.host.partition("%")[0])
-    return ip.ipv4_mapped or ip if isinstance(ip, ipaddress.IPv6Address) else ip
+    return ip_of_host(address.host)

@@ -14,6 +14,7 @@ from typing import Final
 
 from mailbox_server.model.address import IpAddress
 from mailbox_server.model.ports import Clock
+from mailbox_server.net.peer_address import unmapped
 
 IpNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -193,10 +194,11 @@ class Admissions:
         return len(told)
 
     def _keys_of(self, ip: IpAddress | None) -> list[tuple[IpNetwork, int]]:
-        if ip is None or any(ip in network for network in self._limits.exempt):
+        if ip is None:
             return []
-        if ip.version == 6 and ip.ipv4_mapped is not None:
-            return self._keys_of(ip.ipv4_mapped)
+        ip = unmapped(ip)
+        if any(ip in network for network in self._limits.exempt):
+            return []
         return [
             (
                 ipaddress.ip_network(

@@ -8,7 +8,6 @@ connection only after its handshake.
 
 import asyncio
 import contextlib
-import ipaddress
 import socket
 import ssl
 from collections.abc import Callable
@@ -24,10 +23,10 @@ from twisted.internet.interfaces import (
 )
 from zope.interface import implementer
 
-from mailbox_server.model.address import IpAddress
 from mailbox_server.net.admission import Admissions, Crowded, Ticket
 from mailbox_server.net.handshake import HANDSHAKE_SECONDS, SHUTDOWN_SECONDS
 from mailbox_server.net.listeners import Listener
+from mailbox_server.net.peer_address import ip_of_name
 from mailbox_server.net.tasks import TaskKeeper
 from mailbox_server.net.twisted_transport import WRITE_SECONDS, AsyncioTransport, socket_address
 
@@ -115,7 +114,7 @@ class Reception:
 
     def _receive(self, accepted: socket.socket, name: object) -> None:
         accepted.setblocking(False)
-        ticket = self._admissions.admit(_ip(name), lambda: _hang_up(accepted))
+        ticket = self._admissions.admit(ip_of_name(name), lambda: _hang_up(accepted))
         if isinstance(ticket, Crowded):
             if self._plan.context is None:
                 with contextlib.suppress(OSError):
@@ -149,10 +148,6 @@ def _hang_up(accepted: socket.socket) -> None:
     """End a connection from below; whoever has it hears of its end as of any other."""
     with contextlib.suppress(OSError):
         accepted.shutdown(socket.SHUT_RDWR)
-
-
-def _ip(name: object) -> IpAddress | None:
-    return ipaddress.ip_address(name[0]) if isinstance(name, tuple) else None
 
 
 @implementer(IStreamServerEndpoint)

@@ -22,6 +22,7 @@ from mailbox_server.model.account import Scope
 from mailbox_server.model.address import IpAddress
 from mailbox_server.model.ports import Entropy
 from mailbox_server.net.admission import Phase
+from mailbox_server.net.peer_address import ip_of_host
 from mailbox_server.net.tasks import TaskKeeper
 from mailbox_server.net.twisted_transport import AsyncioTransport
 from mailbox_server.pop3.capabilities import Tls
@@ -274,7 +275,5 @@ class Pop3Factory(Factory):
 
 def _ip(address: IAddress | None) -> IpAddress:
     if isinstance(address, IPv4Address | IPv6Address):
-        ip = ipaddress.ip_address(address.host.partition("%")[0])
-        # A socket of both families shows an IPv4 peer as a mapped address.
-        return ip.ipv4_mapped or ip if ip.version == 6 else ip
+        return ip_of_host(address.host)
     return _LOCAL

@@ -10,7 +10,6 @@ connection is lost; a commit in hand runs in a task of its own and is not.
 """
 
 import asyncio
-import ipaddress
 import ssl
 from collections.abc import Callable
 from typing import cast
@@ -24,6 +23,7 @@ from mailbox_server.model.ports import Clock, Entropy, Events
 from mailbox_server.model.reply import Reply
 from mailbox_server.net.admission import Phase, Ticket
 from mailbox_server.net.handshake import secure
+from mailbox_server.net.peer_address import ip_of_name
 from mailbox_server.net.tasks import TaskKeeper
 from mailbox_server.net.tls import describe_tls
 from mailbox_server.smtp import replies
@@ -362,16 +362,9 @@ class SmtpConnection(SMTP):
 
     def _peer(self) -> Peer:
         name = self._wire.get_extra_info("peername")
-        return Peer(_ip(name), name[1] if isinstance(name, tuple) else 0, self._connection_id)
+        return Peer(
+            ip_of_name(name), name[1] if isinstance(name, tuple) else 0, self._connection_id
+        )
 
     def _local_ip(self) -> IpAddress | None:
-        return _ip(self._wire.get_extra_info("sockname"))
-
-
-def _ip(name: object) -> IpAddress | None:
-    if not isinstance(name, tuple):
-        return None
-    ip = ipaddress.ip_address(name[0].partition("%")[0])
-    if ip.version == 6 and ip.ipv4_mapped is not None:
-        return ip.ipv4_mapped
-    return ip
+        return ip_of_name(self._wire.get_extra_info("sockname"))

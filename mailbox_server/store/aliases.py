@@ -93,9 +93,7 @@ class Aliases:
                 for position, target in enumerate(targets)
             ],
         )
-        return Alias(
-            AliasId(number), address, tuple(targets), datetime.fromtimestamp(created, UTC)
-        )
+        return Alias(AliasId(number), address, tuple(targets), datetime.fromtimestamp(created, UTC))
 
     def remove(self, alias: AliasId) -> None:
         """Raises AliasMissing."""

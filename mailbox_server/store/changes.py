@@ -101,9 +101,7 @@ def changes_since(tx: SqlTx, number: MailboxId, modseq: ModSeq, limit: int) -> C
     upto = found.highest_modseq if last is None else ModSeq(last[0])
     rows = _CHANGED.rows(tx, mailbox=number, modseq=modseq, upto=upto)
     changed = tuple(
-        ChangedPlacement(
-            uid, MessageId(message), keyword_set, deleted != 0, updated_at, created_at
-        )
+        ChangedPlacement(uid, MessageId(message), keyword_set, deleted != 0, updated_at, created_at)
         for uid, message, keyword_set, deleted, updated_at, created_at, expunged_at in rows
         if expunged_at is None
     )

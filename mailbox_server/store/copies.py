@@ -184,9 +184,7 @@ def _copy_across(
 def _duplicate(
     tx: SqlTx, contents: ContentRepository, number: int, goal: Mailbox, modseq: ModSeq
 ) -> int:
-    content, size, received, zone_minutes, header, body, *rest = _ORIGINAL.row(
-        tx, message=number
-    )
+    content, size, received, zone_minutes, header, body, *rest = _ORIGINAL.row(tx, message=number)
     contents.hold(ContentId(content))
     listing = dict(zip(LISTING_COLUMNS, rest, strict=True))
     made, _ = insert_message(

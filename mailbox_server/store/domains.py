@@ -12,9 +12,9 @@ from mailbox_server.model.ids import DomainId
 from mailbox_server.store.schema.accounts import account, alias, domain
 from mailbox_server.store.transactions import SqlTx
 
-_ALL: Final = sa.select(
-    domain.c.id, domain.c.name, domain.c.catch_all, domain.c.created
-).order_by(domain.c.name)
+_ALL: Final = sa.select(domain.c.id, domain.c.name, domain.c.catch_all, domain.c.created).order_by(
+    domain.c.name
+)
 _FIND: Final = _ALL.where(domain.c.name == sa.bindparam("name"))
 _ADD: Final = (
     sa.insert(domain)

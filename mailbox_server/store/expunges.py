@@ -117,9 +117,7 @@ def expunge_rows(tx: SqlTx, found: Mailbox, rows: Sequence[Row]) -> UidSet:
     return UidSet.of(row[0] for row in rows)
 
 
-def _destroy_unplaced(
-    tx: SqlTx, owner: AccountId, rows: Sequence[Row], modseq: ModSeq
-) -> None:
+def _destroy_unplaced(tx: SqlTx, owner: AccountId, rows: Sequence[Row], modseq: ModSeq) -> None:
     sizes = {row[1]: row[5] for row in rows if not row[4]}
     shared = {row[1]: row[5] for row in rows if row[4]}
     placed = _STILL_PLACED.rows_each(tx, [{"message": number} for number in shared])

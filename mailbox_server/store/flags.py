@@ -59,9 +59,7 @@ _ELSEWHERE: Final = Prepared(
 )
 _SET_KEYWORDS: Final = Prepared(
     sa.update(placement)
-    .where(
-        placement.c.mailbox == sa.bindparam("mailbox"), placement.c.uid == sa.bindparam("uid")
-    )
+    .where(placement.c.mailbox == sa.bindparam("mailbox"), placement.c.uid == sa.bindparam("uid"))
     .values(keyword_set=sa.bindparam("keyword_set"), updated_at=sa.bindparam("modseq"))
 )
 _UNDELETED: Final = (
@@ -151,9 +149,7 @@ def _transitions(
     names = dict(old)
     becomes: dict[int, int] = {}
     for number, wanted in after.items():
-        becomes[number] = (
-            number if wanted == old[number] else interned(tx, owner, wanted)
-        )
+        becomes[number] = number if wanted == old[number] else interned(tx, owner, wanted)
         names[becomes[number]] = wanted
 
     def deleted_after(deleted: int) -> int:
@@ -164,8 +160,7 @@ def _transitions(
         return int(change.edit is Edit.ADD)
 
     return {
-        (number, deleted): (becomes[number], deleted_after(deleted))
-        for number, deleted in states
+        (number, deleted): (becomes[number], deleted_after(deleted)) for number, deleted in states
     }, names
 
 
@@ -207,9 +202,7 @@ def _set_elsewhere(
         becomes = shared[number]
         counters = moved.setdefault(MailboxId(mailbox), Counters())
         counters.unseen += (keyword_set in seen) - (becomes in seen)
-        values.append(
-            {"mailbox": mailbox, "uid": uid, "keyword_set": becomes, "modseq": modseq}
-        )
+        values.append({"mailbox": mailbox, "uid": uid, "keyword_set": becomes, "modseq": modseq})
     for mailbox, counters in moved.items():
         admit(tx, mailbox, added)
         move_counters(tx, mailbox, counters, modseq)

@@ -44,9 +44,7 @@ _FORGET: Final = tuple(
 )
 
 _TOMBSTONE: Final = (
-    sa.select(
-        placement.c.mailbox, placement.c.uid, placement.c.message, placement.c.expunged_at
-    )
+    sa.select(placement.c.mailbox, placement.c.uid, placement.c.message, placement.c.expunged_at)
     .where(placement.c.expunged_on.is_not(None))
     .limit(sa.bindparam("most"))
 )

@@ -187,9 +187,7 @@ ROW_INVARIANTS: Final[tuple[tuple[str, sa.Select[Any]], ...]] = (
         sa.select(message.c.id, message.c.size, content.c.size)
         .join_from(message, content, content.c.id == message.c.content)
         .join(message_listing, message_listing.c.message == message.c.id)
-        .where(
-            message.c.size != content.c.size + sa.func.length(message_listing.c.trace)
-        ),
+        .where(message.c.size != content.c.size + sa.func.length(message_listing.c.trace)),
     ),
     (
         "a message is destroyed exactly when it has no live placement",
@@ -244,9 +242,7 @@ ROW_INVARIANTS: Final[tuple[tuple[str, sa.Select[Any]], ...]] = (
         .where(
             _LIVE,
             placement.c.keyword_set != 0,
-            sa.or_(
-                keyword_set.c.id.is_(None), keyword_set.c.account != mailbox.c.account
-            ),
+            sa.or_(keyword_set.c.id.is_(None), keyword_set.c.account != mailbox.c.account),
         ),
     ),
     (

@@ -36,9 +36,7 @@ _FIND: Final = Prepared(
 )
 _ADD: Final = Prepared(
     sa.insert(keyword_set)
-    .values(
-        account=sa.bindparam("account"), names=sa.bindparam("names"), seen=sa.bindparam("seen")
-    )
+    .values(account=sa.bindparam("account"), names=sa.bindparam("names"), seen=sa.bindparam("seen"))
     .returning(keyword_set.c.id)
 )
 _SPELLING: Final = Prepared(
@@ -55,9 +53,7 @@ _ADMITTED: Final = Prepared(
     sa.select(mailbox_keyword.c.key).where(mailbox_keyword.c.mailbox == sa.bindparam("mailbox"))
 )
 _ADMIT: Final = Prepared(
-    sa.insert(mailbox_keyword).values(
-        mailbox=sa.bindparam("mailbox"), key=sa.bindparam("key")
-    )
+    sa.insert(mailbox_keyword).values(mailbox=sa.bindparam("mailbox"), key=sa.bindparam("key"))
 )
 _EXPEL: Final = Prepared(
     sa.delete(mailbox_keyword).where(

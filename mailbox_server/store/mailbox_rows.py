@@ -26,9 +26,7 @@ SELECT_MAILBOX: Final = (
     .join_from(
         mailbox,
         subscription,
-        sa.and_(
-            subscription.c.account == mailbox.c.account, subscription.c.name == mailbox.c.name
-        ),
+        sa.and_(subscription.c.account == mailbox.c.account, subscription.c.name == mailbox.c.name),
         isouter=True,
     )
     .where(mailbox.c.destroyed_at.is_(None))

@@ -41,9 +41,7 @@ _ACCOUNT: Final = mailbox.c.account == sa.bindparam("account")
 _NAME: Final = mailbox.c.name == sa.bindparam("name")
 _ALL: Final = Prepared(SELECT_MAILBOX.where(_ACCOUNT).order_by(mailbox.c.name))
 _FIND: Final = Prepared(SELECT_MAILBOX.where(_ACCOUNT, _NAME))
-_BY_ROLE: Final = Prepared(
-    SELECT_MAILBOX.where(_ACCOUNT, mailbox.c.role == sa.bindparam("role"))
-)
+_BY_ROLE: Final = Prepared(SELECT_MAILBOX.where(_ACCOUNT, mailbox.c.role == sa.bindparam("role")))
 _COUNT: Final = Prepared(
     sa.select(sa.func.count()).where(_ACCOUNT, mailbox.c.destroyed_at.is_(None))
 )
@@ -133,9 +131,7 @@ _SUBSCRIPTIONS: Final = Prepared(
     sa.select(subscription.c.name).where(_SUBSCRIBED).order_by(subscription.c.name)
 )
 _SUBSCRIPTION: Final = Prepared(
-    sa.select(subscription.c.name).where(
-        _SUBSCRIBED, subscription.c.name == sa.bindparam("name")
-    )
+    sa.select(subscription.c.name).where(_SUBSCRIBED, subscription.c.name == sa.bindparam("name"))
 )
 _COUNT_SUBSCRIPTIONS: Final = Prepared(sa.select(sa.func.count()).where(_SUBSCRIBED))
 _SUBSCRIBE: Final = Prepared(

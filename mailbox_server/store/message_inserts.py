@@ -51,9 +51,7 @@ _MESSAGE: Final = Prepared(
     ).returning(message.c.id)
 )
 _OPEN_THREAD: Final = Prepared(
-    sa.update(message)
-    .where(message.c.id == sa.bindparam("message"))
-    .values(thread=message.c.id)
+    sa.update(message).where(message.c.id == sa.bindparam("message")).values(thread=message.c.id)
 )
 LISTING_COLUMNS: Final = tuple(
     column.name for column in message_listing.c if column.name != "message"

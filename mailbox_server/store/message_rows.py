@@ -50,9 +50,7 @@ _ABOUT: Final = Prepared(
 )
 _PLACES: Final = Prepared(
     sa.select(placement.c.mailbox, placement.c.uid)
-    .where(
-        placement.c.message == sa.bindparam("message"), placement.c.expunged_at.is_(None)
-    )
+    .where(placement.c.message == sa.bindparam("message"), placement.c.expunged_at.is_(None))
     .order_by(placement.c.mailbox, placement.c.uid)
 )
 

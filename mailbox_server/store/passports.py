@@ -17,9 +17,7 @@ _OF: Final = Prepared(
     sa.select(passport.c.evidence).where(passport.c.message == sa.bindparam("message"))
 )
 _ADD: Final = Prepared(
-    sa.insert(passport).values(
-        message=sa.bindparam("message"), evidence=sa.bindparam("evidence")
-    )
+    sa.insert(passport).values(message=sa.bindparam("message"), evidence=sa.bindparam("evidence"))
 )
 _APPEND: Final = Prepared(
     sa.update(passport)

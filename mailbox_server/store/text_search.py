@@ -79,9 +79,7 @@ def matching(
     if criterion.scope is TextScope.BODY:
         found = _scan(tx, _BODIES, mailbox, within, lambda row: needle in row[1])
     elif criterion.scope is TextScope.TEXT:
-        found = _scan(
-            tx, _TEXTS, mailbox, within, lambda row: needle in row[1] or needle in row[2]
-        )
+        found = _scan(tx, _TEXTS, mailbox, within, lambda row: needle in row[1] or needle in row[2])
     else:
         is_header = criterion.scope is TextScope.HEADER
         name = criterion.field if is_header else criterion.scope.value

@@ -88,6 +88,4 @@ def linked(tx: SqlTx, account: AccountId, keys: Sequence[int]) -> dict[int, int]
 def link(tx: SqlTx, account: AccountId, keys: Sequence[int], thread: int) -> None:
     """Leave the thread under keys that lead nowhere yet."""
     if keys:
-        _LINK.run_each(
-            tx, [{"account": account, "digest": key, "thread": thread} for key in keys]
-        )
+        _LINK.run_each(tx, [{"account": account, "digest": key, "thread": thread} for key in keys])

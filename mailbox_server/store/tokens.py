@@ -28,9 +28,7 @@ _FIND: Final = _ALL.where(token.c.secret_digest == sa.bindparam("secret_digest")
 _ACCOUNT: Final = sa.select(account.c.id).where(account.c.id == sa.bindparam("account"))
 _FIELDS: Final = ("account", "name", "scope", "secret_digest", "created", "expires")
 _ADD: Final = (
-    sa.insert(token)
-    .values({name: sa.bindparam(name) for name in _FIELDS})
-    .returning(token.c.id)
+    sa.insert(token).values({name: sa.bindparam(name) for name in _FIELDS}).returning(token.c.id)
 )
 _USED: Final = (
     sa.update(token)

@@ -74,9 +74,7 @@ def test_an_account_begins_with_the_default_mailboxes_subscribed(bench: Workbenc
 
 
 @pytest.mark.parametrize("written", ["ANN@Example.ORG", "a\u0301nn@example.org"])
-def test_accounts_are_found_without_regard_to_case_or_form(
-    bench: Workbench, written: str
-) -> None:
+def test_accounts_are_found_without_regard_to_case_or_form(bench: Workbench, written: str) -> None:
     address = ANN if written.isascii() else Address.parse("Ánn@example.org")
     account = bench.open_account(address)
     found = bench.read(lambda tx: tx.accounts.find(Address.parse(written)))
@@ -161,9 +159,7 @@ def test_a_removed_account_takes_all_it_holds_with_it(bench: Workbench) -> None:
     bench.write(lambda tx: tx.messages.copy(inbox.id, [1], theirs.id))
     bench.write(lambda tx: tx.messages.remove(inbox.id, [1]))
     bench.deliver(account)
-    bench.write(
-        lambda tx: tx.tokens.add(account, "x", Scope.ALL, b"d" * 32, None, bench.now)
-    )
+    bench.write(lambda tx: tx.tokens.add(account, "x", Scope.ALL, b"d" * 32, None, bench.now))
     bench.write(lambda tx: tx.accounts.remove(account))
     assert bench.read(lambda tx: tx.accounts.find(ANN)) is None
     assert bench.read(lambda tx: tx.mailboxes.get(inbox.id)) is None

@@ -31,9 +31,7 @@ PLANS = (
 
 
 @pytest.mark.parametrize(("statement", "index"), PLANS)
-def test_it_is_answered_from_an_index(
-    tmp_path: Path, statement: Prepared, index: str
-) -> None:
+def test_it_is_answered_from_an_index(tmp_path: Path, statement: Prepared, index: str) -> None:
     bench = Workbench(None, tmp_path)
     account = bench.open_account()
     for _ in range(30):

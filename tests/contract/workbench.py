@@ -74,9 +74,7 @@ class Workbench:
 
     def __init__(self, path: Path | None, files: Path) -> None:
         self.now = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-        self._driver = (
-            _in_memory() if path is None else connect_writer(path, StoreSettings())
-        )
+        self._driver = _in_memory() if path is None else connect_writer(path, StoreSettings())
         self._control = self._driver.control()
         self._connection = engine_over(self._driver).connect()
         self._control.execute("BEGIN")
@@ -121,9 +119,7 @@ class Workbench:
         """What breaks an invariant; empty in a sound store."""
         return self.read(
             lambda tx: [
-                (one.name, row)
-                for one in INVARIANTS
-                for row in tx.sql.rows(one.broken.limit(3))
+                (one.name, row) for one in INVARIANTS for row in tx.sql.rows(one.broken.limit(3))
             ]
         )
 

@@ -58,9 +58,7 @@ def keyed_table(name: str, *items: SchemaItem, **options: Any) -> sa.Table:
     On SQLite it has no row ids (WITHOUT ROWID): one tree instead of two, but rows should
     stay below about 200 octets.
     """
-    return sa.Table(
-        name, metadata, *items, sqlite_strict=True, sqlite_with_rowid=False, **options
-    )
+    return sa.Table(name, metadata, *items, sqlite_strict=True, sqlite_with_rowid=False, **options)
 
 
 def placed_table(name: str, *items: SchemaItem, **options: Any) -> sa.Table:
