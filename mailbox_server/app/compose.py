@@ -4,9 +4,7 @@ import asyncio
 import os
 import socket
 import ssl
-import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -14,11 +12,11 @@ from typing import Final
 
 from mailbox_server import __version__
 from mailbox_server.app.consistency import name_server
-from mailbox_server.app.data_folder import SECRET_FILE, secure
+from mailbox_server.app.data_folder import SECRET_FILE
 from mailbox_server.app.settings import Settings
+from mailbox_server.app.store_opening import open_store, passwords_of
 from mailbox_server.auth.authenticator import Authenticator, AuthenticatorSettings
 from mailbox_server.auth.crunch import Crunch, CrunchLimits
-from mailbox_server.auth.passwords import HashCost, Passwords
 from mailbox_server.auth.throttle import Throttle, ThrottleSettings
 from mailbox_server.delivery.receiving import Receiver, ReceivingRules
 from mailbox_server.delivery.routing import RoutingRules
@@ -31,10 +29,9 @@ from mailbox_server.model.address import Address, Domain
 from mailbox_server.model.errors import (
     DomainMalformed,
     SettingsMalformed,
-    StoreLocked,
     StoreUnavailable,
 )
-from mailbox_server.model.ports import Clock, Events, Silence, SystemClock, SystemEntropy
+from mailbox_server.model.ports import Clock, Events, SystemClock, SystemEntropy
 from mailbox_server.net.admission import AdmissionLimits, Admissions, NetworkLimit
 from mailbox_server.net.tasks import TaskKeeper
 from mailbox_server.net.tls import CertificateFiles, CertificateUnusable, ServerTls
@@ -55,11 +52,9 @@ from mailbox_server.smtp import dialects
 from mailbox_server.smtp.limits import SmtpLimits, SmtpTimeouts
 from mailbox_server.smtp.server import SmtpService
 from mailbox_server.store.door import SqliteStore
-from mailbox_server.store.settings import MIB, StoreSettings
 
 _SECRET_OCTETS: Final = 32
 _SERVER_LOCK_SECONDS: Final = 3.0
-_LOCK_PAUSE: Final = 0.1
 
 
 @dataclass(slots=True)
@@ -109,7 +104,7 @@ async def build(
     """
     hostname = await asyncio.to_thread(hostname_of, settings)
     tls = _tls(settings)
-    store = await _open_store(settings, events, on_fatal, lock_seconds=_SERVER_LOCK_SECONDS)
+    store = await open_store(settings, events, on_fatal, lock_seconds=_SERVER_LOCK_SECONDS)
     try:
         return _build_over(store, settings, hostname, tls, events)
     except BaseException:  # whatever failed, the folder must be free for the next try
@@ -130,7 +125,7 @@ def _build_over(
     tasks = TaskKeeper(lambda name, error: events.fault("task.failed", error, task=name))
     admissions = Admissions(_admission_limits(settings), clock)
 
-    passwords = _passwords(settings)
+    passwords = passwords_of(settings)
     crunch = Crunch(CrunchLimits())
     authenticator = Authenticator(
         store,
@@ -209,78 +204,6 @@ def _build_over(
             store, receiver, clock, events, timedelta(days=settings.store.tombstone_days)
         ),
     )
-
-
-@asynccontextmanager
-async def open_administration(settings: Settings) -> AsyncIterator[Administration]:
-    """The operator's hands on a store that no server runs on; holds the data folder's lock.
-
-    Raises StoreLocked, SchemaTooNew, StoreUnavailable.
-    """
-    store = await _open_store(settings, Silence(), _ignore)
-    try:
-        yield Administration(store, _passwords(settings), SystemClock(), SystemEntropy())
-    finally:
-        await store.close()
-
-
-async def migrate_store(settings: Settings) -> str:
-    """Open the store, which migrates it where it is older; a sentence says what was done."""
-    told: list[str] = []
-
-    class Told(Silence):
-        """Remembers that a migration ran."""
-
-        def info(self, event: str, /, **fields: object) -> None:
-            if event == "store.migration.done":
-                told.append(str(fields.get("version")))
-
-    store = await _open_store(settings, Told(), _ignore)
-    await store.close()
-    if told:
-        return f"the store is now at schema {told[-1]}; the copy from before is in backups/"
-    return "the store is up to date"
-
-
-def _ignore(_: BaseException) -> None:
-    """A verb ends by itself: its write has raised already."""
-
-
-async def _open_store(
-    settings: Settings,
-    events: Events,
-    on_fatal: Callable[[BaseException], None],
-    lock_seconds: float = 0.0,
-) -> SqliteStore:
-    """lock_seconds: how long to wait for whoever holds the data folder, mostly a verb."""
-    chosen, data = settings.store, Path(settings.server.data)
-    secure(data, events)
-    until = time.monotonic() + lock_seconds
-    while True:
-        try:
-            return await SqliteStore.open(
-                data,
-                StoreSettings(
-                    log_octets=chosen.log_mebibytes * MIB,
-                    row_content_octets=chosen.row_content_octets,
-                    low_room_octets=chosen.low_mebibytes * MIB,
-                    reserve_octets=chosen.reserve_mebibytes * MIB,
-                    readers=chosen.readers,
-                ),
-                SystemClock(),
-                SystemEntropy(),
-                events,
-                on_fatal,
-            )
-        except StoreLocked:
-            if time.monotonic() >= until:
-                raise
-            await asyncio.sleep(_LOCK_PAUSE)
-
-
-def _passwords(settings: Settings) -> Passwords:
-    cost = HashCost(memory_kib=settings.login.hash_memory_kib, passes=settings.login.hash_passes)
-    return Passwords(cost, SystemEntropy())
 
 
 def _tls(settings: Settings) -> ServerTls | None:

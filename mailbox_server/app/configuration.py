@@ -69,6 +69,11 @@ def _explain(complaint: str, found: dict[str, Any], source: str) -> str:
     return f"{source}: {key or 'the file'}: found {value!r:.80}; expected {wanted}"
 
 
+def unusable(source: str, key: str, found: object, expected: str) -> SettingsMalformed:
+    """The fault of one key of the file source, in words."""
+    return SettingsMalformed(f"{source}: {key}: found {found!r:.200}; expected {expected}")
+
+
 def not_live(old: Settings, new: Settings) -> list[str]:
     """The keys that differ and that a running server cannot take over, in file order."""
     return [

@@ -5,10 +5,12 @@ import re
 from pathlib import Path
 from typing import Final
 
+from mailbox_server.app.configuration import unusable
+from mailbox_server.app.data_folder import check_data
 from mailbox_server.app.settings import Settings
 from mailbox_server.dns.resolver import NameServer
 from mailbox_server.model.address import Address, Domain, parse_ip
-from mailbox_server.model.errors import AddressMalformed, DomainMalformed, SettingsMalformed
+from mailbox_server.model.errors import AddressMalformed, DomainMalformed
 from mailbox_server.net.listeners import ListenAddress, TcpAddress, UnixAddress
 from mailbox_server.net.tls import CertificateFiles, CertificateUnusable, load_certificate
 
@@ -61,29 +63,7 @@ def check(settings: Settings, source: str) -> None:
     _check_addresses(settings, source)
     for text in settings.dns.servers:
         if name_server(text) is None:
-            raise _refuse(source, "dns.servers", text, "ADDRESS, ADDRESS:PORT or [IPV6]:PORT")
-
-
-def check_data(settings: Settings, source: str) -> None:
-    """Raise SettingsMalformed where the data folder can be none."""
-    data = Path(settings.server.data)
-    if not data.is_absolute() or "\0" in settings.server.data:
-        raise _refuse(source, "server.data", str(data), "an absolute path")
-    try:
-        standing = data
-        while not standing.exists() and standing != standing.parent:
-            standing = standing.parent
-        is_folder = standing.is_dir()
-    except OSError as error:
-        raise _refuse(
-            source, "server.data", str(data), f"a folder we may use ({error.strerror})"
-        ) from error
-    if not is_folder:
-        raise _refuse(source, "server.data", str(data), f"a folder, but {standing} is a file")
-
-
-def _refuse(source: str, key: str, found: object, expected: str) -> SettingsMalformed:
-    return SettingsMalformed(f"{source}: {key}: found {found!r}; expected {expected}")
+            raise unusable(source, "dns.servers", text, "ADDRESS, ADDRESS:PORT or [IPV6]:PORT")
 
 
 def _check_hostname(settings: Settings, source: str) -> None:
@@ -92,7 +72,7 @@ def _check_hostname(settings: Settings, source: str) -> None:
         try:
             Domain.parse(hostname)
         except DomainMalformed as error:
-            raise _refuse(source, "server.hostname", hostname, "a host name") from error
+            raise unusable(source, "server.hostname", hostname, "a host name") from error
 
 
 def _check_writable(settings: Settings, source: str) -> None:
@@ -100,7 +80,7 @@ def _check_writable(settings: Settings, source: str) -> None:
     while not data.exists() and data != data.parent:
         data = data.parent
     if not os.access(data, os.W_OK | os.X_OK):
-        raise _refuse(
+        raise unusable(
             source, "server.data", settings.server.data, f"a folder we may write; {data} is not"
         )
 
@@ -109,19 +89,19 @@ def _check_certificate(settings: Settings, source: str) -> None:
     tls = settings.tls
     if bool(tls.certificate) != bool(tls.key):
         present, missing = ("certificate", "key") if tls.certificate else ("key", "certificate")
-        raise _refuse(source, f"tls.{missing}", "", f"a file, because tls.{present} is set")
+        raise unusable(source, f"tls.{missing}", "", f"a file, because tls.{present} is set")
     if tls.certificate:
         files = CertificateFiles(Path(tls.certificate), Path(tls.key))
         loaded = load_certificate(files)
         if isinstance(loaded, CertificateUnusable):
             name = "key" if loaded.file == files.key else "certificate"
-            raise _refuse(
+            raise unusable(
                 source, f"tls.{name}", str(loaded.file), f"a usable PEM file, but: {loaded.reason}"
             )
         return
     for service in TLS_SERVICES:
         if getattr(settings.listen, service):
-            raise _refuse(
+            raise unusable(
                 source,
                 f"listen.{service}",
                 getattr(settings.listen, service),
@@ -141,7 +121,7 @@ def _check_connections(settings: Settings, source: str) -> None:
         ),
     ):
         if number > most:
-            raise _refuse(source, f"net.{name}", number, f"at most net.{above}, which is {most}")
+            raise unusable(source, f"net.{name}", number, f"at most net.{above}, which is {most}")
 
 
 def _check_addresses(settings: Settings, source: str) -> None:
@@ -149,12 +129,12 @@ def _check_addresses(settings: Settings, source: str) -> None:
         try:
             Address.parse(settings.addresses.postmaster)
         except (AddressMalformed, DomainMalformed) as error:
-            raise _refuse(
+            raise unusable(
                 source, "addresses.postmaster", settings.addresses.postmaster, "an address"
             ) from error
     separators = settings.addresses.detail_separators
     if set(separators) - _SEPARATORS:
-        raise _refuse(
+        raise unusable(
             source,
             "addresses.detail_separators",
             separators,
@@ -169,16 +149,16 @@ def _check_listeners(settings: Settings, source: str) -> None:
             key = f"listen.{service}"
             address = listen_address(text)
             if address is None:
-                raise _refuse(
+                raise unusable(
                     source, key, text, "HOST:PORT, [IPV6]:PORT, *:PORT or unix:/PATH, no names"
                 )
             if isinstance(address, TcpAddress) and address.port == 0:
                 continue
             if isinstance(address, UnixAddress) and not address.path.parent.is_dir():
-                raise _refuse(source, key, text, f"a folder at {address.path.parent}")
+                raise unusable(source, key, text, f"a folder at {address.path.parent}")
             for other, owner in taken.items():
                 if _collide(address, other):
-                    raise _refuse(source, key, text, f"a free address; {owner} has it already")
+                    raise unusable(source, key, text, f"a free address; {owner} has it already")
             taken[address] = key
 
 

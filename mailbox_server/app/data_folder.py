@@ -1,4 +1,4 @@
-"""The data folder is its owner's alone: checked before a store in it is opened."""
+"""The data folder can be used, and is its owner's alone: checked before a store is opened."""
 
 import os
 import pwd
@@ -6,6 +6,8 @@ import stat
 from pathlib import Path
 from typing import Final
 
+from mailbox_server.app.configuration import unusable
+from mailbox_server.app.settings import Settings
 from mailbox_server.model.errors import StoreUnavailable
 from mailbox_server.model.ports import Events
 from mailbox_server.store.lock import NAME as LOCK_FILE
@@ -15,6 +17,24 @@ SECRET_FILE: Final = "secret"
 
 _OTHERS: Final = 0o077
 _FILES: Final = (DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm", SECRET_FILE, LOCK_FILE)
+
+
+def check_data(settings: Settings, source: str) -> None:
+    """Raise SettingsMalformed where the data folder can be none."""
+    data = Path(settings.server.data)
+    if not data.is_absolute() or "\0" in settings.server.data:
+        raise unusable(source, "server.data", str(data), "an absolute path")
+    try:
+        standing = data
+        while not standing.exists() and standing != standing.parent:
+            standing = standing.parent
+        is_folder = standing.is_dir()
+    except OSError as error:
+        raise unusable(
+            source, "server.data", str(data), f"a folder we may use ({error.strerror})"
+        ) from error
+    if not is_folder:
+        raise unusable(source, "server.data", str(data), f"a folder, but {standing} is a file")
 
 
 def secure(data: Path, events: Events) -> None:

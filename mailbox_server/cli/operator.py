@@ -15,9 +15,9 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
-from mailbox_server.app.compose import open_administration
 from mailbox_server.app.configuration import load
-from mailbox_server.app.consistency import check_data
+from mailbox_server.app.data_folder import check_data
+from mailbox_server.app.store_opening import open_administration
 from mailbox_server.cli.outcome import Surroundings
 from mailbox_server.model import errors
 from mailbox_server.model.errors import (

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from mailbox_server.app.compose import migrate_store
 from mailbox_server.app.configuration import load
+from mailbox_server.app.store_opening import migrate_store
 from mailbox_server.cli.operator import ask, server_answers
 from mailbox_server.cli.outcome import REFUSED, Surroundings, said
 from mailbox_server.cli.tables import show_rows

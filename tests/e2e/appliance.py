@@ -69,11 +69,11 @@ class Appliance:
     ) -> subprocess.CompletedProcess[bytes]:
         """Run `mailbox-server --config … arguments` to its end."""
         done = subprocess.run(
-            [*_PROGRAM, "--config", str(self.config), *arguments],
+            self.command(*arguments),
             input=stdin.encode() if isinstance(stdin, str) else stdin,
             capture_output=True,
             timeout=120,
-            env=self._surroundings(),
+            env=self.surroundings(),
         )
         if check and done.returncode:
             raise AssertionError(f"{arguments}: {done.returncode}: {done.stderr.decode()}")
@@ -96,11 +96,11 @@ class Appliance:
             notices.settimeout(READY_SECONDS)
             with self.log.open("ab") as log:
                 self._process = subprocess.Popen(
-                    [*_PROGRAM, "--config", str(self.config), "serve"],
+                    self.command("serve"),
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,
-                    env=self._surroundings() | {"NOTIFY_SOCKET": path},
+                    env=self.surroundings() | {"NOTIFY_SOCKET": path},
                     start_new_session=True,
                 )
             self._await_ready(notices)
@@ -142,7 +142,12 @@ class Appliance:
             os.kill(process.pid, number)
         return process.wait(60)
 
-    def _surroundings(self) -> dict[str, str]:
+    def command(self, *arguments: str) -> list[str]:
+        """The words of `mailbox-server --config … arguments`."""
+        return [*_PROGRAM, "--config", str(self.config), *arguments]
+
+    def surroundings(self) -> dict[str, str]:
+        """The environment of our processes."""
         kept = {k: v for k, v in os.environ.items() if not k.startswith("MAILBOX_SERVER")}
         return kept | {"PYTHONPATH": str(REPOSITORY)} | self._environment
 

@@ -5,7 +5,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from mailbox_server.app.consistency import check, check_data, listen_address, name_server
+from mailbox_server.app.consistency import check, listen_address, name_server
+from mailbox_server.app.data_folder import check_data
 from mailbox_server.app.settings import (
     AddressSettings,
     DnsSettings,
