@@ -1,0 +1,214 @@
+"""FETCH responses are the same octets however the content had to be read."""
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar, cast
+
+import pytest
+
+from mailbox_server.imap import fetch_data
+from mailbox_server.imap.fetch_data import RowFetch, view_lines
+from mailbox_server.imap.fetch_plan import plan
+from mailbox_server.imap.grammar.fetch_items import Attribute, parse_fetch
+from mailbox_server.imap.grammar.lexer import Lexer
+from mailbox_server.imap.grammar.sequence_sets import By
+from mailbox_server.imap.selected import ModSeqs, Sight
+from mailbox_server.mime.message import analyze
+from mailbox_server.mime.scanner import scan
+from mailbox_server.model.errors import ContentDamaged
+from mailbox_server.model.ids import ContentId, MailboxId
+from mailbox_server.store.ports import Column, ReadTx, Store
+
+T = TypeVar("T")
+
+
+class Shelf:
+    """A store of messages by UID that remembers how much one read took."""
+
+    def __init__(self, contents: Sequence[bytes]) -> None:
+        self.by_uid = dict(enumerate(contents, 1))
+        self.most = 0
+        self.damaged_at: int | None = None
+        self._read = 0
+
+    @property
+    def messages(self) -> "Shelf":
+        return self
+
+    @property
+    def contents(self) -> "Shelf":
+        return self
+
+    async def read(self, work: Callable[[ReadTx], T]) -> T:
+        self._read = 0
+        done = work(cast(ReadTx, self))
+        self.most = max(self.most, self._read)
+        return done
+
+    # as contents.read; the door's own has one argument only
+    def octets(self, content: ContentId, start: int, count: int) -> bytes:
+        if self.damaged_at is not None and start <= self.damaged_at < start + count:
+            raise ContentDamaged("damaged")
+        found = self.by_uid[content][start : start + count]
+        self._read += len(found)
+        return found
+
+    def rows(
+        self, mailbox: MailboxId, uids: Sequence[int], columns: Sequence[Column]
+    ) -> list[tuple[object, ...]]:
+        rows = []
+        for uid in uids:
+            content = self.by_uid.get(uid)
+            if content is None:
+                continue
+            structure, header = scan(content)
+            analysis = analyze(structure, header, lambda s, n, c=content: c[s : s + n])
+            known = {
+                Column.CONTENT: uid,
+                Column.SIZE: len(content) + 3,
+                Column.TRACE: b"T:\n",
+                Column.HEADER_OCTETS: analysis.header_octets,
+                Column.PARTS: analysis.part_table,
+                Column.LISTED: analysis.listed_fields,
+                Column.RECEIVED: 0,
+                Column.ZONE: 0,
+            }
+            rows.append((uid, *(known[column] for column in columns)))
+        return rows
+
+
+class Tx:
+    """What RowFetch sees inside a read."""
+
+    def __init__(self, shelf: Shelf) -> None:
+        self.messages = shelf
+        self.contents = self
+        self._shelf = shelf
+
+    def read(self, content: ContentId, start: int, count: int) -> bytes:
+        return self._shelf.octets(content, start, count)
+
+
+class Door:
+    """The store's door before a shelf."""
+
+    def __init__(self, shelf: Shelf) -> None:
+        self.shelf = shelf
+
+    async def read(self, work: Callable[[ReadTx], T]) -> T:
+        return await self.shelf.read(lambda _: work(cast(ReadTx, Tx(self.shelf))))
+
+
+def row_fetch(shelf: Shelf, items: str) -> RowFetch:
+    arguments = parse_fetch(Lexer(f" 1 {items}".encode()), By.NUMBER)
+    return RowFetch(cast(Store, Door(shelf)), MailboxId(1), plan(arguments.items))
+
+
+def sights(count: int) -> list[Sight]:
+    return [Sight(uid, uid, uid, b"\\Seen", 9) for uid in range(1, count + 1)]
+
+
+async def answer(
+    shelf: Shelf,
+    items: str,
+    count: int,
+    seen_now: frozenset[int] = frozenset(),
+    modseqs: ModSeqs = ModSeqs.HIDDEN,
+) -> bytes:
+    found = row_fetch(shelf, items).responses(sights(count), seen_now, modseqs)
+    return b"".join([block async for block in found])
+
+
+MESSAGES = [b"Subject: %d\r\n\r\n" % n + b"body %d\r\n" % n * n for n in range(1, 40)]
+ITEMS = (
+    "(UID BODY[])",
+    "(BODY[HEADER.FIELDS (Subject)] FLAGS)",
+    "(BODY[TEXT]<3.50> BODY[1] BODY[2] INTERNALDATE)",
+    "(BODY[HEADER.FIELDS (T X)] BODY[])",
+)
+
+
+@pytest.mark.parametrize("items", ITEMS)
+@pytest.mark.parametrize("room", [1, 100, 1_000])
+async def test_streamed_or_not_the_octets_are_the_same(
+    items: str, room: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = await answer(Shelf(MESSAGES), items, len(MESSAGES))
+    monkeypatch.setattr(fetch_data, "READ_OCTETS", room)
+    monkeypatch.setattr(fetch_data, "PIECE_OCTETS", 7)
+    monkeypatch.setattr(fetch_data, "BLOCK_OCTETS", 50)
+    assert await answer(Shelf(MESSAGES), items, len(MESSAGES)) == whole
+    assert whole.count(b" FETCH (") == len(MESSAGES)
+
+
+async def test_no_read_takes_much_more_than_its_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fetch_data, "READ_OCTETS", 500)
+    monkeypatch.setattr(fetch_data, "PIECE_OCTETS", 100)
+    shelf = Shelf(MESSAGES)
+    await answer(shelf, "(BODY[] BODY[TEXT] BODY[1])", len(MESSAGES))
+    assert shelf.most <= 500
+
+
+async def test_many_sections_of_a_large_message_are_not_held_together() -> None:
+    shelf = Shelf([b"Subject: x\r\n\r\n" + b"y" * 300_000])
+    items = " ".join(f"BODY[]<0.{1_000_000 + n}>" for n in range(20))
+    found = row_fetch(shelf, f"({items})").responses(sights(1), frozenset(), ModSeqs.HIDDEN)
+    most = 0
+    total = 0
+    async for block in found:
+        most = max(most, len(block))
+        total += len(block)
+    assert most <= fetch_data.PIECE_OCTETS
+    assert total > 20 * 300_000
+
+
+async def test_messages_whose_rows_are_gone_are_counted() -> None:
+    shelf = Shelf(MESSAGES[:3])
+    del shelf.by_uid[2]
+    answers = row_fetch(shelf, "BODY[TEXT]")
+    blocks = [b async for b in answers.responses(sights(3), frozenset(), ModSeqs.HIDDEN)]
+    assert b"".join(blocks).count(b"FETCH") == 2
+    assert answers.missing == 1
+
+
+async def test_damage_in_the_middle_of_a_literal_is_seen_as_such() -> None:
+    shelf = Shelf([b"a: b\r\n\r\n" + b"x" * 3_000_000])
+    shelf.damaged_at = 2_000_000
+    answers = row_fetch(shelf, "BODY[]")
+    with pytest.raises(ContentDamaged):
+        async for _ in answers.responses(sights(1), frozenset(), ModSeqs.HIDDEN):
+            pass
+    assert answers.is_inside
+
+
+async def test_damage_before_the_response_leaves_a_sane_stream() -> None:
+    shelf = Shelf([b"a: b\r\n\r\nxyz"])
+    shelf.damaged_at = 2
+    answers = row_fetch(shelf, "BODY[]")
+    with pytest.raises(ContentDamaged):
+        async for _ in answers.responses(sights(1), frozenset(), ModSeqs.HIDDEN):
+            pass
+    assert not answers.is_inside
+
+
+async def test_flags_are_added_where_seen_was_set() -> None:
+    shelf = Shelf([b"a: b\r\n\r\nxyz"] * 2)
+    told = await answer(shelf, "BODY[TEXT]", 2, frozenset({2}))
+    assert told == (
+        b"* 1 FETCH (BODY[TEXT] {3}\r\nxyz)\r\n* 2 FETCH (BODY[TEXT] {3}\r\nxyz FLAGS (\\Seen))\r\n"
+    )
+    told = await answer(shelf, "(MODSEQ BODY[TEXT])", 1, frozenset({1}), ModSeqs.SHOWN)
+    assert told == b"* 1 FETCH (MODSEQ (9) BODY[TEXT] {3}\r\nxyz FLAGS (\\Seen))\r\n"
+    told = await answer(shelf, "(FLAGS BODY[TEXT])", 1, frozenset({1}), ModSeqs.SHOWN)
+    assert told == b"* 1 FETCH (FLAGS (\\Seen) BODY[TEXT] {3}\r\nxyz)\r\n"
+
+
+@pytest.mark.parametrize(
+    ("items", "line"),
+    [
+        ((Attribute.UID, Attribute.FLAGS), b"* 4 FETCH (UID 7 FLAGS (\\Seen))\r\n"),
+        ((Attribute.FLAGS,), b"* 4 FETCH (FLAGS (\\Seen))\r\n"),
+        ((Attribute.MODSEQ, Attribute.UID), b"* 4 FETCH (MODSEQ (12) UID 7)\r\n"),
+    ],
+)
+def test_lines_from_the_view(items: tuple[Attribute, ...], line: bytes) -> None:
+    assert view_lines([Sight(4, 7, 1, b"\\Seen", 12)], items) == [line]

@@ -1,0 +1,131 @@
+"""Each FETCH item is answered from the cheapest source, octet for octet."""
+
+import pytest
+
+from mailbox_server.imap.fetch_plan import (
+    Extent,
+    FetchPlan,
+    Source,
+    Stored,
+    header_extent,
+    length,
+    pieces,
+    plan,
+)
+from mailbox_server.imap.grammar.fetch_items import parse_fetch
+from mailbox_server.imap.grammar.lexer import Lexer
+from mailbox_server.imap.grammar.sequence_sets import By
+from mailbox_server.mime.header_fields import LISTED_FIELDS, listed_fields, select
+from mailbox_server.mime.scanner import scan
+from mailbox_server.store.ports import Column
+
+HEADER = (
+    b"X-First: 1\r\nSubject: folded\r\n\tover: lines\r\nTo : a@example.test\r\n"
+    b"subject: again\r\nContent-Type: multipart/mixed; boundary=b\r\nFrom: b@example.test\r\n\r\n"
+)
+BODY = (
+    b"--b\r\n\r\none\r\n--b\r\nContent-Type: message/rfc822\r\n\r\n"
+    b"Subject: in\r\n\r\nx\r\n--b--\r\n"
+)
+TRACE = b"Received: from here\r\n"
+
+
+def planned(items: str) -> FetchPlan:
+    return plan(parse_fetch(Lexer(f" 1 {items}".encode()), By.NUMBER).items)
+
+
+def stored(*, listed: bytes | None = listed_fields(HEADER)) -> Stored:
+    content = HEADER + BODY
+    structure, _ = scan(content)
+    return Stored(1, TRACE, len(TRACE + content), len(HEADER), listed, structure)
+
+
+def octets(items: str, message: Stored) -> bytes | None:
+    """The one section of items, read as RowFetch would."""
+    content = HEADER + BODY
+    [section] = planned(items).sections
+    extent = header_extent(section, message)
+    header = b"" if extent is None else content[extent.start : extent.end]
+    found = pieces(section, message, header)
+    if found is None:
+        return None
+    whole = b"".join(p if isinstance(p, bytes) else content[p.start : p.end] for p in found)
+    assert length(found) == len(whole)
+    return whole
+
+
+def test_what_the_view_knows_needs_no_store() -> None:
+    assert not planned("(UID FLAGS MODSEQ)").needs_store
+    assert planned("(UID FLAGS RFC822.SIZE)").columns == (Column.SIZE,)
+
+
+def test_columns_are_asked_for_once() -> None:
+    assert planned("(ENVELOPE BODYSTRUCTURE INTERNALDATE RFC822.SIZE)").columns == (
+        Column.ENVELOPE,
+        Column.BODY_STRUCTURE,
+        Column.RECEIVED,
+        Column.ZONE,
+        Column.SIZE,
+    )
+
+
+@pytest.mark.parametrize(
+    ("items", "source"),
+    [
+        ("BODY[HEADER.FIELDS (From SUBJECT)]", Source.LISTED),
+        ("BODY[HEADER.FIELDS (From X-First)]", Source.OWN_HEADER),
+        ("BODY[HEADER.FIELDS.NOT (From)]", Source.OWN_HEADER),
+        ("BODY[]", Source.OWN_HEADER),
+        ("BODY[1]", Source.PARTS),
+        ("BODY[2.HEADER.FIELDS (Subject)]", Source.PARTS),
+    ],
+)
+def test_sources(items: str, source: Source) -> None:
+    assert planned(items).sections[0].source is source
+
+
+@pytest.mark.parametrize(
+    ("items", "wanted"),
+    [
+        ("BODY[]", TRACE + HEADER + BODY),
+        ("RFC822", TRACE + HEADER + BODY),
+        ("BODY[HEADER]", TRACE + HEADER),
+        ("RFC822.HEADER", TRACE + HEADER),
+        ("BODY[TEXT]", BODY),
+        ("BODY[HEADER.FIELDS (Received)]", TRACE + b"\r\n"),
+        ("BODY[HEADER.FIELDS (nothing)]", b"\r\n"),
+        ("BODY[HEADER.FIELDS (to)]", b"To : a@example.test\r\n\r\n"),
+        ("BODY[1]", b"one"),
+        ("BODY[2]", b"Subject: in\r\n\r\nx"),
+        ("BODY[2.HEADER]", b"Subject: in\r\n\r\n"),
+        ("BODY[2.HEADER.FIELDS (Subject)]", b"Subject: in\r\n\r\n"),
+        ("BODY[2.HEADER.FIELDS.NOT (Subject)]", b"\r\n"),
+        ("BODY[2.TEXT]", b"x"),
+        ("BODY[2.MIME]", b"Content-Type: message/rfc822\r\n\r\n"),
+        ("BODY[3]", None),
+        ("BODY[1.HEADER.FIELDS (Subject)]", None),
+        ("BODY[]<5.30>", (TRACE + HEADER + BODY)[5:35]),
+        ("BODY[]<0.9999999>", TRACE + HEADER + BODY),
+        ("BODY[]<9999999.1>", b""),
+        ("BODY[HEADER]<19.4>", (TRACE + HEADER)[19:23]),
+        ("BODY[1]<1.1>", b"n"),
+        ("BODY[HEADER.FIELDS (to)]<3.2>", b": "),
+    ],
+)
+def test_sections(items: str, wanted: bytes | None) -> None:
+    assert octets(items, stored()) == wanted
+
+
+@pytest.mark.parametrize("name", sorted(LISTED_FIELDS))
+def test_listed_fields_are_the_same_from_both_sources(name: bytes) -> None:
+    items = f"BODY[HEADER.FIELDS ({name.decode()})]"
+    wanted = select(TRACE + HEADER, {name})
+    assert octets(items, stored()) == wanted
+    assert octets(items, stored(listed=None)) == wanted
+
+
+def test_a_message_without_listed_fields_needs_no_header() -> None:
+    [section] = planned("BODY[HEADER.FIELDS (From)]").sections
+    assert header_extent(section, stored(listed=b"")) is None
+    assert header_extent(section, stored(listed=None)) == Extent(0, len(HEADER))
+    assert pieces(section, stored(listed=b""), b"") == [b"\r\n"]

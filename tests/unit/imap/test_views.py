@@ -1,0 +1,278 @@
+"""Sessions share one view a mailbox: opened once, told by the doorbell, dropped when unused."""
+
+import asyncio
+from array import array
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+import pytest
+
+from mailbox_server.imap.grammar.sequence_sets import STAR, By, SequenceSet
+from mailbox_server.imap.selected import Access, ModSeqs, NumberBeyond, SelectedView, Tells
+from mailbox_server.imap.views import SharedViews
+from mailbox_server.model.errors import MailboxMissing, StoreUnavailable
+from mailbox_server.model.ids import AccountId, MailboxId, MessageId, ModSeq
+from mailbox_server.model.mailbox import Mailbox, MailboxStatus
+from mailbox_server.model.ports import Silence
+from mailbox_server.model.uid_set import UidSet
+from mailbox_server.net.tasks import TaskKeeper
+from mailbox_server.store.ports import ChangedPlacement, Changes, Store, ViewRows
+
+T = TypeVar("T")
+ANN, INBOX = AccountId(1), MailboxId(1)
+
+
+class Bell:
+    """One listener."""
+
+    def __init__(self, house: "House", ring: Callable[[ModSeq], None]) -> None:
+        self.house, self.ring = house, ring
+
+    def close(self) -> None:
+        self.house.bells.discard(self)
+
+
+class House:
+    """A store with one mailbox; its messages never change, they only arrive and go."""
+
+    def __init__(self, count: int) -> None:
+        self.live = dict.fromkeys(range(1, count + 1), 1)
+        self.gone: dict[int, int] = {}
+        self.next_uid = count + 1
+        self.claimed = 1
+        self.modseq = 1
+        self.missing = False
+        self.broken = False
+        self.bells: set[Bell] = set()
+        self.views = 0
+        self.reads = 0
+
+    def arrive(self) -> None:
+        self.modseq += 1
+        self.live[self.next_uid] = self.modseq
+        self.next_uid += 1
+        self.ring()
+
+    def expunge(self, uid: int) -> None:
+        self.modseq += 1
+        del self.live[uid]
+        self.gone[uid] = self.modseq
+        self.ring()
+
+    def ring(self) -> None:
+        for bell in list(self.bells):
+            bell.ring(ModSeq(self.modseq))
+
+    def listen(self, account: AccountId, ring: Callable[[ModSeq], None]) -> Bell:
+        bell = Bell(self, ring)
+        self.bells.add(bell)
+        return bell
+
+    async def read(self, work: Callable[[Any], T]) -> T:
+        self.reads += 1
+        await asyncio.sleep(0)
+        if self.broken:
+            raise StoreUnavailable("no store")
+        return work(self)
+
+    write = read
+
+    @property
+    def messages(self) -> "House":
+        return self
+
+    @property
+    def mailboxes(self) -> "House":
+        return self
+
+    @property
+    def mailbox(self) -> Mailbox:
+        return Mailbox(INBOX, ANN, "INBOX", None, 1, self.next_uid, ModSeq(self.modseq), True)
+
+    def _check(self) -> None:
+        if self.missing:
+            raise MailboxMissing("gone")
+
+    def status(self, mailbox: MailboxId) -> MailboxStatus:
+        self._check()
+        recent = sum(uid >= self.claimed for uid in self.live)
+        return MailboxStatus(self.mailbox, len(self.live), 0, 0, recent, 0)
+
+    def claim_recent(self, mailbox: MailboxId) -> tuple[int, int]:
+        self._check()
+        first, self.claimed = self.claimed, self.next_uid
+        return first, self.next_uid
+
+    def view(self, mailbox: MailboxId) -> ViewRows:
+        self._check()
+        self.views += 1
+        uids = sorted(self.live)
+        zeros = array("q", [0] * len(uids))
+        modseqs = array("q", [self.live[uid] for uid in uids])
+        return ViewRows(
+            self.mailbox, array("I", uids), array("q", uids), zeros, bytes(len(uids)), modseqs
+        )
+
+    def keyword_sets(self, account: AccountId, ids: object) -> dict[int, frozenset[str]]:
+        return {}
+
+    def changes_since(self, mailbox: MailboxId, modseq: ModSeq) -> Changes:
+        self._check()
+        changed = tuple(
+            ChangedPlacement(uid, MessageId(uid), 0, False, when, when)
+            for uid, when in self.live.items()
+            if when > modseq
+        )
+        vanished = UidSet.of(uid for uid, when in self.gone.items() if when > modseq)
+        return Changes(self.mailbox, changed, vanished, ModSeq(self.modseq), True)
+
+
+class Desk:
+    """Opens views of one house, and counts the rings."""
+
+    def __init__(self, house: House) -> None:
+        self.house = house
+        self.rings = 0
+        self.tasks = TaskKeeper(lambda name, fault: pytest.fail(f"{name}: {fault}"))
+        self.views = SharedViews(cast(Store, house), self.tasks, Silence())
+
+    async def open(self, access: Access = Access.READ_WRITE) -> SelectedView:
+        return await self.views.open(ANN, INBOX, access, self._rang)
+
+    def _rang(self) -> None:
+        self.rings += 1
+
+
+def told(view: SelectedView, tells: Tells = Tells.EVERYTHING) -> bytes:
+    return b"".join(view.untold(tells, ModSeqs.HIDDEN))
+
+
+async def test_two_sessions_share_one_view_and_the_last_drops_it() -> None:
+    desk = Desk(House(3))
+    one, other = await desk.open(), await desk.open()
+    assert desk.house.views == 1
+    assert len(desk.house.bells) == 1
+    await one.close()
+    await one.close()
+    assert len(desk.house.bells) == 1
+    await other.close()
+    assert not desk.house.bells
+    again = await desk.open()
+    assert desk.house.views == 2
+    await again.close()
+    await desk.tasks.drain(1)
+
+
+async def test_the_doorbell_rings_every_session_until_it_closes() -> None:
+    desk = Desk(House(1))
+    one, other = await desk.open(), await desk.open()
+    desk.house.arrive()
+    assert desk.rings == 2
+    await other.close()
+    desk.house.arrive()
+    assert desk.rings == 3
+    await one.refresh()
+    assert told(one) == b"* 3 EXISTS\r\n* 3 RECENT\r\n"
+    await one.close()
+    await desk.tasks.drain(1)
+
+
+async def test_recent_goes_to_one_session_only() -> None:
+    desk = Desk(House(2))
+    one, other = await desk.open(), await desk.open()
+    assert (one.recent, other.recent) == (2, 0)
+    desk.house.arrive()
+    await other.refresh()
+    assert told(other) == b"* 3 EXISTS\r\n* 1 RECENT\r\n"
+    assert told(one) == b"* 3 EXISTS\r\n* 2 RECENT\r\n"
+    assert [sight.flags for sight in other.sights([1, 3])] == [b"", b"\\Recent"]
+    assert one.is_recent(1) and not one.is_recent(3)
+    await one.close()
+    await other.close()
+    await desk.tasks.drain(1)
+    late = await desk.open()
+    assert late.recent == 0
+    await late.close()
+    await desk.tasks.drain(1)
+
+
+async def test_examine_sees_recent_and_takes_it_from_nobody() -> None:
+    desk = Desk(House(2))
+    looking = await desk.open(Access.READ_ONLY)
+    assert looking.recent == 2
+    assert looking.permanent_flags == ()
+    reading = await desk.open()
+    assert reading.recent == 2
+    await looking.close()
+    await reading.close()
+    await desk.tasks.drain(1)
+
+
+async def test_a_missing_mailbox_leaves_nothing_open() -> None:
+    desk = Desk(House(1))
+    desk.house.missing = True
+    with pytest.raises(MailboxMissing):
+        await desk.open()
+    assert not desk.house.bells
+
+
+async def test_somebody_elses_mailbox_is_missing() -> None:
+    desk = Desk(House(1))
+    with pytest.raises(MailboxMissing):
+        await desk.views.open(AccountId(2), INBOX, Access.READ_WRITE, desk._rang)
+    assert not desk.house.bells
+    await desk.tasks.drain(1)
+
+
+async def test_a_store_in_trouble_leaves_nothing_open() -> None:
+    desk = Desk(House(1))
+    desk.house.broken = True
+    with pytest.raises(StoreUnavailable):
+        await desk.open()
+    assert not desk.house.bells
+
+
+async def test_a_deleted_mailbox_is_gone_for_those_who_look_at_it() -> None:
+    desk = Desk(House(1))
+    view = await desk.open()
+    desk.house.missing = True
+    await view.refresh()
+    assert view.gone
+    await view.close()
+    assert not desk.house.bells
+
+
+async def test_many_waiting_refreshes_read_once_for_all_that_wait() -> None:
+    desk = Desk(House(1))
+    sessions = [await desk.open() for _ in range(20)]
+    before = desk.house.reads
+    async with asyncio.TaskGroup() as group:
+        for session in sessions:
+            group.create_task(session.refresh())
+    # None of them had begun when all were called: the first reads for all.
+    assert desk.house.reads - before <= 2
+    for session in sessions:
+        await session.close()
+    await desk.tasks.drain(1)
+
+
+async def test_numbers_stand_until_told() -> None:
+    desk = Desk(House(4))
+    view = await desk.open()
+    desk.house.expunge(2)
+    desk.house.arrive()
+    await view.refresh()
+    assert told(view, Tells.NOTHING) == b""
+    assert view.count == 4 and view.number_of(3) == 3
+    assert told(view, Tells.NO_EXPUNGE).startswith(b"* 5 EXISTS\r\n")
+    assert view.number_of(2) == 2 and view.uid_at(5) == 5
+    assert view.has_untold(Tells.EVERYTHING) and not view.has_untold(Tells.NO_EXPUNGE)
+    assert told(view) == b"* 2 EXPUNGE\r\n"
+    assert view.number_of(2) is None and view.number_of(3) == 2
+    assert list(view.uids(SequenceSet(((1, STAR),)), By.NUMBER)) == [1, 3, 4, 5]
+    with pytest.raises(NumberBeyond):
+        view.uids(SequenceSet(((5, 5),)), By.NUMBER)
+    assert list(view.uids(SequenceSet(((2, 3), (9, STAR))), By.UID)) == [3, 5]
+    assert view.first_unseen() == 1
+    await view.close()
+    await desk.tasks.drain(1)
