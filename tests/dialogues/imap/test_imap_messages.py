@@ -1,0 +1,155 @@
+"""What scripts cannot write down: large messages, quotas, and a store in trouble."""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator
+from importlib import import_module
+from typing import Final
+
+import pytest
+
+from mailbox_server.model.errors import DiskLow
+from mailbox_server.store.ports import Room
+from tests.dialogues.imap.memory_driver import MemoryDriver
+from tests.dialogues.imap.world import World
+
+LARGE: Final = (
+    b"Subject: large\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"
+    b"--b\r\n\r\nfirst\r\n--b\r\n\r\n" + b"0123456789abcdef" * 16 * 1024 * 12 + b"\r\n--b--\r\n"
+)
+
+
+@pytest.fixture
+async def driver() -> AsyncIterator[MemoryDriver]:
+    driver = MemoryDriver(await World.open())
+    await driver.given("account ann with INBOX of 2 messages")
+    await driver.connect(1)
+    yield driver
+    await driver.close()
+
+
+async def say(driver: MemoryDriver, octets: bytes) -> bytes:
+    await driver.send(1, octets + b"\r\n")
+    came = await driver.receive(1, wait=False)
+    assert isinstance(came, bytes)
+    return came
+
+
+async def test_a_large_message_comes_back_octet_for_octet(driver: MemoryDriver) -> None:
+    assert len(LARGE) > 3_000_000
+    await say(driver, b"a SELECT INBOX")
+    told = await say(driver, b"b APPEND INBOX {%d+}\r\n%b" % (len(LARGE), LARGE))
+    assert b"* 3 EXISTS" in told and b"b OK [APPENDUID" in told
+    told = await say(driver, b"c FETCH 2:3 (BODY.PEEK[] UID)")
+    start = told.index(b"* 3 FETCH (BODY[] {%d}\r\n" % len(LARGE))
+    start = told.index(b"\r\n", start) + 2
+    found = told[start : start + len(LARGE)]
+    assert hashlib.sha256(found).digest() == hashlib.sha256(LARGE).digest()
+    assert told[start + len(LARGE) :] == b" UID 3)\r\nc OK That is all\r\n"
+    told = await say(driver, b"d FETCH 3 (BODY[1] BODY.PEEK[2]<3145720.100> RFC822.SIZE)")
+    assert told.startswith(b"* 3 FETCH (BODY[1] {5}\r\nfirst BODY[2]<3145720> {8}\r\n89abcdef ")
+    assert b"RFC822.SIZE %d FLAGS (\\Seen \\Recent))" % len(LARGE) in told
+
+
+async def test_an_append_over_the_quota_is_refused_before_its_literal(
+    driver: MemoryDriver,
+) -> None:
+    world = driver.world
+    account = world.store.glance(lambda tx: tx.accounts.all())[0].id
+    await world.store.write(lambda tx: tx.accounts.set_quota(account, 1_000))
+    assert await say(driver, b"a APPEND INBOX {900}") == (
+        b"a NO [OVERQUOTA] The account would be over its quota\r\n"
+    )
+    told = await say(driver, b"b APPEND INBOX {400+}\r\n%b {400}" % (b"a: b\r\n\r\n" + b"x" * 392))
+    assert told.startswith(b"b NO [OVERQUOTA]")
+    assert b"(MESSAGES 2)" in await say(driver, b"c STATUS INBOX (MESSAGES)")
+
+
+async def test_a_low_disk_refuses_append_before_its_literal_and_lets_reading_go_on(
+    driver: MemoryDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = driver.world.store
+    monkeypatch.setattr(store, "room", lambda: Room.LOW)
+
+    async def no_room(work: object) -> None:
+        raise DiskLow("full")
+
+    await say(driver, b"a SELECT INBOX")
+    monkeypatch.setattr(store, "write", no_room)
+    assert (await say(driver, b"b APPEND INBOX {900}")).startswith(b"b NO [UNAVAILABLE]")
+    assert await say(driver, b"c FETCH 1 (BODY[TEXT])") == (
+        b"* 1 FETCH (BODY[TEXT] {20}\r\nThis is message 1.\r\n)\r\nc OK That is all\r\n"
+    )
+    assert (await say(driver, b"d STORE 1 +FLAGS (\\Seen)")).startswith(b"d NO [UNAVAILABLE]")
+    monkeypatch.undo()
+
+
+async def test_a_client_that_hangs_up_in_its_literal_leaves_nothing(driver: MemoryDriver) -> None:
+    await driver.send(1, b"a APPEND INBOX {100000+}\r\nSubject: half")
+    await driver.receive(1, wait=False)
+    await driver.hang_up(1)
+    await driver.connect(2)
+    await driver.send(2, b"b STATUS INBOX (MESSAGES)\r\n")
+    came = await driver.receive(2, wait=False)
+    assert isinstance(came, bytes) and b"(MESSAGES 2)" in came
+
+
+async def test_too_many_keywords_are_a_limit(driver: MemoryDriver) -> None:
+    await say(driver, b"a SELECT INBOX")
+    for first in range(0, 500, 100):
+        words = b" ".join(b"k%d" % number for number in range(first, first + 100))
+        told = await say(driver, b"b STORE 1 +FLAGS.SILENT (%b)" % words)
+        assert told.endswith(b"b OK Stored\r\n")
+    assert b"\\*" not in told
+    told = await say(driver, b"c STORE 2 +FLAGS (one.more)")
+    assert told.endswith(b"c NO [LIMIT] The mailbox holds as many keywords as it may\r\n")
+    told = await say(driver, b"d STORE 2 +FLAGS.SILENT (K499)")
+    assert told.endswith(b"d OK Stored\r\n")
+
+
+async def test_stores_in_steps_reach_every_message(
+    driver: MemoryDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await driver.given("account ann with INBOX of 5 messages")
+    for module in ("store", "copy", "expunge", "fetch"):
+        # The package has functions of the same names.
+        commands = import_module(f"mailbox_server.imap.commands.{module}")
+        monkeypatch.setattr(commands, "MESSAGES_A_STEP", 2)
+    await say(driver, b"a SELECT INBOX")
+    told = await say(driver, b"b FETCH 1:7 BODY[TEXT]")
+    assert told.count(b"FLAGS (\\Seen \\Recent))") == 7
+    told = await say(driver, b"c STORE 1:7 +FLAGS (\\Deleted)")
+    assert told.count(b" FETCH ") == 7
+    told = await say(driver, b"d UID EXPUNGE 1:3")
+    assert told.count(b"* 1 EXPUNGE") == 3
+    told = await say(driver, b"e MOVE 1:3 Trash")
+    assert told.count(b"COPYUID") == 2 and told.count(b"* 1 EXPUNGE") == 3
+    told = await say(driver, b"f FETCH 1:* UID")
+    assert told == b"* 1 FETCH (UID 7)\r\nf OK That is all\r\n"
+
+
+async def test_sessions_at_once_keep_every_flag(driver: MemoryDriver) -> None:
+    """Conflicting commands of several sessions: nothing is lost, numbers never lie."""
+    for client in range(2, 6):
+        await driver.connect(client)
+    for client in range(1, 6):
+        await driver.send(client, b"a SELECT INBOX\r\n")
+    await asyncio.gather(
+        *(
+            driver.send(
+                client,
+                b"".join(
+                    b"b%d UID STORE 1:2 +FLAGS.SILENT (k%d.%d)\r\n" % (turn, client, turn)
+                    for turn in range(5)
+                ),
+            )
+            for client in range(1, 6)
+        )
+    )
+    for client in range(1, 6):
+        await driver.receive(client, wait=False)
+    told = await say(driver, b"c UID FETCH 2 (FLAGS)")
+    line = next(line for line in told.split(b"\r\n") if line.startswith(b"* 2 FETCH"))
+    for client in range(1, 6):
+        for turn in range(5):
+            assert b"k%d.%d" % (client, turn) in line
