@@ -11,10 +11,12 @@ from typing import Final
 from mailbox_server.model.account import Account
 from mailbox_server.model.errors import MailboxMissing
 from mailbox_server.model.mailbox import INBOX, Mailbox
+from mailbox_server.pop3.stuffing import ENDING
 from mailbox_server.store.ports import Column, ReadTx, Store
 
 _ROWS_A_CALL: Final = 500
 _ROWS_A_READ: Final = 4_000
+_SIZE: Final = (Column.SIZE, Column.ENDS_LINE)
 
 
 class Maildrop:
@@ -38,10 +40,10 @@ class Maildrop:
         return len(self.uids)
 
     async def measure(self, store: Store) -> "array[int]":
-        """The size of each message: trace and content as stored.  Reads once a session.
+        """The size of each message as RETR sends it, dots not doubled.  Reads once a session.
 
-        A message without CRLF at its end is sent with one, two octets more.
-        Raises StoreUnavailable.
+        A message without CRLF at its end is sent with one, which is counted.  Raises
+        StoreUnavailable.
         """
         if self.sizes is not None:
             return self.sizes
@@ -58,10 +60,10 @@ class Maildrop:
         sizes: dict[int, int] = {}
         for start in range(0, len(uids), _ROWS_A_CALL):
             some = uids[start : start + _ROWS_A_CALL]
-            for uid, size in tx.messages.rows(self.mailbox.id, some, (Column.SIZE,)):
+            for uid, size, ends_line in tx.messages.rows(self.mailbox.id, some, _SIZE):
                 assert isinstance(uid, int)
                 assert isinstance(size, int)
-                sizes[uid] = size
+                sizes[uid] = size if ends_line else size + len(ENDING)
         return sizes
 
     def unique_id(self, index: int) -> str:

@@ -12,20 +12,28 @@ from mailbox_server.model.errors import ContentDamaged, ContentMissing
 from mailbox_server.model.ids import ContentId
 from mailbox_server.pop3.maildrop import Maildrop
 from mailbox_server.pop3.settings import Pop3Limits
+from mailbox_server.pop3.stuffing import ENDING
 from mailbox_server.store.ports import Column, ReadTx, Store
 
-_COLUMNS = (Column.SIZE, Column.TRACE, Column.CONTENT, Column.HEADER_OCTETS)
+_COLUMNS = (
+    Column.SIZE,
+    Column.ENDS_LINE,
+    Column.TRACE,
+    Column.CONTENT,
+    Column.HEADER_OCTETS,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Letter:
     """One message to send.
 
-    size: trace and content.  header_octets: of the content.  beginning: the content's first
-    octets, all of them where it is small.
+    size: trace and content; ends_line: whether they end with CRLF.  header_octets: of the
+    content.  beginning: the content's first octets, all of them where it is small.
     """
 
     size: int
+    ends_line: bool
     trace: bytes = field(repr=False)
     content: ContentId
     header_octets: int
@@ -35,6 +43,11 @@ class Letter:
     def content_octets(self) -> int:
         """Length of the content."""
         return self.size - len(self.trace)
+
+    @property
+    def sent_octets(self) -> int:
+        """As RETR sends it, dots not doubled: Maildrop.measure says the same."""
+        return self.size if self.ends_line else self.size + len(ENDING)
 
 
 class Retrieval:
@@ -96,7 +109,7 @@ class Retrieval:
         letters: dict[int, Letter] = {}
         room = self._limits.prefetch_octets
         for row in tx.messages.rows(self._maildrop.mailbox.id, uids, _COLUMNS):
-            uid, size, trace, content, header_octets = row
+            uid, size, ends_line, trace, content, header_octets = row
             assert isinstance(uid, int)
             assert isinstance(size, int)
             assert isinstance(trace, bytes)
@@ -116,5 +129,7 @@ class Retrieval:
                 # It fails in its own turn, not in that of the message before it.
                 break
             room -= len(beginning)
-            letters[uid] = Letter(size, trace, ContentId(content), header_octets, beginning)
+            letters[uid] = Letter(
+                size, bool(ends_line), trace, ContentId(content), header_octets, beginning
+            )
         return letters

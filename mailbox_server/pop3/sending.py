@@ -42,7 +42,7 @@ async def send_letter(out: Output, retrieval: Retrieval, letter: Letter) -> None
     """
     stuffing = Stuffing()
     first = stuffing.feed(letter.trace) + stuffing.feed(letter.beginning)
-    head = replies.ok(f"{letter.size} octets")
+    head = replies.ok(f"{letter.sent_octets} octets")
     if len(letter.beginning) == letter.content_octets:
         out.write(head + first + stuffing.finish())
     else:

@@ -8,6 +8,11 @@ clients read by LF, and to them `LF . CRLF` inside a message would be its end an
 it a reply.  A client that knows only CRLF sees one dot too many there.
 """
 
+from typing import Final
+
+ENDING: Final = b"\r\n"
+"""What a message gets that does not end with it."""
+
 
 class Stuffing:
     """One message; feed its octets in order, then finish."""
@@ -27,4 +32,4 @@ class Stuffing:
 
     def finish(self) -> bytes:
         """What ends the response."""
-        return b".\r\n" if self._last == b"\r\n" else b"\r\n.\r\n"
+        return b".\r\n" if self._last == ENDING else ENDING + b".\r\n"

@@ -40,6 +40,7 @@ _ADD: Final = Prepared(
         size=sa.bindparam("size"),
         digest=sa.bindparam("digest"),
         checksums=sa.bindparam("checksums"),
+        ends_line=sa.bindparam("ends_line"),
         file=sa.bindparam("file"),
         holders=sa.literal_column("0"),
     )
@@ -109,6 +110,7 @@ class ContentRepository:
             size=staged.size,
             digest=staged.digest,
             checksums=staged.checksums,
+            ends_line=int(staged.ends_line),
             file=staged.file,
         )
         number: int = found[0]

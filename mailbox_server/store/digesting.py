@@ -1,4 +1,4 @@
-"""The digest and checksums of content, computed as it flows by."""
+"""What is known of content by its octets alone, computed as it flows by."""
 
 import array
 import hashlib
@@ -12,17 +12,19 @@ _WIDTH: Final = 4
 
 
 class Digesting:
-    """SHA-256 of all octets and CRC-32 of each piece of CHUNK_OCTETS."""
+    """SHA-256 of all octets, CRC-32 of each piece of CHUNK_OCTETS, and how they end."""
 
     def __init__(self) -> None:
         self.size = 0
         self._sha = hashlib.sha256()
         self._done = array.array("I")
         self._crc = 0
+        self._last = b"\r\n"
 
     def feed(self, octets: bytes) -> None:
         """Take the next octets."""
         self._sha.update(octets)
+        self._last = octets[-2:] if len(octets) > 1 else (self._last + octets)[-2:]
         position = 0
         view = memoryview(octets)
         while position < len(octets):
@@ -38,6 +40,11 @@ class Digesting:
     def digest(self) -> bytes:
         """SHA-256 of what was fed."""
         return self._sha.digest()
+
+    @property
+    def ends_line(self) -> bool:
+        """Whether the last line is whole: CRLF at the end, or nothing at all."""
+        return self._last == b"\r\n"
 
     def checksums(self) -> bytes:
         """CRC-32 of each piece, the last one short, four octets each, low one first."""

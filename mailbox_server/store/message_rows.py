@@ -10,6 +10,7 @@ from mailbox_server.model.ids import AccountId, ContentId, MailboxId, MessageId,
 from mailbox_server.model.message import InternalDate
 from mailbox_server.store.ports import Column, MessageFacts
 from mailbox_server.store.prepared import Prepared
+from mailbox_server.store.schema.contents import content
 from mailbox_server.store.schema.messages import message, message_listing, placement
 from mailbox_server.store.transactions import SqlTx
 from mailbox_server.store.uid_runs import range_values
@@ -20,6 +21,7 @@ _COLUMNS: Final[Mapping[Column, sa.Column[Any]]] = {
     Column.THREAD: message.c.thread,
     Column.CONTENT: message.c.content,
     Column.SIZE: message.c.size,
+    Column.ENDS_LINE: content.c.ends_line,
     Column.RECEIVED: message.c.received,
     Column.ZONE: message.c.zone_minutes,
     Column.TRACE: message_listing.c.trace,
@@ -59,10 +61,13 @@ _PLACES: Final = Prepared(
 def _select(columns: tuple[Column, ...]) -> Prepared:
     chosen = [_COLUMNS[column] for column in columns]
     joined: sa.FromClause = placement
-    if any(column.table is message for column in chosen):
+    tables = {column.table for column in chosen}
+    if message in tables or content in tables:
         joined = joined.join(message, message.c.id == placement.c.message)
-    if any(column.table is message_listing for column in chosen):
+    if message_listing in tables:
         joined = joined.join(message_listing, message_listing.c.message == placement.c.message)
+    if content in tables:
+        joined = joined.join(content, content.c.id == message.c.content)
     conditions = [
         placement.c.mailbox == sa.bindparam("mailbox"),
         placement.c.uid.between(sa.bindparam("first"), sa.bindparam("last")),

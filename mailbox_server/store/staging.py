@@ -213,6 +213,7 @@ class Staged:
         self._size = digesting.size
         self._digest = digesting.digest()
         self.checksums = digesting.checksums()
+        self.ends_line = digesting.ends_line
         self._octets = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         self._name = name
         self._settled = settled

@@ -20,6 +20,7 @@ def upgrade() -> None:
         sa.Column("size", INTEGER, nullable=False),
         sa.Column("digest", OCTETS, nullable=False),
         sa.Column("checksums", OCTETS, nullable=False),
+        sa.Column("ends_line", FLAG, nullable=False),
         sa.Column("file", TEXT),
         sa.Column("holders", INTEGER, nullable=False),
         sa.Column("released", INTEGER),

@@ -58,6 +58,7 @@ def test_every_column_comes_back_as_it_was_given(bench: Workbench) -> None:
         Column.BODY: b"body",
         Column.BODY_STRUCTURE: b"structure",
         Column.LISTED: b"Subject: hello\r\n",
+        Column.ENDS_LINE: 0,
         Column.PREVIEW: "preview",
         Column.SUBJECT_BASE: "hello",
     }
@@ -79,6 +80,15 @@ def test_rows_leave_out_what_never_was(bench: Workbench) -> None:
     assert rows == [(1,), (2,), (4,)]
     assert bench.read(lambda tx: tx.messages.rows(inbox.id, [], [Column.SIZE])) == []
     assert bench.read(lambda tx: tx.messages.rows(MailboxId(99), [1], [])) == []
+
+
+def test_a_last_line_without_its_end_is_known(bench: Workbench) -> None:
+    account = bench.open_account()
+    inbox = bench.mailbox(account)
+    for octets in (b"a\r\n", b"a", b"", b"\r\n\n"):
+        bench.deliver(account, octets=octets)
+    rows = bench.read(lambda tx: tx.messages.rows(inbox.id, range(1, 5), (Column.ENDS_LINE,)))
+    assert rows == [(1, 1), (2, 0), (3, 1), (4, 0)]
 
 
 def test_one_message_in_two_mailboxes_counts_once(bench: Workbench) -> None:

@@ -153,6 +153,7 @@ class Workbench:
                 size=len(octets),
                 digest=digesting.digest(),
                 checksums=digesting.checksums(),
+                ends_line=int(digesting.ends_line),
                 holders=0,
             )
         )

@@ -69,13 +69,14 @@ class Column(Enum):
 
     SIZE counts trace and content.  Offsets in PARTS, and HEADER_OCTETS, count from the
     start of the content.  LISTED is None where the fields are too many to keep: then only
-    the header itself will do.
+    the header itself will do.  ENDS_LINE is 0 where the content's last line lacks its CRLF.
     """
 
     MESSAGE = "message: int"
     THREAD = "thread: int"
     CONTENT = "content: int"
     SIZE = "size: int"
+    ENDS_LINE = "ends_line: int, 0 or 1"
     TRACE = "trace: bytes"
     RECEIVED = "received: int, seconds"
     ZONE = "zone: int, minutes"

@@ -5,6 +5,9 @@ when content.file names one.  checksums holds the CRC-32 of each piece in order,
 each, least significant first, so that any piece is checked when it is read; digest is the
 SHA-256 of the whole, checked by the scrub.
 
+ends_line: whether the octets end with CRLF, or there are none.  Where they do not, POP3 sends
+a CRLF behind them and counts it.
+
 holders counts the message rows that name the content.  released is set while nobody holds
 it any more, and says since when.
 """
@@ -14,6 +17,7 @@ from typing import Final
 import sqlalchemy as sa
 
 from mailbox_server.store.schema.columns import (
+    FLAG,
     INSTANT,
     INTEGER,
     OCTETS,
@@ -32,6 +36,7 @@ content = numbered_table(
     sa.Column("size", INTEGER, nullable=False),
     sa.Column("digest", OCTETS, nullable=False),
     sa.Column("checksums", OCTETS, nullable=False),
+    sa.Column("ends_line", FLAG, nullable=False),
     sa.Column("file", TEXT),
     sa.Column("holders", INTEGER, nullable=False),
     sa.Column("released", INSTANT),

@@ -180,6 +180,7 @@ class _Messages:
         end = octets.find(b"\r\n\r\n")
         return {
             Column.SIZE: len(trace) + len(octets),
+            Column.ENDS_LINE: int(not octets or octets.endswith(b"\r\n")),
             Column.TRACE: trace,
             Column.CONTENT: content,
             Column.HEADER_OCTETS: len(octets) if end < 0 else end + 4,

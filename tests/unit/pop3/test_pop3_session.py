@@ -161,6 +161,24 @@ async def test_a_large_message_travels_in_blocks_each_after_the_one_before(place
     assert max(map(len, client.written)) <= 1_100
 
 
+@pytest.mark.parametrize(
+    ("end", "added"), [(b"", 2), (b"\r\n", 0), (b"\n", 2), (b"\r", 2), (b"\r\n.", 2)]
+)
+@pytest.mark.parametrize("middle", [b"", b"\r\n" + b"x" * 2_500])
+async def test_sizes_are_what_is_sent(place: Place, end: bytes, added: int, middle: bytes) -> None:
+    """A message without CRLF at its end gets one, which every size counts (RFC 1939 §11)."""
+    octets = b"N: 1\r\n\r\nbody" + middle + end
+    place.store.add_message(place.ann, octets)
+    client = await place.client()
+    size = len(octets) + added
+    assert await client.say("STAT") == b"+OK 1 %d\r\n" % size
+    assert await client.say("LIST 1") == b"+OK 1 %d\r\n" % size
+    answer = await client.say("RETR 1")
+    head, _, sent = answer.partition(b"\r\n")
+    assert head == b"+OK %d octets" % size
+    assert len(sent.replace(b"\r\n..", b"\r\n.")) == size + len(b".\r\n")
+
+
 async def test_a_small_message_leaves_in_one_write(place: Place) -> None:
     place.fill(1)
     client = await place.client()

@@ -57,3 +57,25 @@ def test_asking_in_between_changes_nothing() -> None:
     assert digesting.checksums() == zlib.crc32(b"one").to_bytes(4, "little")
     digesting.feed(b"two")
     assert digesting.checksums() == zlib.crc32(b"onetwo").to_bytes(4, "little")
+
+
+@pytest.mark.parametrize(
+    ("pieces", "ends_line"),
+    [
+        ((), True),
+        ((b"a\r\n",), True),
+        ((b"a\r", b"\n"), True),
+        ((b"a", b"\r", b"\n"), True),
+        ((b"a\r\n", b""), True),
+        ((b"a",), False),
+        ((b"\n",), False),
+        ((b"\r",), False),
+        ((b"a\r\n", b"\n"), False),
+        ((b"a\r\n", b"b"), False),
+    ],
+)
+def test_whether_the_last_line_is_whole(pieces: tuple[bytes, ...], ends_line: bool) -> None:
+    digesting = Digesting()
+    for piece in pieces:
+        digesting.feed(piece)
+    assert digesting.ends_line is ends_line
