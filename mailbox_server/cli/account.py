@@ -10,6 +10,7 @@ from mailbox_server.cli.outcome import Surroundings, said
 from mailbox_server.cli.sizes import SIZE
 from mailbox_server.cli.tables import show_rows
 from mailbox_server.cli.verbs import Noun
+from mailbox_server.model.errors import Refused
 from mailbox_server.ops import requests
 
 _LINE_OCTETS: Final = 4096
@@ -103,6 +104,7 @@ def remove(surroundings: Surroundings, address: str, yes: bool) -> None:
     if not yes:
         if not sys.stdin.isatty():
             raise click.UsageError("--yes is needed where nobody can be asked")
-        click.confirm(f"Remove {address} and all its mail?", abort=True)
+        if not click.confirm(f"Remove {address} and all its mail?"):
+            raise Refused(f"{address} stays")
     ask(surroundings, requests.AccountRemove(address))
     said(f"{address} is removed", surroundings)

@@ -202,7 +202,7 @@ async def import_message(
         else:
             analysis = await asyncio.to_thread(analyze, structure, scanner.header, staged.read)
         now = clock.now()
-        received = _received(HeaderFields(scanner.header), analysis, now)
+        received = received_date(HeaderFields(scanner.header), analysis, now)
 
         def keep(tx: WriteTx) -> requests.ImportedRow:
             account, mailbox = _destination(tx, address, name)
@@ -251,7 +251,8 @@ async def _staged(store: Store, scanner: Scanner, upload: AsyncIterator[bytes]) 
         raise
 
 
-def _received(fields: HeaderFields, analysis: Analysis, now: datetime) -> InternalDate:
+def received_date(fields: HeaderFields, analysis: Analysis, now: datetime) -> InternalDate:
+    """When a message from elsewhere arrived, as far as it tells; never later than now."""
     latest = int(now.timestamp())
     trace = fields.first(b"received")
     stamped = None if trace is None else read_date(trace.rpartition(b";")[2])

@@ -1,16 +1,18 @@
 """A running appliance for tests: its own process, data folder, certificate and loopback ports."""
 
 import contextlib
+import json
 import os
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 from mailbox_server.model.address import Domain, parse_ip
 from mailbox_server.model.ports import SystemClock
@@ -79,6 +81,16 @@ class Appliance:
             raise AssertionError(f"{arguments}: {done.returncode}: {done.stderr.decode()}")
         return done
 
+    def begin(self, *arguments: str) -> "subprocess.Popen[bytes]":
+        """Start a verb with pipes on its outputs and nothing to read."""
+        return subprocess.Popen(
+            self.command(*arguments),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=self.surroundings(),
+        )
+
     def open_accounts(self, names: Sequence[str] = ("ann", "bob")) -> None:
         """Host the domain and open the test accounts."""
         self.verb("domain", "add", DOMAIN)
@@ -122,9 +134,32 @@ class Appliance:
         assert self._process is not None
         return self._process.pid
 
-    def reload(self) -> None:
-        """Send SIGHUP."""
+    def reload(self, event: str | None = None) -> None:
+        """Send SIGHUP; with an event, return when the log has told one more of it."""
+        before = self._told(event)
         os.kill(self.pid, signal.SIGHUP)
+        until = time.monotonic() + READY_SECONDS
+        while event is not None and self._told(event) == before:
+            assert time.monotonic() < until, f"no {event} in the log"
+            time.sleep(0.02)
+
+    def _told(self, event: str | None) -> int:
+        return sum(line["event"] == event for line in self.events())
+
+    def events(self) -> list[dict[str, Any]]:
+        """What the log says so far, whole lines only."""
+        whole, _, _ = self.log.read_text().rpartition("\n")
+        return [json.loads(line) for line in whole.splitlines()]
+
+    def terminate(self) -> None:
+        """Send SIGTERM and return at once; wait() must follow."""
+        os.kill(self.pid, signal.SIGTERM)
+
+    def wait(self) -> int:
+        """Wait for the process to end by itself; returns the exit code."""
+        process, self._process = self._process, None
+        assert process is not None
+        return process.wait(60)
 
     def stop(self) -> int:
         """SIGTERM and wait; returns the exit code."""
