@@ -17,16 +17,16 @@ from mailbox_server.model.address import Address, Domain
 from mailbox_server.model.errors import AccountMissing
 from mailbox_server.model.ids import AccountId, ModSeq
 from mailbox_server.model.mailbox import DEFAULT_MAILBOXES
-from mailbox_server.store.account_removal import remove_holdings
 from mailbox_server.store.aliases import refuse_taken
-from mailbox_server.store.contents import ContentRepository
 from mailbox_server.store.domains import domain_id
 from mailbox_server.store.mailboxes import Mailboxes
 from mailbox_server.store.prepared import Prepared
 from mailbox_server.store.schema.accounts import account, domain, token, uid_validity_floor
+from mailbox_server.store.schema.mailboxes import mailbox
 from mailbox_server.store.transactions import SqlTx
 
-_ID: Final = account.c.id == sa.bindparam("number")
+# A removed account is found by nobody, though its row stays until it is purged.
+_ID: Final = sa.and_(account.c.id == sa.bindparam("number"), account.c.key.is_not(None))
 _COLUMNS: Final = sa.select(
     account.c.id,
     account.c.address,
@@ -34,7 +34,7 @@ _COLUMNS: Final = sa.select(
     account.c.quota_octets,
     account.c.created,
 )
-_ALL: Final = Prepared(_COLUMNS.order_by(account.c.key))
+_ALL: Final = Prepared(_COLUMNS.where(account.c.key.is_not(None)).order_by(account.c.key))
 _OF_DOMAIN: Final = Prepared(
     _COLUMNS.join_from(account, domain, domain.c.id == account.c.domain)
     .where(domain.c.name == sa.bindparam("name"))
@@ -89,8 +89,24 @@ _FLOOR: Final = Prepared(sa.select(uid_validity_floor.c.next))
 _REACHED: Final = Prepared(sa.select(account.c.uid_validity_next).where(_ID))
 _FORGET_FLOOR: Final = sa.delete(uid_validity_floor)
 _SET_FLOOR: Final = sa.insert(uid_validity_floor)
+_HIDE: Final = (
+    sa.update(mailbox)
+    .where(mailbox.c.account == sa.bindparam("number"), mailbox.c.destroyed_at.is_(None))
+    .values(
+        destroyed_at=sa.bindparam("modseq"),
+        destroyed_on=sa.bindparam("now"),
+        highest_modseq=sa.bindparam("modseq"),
+    )
+)
 _REMOVE_TOKENS: Final = sa.delete(token).where(token.c.account == sa.bindparam("number"))
-_REMOVE: Final = sa.delete(account).where(_ID)
+_REMOVE: Final = (
+    sa.update(account)
+    .where(account.c.id == sa.bindparam("number"))
+    .values(
+        {name: sa.null() for name in ("domain", "key", *_PROOF)}
+        | {"address": "", "state": AccountState.DISABLED.value}
+    )
+)
 
 
 def _account(row: Any) -> Account:
@@ -120,11 +136,10 @@ def _proof(credentials: Credentials | None) -> dict[str, str | bytes | int | Non
 class Accounts:
     """AccountWriter on rows."""
 
-    __slots__ = ("_contents", "_tx")
+    __slots__ = ("_tx",)
 
-    def __init__(self, tx: SqlTx, contents: ContentRepository) -> None:
+    def __init__(self, tx: SqlTx) -> None:
         self._tx = tx
-        self._contents = contents
 
     def find(self, address: Address) -> Account | None:
         """The account of that address, or None."""
@@ -215,16 +230,19 @@ class Accounts:
             raise AccountMissing("there is no such account")
 
     def remove(self, account: AccountId) -> None:
-        """Remove the account and all it holds.  Raises AccountMissing."""
+        """Remove the account: from now on nobody finds it or anything it holds.
+
+        purge_removed deletes its rows in steps.  Raises AccountMissing.
+        """
         tx = self._tx
         tx.frees()
-        tx.touch(account)  # wakes its sessions
+        modseq = tx.touch(account)  # wakes its sessions
         (reached,) = _REACHED.row(tx, number=account)
         floor = _FLOOR.row(tx)
         tx.connection.execute(_FORGET_FLOOR)
         tx.connection.execute(
             _SET_FLOOR, {"id": 1, "next": max(reached, 0 if floor is None else floor[0])}
         )
-        remove_holdings(tx, self._contents, account)
+        tx.connection.execute(_HIDE, {"number": account, "now": tx.now, "modseq": modseq})
         tx.connection.execute(_REMOVE_TOKENS, {"number": account})
         tx.connection.execute(_REMOVE, {"number": account})

@@ -17,6 +17,7 @@ from mailbox_server.store.content_files import ContentFiles
 from mailbox_server.store.door import SqliteStore
 from mailbox_server.store.ports import ReadTx, WriteTx
 from mailbox_server.store.prepared import Prepared
+from mailbox_server.store.removed_accounts import purge_removed
 from mailbox_server.store.repositories import Repositories
 from mailbox_server.store.schema.contents import CHUNK_BITS, content, content_chunk
 
@@ -58,8 +59,10 @@ class Collected:
 async def collect(store: SqliteStore, before: int) -> Collected:
     """Remove contents released at or before that second, in steps that delay nobody.
 
-    Below the low mark of room call it with the present moment: no grace then.
+    Accounts that were removed are purged first, so that what they held is released.  Below
+    the low mark of room call it with the present moment: no grace then.
     """
+    await purge_removed(store)
     contents = octets = 0
     while True:
         candidates = await store.read(_candidates(before))

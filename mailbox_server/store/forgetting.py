@@ -3,6 +3,7 @@
 Housekeeping calls both in writes of their own, again and again until they return 0.
 """
 
+from collections.abc import Sequence
 from typing import Final
 
 import sqlalchemy as sa
@@ -106,6 +107,8 @@ def forget_destroyed(tx: SqlTx, contents: ContentRepository, before: int) -> int
         contents.release(ContentId(content))
         for forget in _FORGET:
             forget.run(tx, message=number)
+    # In a crowded mailbox tombstones may have gone before.
+    _remove_unplaced(tx, [number for number, _ in rows])
     return len(rows)
 
 
@@ -130,8 +133,12 @@ def forget_tombstones(tx: SqlTx, before: int) -> int:
         floors[number] = max(floors.get(number, 0), expunged_at)
     for number, modseq in floors.items():
         _RAISE_FLOOR.run(tx, mailbox=number, modseq=modseq)
-    messages = sorted({row[2] for row in rows})
+    _remove_unplaced(tx, sorted({row[2] for row in rows}))
+    return len(rows)
+
+
+def _remove_unplaced(tx: SqlTx, messages: Sequence[int]) -> None:
+    """Remove the rows of those forgotten messages that no tombstone names."""
     for (number,) in _UNPLACED.rows_each(tx, [{"message": each} for each in messages]):
         for remove in _REMOVE:
             remove.run(tx, message=number)
-    return len(rows)

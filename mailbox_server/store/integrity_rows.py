@@ -18,6 +18,8 @@ from mailbox_server.store.schema.messages import (
 )
 
 _LIVE: Final = placement.c.expunged_at.is_(None)
+# A removed account is purged in steps; its counters say nothing meanwhile.
+_PRESENT: Final = account.c.key.is_not(None)
 _SEEN: Final = json.dumps(SEEN)
 _seen = sa.func.coalesce(keyword_set.c.seen, 0)
 
@@ -155,6 +157,7 @@ ROW_INVARIANTS: Final[tuple[tuple[str, sa.Select[Any]], ...]] = (
         "every live placement has a message that is not destroyed, of the same account",
         sa.select(placement.c.mailbox, placement.c.uid, placement.c.message)
         .join_from(placement, mailbox, mailbox.c.id == placement.c.mailbox)
+        .join(account, account.c.id == mailbox.c.account)
         .outerjoin(message, message.c.id == placement.c.message)
         .where(
             _LIVE,
@@ -162,7 +165,7 @@ ROW_INVARIANTS: Final[tuple[tuple[str, sa.Select[Any]], ...]] = (
                 message.c.id.is_(None),
                 message.c.destroyed_at.is_not(None),
                 message.c.account != mailbox.c.account,
-                mailbox.c.destroyed_at.is_not(None),
+                sa.and_(mailbox.c.destroyed_at.is_not(None), _PRESENT),
             ),
         ),
     ),
@@ -204,14 +207,16 @@ ROW_INVARIANTS: Final[tuple[tuple[str, sa.Select[Any]], ...]] = (
     (
         "mailbox counters are what a count says",
         sa.select(mailbox.c.id, mailbox.c.messages, _counted.c.messages)
-        .outerjoin_from(mailbox, _counted, _counted.c.mailbox == mailbox.c.id)
+        .join_from(mailbox, account, account.c.id == mailbox.c.account)
+        .outerjoin(_counted, _counted.c.mailbox == mailbox.c.id)
         .where(
+            _PRESENT,
             sa.or_(
                 _differs(_counted.c.messages, mailbox.c.messages),
                 _differs(_counted.c.unseen, mailbox.c.unseen),
                 _differs(_counted.c.deleted, mailbox.c.deleted),
                 _differs(_counted.c.octets, mailbox.c.octets),
-            )
+            ),
         ),
     ),
     (
@@ -219,10 +224,11 @@ ROW_INVARIANTS: Final[tuple[tuple[str, sa.Select[Any]], ...]] = (
         sa.select(account.c.id, account.c.messages, _held.c.messages)
         .outerjoin_from(account, _held, _held.c.account == account.c.id)
         .where(
+            _PRESENT,
             sa.or_(
                 _differs(_held.c.messages, account.c.messages),
                 _differs(_held.c.octets, account.c.octets),
-            )
+            ),
         ),
     ),
     (
@@ -287,8 +293,24 @@ ROW_INVARIANTS: Final[tuple[tuple[str, sa.Select[Any]], ...]] = (
                 mailbox.c.destroyed_at.is_(None),
             ),
         )
+        .where(_PRESENT)
         .group_by(account.c.id)
         .having(sa.func.count(mailbox.c.id) != 1),
+    ),
+    (
+        "a removed account is found by nothing",
+        sa.select(account.c.id, account.c.key, account.c.domain, mailbox.c.id)
+        .outerjoin_from(
+            account,
+            mailbox,
+            sa.and_(mailbox.c.account == account.c.id, mailbox.c.destroyed_at.is_(None)),
+        )
+        .where(
+            sa.or_(
+                account.c.key.is_(None) != account.c.domain.is_(None),
+                sa.and_(account.c.key.is_(None), mailbox.c.id.is_not(None)),
+            )
+        ),
     ),
     (
         "no role is given twice in an account",

@@ -106,7 +106,11 @@ _RENAME: Final = Prepared(
 _DESTROY: Final = Prepared(
     sa.update(mailbox)
     .where(mailbox.c.id == sa.bindparam("mailbox"))
-    .values(destroyed_at=sa.bindparam("modseq"), highest_modseq=sa.bindparam("modseq"))
+    .values(
+        destroyed_at=sa.bindparam("modseq"),
+        destroyed_on=sa.bindparam("now"),
+        highest_modseq=sa.bindparam("modseq"),
+    )
 )
 _FORGET_KEYWORDS: Final = Prepared(
     sa.delete(mailbox_keyword).where(mailbox_keyword.c.mailbox == sa.bindparam("mailbox"))
@@ -265,7 +269,7 @@ class Mailboxes:
         modseq = self._tx.touch(account)
         expunge_all(self._tx, found)
         _FORGET_KEYWORDS.run(self._tx, mailbox=found.id)
-        _DESTROY.run(self._tx, mailbox=found.id, modseq=modseq)
+        _DESTROY.run(self._tx, mailbox=found.id, modseq=modseq, now=self._tx.now)
 
     def subscribe(self, account: AccountId, name: str) -> None:
         """Any name may be subscribed; twice is once.  Raises TooManyMailboxes at 10,000."""

@@ -27,7 +27,7 @@ def _insert(table: sa.Table, *names: str) -> sa.Insert:
 
 _QUOTA: Final = Prepared(
     sa.select(account.c.quota_octets, account.c.octets).where(
-        account.c.id == sa.bindparam("account")
+        account.c.id == sa.bindparam("account"), account.c.key.is_not(None)
     )
 )
 _TAKE: Final = Prepared(

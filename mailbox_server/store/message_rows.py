@@ -10,6 +10,7 @@ from mailbox_server.model.ids import AccountId, ContentId, MailboxId, MessageId,
 from mailbox_server.model.message import InternalDate
 from mailbox_server.store.ports import Column, MessageFacts
 from mailbox_server.store.prepared import Prepared
+from mailbox_server.store.schema.accounts import account
 from mailbox_server.store.schema.contents import content
 from mailbox_server.store.schema.messages import message, message_listing, placement
 from mailbox_server.store.transactions import SqlTx
@@ -48,7 +49,12 @@ _ABOUT: Final = Prepared(
         message_listing.c.listed,
     )
     .join_from(message, message_listing, message_listing.c.message == message.c.id)
-    .where(message.c.id == sa.bindparam("message"), message.c.content.is_not(None))
+    .join(account, account.c.id == message.c.account)
+    .where(
+        message.c.id == sa.bindparam("message"),
+        message.c.content.is_not(None),
+        account.c.key.is_not(None),
+    )
 )
 _PLACES: Final = Prepared(
     sa.select(placement.c.mailbox, placement.c.uid)

@@ -35,7 +35,7 @@ class Repositories:
     def __init__(self, tx: SqlTx, files: ContentFiles) -> None:
         self.sql = tx
         self.contents = ContentRepository(tx, files)
-        self.accounts = Accounts(tx, self.contents)
+        self.accounts = Accounts(tx)
         self.aliases = Aliases(tx)
         self.domains = Domains(tx)
         self.mailboxes = Mailboxes(tx)

@@ -25,7 +25,9 @@ _ALL: Final = (
     .order_by(token.c.id)
 )
 _FIND: Final = _ALL.where(token.c.secret_digest == sa.bindparam("secret_digest"))
-_ACCOUNT: Final = sa.select(account.c.id).where(account.c.id == sa.bindparam("account"))
+_ACCOUNT: Final = sa.select(account.c.id).where(
+    account.c.id == sa.bindparam("account"), account.c.key.is_not(None)
+)
 _FIELDS: Final = ("account", "name", "scope", "secret_digest", "created", "expires")
 _ADD: Final = (
     sa.insert(token).values({name: sa.bindparam(name) for name in _FIELDS}).returning(token.c.id)

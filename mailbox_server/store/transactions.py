@@ -14,10 +14,10 @@ from sqlalchemy.engine.interfaces import DBAPICursor
 from mailbox_server.model.errors import AccountMissing
 from mailbox_server.model.ids import AccountId, ModSeq
 
-_ACCOUNT = sa.table("account", sa.column("id"), sa.column("modseq"))
+_ACCOUNT = sa.table("account", sa.column("id"), sa.column("key"), sa.column("modseq"))
 _NEXT_MODSEQ = (
     sa.update(_ACCOUNT)
-    .where(_ACCOUNT.c.id == sa.bindparam("account"))
+    .where(_ACCOUNT.c.id == sa.bindparam("account"), _ACCOUNT.c.key.is_not(None))
     .values(modseq=_ACCOUNT.c.modseq + sa.literal_column("1"))
     .returning(_ACCOUNT.c.modseq)
 )

@@ -64,9 +64,11 @@ class Desk:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.driver = sqlite.connect_writer(path, StoreSettings())
-        self.driver.execute("CREATE TABLE account(id INTEGER PRIMARY KEY, modseq INTEGER) STRICT")
+        self.driver.execute(
+            "CREATE TABLE account(id INTEGER PRIMARY KEY, modseq INTEGER, key TEXT) STRICT"
+        )
         self.driver.execute("CREATE TABLE kept(name TEXT, octets BLOB) STRICT")
-        self.driver.execute("INSERT INTO account VALUES (1, 0), (2, 0)")
+        self.driver.execute("INSERT INTO account VALUES (1, 0, 'a'), (2, 0, 'b')")
         self.connection = sqlite.engine_over(self.driver).connect()
         self.tx = SqlTx(self.connection)
         self.driver.guarded = True

@@ -71,6 +71,7 @@ DAMAGES = (
     ),
     ("thread links lead to threads of the account", "UPDATE thread_link SET account = 2"),
     ("every account has one INBOX", "UPDATE mailbox SET destroyed_at = 1 WHERE id = 1"),
+    ("a removed account is found by nothing", "UPDATE account SET key = NULL WHERE id = 1"),
     (
         "no role is given twice in an account",
         "DROP INDEX uq_mailbox_account_role; UPDATE mailbox SET role = 'Sent'",

@@ -89,7 +89,10 @@ class AccountWriter(AccountReader, Protocol):
         """Enable or disable logins.  Raises AccountMissing."""
 
     def remove(self, account: AccountId) -> None:
-        """Remove the account and all it holds.  Raises AccountMissing."""
+        """Remove the account: from now on nobody finds it or anything it holds.
+
+        Its rows are purged in steps (store.account_removal).  Raises AccountMissing.
+        """
 
 
 class AliasReader(Protocol):

@@ -27,14 +27,15 @@ domain = numbered_table(
 )
 
 # address: as it was given; key: what it is found by (model.address).
+# domain, key: NULL once the account is removed; the row stays until all it held is purged.
 # octets, messages: what the account holds, each message once, expunged ones not.
 # uid_validity_next: the UIDVALIDITY that the next new mailbox gets.
 account = numbered_table(
     "account",
     number(),
-    sa.Column("domain", INTEGER, sa.ForeignKey("domain.id"), nullable=False, index=True),
+    sa.Column("domain", INTEGER, sa.ForeignKey("domain.id"), index=True),
     sa.Column("address", TEXT, nullable=False),
-    sa.Column("key", TEXT, nullable=False, unique=True),
+    sa.Column("key", TEXT, unique=True),
     sa.Column("state", TEXT, nullable=False),
     sa.Column("quota_octets", INTEGER, nullable=False),
     sa.Column("created", INSTANT, nullable=False),

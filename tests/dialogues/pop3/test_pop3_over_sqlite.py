@@ -163,7 +163,7 @@ async def test_a_maildrop_from_first_to_last(appliance: Appliance) -> None:
     sizes = [len(TRACE) + len(octets) for octets in (SMALL, LARGE, SMALL)]
 
     def first(client: poplib.POP3) -> list[bytes]:
-        assert client.stat() == (4, sum(sizes) + len(TRACE) + 20)
+        assert client.stat() == (4, sum(sizes) + len(TRACE) + 22)
         listed = client.list()[1]
         assert listed[:3] == [b"%d %d" % (n + 1, size) for n, size in enumerate(sizes)]
         assert whole(client, 1) == TRACE + SMALL
