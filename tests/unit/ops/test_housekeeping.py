@@ -54,7 +54,7 @@ async def test_jobs_run_when_they_are_due(monkeypatch: pytest.MonkeyPatch) -> No
         clock.seconds += seconds
 
     monkeypatch.setattr(housekeeping, "JOBS", (job("often", 1), job("seldom", 3)))
-    monkeypatch.setattr(housekeeping.asyncio, "sleep", sleep)
+    monkeypatch.setattr("mailbox_server.ops.housekeeping.asyncio.sleep", sleep)
     with pytest.raises(asyncio.CancelledError):
         await _keeper(clock, RecordedEvents()).run()
     assert [at for name, at in ran if name == "often"] == [60.0, 120.0, 180.0, 240.0, 300.0]
