@@ -50,7 +50,7 @@ def _run_on_terminal(*command: str, environment: dict[str, str]) -> None:
     )
     os.close(theirs)
     shown = b""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 30
     while process.poll() is None and time.monotonic() < deadline:
         if select.select([ours], [], [], 0.2)[0]:
             try:
@@ -194,7 +194,9 @@ def test_mutt(appliance: Appliance, service: str, tmp_path: Path) -> None:
         f"set ssl_starttls=yes\nset ssl_force_tls=yes\nset mbox_type=mbox\nset confirmappend=no\n"
         f"set confirmcreate=no\nset delete=no\nset move=no\nset quit=yes\nset wait_key=no\n"
         f"set header_cache=\nset message_cachedir=\nset copy=no\nset sleep_time=0\n"
-        f'push "<first-entry>C{saved}\\nx"\n'
+        # A folder that is missing would be asked about, and the question eats the first key.
+        f"set folder={tmp_path}\nset spoolfile=\nset beep=no\n"
+        f'push "<first-entry><copy-message>{saved}<enter><exit>"\n'
     )
     _run_on_terminal(
         mutt, "-F", str(tmp_path / "muttrc"),

@@ -72,13 +72,13 @@ service lmtp {{
 class Dovecot:
     """One Dovecot instance; every login with PASSWORD is let in.
 
-    layout: mdbox, sdbox or maildir.
+    layout: mdbox, sdbox or maildir.  configuration: the file that its programs take with -c.
     """
 
     def __init__(self, home: Path, layout: str = "mdbox", extra: str = "") -> None:
         self.imap, self.pop3, self.lmtp = free_port(), free_port(), free_port()
         self._home = home
-        self._configuration = home / "dovecot.conf"
+        self.configuration = home / "dovecot.conf"
         program = find("dovecot")
         assert program is not None
         self._program = program
@@ -89,7 +89,7 @@ class Dovecot:
         for place in (home, *home.parents):
             if place.stat().st_uid == 0 and place != Path("/"):
                 place.chmod(place.stat().st_mode | 0o011)
-        self._configuration.write_text(
+        self.configuration.write_text(
             _CONFIGURATION.format(
                 home=home,
                 name=f"test-{os.getpid()}-{self.imap}",
@@ -107,7 +107,7 @@ class Dovecot:
     def start(self) -> None:
         """Start it; returns when it listens."""
         subprocess.run(
-            [self._program, "-c", str(self._configuration)],
+            [self._program, "-c", str(self.configuration)],
             check=True,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
@@ -119,7 +119,7 @@ class Dovecot:
         """Stop it and wait until its master has gone."""
         pid_file = self._home / "run" / "master.pid"
         subprocess.run(
-            [self._program, "-c", str(self._configuration), "stop"],
+            [self._program, "-c", str(self.configuration), "stop"],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
