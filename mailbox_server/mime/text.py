@@ -29,6 +29,7 @@ PARTS_READ = 1_000
 _BLOCK_OCTETS = 256 * 1024
 _NORMALIZED_AT_ONCE = 250
 _PREVIEW_SOURCE = 8 * 1024
+_PREVIEW_BEGINNING = 1024
 _META_CHARSET = re.compile(rb"<meta[^<>]{0,200}charset=[\"' ]{0,3}([A-Za-z0-9_.:-]{2,40})", re.I)
 _FILLERS = re.compile("[\u00ad\u034f\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]+")
 
@@ -72,15 +73,25 @@ def preview(texts: list[ReadText]) -> str:
     shown = [each for each in texts if each.part.disposition != b"attachment"]
     shown.sort(key=lambda each: each.part.media_subtype != b"plain")
     for each in shown:
-        source = each.text[:_PREVIEW_SOURCE]
-        if not source.isascii():
-            source = _FILLERS.sub("", source)
-        lines = source.split("\n")
-        own = " ".join(" ".join([line for line in lines if not line.startswith(">")]).split())
-        line = without_controls(own or " ".join(source.split())).strip()
-        if line:
-            return line[:PREVIEW_CHARACTERS].rstrip()
+        # Most texts say enough at their beginning; the others are read further.
+        own, _ = _on_one_line(each.text[:_PREVIEW_BEGINNING])
+        if len(own) <= PREVIEW_CHARACTERS:
+            own, every = _on_one_line(each.text[:_PREVIEW_SOURCE])
+            own = own or every
+        if own:
+            return own[:PREVIEW_CHARACTERS].rstrip()
     return ""
+
+
+def _on_one_line(source: str) -> tuple[str, str]:
+    """The text without quoted lines, and with them where nothing else is there."""
+    if not source.isascii():
+        source = _FILLERS.sub("", source)
+    lines = source.split("\n")
+    own = " ".join(" ".join([line for line in lines if not line.startswith(">")]).split())
+    if own:
+        return without_controls(own).strip(), ""
+    return "", without_controls(" ".join(source.split())).strip()
 
 
 def normalize(text: str) -> str:

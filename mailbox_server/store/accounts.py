@@ -8,6 +8,7 @@ a UIDVALIDITY that it showed before.
 """
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -109,11 +110,17 @@ _REMOVE: Final = (
 )
 
 
+@lru_cache(maxsize=4_096)
+def _address(text: str) -> Address:
+    """Parsing costs more than finding the row."""
+    return Address.parse(text)
+
+
 def _account(row: Any) -> Account:
     number, address, state, quota_octets, created = row
     return Account(
         AccountId(number),
-        Address.parse(address),
+        _address(address),
         AccountState(state),
         quota_octets,
         datetime.fromtimestamp(created, UTC),

@@ -12,6 +12,7 @@ from mailbox_server.model.address import Address, Domain
 from mailbox_server.model.errors import AccountExists, AliasExists, AliasMissing
 from mailbox_server.model.ids import AliasId
 from mailbox_server.store.domains import domain_id
+from mailbox_server.store.prepared import Prepared
 from mailbox_server.store.schema.accounts import account, alias, alias_target, domain
 from mailbox_server.store.transactions import SqlTx
 
@@ -20,7 +21,7 @@ _SELECT: Final = (
     .join_from(alias, alias_target, alias_target.c.alias == alias.c.id)
     .order_by(alias.c.key, alias_target.c.position)
 )
-_FIND: Final = _SELECT.where(alias.c.key == sa.bindparam("key"))
+_FIND: Final = Prepared(_SELECT.where(alias.c.key == sa.bindparam("key")))
 _OF_DOMAIN: Final = _SELECT.join(domain, domain.c.id == alias.c.domain).where(
     domain.c.name == sa.bindparam("name")
 )
@@ -68,7 +69,7 @@ class Aliases:
 
     def find(self, address: Address) -> Alias | None:
         """The alias of that address, or None."""
-        found = _aliases(self._tx.rows(_FIND, {"key": address.key}))
+        found = _aliases(_FIND.rows(self._tx, key=address.key))
         return found[0] if found else None
 
     def all(self, domain: Domain | None = None) -> list[Alias]:

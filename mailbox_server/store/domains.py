@@ -9,13 +9,14 @@ from mailbox_server.model.account import HostedDomain
 from mailbox_server.model.address import Address, Domain
 from mailbox_server.model.errors import DomainExists, DomainInUse, DomainMissing
 from mailbox_server.model.ids import DomainId
+from mailbox_server.store.prepared import Prepared
 from mailbox_server.store.schema.accounts import account, alias, domain
 from mailbox_server.store.transactions import SqlTx
 
 _ALL: Final = sa.select(domain.c.id, domain.c.name, domain.c.catch_all, domain.c.created).order_by(
     domain.c.name
 )
-_FIND: Final = _ALL.where(domain.c.name == sa.bindparam("name"))
+_FIND: Final = Prepared(_ALL.where(domain.c.name == sa.bindparam("name")))
 _ADD: Final = (
     sa.insert(domain)
     .values(
@@ -39,7 +40,7 @@ _REMOVE: Final = sa.delete(domain).where(domain.c.id == sa.bindparam("domain"))
 
 def domain_id(tx: SqlTx, host: object) -> DomainId:
     """The id of a hosted domain.  Raises DomainMissing, also for an address literal."""
-    rows = tx.rows(_FIND, {"name": host.ascii}) if isinstance(host, Domain) else []
+    rows = _FIND.rows(tx, name=host.ascii) if isinstance(host, Domain) else []
     if not rows:
         raise DomainMissing(f"the domain {host} is not hosted here")
     return DomainId(rows[0][0])
@@ -65,7 +66,7 @@ class Domains:
 
     def find(self, domain: Domain) -> HostedDomain | None:
         """The hosted domain, or None."""
-        rows = self._tx.rows(_FIND, {"name": domain.ascii})
+        rows = _FIND.rows(self._tx, name=domain.ascii)
         return _hosted(rows[0]) if rows else None
 
     def all(self) -> list[HostedDomain]:
@@ -74,7 +75,7 @@ class Domains:
 
     def add(self, domain: Domain, catch_all: Address | None, now: datetime) -> HostedDomain:
         """Host a domain.  Raises DomainExists."""
-        if self._tx.rows(_FIND, {"name": domain.ascii}):
+        if _FIND.rows(self._tx, name=domain.ascii):
             raise DomainExists(f"the domain {domain} is hosted already")
         created = int(now.timestamp())
         row = (domain.ascii, None if catch_all is None else str(catch_all), created)

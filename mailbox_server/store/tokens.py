@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from mailbox_server.model.account import Scope, Token
 from mailbox_server.model.errors import AccountMissing, TokenMissing
 from mailbox_server.model.ids import AccountId, TokenId
+from mailbox_server.store.prepared import Prepared
 from mailbox_server.store.schema.accounts import account, token
 from mailbox_server.store.transactions import SqlTx
 
@@ -24,7 +25,7 @@ _ALL: Final = (
     .where(token.c.account == sa.bindparam("account"))
     .order_by(token.c.id)
 )
-_FIND: Final = _ALL.where(token.c.secret_digest == sa.bindparam("secret_digest"))
+_FIND: Final = Prepared(_ALL.where(token.c.secret_digest == sa.bindparam("secret_digest")))
 _ACCOUNT: Final = sa.select(account.c.id).where(
     account.c.id == sa.bindparam("account"), account.c.key.is_not(None)
 )
@@ -73,7 +74,7 @@ class Tokens:
 
     def find(self, account: AccountId, secret_digest: bytes) -> Token | None:
         """The token with that digest, expired or not."""
-        rows = self._tx.rows(_FIND, {"account": account, "secret_digest": secret_digest})
+        rows = _FIND.rows(self._tx, account=account, secret_digest=secret_digest)
         return _token(rows[0]) if rows else None
 
     def add(

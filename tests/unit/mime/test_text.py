@@ -93,6 +93,20 @@ def test_plain_text_goes_before_html_and_attachments_do_not_count() -> None:
     assert preview_of(multipart(b"alternative", empty, html)) == "html"
 
 
+@pytest.mark.parametrize(
+    ("body", "begins"),
+    [
+        (b"> quoted\r\n" * 150 + b"mine at last\r\n", "mine at last"),
+        (b"short\r\n" + b"> quoted\r\n" * 150 + b"and more\r\n", "short and more"),
+        (b"\r\n" * 1_000 + b"far down\r\n", "far down"),
+        (b"word " * 1_000, "word word"),
+    ],
+)
+def test_a_preview_reads_on_while_there_is_little(body: bytes, begins: str) -> None:
+    found = preview_of(b"Content-Type: text/plain\r\n\r\n" + body)
+    assert found.startswith(begins) and not found.endswith(" ")
+
+
 def test_a_preview_is_short() -> None:
     assert len(preview_of(b"\r\n" + b"x" * 5_000)) == PREVIEW_CHARACTERS
 
