@@ -99,6 +99,13 @@ def field_values(header: bytes, name: str) -> list[bytes]:
     return HeaderFields(header).each(name.lower().encode("ascii", "replace"))
 
 
+def named_values(header: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """The name as written and the raw value of each field, the first FIELDS of them."""
+    for name, _, rest in islice(_from_start(header), FIELDS):
+        if name:
+            yield name, rest
+
+
 def split_fields(header: bytes) -> list[tuple[bytes, int, int]]:
     """Each field's name in lower case and its range in the block, line end included.
 

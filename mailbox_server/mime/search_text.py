@@ -4,16 +4,20 @@ All is normalized by `text.normalize`, as queries are.  Entries are parted by li
 which normalized text does not hold, so that no needle is found across two of them.
 """
 
+import re
 from dataclasses import dataclass
 
 from mailbox_server.mime.attachment import file_name
 from mailbox_server.mime.encoded_words import decode_words
-from mailbox_server.mime.header_fields import HeaderFields
+from mailbox_server.mime.header_fields import HeaderFields, named_values
 from mailbox_server.mime.structure import Structure
 from mailbox_server.mime.text import TEXT_CHARACTERS, ReadText, normalize
 
 HEADER_CHARACTERS = 64 * 1024
 NAMES = 1_000
+
+# Encoded words, and controls that become spaces.
+_TAKES_READING = re.compile(rb"=\?|[\0-\x08\x0e-\x1b\x7f]")
 
 SEARCHED_FIELDS = (
     b"subject",
@@ -43,6 +47,19 @@ class SearchText:
 
     header: str
     body: str
+
+
+def header_holds(header: bytes, needle: str) -> bool:
+    """Whether a field of a header block, its name included, holds the normalized needle."""
+    if needle.isascii() and header.isascii() and not _TAKES_READING.search(header):
+        # What is nowhere in the block as it stands is in no field of it.
+        merged = " ".join(header.decode("ascii").split()).lower()
+        if needle not in merged:
+            return False
+    return any(
+        needle in normalize(f"{name.decode('ascii')}: {decode_words(value)}")
+        for name, value in named_values(header)
+    )
 
 
 def search_text(structure: Structure, fields: HeaderFields, texts: list[ReadText]) -> SearchText:

@@ -1,7 +1,9 @@
 """Substring search in stored text: exact, by looking at every candidate (RFC 9051 §6.4.4).
 
-BODY and TEXT look into the text that was normalized at delivery.  Criteria about one header
-field decode it now, from the listed fields, or for other fields from trace and content.
+BODY and TEXT look into the text that was normalized at delivery.  It holds the fields that
+people search by; TEXT means the whole header, so what is not found there is looked for in
+trace and content.  Criteria about one header field decode it now, from the listed fields, or
+for other fields from trace and content.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,6 +13,7 @@ import sqlalchemy as sa
 
 from mailbox_server.mime.encoded_words import decode_words
 from mailbox_server.mime.header_fields import LISTED_FIELDS, HeaderFields
+from mailbox_server.mime.search_text import header_holds
 from mailbox_server.mime.text import normalize
 from mailbox_server.model.ids import ContentId, MailboxId
 from mailbox_server.store.contents import ContentRepository
@@ -80,6 +83,14 @@ def matching(
         found = _scan(tx, _BODIES, mailbox, within, lambda row: needle in row[1])
     elif criterion.scope is TextScope.TEXT:
         found = _scan(tx, _TEXTS, mailbox, within, lambda row: needle in row[1] or needle in row[2])
+        missed = sorted(set(within).difference(found))
+        found += _scan(
+            tx,
+            _HEADERS,
+            mailbox,
+            missed,
+            lambda row: header_holds(_header(contents, row, b""), needle),
+        )
     else:
         is_header = criterion.scope is TextScope.HEADER
         name = criterion.field if is_header else criterion.scope.value
@@ -111,7 +122,7 @@ def _scan(
 
 
 def _header(contents: ContentRepository, row: Any, field: bytes) -> bytes:
-    """Fields among which the field must be if the message has it."""
+    """Fields among which the field must be if the message has it; the whole header for b""."""
     _, octets, header_octets, content = row
     listed: bytes | None = octets
     if listed is not None and field in LISTED_FIELDS:

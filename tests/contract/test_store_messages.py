@@ -381,6 +381,15 @@ SEARCHED = analysis(
         (TextScope.TEXT, "jörg", "", True),
         (TextScope.TEXT, "café in", "", True),
         (TextScope.TEXT, "jörg the", "", False),
+        # The whole header, names and trace included (RFC 9051 §6.4.4).
+        (TextScope.TEXT, "GRÜSSE", "", True),
+        (TextScope.TEXT, "x-odd: grüsse", "", True),
+        (TextScope.TEXT, "x-odd:", "", True),
+        (TextScope.TEXT, "mx.example", "", True),
+        (TextScope.TEXT, "received", "", True),
+        (TextScope.TEXT, "mx.example x-odd", "", False),
+        (TextScope.TEXT, "=?utf-8", "", False),
+        (TextScope.TEXT, "no such words", "", False),
     ],
 )
 @pytest.mark.parametrize("is_listed", [True, False])

@@ -1,8 +1,13 @@
 """What search looks through."""
 
-from mailbox_server.mime.header_fields import HeaderFields
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mailbox_server.mime.encoded_words import decode_words
+from mailbox_server.mime.header_fields import HeaderFields, named_values
 from mailbox_server.mime.scanner import scan
-from mailbox_server.mime.search_text import SearchText, search_text
+from mailbox_server.mime.search_text import SearchText, header_holds, search_text
 from mailbox_server.mime.text import TEXT_CHARACTERS, normalize, read_texts
 
 
@@ -34,3 +39,35 @@ def test_text_is_limited() -> None:
     found = found_in(b"Subject: " + b"s" * 900_000 + b"\r\n\r\n" + b"word " * 2_000_000)
     assert len(found.header) <= 64 * 1024
     assert len(found.body) <= TEXT_CHARACTERS
+
+
+@pytest.mark.parametrize(
+    ("header", "needle", "is_held"),
+    [
+        (b"A: one\r\nB: two\r\n\r\n", "a: one", True),
+        (b"A: one\r\nB: two\r\n\r\n", "one b", False),
+        (b"A: one\r\nB: two\r\n\r\n", "three", False),
+        (b"A: one\r\n  two\r\n\r\n", "one two", True),
+        (b"A: ONE\r\n\r\n", "one", True),
+        (b"A: a\0b\r\n\r\n", "a b", True),
+        (b"A: =?utf-8?q?caf=C3=A9?=\r\n\r\n", "caf\u00e9", True),
+        (b"A: =?utf-8?q?plain?=\r\n\r\n", "plain", True),
+        (b"A: =?utf-8?q?plain?=\r\n\r\n", "utf-8", False),
+        ("A: caf\u00e9\r\n\r\n".encode(), "CAF\u00c9".casefold(), True),
+        (b"no field\r\nA: b\r\n\r\n", "no field", False),
+        (b"", "x", False),
+    ],
+)
+def test_a_header_is_searched_field_by_field(header: bytes, needle: str, is_held: bool) -> None:
+    assert header_holds(header, needle) is is_held
+
+
+@given(st.binary(max_size=200), st.text(min_size=1, max_size=3))
+def test_the_quick_look_never_hides_a_match(tail: bytes, needle: str) -> None:
+    header = b"A: x" + tail + b"\r\n\r\n"
+    wanted = normalize(needle)
+    slowly = any(
+        wanted in normalize(f"{name.decode()}: {decode_words(value)}")
+        for name, value in named_values(header)
+    )
+    assert header_holds(header, wanted) is slowly
