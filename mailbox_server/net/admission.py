@@ -115,6 +115,11 @@ class Ticket:
             admissions.forget(self)
 
     @property
+    def is_crowded(self) -> bool:
+        """Whether others may soon need the place."""
+        return self._admissions is not None and self._admissions.is_crowded
+
+    @property
     def keys(self) -> tuple[IpNetwork, ...]:
         """The networks that this connection counts for."""
         return self._keys
@@ -143,6 +148,11 @@ class Admissions:
     def limits(self) -> AdmissionLimits:
         """The limits in force."""
         return self._limits
+
+    @property
+    def is_crowded(self) -> bool:
+        """Whether four fifths of all places are taken: time to be short with slow peers."""
+        return 5 * len(self._tickets) >= 4 * self._limits.total
 
     def change_limits(self, limits: AdmissionLimits) -> None:
         """Put new limits in force; nobody who is in is sent away for it.

@@ -52,6 +52,10 @@ class Wire(Protocol):
     def progressed(self, *, in_transaction: bool) -> None:
         """The peer got further; said when a transaction begins or ends."""
 
+    @property
+    def is_crowded(self) -> bool:
+        """Whether most places for connections are taken."""
+
     def goodbye(self) -> Reply:
         """What to say at SHUTDOWN."""
 
@@ -107,8 +111,9 @@ class Conversation:
         if reads_content and self._content_began is None:
             self._content_began = self._last_content = began
         while True:
-            deadline = self._content_deadline() if reads_content else began + self._timeouts.command
-            came = await self._wire.more(deadline, may_go=not reads_content)
+            # It may become crowded while we wait, so never sleep long.
+            look = min(self._due(began), self._wire.now() + self._timeouts.crowded)
+            came = await self._wire.more(look, may_go=not reads_content)
             if came is Came.OCTETS:
                 value = self._engine.next_value()
                 if value is not None:
@@ -117,6 +122,8 @@ class Conversation:
                     self._last_content = self._wire.now()
                 continue
             if came is Came.LATE:
+                if self._wire.now() < self._due(began):
+                    continue
                 await self._say(
                     self._session.late(self._engine.problem, reads_content=reads_content)
                 )
@@ -124,14 +131,23 @@ class Conversation:
                 await self._say(self._wire.goodbye())
             return None
 
+    def _due(self, began: float) -> float:
+        """When the peer is late with what we have waited for since began."""
+        if self._engine.reads_content:
+            return self._content_deadline()
+        return began + self._patience(self._timeouts.command)
+
+    def _patience(self, seconds: float) -> float:
+        return min(seconds, self._timeouts.crowded) if self._wire.is_crowded else seconds
+
     def _content_deadline(self) -> float:
         """Silence ends it, and so does a trickle: both count from facts, not from octets."""
         octets = self._engine.content_octets
         began = self._last_content if self._content_began is None else self._content_began
         if not octets:
-            return began + self._timeouts.content_start
+            return began + self._patience(self._timeouts.content_start)
         by_rate = began + octets / self._timeouts.content_rate
-        return min(by_rate, self._last_content) + self._timeouts.content_block
+        return min(by_rate, self._last_content) + self._patience(self._timeouts.content_block)
 
     async def _answer(self, value: Command | ContentEnd) -> bool:
         """Answer a command or the end of content; False when that was the last word."""

@@ -53,6 +53,8 @@ class SmtpTimeouts:
     content_start: from 354 to the first octets (§4.5.3.2.4).
     content_block: between octets of content (§4.5.3.2.5); besides, the whole must come at
         content_rate octets a second on average, after content_block seconds of grace.
+    crowded: takes the place of the three above, where it is shorter, while most places for
+        connections are taken: a transaction begun is not shed, but its peer must go on.
     handshake: STARTTLS; no RFC says, and a handshake holds memory.
     unsent: how long replies may lie untaken.  close: from our last reply to the abort.
     """
@@ -61,6 +63,7 @@ class SmtpTimeouts:
     content_start: float = 120.0
     content_block: float = 180.0
     content_rate: int = 500
+    crowded: float = 10.0
     handshake: float = 30.0
     unsent: float = 60.0
     close: float = 10.0

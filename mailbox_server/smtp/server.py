@@ -305,6 +305,11 @@ class SmtpConnection(SMTP):
         if not self._ticket.is_released:
             self._ticket.enter(Phase.BUSY if in_transaction else Phase.IDLE)
 
+    @property
+    def is_crowded(self) -> bool:
+        """Whether most places for connections are taken."""
+        return self._ticket.is_crowded
+
     def goodbye(self) -> Reply:
         """What to say at SHUTDOWN."""
         return self._farewell or replies.SHUTTING_DOWN

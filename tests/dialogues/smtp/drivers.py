@@ -89,6 +89,7 @@ class MemoryWire:
         self.handshake = asyncio.Event()
         self.moved = asyncio.Event()
         self.paused: list[float] = []
+        self.is_crowded = False
 
     def feed(self, octets: bytes) -> None:
         self.engine.feed(octets)
