@@ -11,6 +11,7 @@ from typing import Final
 from passlib.context import CryptContext
 from passlib.hash import bcrypt
 
+from mailbox_server.auth.hash_memory import map_large_blocks
 from mailbox_server.auth.precis import opaque_string
 from mailbox_server.auth.scram import SALT_OCTETS, derive_keys
 from mailbox_server.model.account import Credentials
@@ -85,6 +86,7 @@ class Passwords:
             argon2__parallelism=cost.lanes,
         )
         self._entropy = entropy
+        map_large_blocks()
         self.dummy = self._context.hash(entropy.octets(16).hex())
 
     def hash(self, password: str) -> str:
