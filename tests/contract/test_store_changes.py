@@ -7,7 +7,9 @@ import pytest
 from mailbox_server.model.errors import MailboxMissing, StateTooOld
 from mailbox_server.model.ids import AccountId, MailboxId, ModSeq
 from mailbox_server.model.uid_set import UidSet
+from mailbox_server.store import forgetting
 from mailbox_server.store.ports import Changes, Column, Edit, FlagChange
+from mailbox_server.store.schema.messages import message
 from tests.contract.workbench import BEN, Workbench
 
 SEEN = FlagChange(Edit.ADD, frozenset({"\\Seen"}))
@@ -161,3 +163,18 @@ def test_too_many_tombstones_are_forgotten_early(
     with pytest.raises(StateTooOld):
         since(bench, inbox, 1)
     assert since(bench, inbox, base - 5).vanished == UidSet.of([4, 5, 6])
+
+
+def test_a_message_whose_tombstones_went_first_leaves_no_row(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account = bench.open_account()
+    bench.deliver(account)
+    inbox = bench.mailbox(account)
+    bench.write(lambda tx: tx.messages.remove(inbox.id, [1]))
+    monkeypatch.setattr(forgetting, "TOMBSTONES_A_MAILBOX", 0)
+    before = bench.now
+    bench.turn(days=1)
+    assert bench.write(lambda tx: tx.messages.forget_tombstones(before)) == 1
+    assert bench.write(lambda tx: tx.messages.forget_destroyed(bench.now)) == 1
+    assert bench.read(lambda tx: tx.sql.rows(message.select())) == []
