@@ -1,13 +1,15 @@
 """Opens selected views: one shared MailboxView a mailbox, dropped when nobody has it open."""
 
+from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from mailbox_server.imap.mailbox_view import MailboxView
 from mailbox_server.imap.selected import Access, SelectedView
 from mailbox_server.imap.selected_view import SessionView
-from mailbox_server.model.errors import MailboxMissing, MailboxServerFault
+from mailbox_server.model.errors import MailboxMissing, MailboxServerFault, Unavailable
 from mailbox_server.model.ids import AccountId, MailboxId, ModSeq
+from mailbox_server.model.mailbox import MailboxStatus
 from mailbox_server.model.ports import Events
 from mailbox_server.net.tasks import TaskKeeper
 from mailbox_server.store.ports import Listening, ReadTx, Store
@@ -81,23 +83,23 @@ class SharedViews:
         """The UIDs that become \\Recent in a session that opens now."""
         mailbox = view.mailbox.id
 
-        def unclaimed(tx: ReadTx) -> int:
-            return tx.mailboxes.status(mailbox).recent
+        def look(tx: ReadTx) -> MailboxStatus:
+            return tx.mailboxes.status(mailbox)
 
-        count = await self._store.read(unclaimed)
-        if access is Access.READ_ONLY or not count:
+        status = await self._store.read(look)
+        if access is Access.READ_ONLY or not status.recent:
             if not view.onlookers:
-                view.recent_from = await self._unclaimed_from(view, count)
+                view.recent_from = _unclaimed_from(view, status)
             return 1, 1
-        first, beyond = await self._store.write(lambda tx: tx.mailboxes.claim_recent(mailbox))
+        try:
+            first, beyond = await self._store.write(lambda tx: tx.mailboxes.claim_recent(mailbox))
+        except Unavailable:
+            # On a full disk people must get in to delete; _claim tries again when they leave.
+            await view.refresh()
+            first, beyond = _unclaimed_from(view, status), status.mailbox.uid_next
         given = view.recent_from if view.onlookers else 0
         view.recent_from = max(view.recent_from, beyond)
         return max(first, given), beyond
-
-    async def _unclaimed_from(self, view: MailboxView, count: int) -> int:
-        """The first UID that is \\Recent to nobody yet."""
-        uids = view.uids
-        return uids[-count] if 0 < count <= len(uids) else view.mailbox.uid_next
 
     def _rang(self, place: _Open) -> None:
         place.view.ring()
@@ -129,3 +131,10 @@ class SharedViews:
                 await self._store.write(lambda tx: tx.mailboxes.claim_recent(mailbox))
         except MailboxServerFault as fault:
             self._events.fault("imap.claim_recent", fault, mailbox=mailbox)
+
+
+def _unclaimed_from(view: MailboxView, status: MailboxStatus) -> int:
+    """The first UID that was \\Recent to nobody when status was read."""
+    uids, uid_next = view.uids, status.mailbox.uid_next
+    first = bisect_left(uids, uid_next) - status.recent
+    return uids[first] if status.recent and first >= 0 else uid_next

@@ -10,7 +10,7 @@ import pytest
 from mailbox_server.imap.grammar.sequence_sets import STAR, By, SequenceSet
 from mailbox_server.imap.selected import Access, ModSeqs, NumberBeyond, SelectedView, Tells
 from mailbox_server.imap.views import SharedViews
-from mailbox_server.model.errors import MailboxMissing, StoreUnavailable
+from mailbox_server.model.errors import DiskLow, MailboxMissing, StoreUnavailable
 from mailbox_server.model.ids import AccountId, MailboxId, MessageId, ModSeq
 from mailbox_server.model.mailbox import Mailbox, MailboxStatus
 from mailbox_server.model.ports import Silence
@@ -43,6 +43,7 @@ class House:
         self.modseq = 1
         self.missing = False
         self.broken = False
+        self.full = False
         self.bells: set[Bell] = set()
         self.views = 0
         self.reads = 0
@@ -75,7 +76,10 @@ class House:
             raise StoreUnavailable("no store")
         return work(self)
 
-    write = read
+    async def write(self, work: Callable[[Any], T]) -> T:
+        if self.full:
+            raise DiskLow("no room")
+        return await self.read(work)
 
     @property
     def messages(self) -> "House":
@@ -205,6 +209,27 @@ async def test_examine_sees_recent_and_takes_it_from_nobody() -> None:
     assert reading.recent == 2
     await looking.close()
     await reading.close()
+    await desk.tasks.drain(1)
+
+
+async def test_a_full_disk_keeps_nobody_out_of_a_mailbox_with_new_mail() -> None:
+    desk = Desk(House(2))
+    desk.house.claimed = 2
+    desk.house.full = True
+    one, other = await desk.open(), await desk.open()
+    assert (one.recent, other.recent) == (1, 0)
+    assert one.is_recent(2) and not one.is_recent(1)
+    desk.house.arrive()
+    late = await desk.open()
+    assert (late.recent, late.is_recent(3)) == (1, True)
+    desk.house.full = False
+    for session in (one, other, late):
+        await session.close()
+    await desk.tasks.drain(1)
+    assert desk.house.claimed == 4
+    again = await desk.open()
+    assert again.recent == 0
+    await again.close()
     await desk.tasks.drain(1)
 
 
