@@ -111,6 +111,11 @@ class Conversation:
 
     # ------------------------------------------------------------ from the transport
 
+    @property
+    def is_inside(self) -> bool:
+        """Whether a command or literal has begun and is not complete."""
+        return self._engine.is_inside
+
     def received(self, octets: bytes) -> None:
         """Octets came."""
         if self._ending or self._over:

@@ -59,6 +59,8 @@ class ImapProtocol(Protocol):
     def dataReceived(self, data: bytes) -> None:
         """Octets from the client."""
         self.conversation.received(data)
+        if self.conversation.is_inside:
+            self._transport.acknowledge()
 
     def readConnectionLost(self) -> None:
         """The client sends no more."""

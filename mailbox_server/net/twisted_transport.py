@@ -41,6 +41,7 @@ from zope.interface import implementer
 from mailbox_server.model.envelope import TlsState
 from mailbox_server.net.admission import Ticket
 from mailbox_server.net.handshake import HANDSHAKE_SECONDS, PlaintextForgetting, secure
+from mailbox_server.net.prompt_acknowledgment import acknowledge_now
 from mailbox_server.net.tasks import TaskKeeper
 from mailbox_server.net.tls import describe_tls
 from mailbox_server.net.write_deadline import WriteDeadline
@@ -384,6 +385,11 @@ class AsyncioTransport(asyncio.Protocol):
         protocol = self._protocol
         if self.tls is not None and IHandshakeListener.providedBy(protocol):
             protocol.handshakeCompleted()
+
+    def acknowledge(self) -> None:
+        """Acknowledge what came although nothing is answered yet; see prompt_acknowledgment."""
+        if self._state is not _State.LOST:
+            acknowledge_now(self._raw)
 
     # Inner workings
 

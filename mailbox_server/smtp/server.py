@@ -24,6 +24,7 @@ from mailbox_server.model.reply import Reply
 from mailbox_server.net.admission import Phase, Ticket
 from mailbox_server.net.handshake import secure
 from mailbox_server.net.peer_address import ip_of_name
+from mailbox_server.net.prompt_acknowledgment import acknowledge_now
 from mailbox_server.net.tasks import TaskKeeper
 from mailbox_server.net.tls import describe_tls
 from mailbox_server.smtp import replies
@@ -145,6 +146,8 @@ class SmtpConnection(SMTP):
     def data_received(self, data: bytes) -> None:
         """Keep what came; pause reading while too much is not worked off."""
         self._engine.feed(data)
+        if self._engine.reads_content:
+            acknowledge_now(self._wire)
         if self._reads and self._engine.pending > self._service.limits.unread_octets:
             self._reads = False
             self._wire.pause_reading()
