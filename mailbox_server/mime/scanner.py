@@ -8,9 +8,12 @@ that begins another ambiguous.  Of two open multiparts with the same boundary th
 gets the line.  Boundary lines are seen in header blocks as well, which then end there.
 
 Past a limit the rest is opaque: it belongs to the part in which the limit was reached.
-Work is linear in the octets, however they are cut: what cannot be decided yet waits until
-at least as much again has come.  Memory: the header block being read (at most
-header_octets, and twice that while waiting), and what the parts' fields say.
+Work is linear in the octets, however they are cut: what was looked at is not looked at
+again.  Short lines that look like boundaries, and short parts, cost much for their octets,
+so `feed` works one turn at most; what is left waits (`is_behind`) for `catch_up`, between
+whose turns others can be served.  Memory: the header block being read (at most
+header_octets), what waits (at most BEHIND_OCTETS and one feed), and what the parts' fields
+say.
 """
 
 import re
@@ -24,10 +27,20 @@ from mailbox_server.mime.structure import ContentFields, Part, Structure
 BLOCK_OCTETS = 16 * 1024
 """Feeds smaller than this are gathered first."""
 
+TURN_STEPS = 3_000
+"""Work in one turn, about a millisecond: looking at a line that may be a boundary is a step."""
+
+BEHIND_OCTETS = 256 * 1024
+"""When more than this waits although nobody catches up, `feed` works all of it off."""
+
+_PART_STEPS = 16
+_OCTETS_A_STEP = 4  # of a header block that is read
+
 BOUNDARY_OCTETS = 1_000
 _LINE_OCTETS = BOUNDARY_OCTETS + 200
 """Longest boundary line: the boundary, its dashes and some white space."""
 
+_BLANK = re.compile(rb"\n\r?\n")
 _BLANK_OR_DASHES = re.compile(rb"\n(?:\r?\n|--)")
 _OPAQUE = ContentFields(b"application", b"octet-stream", (), *NOTHING)
 _IDENTITY = (b"7bit", b"8bit", b"binary")
@@ -111,6 +124,10 @@ class Scanner:
         self._tail = b""
         self._base = 0  # offset in the content of the first octet of the tail
         self._cursor = 0  # position in the tail from which to go on
+        self._searched = 0  # offset in the content before which no header block ends
+        self._steps = 0  # left in this turn
+        self._is_behind = False
+        self._has_ended = False
         self._state = _State.HEADER
         self._cut_header: bytes | None = None  # what is kept of an over-long header block
         self._line_feeds = 0
@@ -126,25 +143,55 @@ class Scanner:
         """Octets of content that are held because they are not decided yet."""
         return len(self._tail) + self._waiting_octets
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether a turn ended before all that came was looked at; see `catch_up`."""
+        return self._is_behind
+
     def feed(self, octets: bytes) -> None:
-        """Take the next octets of the content."""
+        """Take the next octets of the content, and work one turn."""
         self._waiting.append(octets)
         self._waiting_octets += len(octets)
-        # Waiting for as much as is held makes the work of looking again linear.
-        if self._waiting_octets >= max(BLOCK_OCTETS, len(self._tail)):
-            self._work(final=False)
+        # Waiting for a share of what is held keeps the octets copied in proportion.
+        if self._waiting_octets >= max(BLOCK_OCTETS, len(self._tail) // 16):
+            undecided = self.held_octets - self._cursor
+            is_neglected = self._is_behind and undecided > BEHIND_OCTETS
+            self._work(self._without_end() if is_neglected else TURN_STEPS)
+
+    def catch_up(self) -> None:
+        """Work one turn on what waits."""
+        if self._is_behind:
+            self._work(TURN_STEPS)
+
+    def end(self) -> None:
+        """Say that the content is complete, and work one turn; nothing may be fed after it."""
+        if not self._has_ended:
+            self._has_ended = True
+            self._work(TURN_STEPS)
 
     def finish(self) -> Structure:
-        """Say that the content is complete; to be called once."""
-        self._work(final=True)
+        """The structure of the content, which is complete; to be called once.
+
+        Whoever shares a thread calls `end` first, and `catch_up` while `is_behind`.
+        """
+        if self._is_behind or not self._has_ended:
+            self._has_ended = True
+            self._work(self._without_end())
         size = self._base + len(self._tail)
         self._end_down_to(0, size)
         return Structure(self._close(size), size)
 
-    def _work(self, *, final: bool) -> None:
+    def _without_end(self) -> int:
+        """Steps enough for all that is held."""
+        return (_PART_STEPS + 2) * (self.held_octets + 1)
+
+    def _work(self, steps: int) -> None:
+        final = self._has_ended
         data = b"".join((self._tail, *self._waiting))
         self._waiting.clear()
         self._waiting_octets = 0
+        self._steps = steps
+        self._is_behind = False
         cursor = self._cursor
         while (
             self._header(data, cursor, final=final)
@@ -152,11 +199,16 @@ class Scanner:
             else self._body(data, cursor, final=final)
         ):
             cursor = self._cursor
+            if self._steps <= 0:
+                self._is_behind = True
+                break
         cursor = self._cursor
         # Two octets before the cursor stay: they may be the line end before a boundary,
         # whose line feed is not the part's.
-        self._count_lines(data, len(data) if final else cursor - 1)
+        self._count_lines(data, len(data) if final and not self._is_behind else cursor - 1)
         keep = 0 if final else max(cursor - 2, 0)
+        if self._is_behind and keep < len(data) // 2:
+            keep = 0  # cutting off little each turn would copy the rest too often
         self._tail = data[keep:]
         self._base += keep
         self._cursor = cursor - keep
@@ -168,12 +220,13 @@ class Scanner:
         is_at_start = entity.header_start == 0 and self._base == 0
         if is_at_start and data.startswith((b"\n", b"\r\n")):
             return self._end_header(data, start, data.index(b"\n") + 1)
-        at = max(cursor - 1, 0)
-        while found := _BLANK_OR_DASHES.search(data, at):
+        at = max(cursor - 1, self._searched - self._base, 0)
+        wanted = _BLANK_OR_DASHES if self._boundaries else _BLANK
+        while found := wanted.search(data, at):
             at = found.start()
             if data[found.end() - 1] == 0x0A:
                 return self._end_header(data, start, found.end())
-            delimiter = self._delimiter(data, at, final=final) if self._boundaries else None
+            delimiter = self._delimiter(data, at, final=final)
             if delimiter is _Line.UNFINISHED:
                 break
             if delimiter is not None:
@@ -181,14 +234,19 @@ class Scanner:
                 self._take(data, at, delimiter)
                 return True
             at += 1
-        if final:
+            if self._steps <= 0:
+                self._is_behind = True
+                break
+        if final and not self._is_behind:
             return self._end_header(data, start, len(data))
+        # The last octets may begin a blank or boundary line.
+        at = at if found else max(at, len(data) - 2)
+        self._searched = self._base + at
         kept = self._limits.header_octets
         if self._cut_header is None and len(data) - start > kept:
             self._cut_header = data[start : start + kept]
         if self._cut_header is not None:
-            # Held: the last octets, which may begin a blank or boundary line.
-            self._cursor = max(cursor, len(data) - 2) if not found else at + 1
+            self._cursor = max(cursor, at + 1 if found else at)
         return False
 
     def _body(self, data: bytes, cursor: int, *, final: bool) -> bool:
@@ -202,6 +260,10 @@ class Scanner:
             if delimiter is not None:
                 self._take(data, at, delimiter)
                 return True
+            if self._steps <= 0:
+                self._cursor = at + 2
+                self._is_behind = True
+                return False
             at = data.find(b"\n--", at + 1)
         self._cursor = len(data) if final else max(cursor, len(data) - 2)
         return False
@@ -211,6 +273,7 @@ class Scanner:
 
         None if it is no boundary line, UNFINISHED if its end has not come yet.
         """
+        self._steps -= 1
         start = at + 3
         end = data.find(b"\n", start, start + _LINE_OCTETS)
         next_line = end + 1
@@ -260,6 +323,7 @@ class Scanner:
         if block is None:
             block = data[start : min(body, start + self._limits.header_octets)]
         self._cut_header = None
+        self._steps -= _PART_STEPS + len(block) // _OCTETS_A_STEP
         fields = content_fields(block, entity.default)
         is_root = len(self._stack) == 1
         if is_root:

@@ -14,7 +14,7 @@ from mailbox_server.mime.header_fields import (
     select,
     split_fields,
 )
-from mailbox_server.mime.scanner import ScanLimits, Scanner, scan
+from mailbox_server.mime.scanner import TURN_STEPS, ScanLimits, Scanner, scan
 from mailbox_server.mime.structure import Part
 from mailbox_server.mime.text import normalize
 from mailbox_server.mime.transfer import transfer_decode, transfer_decoder
@@ -37,14 +37,31 @@ class Eager(Scanner):
 
     def feed(self, octets: bytes) -> None:
         super().feed(octets)
-        self._work(final=False)
+        self._work(TURN_STEPS)
+
+
+class Interrupted(Scanner):
+    """Ends its turn at each line that may be a boundary; sometimes falls behind."""
+
+    def feed(self, octets: bytes) -> None:
+        super().feed(octets)
+        self._work(1)
+        if len(octets) % 2:
+            while self.is_behind:
+                self._work(1)
+
+    def end(self) -> None:
+        self._has_ended = True
+        self._work(1)
+        while self.is_behind:
+            self._work(1)
 
 
 @settings(max_examples=500, deadline=None)
 @given(CONTENTS, st.lists(st.integers(1, 30), min_size=1, max_size=8), st.integers(5, 2_000))
 def test_any_cut_gives_the_same_structure(content: bytes, sizes: list[int], header: int) -> None:
     limits = ScanLimits(depth=3, parts=6, header_octets=header)
-    for kind in (Eager, Scanner):
+    for kind in (Eager, Interrupted, Scanner):
         scanner = kind(limits)
         at = turn = 0
         while at < len(content):
@@ -52,6 +69,7 @@ def test_any_cut_gives_the_same_structure(content: bytes, sizes: list[int], head
             scanner.feed(content[at : at + size])
             at += size
             turn += 1
+        scanner.end()
         whole = Scanner(limits)
         whole.feed(content)
         assert scanner.finish() == whole.finish()

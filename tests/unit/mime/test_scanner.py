@@ -1,8 +1,17 @@
 """The MIME scanner: what ends a part, what stays opaque, and how much it works and holds."""
 
+from typing import Any
+
 import pytest
 
-from mailbox_server.mime.scanner import BLOCK_OCTETS, ScanLimits, Scanner, scan
+from mailbox_server.mime.scanner import (
+    BEHIND_OCTETS,
+    BLOCK_OCTETS,
+    TURN_STEPS,
+    ScanLimits,
+    Scanner,
+    scan,
+)
 from mailbox_server.mime.structure import Part
 
 MIXED = b"Content-Type: multipart/mixed; boundary=b\r\n\r\n"
@@ -177,13 +186,28 @@ def test_described_parts_are_limited() -> None:
 
 
 class CountedWork(Scanner):
-    """Counts the octets that are looked at."""
+    """Counts the octets that are looked at and copied, and the lines and parts in a turn."""
 
-    looked_at = 0
+    looked_at = copied = turn = dearest_turn = 0
 
-    def _work(self, *, final: bool) -> None:
-        self.looked_at += self.held_octets
-        super()._work(final=final)
+    def _work(self, steps: int) -> None:
+        self.looked_at += self.held_octets - max(self._cursor, self._searched - self._base)
+        self.copied += self.held_octets
+        self.turn = 0
+        super()._work(steps)
+        self.dearest_turn = max(self.dearest_turn, self.turn)
+
+    def _delimiter(self, data: bytes, at: int, *, final: bool) -> Any:
+        self.turn += 1
+        return super()._delimiter(data, at, final=final)
+
+    def _end_header(self, data: bytes, start: int, body: int) -> bool:
+        self.turn += 1
+        return super()._end_header(data, start, body)
+
+    def catch_up_wholly(self) -> None:
+        while self.is_behind:
+            self.catch_up()
 
 
 @pytest.mark.parametrize(
@@ -204,8 +228,66 @@ def test_work_is_linear_and_body_octets_are_not_kept(content: bytes, step: int) 
     most = 0
     for at in range(0, len(content), step):
         scanner.feed(content[at : at + step])
+        scanner.catch_up_wholly()
         most = max(most, scanner.held_octets)
     assert scanner.finish().size == len(content)
     assert scanner.looked_at <= 4 * len(content) + 10 * BLOCK_OCTETS
+    assert scanner.copied <= 20 * len(content) + 10 * BLOCK_OCTETS
     if content.startswith(b"Content"):
         assert most <= 2 * BLOCK_OCTETS + step
+
+
+HOSTILE = pytest.mark.parametrize(
+    "content",
+    [
+        MIXED + b"--\r\n" * 64_000,
+        MIXED + b"--bx\n" * 50_000,
+        MIXED + b"--b\n\n" * 50_000,
+        MIXED + b"--b\n" * 60_000,
+        MIXED + b"--b\n" + b"--\n" * 80_000,
+        (MIXED + b"--b\n") * 5_000,
+    ],
+    ids=["dashes", "boundary and more", "parts", "parts without end", "in a header", "nested"],
+)
+
+
+@HOSTILE
+def test_a_turn_is_short_whatever_comes(content: bytes) -> None:
+    """S15, M: nobody else waits long for octets made to be dear."""
+    scanner = CountedWork()
+    for at in range(0, len(content), 64 * 1024):
+        scanner.feed(content[at : at + 64 * 1024])
+        scanner.catch_up_wholly()
+    scanner.end()
+    scanner.catch_up_wholly()
+    scanner.turn = 0
+    structure = scanner.finish()
+    assert scanner.turn == 0
+    assert scanner.dearest_turn <= TURN_STEPS
+    assert structure == scan(content)[0]
+
+
+@HOSTILE
+def test_what_waits_is_bounded_although_nobody_catches_up(content: bytes) -> None:
+    scanner = Scanner()
+    block = 16 * 1024
+    for at in range(0, len(content), block):
+        scanner.feed(content[at : at + block])
+        assert scanner.held_octets <= 2 * (BEHIND_OCTETS + 2 * block)
+    assert scanner.finish() == scan(content)[0]
+
+
+def test_turns_come_to_the_end() -> None:
+    content = MIXED + b"--b\n\n" * 50_000
+    scanner = Scanner()
+    scanner.feed(content)
+    assert scanner.is_behind
+    scanner.end()
+    scanner.end()
+    turns = 0
+    while scanner.is_behind:
+        scanner.catch_up()
+        turns += 1
+    assert turns > 5
+    scanner.catch_up()
+    assert scanner.finish() == scan(content)[0]
