@@ -41,9 +41,13 @@ BYE: Final = b"BYE"
 
 
 class Progress(enum.Enum):
-    """What the transport's register of connections wants to know."""
+    """What the transport's register of connections wants to know.
 
-    IDLE = "nobody is logged in, between commands"
+    Before login only the first command and STARTTLS count: others lead nowhere, and a
+    client that waits in the middle of AUTHENTICATE has no better claim to its place.
+    """
+
+    IDLE = "nobody is logged in"
     BUSY = "logged in"
 
 
@@ -94,6 +98,7 @@ class Conversation:
         self._gathered: list[bytes] = []
         self._gathered_octets = 0
         self._unyielded = 0
+        self._progress: Progress | None = None
         self._ending = False
         self._lost = False
         self._farewell: Outcome | None = None
@@ -237,11 +242,12 @@ class Conversation:
         if session.state not in row.states:
             outcome = bad("Not in this state")
         else:
-            self._wire.progressed(Progress.BUSY)
+            if self._progress is None:
+                self._progressed(Progress.IDLE)
             outcome = await self._handle(row, command)
-            self._wire.progressed(
-                Progress.IDLE if session.state is State.NOT_AUTHENTICATED else Progress.BUSY
-            )
+            is_in = session.state in (State.AUTHENTICATED, State.SELECTED)
+            if is_in and self._progress is Progress.IDLE:
+                self._progressed(Progress.BUSY)
         self._engine.abandon()
         await self._tell(row)
         self._answer(command.tag, outcome)
@@ -250,6 +256,10 @@ class Conversation:
             self._end(session.farewell)
         elif session.wants_tls:
             await self._start_tls()
+
+    def _progressed(self, progress: Progress) -> None:
+        self._progress = progress
+        self._wire.progressed(progress)
 
     async def _handle(self, row: CommandRow[Any], command: Command) -> Outcome:
         self._message = NextMessage(None, command.waits)
@@ -291,6 +301,7 @@ class Conversation:
             self.lost()
             raise Ended
         self.session.security = Security.TLS
+        self._progressed(Progress.IDLE)
 
     # ------------------------------------------------------------ waiting for the client
 

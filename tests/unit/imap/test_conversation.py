@@ -31,6 +31,7 @@ class Wire:
         self.flowing = asyncio.Event()
         self.flowing.set()
         self.lost = False
+        self.progress: list[Progress] = []
 
     def write(self, octets: bytes) -> None:
         self.writes.append(octets)
@@ -50,7 +51,7 @@ class Wire:
         return False
 
     def progressed(self, progress: Progress) -> None:
-        """Nobody counts."""
+        self.progress.append(progress)
 
     def close(self) -> None:
         self.closed = True
@@ -142,6 +143,56 @@ async def test_answers_to_pipelined_commands_leave_in_one_write(stage: Stage) ->
     stage.conversation.received(b"a FINE\r\nb FINE\r\nc FINE\r\n")
     await settle()
     assert stage.wire.writes == [b"a OK fine\r\nb OK fine\r\nc OK fine\r\n"]
+
+
+async def test_before_login_a_place_is_earned_once(stage: Stage) -> None:
+    """Neither NOOP again and again nor a parked AUTHENTICATE keeps a stranger's place."""
+
+    async def parks(session: Session, arguments: None) -> Outcome:
+        await session.ask(b"")
+        return no("who is that")
+
+    async def logs_in(session: Session, arguments: None) -> Outcome:
+        session._granted = cast(Any, object())
+        return ok("in")
+
+    stage.row("PARKS", parks)
+    stage.row("ENTERS", logs_in)
+    stage.begin()
+    await settle()
+    assert stage.wire.progress == []
+    await stage.hear(b"a FINE\r\nb FINE\r\nc PARKS\r\n")
+    assert stage.wire.progress == [Progress.IDLE]
+    await stage.hear(b"x\r\nd FINE\r\n")
+    assert stage.wire.progress == [Progress.IDLE]
+    await stage.hear(b"e ENTERS\r\nf FINE\r\ng FINE\r\n")
+    assert stage.wire.progress == [Progress.IDLE, Progress.BUSY]
+
+
+async def test_logging_out_earns_no_place(stage: Stage) -> None:
+    async def logs_out(session: Session, arguments: None) -> Outcome:
+        session.log_out()
+        return ok("bye")
+
+    stage.row("LEAVES", logs_out)
+    stage.begin()
+    await stage.hear(b"a LEAVES\r\n")
+    assert stage.wire.progress == [Progress.IDLE]
+
+
+async def test_tls_earns_a_place_once_more(stage: Stage) -> None:
+    async def secures(session: Session, arguments: None) -> Outcome:
+        session.wants_tls = True
+        return ok("now")
+
+    async def shakes_hands() -> bool:
+        return True
+
+    stage.row("SECURES", secures)
+    stage.wire.start_tls = shakes_hands  # type: ignore[method-assign]
+    stage.begin()
+    await stage.hear(b"a SECURES\r\n")
+    assert stage.wire.progress == [Progress.IDLE, Progress.IDLE]
 
 
 async def test_what_is_sent_ahead_waits_and_reading_pauses(stage: Stage) -> None:
