@@ -8,8 +8,9 @@ windows-1252, shift_jis is cp932, gb2312 is gb18030.
 Text that leaves here holds no surrogates; octets that do not decode become U+FFFD.
 """
 
+import codecs
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from encodings.aliases import aliases
 from enum import Enum
 from types import MappingProxyType
@@ -94,6 +95,7 @@ _MORE_LABELS: Final[Mapping[str, str]] = {
 }
 
 
+_ORDERS = (b"\xff\xfe", b"\xfe\xff", b"\0\0")
 _NO_WORD = re.compile(r"[^a-z0-9]+")
 
 
@@ -157,9 +159,58 @@ def decode(
         encoding = None
     if encoding is None or encoding == "ascii":
         return _decode_unlabeled(octets, may_guess=may_guess)
-    if encoding in ("utf_16", "utf_32") and octets[:2] not in (b"\xff\xfe", b"\xfe\xff", b"\0\0"):
+    if encoding in ("utf_16", "utf_32") and octets[:2] not in _ORDERS:
         encoding += "_le"
     return _decode_as(octets, encoding)
+
+
+class TextDecoder:
+    """Octets as text in pieces, by the encoding that `decode` would choose; never raises.
+
+    head: at least the first GUESS_OCTETS, or all.  is_utf_8: whether all octets are; asked
+    only where no label tells.
+    """
+
+    def __init__(
+        self,
+        head: bytes,
+        label: str | None,
+        *,
+        purpose: Purpose,
+        is_utf_8: Callable[[], bool],
+    ) -> None:
+        encoding = None if label is None else encoding_of(label)
+        if encoding == "utf_7" and purpose is Purpose.MARKUP:
+            encoding = None
+        if encoding is None or encoding == "ascii":
+            encoding = "utf_8" if is_utf_8() else _guessed(head)
+        elif encoding in ("utf_16", "utf_32") and head[:2] not in _ORDERS:
+            encoding += "_le"
+        self._decoder = codecs.getincrementaldecoder(encoding)("replace")
+        self._at_start = True
+
+    def feed(self, octets: bytes, *, is_last: bool = False) -> str:
+        """The text that these octets complete."""
+        try:
+            text = self._decoder.decode(octets, is_last)
+        except (UnicodeError, ValueError):
+            # Some stateful codecs of the standard library raise in spite of "replace".
+            self._decoder = codecs.getincrementaldecoder("utf_8")("replace")
+            text = self._decoder.decode(octets, is_last)
+        if self._at_start and text:
+            self._at_start = False
+            text = text.removeprefix("\ufeff")
+        return text.encode("utf-8", "replace").decode("utf-8")
+
+    def finish(self) -> str:
+        """What is left at the end."""
+        return self.feed(b"", is_last=True)
+
+
+def _guessed(octets: bytes) -> str:
+    """What the first octets look like, else windows-1252."""
+    best = from_bytes(octets[:GUESS_OCTETS], cp_isolation=list(_GUESSED)).best()
+    return best.encoding if best is not None and best.encoding in _ENCODINGS else "cp1252"
 
 
 def _decode_unlabeled(octets: bytes, *, may_guess: bool) -> str:
@@ -169,11 +220,7 @@ def _decode_unlabeled(octets: bytes, *, may_guess: bool) -> str:
         # A character cut off at the end is no reason to doubt the rest.
         if fault.start > 0 and fault.end >= len(octets) - 3 and not octets[: fault.start].isascii():
             return octets.decode("utf-8", "replace")
-    if may_guess:
-        best = from_bytes(octets[:GUESS_OCTETS], cp_isolation=list(_GUESSED)).best()
-        if best is not None and best.encoding in _ENCODINGS:
-            return _decode_as(octets, best.encoding)
-    return _decode_as(octets, "cp1252")
+    return _decode_as(octets, _guessed(octets) if may_guess else "cp1252")
 
 
 def _decode_as(octets: bytes, encoding: str) -> str:

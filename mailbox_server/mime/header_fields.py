@@ -99,11 +99,10 @@ def field_values(header: bytes, name: str) -> list[bytes]:
     return HeaderFields(header).each(name.lower().encode("ascii", "replace"))
 
 
-def named_values(header: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """The name as written and the raw value of each field, the first FIELDS of them."""
-    for name, _, rest in islice(_from_start(header), FIELDS):
-        if name:
-            yield name, rest
+def header_lines(header: bytes) -> Iterator[bytes]:
+    """Each field of a block as it stands, folds and all, and each line that is no field."""
+    for name, colon, rest in islice(_from_start(header), FIELDS):
+        yield name + colon + rest
 
 
 def split_fields(header: bytes) -> list[tuple[bytes, int, int]]:

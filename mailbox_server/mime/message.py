@@ -32,7 +32,7 @@ def analyze(structure: Structure, header: bytes, read: Read) -> Analysis:
     subject = decode_words(fields.first(b"subject") or b"")
     date = fields.first(b"date")
     sent = None if date is None else read_date(date)
-    searched = search_text(structure, fields, texts)
+    searched = search_text(structure, fields, texts, read)
     # Fields beyond what the scanner kept of the header are not listed either.
     is_whole = len(header) == structure.root.body_start
     return Analysis(
@@ -50,4 +50,5 @@ def analyze(structure: Structure, header: bytes, read: Read) -> Analysis:
         references=ancestors(fields.first(b"references"), fields.first(b"in-reply-to")),
         search_header=searched.header,
         search_text=searched.body,
+        text_is_cut=searched.is_cut,
     )

@@ -1,18 +1,19 @@
 """Read the text parts of a message, for its preview and for search.
 
 Content is read through a function, in blocks, so that a message is never in memory whole:
-at most SOURCE_OCTETS of encoded text are read and TEXT_CHARACTERS are given out.
+at most SOURCE_OCTETS of encoded text are read and TEXT_CHARACTERS are given out.  What is
+cut is marked; mime.text_seeking reads all of it when somebody searches.
 """
 
 import re
 import unicodedata
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mailbox_server.mime.attachment import parameter_text
 from mailbox_server.mime.charset import Purpose, decode
 from mailbox_server.mime.encoded_words import without_controls
-from mailbox_server.mime.markup import markup_text
+from mailbox_server.mime.markup import MARKUP_CHARACTERS, markup_text
 from mailbox_server.mime.structure import Part, Structure
 from mailbox_server.mime.transfer import transfer_decoder
 
@@ -26,7 +27,7 @@ GUESSES = 4
 
 PARTS_READ = 1_000
 
-_BLOCK_OCTETS = 256 * 1024
+BLOCK_OCTETS = 256 * 1024
 _NORMALIZED_AT_ONCE = 250
 _PREVIEW_SOURCE = 8 * 1024
 _PREVIEW_BEGINNING = 1024
@@ -39,10 +40,14 @@ Read = Callable[[int, int], bytes]
 
 @dataclass(frozen=True, slots=True)
 class ReadText:
-    """The text of one part, decoded, with its markup taken out."""
+    """The text of one part, decoded, with its markup taken out.
+
+    is_cut: a limit kept some of it, or of the parts that follow, from being read.
+    """
 
     part: Part
     text: str
+    is_cut: bool = False
 
 
 def read_texts(structure: Structure, read: Read) -> list[ReadText]:
@@ -52,16 +57,19 @@ def read_texts(structure: Structure, read: Read) -> list[ReadText]:
     characters_left = TEXT_CHARACTERS
     guesses = GUESSES
     for part in structure.root.walk():
-        if octets_left <= 0 or characters_left <= 0 or len(texts) >= PARTS_READ:
-            break
-        if part.children or not part.size or not _is_text(part):
+        if part.children or not part.size or not is_text(part):
             continue
+        if octets_left <= 0 or characters_left <= 0 or len(texts) >= PARTS_READ:
+            texts[-1] = replace(texts[-1], is_cut=True)
+            break
         octets = _decoded(part, read, octets_left)
+        text, is_cut = _text(part, octets, may_guess=guesses > 0)
+        is_cut = is_cut or part.size > octets_left or len(text) > characters_left
+        text = text[:characters_left]
         octets_left -= part.size
-        text = _text(part, octets, may_guess=guesses > 0)[:characters_left]
         guesses -= not octets.isascii()
         characters_left -= len(text)
-        texts.append(ReadText(part, text))
+        texts.append(ReadText(part, text, is_cut))
     return texts
 
 
@@ -129,7 +137,8 @@ def _compose(text: str) -> str:
     return "".join(pieces)
 
 
-def _is_text(part: Part) -> bool:
+def is_text(part: Part) -> bool:
+    """Whether the part is text or a report that machines write as text."""
     return part.media_type == b"text" or (
         part.media_type == b"message"
         and part.media_subtype.endswith((b"delivery-status", b"disposition-notification"))
@@ -140,17 +149,24 @@ def _decoded(part: Part, read: Read, most: int) -> bytes:
     decoder = transfer_decoder(part.encoding, most)
     end = min(part.body_end, part.body_start + most)
     pieces: list[bytes] = []
-    for start in range(part.body_start, end, _BLOCK_OCTETS):
-        pieces.append(decoder.feed(read(start, min(_BLOCK_OCTETS, end - start))))
+    for start in range(part.body_start, end, BLOCK_OCTETS):
+        pieces.append(decoder.feed(read(start, min(BLOCK_OCTETS, end - start))))
     pieces.append(decoder.finish())
     return b"".join(pieces)
 
 
-def _text(part: Part, octets: bytes, *, may_guess: bool) -> str:
+def meta_charset(octets: bytes) -> str | None:
+    """The charset that an HTML document names for itself near its beginning."""
+    meta = _META_CHARSET.search(octets[:2048])
+    return None if meta is None else meta[1].decode("ascii")
+
+
+def _text(part: Part, octets: bytes, *, may_guess: bool) -> tuple[str, bool]:
+    """The text, and whether it was cut."""
     label = parameter_text(part.parameters, b"charset") or None
     if part.media_subtype != b"html":
-        return decode(octets, label, may_guess=may_guess)
+        return decode(octets, label, may_guess=may_guess), False
     if label is None and not octets.isascii():
-        meta = _META_CHARSET.search(octets[:2048])
-        label = None if meta is None else meta[1].decode("ascii")
-    return markup_text(decode(octets, label, purpose=Purpose.MARKUP, may_guess=may_guess))
+        label = meta_charset(octets)
+    markup = decode(octets, label, purpose=Purpose.MARKUP, may_guess=may_guess)
+    return markup_text(markup), len(markup) > MARKUP_CHARACTERS

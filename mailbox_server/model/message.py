@@ -53,7 +53,8 @@ class Analysis:
     message_id, references: without brackets; at most the last 100 references,
         In-Reply-To included.
     search_header: normalized text of the header fields people search, search_text: of the
-        decoded text parts and attachment names.
+        decoded text parts, attachment names and embedded headers.
+    text_is_cut: search_text is not all there is: a search must look into the content too.
     """
 
     header_octets: int
@@ -70,6 +71,7 @@ class Analysis:
     references: tuple[str, ...]
     search_header: str
     search_text: str
+    text_is_cut: bool = False
 
 
 @dataclass(frozen=True, slots=True)

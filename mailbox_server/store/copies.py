@@ -67,6 +67,7 @@ _ORIGINAL: Final = Prepared(
         message.c.zone_minutes,
         message_text.c.header,
         message_text.c.body,
+        message_text.c.cut,
         *(message_listing.c[name] for name in LISTING_COLUMNS),
     )
     .join_from(message, message_listing, message_listing.c.message == message.c.id)
@@ -184,7 +185,9 @@ def _copy_across(
 def _duplicate(
     tx: SqlTx, contents: ContentRepository, number: int, goal: Mailbox, modseq: ModSeq
 ) -> int:
-    content, size, received, zone_minutes, header, body, *rest = _ORIGINAL.row(tx, message=number)
+    content, size, received, zone_minutes, header, body, cut, *rest = _ORIGINAL.row(
+        tx, message=number
+    )
     contents.hold(ContentId(content))
     listing = dict(zip(LISTING_COLUMNS, rest, strict=True))
     made, _ = insert_message(
@@ -198,6 +201,7 @@ def _duplicate(
         listing=listing,
         header=header,
         body=body,
+        cut=bool(cut),
         modseq=modseq,
     )
     return made

@@ -77,6 +77,7 @@ def add_message(
         listing=_listing(new, analysis, keys),
         header=storable(analysis.search_header),
         body=storable(analysis.search_text),
+        cut=analysis.text_is_cut,
         modseq=modseq,
     )
     unseen = int(SEEN not in names)

@@ -57,7 +57,7 @@ LISTING_COLUMNS: Final = tuple(
     column.name for column in message_listing.c if column.name != "message"
 )
 _LISTING: Final = Prepared(_insert(message_listing, "message", *LISTING_COLUMNS))
-_TEXT: Final = Prepared(_insert(message_text, "message", "header", "body"))
+_TEXT: Final = Prepared(_insert(message_text, "message", "header", "cut", "body"))
 _DRAW_UIDS: Final = Prepared(
     sa.update(mailbox)
     .where(
@@ -111,6 +111,7 @@ def insert_message(
     listing: Mapping[str, Any],
     header: str,
     body: str,
+    cut: bool,
     modseq: ModSeq,
 ) -> tuple[int, int]:
     """Insert a message that the account did not hold; (message, thread).
@@ -133,7 +134,7 @@ def insert_message(
         thread = number
         _OPEN_THREAD.run(tx, message=number)
     _LISTING.run(tx, message=number, **listing)
-    _TEXT.run(tx, message=number, header=header, body=body)
+    _TEXT.run(tx, message=number, header=header, cut=int(cut), body=body)
     link(tx, owner, [key for key in keys if key not in links], thread)
     _TAKE.run(tx, account=owner, octets=size, messages=1)
     return number, thread

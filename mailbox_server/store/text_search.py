@@ -2,8 +2,9 @@
 
 BODY and TEXT look into the text that was normalized at delivery.  It holds the fields that
 people search by; TEXT means the whole header, so what is not found there is looked for in
-trace and content.  Criteria about one header field decode it now, from the listed fields, or
-for other fields from trace and content.
+trace and content.  Of messages with more text than is stored, the content is read through.
+Criteria about one header field decode it now, from the listed fields, or for other fields
+from trace and content.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,8 +14,10 @@ import sqlalchemy as sa
 
 from mailbox_server.mime.encoded_words import decode_words
 from mailbox_server.mime.header_fields import LISTED_FIELDS, HeaderFields
+from mailbox_server.mime.part_table import read_part_table
 from mailbox_server.mime.search_text import header_holds
 from mailbox_server.mime.text import normalize
+from mailbox_server.mime.text_seeking import texts_hold
 from mailbox_server.model.ids import ContentId, MailboxId
 from mailbox_server.store.contents import ContentRepository
 from mailbox_server.store.ports import TextCriterion, TextScope
@@ -69,6 +72,18 @@ _HEADERS: Final = Prepared(
     .where(*_RANGE, message.c.content.is_not(None))
 )
 
+_CUT: Final = Prepared(
+    sa.select(placement.c.uid, message_listing.c.parts, message.c.content)
+    .join_from(placement, message_text, message_text.c.message == placement.c.message)
+    .join(message, message.c.id == placement.c.message)
+    .join(message_listing, message_listing.c.message == message.c.id)
+    .where(
+        *_RANGE,
+        message_text.c.cut == sa.literal_column("1"),
+        message.c.content.is_not(None),
+    )
+)
+
 
 def matching(
     tx: SqlTx,
@@ -81,16 +96,17 @@ def matching(
     needle = normalize(criterion.needle)
     if criterion.scope is TextScope.BODY:
         found = _scan(tx, _BODIES, mailbox, within, lambda row: needle in row[1])
+        found += _cut(tx, contents, mailbox, _without(within, found), needle)
     elif criterion.scope is TextScope.TEXT:
         found = _scan(tx, _TEXTS, mailbox, within, lambda row: needle in row[1] or needle in row[2])
-        missed = sorted(set(within).difference(found))
         found += _scan(
             tx,
             _HEADERS,
             mailbox,
-            missed,
+            _without(within, found),
             lambda row: header_holds(_header(contents, row, b""), needle),
         )
+        found += _cut(tx, contents, mailbox, _without(within, found), needle)
     else:
         is_header = criterion.scope is TextScope.HEADER
         name = criterion.field if is_header else criterion.scope.value
@@ -103,6 +119,30 @@ def matching(
             lambda row: _holds(_header(contents, row, field), field, needle),
         )
     return sorted(found)
+
+
+def _without(within: Sequence[int], found: Sequence[int]) -> list[int]:
+    return sorted(set(within).difference(found))
+
+
+def _cut(
+    tx: SqlTx,
+    contents: ContentRepository,
+    mailbox: MailboxId,
+    within: Sequence[int],
+    needle: str,
+) -> list[int]:
+    """Those of which more text than is stored holds the needle."""
+
+    def holds(row: Any) -> bool:
+        _, parts, content = row
+        return texts_hold(
+            read_part_table(parts),
+            lambda start, length: contents.read(ContentId(content), start, length),
+            needle,
+        )
+
+    return _scan(tx, _CUT, mailbox, within, holds)
 
 
 def _scan(

@@ -294,6 +294,7 @@ def upgrade() -> None:
         "message_text",
         sa.Column("message", INTEGER, nullable=False, autoincrement=False),
         sa.Column("header", TEXT, nullable=False),
+        sa.Column("cut", FLAG, nullable=False),
         sa.Column("body", TEXT, nullable=False),
         sa.PrimaryKeyConstraint("message", name=op.f("pk_message_text")),
         sa.ForeignKeyConstraint(["message"], ["message.id"], name=op.f("fk_message_text_message")),

@@ -3,6 +3,8 @@
 import pytest
 import sqlalchemy as sa
 
+from mailbox_server.mime.message import analyze
+from mailbox_server.mime.scanner import scan
 from mailbox_server.model.errors import (
     AccountMissing,
     ContentMissing,
@@ -413,6 +415,29 @@ def test_matching(
     criterion = TextCriterion(scope, needle, field)
     matched = bench.read(lambda tx: tx.messages.matching(inbox.id, criterion, [1, 2, 3]))
     assert (2 in matched) is found
+
+
+def test_matching_looks_into_the_content_of_cut_texts(bench: Workbench) -> None:
+    """RFC 9051 §6.4.4: what is beyond the stored text is found all the same, in copies too."""
+    account, other = bench.open_account(), bench.open_account(BEN)
+    inbox, away = bench.mailbox(account), bench.mailbox(other)
+    content = b"Subject: k\r\n\r\n" + b"filler words here \r\n" * 200_000 + b"needle\r\natend"
+    structure, header = scan(content)
+    what = analyze(structure, header, lambda start, length: content[start : start + length])
+    assert what.text_is_cut
+    bench.deliver(account)
+    bench.deliver(account, what=what, octets=content)
+    bench.write(lambda tx: tx.messages.copy(inbox.id, [2], away.id))
+    for mailbox, uid in ((inbox, 2), (away, 1)):
+        for scope in (TextScope.BODY, TextScope.TEXT):
+            for needle, is_found in (("Needle atend", True), ("here needle", True), ("x", False)):
+                criterion = TextCriterion(scope, needle, "")
+                found = bench.read(
+                    lambda tx, mailbox=mailbox, criterion=criterion: tx.messages.matching(
+                        mailbox.id, criterion, [1, 2]
+                    )
+                )
+                assert found == ([uid] if is_found else [])
 
 
 def test_keywords_a_mailbox_are_limited(bench: Workbench) -> None:

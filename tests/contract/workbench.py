@@ -24,7 +24,12 @@ from mailbox_server.store.integrity import INVARIANTS
 from mailbox_server.store.ports import NewMessage, QuotaRule
 from mailbox_server.store.repositories import Repositories
 from mailbox_server.store.schema import metadata
-from mailbox_server.store.schema.contents import content, content_chunk
+from mailbox_server.store.schema.contents import (
+    CHUNK_BITS,
+    CHUNK_OCTETS,
+    content,
+    content_chunk,
+)
 from mailbox_server.store.settings import StoreSettings
 from mailbox_server.store.transactions import SqlTx
 
@@ -158,9 +163,12 @@ class Workbench:
             )
         )
         (number,) = added.inserted_primary_key or (0,)
-        if octets:
+        for start in range(0, len(octets), CHUNK_OCTETS):
             self.sql.connection.execute(
-                content_chunk.insert().values(id=number << 12, octets=octets)
+                content_chunk.insert().values(
+                    id=(number << CHUNK_BITS) + start // CHUNK_OCTETS,
+                    octets=octets[start : start + CHUNK_OCTETS],
+                )
             )
         return ContentId(number)
 

@@ -68,13 +68,14 @@ message_listing = placed_table(
     sa.Column("parts", OCTETS, nullable=False),
 )
 
-# Normalized text to search in.
+# Normalized text to search in.  cut: the body is not all there is; the content has the rest.
 message_text = placed_table(
     "message_text",
     sa.Column(
         "message", INTEGER, sa.ForeignKey("message.id"), primary_key=True, autoincrement=False
     ),
     sa.Column("header", TEXT, nullable=False),
+    sa.Column("cut", FLAG, nullable=False),
     sa.Column("body", TEXT, nullable=False),
 )
 

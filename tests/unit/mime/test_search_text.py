@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailbox_server.mime.encoded_words import decode_words
-from mailbox_server.mime.header_fields import HeaderFields, named_values
+from mailbox_server.mime.header_fields import HeaderFields, header_lines
 from mailbox_server.mime.scanner import scan
 from mailbox_server.mime.search_text import SearchText, header_holds, search_text
 from mailbox_server.mime.text import TEXT_CHARACTERS, normalize, read_texts
@@ -13,8 +13,11 @@ from mailbox_server.mime.text import TEXT_CHARACTERS, normalize, read_texts
 
 def found_in(content: bytes) -> SearchText:
     structure, header = scan(content)
-    texts = read_texts(structure, lambda start, length: content[start : start + length])
-    return search_text(structure, HeaderFields(header), texts)
+
+    def read(start: int, length: int) -> bytes:
+        return content[start : start + length]
+
+    return search_text(structure, HeaderFields(header), read_texts(structure, read), read)
 
 
 def test_header_names_and_body() -> None:
@@ -39,6 +42,24 @@ def test_text_is_limited() -> None:
     found = found_in(b"Subject: " + b"s" * 900_000 + b"\r\n\r\n" + b"word " * 2_000_000)
     assert len(found.header) <= 64 * 1024
     assert len(found.body) <= TEXT_CHARACTERS
+    assert found.is_cut
+
+
+def test_headers_of_embedded_messages_are_body_text() -> None:
+    """RFC 9051 §6.4.4: BODY means all of the body, which for a forwarded message is all of it."""
+    found = found_in(
+        b"Subject: Fwd\r\nContent-Type: message/rfc822\r\n\r\n"
+        b"From: =?utf-8?q?J=C3=B6rg?= <jo@x>\r\nX-Odd: inner\r\n\r\nhello\r\n"
+    )
+    assert found.body == "from: jörg <jo@x>\nx-odd: inner\nhello"
+    assert not found.is_cut
+
+
+def test_too_many_names_are_cut_and_said_to_be() -> None:
+    part = b"--b\r\nContent-Disposition: attachment; filename=%d.bin\r\n\r\n\r\n"
+    parts = b"".join(part % number for number in range(800))
+    head = b"Content-Type: multipart/mixed; boundary=b\r\n\r\n"
+    assert found_in(head + parts + b"--b--\r\n").is_cut
 
 
 @pytest.mark.parametrize(
@@ -54,7 +75,8 @@ def test_text_is_limited() -> None:
         (b"A: =?utf-8?q?plain?=\r\n\r\n", "plain", True),
         (b"A: =?utf-8?q?plain?=\r\n\r\n", "utf-8", False),
         ("A: caf\u00e9\r\n\r\n".encode(), "CAF\u00c9".casefold(), True),
-        (b"no field\r\nA: b\r\n\r\n", "no field", False),
+        (b"no field\r\nA: b\r\n\r\n", "no field", True),
+        (b"no header at all\r\n", "header at", True),
         (b"", "x", False),
     ],
 )
@@ -66,8 +88,10 @@ def test_a_header_is_searched_field_by_field(header: bytes, needle: str, is_held
 def test_the_quick_look_never_hides_a_match(tail: bytes, needle: str) -> None:
     header = b"A: x" + tail + b"\r\n\r\n"
     wanted = normalize(needle)
-    slowly = any(
-        wanted in normalize(f"{name.decode()}: {decode_words(value)}")
-        for name, value in named_values(header)
-    )
+    slowly = False
+    for line in header_lines(header):
+        name, colon, value = line.partition(b":")
+        is_field = colon and name.isascii()
+        before = f"{name.decode().strip()}: " if is_field else ""
+        slowly |= wanted in normalize(before + decode_words(value if is_field else line))
     assert header_holds(header, wanted) is slowly

@@ -1,0 +1,150 @@
+"""Look for a needle in all the text of a message, however long, in bounded memory.
+
+For messages of which the stored text was cut (`SearchText.is_cut`).  Looks into what
+search_text gathers: names and descriptions of attachments, headers of embedded messages
+(at most HEADER_OCTETS of each, as the scanner keeps) and the texts of the parts, read in
+blocks.  Markup is taken to text in pieces; an element that is not shown and is longer than
+a piece may be found in.
+"""
+
+import codecs
+import re
+from collections.abc import Iterator
+
+from mailbox_server.mime.attachment import parameter_text
+from mailbox_server.mime.charset import GUESS_OCTETS, Purpose, TextDecoder
+from mailbox_server.mime.markup import MARKUP_CHARACTERS, markup_text
+from mailbox_server.mime.search_text import embedded_header, part_names
+from mailbox_server.mime.structure import Part, Structure
+from mailbox_server.mime.text import BLOCK_OCTETS, Read, is_text, meta_charset, normalize
+from mailbox_server.mime.transfer import transfer_decoder
+
+PIECE_CHARACTERS = 32 * 1024
+"""Normalized at once; well below what `normalize` cuts, however much it grows."""
+
+_TAG_START = re.compile(r"<[a-zA-Z/!?][^<>]*\Z")
+
+
+class Seeker:
+    """Takes a text in pieces and tells whether the normalized needle is in it."""
+
+    def __init__(self, needle: str) -> None:
+        self._needle = needle
+        self._waiting = ""
+        self._before = ""
+
+    def feed(self, text: str) -> bool:
+        """Whether the needle is in what is decided by now."""
+        self._waiting += text
+        while len(self._waiting) > PIECE_CHARACTERS:
+            piece, self._waiting = _parted(self._waiting)
+            if self._look(piece):
+                return True
+        return False
+
+    def finish(self) -> bool:
+        """The same for what is left."""
+        piece, self._waiting = self._waiting, ""
+        return self._look(piece)
+
+    def _look(self, piece: str) -> bool:
+        found = normalize(piece)
+        if not self._before or self._before.endswith(" "):
+            found = found.lstrip()
+        joined = self._before + found
+        self._before = joined[-len(self._needle) - 1 :]
+        return self._needle in joined
+
+
+def _parted(text: str) -> tuple[str, str]:
+    """A piece and the rest, cut before a character that nothing composes with, if one is near."""
+    for at in range(PIECE_CHARACTERS, PIECE_CHARACTERS - 100, -1):
+        if text[at] < "\u0300":
+            return text[:at], text[at:]
+    return text[:PIECE_CHARACTERS], text[PIECE_CHARACTERS:]
+
+
+def texts_hold(structure: Structure, read: Read, needle: str) -> bool:
+    """Whether the normalized needle is in the searchable body text; what read raises passes."""
+    for part in structure.root.walk():
+        if any(needle in normalize(name) for name in part_names(structure, part)):
+            return True
+        if part.is_message:
+            lines, _ = embedded_header(part, read)
+            if any(needle in normalize(line) for line in lines):
+                return True
+        elif part.size and is_text(part) and _part_holds(part, read, needle):
+            return True
+    return False
+
+
+def _part_holds(part: Part, read: Read, needle: str) -> bool:
+    seeker = Seeker(needle)
+    texts = _decoded_texts(part, read)
+    if part.media_subtype == b"html":
+        texts = _shown(texts)
+    return any(seeker.feed(text) for text in texts) or seeker.finish()
+
+
+def _octets(part: Part, read: Read) -> Iterator[bytes]:
+    decoder = transfer_decoder(part.encoding, part.size)
+    for start in range(part.body_start, part.body_end, BLOCK_OCTETS):
+        yield decoder.feed(read(start, min(BLOCK_OCTETS, part.body_end - start)))
+    yield decoder.finish()
+
+
+def _decoded_texts(part: Part, read: Read) -> Iterator[str]:
+    """The text of a part in pieces, its charset found as `text.read_texts` finds it."""
+    is_html = part.media_subtype == b"html"
+    label = parameter_text(part.parameters, b"charset") or None
+    head = b""
+    for octets in _octets(part, read):
+        head += octets
+        if len(head) >= GUESS_OCTETS:
+            break
+    if label is None and is_html:
+        label = meta_charset(head)
+    decoder = TextDecoder(
+        head,
+        label,
+        purpose=Purpose.MARKUP if is_html else Purpose.TEXT,
+        is_utf_8=lambda: _is_utf_8(_octets(part, read)),
+    )
+    for octets in _octets(part, read):
+        yield decoder.feed(octets)
+    yield decoder.finish()
+
+
+def _is_utf_8(pieces: Iterator[bytes]) -> bool:
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    try:
+        for octets in pieces:
+            decoder.decode(octets)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _shown(texts: Iterator[str]) -> Iterator[str]:
+    """The text of markup that comes in pieces; tags are not cut in two."""
+    waiting = start = ""
+    for text in texts:
+        waiting += text
+        while len(waiting) > MARKUP_CHARACTERS // 2:
+            piece = waiting[: MARKUP_CHARACTERS // 2]
+            rest = waiting[len(piece) :]
+            unclosed = _TAG_START.search(piece)
+            if unclosed is None:
+                # Neither a word nor a character reference is cut where white space is near.
+                at = max(piece.rfind(" "), piece.rfind("\n"), piece.rfind(">") + 1)
+                at = at if at > 0 else len(piece)
+                piece, rest = piece[:at], piece[at:] + rest
+            elif unclosed.start():
+                piece, rest = piece[: unclosed.start()], piece[unclosed.start() :] + rest
+            else:
+                # A tag this long holds an image: what it is matters, its attributes do not.
+                piece, rest = "", "<x " + rest
+            yield markup_text(start + piece)
+            # White space before the body would be lost.
+            waiting, start = rest, "<body>"
+    yield markup_text(start + waiting)

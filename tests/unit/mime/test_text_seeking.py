@@ -1,0 +1,88 @@
+"""Needles in texts of any length."""
+
+import base64
+import quopri
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mailbox_server.mime.scanner import scan
+from mailbox_server.mime.text import normalize
+from mailbox_server.mime.text_seeking import PIECE_CHARACTERS, Seeker, texts_hold
+
+FILLER = "filler words größer here \r\n" * 20_000
+END = "needle\r\n  at \u00e9nd"
+
+
+def holds(content: bytes, needle: str) -> bool:
+    structure, _ = scan(content)
+    lengths: list[int] = []
+
+    def read(start: int, length: int) -> bytes:
+        lengths.append(length)
+        return content[start : start + length]
+
+    found = texts_hold(structure, read, normalize(needle))
+    assert max(lengths, default=0) <= 1024 * 1024
+    return found
+
+
+@pytest.mark.parametrize("encoding", ["8bit", "base64", "quoted-printable"])
+@pytest.mark.parametrize(
+    ("charset", "codec"),
+    [("utf-8", "utf-8"), ("iso-8859-1", "cp1252"), ("utf-16", "utf-16-le"), ("", "utf-8")],
+)
+def test_the_end_of_a_long_text_is_found(encoding: str, charset: str, codec: str) -> None:
+    if codec == "utf-16-le" and encoding != "base64":
+        pytest.skip("lines of such text are lines in base64 only")
+    octets = (FILLER + END).encode(codec)
+    if encoding == "base64":
+        octets = base64.encodebytes(octets).replace(b"\n", b"\r\n")
+    elif encoding == "quoted-printable":
+        octets = quopri.encodestring(octets.replace(b"\r\n", b"\n")).replace(b"\n", b"\r\n")
+    label = f"; charset={charset}" if charset else ""
+    head = f"Content-Type: text/plain{label}\r\nContent-Transfer-Encoding: {encoding}\r\n\r\n"
+    content = head.encode() + octets
+    assert holds(content, "Needle at \u00c9nd")
+    assert holds(content, "here needle")
+    assert not holds(content, "needle at the end")
+
+
+def test_the_end_of_long_markup_is_found() -> None:
+    image = f'<img src="data:image/png;base64,{"A" * 600_000}">'
+    rows = "<tr><td class=c>some <b>bo</b>ld words</td></tr>\n" * 10_000
+    markup = f"<html><body>before{image}<table>{rows}</table><p>nee<i>dle</i> at</p></body></html>"
+    content = b"Content-Type: text/html; charset=utf-8\r\n\r\n" + markup.encode()
+    assert holds(content, "needle at")
+    assert holds(content, "some bold words")
+    assert holds(content, "before")
+    assert not holds(content, "AAAA")
+
+
+def test_embedded_headers_and_names_are_looked_at() -> None:
+    content = b"Content-Type: message/rfc822\r\n\r\nX-Odd: Inner\r\n\r\nbody\r\n"
+    assert holds(content, "x-odd: inner")
+    named = (
+        b"Content-Type: multipart/mixed; boundary=b\r\n\r\n"
+        b"--b\r\nContent-Type: image/png; name=Plan.png\r\n\r\nx\r\n--b--\r\n"
+    )
+    assert holds(named, "plan.PNG")
+
+
+ALPHABET = st.sampled_from("aA \t\nß\u0301e\ufdfa\u1100\u1161")
+
+
+@given(st.lists(st.text(ALPHABET, max_size=60), max_size=8), st.text(ALPHABET, min_size=1))
+def test_pieces_do_not_matter(pieces: list[str], query: str) -> None:
+    needle = normalize(query)
+    whole = normalize("".join(pieces)).lstrip()
+    seeker = Seeker(needle)
+    found = any(seeker.feed(piece) for piece in pieces) or seeker.finish()
+    assert found is (needle in whole)
+
+
+@pytest.mark.parametrize("before", range(PIECE_CHARACTERS - 8, PIECE_CHARACTERS + 3))
+def test_a_needle_across_pieces_is_found(before: int) -> None:
+    seeker = Seeker("ab \u00e9f")
+    assert seeker.feed("x" * before + "ab \r\n e\u0301f" + "y" * 40_000) or seeker.finish()
