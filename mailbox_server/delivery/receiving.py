@@ -24,7 +24,13 @@ from mailbox_server.delivery import replies
 from mailbox_server.delivery.arrival import Acceptance, Opening
 from mailbox_server.delivery.evidence import arrival_evidence, local_evidence, route_evidence
 from mailbox_server.delivery.receipts import LIFETIME, Confirmations, fingerprint
-from mailbox_server.delivery.routing import RoutingRules, members, postmaster, route
+from mailbox_server.delivery.routing import (
+    RouteTakesTime,
+    RoutingRules,
+    members,
+    postmaster,
+    route,
+)
 from mailbox_server.delivery.trace import trace
 from mailbox_server.mime.message import analyze
 from mailbox_server.mime.scanner import Scanner
@@ -136,6 +142,7 @@ class Arrival:
         self._receiver = receiver
         self._opening = opening
         self._routes: list[LocalRoute | AliasRoute] = []
+        self._found: dict[Address, LocalRoute | AliasRoute] = {}
         self._ways = 0
         self._name: asyncio.Task[str | None] | None = None
         self._staging = receiver.store.stage(opening.declared_size)
@@ -147,8 +154,8 @@ class Arrival:
         """Route the address; full mailboxes are refused while the peer still has the mail."""
         opening, rules = self._opening, self._receiver.rules.routing
 
-        def look(tx: ReadTx) -> LocalRoute | AliasRoute | Reply:
-            found = route(tx, address, rules, opening.local_ip)
+        def look(tx: ReadTx, *, at_once: bool) -> LocalRoute | AliasRoute | Reply:
+            found = route(tx, address, rules, opening.local_ip, at_once=at_once)
             if isinstance(found, RefuseRoute):
                 return found.reply
             if all(
@@ -157,9 +164,17 @@ class Arrival:
                 return replies.OVER_QUOTA
             return found
 
-        found = self._receiver.store.glance(look)
+        # A peer that names somebody a thousand times is not to cost a thousand looks.
+        found: LocalRoute | AliasRoute | Reply | None = self._found.get(address)
+        if found is None:
+            store = self._receiver.store
+            try:
+                found = store.glance(lambda tx: look(tx, at_once=True))
+            except RouteTakesTime:
+                found = await store.read(lambda tx: look(tx, at_once=False))
         if isinstance(found, Reply):
             return found
+        self._found[address] = found
         ways = self._ways + len(members(found))
         if ways > self._receiver.rules.ways:
             return replies.TOO_MANY_WAYS
@@ -187,14 +202,22 @@ class Arrival:
     def feed(self, octets: bytes) -> bool:
         """Take content."""
         self._scanner.feed(octets)
-        return self._staging.feed(octets)
+        must_wait = self._staging.feed(octets)
+        return must_wait or self._scanner.is_behind
 
     async def drained(self) -> None:
         """Wait until what was fed is out of memory; trouble shows again in accept."""
+        await self._catch_up()
         try:
             await self._staging.drained()
         except (DiskLow, StoreUnavailable):
             return
+
+    async def _catch_up(self) -> None:
+        """Scan what waits to be scanned, letting others in between."""
+        while self._scanner.is_behind:
+            await asyncio.sleep(0)
+            self._scanner.catch_up()
 
     def abandon(self) -> None:
         """Forget it all."""
@@ -221,6 +244,8 @@ class Arrival:
 
     async def _accept(self, envelope: Envelope) -> Acceptance:
         receiver = self._receiver
+        self._scanner.end()
+        await self._catch_up()
         structure = self._scanner.finish()
         header = self._scanner.header
         refused = self._header_refusal(envelope, header, structure.root.body_start)

@@ -16,16 +16,21 @@ from typing import Final
 from mailbox_server.delivery import replies
 from mailbox_server.model.account import Account, Alias
 from mailbox_server.model.address import Address, AddressLiteral, Domain, IpAddress, Localpart
-from mailbox_server.model.errors import AliasTooWide
+from mailbox_server.model.errors import AliasTooWide, Refused
 from mailbox_server.model.route import AliasRoute, LocalRoute, RefuseRoute, Route
 from mailbox_server.store.ports import ReadTx
 
 ALIAS_DEPTH: Final = 10
 ALIAS_TARGETS: Final = 1_000
+AT_ONCE_TARGETS: Final = 20
 
 _HIDDEN_ROUTES: Final = frozenset("@%!")
 _DUTIES: Final = frozenset(("postmaster", "abuse"))
 """Local parts that reach a person wherever we answer (RFC 5321 §4.5.1, RFC 2142 §4)."""
+
+
+class RouteTakesTime(Refused):
+    """More targets than can be looked up while others wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,20 +49,29 @@ class RoutingRules:
 
 
 def route(
-    tx: ReadTx, address: Address, rules: RoutingRules, local_ip: IpAddress | None = None
+    tx: ReadTx,
+    address: Address,
+    rules: RoutingRules,
+    local_ip: IpAddress | None = None,
+    *,
+    at_once: bool = False,
 ) -> Route:
     """What mail to address means; local_ip is our address on the asking connection.
 
-    Point queries only, except for postmaster without a configured address.
+    Point queries only: a few, but up to ALIAS_TARGETS for a wide alias.  at_once: give up
+    past AT_ONCE_TARGETS, where the event loop is not to wait for the answer.
+
+    Raises RouteTakesTime.
     """
+    most = AT_ONCE_TARGETS if at_once else ALIAS_TARGETS
     if isinstance(address.domain, AddressLiteral):
         if address.domain.ip == local_ip and address.local.key == "postmaster":
-            return postmaster(tx, None, rules)
+            return postmaster(tx, None, rules, most)
         return RefuseRoute(replies.LITERAL, "an address literal")
     hosted = tx.domains.find(address.domain)
     if hosted is None:
         if address.domain == rules.hostname and address.local.key == "postmaster":
-            return postmaster(tx, None, rules)
+            return postmaster(tx, None, rules, most)
         if _HIDDEN_ROUTES & set(address.local.text):
             return RefuseRoute(replies.ROUTED_ADDRESS, "a hidden route to another domain")
         return RefuseRoute(replies.NOT_OURS, "not a domain of ours")
@@ -66,30 +80,32 @@ def route(
         if _HIDDEN_ROUTES & set(address.local.text) and (found is None or found.detail):
             return RefuseRoute(replies.ROUTED_ADDRESS, "a hidden route")
         if found is not None:
-            return _routed(tx, found, rules)
+            return _routed(tx, found, rules, most)
         if _duty(address, rules):
-            return postmaster(tx, address.domain, rules)
+            return postmaster(tx, address.domain, rules, most)
         if hosted.catch_all is not None:
-            return _catch_all(tx, address, hosted.catch_all, rules)
+            return _catch_all(tx, address, hosted.catch_all, rules, most)
     except AliasTooWide as error:
         return RefuseRoute(replies.ALIAS_TOO_WIDE, str(error))
     return RefuseRoute(replies.UNKNOWN, "no such account or alias")
 
 
-def postmaster(tx: ReadTx, domain: Domain | None, rules: RoutingRules) -> Route:
+def postmaster(
+    tx: ReadTx, domain: Domain | None, rules: RoutingRules, most: int = ALIAS_TARGETS
+) -> Route:
     """Who gets postmaster's mail: as configured, else the oldest account."""
     if rules.postmaster is not None:
         try:
             found = _find(tx, rules.postmaster, rules)
-            routed = None if found is None else _routed(tx, found, rules)
+            routed = None if found is None else _routed(tx, found, rules, most)
         except AliasTooWide:
             routed = None
         if routed is not None and not isinstance(routed, RefuseRoute):
             return routed
-    accounts = tx.accounts.all(domain) or tx.accounts.all()
-    if not accounts:
+    oldest = (tx.accounts.oldest(domain) if domain else None) or tx.accounts.oldest()
+    if oldest is None:
         return RefuseRoute(replies.NOBODY_YET, "no account exists")
-    return LocalRoute(min(accounts, key=lambda account: account.id), None, ())
+    return LocalRoute(oldest, None, ())
 
 
 def members(found: LocalRoute | AliasRoute) -> tuple[LocalRoute, ...]:
@@ -128,26 +144,29 @@ def _duty(address: Address, rules: RoutingRules) -> bool:
     return any(candidate.local.key in _DUTIES for candidate, _ in _candidates(address, rules))
 
 
-def _catch_all(tx: ReadTx, address: Address, catch_all: Address, rules: RoutingRules) -> Route:
+def _catch_all(
+    tx: ReadTx, address: Address, catch_all: Address, rules: RoutingRules, most: int
+) -> Route:
     found = _find(tx, catch_all, rules)
     if found is None:
         return RefuseRoute(replies.UNKNOWN, "the catch-all leads nowhere")
-    routed = _routed(tx, found, rules)
+    routed = _routed(tx, found, rules, most)
     if isinstance(routed, LocalRoute):
         return LocalRoute(routed.account, routed.detail, (catch_all,))
     return routed
 
 
-def _routed(tx: ReadTx, found: _Found, rules: RoutingRules) -> Route:
+def _routed(tx: ReadTx, found: _Found, rules: RoutingRules, most: int) -> Route:
     if isinstance(found.owner, Account):
         return LocalRoute(found.owner, found.detail, ())
-    return _expanded(tx, found.owner, rules)
+    return _expanded(tx, found.owner, rules, most)
 
 
-def _expanded(tx: ReadTx, alias: Alias, rules: RoutingRules) -> Route:
+def _expanded(tx: ReadTx, alias: Alias, rules: RoutingRules, most: int) -> Route:
     """Follow an alias to its accounts, breadth first; an alias met again leads nowhere new.
 
-    Raises AliasTooWide past ALIAS_DEPTH aliases in a row or ALIAS_TARGETS targets in all.
+    Raises AliasTooWide past ALIAS_DEPTH aliases in a row or ALIAS_TARGETS targets in all,
+    RouteTakesTime past most targets.
     """
     reached: dict[int, LocalRoute] = {}
     skipped: list[Address] = []
@@ -161,6 +180,8 @@ def _expanded(tx: ReadTx, alias: Alias, rules: RoutingRules) -> Route:
                 targets += 1
                 if targets > ALIAS_TARGETS:
                     raise AliasTooWide(f"{alias.address} has more than {ALIAS_TARGETS} targets")
+                if targets > most:
+                    raise RouteTakesTime(f"{alias.address} has more than {most} targets")
                 found = _target(tx, target, rules)
                 if found is None:
                     skipped.append(target)

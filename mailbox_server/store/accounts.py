@@ -41,6 +41,19 @@ _OF_DOMAIN: Final = Prepared(
     .where(domain.c.name == sa.bindparam("name"))
     .order_by(account.c.key)
 )
+# The index of `domain` ends with the id, so that neither has to sort.
+_OLDEST: Final = Prepared(
+    _COLUMNS.where(account.c.key.is_not(None)).order_by(account.c.id).limit(sa.literal_column("1"))
+)
+_OLDEST_OF_DOMAIN: Final = Prepared(
+    _COLUMNS.where(
+        account.c.domain
+        == sa.select(domain.c.id).where(domain.c.name == sa.bindparam("name")).scalar_subquery(),
+        account.c.key.is_not(None),
+    )
+    .order_by(account.c.id)
+    .limit(sa.literal_column("1"))
+)
 _FIND: Final = Prepared(_COLUMNS.where(account.c.key == sa.bindparam("key")))
 _GET: Final = Prepared(_COLUMNS.where(_ID))
 _CREDENTIALS: Final = Prepared(
@@ -163,6 +176,14 @@ class Accounts:
         if domain is None:
             return [_account(row) for row in _ALL.rows(self._tx)]
         return [_account(row) for row in _OF_DOMAIN.rows(self._tx, name=domain.ascii)]
+
+    def oldest(self, domain: Domain | None = None) -> Account | None:
+        """The account that was opened first, or None; a point query."""
+        if domain is None:
+            row = _OLDEST.row(self._tx)
+        else:
+            row = _OLDEST_OF_DOMAIN.row(self._tx, name=domain.ascii)
+        return None if row is None else _account(row)
 
     def credentials(self, account: AccountId) -> Credentials | None:
         """The stored proof of the password; None where it has none."""

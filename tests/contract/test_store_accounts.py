@@ -48,6 +48,21 @@ def test_a_catch_all_is_set_and_taken_away(bench: Workbench) -> None:
         bench.write(lambda tx: tx.domains.set_catch_all(OTHER, None))
 
 
+def test_the_oldest_account_of_a_domain_and_of_all(bench: Workbench) -> None:
+    assert bench.read(lambda tx: tx.accounts.oldest()) is None
+    ben, ann = bench.open_account(BEN), bench.open_account(ANN)
+    other = bench.open_account(Address(Localpart("al"), OTHER))
+
+    def oldest(domain: Domain | None) -> AccountId | None:
+        found = bench.read(lambda tx: tx.accounts.oldest(domain))
+        return None if found is None else found.id
+
+    assert (oldest(None), oldest(HOST), oldest(OTHER)) == (ben, ben, other)
+    assert oldest(Domain.parse("elsewhere.example")) is None
+    bench.write(lambda tx: tx.accounts.remove(ben))
+    assert (oldest(None), oldest(HOST)) == (ann, ann)
+
+
 def test_a_domain_in_use_stays(bench: Workbench) -> None:
     account = bench.open_account()
     alias = bench.write(lambda tx: tx.aliases.add(BEN, [ANN], bench.now))

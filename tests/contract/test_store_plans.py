@@ -5,12 +5,21 @@ from pathlib import Path
 
 import pytest
 
-from mailbox_server.store import changes, expunges, flags, forgetting, mailboxes, message_rows
+from mailbox_server.store import (
+    accounts,
+    changes,
+    expunges,
+    flags,
+    forgetting,
+    mailboxes,
+    message_rows,
+)
 from mailbox_server.store.ports import Column
 from mailbox_server.store.prepared import Prepared, compiled
 from tests.contract.workbench import Workbench
 
 PLANS = (
+    (accounts._OLDEST_OF_DOMAIN, "ix_account_domain (domain=?)"),
     (changes._CHANGED, "ix_placement_mailbox_updated_at (mailbox=? AND updated_at>?"),
     (changes._STAMP_AFTER, "ix_placement_mailbox_updated_at (mailbox=? AND updated_at>?"),
     (changes._VIEW, "PRIMARY KEY (mailbox=?)"),

@@ -58,6 +58,9 @@ class AccountReader(Protocol):
     def all(self, domain: Domain | None = None) -> list[Account]:
         """Accounts by address."""
 
+    def oldest(self, domain: Domain | None = None) -> Account | None:
+        """The account that was opened first, or None; a point query."""
+
     def credentials(self, account: AccountId) -> Credentials | None:
         """The stored proof of the password; None where it has none."""
 

@@ -107,6 +107,7 @@ class MemoryStore:
         self.stagings: list[MemoryStaging] = []
         self.failing: dict[str, BaseException] = {}
         self.low = False
+        self.glances = self.reads = 0
         self.before_write: Callable[[], Any] | None = None
 
     # ------------------------------------------------ for tests
@@ -136,9 +137,11 @@ class MemoryStore:
 
     def glance(self, work: Callable[[Any], T]) -> T:
         self.fail("glance")
+        self.glances += 1
         return work(_Tx(self))
 
     async def read(self, work: Callable[[Any], T]) -> T:
+        self.reads += 1
         return work(_Tx(self))
 
     async def write(self, work: Callable[[Any], T]) -> T:
@@ -193,6 +196,9 @@ class _Accounts(_Part):
 
     def all(self, domain: Domain | None = None) -> list[Account]:
         return [a for a in self.store.people if domain in (None, a.address.domain)]
+
+    def oldest(self, domain: Domain | None = None) -> Account | None:
+        return min(self.all(domain), key=lambda account: account.id, default=None)
 
     def usage(self, account: AccountId) -> Usage:
         return Usage(self.store.used.get(account, 0), 0)

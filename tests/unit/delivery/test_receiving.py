@@ -420,3 +420,48 @@ async def test_events_join_connection_and_message(house: House) -> None:
     assert fields["connection"] == "c1" and fields["message"] == "m1"
     assert fields["transfer"] == "c1-1"
     assert "hello" not in repr(fields)
+
+
+async def test_a_recipient_named_again_costs_no_second_look(house: House) -> None:
+    arrival = await begin(house)
+    ann = Address.parse("ann@example.org")
+    for _ in range(50):
+        assert await arrival.recipient(ann) == replies.RECIPIENT_OK
+    assert (house.store.glances, house.store.reads) == (1, 0)
+    arrival.abandon()
+
+
+async def test_a_wide_alias_is_looked_up_beside_the_loop(house: House) -> None:
+    names = [f"member{number}@example.org" for number in range(200)]
+    for name in names:
+        house.store.add_account(name)
+    house.store.add_alias("all@example.org", *names)
+    arrival = await begin(house)
+    assert await arrival.recipient(Address.parse("all@example.org")) == replies.RECIPIENT_OK
+    assert (house.store.glances, house.store.reads) == (1, 1)
+    arrival.abandon()
+
+
+async def test_others_are_served_while_dear_content_is_scanned(house: House) -> None:
+    content = b"Content-Type: multipart/mixed; boundary=b\r\n\r\n" + b"--b\n\n" * 9_000
+    arrival = await begin(house)
+    await arrival.recipient(Address.parse("ann@example.org"))
+    arrival.begin_content()
+    turns = 0
+
+    async def other() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    beside = asyncio.get_running_loop().create_task(other())
+    assert arrival.feed(content[:18_000])
+    await arrival.drained()
+    assert turns > 5
+    turns = 0
+    arrival.feed(content[18_000:])
+    acceptance = await arrival.accept(envelope(house, "ann@example.org"))
+    beside.cancel()
+    assert acceptance.replies[0].code == 250
+    assert turns > 5

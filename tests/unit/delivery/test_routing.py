@@ -5,7 +5,14 @@ from ipaddress import ip_address
 import pytest
 
 from mailbox_server.delivery import replies
-from mailbox_server.delivery.routing import ALIAS_DEPTH, ALIAS_TARGETS, RoutingRules, route
+from mailbox_server.delivery.routing import (
+    ALIAS_DEPTH,
+    ALIAS_TARGETS,
+    AT_ONCE_TARGETS,
+    RouteTakesTime,
+    RoutingRules,
+    route,
+)
 from mailbox_server.model.address import Address, Domain
 from mailbox_server.model.reply import Reply
 from mailbox_server.model.route import AliasRoute, LocalRoute, RefuseRoute, Route
@@ -234,3 +241,31 @@ def test_domains_are_compared_as_a_labels(store: MemoryStore) -> None:
     store.add_account("jörg@bücher.example")
     assert accounts(routed(store, "JÖRG@XN--BCHER-KVA.example")) == ["jörg@xn--bcher-kva.example"]
     assert Domain.parse("bücher.example").ascii == "xn--bcher-kva.example"
+
+
+@pytest.mark.parametrize("address", ["all@example.org", "x@example.net", "abuse@example.org"])
+def test_a_wide_alias_is_not_followed_while_others_wait(store: MemoryStore, address: str) -> None:
+    store.add_domain("example.net", catch_all="all@example.org")
+    rules = RoutingRules(HOSTNAME, postmaster=Address.parse("all@example.org"))
+    store.add_alias("few@example.org", *(["ann@example.org"] * AT_ONCE_TARGETS))
+    store.add_alias("all@example.org", "few@example.org", "bob@example.org")
+
+    def at_once(name: str) -> Route:
+        return store.glance(lambda tx: route(tx, Address.parse(name), rules, OWN, at_once=True))
+
+    assert accounts(at_once("few@example.org")) == ["ann@example.org"]
+    with pytest.raises(RouteTakesTime):
+        at_once(address)
+    assert accounts(routed(store, address, rules)) == ["bob@example.org", "ann@example.org"]
+
+
+def test_postmaster_is_found_without_reading_all_accounts(
+    store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def whole(*_: object) -> None:
+        pytest.fail("all accounts were read")
+
+    found = type(store.glance(lambda tx: tx.accounts))
+    monkeypatch.setattr(found, "all", whole)
+    monkeypatch.setattr(found, "oldest", lambda self, domain=None: self.store.people[0])
+    assert accounts(routed(store, "postmaster@example.org")) == ["ann@example.org"]
