@@ -12,7 +12,7 @@ pulls the octets through session.literals.
 
 import enum
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from mailbox_server.auth.authenticator import Authenticator
@@ -21,6 +21,7 @@ from mailbox_server.imap.grammar.append import AppendMessage
 from mailbox_server.imap.limits import ImapLimits
 from mailbox_server.imap.responses import CRLF, Outcome, no, untagged
 from mailbox_server.imap.selected import Access, ModSeqs, SelectedView, Tells, Views
+from mailbox_server.imap.text_turns import TextTurns
 from mailbox_server.model.account import Account
 from mailbox_server.model.address import IpAddress
 from mailbox_server.model.ids import ModSeq
@@ -119,6 +120,7 @@ class Services:
 
     offers_tls: whether STARTTLS can be done.
     loopback_logins: whether a peer on this machine may send its password without TLS.
+    text_turns: what text searches of all sessions wait for.
     """
 
     store: Store
@@ -129,6 +131,7 @@ class Services:
     limits: ImapLimits
     offers_tls: bool
     loopback_logins: bool
+    text_turns: TextTurns = field(default_factory=TextTurns)
 
 
 class Session:

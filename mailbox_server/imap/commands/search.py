@@ -18,8 +18,11 @@ async def search(session: Session, arguments: SearchArguments) -> Outcome:
     view = session.view
     if arguments.asks_modseq:
         session.enable_condstore()
+    services = session.services
     try:
-        found = await matches(session.store, view, arguments.key, session.services.clock)
+        found = await matches(
+            session.store, view, arguments.key, services.clock, services.text_turns
+        )
     except SearchTooLong:
         return no("The search takes too long; ask for less", b"LIMIT")
     await _answer(session, view, found, arguments)

@@ -14,7 +14,8 @@ from mailbox_server.imap.grammar.search_keys import parse_search
 from mailbox_server.imap.grammar.sequence_sets import By, SequenceSet
 from mailbox_server.imap.search import SearchTooLong, matches
 from mailbox_server.imap.selected import NumberBeyond, SelectedView
-from mailbox_server.model.ids import MailboxId
+from mailbox_server.imap.text_turns import TextTurns
+from mailbox_server.model.ids import AccountId, MailboxId
 from mailbox_server.model.ports import Clock
 from mailbox_server.store.ports import Column, ReadTx, Store, TextCriterion
 
@@ -25,11 +26,14 @@ class Box:
     """A mailbox whose message n has UID 2n, size n, \\Seen where n is even."""
 
     id = MailboxId(1)
+    account = AccountId(1)
+    octets = 1_000
 
     def __init__(self, count: int) -> None:
         self.count = count
         self.mailbox = self
         self.asked: list[tuple[str, int]] = []
+        self.weighed = 0
 
     def uids(self, numbers: SequenceSet, by: By) -> Sequence[int]:
         meant = numbers.resolved(2 * self.count if by is By.UID else self.count)
@@ -65,6 +69,9 @@ class Box:
     def rows(
         self, mailbox: MailboxId, uids: Sequence[int], columns: Sequence[Column]
     ) -> list[tuple[object, ...]]:
+        if columns == (Column.SIZE, Column.HEADER_OCTETS):
+            self.weighed += len(uids)
+            return [(uid, self.octets, 100) for uid in uids if uid % 8]
         self.asked.append(("rows", len(uids)))
         assert columns == (Column.SIZE,)
         return [(uid, uid // 2) for uid in uids]
@@ -94,7 +101,7 @@ class Standing:
 async def found(box: Box, keys: str, clock: Clock | None = None) -> list[int]:
     arguments = parse_search(Lexer(f" {keys}".encode()), By.NUMBER)
     view = cast(SelectedView, box)
-    uids = await matches(cast(Store, box), view, arguments.key, clock or Standing())
+    uids = await matches(cast(Store, box), view, arguments.key, clock or Standing(), TextTurns())
     return [uid // 2 for uid in uids]
 
 
@@ -156,6 +163,31 @@ async def test_reads_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(await found(box, "TEXT 1 LARGER 0")) > 0
     assert max(size for what, size in box.asked if what == "rows") == 30
     assert max(size for what, size in box.asked if what == "text") == 70
+
+
+async def test_a_read_of_texts_is_bounded_by_their_octets() -> None:
+    """I4: no reader is busy for long with one search."""
+    box = Box(400)
+    box.octets = search.OCTETS_A_READ // 10
+    wanted = [number for number in range(1, 401) if "7" in str(number)]
+    assert await found(box, "TEXT 7") == wanted
+    texts = [count for what, count in box.asked if what == "text"]
+    # Every fourth message is gone from the store and weighs nothing.
+    assert max(texts) <= 14 and sum(texts) == 400
+    assert box.weighed <= 500 + 6 * 400
+    box.octets = 2 * search.OCTETS_A_READ
+    box.asked.clear()
+    assert await found(box, "BODY 7") == wanted
+    assert max(count for _, count in box.asked) <= 2
+    box.asked.clear()
+    assert await found(box, "SUBJECT 7") == wanted
+    assert box.asked == [("Subject", 400)]
+
+
+async def test_equal_keys_are_asked_once() -> None:
+    box = Box(50)
+    await found(box, "TEXT 0 TEXT 0 (OR TEXT 1 TEXT 1) TEXT 0")
+    assert [what for what, _ in box.asked] == ["text", "text"]
 
 
 async def test_a_search_that_takes_too_long_is_given_up() -> None:
