@@ -84,6 +84,17 @@ async def test_a_low_disk_refuses_append_before_its_literal_and_lets_reading_go_
     monkeypatch.undo()
 
 
+async def test_a_full_disk_lets_in_to_delete_what_came_last(driver: MemoryDriver) -> None:
+    """K: room is made by deleting, and who deletes must SELECT first, new mail or not."""
+    store = driver.world.store
+    assert store._reserve.open()
+    assert (await say(driver, b"a CREATE More")).startswith(b"a NO [UNAVAILABLE]")
+    told = await say(driver, b"b SELECT INBOX")
+    assert b"* 2 RECENT\r\n" in told and b"b OK [READ-WRITE]" in told
+    assert b"c OK" in await say(driver, b"c STORE 1:2 +FLAGS.SILENT (\\Deleted)")
+    assert b"* 1 EXPUNGE\r\n* 1 EXPUNGE\r\n" in await say(driver, b"d EXPUNGE")
+
+
 async def test_a_client_that_hangs_up_in_its_literal_leaves_nothing(driver: MemoryDriver) -> None:
     await driver.send(1, b"a APPEND INBOX {100000+}\r\nSubject: half")
     await driver.receive(1, wait=False)
