@@ -75,7 +75,8 @@ def password(surroundings: Surroundings, address: str) -> None:
     said(f"{address} has a new password", surroundings)
 
 
-@verb.command("quota")
+# So that -5 is a wrong size and not an unknown option.
+@verb.command("quota", context_settings={"ignore_unknown_options": True})
 @click.argument("address")
 @click.argument("quota", type=SIZE)
 @click.pass_obj

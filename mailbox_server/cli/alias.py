@@ -3,7 +3,7 @@
 import click
 
 from mailbox_server.cli.operator import ask
-from mailbox_server.cli.outcome import Surroundings, said
+from mailbox_server.cli.outcome import Surroundings, said, warn_missing
 from mailbox_server.cli.tables import show_rows
 from mailbox_server.cli.verbs import Noun
 from mailbox_server.ops import requests
@@ -21,8 +21,9 @@ def verb() -> None:
 @click.argument("targets", nargs=-1, required=True)
 @click.pass_obj
 def add(surroundings: Surroundings, address: str, targets: tuple[str, ...]) -> None:
-    """Let ADDRESS stand for TARGETS."""
+    """Let ADDRESS stand for TARGETS, addresses in domains hosted here."""
     rows = ask(surroundings, requests.AliasAdd(address, list(targets)))
+    warn_missing(rows)
     show_rows(rows, _COLUMNS, surroundings)
 
 

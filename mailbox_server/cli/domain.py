@@ -1,9 +1,9 @@
-"""`domain add|list|remove`."""
+"""`domain add|catch-all|list|remove`."""
 
 import click
 
 from mailbox_server.cli.operator import ask
-from mailbox_server.cli.outcome import Surroundings, said
+from mailbox_server.cli.outcome import Surroundings, said, warn_missing
 from mailbox_server.cli.tables import show_rows
 from mailbox_server.cli.verbs import Noun
 from mailbox_server.ops import requests
@@ -23,6 +23,21 @@ def verb() -> None:
 def add(surroundings: Surroundings, domain: str, catch_all: str | None) -> None:
     """Host DOMAIN."""
     rows = ask(surroundings, requests.DomainAdd(domain, catch_all))
+    warn_missing(rows)
+    show_rows(rows, _COLUMNS, surroundings)
+
+
+@verb.command("catch-all")
+@click.argument("domain")
+@click.argument("address", required=False)
+@click.option("--none", "nowhere", is_flag=True, help="Refuse mail to unknown names.")
+@click.pass_obj
+def catch_all(surroundings: Surroundings, domain: str, address: str | None, nowhere: bool) -> None:
+    """Send mail to unknown names of DOMAIN to ADDRESS."""
+    if (address is None) is not nowhere:
+        raise click.UsageError("either an address or --none is expected")
+    rows = ask(surroundings, requests.DomainCatchAll(domain, address))
+    warn_missing(rows)
     show_rows(rows, _COLUMNS, surroundings)
 
 

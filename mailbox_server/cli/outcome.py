@@ -1,6 +1,7 @@
 """How a verb ends, and what it prints: sentences or JSON on stdout, faults on stderr."""
 
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, NoReturn
@@ -87,3 +88,10 @@ def _plain(value: Any) -> Any:
         found.pop("row", None)
         return found
     return value
+
+
+def warn_missing(rows: Sequence[Any]) -> None:
+    """Tell on standard error which targets in an answer are nobody's address yet."""
+    for row in rows:
+        for target in row.missing:
+            click.echo(f"warning: {printable(target)} is nobody's address yet", err=True)

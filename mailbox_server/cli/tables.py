@@ -6,13 +6,14 @@ from typing import Any, Final
 
 import click
 import msgspec
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from mailbox_server.cli.outcome import Surroundings, octets, printable, show_json
 
-_WIDE: Final = 100_000
+_PADDED: Final = 40
 
 
 def show_rows(
@@ -32,21 +33,35 @@ def show_rows(
     if not rows:
         click.echo("none")
         return
+    if not sys.stdout.isatty():
+        _show_lines(rows, columns)
+        return
     table = Table(box=None, pad_edge=False, header_style="bold")
-    in_pipe = not sys.stdout.isatty()
     for heading, attribute in columns:
         number = isinstance(getattr(rows[0], attribute), int)
-        table.add_column(
-            heading, justify="right" if number else "left", overflow="fold", no_wrap=in_pipe
-        )
+        table.add_column(heading, justify="right" if number else "left", overflow="fold")
     for row in rows:
         table.add_row(*(_cell(attribute, getattr(row, attribute)) for _, attribute in columns))
-    console = Console(width=_WIDE) if in_pipe else Console()
+    console = Console()
     with console.capture() as captured:
         console.print(table)
     # Cells are padded to their column; a line's end needs no padding.
     for line in captured.get().splitlines():
         click.echo(line.rstrip())
+
+
+def _show_lines(rows: Sequence[msgspec.Struct], columns: Sequence[tuple[str, str]]) -> None:
+    """A row a line; a cell longer than _PADDED moves what follows it in its own line only."""
+    lines = [[heading for heading, _ in columns]]
+    lines += [[_cell(name, getattr(row, name)).plain for _, name in columns] for row in rows]
+    widths = [min(_PADDED, max(map(cell_len, cells))) for cells in zip(*lines, strict=True)]
+    numbers = [isinstance(getattr(rows[0], name), int) for _, name in columns]
+    for line in lines:
+        padded = []
+        for cell, width, is_number in zip(line, widths, numbers, strict=True):
+            space = " " * (width - cell_len(cell))
+            padded.append(space + cell if is_number else cell + space)
+        click.echo("  ".join(padded).rstrip())
 
 
 def _cell(attribute: str, value: Any) -> Text:

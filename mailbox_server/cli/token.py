@@ -2,6 +2,7 @@
 
 import click
 
+from mailbox_server.cli.expiry import EXPIRY
 from mailbox_server.cli.operator import ask
 from mailbox_server.cli.outcome import Surroundings, said
 from mailbox_server.cli.tables import show_rows
@@ -36,7 +37,9 @@ def verb() -> None:
 @click.option(
     "--expires",
     metavar="DATE",
-    help="The beginning of a day in UTC, as 2030-12-31; without, never.",
+    type=EXPIRY,
+    help="The beginning of a day in UTC, as 2030-12-31, or from now, as 12h, 90d, 8w or 1y; "
+    "without, never.",
 )
 @click.pass_obj
 def add(

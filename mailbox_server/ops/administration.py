@@ -6,7 +6,7 @@ not foresee leaves as an exception, for the caller to log.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import MappingProxyType
@@ -26,6 +26,9 @@ from mailbox_server.model.errors import (
 from mailbox_server.model.ids import TokenId, mailbox_object_id
 from mailbox_server.model.ports import Clock, Entropy
 from mailbox_server.ops import message_verbs, requests
+from mailbox_server.ops.expiry_dates import read_expiry
+from mailbox_server.ops.targets import missing, refuse_elsewhere, refuse_loop
+from mailbox_server.store.dialect.trouble import reason_of
 from mailbox_server.store.integrity import violations
 from mailbox_server.store.ports import ReadTx, Store, WriteTx
 from mailbox_server.store.scrub import damaged_contents
@@ -65,26 +68,13 @@ class Administration:
             verb: Any = _VERBS[type(request)]
             return requests.Rows(await verb(self, request))
         except MailboxServerFault as fault:
-            return requests.Failure(
-                type(fault).__name__, str(fault), isinstance(fault, Unavailable)
-            )
+            reason = reason_of(fault)
+            sentence = f"{fault} ({reason})" if reason else str(fault)
+            return requests.Failure(type(fault).__name__, sentence, isinstance(fault, Unavailable))
 
 
 def _instant(moment: datetime | None) -> str | None:
     return None if moment is None else moment.astimezone(UTC).isoformat(timespec="seconds")
-
-
-def _expiry(text: str | None, now: datetime) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-        moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    except (ValueError, OverflowError) as error:
-        raise BadInput(f"{text!r:.40} is not a date such as 2030-12-31") from error
-    if moment <= now:
-        raise BadInput(f"{text} is in the past")
-    return moment
 
 
 def account_of(tx: ReadTx, text: str) -> Account:
@@ -112,19 +102,45 @@ def _password(text: str) -> str:
 # ---------------------------------------------------------------- domains
 
 
-def _domain_row(hosted: HostedDomain) -> requests.DomainRow:
+def _domain_row(hosted: HostedDomain, unknown: Sequence[str] = ()) -> requests.DomainRow:
     return requests.DomainRow(
         hosted.domain.unicode,
         None if hosted.catch_all is None else str(hosted.catch_all),
         _instant(hosted.created) or "",
+        list(unknown),
     )
 
 
 async def _domain_add(self: Administration, asked: requests.DomainAdd) -> list[requests.AnyRow]:
     domain = Domain.parse(asked.domain)
-    catch_all = None if asked.catch_all is None else Address.parse(asked.catch_all)
+    targets = [] if asked.catch_all is None else [Address.parse(asked.catch_all)]
     now = self.clock.now()
-    return [_domain_row(await self.store.write(lambda tx: tx.domains.add(domain, catch_all, now)))]
+
+    def add(tx: WriteTx) -> requests.DomainRow:
+        refuse_elsewhere(tx, targets, domain)
+        unknown = missing(tx, targets)
+        return _domain_row(tx.domains.add(domain, next(iter(targets), None), now), unknown)
+
+    return [await self.store.write(add)]
+
+
+async def _domain_catch_all(
+    self: Administration, asked: requests.DomainCatchAll
+) -> list[requests.AnyRow]:
+    domain = Domain.parse(asked.domain)
+    targets = [] if asked.catch_all is None else [Address.parse(asked.catch_all)]
+
+    def change(tx: WriteTx) -> requests.DomainRow:
+        refuse_elsewhere(tx, targets)
+        # Asked while there is none: an old catch-all would catch the new one's address too.
+        tx.domains.set_catch_all(domain, None)
+        unknown = missing(tx, targets)
+        tx.domains.set_catch_all(domain, next(iter(targets), None))
+        found = tx.domains.find(domain)
+        assert found is not None
+        return _domain_row(found, unknown)
+
+    return [await self.store.write(change)]
 
 
 async def _domain_list(self: Administration, _: requests.DomainList) -> list[requests.AnyRow]:
@@ -212,11 +228,12 @@ async def _account_remove(
 # ---------------------------------------------------------------- aliases
 
 
-def _alias_row(alias: Alias) -> requests.AliasRow:
+def _alias_row(alias: Alias, unknown: Sequence[str] = ()) -> requests.AliasRow:
     return requests.AliasRow(
         str(alias.address),
         [str(target) for target in alias.targets],
         _instant(alias.created) or "",
+        list(unknown),
     )
 
 
@@ -226,7 +243,13 @@ async def _alias_add(self: Administration, asked: requests.AliasAdd) -> list[req
     if not targets:
         raise BadInput("an alias needs at least one target")
     now = self.clock.now()
-    return [_alias_row(await self.store.write(lambda tx: tx.aliases.add(address, targets, now)))]
+
+    def add(tx: WriteTx) -> requests.AliasRow:
+        refuse_elsewhere(tx, targets)
+        refuse_loop(tx, address, targets)
+        return _alias_row(tx.aliases.add(address, targets, now), missing(tx, targets))
+
+    return [await self.store.write(add)]
 
 
 async def _alias_list(self: Administration, asked: requests.AliasList) -> list[requests.AnyRow]:
@@ -303,7 +326,7 @@ async def _token_add(self: Administration, asked: requests.TokenAdd) -> list[req
     if not 0 < len(asked.name) <= _NAME_CHARACTERS:
         raise BadInput(f"the name has 1 to {_NAME_CHARACTERS} characters")
     now = self.clock.now()
-    expires = _expiry(asked.expires, now)
+    expires = None if asked.expires is None else read_expiry(asked.expires, now)
     secret = new_secret(self.entropy)
     digest = secret_digest(secret)
     if digest is None:
@@ -347,6 +370,7 @@ async def _store_check(self: Administration, asked: requests.StoreCheck) -> list
 _VERBS: Final = MappingProxyType(
     {
         requests.DomainAdd: _domain_add,
+        requests.DomainCatchAll: _domain_catch_all,
         requests.DomainList: _domain_list,
         requests.DomainRemove: _domain_remove,
         requests.AccountAdd: _account_add,

@@ -21,6 +21,13 @@ class DomainAdd(Request, frozen=True, tag="domain.add"):
     catch_all: str | None = None
 
 
+class DomainCatchAll(Request, frozen=True, tag="domain.catch_all"):
+    """Say where mail to unknown names of a hosted domain goes; None for nowhere."""
+
+    domain: str
+    catch_all: str | None
+
+
 class DomainList(Request, frozen=True, tag="domain.list"):
     """List hosted domains."""
 
@@ -156,6 +163,7 @@ class StoreCheck(Request, frozen=True, tag="store.check"):
 
 AnyRequest = (
     DomainAdd
+    | DomainCatchAll
     | DomainList
     | DomainRemove
     | AccountAdd
@@ -184,11 +192,12 @@ class Row(msgspec.Struct, frozen=True, tag_field="row"):
 
 
 class DomainRow(Row, frozen=True, tag="domain"):
-    """A hosted domain."""
+    """A hosted domain; missing: its catch-all where nobody has that address yet."""
 
     domain: str
     catch_all: str | None
     created: str
+    missing: list[str] = msgspec.field(default_factory=list)
 
 
 class AccountRow(Row, frozen=True, tag="account"):
@@ -203,11 +212,12 @@ class AccountRow(Row, frozen=True, tag="account"):
 
 
 class AliasRow(Row, frozen=True, tag="alias"):
-    """An alias."""
+    """An alias; missing: targets that nobody has yet, told when it is added."""
 
     address: str
     targets: list[str]
     created: str
+    missing: list[str] = msgspec.field(default_factory=list)
 
 
 class MailboxRow(Row, frozen=True, tag="mailbox"):

@@ -83,6 +83,14 @@ def test_domains(house: Appliance) -> None:
         "bücher.example",
     }
     assert "already" in refused(house, 1, "domain", "add", "xn--bcher-kva.example")
+    change = ("domain", "catch-all", "bücher.example")
+    assert rows(house, *change, "info@example.test")[0]["missing"] == ["info@example.test"]
+    listed = {row["domain"]: row["catch_all"] for row in rows(house, "domain", "list")}
+    assert listed == {"example.test": None, "bücher.example": "info@example.test"}
+    assert rows(house, *change, "--none")[0]["catch_all"] is None
+    assert "not in a domain hosted" in refused(house, 1, *change, "x@elsewhere.test")
+    assert "expected" in refused(house, 2, *change)
+    refused(house, 1, "domain", "add", "more.example", "--catch-all", "x@elsewhere.test")
     verb(house, "domain", "remove", "bücher.example")
     assert "still belong" in refused(house, 1, "domain", "remove", "example.test")
     refused(house, 1, "domain", "add", "no domain")
@@ -94,6 +102,7 @@ def test_accounts(house: Appliance) -> None:
     assert "already" in refused(house, 1, "account", "add", "bob@example.test", "--no-password")
     verb(house, "account", "password", "bob@example.test", stdin="another secret\n")
     verb(house, "account", "quota", "bob@example.test", "1M")
+    assert "is not a size" in refused(house, 2, "account", "quota", "bob@example.test", "-5")
     verb(house, "account", "disable", "bob@example.test")
     found = {row["address"]: row for row in rows(house, "account", "list")}
     assert found["bob@example.test"]["state"] == "disabled"
@@ -110,9 +119,15 @@ def test_accounts(house: Appliance) -> None:
 
 
 def test_aliases(house: Appliance) -> None:
-    verb(house, "alias", "add", "info@example.test", "ann@example.test", "x@elsewhere.test")
+    done = run(house, "alias", "add", "info@example.test", "ann@example.test", "x@example.test")
+    assert done.code == 0
+    assert done.stderr == "warning: x@example.test is nobody's address yet\n"
     (alias,) = rows(house, "alias", "list", "--domain", "example.test")
-    assert alias["targets"] == ["ann@example.test", "x@elsewhere.test"]
+    assert alias["targets"] == ["ann@example.test", "x@example.test"]
+    elsewhere = refused(house, 1, "alias", "add", "b@example.test", "x@elsewhere.test")
+    assert "not in a domain hosted" in elsewhere
+    itself = refused(house, 1, "alias", "add", "x@example.test", "info@example.test")
+    assert "itself" in itself
     verb(house, "alias", "remove", "info@example.test")
     assert rows(house, "alias", "list") == []
     assert "no alias" in refused(house, 1, "alias", "remove", "info@example.test")
@@ -128,8 +143,10 @@ def test_tokens(house: Appliance) -> None:
     verb(house, "token", "revoke", "ann@example.test", str(token["token"]))
     assert rows(house, "token", "list", "ann@example.test") == []
     refused(house, 1, "token", "revoke", "ann@example.test", "999")
-    for expires in ("1999-01-01", "soon", "9999-12-31T23:59:59-23:00"):
-        refused(house, 1, "token", "add", "ann@example.test", "--expires", expires)
+    (token,) = rows(house, *words, "--expires", "90d")
+    verb(house, "token", "revoke", "ann@example.test", str(token["token"]))
+    for expires in ("1999-01-01", "soon", "9999-12-31T23:59:59-23:00", "0d", "999999y"):
+        refused(house, 2, "token", "add", "ann@example.test", "--expires", expires)
     refused(house, 1, "token", "add", "ann@example.test", "--name", "x" * 101)
     refused(house, 2, "token", "add", "ann@example.test", "--scope", "everything")
 

@@ -130,6 +130,8 @@ def engine_over(connection: SqliteConnection) -> sa.Engine:
         poolclass=NullPool,
         pool_reset_on_return=None,
         query_cache_size=1_000,
+        # Addresses and text of messages must get into no log and no answer.
+        hide_parameters=True,
     )
 
 

@@ -36,6 +36,16 @@ _BY_PRIMARY_CODE: Final[Mapping[int, Trouble]] = {
 }
 
 
+def reason_of(fault: BaseException) -> str:
+    """What the driver said, one line without parameters, of a fault that a database error caused;
+    "" for others.
+    """
+    cause = fault.__cause__
+    if isinstance(cause, sa.exc.DBAPIError) and cause.orig is not None:
+        cause = cause.orig
+    return next(iter(str(cause).splitlines()), "") if isinstance(cause, sqlite3.Error) else ""
+
+
 def trouble_of(error: BaseException) -> Trouble | None:
     """The kind of trouble, or None where the error is not the database's."""
     if isinstance(error, sa.exc.DBAPIError) and error.orig is not None:

@@ -19,7 +19,7 @@ from mailbox_server.model.errors import StoreLocked
 CLI = Path(main.__file__).parent
 LEAVES = {
     "serve", "try",
-    "domain add", "domain list", "domain remove",
+    "domain add", "domain catch-all", "domain list", "domain remove",
     "account add", "account list", "account password", "account quota", "account disable",
     "account remove",
     "alias add", "alias list", "alias remove",

@@ -74,7 +74,7 @@ def test_with_json_there_is_always_one_value(capsys: pytest.CaptureFixture[str])
     show_rows(ROWS, COLUMNS, MACHINES)
     first, second = json.loads(capsys.readouterr().out)
     assert first["targets"] == ["ann@a.example", "bob@a.example"]
-    assert first.keys() == {"address", "targets", "created"}
+    assert first.keys() == {"address", "targets", "created", "missing"}
     assert second["address"] == "x\x1b[31m@a.example"
     show_json(ROWS[0])
     assert json.loads(capsys.readouterr().out) == first

@@ -5,7 +5,7 @@ import sqlite3
 import pytest
 import sqlalchemy as sa
 
-from mailbox_server.store.dialect.trouble import Trouble, trouble_of
+from mailbox_server.store.dialect.trouble import Trouble, reason_of, trouble_of
 
 
 def failure(code: int | None) -> sqlite3.OperationalError:
@@ -47,3 +47,14 @@ def test_what_is_not_the_databases_is_no_trouble_of_it() -> None:
     assert trouble_of(AssertionError()) is None
     assert trouble_of(MemoryError()) is Trouble.MEMORY
     assert trouble_of(sa.exc.InvalidRequestError("x")) is Trouble.OTHER
+
+
+def test_the_reason_is_the_drivers_without_parameters() -> None:
+    fault = RuntimeError("outer")
+    assert reason_of(fault) == ""
+    fault.__cause__ = sa.exc.DBAPIError("SELECT :x", {"x": "secret"}, failure(None))
+    assert reason_of(fault) == "injected"
+    fault.__cause__ = failure(None)
+    assert reason_of(fault) == "injected"
+    fault.__cause__ = KeyError("secret")
+    assert reason_of(fault) == ""

@@ -1,0 +1,22 @@
+"""Rows for people and for pipes."""
+
+from pathlib import Path
+
+import pytest
+
+from mailbox_server.cli.outcome import Surroundings
+from mailbox_server.cli.tables import show_rows
+from mailbox_server.ops.requests import ImportedRow
+
+COLUMNS = (("MAILBOX", "mailbox"), ("UID", "uid"), ("ID", "id"))
+
+
+def test_a_long_name_pads_no_other_row(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    rows = [ImportedRow("m1", "x" * 300, 1, 1), ImportedRow("m2", "INBOX", 12, 1)]
+    show_rows(rows, COLUMNS, Surroundings(Path("c.toml"), as_json=False))
+    header, long, short = capsys.readouterr().out.splitlines()
+    assert header == "MAILBOX" + " " * 33 + "  UID  ID"
+    assert long == "x" * 300 + "    1  m1"
+    assert short == "INBOX" + " " * 35 + "   12  m2"
