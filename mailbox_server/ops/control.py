@@ -116,6 +116,7 @@ class ControlSocket:
         self._tasks.spawn("control", self._converse(reader, writer))
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked = False
         try:
             async with self._places:
                 await write_frame(writer, FrameKind.HELLO, self._hello)
@@ -125,11 +126,14 @@ class ControlSocket:
                         break
                     if frame[0] is not FrameKind.ASK:
                         raise FrameBroken("a request was expected")
+                    asked = True
                     self._at_work.add(writer)
                     await self._answer(frame[1], reader, writer)
                     self._at_work.discard(writer)
         except FrameBroken as broken:
-            self._events.warning("control.broken", reason=str(broken))
+            # One that only looked whether somebody is here has broken nothing.
+            if asked or not isinstance(broken.__cause__, ConnectionError):
+                self._events.warning("control.broken", reason=str(broken))
         finally:
             self._at_work.discard(writer)
             self._open.discard(writer)

@@ -252,6 +252,28 @@ async def test_a_bug_of_ours_is_logged_and_told_as_such(tmp_path: Path) -> None:
     assert not (tmp_path / "control").exists()
 
 
+@pytest.mark.parametrize(("octets", "warnings"), [(b"", 0), (b"?", 1)])
+async def test_who_asks_nothing_and_leaves_has_broken_nothing(
+    tmp_path: Path, octets: bytes, warnings: int
+) -> None:
+    events = RecordedEvents()
+    tasks = TaskKeeper(lambda name, error: events.fault("task.failed", error))
+    nobody: Any = Broken()
+    control = ControlSocket(tmp_path, nobody, "0", events, tasks)
+    await control.start()
+    reader, writer = await asyncio.open_unix_connection(tmp_path / "control")
+    if octets:
+        await read_frame(reader)
+        writer.write(octets)
+        writer.close()
+    else:
+        # Left with the HELLO unread, the connection is reset rather than ended.
+        writer.transport.abort()
+    assert await tasks.drain(20) == ()
+    assert [name for name, _ in events.seen] == ["control.broken"] * warnings
+    await control.stop()
+
+
 def test_a_long_path_and_a_socket_that_was_left(tmp_path: Path) -> None:
     home = tmp_path / ("long" * 30)
     home.mkdir()
