@@ -102,7 +102,7 @@ class Session:
             "pop3.connected",
             connection=self._visitor.connection,
             peer=str(self._visitor.ip),
-            security=self._out.tls.value,
+            security="tls" if self._out.tls is Tls.ACTIVE else "plain",
         )
         self._out.write(replies.ok(f"{self._settings.hostname} POP3 ready"))
 

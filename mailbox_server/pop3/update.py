@@ -1,5 +1,6 @@
 """What QUIT does to the INBOX (RFC 1939 §6), in steps small enough for others to go between."""
 
+from mailbox_server.model.errors import DiskLow
 from mailbox_server.model.ids import AccountId, MailboxId
 from mailbox_server.model.keywords import SEEN
 from mailbox_server.model.mailbox import Role
@@ -12,22 +13,13 @@ _TRASH_NAME = "Trash"
 
 
 async def update(store: Store, maildrop: Maildrop, settings: Pop3Settings) -> None:
-    """Mark what was retrieved and remove what was deleted, as the settings say.
+    """Remove what was deleted, then mark what was retrieved, as the settings say.
 
     Each step is durable when it returns.  Messages that are gone already count as removed.
-    Raises Unavailable and whatever the store refuses with; later steps are then undone,
-    earlier ones stay.
+    On a full disk nothing is marked.  Raises Unavailable and whatever the store refuses
+    with; later steps are then undone, earlier ones stay.
     """
     mailbox = maildrop.mailbox.id
-    seen = maildrop.retrieved_uids() if settings.retrieved is Retrieved.MARK_SEEN else []
-    for start in range(0, len(seen), STEP_UIDS):
-        step = seen[start : start + STEP_UIDS]
-        change = FlagChange(Edit.ADD, frozenset((SEEN,)))
-
-        def mark(tx: WriteTx, step: list[int] = step, change: FlagChange = change) -> None:
-            tx.messages.change_flags(mailbox, step, change)
-
-        await store.write(mark)
     deleted = maildrop.deleted_uids()
     for start in range(0, len(deleted), STEP_UIDS):
         step = deleted[start : start + STEP_UIDS]
@@ -39,6 +31,19 @@ async def update(store: Store, maildrop: Maildrop, settings: Pop3Settings) -> No
                 tx.messages.move(mailbox, step, _trash(tx, maildrop.account.id))
 
         await store.write(remove)
+    seen = maildrop.retrieved_uids() if settings.retrieved is Retrieved.MARK_SEEN else []
+    for start in range(0, len(seen), STEP_UIDS):
+        step = seen[start : start + STEP_UIDS]
+        change = FlagChange(Edit.ADD, frozenset((SEEN,)))
+
+        def mark(tx: WriteTx, step: list[int] = step, change: FlagChange = change) -> None:
+            tx.messages.change_flags(mailbox, step, change)
+
+        try:
+            await store.write(mark)
+        except DiskLow:
+            # What was asked for is done; that a message was read is not worth an error.
+            return
 
 
 def _trash(tx: WriteTx, account: AccountId) -> MailboxId:

@@ -142,7 +142,9 @@ class _Mailboxes:
         return self._store.add_mailbox(account, name, role)
 
 
-class _Messages:
+class Messages:
+    """What POP3 does with messages."""
+
     def __init__(self, store: "MemoryStore") -> None:
         self._store = store
 
@@ -247,7 +249,7 @@ class MemoryStore:
             accounts=_Accounts(self),
             tokens=_Tokens(self),
             mailboxes=_Mailboxes(self),
-            messages=_Messages(self),
+            messages=Messages(self),
             contents=_Contents(self),
         )
 

@@ -5,13 +5,14 @@ import ipaddress
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
+from unittest import mock
 
 import pytest
 import scramp
 
 from mailbox_server.auth.outcomes import Service, Visitor
 from mailbox_server.model.account import Account, AccountState, Scope
-from mailbox_server.model.errors import ContentDamaged, StoreUnavailable, TooBusy
+from mailbox_server.model.errors import ContentDamaged, DiskLow, StoreUnavailable, TooBusy
 from mailbox_server.model.keywords import SEEN
 from mailbox_server.pop3.capabilities import Tls
 from mailbox_server.pop3.engine import Engine
@@ -25,6 +26,7 @@ from mailbox_server.pop3.settings import (
     SecondSession,
 )
 from tests.unit.auth.house import House
+from tests.unit.auth.memory_store import Messages
 
 LIMITS = Pop3Limits(block_octets=1_000, prefetch_octets=1_000, prefetch_messages=8)
 SETTINGS = Pop3Settings(hostname="mail.example.org", limits=LIMITS)
@@ -473,6 +475,18 @@ async def test_removed_messages_go_to_trash_which_is_made_where_it_is_missing(
         await client.say("QUIT")
         assert len(place.store.uids_in(place.ann, "Trash")) == round_number
     assert len(place.store.uids_in(place.ann)) == 1
+
+
+async def test_a_full_disk_marks_nothing_but_removes(place: Place) -> None:
+    """What DELE asked for is done first; a mark is not worth a failed QUIT."""
+    place.fill(3)
+    client = await place.client(replace(SETTINGS, retrieved=Retrieved.MARK_SEEN))
+    await client.say("RETR 1", "DELE 2")
+    with mock.patch.object(Messages, "change_flags", side_effect=DiskLow("full")):
+        said = await client.say("QUIT")
+    assert said.startswith(b"+OK")
+    assert len(place.store.uids_in(place.ann)) == 2
+    assert not place.store.flags
 
 
 async def test_retrieved_messages_are_marked_seen(place: Place) -> None:
