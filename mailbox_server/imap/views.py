@@ -129,6 +129,9 @@ class SharedViews:
             status = await self._store.read(lambda tx: tx.mailboxes.status(mailbox))
             if status.recent and status.mailbox.uid_next <= seen:
                 await self._store.write(lambda tx: tx.mailboxes.claim_recent(mailbox))
+        except MailboxMissing:
+            # Deleted meanwhile: nothing there is recent to anybody.
+            return
         except MailboxServerFault as fault:
             self._events.fault("imap.claim_recent", fault, mailbox=mailbox)
 
