@@ -197,6 +197,8 @@ async def import_message(
     staged = await _staged(store, scanner, upload)
     try:
         structure = scanner.finish()
+        if len(scanner.header) < structure.root.body_start:
+            raise TooLarge("the header of the message is larger than 1 MiB")
         if staged.in_memory and staged.size <= ANALYZED_AT_ONCE_OCTETS:
             analysis = analyze(structure, scanner.header, staged.read)
         else:

@@ -151,6 +151,15 @@ def test_tokens(house: Appliance) -> None:
     refused(house, 2, "token", "add", "ann@example.test", "--scope", "everything")
 
 
+def test_a_message_with_too_large_a_header_is_not_imported(
+    house: Appliance, tmp_path: Path
+) -> None:
+    (tmp_path / "one.eml").write_bytes(b"X-Long: y\n" * 120_000 + b"\nhi\n")
+    done = run(house, "message", "import", "ann@example.test", str(tmp_path / "one.eml"))
+    assert done.code != 0
+    assert "header of the message is larger" in done.stderr
+
+
 def test_messages(house: Appliance, tmp_path: Path) -> None:
     (tmp_path / "one.eml").write_bytes(b"Subject: =?utf-8?q?gr=C3=BCn?=\nFrom: b@x.test\n\nhi\n")
     (tmp_path / "box").write_bytes(

@@ -35,6 +35,7 @@ INLINE_OCTETS: Final = 256 * 1024
 
 _EMPTY: Final = no("An empty message cannot be kept", b"CANNOT")
 _NUL: Final = no("A message must not hold NUL", b"CANNOT")
+_LONG_HEADER: Final = no("A header may have 1 MiB", b"LIMIT")
 _TOO_MANY: Final = no("Too many messages in one command", b"LIMIT")
 
 
@@ -112,6 +113,9 @@ async def _receive(session: Session, message: AppendMessage) -> _Received:
             if staging.feed(octets):
                 await staging.drained()
         structure = scanner.finish()
+        if len(scanner.header) < structure.root.body_start:
+            # What is kept about a message would be wrong without the rest of its header.
+            raise CommandRefused(_LONG_HEADER)
         staged = await staging.finish()
     finally:
         staging.discard()

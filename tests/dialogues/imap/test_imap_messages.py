@@ -35,6 +35,14 @@ async def say(driver: MemoryDriver, octets: bytes) -> bytes:
     return came
 
 
+async def test_a_header_too_large_to_be_kept_is_refused(driver: MemoryDriver) -> None:
+    """What is kept of a message to search and to list it must never be wrong."""
+    header = b"Subject: x\r\n" + b"X-Long: %b\r\n" % (b"y" * 1000) * 1100
+    told = await say(driver, b"b APPEND INBOX {%d+}\r\n%b\r\nbody" % (len(header) + 6, header))
+    assert told.startswith(b"b NO [LIMIT]")
+    assert b"* 3 EXISTS" not in await say(driver, b"c SELECT INBOX")
+
+
 async def test_a_large_message_comes_back_octet_for_octet(driver: MemoryDriver) -> None:
     assert len(LARGE) > 3_000_000
     await say(driver, b"a SELECT INBOX")
