@@ -258,9 +258,11 @@ class Arrival:
             else:
                 analysis = await asyncio.to_thread(analyze, structure, header, staged.read)
             envelope = replace(envelope, peer_name=await self._peer_name())
-            return await self._keep(envelope, staged, analysis, receiver.clock.now())
-        finally:
+            delivery = self._delivery(envelope, staged, analysis, receiver.clock.now())
+        except BaseException:  # whatever it was, no write will have the octets
             staged.discard()
+            raise
+        return await self._keep(delivery)
 
     def _header_refusal(self, envelope: Envelope, header: bytes, octets: int) -> Reply | None:
         """Whether the header is too large, or tells that the message goes in circles."""
@@ -287,13 +289,14 @@ class Arrival:
         done, _ = await asyncio.wait((self._name,), timeout=self._receiver.rules.name_seconds)
         return self._name.result() if done and not self._name.cancelled() else None
 
-    async def _keep(
+    def _delivery(
         self, envelope: Envelope, staged: StagedContent, analysis: Analysis, now: datetime
-    ) -> Acceptance:
+    ) -> "_Delivery":
         receiver = self._receiver
         transfer = f"{envelope.peer.connection}-{next(receiver.numbers)}"
-        delivery = _Delivery(
+        return _Delivery(
             rules=receiver.rules.routing,
+            transfer=transfer,
             envelope=envelope,
             routes=tuple(self._routes),
             staged=staged,
@@ -303,20 +306,24 @@ class Arrival:
             receipt=fingerprint(envelope, staged.digest, analysis.message_id),
             confirmed=receiver.confirmations.take(),
         )
+
+    async def _keep(self, delivery: "_Delivery") -> Acceptance:
+        """Write it; the staged content is the store's from here on, whatever happens."""
+        receiver, envelope = self._receiver, delivery.envelope
         try:
-            kept = await receiver.store.write(delivery.write)
+            kept = await receiver.store.write(delivery.write, (delivery.staged,))
         except BaseException:  # not told, cancelled or not: tell it another time
             receiver.confirmations.put_back(delivery.confirmed)
             raise
         receiver.events.info(
             "smtp.accepted",
             connection=envelope.peer.connection,
-            transfer=transfer,
+            transfer=delivery.transfer,
             message=message_object_id(kept.messages[0]),
             messages=len(set(kept.messages)),
             sender=str(envelope.reverse_path),
             recipients=len(envelope.recipients),
-            octets=staged.size,
+            octets=delivery.staged.size,
             before=kept.before,
         )
         say = replies.accepted_before if kept.before else replies.accepted
@@ -335,6 +342,7 @@ class _Delivery:
     """Everything the one write needs; write may be run again from its start."""
 
     rules: RoutingRules
+    transfer: str
     envelope: Envelope
     routes: tuple[LocalRoute | AliasRoute, ...]
     staged: StagedContent

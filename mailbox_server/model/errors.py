@@ -13,8 +13,8 @@
     │   ├── OverQuota, TooLarge, AliasTooWide
     │   └── StateTooOld
     └── Unavailable           trouble of ours, temporary for every peer
-        ├── StoreUnavailable, DiskLow, SyncFailed, ContentDamaged, SchemaTooNew,
-        │   StoreLocked, TooBusy
+        ├── StoreUnavailable, CommitUnknown, DiskLow, SyncFailed, ContentDamaged,
+        │   SchemaTooNew, StoreLocked, TooBusy
 
 What is none of these and reaches a session is a bug: temporary for the peer, its text
 only in our log.
@@ -153,12 +153,17 @@ class StoreUnavailable(Unavailable):
     """The store did not reach a commit."""
 
 
+class CommitUnknown(Unavailable):
+    """Whether the write was kept cannot be told."""
+
+
 class DiskLow(Unavailable):
     """Too little room is left on the disk to accept more."""
 
 
 class SyncFailed(Unavailable):
-    """The disk did not confirm a write; the process must end."""
+    """The disk did not confirm a write, which may come back at the next start; the process
+    must end."""
 
 
 class ContentDamaged(Unavailable):

@@ -205,22 +205,23 @@ async def import_message(
             analysis = await asyncio.to_thread(analyze, structure, scanner.header, staged.read)
         now = clock.now()
         received = received_date(HeaderFields(scanner.header), analysis, now)
-
-        def keep(tx: WriteTx) -> requests.ImportedRow:
-            account, mailbox = _destination(tx, address, name)
-            new = NewMessage(
-                tx.contents.keep(staged), b"", analysis, received, keywords, (Target(mailbox.id),)
-            )
-            (placed,) = tx.messages.add(account.id, new, QuotaRule.ENFORCE)
-            facts = (("source", asked.source[:200]), ("octets", str(staged.size)))
-            tx.passports.stamp(placed.message, [Evidence(now, "import", facts)])
-            return requests.ImportedRow(
-                message_object_id(placed.message), name, placed.uid, staged.size
-            )
-
-        return await store.write(keep)
-    finally:
+    except BaseException:  # whatever it was, no write will have the octets
         staged.discard()
+        raise
+
+    def keep(tx: WriteTx) -> requests.ImportedRow:
+        account, mailbox = _destination(tx, address, name)
+        new = NewMessage(
+            tx.contents.keep(staged), b"", analysis, received, keywords, (Target(mailbox.id),)
+        )
+        (placed,) = tx.messages.add(account.id, new, QuotaRule.ENFORCE)
+        facts = (("source", asked.source[:200]), ("octets", str(staged.size)))
+        tx.passports.stamp(placed.message, [Evidence(now, "import", facts)])
+        return requests.ImportedRow(
+            message_object_id(placed.message), name, placed.uid, staged.size
+        )
+
+    return await store.write(keep, (staged,))
 
 
 def _destination(tx: ReadTx, address: Address, name: str) -> tuple[Account, Mailbox]:

@@ -92,6 +92,13 @@ class ContentFiles:
                     if entry.is_file(follow_symlinks=False):
                         yield entry.name, entry.stat(follow_symlinks=False).st_mtime
 
+    def size(self, name: str) -> int | None:
+        """Octets of a whole file; None where it is not there."""
+        try:
+            return self.path(name).lstat().st_size
+        except FileNotFoundError:
+            return None
+
     def read(self, name: str, start: int, length: int) -> bytes:
         """Octets of a whole file.  Raises FileNotFoundError, OSError."""
         return read_file(self.path(name), start, length)

@@ -6,7 +6,7 @@ is used from the event loop it was opened in.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -21,11 +21,11 @@ from mailbox_server.store.disk import DiskReserve, RoomMeter
 from mailbox_server.store.doorbell import Doorbell, Listener
 from mailbox_server.store.group_commit import GroupCommit
 from mailbox_server.store.lock import FolderLock
-from mailbox_server.store.ports import ReadTx, Room, WriteTx
+from mailbox_server.store.ports import ReadTx, Room, StagedContent, WriteTx
 from mailbox_server.store.repositories import Repositories
 from mailbox_server.store.settings import StoreSettings
 from mailbox_server.store.snapshot import Snapshot
-from mailbox_server.store.staging import ContentStaging, StagingRoom
+from mailbox_server.store.staging import ContentStaging, Staged, StagingRoom
 from mailbox_server.store.transactions import SqlTx
 from mailbox_server.store.workers import Workers
 from mailbox_server.store.writer import Writer
@@ -158,15 +158,28 @@ class SqliteStore:
         future.add_done_callback(self._has_read)
         return await future
 
-    async def write(self, work: Callable[[WriteTx], T]) -> T:
+    async def write(
+        self, work: Callable[[WriteTx], T], contents: Sequence[StagedContent] = ()
+    ) -> T:
         """Run work in one transaction on the writer thread; commit, then ring the bell.
 
-        Cancelling the caller does not cancel the write.  Raises StoreUnavailable (no commit
-        was reached), SyncFailed, TooBusy and DiskLow; what work raises rolls back and
-        passes unchanged.
+        contents: what work may keep; the store's from this call on (ports.Store.write).
+
+        Cancelling the caller does not cancel the write.  Raises StoreUnavailable and TooBusy
+        (no commit was reached), SyncFailed and CommitUnknown (there may have been one) and
+        DiskLow; what work raises rolls back and passes unchanged.
         """
+        staged = _ours(contents)
         try:
-            value: T = await self._writer.submit(work)
+            if self._closed:
+                raise StoreUnavailable("the store is closed")
+            committed = self._writer.submit(work, staged)
+        except BaseException:  # whatever it was, nothing was queued
+            for content in staged:
+                content.discard()
+            raise
+        try:
+            value: T = await committed
         except DiskLow:
             self._meter.forget()
             raise
@@ -240,6 +253,14 @@ class SqliteStore:
         self._connection.close()
         self._driver.close()
         self._lock.release()
+
+
+def _ours(contents: Sequence[StagedContent]) -> list[Staged]:
+    ours: list[Staged] = []
+    for content in contents:
+        assert isinstance(content, Staged), "content staged by another store"
+        ours.append(content)
+    return ours
 
 
 def _prepare(data: Path, settings: StoreSettings, clock: Clock, events: Events) -> FolderLock:

@@ -19,6 +19,7 @@ from mailbox_server.model.errors import DiskLow, StoreUnavailable, SyncFailed
 from mailbox_server.model.ids import AccountId, ModSeq
 from mailbox_server.store.dialect.trouble import Trouble, trouble_of
 from mailbox_server.store.ports import WriteTx
+from mailbox_server.store.staging import Staged
 from mailbox_server.store.transactions import SqlTx
 
 
@@ -26,7 +27,10 @@ from mailbox_server.store.transactions import SqlTx
 class Member:
     """One write that waits, and what came of it.
 
+    contents: staged contents that work may keep; settled when the outcome is told.
     touched, actions: of the committed run only; empty when it failed.
+    is_decided: whether value or error is what became of it; until then a commit may or may
+        not have been reached.
     """
 
     work: Callable[[WriteTx], Any]
@@ -36,6 +40,8 @@ class Member:
     touched: Mapping[AccountId, ModSeq] = field(default_factory=dict)
     actions: Sequence[Callable[[], None]] = ()
     may_use_reserve: bool = False
+    contents: Sequence[Staged] = ()
+    is_decided: bool = False
 
     def fail(self, error: BaseException) -> None:
         """The write did not happen; error is the waiter's."""
@@ -108,16 +114,21 @@ class GroupCommit:
     def run(self, members: Sequence[Member]) -> None:
         """Give every member its value or its error.
 
-        Raises SyncFailed; no member has succeeded then.
+        Raises SyncFailed; it is then the error of every member that was not decided before,
+        and what they wrote may come back when the database is opened again.
         """
         try:
             if self._together(members):
+                for member in members:
+                    member.is_decided = True
                 return
             for member in members:
                 self._alone(member)
+                member.is_decided = True
         except SyncFailed as error:
             for member in members:
-                member.fail(error)
+                if not member.is_decided:
+                    member.fail(error)
             raise
 
     def _together(self, members: Sequence[Member]) -> bool:

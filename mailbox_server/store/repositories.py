@@ -41,5 +41,5 @@ class Repositories:
         self.mailboxes = Mailboxes(tx)
         self.messages = Messages(tx, self.contents)
         self.passports = Passports(tx)
-        self.receipts = Receipts(tx)
+        self.receipts = Receipts(tx, files)
         self.tokens = Tokens(tx)

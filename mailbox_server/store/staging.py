@@ -250,8 +250,13 @@ class Staged:
         return read_file(path, start, length)
 
     def discard(self) -> None:
-        """Give its room back; silent after it was kept or discarded before."""
+        """Give its room back; never while a write has it.  Silent after it was given back."""
         self._give_back(keep_file=False)
+
+    def leave(self) -> None:
+        """Give its room back, but leave the file that a committed row may name; the sweep
+        takes it if none does."""
+        self._give_back(keep_file=self._settled)
 
     def kept(self) -> None:
         """A committed row names it now; in the event loop's thread."""

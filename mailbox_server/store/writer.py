@@ -6,11 +6,11 @@ Submitting, answering and counting happen in the event loop's thread, the rest h
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
 from typing import Any, Final
 
-from mailbox_server.model.errors import StoreUnavailable, SyncFailed, TooBusy
+from mailbox_server.model.errors import CommitUnknown, StoreUnavailable, SyncFailed, TooBusy
 from mailbox_server.model.ids import AccountId, ModSeq
 from mailbox_server.model.ports import Events
 from mailbox_server.store.checkpoint import WriteAheadLog
@@ -18,6 +18,7 @@ from mailbox_server.store.dialect.trouble import Trouble, trouble_of
 from mailbox_server.store.doorbell import Doorbell
 from mailbox_server.store.group_commit import GroupCommit, Member
 from mailbox_server.store.ports import WriteTx
+from mailbox_server.store.staging import Staged
 from mailbox_server.store.workers import answer, post
 
 _IDLE_AFTER: Final = 0.05
@@ -51,25 +52,31 @@ class Writer:
         self._loop = asyncio.get_running_loop()
         self._queue: SimpleQueue[Member | None] = SimpleQueue()
         self._waiting = 0
+        self._gate = threading.Lock()
         self._closed = False
         self._dead: SyncFailed | None = None
         self._thread = threading.Thread(target=self._serve, name="store-writer", daemon=True)
         self._thread.start()
 
-    def submit(self, work: Callable[[WriteTx], Any]) -> "asyncio.Future[Any]":
+    def submit(
+        self, work: Callable[[WriteTx], Any], contents: Sequence[Staged] = ()
+    ) -> "asyncio.Future[Any]":
         """Queue a write; the future is settled after its commit.
 
-        Raises TooBusy, StoreUnavailable, SyncFailed.
+        contents become the writer's when this returns, and not when it raises.  Raises
+        TooBusy, StoreUnavailable, SyncFailed.
         """
         if self._dead is not None:
             raise SyncFailed(str(self._dead))
-        if self._closed:
-            raise StoreUnavailable("the store is closed")
         if self._waiting >= self._most_waiting:
             raise TooBusy("too many writes wait for the disk")
-        self._waiting += 1
         future: asyncio.Future[Any] = self._loop.create_future()
-        self._queue.put(Member(work, future))
+        with self._gate:
+            # What is queued behind the end of the queue would never be answered.
+            if self._closed:
+                raise StoreUnavailable("the store is closed")
+            self._queue.put(Member(work, future, contents=contents))
+        self._waiting += 1
         return future
 
     def die(self, error: SyncFailed) -> None:
@@ -81,8 +88,9 @@ class Writer:
 
     def close(self) -> None:
         """Commit all that waits, then end the thread; blocks until then."""
-        self._closed = True
-        self._queue.put(None)
+        with self._gate:
+            self._closed = True
+            self._queue.put(None)
         self._thread.join()
 
     def _serve(self) -> None:
@@ -124,6 +132,7 @@ class Writer:
         if self._dead is not None:
             for member in members:
                 member.fail(SyncFailed(str(self._dead)))
+                member.is_decided = True
         else:
             try:
                 self._group.run(members)
@@ -132,7 +141,8 @@ class Writer:
             except BaseException as error:  # a bug of ours; the waiters must still hear
                 self._events.fault("store.writer", error)
                 for member in members:
-                    member.fail(StoreUnavailable("the writer failed"))
+                    if not member.is_decided:
+                        member.fail(CommitUnknown("the writer failed"))
         if died is not None:
             self._dead = died
         post(self._loop, self._answer, members, died)
@@ -161,9 +171,19 @@ class Writer:
                     action()
                 except Exception as error:  # one's afterwork must not keep others waiting
                     self._events.fault("store.after_commit", error)
+            _settle(member)
         self._bell.ring(touched)
         for member in members:
             answer(member.waiter, member.value, member.error)
         if died is not None:
             self._events.fault("store.sync_failed", died)
             self._on_fatal(died)
+
+
+def _settle(member: Member) -> None:
+    """Give back what the member did not keep; what it kept is silent by now."""
+    for content in member.contents:
+        if member.is_decided:
+            content.discard()
+        else:
+            content.leave()

@@ -18,6 +18,7 @@ from mailbox_server.model.account import Account
 from mailbox_server.model.address import Address, Domain
 from mailbox_server.model.errors import (
     AccountMissing,
+    CommitUnknown,
     DiskLow,
     DomainExists,
     StoreLocked,
@@ -371,7 +372,7 @@ async def test_a_bug_of_the_writer_is_answered(
 
     with monkeypatch.context() as patch:
         patch.setattr(store._writer._group, "run", fail)
-        with pytest.raises(StoreUnavailable):
+        with pytest.raises(CommitUnknown):
             await store.write(lambda tx: None)
     assert await store.write(lambda tx: 1) == 1
 

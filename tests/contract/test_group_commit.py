@@ -315,6 +315,28 @@ def test_a_failed_sync_fails_all_and_is_not_tried_again(desk: Desk, code: int) -
 
 
 @pytest.mark.parametrize("position", POSITIONS)
+def test_who_was_committed_before_a_sync_failed_has_succeeded(desk: Desk, position: int) -> None:
+    tries: list[int] = []
+
+    def unsynced_alone() -> None:
+        tries.append(position)
+        if len(tries) == 2:
+            raise failure(sqlite3.SQLITE_IOERR_FSYNC)
+
+    desk.control.fault = ("COMMIT", 0, failure(sqlite3.SQLITE_NOMEM), True)
+    members = desk.five(position, desk.bad(f"m{position}", unsynced_alone))
+    with pytest.raises(SyncFailed):
+        desk.group.run(members)
+    assert [member.value for member in members[:position]] == [
+        f"done m{number}" for number in range(position)
+    ]
+    assert all(member.is_decided and member.error is None for member in members[:position])
+    assert all(isinstance(member.error, SyncFailed) for member in members[position:])
+    assert not any(member.is_decided for member in members[position:])
+    assert desk.kept() == [f"m{number}" for number in range(position)]
+
+
+@pytest.mark.parametrize("position", POSITIONS)
 def test_a_sync_that_fails_inside_a_write_fails_all(desk: Desk, position: int) -> None:
     def unsynced() -> None:
         raise failure(sqlite3.SQLITE_IOERR_FSYNC)

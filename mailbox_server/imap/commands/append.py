@@ -60,21 +60,13 @@ async def append(session: Session, arguments: AppendArguments) -> Outcome:
             await session.literals.accept()
             received.append(await _receive(session, message))
             message = await session.literals.next_message()
-        placed = await _keep(session, arguments.mailbox, received)
-    except asyncio.CancelledError:
-        # A write under way goes on without us, and still needs its octets.
+    except BaseException:  # whatever it was, no write will have the octets
+        for each in received:
+            each.staged.discard()
         raise
-    except BaseException:  # whatever it was: what was staged is wanted no more
-        _discard(received)
-        raise
-    _discard(received)
+    placed = await _keep(session, arguments.mailbox, received)
     uids = UidSet.of(each.uid for each in placed).text()
     return ok("Kept", f"APPENDUID {placed[0].uid_validity} {uids}".encode("ascii"))
-
-
-def _discard(received: list[_Received]) -> None:
-    for each in received:
-        each.staged.discard()
 
 
 def _admit(session: Session, mailbox: str, size: int, all_octets: int, before: int) -> None:
@@ -131,6 +123,7 @@ async def _receive(session: Session, message: AppendMessage) -> _Received:
 
 
 async def _keep(session: Session, name: str, received: list[_Received]) -> list[Placed]:
+    """One write; what was staged is the store's from there on, whatever happens."""
     account, connection = session.account.id, session.connection
     now = session.services.clock.now()
     evidence = Evidence(
@@ -148,7 +141,7 @@ async def _keep(session: Session, name: str, received: list[_Received]) -> list[
             tx.passports.stamp(placed[-1].message, [evidence])
         return placed
 
-    return await session.store.write(work)
+    return await session.store.write(work, [each.staged for each in received])
 
 
 def _new_message(

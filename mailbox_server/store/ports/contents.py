@@ -13,7 +13,7 @@ from mailbox_server.model.passport import Evidence
 
 
 class StagedContent(Protocol):
-    """Content received whole but not yet named by a row; use it in one write or discard it."""
+    """Content received whole but not yet named by a row; give it to one write or discard it."""
 
     @property
     def size(self) -> int:
@@ -31,7 +31,7 @@ class StagedContent(Protocol):
         """Whether read never blocks."""
 
     def discard(self) -> None:
-        """Give its room back; silent after it was kept or discarded before."""
+        """Give its room back; never while a write has it.  Silent after it was given back."""
 
 
 class Staging(Protocol):
@@ -104,7 +104,11 @@ class ReceiptReader(Protocol):
     """Replies that may have been lost on the way to the peer (store.md §2)."""
 
     def find(self, fingerprint: bytes, since: datetime) -> Receipt | None:
-        """The unconfirmed receipt of that transaction, not older than since."""
+        """The unconfirmed receipt of that transaction, not older than since.
+
+        None as well where it is later than now, because the clock was put back, and where
+        the file of a message's content is not there whole.
+        """
 
 
 class ReceiptWriter(ReceiptReader, Protocol):
@@ -117,4 +121,4 @@ class ReceiptWriter(ReceiptReader, Protocol):
         """The peers saw these replies; forget the receipts."""
 
     def forget(self, before: datetime) -> None:
-        """Drop receipts older than that."""
+        """Drop receipts older than that, or later than now."""

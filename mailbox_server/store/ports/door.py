@@ -1,6 +1,6 @@
 """The door of the store: reads, writes, staging, the doorbell."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import Enum
 from typing import Protocol, TypeVar
 
@@ -15,6 +15,7 @@ from mailbox_server.store.ports.contents import (
     PassportWriter,
     ReceiptReader,
     ReceiptWriter,
+    StagedContent,
     Staging,
 )
 from mailbox_server.store.ports.mailboxes import (
@@ -105,11 +106,18 @@ class Store(Protocol):
     async def read(self, work: Callable[[ReadTx], T]) -> T:
         """Run work on a snapshot.  Raises StoreUnavailable; what work raises passes."""
 
-    async def write(self, work: Callable[[WriteTx], T]) -> T:
+    async def write(
+        self, work: Callable[[WriteTx], T], contents: Sequence[StagedContent] = ()
+    ) -> T:
         """Run work; return after the commit is on the disk.
 
+        contents: what work may keep.  They are the store's from this call on, whatever it
+        raises: what was not kept is discarded once that is certain, and the caller may
+        touch none of them again.
+
         Cancelling the caller does not cancel the write.  Raises StoreUnavailable (no commit
-        was reached) and DiskLow; what work raises rolls back and passes unchanged.
+        was reached), SyncFailed and CommitUnknown (there may have been one) and DiskLow;
+        what work raises rolls back and passes unchanged.
         """
 
     def glance(self, work: Callable[[ReadTx], T]) -> T:

@@ -144,7 +144,7 @@ class MemoryStore:
         self.reads += 1
         return work(_Tx(self))
 
-    async def write(self, work: Callable[[Any], T]) -> T:
+    async def write(self, work: Callable[[Any], T], contents: Sequence[MemoryStaged] = ()) -> T:
         if self.before_write is not None:
             await self.before_write()
         self.fail("write")

@@ -1,6 +1,7 @@
 """The same journey into the real store: what was answered 250 can be read."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -163,3 +164,44 @@ async def test_many_at_once_share_commits_and_none_is_lost(store: SqliteStore) -
     assert all(acceptance.replies[0].is_positive for acceptance in told)
     kept = await store.read(lambda tx: inbox(tx, ANN))
     assert sorted(whole[whole.index(b"Subject") :] for whole in kept) == sorted(contents)
+
+
+async def test_a_repeat_of_what_lost_its_file_is_kept_anew(
+    store: SqliteStore, tmp_path: Path
+) -> None:
+    content = MESSAGE + b"x" * 700_000
+    await deliver(receiver(store, KeptEvents()), content, "ann@example.org")
+    (file,) = (found for found in tmp_path.glob("contents/??/*"))
+    file.unlink()
+    again = await deliver(receiver(store, KeptEvents()), content, "ann@example.org")
+    assert again.replies[0].is_positive and "before" not in again.replies[0].lines[0]
+    (file,) = (found for found in tmp_path.glob("contents/??/*"))
+    assert file.read_bytes() == content
+
+
+async def test_a_cancelled_accept_takes_nothing_from_its_write(store: SqliteStore) -> None:
+    """As at shutdown: the write is queued, and will be committed."""
+    held, go_on = threading.Event(), threading.Event()
+
+    def wait(tx: WriteTx) -> None:
+        held.set()
+        assert go_on.wait(30)
+
+    waiting = asyncio.ensure_future(store.write(wait))
+    await asyncio.to_thread(held.wait, 30)
+    into, content = receiver(store, KeptEvents()), MESSAGE + b"x" * 700_000
+    queued = store._writer._waiting
+    accepting = asyncio.ensure_future(deliver(into, content, "ann@example.org"))
+    while store._writer._waiting == queued:
+        await asyncio.sleep(0)
+    accepting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await accepting
+    go_on.set()
+    await waiting
+    await store.write(lambda tx: None)
+    (whole,) = await store.read(lambda tx: inbox(tx, ANN))
+    assert whole.endswith(content)
+    repeat = await deliver(receiver(store, KeptEvents()), content, "ann@example.org")
+    assert "kept before" in repeat.replies[0].lines[0]
+    assert (store._staging.used, store.held_files) == (0, frozenset())
