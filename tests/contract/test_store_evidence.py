@@ -58,16 +58,3 @@ def test_old_receipts_are_forgotten(bench: Workbench) -> None:
     since = bench.now - timedelta(minutes=10)
     found = [bench.read(lambda tx, n=n: tx.receipts.find(b"%d" % n, since)) for n in range(3)]
     assert [each is None for each in found] == [True, False, False]
-
-
-def test_a_receipt_of_a_clock_put_back_counts_no_more(bench: Workbench) -> None:
-    made = Receipt(b"print", bench.now, ())
-    bench.write(lambda tx: tx.receipts.add(made))
-    bench.turn(seconds=-60)
-    before = bench.now - timedelta(minutes=10)
-    assert bench.read(lambda tx: tx.receipts.find(b"print", before)) == made
-    bench.turn(seconds=-1)
-    assert bench.read(lambda tx: tx.receipts.find(b"print", before)) is None
-    bench.write(lambda tx: tx.receipts.forget(before))
-    bench.turn(seconds=61)
-    assert bench.read(lambda tx: tx.receipts.find(b"print", before)) is None
