@@ -60,7 +60,7 @@ def test_an_idling_client_hears_of_new_mail(appliance: Appliance, idler: IMAPCli
     send(appliance, TRICKY, [address("ann")])
     _heard(idler, lambda heard: (2, b"EXISTS") in heard)
     idler.idle_done()
-    assert len(idler.fetch("1:*", ["BODY.PEEK[]"])) == 2
+    assert len(idler.fetch(idler.search(), ["BODY.PEEK[]"])) == 2
 
 
 def test_an_idling_client_hears_of_flags_and_expunges(
@@ -90,7 +90,8 @@ def test_an_idling_client_hears_of_what_moves_in_and_out(
     _append(other, 2)
     idler.noop()
     idler.idle()
-    assert other._simple_command("MOVE", "1", "Archive")[0] == "OK"
+    (uid,) = other.uid("SEARCH", None, "1")[1]
+    assert other.uid("MOVE", uid.decode(), "Archive")[0] == "OK"
     _heard(idler, lambda heard: (1, b"EXPUNGE") in heard)
     assert other.select("Archive")[0] == "OK"
     assert other.copy("1", "INBOX")[0] == "OK"
@@ -123,6 +124,7 @@ def test_a_client_that_asks_is_told_of_everything(
     send(appliance, TRICKY, [address("ann")])
     assert other.noop()[0] == "OK"
     assert other.response("EXISTS")[1][-1] == b"1"
+    idler.noop()
     (uid,) = idler.search()
     idler.add_flags([uid], [rb"\Answered"])
     assert other.noop()[0] == "OK"
