@@ -2,7 +2,9 @@
 
 import os
 import pwd
+import shutil
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 from typing import Final
@@ -13,8 +15,8 @@ from tests.e2e.peers.programs import find
 PASSWORD: Final = "dovecot-pass"
 
 _CONFIGURATION: Final = """\
-base_dir = {home}/run
-state_dir = {home}/run
+base_dir = {run}
+state_dir = {run}
 instance_name = {name}
 log_path = {home}/dovecot.log
 protocols = imap pop3 lmtp
@@ -83,8 +85,10 @@ class Dovecot:
         assert program is not None
         self._program = program
         user = pwd.getpwnam("mail")
-        for name in ("run", "mail"):
-            (home / name).mkdir(parents=True)
+        (home / "mail").mkdir(parents=True)
+        # Its sockets' paths must stay under the 108 octets of sun_path, however deep home is.
+        self._run = Path(tempfile.mkdtemp(prefix="dovecot-"))
+        self._run.chmod(0o755)
         os.chown(home / "mail", user.pw_uid, user.pw_gid)
         for place in (home, *home.parents):
             if place.stat().st_uid == 0 and place != Path("/"):
@@ -92,6 +96,7 @@ class Dovecot:
         self.configuration.write_text(
             _CONFIGURATION.format(
                 home=home,
+                run=self._run,
                 name=f"test-{os.getpid()}-{self.imap}",
                 location=f"{layout}:~/{layout}",
                 user=user.pw_uid,
@@ -116,8 +121,8 @@ class Dovecot:
         )
 
     def stop(self) -> None:
-        """Stop it and wait until its master has gone."""
-        pid_file = self._home / "run" / "master.pid"
+        """Stop it, wait until its master has gone and forget its sockets."""
+        pid_file = self._run / "master.pid"
         subprocess.run(
             [self._program, "-c", str(self.configuration), "stop"],
             stdin=subprocess.DEVNULL,
@@ -128,11 +133,12 @@ class Dovecot:
         deadline = time.monotonic() + 20
         while pid_file.exists() and time.monotonic() < deadline:
             time.sleep(0.05)
+        shutil.rmtree(self._run, ignore_errors=True)
 
     @property
     def pid(self) -> int:
         """The master's process id."""
-        return int((self._home / "run" / "master.pid").read_text())
+        return int((self._run / "master.pid").read_text())
 
     def log(self) -> str:
         """What it logged."""
