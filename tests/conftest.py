@@ -1,4 +1,4 @@
-"""What all tests share: hypothesis without deadlines, and other people's test data."""
+"""What all tests share: hypothesis without deadlines, `--full`, and other people's test data."""
 
 import os
 from collections.abc import Callable
@@ -17,6 +17,18 @@ settings.register_profile(
 )
 settings.register_profile("ci", settings.get_profile("here"), derandomize=True, database=None)
 settings.load_profile("ci" if os.environ.get("CI") else "here")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--full", action="store_true", help="soaks, floods and sweeps in their long form"
+    )
+
+
+@pytest.fixture(scope="session")
+def full(request: pytest.FixtureRequest) -> bool:
+    """Whether the long form of soaks, floods and sweeps is asked for (`--full`)."""
+    return bool(request.config.getoption("--full"))
 
 
 @pytest.fixture(scope="session")
