@@ -31,20 +31,6 @@ def full(request: pytest.FixtureRequest) -> bool:
     return bool(request.config.getoption("--full"))
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption(
-        "--full",
-        action="store_true",
-        help="soaks, floods and sweeps at their full length instead of the short form of CI",
-    )
-
-
-@pytest.fixture(scope="session")
-def full(pytestconfig: pytest.Config) -> bool:
-    """Whether long tests run at their full length."""
-    return bool(pytestconfig.getoption("full"))
-
-
 @pytest.fixture(scope="session")
 def vectors() -> Callable[[str], Path]:
     """Return the folder of other people's test data by its name; skip where it is not here."""
