@@ -8,10 +8,12 @@ socket.  Rules kept here, once for both:
 - A peer that talks before the greeting, or sends content before 354, is refused (RFC 5321
   §4.3.1): its next octets could be read as what they are not.
 - Every wait has a deadline for the whole step; single octets do not move it.
+- After COMMANDS_A_TURN commands that were here already, everybody else gets a turn.
 """
 
+import asyncio
 import enum
-from typing import Protocol
+from typing import Final, Protocol
 
 from mailbox_server.model.envelope import TlsState
 from mailbox_server.model.reply import Reply
@@ -20,6 +22,8 @@ from mailbox_server.smtp.commands import Command, Data, Foreign
 from mailbox_server.smtp.engine import ContentBlock, ContentEnd, Engine, Value
 from mailbox_server.smtp.limits import SmtpTimeouts
 from mailbox_server.smtp.session import After, Answer, Session
+
+COMMANDS_A_TURN: Final = 16
 
 
 class Came(enum.Enum):
@@ -71,6 +75,7 @@ class Conversation:
         self._wire = wire
         self._timeouts = timeouts
         self._unsent: list[bytes] = []
+        self._at_once = 0
         self._was_in_transaction = False
         self._content_began: float | None = None
         self._last_content = 0.0
@@ -104,6 +109,9 @@ class Conversation:
         """The next value, or None when the conversation is over."""
         value = self._engine.next_value()
         if value is not None:
+            self._at_once += 1
+            if self._at_once % COMMANDS_A_TURN == 0:
+                await asyncio.sleep(0)
             return value
         await self._flush()
         reads_content = self._engine.reads_content
