@@ -34,7 +34,7 @@ from mailbox_server.pop3.settings import Pop3Settings
 # A peer on a UNIX socket is on this machine.
 _LOCAL: Final = ipaddress.IPv4Address("127.0.0.1")
 _GATHERED_OCTETS: Final = 32 * 1024
-_COMMANDS_A_TURN: Final = 64
+COMMANDS_A_TURN: Final = 16
 _CONNECTION_OCTETS: Final = 6
 
 
@@ -51,6 +51,7 @@ class Pop3Protocol(Protocol):
         self._session = Session(factory.services, factory.settings, visitor, self)
         self._gathered: list[bytes] = []
         self._gathered_octets = 0
+        self._unyielded_octets = 0
         self._news = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
         self._is_busy = False
@@ -134,6 +135,10 @@ class Pop3Protocol(Protocol):
     async def drained(self) -> None:
         """Wait until the client has taken most of it; ConnectionResetError when it is gone."""
         self._flush()
+        if self._unyielded_octets >= _GATHERED_OCTETS:
+            # A long answer to a fast client never waits otherwise: let others in.
+            self._unyielded_octets = 0
+            await asyncio.sleep(0)
         await self._transport.drained()
 
     def start_tls(self) -> None:
@@ -163,7 +168,7 @@ class Pop3Protocol(Protocol):
                 if event is not None:
                     await self._carry_out(event)
                     turns += 1
-                    if turns % _COMMANDS_A_TURN == 0:
+                    if turns % COMMANDS_A_TURN == 0:
                         await asyncio.sleep(0)
                 elif self._has_ended:
                     break
@@ -205,6 +210,7 @@ class Pop3Protocol(Protocol):
             octets = b"".join(self._gathered)
             self._gathered.clear()
             self._gathered_octets = 0
+            self._unyielded_octets += len(octets)
             self._transport.write(octets)
 
     def _enter(self, phase: Phase) -> None:
