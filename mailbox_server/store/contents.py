@@ -2,7 +2,8 @@
 
 A read checks every piece it touches by its CRC-32, so it never hands out what the disk
 changed; the SHA-256 of the whole is the scrub's.  The price is that a read takes whole
-pieces of 256 KiB from the disk, whatever part of them it was asked for.
+pieces of 256 KiB from the disk, whatever part of them it was asked for.  Pieces that were
+compressed (store.cold_contents) are expanded on the way, one by one.
 """
 
 from typing import Final
@@ -13,6 +14,7 @@ from mailbox_server.model.errors import ContentDamaged, ContentMissing
 from mailbox_server.model.ids import ContentId
 from mailbox_server.store.content_files import ContentFiles
 from mailbox_server.store.digesting import matches
+from mailbox_server.store.frames import expand, placed
 from mailbox_server.store.ports import StagedContent
 from mailbox_server.store.prepared import Prepared
 from mailbox_server.store.schema.contents import (
@@ -27,12 +29,14 @@ from mailbox_server.store.transactions import SqlTx
 _MOST_READ: Final = 1024 * 1024
 
 _FIND: Final = Prepared(
-    sa.select(content.c.size, content.c.checksums, content.c.file).where(
+    sa.select(content.c.size, content.c.checksums, content.c.file, content.c.frames).where(
         content.c.id == sa.bindparam("content")
     )
 )
 _CHUNK: Final = Prepared(
-    sa.select(content_chunk.c.octets).where(content_chunk.c.id == sa.bindparam("chunk"))
+    sa.select(content_chunk.c.expands_to, content_chunk.c.octets).where(
+        content_chunk.c.id == sa.bindparam("chunk")
+    )
 )
 _ADD: Final = Prepared(
     sa.insert(content)
@@ -43,6 +47,7 @@ _ADD: Final = Prepared(
         ends_line=sa.bindparam("ends_line"),
         file=sa.bindparam("file"),
         holders=sa.literal_column("0"),
+        raw_since=sa.bindparam("now"),
     )
     .returning(content.c.id)
 )
@@ -84,15 +89,20 @@ class ContentRepository:
         Raises ContentMissing, ContentDamaged.
         """
         assert start >= 0 and length <= _MOST_READ
-        size, checksums, file = self._find(content)
+        size, checksums, file, frames = self._find(content)
         end = min(start + length, size)
         if end <= start:
             return b""
         first = start // CHUNK_OCTETS
-        pieces = [
-            self._piece(content, size, checksums, file, piece)
-            for piece in range(first, (end - 1) // CHUNK_OCTETS + 1)
-        ]
+        pieces = []
+        for piece in range(first, (end - 1) // CHUNK_OCTETS + 1):
+            if file is None:
+                octets = self._from_row(content, size, piece)
+            else:
+                octets = self._from_file(content, size, file, frames, piece)
+            if octets is None or not matches(octets, checksums, piece):
+                raise ContentDamaged(f"content {content}: piece {piece} is not what it was")
+            pieces.append(octets)
         whole = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         skipped = first * CHUNK_OCTETS
         if start == skipped and end == skipped + len(whole):
@@ -112,6 +122,7 @@ class ContentRepository:
             checksums=staged.checksums,
             ends_line=int(staged.ends_line),
             file=staged.file,
+            now=self._tx.now,
         )
         number: int = found[0]
         if staged.file is None:
@@ -133,24 +144,30 @@ class ContentRepository:
         """That many message rows name it no more; unheld, it goes after the grace."""
         _RELEASE.run(self._tx, content=content, count=count, now=self._tx.now)
 
-    def _find(self, content: ContentId) -> tuple[int, bytes, str | None]:
-        found: tuple[int, bytes, str | None] | None = _FIND.row(self._tx, content=content)
+    def _find(self, content: ContentId) -> tuple[int, bytes, str | None, bytes | None]:
+        found: tuple[int, bytes, str | None, bytes | None] | None
+        found = _FIND.row(self._tx, content=content)
         if found is None:
             raise ContentMissing("no such content")
         return found
 
-    def _piece(
-        self, content: ContentId, size: int, checksums: bytes, file: str | None, piece: int
-    ) -> bytes:
-        if file is None:
-            row = _CHUNK.row(self._tx, chunk=(content << CHUNK_BITS) + piece)
-            octets: bytes = b"" if row is None else row[0]
-        else:
-            start = piece * CHUNK_OCTETS
-            try:
-                octets = self._files.read(file, start, min(CHUNK_OCTETS, size - start))
-            except OSError as error:
-                raise ContentDamaged(f"content {content}: its file cannot be read") from error
-        if not matches(octets, checksums, piece):
-            raise ContentDamaged(f"content {content}: piece {piece} does not match its checksum")
-        return octets
+    def _from_row(self, content: ContentId, size: int, piece: int) -> bytes | None:
+        row: tuple[int | None, bytes] | None
+        row = _CHUNK.row(self._tx, chunk=(content << CHUNK_BITS) + piece)
+        if row is None:
+            return None
+        if row[0] is None:
+            return row[1]
+        return expand(row[1], min(CHUNK_OCTETS, size - piece * CHUNK_OCTETS))
+
+    def _from_file(
+        self, content: ContentId, size: int, file: str, frames: bytes | None, piece: int
+    ) -> bytes | None:
+        start = piece * CHUNK_OCTETS
+        length = min(CHUNK_OCTETS, size - start)
+        try:
+            if frames is None:
+                return self._files.read(file, start, length)
+            return expand(self._files.read(file, *placed(frames, piece)), length)
+        except OSError as error:
+            raise ContentDamaged(f"content {content}: its file cannot be read") from error

@@ -45,7 +45,9 @@ _chunks = (
     sa.select(
         content_chunk.c.id.op(">>")(CHUNK_BITS).label("content"),
         sa.func.count().label("pieces"),
-        sa.func.sum(sa.func.length(content_chunk.c.octets)).label("octets"),
+        sa.func.sum(
+            sa.func.coalesce(content_chunk.c.expands_to, sa.func.length(content_chunk.c.octets))
+        ).label("octets"),
     )
     .group_by(content_chunk.c.id.op(">>")(CHUNK_BITS))
     .subquery()
@@ -76,6 +78,22 @@ CONTENT_INVARIANTS: Final = (
         sa.select(_chunks.c.content, _chunks.c.octets)
         .outerjoin_from(_chunks, content, _chunks.c.content == content.c.id)
         .where(sa.or_(content.c.id.is_(None), content.c.file.is_not(None))),
+    ),
+    Invariant(
+        "a compressed piece is smaller than it was",
+        sa.select(content_chunk.c.id, content_chunk.c.expands_to).where(
+            content_chunk.c.expands_to <= sa.func.length(content_chunk.c.octets)
+        ),
+    ),
+    Invariant(
+        "a compressed file has a frame for each piece",
+        sa.select(content.c.id, content.c.file).where(
+            content.c.frames.is_not(None),
+            sa.or_(
+                content.c.file.is_(None),
+                sa.func.length(content.c.frames) != sa.func.length(content.c.checksums),
+            ),
+        ),
     ),
     Invariant(
         "every piece of content has a checksum",

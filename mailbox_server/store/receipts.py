@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from mailbox_server.model.ids import MessageId
 from mailbox_server.store.content_files import ContentFiles
+from mailbox_server.store.frames import file_octets
 from mailbox_server.store.ports import Receipt
 from mailbox_server.store.prepared import Prepared
 from mailbox_server.store.schema.contents import content
@@ -24,7 +25,7 @@ _FIND: Final = Prepared(
     )
 )
 _CONTENT: Final = Prepared(
-    sa.select(content.c.file, content.c.size)
+    sa.select(content.c.file, content.c.size, content.c.frames)
     .select_from(message.join(content, content.c.id == message.c.content))
     .where(message.c.id == sa.bindparam("message"))
 )
@@ -90,4 +91,7 @@ class Receipts:
         """False where the message's content file is gone or cut; who has a message like
         that must not be told again that it is kept.  A message removed since is no loss."""
         row = _CONTENT.row(self._tx, message=number)
-        return row is None or row[0] is None or self._files.size(row[0]) == row[1]
+        if row is None or row[0] is None:
+            return True
+        file, size, frames = row
+        return self._files.size(file) == file_octets(size, frames)

@@ -24,6 +24,8 @@ def upgrade() -> None:
         sa.Column("file", TEXT),
         sa.Column("holders", INTEGER, nullable=False),
         sa.Column("released", INTEGER),
+        sa.Column("raw_since", INTEGER),
+        sa.Column("frames", OCTETS),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_content")),
         sqlite_strict=True,
         sqlite_autoincrement=True,
@@ -46,6 +48,7 @@ def upgrade() -> None:
     op.create_table(
         "content_chunk",
         sa.Column("id", INTEGER, nullable=False, autoincrement=False),
+        sa.Column("expands_to", INTEGER),
         sa.Column("octets", OCTETS, nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_content_chunk")),
         sqlite_strict=True,

@@ -3,7 +3,15 @@
 Content lies in pieces of CHUNK_OCTETS: as rows of content_chunk, or in a file of its own
 when content.file names one.  checksums holds the CRC-32 of each piece in order, four octets
 each, least significant first, so that any piece is checked when it is read; digest is the
-SHA-256 of the whole, checked by the scrub.
+SHA-256 of the whole, checked by the scrub.  size, checksums and digest are of the octets as
+received, however they lie.
+
+A piece lies as received or as one zstd frame (store.frames).  In rows that is told piece by
+piece: expands_to is NULL, or the size of the piece whose frame stands in octets.  A file
+lies one way or the other as a whole: frames is NULL, or holds the octets of each of its
+frames in order, four octets each, least significant first.  raw_since says since when
+content waits for store.cold_contents to look at it; NULL once that was done, compressed or
+not.
 
 ends_line: whether the octets end with CRLF, or there are none.  Where they do not, POP3 sends
 a CRLF behind them and counts it.
@@ -40,6 +48,8 @@ content = numbered_table(
     sa.Column("file", TEXT),
     sa.Column("holders", INTEGER, nullable=False),
     sa.Column("released", INSTANT),
+    sa.Column("raw_since", INSTANT),
+    sa.Column("frames", OCTETS),
 )
 sa.Index(
     "ix_content_released",
@@ -56,9 +66,11 @@ sa.Index(
 )
 
 # id is the content's id shifted left by CHUNK_BITS plus the piece's number: one tree that
-# grows at its end, and no second index.
+# grows at its end, and no second index.  What stands behind octets in a row is read through
+# all of them, so they come last.
 content_chunk = placed_table(
     "content_chunk",
     sa.Column("id", INTEGER, primary_key=True, autoincrement=False),
+    sa.Column("expands_to", INTEGER),
     sa.Column("octets", OCTETS, nullable=False),
 )
