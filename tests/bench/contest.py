@@ -1,118 +1,140 @@
-"""Run the same measurement on us and on Postfix with Dovecot, interleaved, and print ratios."""
+"""The contestants: our server with its defaults, and Postfix with Dovecot (mdbox, LMTP)."""
 
 import contextlib
 import os
-import statistics
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from tests.e2e.appliance import PASSWORDS, Appliance, address
+from tests.bench.machine import file_system
+from tests.bench.options import Options
+from tests.bench.sync_counting import SyncCounter, sync_counter
+from tests.e2e.appliance import PASSWORDS, Appliance, address, free_port
 from tests.e2e.peers.dovecot import PASSWORD, Dovecot
 from tests.e2e.peers.postfix import Postfix
 from tests.e2e.peers.programs import find
 
-_TMPFS: Final = 0x01021994
+OURS: Final = "mailbox-server"
+PEER: Final = "Postfix+Dovecot"
+
+_SETTINGS: Final = "[login]\nplaintext_on_loopback = true\n"
+# Syncs and all that bears on them stay as the peers ship them.
+_DOVECOT: Final = "auth_cache_size = 10M\nauth_cache_ttl = 1 hour\n"
+_POSTFIX: Final = """\
+default_transport = lmtp:inet:127.0.0.1:{lmtp}
+smtpd_client_connection_rate_limit = 0
+smtpd_peername_lookup = no
+message_size_limit = 0
+mailbox_size_limit = 0
+"""
+_POSTFIX_WITH_TLS: Final = """\
+127.0.0.1:{port} inet n - n - - smtpd
+  -o smtpd_tls_security_level=may
+  -o smtpd_tls_chain_files={key},{chain}
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Contestant:
-    """A running server: where it listens, how to log in, the processes it is made of."""
+    """A running server: where it listens, how to log in, the processes it is made of.
+
+    smtp_tls: where STARTTLS is offered; the peer's other listener has none, because TLS
+        costs each of its processes time at the start.
+    imaps: None where there is none.  syncs: None where they are not counted.
+    """
 
     name: str
     smtp: int
+    smtp_tls: int
     imap: int
+    imaps: int | None
     pop3: int
     login: str
     password: str
     recipient: str
     pids: tuple[int, ...]
+    syncs: SyncCounter | None = None
 
 
-def disk_folder() -> Path:
-    """A place for both stores on the same disk file system; refuses memory."""
+def disk_place() -> Path:
+    """Where both stores lie: on the same disk file system; memory is refused."""
     place = Path(os.environ.get("MAILBOX_BENCH_FOLDER", tempfile.gettempdir()))
-    mounts = [line.split() for line in Path("/proc/self/mounts").read_text().splitlines()]
-    inside = [m for m in mounts if str(place.resolve()).startswith(m[1])]
-    kind = max(inside, key=lambda m: len(m[1]))[2]
+    kind = file_system(place).kind
     if kind in ("tmpfs", "ramfs"):
         sys.exit(f"{place} is {kind}; set MAILBOX_BENCH_FOLDER to a folder on a disk")
     return place
 
 
 @contextlib.contextmanager
-def contestants(extra: str = "") -> Iterator[list[Contestant]]:
-    """Us, and the peers where they are installed and may be run."""
+def contestants(
+    options: Options, settings: str = "", *, with_peers: bool = True
+) -> Iterator[list[Contestant]]:
+    """Us, with settings (TOML tables) beside the product's defaults, and the peers if wanted."""
     with contextlib.ExitStack() as stack:
-        home = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=disk_folder())))
-        ours = Appliance(home / "ours", "[login]\nplaintext_on_loopback = true\n" + extra)
-        ours.open_accounts()
+        home = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=disk_place())))
+        counter = sync_counter(home)
+        ours = Appliance(
+            options.keep or home / "ours",
+            _SETTINGS + settings,
+            environment=counter.environment if counter else {},
+        )
+        if not ours.data.exists():
+            ours.open_accounts()
         ours.start()
         stack.callback(ours.stop)
-        found = [
-            Contestant(
-                "mailbox-server",
-                ours.ports["smtp"],
-                ours.ports["imap"],
-                ours.ports["pop3"],
-                address("ann"),
-                PASSWORDS["ann"],
-                address("ann"),
-                (ours.pid,),
-            )
-        ]
-        if os.geteuid() == 0 and find("postfix") and find("dovecot"):
-            dovecot = Dovecot(
-                home / "dovecot", extra="auth_cache_size = 10M\nauth_cache_ttl = 1 hour\n"
-            )
-            dovecot.start()
-            stack.callback(dovecot.stop)
-            postfix = Postfix(
-                home / "postfix",
-                f"default_transport = lmtp:inet:127.0.0.1:{dovecot.lmtp}\n"
-                "smtpd_client_connection_rate_limit = 0\nmessage_size_limit = 0\n"
-                "smtpd_peername_lookup = no\nmailbox_size_limit = 0\n",
-            )
-            postfix.start()
-            stack.callback(postfix.stop)
-            found.append(
-                Contestant(
-                    "Postfix+Dovecot",
-                    postfix.port,
-                    dovecot.imap,
-                    dovecot.pop3,
-                    address("ann"),
-                    PASSWORD,
-                    address("ann"),
-                    (dovecot.pid, postfix.pid),
-                )
-            )
-        else:
-            print("Postfix and Dovecot are not here or this is not root: no ratios", flush=True)
+        found = [_ours(ours, counter)]
+        if with_peers and not options.ours:
+            if os.geteuid() == 0 and find("postfix") and find("dovecot"):
+                found.append(_start_peers(stack, home, ours))
+            else:
+                print("Postfix and Dovecot are not here or this is not root: no ratios")
         yield found
 
 
-def compare(
-    title: str,
-    unit: str,
-    measure: Callable[[Contestant], float],
-    sides: list[Contestant],
-    runs: int,
-) -> None:
-    """Measure each side `runs` times in turn; print every figure, medians and their ratio."""
-    figures: dict[str, list[float]] = {side.name: [] for side in sides}
-    for _ in range(runs):
-        for side in sides:
-            figures[side.name].append(measure(side))
-    parts = [
-        f"{name} {statistics.median(values):,.1f} {unit} ({' '.join(f'{v:,.1f}' for v in values)})"
-        for name, values in figures.items()
-    ]
-    ratio = ""
-    if len(sides) == 2:
-        ours, theirs = (statistics.median(figures[side.name]) for side in sides)
-        ratio = f"  ratio {ours / theirs:.2f}" if theirs else ""
-    print(f"{title}: {'; '.join(parts)}{ratio}", flush=True)
+def _ours(appliance: Appliance, counter: SyncCounter | None) -> Contestant:
+    ports = appliance.ports
+    return Contestant(
+        OURS,
+        smtp=ports["smtp"],
+        smtp_tls=ports["smtp"],
+        imap=ports["imap"],
+        imaps=ports["imaps"],
+        pop3=ports["pop3"],
+        login=address("ann"),
+        password=PASSWORDS["ann"],
+        recipient=address("ann"),
+        pids=(appliance.pid,),
+        syncs=counter,
+    )
+
+
+def _start_peers(stack: contextlib.ExitStack, home: Path, ours: Appliance) -> Contestant:
+    dovecot = Dovecot(home / "dovecot", extra=_DOVECOT)
+    dovecot.start()
+    stack.callback(dovecot.stop)
+    postfix = Postfix(home / "postfix", _POSTFIX.format(lmtp=dovecot.lmtp))
+    smtp_tls = free_port()
+    tls = ours.home / "tls"
+    with (home / "postfix" / "etc" / "master.cf").open("a") as services:
+        services.write(
+            _POSTFIX_WITH_TLS.format(
+                port=smtp_tls, key=tls / "server-key.pem", chain=tls / "server.pem"
+            )
+        )
+    postfix.start()
+    stack.callback(postfix.stop)
+    return Contestant(
+        PEER,
+        smtp=postfix.port,
+        smtp_tls=smtp_tls,
+        imap=dovecot.imap,
+        imaps=None,
+        pop3=dovecot.pop3,
+        login=address("ann"),
+        password=PASSWORD,
+        recipient=address("ann"),
+        pids=(dovecot.pid, postfix.pid),
+    )

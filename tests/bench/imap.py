@@ -1,92 +1,222 @@
 """What IMAP clients do most, over one mailbox of many messages."""
 
-import imaplib
-import random
+import itertools
+import statistics
+import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final
 
-from tests.bench.contest import Contestant, compare, contestants
-from tests.bench.smtp_generator import message
+from tests.bench.contest import Contestant, contestants
+from tests.bench.imap_wire import Answer, ImapWire
+from tests.bench.mixed_messages import batches, messages
+from tests.bench.report import Report
+from tests.bench.rows import AtLeast, Better, Measure
 
-_FIELDS: Final = (
+_MAILBOX: Final = "Bench"
+_FILLING_CONNECTIONS: Final = 8
+_APPENDED: Final = 300
+_LOGINS: Final = 100
+_CHANGED: Final = 10_000
+_NUMBER: Final = itertools.count(1)
+
+_THUNDERBIRD: Final = (
     "(UID RFC822.SIZE FLAGS BODY.PEEK[HEADER.FIELDS (From To Cc Bcc Subject Date Message-ID "
     "Priority X-Priority References Newsgroups In-Reply-To Content-Type Reply-To)])"
 )
-_MAILBOX: Final = "Bench"
 
 
-def login(side: Contestant) -> imaplib.IMAP4:
-    """A logged-in client without TLS."""
-    client = imaplib.IMAP4("127.0.0.1", side.imap)
-    client.login(side.login, side.password)
-    return client
+def _faster(title: str, ratio: float) -> Measure:
+    return Measure(title, "ms", Better.LOWER, AtLeast(ratio))
 
 
-def _fill(side: Contestant, count: int) -> None:
-    client, chance = login(side), random.Random(7)
-    client.create(_MAILBOX)
-    for number in range(count):
-        octets = message(f"fill-{number}", 4096, chance)
-        assert client.append(_MAILBOX, "(\\Seen)", None, octets)[0] == "OK"
-    client.logout()
+FILLING: Final = Measure("APPEND ahead of the answers, 8 connections", "mails/s", Better.HIGHER)
+APPEND: Final = Measure("APPEND one by one", "mails/s", Better.HIGHER, AtLeast(1.2))
+LOGINS: Final = Measure("LOGIN, one after the other", "a second", Better.HIGHER, AtLeast(4))
+SELECTED: Final = _faster("connect, LOGIN and SELECT", 1)
+FETCHES: Final = (
+    (_faster("FETCH 1:* (UID FLAGS)", 2), "(UID FLAGS)"),
+    (
+        _faster("FETCH 1:* (ENVELOPE BODYSTRUCTURE ...)", 4),
+        "(UID FLAGS INTERNALDATE RFC822.SIZE ENVELOPE BODYSTRUCTURE)",
+    ),
+    (_faster("FETCH 1:* Thunderbird's header list", 3), _THUNDERBIRD),
+    (_faster("FETCH 1:* (BODY.PEEK[])", 2), "(BODY.PEEK[])"),
+)
+STORE: Final = _faster("STORE of 10,000, loud", 0.5)
+SILENT: Final = _faster("STORE of 10,000, silent", 0.2)
+COPY: Final = _faster("COPY of 10,000", 2.5)
+MOVE: Final = _faster("MOVE of 10,000", 2.5)
+EXPUNGE: Final = _faster("EXPUNGE of 10,000", 3)
+
+_OVER_MANY: Final = (SELECTED, *(each for each, _ in FETCHES), STORE, SILENT, COPY, MOVE, EXPUNGE)
 
 
-def _timed(command: Callable[[imaplib.IMAP4], object]) -> Callable[[Contestant], float]:
-    def measure(side: Contestant) -> float:
-        client = login(side)
-        client.select(_MAILBOX)
-        started = time.perf_counter()
-        command(client)
-        seconds = time.perf_counter() - started
-        client.logout()
-        return 1 / seconds
-
-    return measure
-
-
-def _login_and_select(side: Contestant) -> float:
-    started = time.perf_counter()
-    client = login(side)
-    client.select(_MAILBOX)
-    seconds = time.perf_counter() - started
-    client.logout()
-    return 1 / seconds
-
-
-def run(runs: int, count: int) -> None:
+def run(report: Report) -> None:
     """Print the table."""
-    with contestants() as sides:
+    if not report.wants(APPEND, LOGINS, FILLING, *_OVER_MANY):
+        return
+    count = report.options.messages
+    with contestants(report.options) as sides:
+        report.begin(f"IMAP over {count:,} messages of 11 KiB", sides)
+        report.compare((LOGINS,), sides, _logins)
+        report.compare((APPEND,), sides, _append)
+        if not report.wants(FILLING, *_OVER_MANY):
+            return
+        _fill_all(report, sides, count)
+        report.compare((SELECTED,), sides, _select)
+        for measure, items in FETCHES:
+            answers: dict[str, int] = {}
+            report.compare((measure,), sides, _fetching(measure, items, answers))
+            _check(measure, answers, count)
+        changed = min(_CHANGED, count)
+        report.compare((STORE, SILENT), sides, _storing(changed))
+        report.compare((COPY, MOVE, EXPUNGE), sides, _carrying(changed))
 
-        def append(side: Contestant) -> float:
-            started = time.perf_counter()
-            _fill(side, count // runs)
-            return (count // runs) / (time.perf_counter() - started)
 
-        compare(f"APPEND 4 KiB, {count} in all", "mails/s", append, sides, runs)
-        compare("login and SELECT", "a second", _login_and_select, sides, runs)
-        for title, items in (
-            ("FETCH 1:* (UID FLAGS)", "(UID FLAGS)"),
-            ("FETCH 1:* (ENVELOPE BODYSTRUCTURE ...)", "(ENVELOPE BODYSTRUCTURE INTERNALDATE)"),
-            ("FETCH 1:* Thunderbird's header list", _FIELDS),
-            ("FETCH 1:* (BODY.PEEK[])", "(BODY.PEEK[])"),
-        ):
-            compare(
-                title, "a second", _timed(lambda c, items=items: c.fetch("1:*", items)), sides, runs
-            )
-        compare(
-            "STORE 1:* +FLAGS", "a second",
-            _timed(lambda c: c.store("1:*", "+FLAGS", r"\Flagged")), sides, 1,
-        )  # fmt: skip
-        compare(
-            "STORE 1:* -FLAGS.SILENT", "a second",
-            _timed(lambda c: c.store("1:*", "-FLAGS.SILENT", r"\Flagged")), sides, 1,
-        )  # fmt: skip
-        compare("COPY 1:*", "a second", _timed(lambda c: c.copy("1:*", "Archive")), sides, 1)
-        compare(
-            "MOVE 1:*",
-            "a second",
-            _timed(lambda c: c._simple_command("MOVE", "1:*", "Trash")),
-            sides,
-            1,
-        )
+def log_in(side: Contestant) -> ImapWire:
+    """A logged-in client without TLS."""
+    wire = ImapWire(side.imap)
+    wire.log_in(side.login, side.password)
+    return wire
+
+
+def fill(side: Contestant, mailbox: str, count: int) -> float:
+    """Put messages 0 to count - 1 into the mailbox; returns seconds."""
+    faults: list[BaseException] = []
+
+    def append(wire: ImapWire, part: Iterator[bytes]) -> None:
+        try:
+            wire.append_all(mailbox, part)
+            wire.log_out()
+        except BaseException as fault:  # told by the thread that waits
+            faults.append(fault)
+
+    threads = [
+        threading.Thread(target=append, args=(log_in(side), part), daemon=True)
+        for part in batches(count, _FILLING_CONNECTIONS)
+    ]
+    started = time.perf_counter()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for fault in faults:
+        raise fault
+    return time.perf_counter() - started
+
+
+def _fill_all(report: Report, sides: list[Contestant], count: int) -> None:
+    def filling(side: Contestant) -> dict[Measure, float]:
+        return {FILLING: count / fill(side, _MAILBOX, count)}
+
+    for side in sides:
+        wire = log_in(side)
+        if b"Bench" in wire.command('LIST "" Bench').tail.rpartition(b"\r\nt")[0]:
+            if wire.count(_MAILBOX) != count:
+                sys.exit(f"the kept folder holds {wire.count(_MAILBOX)} messages, not {count}")
+            return
+        wire.command(f"CREATE {_MAILBOX}")
+        wire.log_out()
+    report.compare((FILLING,), sides, filling, runs=1)
+
+
+def _logins(side: Contestant) -> dict[Measure, float]:
+    started = time.perf_counter()
+    for _ in range(_LOGINS):
+        log_in(side).log_out()
+    return {LOGINS: _LOGINS / (time.perf_counter() - started)}
+
+
+def _append(side: Contestant) -> dict[Measure, float]:
+    wire, mailbox = log_in(side), f"Appended{next(_NUMBER)}"
+    first = next(_NUMBER) * 1_000_000
+    prepared = list(messages(first, first + _APPENDED))
+    wire.command(f"CREATE {mailbox}")
+    started = time.perf_counter()
+    for each in prepared:
+        wire.append(mailbox, each)
+    seconds = time.perf_counter() - started
+    wire.log_out()
+    return {APPEND: _APPENDED / seconds}
+
+
+def _select(side: Contestant) -> dict[Measure, float]:
+    """The median of five, each over a new connection."""
+    found = []
+    for _ in range(5):
+        started = time.perf_counter()
+        wire = log_in(side)
+        wire.command(f"SELECT {_MAILBOX}")
+        found.append((time.perf_counter() - started) * 1000)
+        wire.log_out()
+    return {SELECTED: statistics.median(found)}
+
+
+def _timed(wire: ImapWire, command: str) -> tuple[float, Answer]:
+    """Milliseconds, and the answer."""
+    started = time.perf_counter()
+    answer = wire.command(command)
+    return (time.perf_counter() - started) * 1000, answer
+
+
+def _fetching(
+    measure: Measure, items: str, answers: dict[str, int]
+) -> Callable[[Contestant], dict[Measure, float]]:
+    def fetch(side: Contestant) -> dict[Measure, float]:
+        wire = log_in(side)
+        wire.command(f"SELECT {_MAILBOX}")
+        elapsed, answer = _timed(wire, f"FETCH 1:* {items}")
+        answers[side.name] = answer.octets
+        wire.log_out()
+        return {measure: elapsed}
+
+    return fetch
+
+
+def _check(measure: Measure, answers: dict[str, int], count: int) -> None:
+    """Both sides must have answered alike: within a fifth, and all octets of the bodies."""
+    if not answers:
+        return
+    least, most = min(answers.values()), max(answers.values())
+    print(f"      {' / '.join(f'{octets:,}' for octets in answers.values())} octets", flush=True)
+    assert most <= 1.2 * least, f"{measure.title}: the answers are not alike"
+    if "BODY.PEEK[])" in measure.title:
+        assert least >= sum(map(len, messages(0, count))), "bodies are missing"
+
+
+def _storing(count: int) -> Callable[[Contestant], dict[Measure, float]]:
+    def store(side: Contestant) -> dict[Measure, float]:
+        wire = log_in(side)
+        wire.command(f"SELECT {_MAILBOX}")
+        loud, answer = _timed(wire, rf"STORE 1:{count} +FLAGS (\Flagged)")
+        assert answer.octets > count * len("* 1 FETCH (FLAGS ())\r\n"), "flags were not told"
+        silent, _ = _timed(wire, rf"STORE 1:{count} -FLAGS.SILENT (\Flagged)")
+        wire.log_out()
+        return {STORE: loud, SILENT: silent}
+
+    return store
+
+
+def _carrying(count: int) -> Callable[[Contestant], dict[Measure, float]]:
+    """COPY into a new mailbox, MOVE from there into another, EXPUNGE there."""
+
+    def carry(side: Contestant) -> dict[Measure, float]:
+        wire, number = log_in(side), next(_NUMBER)
+        archive, trash = f"Archive{number}", f"Trash{number}"
+        for mailbox in (archive, trash):
+            wire.command(f"CREATE {mailbox}")
+        wire.command(f"SELECT {_MAILBOX}")
+        copied, _ = _timed(wire, f"COPY 1:{count} {archive}")
+        wire.command(f"SELECT {archive}")
+        moved, _ = _timed(wire, f"MOVE 1:* {trash}")
+        wire.command(f"SELECT {trash}")
+        wire.command(r"STORE 1:* +FLAGS.SILENT (\Deleted)")
+        expunged, answer = _timed(wire, "EXPUNGE")
+        assert answer.octets > count * len("* 1 EXPUNGE\r\n"), "expunges were not told"
+        assert wire.count(archive) == 0
+        wire.log_out()
+        return {COPY: copied, MOVE: moved, EXPUNGE: expunged}
+
+    return carry

@@ -1,33 +1,82 @@
-"""RETR of every message of an INBOX."""
+"""RETR of every message of an INBOX, one after the other."""
 
-import poplib
-import random
+import socket
 import time
+from typing import Final
 
-from tests.bench.contest import Contestant, compare, contestants
-from tests.bench.imap import login
-from tests.bench.smtp_generator import message
+from tests.bench.contest import Contestant, contestants
+from tests.bench.imap import fill, log_in
+from tests.bench.mixed_messages import messages
+from tests.bench.report import Report
+from tests.bench.rows import AtLeast, Better, Measure
+
+_RECV_OCTETS: Final = 1 << 18
+_SECONDS: Final = 120.0
+_MOST: Final = 10_000
+
+RETRIEVED: Final = Measure("RETR of 10,000", "mails/s", Better.HIGHER, AtLeast(0.9))
+OPENED: Final = Measure("USER, PASS and STAT over 10,000", "ms", Better.LOWER)
 
 
-def run(runs: int, count: int) -> None:
+class Pop3Wire:
+    """A client that reads to the end of an answer and counts octets."""
+
+    def __init__(self, side: Contestant) -> None:
+        self._socket = socket.create_connection(("127.0.0.1", side.pop3), _SECONDS)
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._block = bytearray(_RECV_OCTETS)
+        self._until(b"\r\n")
+        self.command(b"USER %b\r\n" % side.login.encode())
+        self.command(b"PASS %b\r\n" % side.password.encode())
+
+    def command(self, octets: bytes, end: bytes = b"\r\n") -> int:
+        """Send a command and read until end; returns octets."""
+        self._socket.sendall(octets)
+        return self._until(end)
+
+    def close(self) -> None:
+        """QUIT and close."""
+        self.command(b"QUIT\r\n")
+        self._socket.close()
+
+    def _until(self, end: bytes) -> int:
+        """Nothing may follow end.  An error is a single line and shorter than any message."""
+        octets, kept = 0, b""
+        while not kept.endswith(end):
+            taken = self._socket.recv_into(self._block)
+            assert taken, "the connection was closed"
+            if not octets:
+                assert self._block[:3] == b"+OK", bytes(self._block[:taken])
+            octets += taken
+            kept = (kept + self._block[max(0, taken - len(end)) : taken])[-len(end) :]
+        return octets
+
+
+def run(report: Report) -> None:
     """Print the table."""
-    with contestants() as sides:
+    if not report.wants(RETRIEVED, OPENED):
+        return
+    count = min(report.options.messages, _MOST)
+    size = sum(map(len, messages(0, count)))
+
+    def retrieve(side: Contestant) -> dict[Measure, float]:
+        started = time.perf_counter()
+        wire = Pop3Wire(side)
+        wire.command(b"STAT\r\n")
+        opened = time.perf_counter()
+        octets = sum(
+            wire.command(b"RETR %d\r\n" % number, b"\r\n.\r\n") for number in range(1, count + 1)
+        )
+        seconds = time.perf_counter() - opened
+        wire.close()
+        assert octets >= size, "octets are missing"
+        return {OPENED: (opened - started) * 1000, RETRIEVED: count / seconds}
+
+    with contestants(report.options) as sides:
+        report.begin(f"POP3 over {count:,} messages of 11 KiB", sides)
         for side in sides:
-            client, chance = login(side), random.Random(7)
-            for number in range(count):
-                octets = message(f"pop-{number}", 4096, chance)
-                assert client.append("INBOX", None, None, octets)[0] == "OK"
-            client.logout()
-
-        def retrieve(side: Contestant) -> float:
-            client = poplib.POP3("127.0.0.1", side.pop3)
-            client.user(side.login)
-            client.pass_(side.password)
-            started = time.perf_counter()
-            for number in range(count):
-                client.retr(number + 1)
-            seconds = time.perf_counter() - started
-            client.quit()
-            return count / seconds
-
-        compare(f"RETR of {count}", "mails/s", retrieve, sides, runs)
+            wire = log_in(side)
+            if wire.count("INBOX") < count:
+                fill(side, "INBOX", count)
+            wire.log_out()
+        report.compare((OPENED, RETRIEVED), sides, retrieve)

@@ -11,7 +11,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Final
 
-_WORDS: Final = (
+WORDS: Final = (
     *("meeting", "tomorrow", "invoice", "attached", "regards", "please", "find", "minutes"),
     *("last", "call", "schedule", "budget", "garden", "kitchen", "holiday", "photos"),
     *("weather", "report", "server", "release", "notes", "the", "of", "our"),
@@ -41,12 +41,12 @@ def message(mark: str, octets: int, chance: random.Random) -> bytes:
     """A distinct message of about that many octets, lines of ordinary length, CRLF."""
     head = (
         f"From: Sender <sender@example.net>\r\nTo: Reader <reader@example.test>\r\n"
-        f"Subject: {' '.join(chance.choices(_WORDS, k=5))} {mark}\r\n"
+        f"Subject: {' '.join(chance.choices(WORDS, k=5))} {mark}\r\n"
         f"Message-ID: <{mark}@example.net>\r\nDate: Tue, 24 Nov 2026 10:00:00 +0000\r\n"
         f"MIME-Version: 1.0\r\nContent-Type: text/plain; charset=us-ascii\r\n\r\n"
     )
     pieces, size = [head], len(head)
-    line = " ".join(chance.choices(_WORDS, k=9))
+    line = " ".join(chance.choices(WORDS, k=9))
     while size < octets:
         text = f"{chance.getrandbits(48):012x} {line}\r\n"
         pieces.append(text)
