@@ -1,20 +1,25 @@
 """Answer a repeated transaction with the old id when its first reply was lost (store.md §2).
 
-A receipt is written with the message and counts while the peer has not been seen to know
-the reply.  What peers confirm is kept in memory and told to the store with the next
-delivery, or by settle: a crash before that costs no more than one repeat recognized too
-generously.
+The store keeps with each message the fingerprint of the transaction that brought it; which
+of them count is known here, in memory: those of the last ten minutes whose peer has not
+been seen to know the reply.  After a crash all young ones count, which at worst recognizes
+one repeat too generously; a server that stops in order leaves word of the open ones.
 """
 
+import asyncio
 import hashlib
-from datetime import timedelta
+from collections.abc import Iterable
+from datetime import datetime, timedelta
 from typing import Final
 
 from mailbox_server.model.envelope import Envelope
+from mailbox_server.model.ids import MessageId
 from mailbox_server.model.ports import Clock
-from mailbox_server.store.ports import Store, WriteTx
+from mailbox_server.store.ports import Receipt, Store
 
 LIFETIME: Final = timedelta(minutes=10)
+_AHEAD: Final = timedelta(minutes=1)
+"""By how much a receipt may be later than now; beyond, the clock was put back."""
 
 
 def fingerprint(envelope: Envelope, digest: bytes, message_id: str | None) -> bytes | None:
@@ -34,47 +39,94 @@ def fingerprint(envelope: Envelope, digest: bytes, message_id: str | None) -> by
     return known.digest()
 
 
-class Confirmations:
-    """Receipts that peers have confirmed and the store has not been told of."""
+class Receipts:
+    """The open receipts; used in the event loop's thread only."""
 
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store
         self._clock = clock
-        self._waiting: set[bytes] = set()
+        self._open: dict[bytes, Receipt] = {}
+        self._writing: dict[bytes, asyncio.Future[None]] = {}
+        self._in_doubt: set[bytes] = set()
 
     def __len__(self) -> int:
-        """How many wait."""
-        return len(self._waiting)
+        """How many are open."""
+        return len(self._open)
 
-    def add(self, receipt: bytes) -> None:
-        """The peer has seen the reply."""
-        self._waiting.add(receipt)
+    async def load(self) -> None:
+        """Read what an earlier run left; before any mail is taken."""
+        self._keep(await self._stored())
 
-    def take(self) -> tuple[bytes, ...]:
-        """All that wait, to be confirmed in a write; put_back if that fails.
+    async def claim(self, fingerprint: bytes) -> Receipt | None:
+        """The open receipt of that transaction; None leaves the writing to the caller.
 
-        Each is given to one write only: a later confirmation of the same transaction
-        means the newer receipt.
+        Waits while another connection writes the same transaction.  After None the caller
+        must say written or failed.
         """
-        taken = tuple(self._waiting)
-        self._waiting.clear()
-        return taken
+        while (writing := self._writing.get(fingerprint)) is not None:
+            await asyncio.shield(writing)
+        self._writing[fingerprint] = asyncio.get_running_loop().create_future()
+        try:
+            known = await self._known(fingerprint)
+        except BaseException:  # whatever it was, others must not wait for it
+            self._release(fingerprint)
+            raise
+        if known is not None:
+            self._release(fingerprint)
+        return known
 
-    def put_back(self, receipts: tuple[bytes, ...]) -> None:
-        """The write did not happen."""
-        self._waiting.update(receipts)
+    def written(self, fingerprint: bytes, messages: tuple[MessageId, ...], at: datetime) -> None:
+        """The transaction is kept; its receipt is open from now on."""
+        self._open[fingerprint] = Receipt(fingerprint, at, messages)
+        self._release(fingerprint)
+
+    def failed(self, fingerprint: bytes, *, in_doubt: bool) -> None:
+        """The write did not happen; in_doubt: or nobody knows whether it did."""
+        if in_doubt:
+            self._in_doubt.add(fingerprint)
+        self._release(fingerprint)
+
+    def confirm(self, fingerprint: bytes) -> None:
+        """The peer has seen the reply; a second send is a second message."""
+        self._open.pop(fingerprint, None)
+
+    def forget_old(self) -> None:
+        """Drop receipts that are out of date; about once a minute."""
+        for fingerprint, receipt in list(self._open.items()):
+            if not self._is_young(receipt):
+                del self._open[fingerprint]
 
     async def settle(self) -> None:
-        """Tell the store now and drop receipts out of date; what store.write raises passes."""
-        taken = self.take()
-        before = self._clock.now() - LIFETIME
+        """Leave word of the open ones, because the server stops in order.
 
-        def work(tx: WriteTx) -> None:
-            tx.receipts.confirm(taken)
-            tx.receipts.forget(before)
+        What store.write raises passes.
+        """
+        self.forget_old()
+        still_open = list(self._open.values())
+        await self._store.write(lambda tx: tx.receipts.settle(still_open))
 
-        try:
-            await self._store.write(work)
-        except BaseException:  # not told, cancelled or not: tell it another time
-            self.put_back(taken)
-            raise
+    async def _known(self, fingerprint: bytes) -> Receipt | None:
+        if fingerprint in self._in_doubt:
+            self._keep(each for each in await self._stored() if each.fingerprint == fingerprint)
+            self._in_doubt.discard(fingerprint)
+        known = self._open.get(fingerprint)
+        if known is None or not self._is_young(known):
+            return None
+        is_there = await self._store.read(lambda tx: tx.receipts.is_there(known))
+        return known if is_there else None
+
+    async def _stored(self) -> list[Receipt]:
+        since = self._clock.now() - LIFETIME
+        return await self._store.read(lambda tx: tx.receipts.since(since))
+
+    def _keep(self, receipts: Iterable[Receipt]) -> None:
+        self._open.update((receipt.fingerprint, receipt) for receipt in receipts)
+
+    def _is_young(self, receipt: Receipt) -> bool:
+        now = self._clock.now()
+        return now - LIFETIME <= receipt.at <= now + _AHEAD
+
+    def _release(self, fingerprint: bytes) -> None:
+        writing = self._writing.pop(fingerprint, None)
+        if writing is not None and not writing.done():
+            writing.set_result(None)

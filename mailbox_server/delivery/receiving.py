@@ -3,8 +3,8 @@
     begin      is there room?
     recipient  what does the address mean, and is the mailbox full?
     feed       content goes to staging and through the MIME scanner as it comes
-    accept     loops; analysis; trace; then ONE write: content once, one message an account
-               however many aliases lead there, passports, receipt
+    accept     loops; analysis; trace; is it a repeat?  then ONE write: content once, one
+               message an account however many aliases lead there, passports
 
 Only after that write has reached the disk is the peer told 250.  A recipient who went
 over quota meanwhile still gets the message (they were accepted, and bouncing would be
@@ -23,8 +23,10 @@ from typing import Final, Protocol
 from mailbox_server.delivery import replies
 from mailbox_server.delivery.arrival import Acceptance, Opening
 from mailbox_server.delivery.evidence import arrival_evidence, local_evidence, route_evidence
-from mailbox_server.delivery.receipts import LIFETIME, Confirmations, fingerprint
+from mailbox_server.delivery.known_routes import KnownRoutes
+from mailbox_server.delivery.receipts import Receipts, fingerprint
 from mailbox_server.delivery.routing import (
+    AT_ONCE_TARGETS,
     RouteTakesTime,
     RoutingRules,
     members,
@@ -37,19 +39,17 @@ from mailbox_server.mime.scanner import Scanner
 from mailbox_server.model.account import Account
 from mailbox_server.model.address import Address, Domain, IpAddress
 from mailbox_server.model.envelope import Envelope
-from mailbox_server.model.errors import DiskLow, MailboxMissing, StoreUnavailable
+from mailbox_server.model.errors import CommitUnknown, DiskLow, StoreUnavailable, SyncFailed
 from mailbox_server.model.ids import AccountId, MessageId, message_object_id
-from mailbox_server.model.mailbox import INBOX
 from mailbox_server.model.message import Analysis, InternalDate, Target
 from mailbox_server.model.ports import Clock, Events
 from mailbox_server.model.reply import Reply
-from mailbox_server.model.route import AliasRoute, LocalRoute, RefuseRoute
+from mailbox_server.model.route import AliasRoute, LocalRoute, RefuseRoute, Route
 from mailbox_server.net.tasks import TaskKeeper
 from mailbox_server.store.ports import (
     NewMessage,
     QuotaRule,
     ReadTx,
-    Receipt,
     Room,
     StagedContent,
     Store,
@@ -60,6 +60,7 @@ _RECEIVED: Final = re.compile(rb"^received[ \t]*:", re.IGNORECASE | re.MULTILINE
 _DELIVERED_TO: Final = re.compile(
     rb"^delivered-to[ \t]*:[ \t]*<?([^\r\n>]*)", re.IGNORECASE | re.MULTILINE
 )
+_TO_INBOX: Final = (Target(None),)
 _INLINE_OCTETS: Final = 64 * 1024
 """Larger messages are analyzed on a thread, so that no other peer waits for it."""
 
@@ -108,8 +109,13 @@ class Receiver:
         self.clock = clock
         self.events = events
         self.tasks = tasks
-        self.confirmations = Confirmations(store, clock)
+        self.receipts = Receipts(store, clock)
+        self.known_routes = KnownRoutes(store)
         self.numbers = itertools.count(1)
+
+    async def prepare(self) -> None:
+        """Read what an earlier run left; before any mail is taken."""
+        await self.receipts.load()
 
     async def begin(self, opening: Opening) -> "Arrival | Reply":
         """MAIL was said."""
@@ -120,19 +126,15 @@ class Receiver:
     def confirm(self, acceptance: Acceptance) -> None:
         """The peer has seen the reply."""
         if acceptance.receipt is not None:
-            self.confirmations.add(acceptance.receipt)
+            self.receipts.confirm(acceptance.receipt)
+
+    def tidy(self) -> None:
+        """Drop what is out of date; about once a minute."""
+        self.receipts.forget_old()
 
     async def settle(self) -> None:
-        """Housekeeping, about once a minute and at shutdown (Confirmations.settle)."""
-        await self.confirmations.settle()
-
-
-@dataclass(frozen=True, slots=True)
-class _Kept:
-    """What a write made: a message for each recipient; before tells a repeat."""
-
-    messages: tuple[MessageId, ...]
-    before: bool
+        """Leave word for the next run, because the server stops; what write raises passes."""
+        await self.receipts.settle()
 
 
 class Arrival:
@@ -141,6 +143,7 @@ class Arrival:
     def __init__(self, receiver: Receiver, opening: Opening) -> None:
         self._receiver = receiver
         self._opening = opening
+        self._generation = receiver.store.owners_generation
         self._routes: list[LocalRoute | AliasRoute] = []
         self._found: dict[Address, LocalRoute | AliasRoute] = {}
         self._ways = 0
@@ -152,39 +155,55 @@ class Arrival:
 
     async def recipient(self, address: Address) -> Reply:
         """Route the address; full mailboxes are refused while the peer still has the mail."""
-        opening, rules = self._opening, self._receiver.rules.routing
-
-        def look(tx: ReadTx, *, at_once: bool) -> LocalRoute | AliasRoute | Reply:
-            found = route(tx, address, rules, opening.local_ip, at_once=at_once)
-            if isinstance(found, RefuseRoute):
-                return found.reply
-            if all(
-                _is_full(tx, member.account, opening.declared_size) for member in members(found)
-            ):
-                return replies.OVER_QUOTA
-            return found
-
         # A peer that names somebody a thousand times is not to cost a thousand looks.
-        found: LocalRoute | AliasRoute | Reply | None = self._found.get(address)
+        found = self._found.get(address)
         if found is None:
-            store = self._receiver.store
-            try:
-                found = store.glance(lambda tx: look(tx, at_once=True))
-            except RouteTakesTime:
-                found = await store.read(lambda tx: look(tx, at_once=False))
-        if isinstance(found, Reply):
-            return found
-        self._found[address] = found
+            looked_up = await self._look_up(address)
+            if isinstance(looked_up, Reply):
+                return looked_up
+            found = self._found[address] = looked_up
         ways = self._ways + len(members(found))
         if ways > self._receiver.rules.ways:
             return replies.TOO_MANY_WAYS
         self._ways = ways
         self._routes.append(found)
-        if self._name is None and self._receiver.names is not None and opening.peer.ip is not None:
+        ip = self._opening.peer.ip
+        if self._name is None and self._receiver.names is not None and ip is not None:
             self._name = self._receiver.tasks.spawn(
-                "receive.peer_name", self._find_name(self._receiver.names, opening.peer.ip)
+                "receive.peer_name", self._find_name(self._receiver.names, ip)
             )
         return replies.RECIPIENT_OK
+
+    async def _look_up(self, address: Address) -> LocalRoute | AliasRoute | Reply:
+        receiver, opening = self._receiver, self._opening
+        rules, store = receiver.rules.routing, receiver.store
+        found = receiver.known_routes.find(address)
+        if found is None:
+            generation = store.owners_generation
+
+            def look(tx: ReadTx, *, at_once: bool) -> Route:
+                return route(tx, address, rules, opening.local_ip, at_once=at_once)
+
+            try:
+                found = store.glance(lambda tx: look(tx, at_once=True))
+            except RouteTakesTime:
+                found = await store.read(lambda tx: look(tx, at_once=False))
+            receiver.known_routes.add(address, found, generation)
+        if isinstance(found, RefuseRoute):
+            return found.reply
+        return replies.OVER_QUOTA if await self._is_full(found) else found
+
+    async def _is_full(self, found: LocalRoute | AliasRoute) -> bool:
+        """Whether nobody it leads to has room for what the peer has declared."""
+        accounts = [member.account for member in members(found)]
+        if not all(account.quota_octets for account in accounts):
+            return False
+        declared, store = self._opening.declared_size, self._receiver.store
+
+        def look(tx: ReadTx) -> bool:
+            return all(_is_full(tx, account, declared) for account in accounts)
+
+        return store.glance(look) if len(accounts) <= AT_ONCE_TARGETS else await store.read(look)
 
     async def _find_name(self, names: PeerNames, ip: IpAddress) -> str | None:
         try:
@@ -303,31 +322,53 @@ class Arrival:
             analysis=analysis,
             trace=trace(envelope, receiver.rules.routing.hostname, transfer, now),
             now=now,
-            receipt=fingerprint(envelope, staged.digest, analysis.message_id),
-            confirmed=receiver.confirmations.take(),
+            fingerprint=fingerprint(envelope, staged.digest, analysis.message_id),
+            generation=self._generation,
         )
 
     async def _keep(self, delivery: "_Delivery") -> Acceptance:
-        """Write it; the staged content is the store's from here on, whatever happens."""
-        receiver, envelope = self._receiver, delivery.envelope
+        """Write it, unless it is the repeat of a transaction whose reply was lost."""
+        mark, receipts = delivery.fingerprint, self._receiver.receipts
+        if mark is None:
+            messages = await self._receiver.store.write(delivery.write, (delivery.staged,))
+            return self._kept(delivery, messages, before=False)
         try:
-            kept = await receiver.store.write(delivery.write, (delivery.staged,))
-        except BaseException:  # not told, cancelled or not: tell it another time
-            receiver.confirmations.put_back(delivery.confirmed)
+            known = await receipts.claim(mark)
+        except BaseException:  # whatever it was, no write will have the octets
+            delivery.staged.discard()
             raise
-        receiver.events.info(
+        if known is not None:
+            delivery.staged.discard()
+            return self._kept(delivery, known.messages, before=True)
+        try:
+            messages = await self._receiver.store.write(delivery.write, (delivery.staged,))
+        except BaseException as error:  # whatever it was, others wait to hear of it
+            lost = isinstance(error, (CommitUnknown, SyncFailed, asyncio.CancelledError))
+            receipts.failed(mark, in_doubt=lost)
+            raise
+        receipts.written(mark, messages, delivery.now)
+        return self._kept(delivery, messages, before=False)
+
+    def _kept(
+        self, delivery: "_Delivery", messages: tuple[MessageId, ...], *, before: bool
+    ) -> Acceptance:
+        envelope = delivery.envelope
+        self._receiver.events.info(
             "smtp.accepted",
             connection=envelope.peer.connection,
             transfer=delivery.transfer,
-            message=message_object_id(kept.messages[0]),
-            messages=len(set(kept.messages)),
+            message=message_object_id(messages[0]),
+            messages=len(set(messages)),
             sender=str(envelope.reverse_path),
             recipients=len(envelope.recipients),
             octets=delivery.staged.size,
-            before=kept.before,
+            before=before,
         )
-        say = replies.accepted_before if kept.before else replies.accepted
-        return Acceptance(tuple(say(message) for message in kept.messages), delivery.receipt)
+        say = replies.accepted_before if before else replies.accepted
+        if len(messages) != len(envelope.recipients):
+            # A receipt of an earlier run names each message once.
+            messages = (messages[0],) * len(envelope.recipients)
+        return Acceptance(tuple(say(message) for message in messages), delivery.fingerprint)
 
 
 def _is_full(tx: ReadTx, account: Account, declared: int | None) -> bool:
@@ -349,23 +390,17 @@ class _Delivery:
     analysis: Analysis
     trace: bytes
     now: datetime
-    receipt: bytes | None
-    confirmed: tuple[bytes, ...]
+    fingerprint: bytes | None
+    generation: int
 
-    def write(self, tx: WriteTx) -> _Kept:
-        """Store the message for each account once; a known repeat stores nothing."""
-        if self.confirmed:
-            tx.receipts.confirm(self.confirmed)
-        if self.receipt is not None:
-            known = tx.receipts.find(self.receipt, self.now - LIFETIME)
-            if known is not None:
-                return _Kept(known.messages, before=True)
-        reached = [self._present(tx, found) for found in self.routes]
+    def write(self, tx: WriteTx) -> tuple[MessageId, ...]:
+        """Store the message for each account once; the message of each recipient."""
+        if tx.owners_generation == self.generation:
+            reached = [members(found) for found in self.routes]
+        else:
+            reached = [self._present(tx, found) for found in self.routes]
         stored = self._store(tx, reached)
-        messages = tuple(stored[accounts[0].account.id] for accounts in reached)
-        if self.receipt is not None:
-            tx.receipts.add(Receipt(self.receipt, self.now, messages))
-        return _Kept(messages, before=False)
+        return tuple(stored[accounts[0].account.id] for accounts in reached)
 
     def _present(self, tx: WriteTx, found: LocalRoute | AliasRoute) -> tuple[LocalRoute, ...]:
         """The accounts of a route as they are now; postmaster for one that is gone."""
@@ -385,26 +420,24 @@ class _Delivery:
     def _store(
         self, tx: WriteTx, reached: Sequence[tuple[LocalRoute, ...]]
     ) -> dict[AccountId, MessageId]:
-        new = NewMessage(
-            content=tx.contents.keep(self.staged),
-            trace=self.trace,
-            analysis=self.analysis,
-            received=InternalDate(int(self.now.timestamp())),
-            keywords=frozenset(),
-            targets=(),
-        )
+        content = tx.contents.keep(self.staged)
+        received = InternalDate(int(self.now.timestamp()))
         arrival = arrival_evidence(self.envelope, self.staged.size, self.now)
         ways = route_evidence(self.envelope, self.routes, reached, self.now)
         end = local_evidence(self.now)
         stored: dict[AccountId, MessageId] = {}
         # Ascending, so that two writes over the same accounts never lock crosswise.
         for account in sorted({member.account.id for accounts in reached for member in accounts}):
-            inbox = tx.mailboxes.find(account, INBOX)
-            if inbox is None:
-                raise MailboxMissing("an account without INBOX")
-            (placed,) = tx.messages.add(
-                account, replace(new, targets=(Target(inbox.id),)), QuotaRule.OVERSHOOT
+            new = NewMessage(
+                content=content,
+                trace=self.trace,
+                analysis=self.analysis,
+                received=received,
+                keywords=frozenset(),
+                targets=_TO_INBOX,
+                evidence=(*arrival, *ways[account], end),
+                fingerprint=self.fingerprint,
             )
+            (placed,) = tx.messages.add(account, new, QuotaRule.OVERSHOOT)
             stored[account] = placed.message
-            tx.passports.stamp(placed.message, (*arrival, *ways[account], end))
         return stored

@@ -78,10 +78,11 @@ class Analysis:
 class Target:
     """Where a new message goes: a mailbox, and the keywords it starts with there.
 
+    mailbox: None is the account's INBOX.
     deleted: starts with \\Deleted in this mailbox (only APPEND can ask for it).
     """
 
-    mailbox: MailboxId
+    mailbox: MailboxId | None
     deleted: bool = False
 
 

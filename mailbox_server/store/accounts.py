@@ -232,6 +232,7 @@ class Accounts:
             "uid_validity_next": max(created, 1, 0 if floor is None else floor[0]),
             **_proof(credentials),
         }
+        self._tx.change_owners()
         ((number,),) = self._tx.rows(_ADD, values)
         mailboxes = Mailboxes(self._tx)
         for name, role in DEFAULT_MAILBOXES:
@@ -254,6 +255,7 @@ class Accounts:
         self._change(_SET_STATE, {"number": account, "word": state.value})
 
     def _change(self, statement: sa.Update, values: dict[str, Any]) -> None:
+        self._tx.change_owners()
         if not self._tx.connection.execute(statement, values).rowcount:
             raise AccountMissing("there is no such account")
 
@@ -267,6 +269,7 @@ class Accounts:
         modseq = tx.touch(account)  # wakes its sessions
         (reached,) = _REACHED.row(tx, number=account)
         floor = _FLOOR.row(tx)
+        tx.change_owners()
         tx.connection.execute(_FORGET_FLOOR)
         tx.connection.execute(
             _SET_FLOOR, {"id": 1, "next": max(reached, 0 if floor is None else floor[0])}

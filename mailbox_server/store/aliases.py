@@ -86,6 +86,7 @@ class Aliases:
         refuse_taken(self._tx, address)
         created = int(now.timestamp())
         values = {"domain": host, "address": str(address), "key": address.key, "created": created}
+        self._tx.change_owners()
         ((number,),) = self._tx.rows(_ADD, values)
         self._tx.connection.execute(
             _ADD_TARGET,
@@ -98,6 +99,7 @@ class Aliases:
 
     def remove(self, alias: AliasId) -> None:
         """Raises AliasMissing."""
+        self._tx.change_owners()
         self._tx.connection.execute(_REMOVE_TARGETS, {"number": alias})
         if not self._tx.connection.execute(_REMOVE, {"number": alias}).rowcount:
             raise AliasMissing("there is no such alias")

@@ -39,17 +39,16 @@ _CHUNK: Final = Prepared(
     )
 )
 _ADD: Final = Prepared(
-    sa.insert(content)
-    .values(
+    sa.insert(content).values(
+        id=sa.bindparam("number"),
         size=sa.bindparam("size"),
         digest=sa.bindparam("digest"),
         checksums=sa.bindparam("checksums"),
         ends_line=sa.bindparam("ends_line"),
         file=sa.bindparam("file"),
-        holders=sa.literal_column("0"),
+        holders=sa.literal_column("1"),
         raw_since=sa.bindparam("now"),
     )
-    .returning(content.c.id)
 )
 _ADD_CHUNK: Final = Prepared(
     sa.insert(content_chunk).values(id=sa.bindparam("chunk"), octets=sa.bindparam("octets"))
@@ -58,6 +57,11 @@ _HOLD: Final = Prepared(
     sa.update(content)
     .where(content.c.id == sa.bindparam("content"))
     .values(holders=content.c.holders + sa.literal_column("1"), released=sa.null())
+)
+_UNHELD: Final = Prepared(
+    sa.update(content)
+    .where(content.c.id == sa.bindparam("content"))
+    .values(holders=sa.literal_column("0"))
 )
 _RELEASE: Final = Prepared(
     sa.update(content)
@@ -80,7 +84,9 @@ class ContentRepository:
 
     def size(self, content: ContentId) -> int:
         """Raises ContentMissing."""
-        size: int = self._find(content)[0]
+        size = self._tx.kept.get(content)
+        if size is None:
+            size = self._find(content)[0]
         return size
 
     def read(self, content: ContentId, start: int, length: int) -> bytes:
@@ -115,28 +121,41 @@ class ContentRepository:
         May be called again with the same staged content when work is run again.
         """
         assert isinstance(staged, Staged), "content staged by another store"
-        found = _ADD.row(
-            self._tx,
+        tx = self._tx
+        number = ContentId(tx.draw("content"))
+        _ADD.run(
+            tx,
+            number=number,
             size=staged.size,
             digest=staged.digest,
             checksums=staged.checksums,
             ends_line=int(staged.ends_line),
             file=staged.file,
-            now=self._tx.now,
+            now=tx.now,
         )
-        number: int = found[0]
         if staged.file is None:
             for start in range(0, staged.size, CHUNK_OCTETS):
                 _ADD_CHUNK.run(
-                    self._tx,
+                    tx,
                     chunk=(number << CHUNK_BITS) + start // CHUNK_OCTETS,
                     octets=staged.read(start, CHUNK_OCTETS),
                 )
-        self._tx.after_commit(staged.kept)
-        return ContentId(number)
+        # The row says that one message holds it: mostly one will.
+        tx.kept[number] = staged.size
+        tx.unheld.add(number)
+        tx.at_end(self._count_unheld)
+        tx.after_commit(staged.kept)
+        return number
+
+    def _count_unheld(self) -> None:
+        while self._tx.unheld:
+            _UNHELD.run(self._tx, content=self._tx.unheld.pop())
 
     def hold(self, content: ContentId) -> None:
         """One more message row names the content.  Raises ContentMissing."""
+        if content in self._tx.unheld:
+            self._tx.unheld.discard(content)
+            return
         if _HOLD.run(self._tx, content=content) == 0:
             raise ContentMissing("no such content")
 

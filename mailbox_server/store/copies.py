@@ -37,6 +37,7 @@ from mailbox_server.store.message_inserts import (
     insert_message,
     keys_of_listing,
     place,
+    take,
 )
 from mailbox_server.store.ports import Copied
 from mailbox_server.store.prepared import Prepared
@@ -137,7 +138,7 @@ def _move_within(tx: SqlTx, source: Mailbox, rows: Sequence[Row], goal: Mailbox)
 def _place_again(tx: SqlTx, goal: Mailbox, rows: Sequence[Row], modseq: ModSeq) -> Copied:
     more = counters_of(tx, goal.account, rows)
     admit(tx, goal.id, keys_by_set(names_of(tx, goal.account, {row[2] for row in rows})))
-    first, uid_validity = draw_uids(tx, goal.account, goal.id, more, modseq)
+    _, first, uid_validity = draw_uids(tx, goal.account, goal.id, more, modseq)
     place(
         tx,
         [
@@ -189,6 +190,7 @@ def _duplicate(
         tx, message=number
     )
     contents.hold(ContentId(content))
+    take(tx, goal.account, size, enforce=False)
     listing = dict(zip(LISTING_COLUMNS, rest, strict=True))
     made, _ = insert_message(
         tx,

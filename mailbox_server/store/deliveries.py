@@ -2,18 +2,19 @@
 
 from typing import Any, Final
 
-from mailbox_server.model.ids import AccountId, MailboxId, MessageId, ThreadId, Uid
+from mailbox_server.model.ids import AccountId, MessageId, ThreadId, Uid
 from mailbox_server.model.keywords import SEEN
 from mailbox_server.model.message import Analysis, Placed
 from mailbox_server.store.contents import ContentRepository
 from mailbox_server.store.keyword_sets import admit, interned, keys_of, spelled
 from mailbox_server.store.mailbox_rows import Counters
 from mailbox_server.store.message_inserts import (
-    check_quota,
     draw_uids,
     insert_message,
     place,
+    take,
 )
+from mailbox_server.store.passports import insert_passport
 from mailbox_server.store.ports import NewMessage, QuotaRule
 from mailbox_server.store.threads import keys_octets, thread_keys
 from mailbox_server.store.transactions import SqlTx
@@ -60,8 +61,7 @@ def add_message(
         raise ValueError("a message needs a mailbox to be in")
     analysis = new.analysis
     size = len(new.trace) + contents.size(new.content)
-    check_quota(tx, owner, size, enforce=quota is QuotaRule.ENFORCE)
-    modseq = tx.touch(owner)
+    modseq = take(tx, owner, size, enforce=quota is QuotaRule.ENFORCE)
     contents.hold(new.content)
     names = spelled(tx, owner, new.keywords) if new.keywords else new.keywords
     keyword_set = interned(tx, owner, names)
@@ -85,13 +85,13 @@ def add_message(
     placed: list[Placed] = []
     for target in new.targets:
         more = Counters(1, unseen, int(target.deleted), size)
-        uid, uid_validity = draw_uids(tx, owner, target.mailbox, more, modseq)
-        admit(tx, target.mailbox, keys_of(names))
+        mailbox, uid, uid_validity = draw_uids(tx, owner, target.mailbox, more, modseq)
+        admit(tx, mailbox, keys_of(names))
         place(
             tx,
             [
                 {
-                    "mailbox": target.mailbox,
+                    "mailbox": mailbox,
                     "uid": uid,
                     "message": number,
                     "keyword_set": keyword_set,
@@ -102,13 +102,7 @@ def add_message(
                 }
             ],
         )
-        placed.append(
-            Placed(
-                MailboxId(target.mailbox),
-                uid_validity,
-                Uid(uid),
-                MessageId(number),
-                ThreadId(thread),
-            )
-        )
+        placed.append(Placed(mailbox, uid_validity, Uid(uid), MessageId(number), ThreadId(thread)))
+    if new.evidence:
+        insert_passport(tx, MessageId(number), new.evidence, new.fingerprint)
     return tuple(placed)

@@ -79,6 +79,7 @@ class Domains:
             raise DomainExists(f"the domain {domain} is hosted already")
         created = int(now.timestamp())
         row = (domain.ascii, None if catch_all is None else str(catch_all), created)
+        self._tx.change_owners()
         ((number,),) = self._tx.rows(
             _ADD, dict(zip(("name", "catch_all", "created"), row, strict=True))
         )
@@ -86,6 +87,7 @@ class Domains:
 
     def set_catch_all(self, domain: Domain, catch_all: Address | None) -> None:
         """Say where mail to unknown local parts goes.  Raises DomainMissing."""
+        self._tx.change_owners()
         changed = self._tx.connection.execute(
             _SET_CATCH_ALL,
             {"of": domain.ascii, "catch_all": None if catch_all is None else str(catch_all)},
@@ -98,4 +100,5 @@ class Domains:
         number = domain_id(self._tx, domain)
         if self._tx.rows(_USED, {"domain": number}):
             raise DomainInUse(f"accounts or aliases still belong to {domain}")
+        self._tx.change_owners()
         self._tx.connection.execute(_REMOVE, {"domain": number})

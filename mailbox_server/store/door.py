@@ -89,7 +89,7 @@ class SqliteStore:
         self._snapshots = [self._snapshot(path) for _ in range(settings.readers)]
         self._idle = list(self._snapshots)
         self._readers = Workers("store-reader", settings.readers)
-        self._reads_waiting = 0
+        self._reads: set[asyncio.Future[Any]] = set()
         self._glancing = self._snapshot(path)
 
         self._file_workers = Workers("store-file", _FILE_THREADS)
@@ -103,6 +103,7 @@ class SqliteStore:
             on_sync_failed=self._sync_failed,
         )
         self._retaking: asyncio.Future[bool] | None = None
+        self._when_low: Callable[[], None] | None = None
         self._meter = RoomMeter(
             data,
             settings.low_room_octets,
@@ -110,6 +111,7 @@ class SqliteStore:
             self._glancing.free_octets,
             clock,
             self._want_reserve,
+            self._room_is_low,
         )
 
     @classmethod
@@ -151,11 +153,11 @@ class SqliteStore:
         """Run work on a snapshot.  Raises StoreUnavailable, TooBusy; what work raises passes."""
         if self._closed:
             raise StoreUnavailable("the store is closed")
-        if self._reads_waiting >= self.settings.most_waiting:
+        if len(self._reads) >= self.settings.most_waiting:
             raise TooBusy("too many reads wait")
-        self._reads_waiting += 1
         future = self._readers.run(lambda: self._read(work))
-        future.add_done_callback(self._has_read)
+        self._reads.add(future)
+        future.add_done_callback(self._reads.discard)
         return await future
 
     async def write(
@@ -182,6 +184,7 @@ class SqliteStore:
             value: T = await committed
         except DiskLow:
             self._meter.forget()
+            self._meter.room()
             raise
         return value
 
@@ -199,6 +202,11 @@ class SqliteStore:
         """Call ring in the event loop after each commit that touched the account."""
         return self._bell.listen(account, ring)
 
+    @property
+    def owners_generation(self) -> int:
+        """Rises with the commit of each change of a domain, an account or an alias."""
+        return self._writer.owners
+
     def room(self) -> Room:
         """Whether new mail may be accepted; cheap, at most a second old."""
         return self._meter.room()
@@ -211,8 +219,26 @@ class SqliteStore:
         return frozenset(self._staging.held)
 
     async def on_files(self, job: Callable[[], T]) -> T:
-        """Run a job that blocks on content files in a thread for that."""
+        """Run a job that blocks on content files, or computes long, in a thread for that."""
         return await self._file_workers.run(job)
+
+    def stage_file(self) -> ContentStaging:
+        """Begin to write a content file, of whatever size."""
+        return ContentStaging(self._staging, None, always_file=True)
+
+    async def past_reads(self) -> None:
+        """Return when every read that began before this call has ended.
+
+        What was committed before is all that reads see from then on.  A read whose caller
+        was cancelled is not waited for: nobody gets what it finds.
+        """
+        reads = set(self._reads)
+        if reads:
+            await asyncio.wait(reads)
+
+    def when_low(self, call: Callable[[], None]) -> None:
+        """Have call called in the event loop each time room becomes low."""
+        self._when_low = call
 
     # ------------------------------------------------------------ inside
 
@@ -233,12 +259,13 @@ class SqliteStore:
         finally:
             self._idle.append(snapshot)
 
-    def _has_read(self, future: "asyncio.Future[Any]") -> None:
-        self._reads_waiting -= 1
-
     def _sync_failed(self, error: BaseException) -> None:
         assert isinstance(error, SyncFailed)
         self._writer.die(error)
+
+    def _room_is_low(self) -> None:
+        if self._when_low is not None:
+            self._when_low()
 
     def _want_reserve(self) -> None:
         if not self._closed and (self._retaking is None or self._retaking.done()):

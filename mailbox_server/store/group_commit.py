@@ -29,6 +29,7 @@ class Member:
 
     contents: staged contents that work may keep; settled when the outcome is told.
     touched, actions: of the committed run only; empty when it failed.
+    owners: SqlTx.owners after the run.
     is_decided: whether value or error is what became of it; until then a commit may or may
         not have been reached.
     """
@@ -41,6 +42,7 @@ class Member:
     actions: Sequence[Callable[[], None]] = ()
     may_use_reserve: bool = False
     contents: Sequence[Staged] = ()
+    owners: int = 0
     is_decided: bool = False
 
     def fail(self, error: BaseException) -> None:
@@ -175,6 +177,7 @@ class GroupCommit:
         self._step("SAVEPOINT member")
         try:
             member.value = member.work(self._repositories)
+            tx.finish()
             member.error = None
             if self._reserve.is_open and driver.total_changes != changes:
                 self._refuse_unless_freeing()
@@ -193,6 +196,7 @@ class GroupCommit:
             raise TransactionLost from StoreUnavailable("a write went on after its transaction")
         member.may_use_reserve = tx.may_use_reserve
         self._step("RELEASE member")
+        member.owners = tx.owners
         member.touched = tx.touched
         member.actions = tx.actions
 

@@ -7,6 +7,7 @@ import sqlalchemy as sa
 
 from mailbox_server.model.errors import AccountMissing, MailboxMissing, OverQuota
 from mailbox_server.model.ids import AccountId, MailboxId, ModSeq
+from mailbox_server.model.mailbox import INBOX
 from mailbox_server.store.mailbox_rows import Counters
 from mailbox_server.store.prepared import Parameters, Prepared
 from mailbox_server.store.schema.accounts import account
@@ -32,15 +33,18 @@ _QUOTA: Final = Prepared(
 )
 _TAKE: Final = Prepared(
     sa.update(account)
-    .where(account.c.id == sa.bindparam("account"))
+    .where(account.c.id == sa.bindparam("account"), account.c.key.is_not(None))
     .values(
+        modseq=account.c.modseq + sa.bindparam("step"),
         octets=account.c.octets + sa.bindparam("octets"),
-        messages=account.c.messages + sa.bindparam("messages"),
+        messages=account.c.messages + sa.literal_column("1"),
     )
+    .returning(account.c.modseq, account.c.quota_octets, account.c.octets)
 )
 _MESSAGE: Final = Prepared(
     _insert(
         message,
+        "id",
         "account",
         "thread",
         "content",
@@ -48,23 +52,16 @@ _MESSAGE: Final = Prepared(
         "received",
         "zone_minutes",
         "created_at",
-    ).returning(message.c.id)
-)
-_OPEN_THREAD: Final = Prepared(
-    sa.update(message).where(message.c.id == sa.bindparam("message")).values(thread=message.c.id)
+    )
 )
 LISTING_COLUMNS: Final = tuple(
     column.name for column in message_listing.c if column.name != "message"
 )
 _LISTING: Final = Prepared(_insert(message_listing, "message", *LISTING_COLUMNS))
 _TEXT: Final = Prepared(_insert(message_text, "message", "header", "cut", "body"))
-_DRAW_UIDS: Final = Prepared(
+_DRAW: Final = (
     sa.update(mailbox)
-    .where(
-        mailbox.c.id == sa.bindparam("mailbox"),
-        mailbox.c.account == sa.bindparam("account"),
-        mailbox.c.destroyed_at.is_(None),
-    )
+    .where(mailbox.c.account == sa.bindparam("account"), mailbox.c.destroyed_at.is_(None))
     .values(
         uid_next=mailbox.c.uid_next + sa.bindparam("messages"),
         messages=mailbox.c.messages + sa.bindparam("messages"),
@@ -73,8 +70,10 @@ _DRAW_UIDS: Final = Prepared(
         octets=mailbox.c.octets + sa.bindparam("octets"),
         highest_modseq=sa.bindparam("modseq"),
     )
-    .returning(mailbox.c.uid_next, mailbox.c.uid_validity)
+    .returning(mailbox.c.id, mailbox.c.uid_next, mailbox.c.uid_validity)
 )
+_DRAW_UIDS: Final = Prepared(_DRAW.where(mailbox.c.id == sa.bindparam("mailbox")))
+_DRAW_UIDS_OF_INBOX: Final = Prepared(_DRAW.where(mailbox.c.name == sa.bindparam("mailbox")))
 _PLACE: Final = Prepared(
     _insert(
         placement,
@@ -99,6 +98,23 @@ def check_quota(tx: SqlTx, owner: AccountId, octets: int, *, enforce: bool) -> N
         raise OverQuota("the account would hold more than its quota")
 
 
+def take(tx: SqlTx, owner: AccountId, octets: int, *, enforce: bool) -> ModSeq:
+    """Count one message more for the account; the modseq of this write there.
+
+    Raises AccountMissing, and OverQuota where enforce is set and the quota is passed: the
+    write must end then.
+    """
+    step = 0 if tx.has_touched(owner) else 1
+    row = _TAKE.row(tx, account=owner, step=step, octets=octets)
+    if row is None:
+        raise AccountMissing("there is no such account")
+    modseq, quota, held = row
+    if enforce and quota and held > quota:
+        raise OverQuota("the account would hold more than its quota")
+    tx.has_taken(owner, ModSeq(modseq))
+    return ModSeq(modseq)
+
+
 def insert_message(
     tx: SqlTx,
     owner: AccountId,
@@ -114,14 +130,16 @@ def insert_message(
     cut: bool,
     modseq: ModSeq,
 ) -> tuple[int, int]:
-    """Insert a message that the account did not hold; (message, thread).
+    """Insert a message that take has counted; (message, thread).
 
     keys: the way to its thread (store.threads), as listing holds them in octets.
     """
     links = linked(tx, owner, keys)
-    thread = min(links.values()) if links else 0
-    (number,) = _MESSAGE.row(
+    number = tx.draw("message")
+    thread = min(links.values()) if links else number
+    _MESSAGE.run(
         tx,
+        id=number,
         account=owner,
         thread=thread,
         content=content,
@@ -130,13 +148,9 @@ def insert_message(
         zone_minutes=zone_minutes,
         created_at=modseq,
     )
-    if not thread:
-        thread = number
-        _OPEN_THREAD.run(tx, message=number)
     _LISTING.run(tx, message=number, **listing)
     _TEXT.run(tx, message=number, header=header, cut=int(cut), body=body)
     link(tx, owner, [key for key in keys if key not in links], thread)
-    _TAKE.run(tx, account=owner, octets=size, messages=1)
     return number, thread
 
 
@@ -146,15 +160,17 @@ def keys_of_listing(listing: Mapping[str, Any]) -> tuple[int, ...]:
 
 
 def draw_uids(
-    tx: SqlTx, owner: AccountId, target: MailboxId, more: Counters, modseq: ModSeq
-) -> tuple[int, int]:
-    """Give more.messages UIDs and count their placements; (first UID, UIDVALIDITY).
+    tx: SqlTx, owner: AccountId, target: MailboxId | None, more: Counters, modseq: ModSeq
+) -> tuple[MailboxId, int, int]:
+    """Give more.messages UIDs and count their placements; (mailbox, first UID, UIDVALIDITY).
 
-    Raises MailboxMissing, also for a mailbox of another account.
+    target None is the account's INBOX.  Raises MailboxMissing, also for a mailbox of
+    another account.
     """
-    row = _DRAW_UIDS.row(
+    draw = _DRAW_UIDS_OF_INBOX if target is None else _DRAW_UIDS
+    row = draw.row(
         tx,
-        mailbox=target,
+        mailbox=INBOX if target is None else target,
         account=owner,
         messages=more.messages,
         unseen=more.unseen,
@@ -164,8 +180,8 @@ def draw_uids(
     )
     if row is None:
         raise MailboxMissing("there is no such mailbox")
-    following, uid_validity = row
-    return following - more.messages, uid_validity
+    number, following, uid_validity = row
+    return MailboxId(number), following - more.messages, uid_validity
 
 
 def place(tx: SqlTx, placements: Sequence[Parameters]) -> None:

@@ -17,7 +17,11 @@ _OF: Final = Prepared(
     sa.select(passport.c.evidence).where(passport.c.message == sa.bindparam("message"))
 )
 _ADD: Final = Prepared(
-    sa.insert(passport).values(message=sa.bindparam("message"), evidence=sa.bindparam("evidence"))
+    sa.insert(passport).values(
+        message=sa.bindparam("message"),
+        evidence=sa.bindparam("evidence"),
+        fingerprint=sa.bindparam("fingerprint"),
+    )
 )
 _APPEND: Final = Prepared(
     sa.update(passport)
@@ -26,10 +30,14 @@ _APPEND: Final = Prepared(
 )
 
 
-def _line(evidence: Evidence) -> str:
-    # ASCII escapes keep NUL and surrogates out of the column, whatever a peer said.
-    stamp = [int(evidence.at.timestamp()), evidence.stage, evidence.facts]
-    return json.dumps(stamp, separators=(",", ":")) + "\n"
+# ASCII escapes keep NUL and surrogates out of the column, whatever a peer said.
+_encoded: Final = json.JSONEncoder(separators=(",", ":")).encode
+
+
+def _lines(evidence: Sequence[Evidence]) -> str:
+    return "".join(
+        f"{_encoded([int(each.at.timestamp()), each.stage, each.facts])}\n" for each in evidence
+    )
 
 
 def _evidence(line: str) -> Evidence:
@@ -37,6 +45,13 @@ def _evidence(line: str) -> Evidence:
     return Evidence(
         datetime.fromtimestamp(seconds, UTC), stage, tuple((name, fact) for name, fact in facts)
     )
+
+
+def insert_passport(
+    tx: SqlTx, message: MessageId, evidence: Sequence[Evidence], fingerprint: bytes | None
+) -> None:
+    """Begin the passport of a message that was inserted just now."""
+    _ADD.run(tx, message=message, evidence=_lines(evidence), fingerprint=fingerprint)
 
 
 class Passports:
@@ -56,6 +71,5 @@ class Passports:
         """Append to the message's passport."""
         if not evidence:
             return
-        lines = "".join(_line(each) for each in evidence)
-        if not _APPEND.run(self._tx, message=message, evidence=lines):
-            _ADD.run(self._tx, message=message, evidence=lines)
+        if not _APPEND.run(self._tx, message=message, evidence=_lines(evidence)):
+            insert_passport(self._tx, message, evidence, None)

@@ -2,55 +2,81 @@
 
 SQLAlchemy's own execution costs 10 to 30 µs a statement, the driver's 3 to 8: a delivery
 runs a dozen.  A Prepared compiles its statement once for each database and hands the text
-to the DBAPI cursor with named parameters.  No types are converted on the way, so columns
-must hold what the driver gives and takes (all of schema.columns do).
+to the DBAPI cursor with the values in their order (by name would cost the driver a look
+each).  No types are converted on the way, so columns must hold what the driver gives and
+takes (all of schema.columns do).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from functools import lru_cache
+from dataclasses import dataclass
 from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Dialect
+from sqlalchemy.sql.compiler import SQLCompiler
 
 from mailbox_server.store.transactions import SqlTx
 
 Parameters = Mapping[str, Any]
 
 _DIALECTS: Final[Mapping[str, Dialect]] = {
-    "sqlite": sqlite.dialect(paramstyle="named"),
-    "postgresql": postgresql.dialect(paramstyle="pyformat"),  # type: ignore[no-untyped-call]
+    "sqlite": sqlite.dialect(paramstyle="qmark"),
+    "postgresql": postgresql.dialect(paramstyle="format"),  # type: ignore[no-untyped-call]
 }
 
 
-@lru_cache(maxsize=1_024)
-def compiled(statement: sa.Executable, database: str) -> tuple[str, Parameters]:
-    """The text, and the values that stand in the statement itself."""
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """A statement as one database reads it.
+
+    names: of its values, in the order the text wants them.  fixed: the values that stand
+    in the statement itself.
+    """
+
+    text: str
+    names: tuple[str, ...]
+    fixed: Parameters
+
+    def values(self, given: Parameters) -> tuple[Any, ...]:
+        """The values in their order.  KeyError for one that is missing."""
+        if self.fixed:
+            given = {**self.fixed, **given}
+        return tuple([given[name] for name in self.names])
+
+
+def compiled(statement: sa.Executable, database: str) -> Compiled:
+    """The statement made ready for a database."""
     assert isinstance(statement, sa.ClauseElement)
-    compiled = statement.compile(
+    ready = statement.compile(
         dialect=_DIALECTS[database], compile_kwargs={"render_postcompile": True}
     )
-    fixed = {name: value for name, value in compiled.params.items() if value is not None}
-    return str(compiled), fixed
+    fixed = {name: value for name, value in ready.params.items() if value is not None}
+    assert isinstance(ready, SQLCompiler)
+    return Compiled(str(ready), tuple(ready.positiontup or ()), fixed)
 
 
 class Prepared:
     """One statement with its bindparams."""
 
-    __slots__ = ("statement",)
+    __slots__ = ("_ready", "statement")
 
     def __init__(self, statement: sa.Executable) -> None:
         self.statement = statement
+        self._ready: dict[str, Compiled] = {}
+
+    def _compiled(self, tx: SqlTx) -> Compiled:
+        ready = self._ready.get(tx.database)
+        if ready is None:
+            ready = self._ready[tx.database] = compiled(self.statement, tx.database)
+        return ready
 
     def rows(self, tx: SqlTx, **values: Any) -> list[Any]:
         """All rows as tuples."""
-        text, fixed = compiled(self.statement, tx.connection.dialect.name)
-        cursor = tx.cursor()
-        cursor.execute(text, {**fixed, **values} if fixed else values)
-        rows = list(cursor.fetchall())
-        cursor.close()
-        return rows
+        ready = self._compiled(tx)
+        cursor = tx.scratch
+        cursor.execute(ready.text, ready.values(values))
+        return list(cursor.fetchall())
 
     def row(self, tx: SqlTx, **values: Any) -> Any:
         """The only row, or None; a statement with RETURNING runs to its end."""
@@ -59,27 +85,25 @@ class Prepared:
 
     def run(self, tx: SqlTx, **values: Any) -> int:
         """Run it; how many rows it changed."""
-        text, fixed = compiled(self.statement, tx.connection.dialect.name)
-        cursor = tx.cursor()
-        cursor.execute(text, {**fixed, **values} if fixed else values)
+        ready = self._compiled(tx)
+        cursor = tx.scratch
+        cursor.execute(ready.text, ready.values(values))
         count: int = cursor.rowcount
-        cursor.close()
         return count
 
     def run_each(self, tx: SqlTx, values: Sequence[Parameters]) -> int:
         """Run it once for each of values; how many rows were changed in all."""
-        text, fixed = compiled(self.statement, tx.connection.dialect.name)
-        cursor = tx.cursor()
-        cursor.executemany(text, [{**fixed, **one} for one in values] if fixed else values)
+        ready = self._compiled(tx)
+        cursor = tx.scratch
+        cursor.executemany(ready.text, [ready.values(one) for one in values])
         count: int = cursor.rowcount
-        cursor.close()
         return count
 
     def blocks(self, tx: SqlTx, most: int, **values: Any) -> Iterator[list[Any]]:
         """The rows in lists of at most so many, for answers too large to hold at once."""
-        text, fixed = compiled(self.statement, tx.connection.dialect.name)
+        ready = self._compiled(tx)
         cursor = tx.cursor()
-        cursor.execute(text, {**fixed, **values} if fixed else values)
+        cursor.execute(ready.text, ready.values(values))
         try:
             while rows := list(cursor.fetchmany(most)):
                 yield rows
@@ -88,11 +112,10 @@ class Prepared:
 
     def rows_each(self, tx: SqlTx, values: Sequence[Parameters]) -> list[Any]:
         """All rows of running it for each of values, in that order."""
-        text, fixed = compiled(self.statement, tx.connection.dialect.name)
-        cursor = tx.cursor()
+        ready = self._compiled(tx)
+        cursor = tx.scratch
         rows: list[Any] = []
         for one in values:
-            cursor.execute(text, {**fixed, **one} if fixed else one)
+            cursor.execute(ready.text, ready.values(one))
             rows += cursor.fetchall()
-        cursor.close()
         return rows

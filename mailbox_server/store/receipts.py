@@ -1,7 +1,12 @@
-"""Receipts in rows: replies that may have been lost on the way to the peer."""
+"""Receipts: which transactions brought messages whose reply may have been lost.
+
+A fingerprint lies in the passport of each message that the transaction made.  A server
+that stops in order leaves those that are still open in rows of their own, with the number
+of the last message it speaks for; after a crash all young ones count.
+"""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
@@ -13,22 +18,34 @@ from mailbox_server.store.frames import file_octets
 from mailbox_server.store.ports import Receipt
 from mailbox_server.store.prepared import Prepared
 from mailbox_server.store.schema.contents import content
-from mailbox_server.store.schema.messages import message, receipt
+from mailbox_server.store.schema.messages import message, passport, receipt, receipt_floor
 from mailbox_server.store.transactions import SqlTx
 
-_FINGERPRINT: Final = receipt.c.fingerprint == sa.bindparam("fingerprint")
-_AHEAD: Final = 60
-"""Seconds by which a receipt may be later than now; beyond, the clock was put back."""
-_FIND: Final = Prepared(
-    sa.select(receipt.c.at, receipt.c.messages).where(
-        _FINGERPRINT, receipt.c.at.between(sa.bindparam("since"), sa.bindparam("until"))
+_BLOCK: Final = 500
+_MOST: Final = 1_000_000
+"""Messages that are looked at for receipts, newest first."""
+
+_LEFT: Final = Prepared(
+    sa.select(receipt.c.fingerprint, receipt.c.at, receipt.c.messages).where(
+        receipt.c.at >= sa.bindparam("since")
     )
+)
+_FLOOR: Final = Prepared(sa.select(sa.func.max(receipt_floor.c.message)))
+_LAST: Final = Prepared(sa.select(sa.func.max(message.c.id)))
+_NEWEST: Final = Prepared(
+    sa.select(message.c.id, message.c.received, passport.c.fingerprint)
+    .outerjoin_from(message, passport, passport.c.message == message.c.id)
+    .where(message.c.id > sa.bindparam("floor"))
+    .order_by(message.c.id.desc())
+    .limit(sa.bindparam("beyond"))
 )
 _CONTENT: Final = Prepared(
     sa.select(content.c.file, content.c.size, content.c.frames)
     .select_from(message.join(content, content.c.id == message.c.content))
     .where(message.c.id == sa.bindparam("message"))
 )
+_DROP: Final = Prepared(sa.delete(receipt))
+_DROP_FLOOR: Final = Prepared(sa.delete(receipt_floor))
 _ADD: Final = Prepared(
     sa.insert(receipt).values(
         fingerprint=sa.bindparam("fingerprint"),
@@ -36,12 +53,7 @@ _ADD: Final = Prepared(
         messages=sa.bindparam("messages"),
     )
 )
-_DROP: Final = Prepared(sa.delete(receipt).where(_FINGERPRINT))
-_FORGET: Final = Prepared(
-    sa.delete(receipt).where(
-        sa.or_(receipt.c.at < sa.bindparam("before"), receipt.c.at > sa.bindparam("until"))
-    )
-)
+_ADD_FLOOR: Final = Prepared(sa.insert(receipt_floor).values(message=sa.bindparam("message")))
 
 
 class Receipts:
@@ -53,45 +65,56 @@ class Receipts:
         self._tx = tx
         self._files = files
 
-    def find(self, fingerprint: bytes, since: datetime) -> Receipt | None:
-        """The unconfirmed receipt of that transaction, not older than since."""
-        row = _FIND.row(
-            self._tx,
-            fingerprint=fingerprint,
-            since=int(since.timestamp()),
-            until=self._tx.now + _AHEAD,
-        )
-        if row is None:
-            return None
-        at, numbers = row
-        messages = tuple(MessageId(number) for number in json.loads(numbers))
-        if not all(self._is_there(number) for number in messages):
-            return None
-        return Receipt(fingerprint, datetime.fromtimestamp(at, UTC), messages)
+    def since(self, moment: datetime) -> list[Receipt]:
+        """The open receipts from then on, each fingerprint once, its newest messages."""
+        since = int(moment.timestamp())
+        found: dict[bytes, tuple[int, list[int]]] = {}
+        for number, at, fingerprint in self._young(since):
+            # Messages of one transaction have one arrival; another second is another one.
+            first, numbers = found.setdefault(fingerprint, (at, []))
+            if at == first:
+                numbers.insert(0, number)
+        for fingerprint, at, numbers in _LEFT.rows(self._tx, since=since):
+            found.setdefault(fingerprint, (at, json.loads(numbers)))
+        return [
+            Receipt(
+                fingerprint,
+                datetime.fromtimestamp(at, UTC),
+                tuple(MessageId(number) for number in numbers),
+            )
+            for fingerprint, (at, numbers) in found.items()
+        ]
 
-    def add(self, receipt: Receipt) -> None:
-        """Remember a transaction; replaces an older one of that fingerprint."""
-        _DROP.run(self._tx, fingerprint=receipt.fingerprint)
-        _ADD.run(
-            self._tx,
-            fingerprint=receipt.fingerprint,
-            at=int(receipt.at.timestamp()),
-            messages=json.dumps(receipt.messages, separators=(",", ":")),
-        )
+    def is_there(self, receipt: Receipt) -> bool:
+        """Whether the content of each of its messages that were not removed is there whole."""
+        for number in receipt.messages:
+            row = _CONTENT.row(self._tx, message=number)
+            if row is None or row[0] is None:
+                continue
+            file, size, frames = row
+            if self._files.size(file) != file_octets(size, frames):
+                return False
+        return True
 
-    def confirm(self, fingerprints: Sequence[bytes]) -> None:
-        """The peers saw these replies; forget the receipts."""
-        _DROP.run_each(self._tx, [{"fingerprint": each} for each in fingerprints])
+    def settle(self, still_open: Sequence[Receipt]) -> None:
+        """Close all receipts up to now but these."""
+        _DROP.run(self._tx)
+        for each in still_open:
+            _ADD.run(
+                self._tx,
+                fingerprint=each.fingerprint,
+                at=int(each.at.timestamp()),
+                messages=json.dumps(each.messages, separators=(",", ":")),
+            )
+        _DROP_FLOOR.run(self._tx)
+        _ADD_FLOOR.run(self._tx, message=_LAST.row(self._tx)[0] or 0)
 
-    def forget(self, before: datetime) -> None:
-        """Drop receipts older than that."""
-        _FORGET.run(self._tx, before=int(before.timestamp()), until=self._tx.now + _AHEAD)
-
-    def _is_there(self, number: MessageId) -> bool:
-        """False where the message's content file is gone or cut; who has a message like
-        that must not be told again that it is kept.  A message removed since is no loss."""
-        row = _CONTENT.row(self._tx, message=number)
-        if row is None or row[0] is None:
-            return True
-        file, size, frames = row
-        return self._files.size(file) == file_octets(size, frames)
+    def _young(self, since: int) -> Iterator[tuple[int, int, bytes]]:
+        """(message, second, fingerprint) of those above the floor, newest first."""
+        (floor,) = _FLOOR.row(self._tx)
+        for block in _NEWEST.blocks(self._tx, _BLOCK, floor=floor or 0, beyond=_MOST):
+            for number, at, fingerprint in block:
+                if fingerprint is not None:
+                    if at < since:
+                        return
+                    yield number, at, fingerprint

@@ -43,3 +43,8 @@ class Repositories:
         self.passports = Passports(tx)
         self.receipts = Receipts(tx, files)
         self.tokens = Tokens(tx)
+
+    @property
+    def owners_generation(self) -> int:
+        """How often domains, accounts and aliases have changed (ports.WriteTx)."""
+        return self.sql.owners

@@ -12,7 +12,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine.interfaces import DBAPICursor
 
 from mailbox_server.model.errors import AccountMissing
-from mailbox_server.model.ids import AccountId, ModSeq
+from mailbox_server.model.ids import AccountId, ContentId, ModSeq
+from mailbox_server.store.dialect.sqlite import LAST_NUMBER
 
 _ACCOUNT = sa.table("account", sa.column("id"), sa.column("key"), sa.column("modseq"))
 _NEXT_MODSEQ = (
@@ -28,18 +29,30 @@ class SqlTx:
 
     connection: for SQLAlchemy Core statements; its transaction is begun and ended by the
         door, never by a repository.
+    database: its dialect's name.
+    scratch: a cursor for statements whose rows are all taken at once.
     now: seconds since 1970 UTC when this transaction began; the same in all of it.
+    owners: rises with each change of a domain, an account or an alias, rolled back or not.
+    kept: the contents that this write gave a row, with their sizes in octets; unheld: those
+        of them that no message holds yet (store.contents).
     """
 
     __slots__ = (
         "_after",
+        "_at_end",
+        "_drawn",
         "_frees",
         "_next_modseq",
         "_open_cursor",
         "_positional",
         "_touched",
         "connection",
+        "database",
+        "kept",
         "now",
+        "owners",
+        "scratch",
+        "unheld",
     )
 
     def __init__(self, connection: sa.Connection) -> None:
@@ -47,6 +60,8 @@ class SqlTx:
         driver = connection.connection.driver_connection
         assert driver is not None
         self._open_cursor: Callable[[], DBAPICursor] = driver.cursor
+        self.database = connection.dialect.name
+        self.scratch = driver.cursor()
         # Every write runs it: the driver's price, not Core's.
         compiled = _NEXT_MODSEQ.compile(dialect=connection.dialect)
         self._next_modseq = str(compiled)
@@ -54,14 +69,47 @@ class SqlTx:
         self.now = 0
         self._touched: dict[AccountId, ModSeq] = {}
         self._after: list[Callable[[], None]] = []
+        self._at_end: list[Callable[[], None]] = []
+        self._drawn: dict[str, int] = {}
+        self.owners = 0
         self._frees = False
+        self.kept: dict[ContentId, int] = {}
+        self.unheld: set[ContentId] = set()
 
     def start(self, now: int) -> None:
         """Forget the work before; what it gathered was collected or rolled back."""
         self.now = now
         self._touched = {}
         self._after = []
+        self._at_end = []
         self._frees = False
+        self.kept = {}
+        self.unheld = set()
+
+    def finish(self) -> None:
+        """The work is done: do what it left for its end, still inside its transaction."""
+        for action in self._at_end:
+            action()
+
+    def at_end(self, action: Callable[[], None]) -> None:
+        """Call action in the same transaction once the work has returned."""
+        self._at_end.append(action)
+
+    def draw(self, table: str) -> int:
+        """The number of a row to be inserted into a numbered table.
+
+        Rows that refer to each other need not be inserted one by one to learn their
+        numbers.  All inserts into that table must draw: the writer is the only one to
+        number rows, so the last number is asked for once.  What was drawn by a write that
+        is rolled back is not drawn again.
+        """
+        last = self._drawn.get(table)
+        if last is None:
+            self.scratch.execute(LAST_NUMBER, (table,))
+            found = self.scratch.fetchall()
+            last = found[0][0] if found else 0
+        self._drawn[table] = last + 1
+        return last + 1
 
     def cursor(self) -> DBAPICursor:
         """A new cursor of the same connection, for reads of many rows; close it."""
@@ -89,16 +137,26 @@ class SqlTx:
         """
         taken = self._touched.get(account)
         if taken is None:
-            cursor = self._open_cursor()
-            cursor.execute(
+            self.scratch.execute(
                 self._next_modseq, (account,) if self._positional else {"account": account}
             )
-            found = cursor.fetchall()
-            cursor.close()
+            found = self.scratch.fetchall()
             if not found:
                 raise AccountMissing("the account is gone")
             taken = self._touched[account] = ModSeq(found[0][0])
         return taken
+
+    def has_touched(self, account: AccountId) -> bool:
+        """Whether this write took the account's new modseq already."""
+        return account in self._touched
+
+    def has_taken(self, account: AccountId, modseq: ModSeq) -> None:
+        """Say that a statement of the caller's took the account's new modseq, as touch does."""
+        self._touched[account] = modseq
+
+    def change_owners(self) -> None:
+        """Say that this write changes a domain, an account or an alias."""
+        self.owners += 1
 
     def frees(self) -> None:
         """Say that this write gives room back or is needed to do so.

@@ -29,6 +29,7 @@ class Writer:
     """The one writer.
 
     on_fatal: called in the loop once, when a sync has failed and the process must end.
+    owners: Member.owners of what was answered last; in the loop's thread.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class Writer:
         self._loop = asyncio.get_running_loop()
         self._queue: SimpleQueue[Member | None] = SimpleQueue()
         self._waiting = 0
+        self.owners = 0
         self._gate = threading.Lock()
         self._closed = False
         self._dead: SyncFailed | None = None
@@ -166,6 +168,7 @@ class Writer:
         touched: dict[AccountId, ModSeq] = {}
         for member in members:
             touched.update(member.touched)
+            self.owners = max(self.owners, member.owners)
             for action in member.actions:
                 try:
                     action()

@@ -74,6 +74,13 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_table(
+        "receipt_floor",
+        sa.Column("message", INTEGER, nullable=False, autoincrement=False),
+        sa.PrimaryKeyConstraint("message", name=op.f("pk_receipt_floor")),
+        sqlite_strict=True,
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
         "schema",
         sa.Column("id", INTEGER, nullable=False, autoincrement=False),
         sa.Column("version", INTEGER, nullable=False),
@@ -307,6 +314,7 @@ def upgrade() -> None:
         "passport",
         sa.Column("message", INTEGER, nullable=False, autoincrement=False),
         sa.Column("evidence", TEXT, nullable=False),
+        sa.Column("fingerprint", OCTETS, nullable=True),
         sa.PrimaryKeyConstraint("message", name=op.f("pk_passport")),
         sa.ForeignKeyConstraint(["message"], ["message.id"], name=op.f("fk_passport_message")),
         sqlite_strict=True,

@@ -2,10 +2,13 @@
 
 from datetime import timedelta
 
-from mailbox_server.model.ids import MessageId
+from mailbox_server.model.address import Address
+from mailbox_server.model.ids import AccountId, MessageId
+from mailbox_server.model.message import InternalDate, Target
 from mailbox_server.model.passport import Evidence
-from mailbox_server.store.ports import Receipt
-from tests.contract.workbench import Workbench
+from mailbox_server.store.ports import NewMessage, QuotaRule, Receipt
+from mailbox_server.store.repositories import Repositories
+from tests.contract.workbench import Workbench, analysis
 
 
 def test_evidence_is_appended_in_order(bench: Workbench) -> None:
@@ -34,27 +37,49 @@ def test_evidence_goes_with_the_last_tombstone(bench: Workbench) -> None:
     assert bench.read(lambda tx: tx.passports.of(placed.message)) == []
 
 
-def test_a_receipt_is_found_while_young_and_unconfirmed(bench: Workbench) -> None:
-    made = Receipt(b"\0print", bench.now, (MessageId(3), MessageId(4)))
-    bench.write(lambda tx: tx.receipts.add(made))
-    young = bench.now - timedelta(minutes=10)
-    assert bench.read(lambda tx: tx.receipts.find(b"\0print", young)) == made
-    assert bench.read(lambda tx: tx.receipts.find(b"\0print", bench.now)) == made
-    later = bench.now + timedelta(seconds=1)
-    assert bench.read(lambda tx: tx.receipts.find(b"\0print", later)) is None
-    assert bench.read(lambda tx: tx.receipts.find(b"other", young)) is None
-    newer = Receipt(b"\0print", later, ())
-    bench.write(lambda tx: tx.receipts.add(newer))
-    assert bench.read(lambda tx: tx.receipts.find(b"\0print", young)) == newer
-    bench.write(lambda tx: tx.receipts.confirm([b"other", b"\0print"]))
-    assert bench.read(lambda tx: tx.receipts.find(b"\0print", young)) is None
+def _delivered(
+    bench: Workbench, account: AccountId, mark: bytes | None, ago: timedelta = timedelta()
+) -> MessageId:
+    """A message that came so long ago in the transaction of that fingerprint."""
+
+    def work(tx: Repositories) -> MessageId:
+        new = NewMessage(
+            content=bench.content(b"Subject: x\r\n\r\n"),
+            trace=b"",
+            analysis=analysis(),
+            received=InternalDate(int((bench.now - ago).timestamp())),
+            keywords=frozenset(),
+            targets=(Target(None),),
+            evidence=(Evidence(bench.now, "deliver.local", ()),),
+            fingerprint=mark,
+        )
+        (placed,) = tx.messages.add(account, new, QuotaRule.OVERSHOOT)
+        return placed.message
+
+    return bench.write(work)
 
 
-def test_old_receipts_are_forgotten(bench: Workbench) -> None:
-    for number in range(3):
-        each = Receipt(b"%d" % number, bench.now - timedelta(minutes=2 - number), ())
-        bench.write(lambda tx, each=each: tx.receipts.add(each))
-    bench.write(lambda tx: tx.receipts.forget(bench.now - timedelta(minutes=1)))
+def test_receipts_are_found_by_the_messages_of_their_transactions(bench: Workbench) -> None:
+    ann, ben = bench.open_account(), bench.open_account(Address.parse("ben@example.org"))
+    _delivered(bench, ann, b"late", timedelta(minutes=11))
+    _delivered(bench, ann, None)
+    _delivered(bench, ann, b"\0again", timedelta(minutes=5))
+    first, second = _delivered(bench, ann, b"\0again"), _delivered(bench, ben, b"\0again")
+    bench.deliver(ann)
     since = bench.now - timedelta(minutes=10)
-    found = [bench.read(lambda tx, n=n: tx.receipts.find(b"%d" % n, since)) for n in range(3)]
-    assert [each is None for each in found] == [True, False, False]
+    (found,) = bench.read(lambda tx: tx.receipts.since(since))
+    assert found == Receipt(b"\0again", bench.now, (first, second))
+    assert bench.read(lambda tx: tx.receipts.is_there(found))
+
+
+def test_what_was_settled_is_closed_but_for_what_is_still_open(bench: Workbench) -> None:
+    account = bench.open_account()
+    _delivered(bench, account, b"closed")
+    kept = Receipt(b"\0open", bench.now, (_delivered(bench, account, b"\0open"),))
+    bench.write(lambda tx: tx.receipts.settle([]))
+    bench.write(lambda tx: tx.receipts.settle([kept]))
+    since = bench.now - timedelta(minutes=10)
+    assert bench.read(lambda tx: tx.receipts.since(since)) == [kept]
+    later = Receipt(b"later", bench.now, (_delivered(bench, account, b"later"),))
+    assert bench.read(lambda tx: tx.receipts.since(since)) == [later, kept]
+    assert bench.read(lambda tx: tx.receipts.since(bench.now + timedelta(seconds=1))) == []

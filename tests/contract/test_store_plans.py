@@ -1,6 +1,5 @@
 """Statements that must not slow down with the mailbox are answered from an index."""
 
-import re
 from pathlib import Path
 
 import pytest
@@ -45,19 +44,15 @@ def test_it_is_answered_from_an_index(tmp_path: Path, statement: Prepared, index
     account = bench.open_account()
     for _ in range(30):
         bench.deliver(account)
-    text, fixed = compiled(statement.statement, "sqlite")
-    values = dict.fromkeys(_names(text), 1) | dict(fixed)
+    ready = compiled(statement.statement, "sqlite")
+    values = ready.values(dict.fromkeys(ready.names, 1) | dict(ready.fixed))
 
     def explain(tx: object) -> list[str]:
         cursor = bench.sql.cursor()
-        cursor.execute(f"EXPLAIN QUERY PLAN {text}", values)
+        cursor.execute(f"EXPLAIN QUERY PLAN {ready.text}", values)
         return [row[3] for row in cursor.fetchall()]
 
     plan = bench.read(explain)
     bench.close()
     assert any(index in step for step in plan), plan
     assert not any(step.startswith("SCAN") for step in plan), plan
-
-
-def _names(text: str) -> list[str]:
-    return re.findall(r":(\w+)", text)

@@ -153,8 +153,10 @@ class Workbench:
         """Content in rows, as ContentRepository.keep makes it.  Call it within a write."""
         digesting = Digesting()
         digesting.feed(octets)
-        added = self.sql.connection.execute(
+        number = self.sql.draw("content")
+        self.sql.connection.execute(
             content.insert().values(
+                id=number,
                 size=len(octets),
                 digest=digesting.digest(),
                 checksums=digesting.checksums(),
@@ -162,7 +164,6 @@ class Workbench:
                 holders=0,
             )
         )
-        (number,) = added.inserted_primary_key or (0,)
         for start in range(0, len(octets), CHUNK_OCTETS):
             self.sql.connection.execute(
                 content_chunk.insert().values(

@@ -19,6 +19,8 @@ from mailbox_server.store.settings import StoreSettings
 BEGIN_READING: Final = "BEGIN"
 # A deferred transaction that comes to write fails at once if somebody else wrote meanwhile.
 BEGIN_WRITING: Final = "BEGIN IMMEDIATE"
+LAST_NUMBER: Final = "SELECT seq FROM sqlite_sequence WHERE name = ?"
+"""The highest number that a numbered table ever gave; no row where it gave none."""
 _SYNCHRONOUS_FULL: Final = 2
 
 

@@ -101,24 +101,28 @@ class Receipt:
 
 
 class ReceiptReader(Protocol):
-    """Replies that may have been lost on the way to the peer (store.md §2)."""
+    """Replies that may have been lost on the way to the peer (store.md §2).
 
-    def find(self, fingerprint: bytes, since: datetime) -> Receipt | None:
-        """The unconfirmed receipt of that transaction, not older than since.
+    A message keeps the fingerprint of the transaction that brought it (NewMessage), so a
+    receipt costs a delivery nothing.  Who asks keeps in memory which of them count.
+    """
 
-        None as well where it is later than now, because the clock was put back, and where
-        the file of a message's content is not there whole.
+    def since(self, moment: datetime) -> list[Receipt]:
+        """The receipts from then on, each fingerprint once, its newest messages.
+
+        Those that settle closed are left out.
+        """
+
+    def is_there(self, receipt: Receipt) -> bool:
+        """Whether what the receipt promises is kept.
+
+        False where a message's content file is gone or cut: who has a message like that
+        must not be told again that it is kept.  A message removed since is no loss.
         """
 
 
 class ReceiptWriter(ReceiptReader, Protocol):
     """Receipts, to change."""
 
-    def add(self, receipt: Receipt) -> None:
-        """Remember a transaction; replaces an older one of that fingerprint."""
-
-    def confirm(self, fingerprints: Sequence[bytes]) -> None:
-        """The peers saw these replies; forget the receipts."""
-
-    def forget(self, before: datetime) -> None:
-        """Drop receipts older than that, or later than now."""
+    def settle(self, still_open: Sequence[Receipt]) -> None:
+        """Close all receipts up to now but these; said when the server stops in order."""

@@ -67,6 +67,10 @@ class WriteTx(Protocol):
     """One write; whatever work raises rolls all of it back."""
 
     @property
+    def owners_generation(self) -> int:
+        """Store.owners_generation as this write sees it, its own changes included."""
+
+    @property
     def domains(self) -> DomainWriter: ...
     @property
     def accounts(self) -> AccountWriter: ...
@@ -130,6 +134,13 @@ class Store(Protocol):
         """Call ring in the event loop after each commit that touched the account.
 
         Rings coalesce; the number only says where the account now stands.
+        """
+
+    @property
+    def owners_generation(self) -> int:
+        """Rises with the commit of each change of a domain, an account or an alias.
+
+        While it stays, so does what was looked up about them after it was read.
         """
 
     def room(self) -> Room:

@@ -17,6 +17,7 @@ from mailbox_server.model.ids import (
 )
 from mailbox_server.model.mailbox import Mailbox
 from mailbox_server.model.message import Analysis, InternalDate, Placed, Target
+from mailbox_server.model.passport import Evidence
 from mailbox_server.model.uid_set import UidSet
 
 
@@ -140,6 +141,8 @@ class NewMessage:
     """A message to store for one account.
 
     keywords: stored form, without \\Deleted.  received: the internal date.
+    evidence: what its passport begins with.  fingerprint: of the SMTP transaction that
+    brought it (ports.Receipt), with evidence only.
     """
 
     content: ContentId
@@ -148,6 +151,8 @@ class NewMessage:
     received: InternalDate
     keywords: frozenset[str]
     targets: tuple[Target, ...]
+    evidence: tuple[Evidence, ...] = ()
+    fingerprint: bytes | None = None
 
 
 class TextScope(Enum):

@@ -127,18 +127,26 @@ thread_link = keyed_table(
 )
 
 # evidence: one JSON array a line: [seconds, stage, [[name, value], ...]].
+# fingerprint: of the SMTP transaction that brought the message, where it may be repeated.
 passport = placed_table(
     "passport",
     sa.Column(
         "message", INTEGER, sa.ForeignKey("message.id"), primary_key=True, autoincrement=False
     ),
     sa.Column("evidence", TEXT, nullable=False),
+    sa.Column("fingerprint", OCTETS),
 )
 
+# What a server that was stopped in order knew of replies that may have been lost: of the
+# messages up to receipt_floor.message, only these receipts are open.
 # messages: a JSON array of message ids.
 receipt = keyed_table(
     "receipt",
     sa.Column("fingerprint", OCTETS, primary_key=True),
     sa.Column("at", INSTANT, nullable=False),
     sa.Column("messages", TEXT, nullable=False),
+)
+receipt_floor = keyed_table(
+    "receipt_floor",
+    sa.Column("message", INTEGER, primary_key=True, autoincrement=False),
 )

@@ -24,7 +24,6 @@ from mailbox_server.model.ids import (
     ThreadId,
     Uid,
 )
-from mailbox_server.model.mailbox import INBOX
 from mailbox_server.model.message import Placed
 from mailbox_server.model.passport import Evidence
 from mailbox_server.store.ports import NewMessage, QuotaRule, Receipt, Room
@@ -104,8 +103,11 @@ class MemoryStore:
         self.kept: list[bytes] = []
         self.stamps: dict[MessageId, list[Evidence]] = {}
         self.known: dict[bytes, Receipt] = {}
+        self.left: list[Receipt] = []
+        self.owners_generation = 0
         self.stagings: list[MemoryStaging] = []
         self.failing: dict[str, BaseException] = {}
+        self.cut: set[bytes] = set()
         self.low = False
         self.glances = self.reads = 0
         self.before_write: Callable[[], Any] | None = None
@@ -149,11 +151,11 @@ class MemoryStore:
             await self.before_write()
         self.fail("write")
         tx = _Tx(self)
-        before = (list(self.stored), list(self.kept), dict(self.known))
+        before = (list(self.stored), list(self.kept), dict(self.known), dict(self.stamps))
         try:
             return work(tx)
         except BaseException:
-            self.stored, self.kept, self.known = before
+            self.stored, self.kept, self.known, self.stamps = before
             raise
 
     def stage(self, expected: int | None = None) -> MemoryStaging:
@@ -167,13 +169,12 @@ class MemoryStore:
 
 class _Tx:
     def __init__(self, store: MemoryStore) -> None:
+        self.owners_generation = store.owners_generation
         self.domains = _Domains(store)
         self.accounts = _Accounts(store)
         self.aliases = _Aliases(store)
-        self.mailboxes = _Mailboxes()
         self.contents = _Contents(store)
         self.messages = _Messages(store)
-        self.passports = _Passports(store)
         self.receipts = _Receipts(store)
 
 
@@ -209,17 +210,6 @@ class _Aliases(_Part):
         return next((a for a in self.store.others if a.address.key == address.key), None)
 
 
-class _Mailboxes:
-    def find(self, account: AccountId, name: str) -> Any:
-        assert name == INBOX
-        return _Inbox(MailboxId(account * 10))
-
-
-@dataclass
-class _Inbox:
-    id: MailboxId
-
-
 class _Contents(_Part):
     def keep(self, staged: MemoryStaged) -> ContentId:
         self.store.kept.append(staged.octets)
@@ -233,28 +223,20 @@ class _Messages(_Part):
         number = MessageId(len(self.store.stored) + 1)
         content = self.store.kept[new.content - 1]
         self.store.stored.append(StoredMessage(number, owner, content, new, quota))
-        placed = Placed(new.targets[0].mailbox, 1, Uid(number), number, ThreadId(number))
-        return (placed,)
-
-
-class _Passports(_Part):
-    def stamp(self, message: MessageId, evidence: Sequence[Evidence]) -> None:
-        self.store.stamps.setdefault(message, []).extend(evidence)
+        self.store.stamps[number] = list(new.evidence)
+        if new.fingerprint is not None:
+            self.store.known[new.fingerprint] = Receipt(new.fingerprint, self.store.now, (number,))
+        assert new.targets[0].mailbox is None, "mail arrives in the INBOX"
+        inbox = MailboxId(account * 10)
+        return (Placed(inbox, 1, Uid(number), number, ThreadId(number)),)
 
 
 class _Receipts(_Part):
-    def find(self, fingerprint: bytes, since: datetime) -> Receipt | None:
-        known = self.store.known.get(fingerprint)
-        return known if known is not None and known.at >= since else None
+    def since(self, moment: datetime) -> list[Receipt]:
+        return [known for known in self.store.known.values() if known.at >= moment]
 
-    def add(self, receipt: Receipt) -> None:
-        self.store.known[receipt.fingerprint] = receipt
+    def is_there(self, receipt: Receipt) -> bool:
+        return receipt.fingerprint not in self.store.cut
 
-    def confirm(self, fingerprints: Sequence[bytes]) -> None:
-        for fingerprint in fingerprints:
-            self.store.known.pop(fingerprint, None)
-
-    def forget(self, before: datetime) -> None:
-        for fingerprint, known in list(self.store.known.items()):
-            if known.at < before:
-                del self.store.known[fingerprint]
+    def settle(self, still_open: Sequence[Receipt]) -> None:
+        self.store.left = list(still_open)

@@ -128,11 +128,14 @@ async def test_a_repeat_is_found_by_another_receiver(store: SqliteStore) -> None
     """As after a crash between commit and reply."""
     first = await deliver(receiver(store, KeptEvents()), MESSAGE, "ann@example.org")
     again = receiver(store, KeptEvents())
+    await again.prepare()
     second = await deliver(again, MESSAGE, "ann@example.org")
     assert second.replies[0].lines[0] == first.replies[0].lines[0].replace("kept", "kept before")
     again.confirm(second)
     await again.settle()
-    third = await deliver(again, MESSAGE, "ann@example.org")
+    third_run = receiver(store, KeptEvents())
+    await third_run.prepare()
+    third = await deliver(third_run, MESSAGE, "ann@example.org")
     assert "before" not in third.replies[0].lines[0]
     assert len(await store.read(lambda tx: inbox(tx, ANN))) == 2
 
@@ -173,7 +176,9 @@ async def test_a_repeat_of_what_lost_its_file_is_kept_anew(
     await deliver(receiver(store, KeptEvents()), content, "ann@example.org")
     (file,) = (found for found in tmp_path.glob("contents/??/*"))
     file.unlink()
-    again = await deliver(receiver(store, KeptEvents()), content, "ann@example.org")
+    into = receiver(store, KeptEvents())
+    await into.prepare()
+    again = await deliver(into, content, "ann@example.org")
     assert again.replies[0].is_positive and "before" not in again.replies[0].lines[0]
     (file,) = (found for found in tmp_path.glob("contents/??/*"))
     assert file.read_bytes() == content
@@ -202,6 +207,6 @@ async def test_a_cancelled_accept_takes_nothing_from_its_write(store: SqliteStor
     await store.write(lambda tx: None)
     (whole,) = await store.read(lambda tx: inbox(tx, ANN))
     assert whole.endswith(content)
-    repeat = await deliver(receiver(store, KeptEvents()), content, "ann@example.org")
+    repeat = await deliver(into, content, "ann@example.org")
     assert "kept before" in repeat.replies[0].lines[0]
     assert (store._staging.used, store.held_files) == (0, frozenset())
