@@ -38,6 +38,7 @@ GATHERED_OCTETS: Final = 32 * 1024
 COMMANDS_A_TURN: Final = 16
 
 BYE: Final = b"BYE"
+SERVER_FULL: Final = ok("Too many connections; please come back later", b"UNAVAILABLE")
 
 
 class Progress(enum.Enum):
@@ -145,6 +146,10 @@ class Conversation:
         """The server stops: say BYE after the command under way."""
         self._end(ok("The server is shutting down"))
 
+    def make_room(self) -> None:
+        """The place is needed for somebody else: say BYE after the command under way."""
+        self._end(SERVER_FULL)
+
     def forget_plaintext(self) -> int:
         """Drop what was received and not carried out; returns how many octets (STARTTLS)."""
         return self._engine.forget()
@@ -195,7 +200,7 @@ class Conversation:
             self._farewell = SERVER_BUG
         finally:
             if self._farewell is not None:
-                self.write(_bye(self._farewell))
+                self.write(bye(self._farewell))
             self._flush()
             self._wire.close()
             try:
@@ -433,7 +438,7 @@ class Conversation:
                 raise AssertionError("a message was not read to its end")
 
 
-def _bye(farewell: Outcome) -> bytes:
+def bye(farewell: Outcome) -> bytes:
     """`* BYE [CODE] text`; only the code of the outcome matters, never its status."""
     line = status_line(b"*", farewell)
     return line[:2] + BYE + line[2 + len(farewell.status.value) :]

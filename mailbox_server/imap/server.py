@@ -12,7 +12,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from mailbox_server.imap.commands import COMMAND_TABLE
-from mailbox_server.imap.conversation import Conversation, Progress
+from mailbox_server.imap.conversation import SERVER_FULL, Conversation, Progress, bye
 from mailbox_server.imap.session import Security, Services
 from mailbox_server.model.address import IpAddress
 from mailbox_server.model.ports import Entropy
@@ -22,6 +22,9 @@ from mailbox_server.net.tasks import TaskKeeper
 from mailbox_server.net.twisted_transport import AsyncioTransport
 
 TICK_SECONDS: Final = 5.0
+REFUSAL_OF_NEWCOMERS: Final = bye(SERVER_FULL)
+"""For net.reception.ReceptionPlan: what a client without a place reads."""
+
 # A peer on a UNIX socket is on this machine.
 _LOCAL: Final = ipaddress.IPv4Address("127.0.0.1")
 _CONNECTION_OCTETS: Final = 6
@@ -53,7 +56,7 @@ class ImapProtocol(Protocol):
             security=Security.PLAIN if self._transport.tls is None else Security.TLS,
         )
         if self._transport.ticket is not None:
-            self._transport.ticket.on_shed = self.conversation.shut_down
+            self._transport.ticket.on_shed = self.conversation.make_room
         self._server.began(self)
 
     def dataReceived(self, data: bytes) -> None:

@@ -115,7 +115,7 @@ class AsyncioTransport(asyncio.Protocol):
         self._host = socket_address(transport.get_extra_info("sockname"))
         self._adopt(raw)
         if self.ticket is not None:
-            self.ticket.on_shed = self.abortConnection
+            self.ticket.on_shed = self.ticket.on_cut = self.abortConnection
         protocol = self._factory.buildProtocol(self._peer)
         if protocol is None:
             self._protocol: IProtocol | None = None

@@ -25,11 +25,15 @@ from mailbox_server.net.admission import Phase
 from mailbox_server.net.peer_address import ip_of_host
 from mailbox_server.net.tasks import TaskKeeper
 from mailbox_server.net.twisted_transport import AsyncioTransport
+from mailbox_server.pop3 import replies
 from mailbox_server.pop3.capabilities import Tls
 from mailbox_server.pop3.engine import Engine, Response
-from mailbox_server.pop3.grammar import Command, State
+from mailbox_server.pop3.grammar import Command, Malformed, State
 from mailbox_server.pop3.session import Pop3Services, Session
 from mailbox_server.pop3.settings import Pop3Settings
+
+REFUSAL_OF_NEWCOMERS: Final = replies.SERVER_FULL
+"""For net.reception.ReceptionPlan: what a client without a place reads."""
 
 # A peer on a UNIX socket is on this machine.
 _LOCAL: Final = ipaddress.IPv4Address("127.0.0.1")
@@ -57,7 +61,8 @@ class Pop3Protocol(Protocol):
         self._is_busy = False
         self._is_paused = False
         self._has_ended = False
-        self._is_leaving = False
+        self._farewell: bytes | None = None
+        self._progress = Phase.GREETING
         self._connected_at = self._active_at = 0.0
 
     # What the transport tells us
@@ -68,7 +73,7 @@ class Pop3Protocol(Protocol):
         self._transport: AsyncioTransport = self.transport
         self._protocols.add(self)
         if self._transport.ticket is not None:
-            self._transport.ticket.on_shed = self.leave
+            self._transport.ticket.on_shed = self.make_room
         self._connected_at = self._active_at = asyncio.get_running_loop().time()
         self._arm()
         self._session.greet()
@@ -109,12 +114,16 @@ class Pop3Protocol(Protocol):
             self._session.ended()
         self._news.set()
 
-    def leave(self) -> None:
+    def leave(self, farewell: bytes = replies.SHUTTING_DOWN) -> None:
         """End: at once between two commands, else after the present one."""
-        self._is_leaving = True
+        self._farewell = farewell
         if not self._is_busy and not self._session.is_over:
-            self._session.shut_down()
+            self._session.shut_down(farewell)
         self._news.set()
+
+    def make_room(self) -> None:
+        """The place is needed for somebody else."""
+        self.leave(replies.SERVER_FULL)
 
     # What the session asks for (Output)
 
@@ -193,17 +202,18 @@ class Pop3Protocol(Protocol):
 
     async def _carry_out(self, event: Command | Response) -> None:
         self._is_busy = True
-        self._enter(Phase.BUSY)
+        if self._progress is Phase.GREETING and not isinstance(event, Malformed):
+            self._progressed(Phase.IDLE)
         try:
             await self._session.handle(event)
             await self._transport.drained()
         finally:
             self._is_busy = False
             self._active_at = asyncio.get_running_loop().time()
-        if self._session.state is State.AUTHORIZATION:
-            self._enter(Phase.IDLE)
-        if self._is_leaving and not self._session.is_over:
-            self._session.shut_down()
+        if self._progress is Phase.IDLE and self._session.state is State.TRANSACTION:
+            self._progressed(Phase.BUSY)
+        if self._farewell is not None and not self._session.is_over:
+            self._session.shut_down(self._farewell)
 
     def _flush(self) -> None:
         if self._gathered:
@@ -213,7 +223,9 @@ class Pop3Protocol(Protocol):
             self._unyielded_octets += len(octets)
             self._transport.write(octets)
 
-    def _enter(self, phase: Phase) -> None:
+    def _progressed(self, phase: Phase) -> None:
+        """Tell the register of connections; commands that lead nowhere do not count."""
+        self._progress = phase
         if self._transport.ticket is not None:
             self._transport.ticket.enter(phase)
 

@@ -140,9 +140,9 @@ class Session:
         if opened is not None and opened.has_lock:
             self._services.locks.release(opened.granted.account.id)
 
-    def shut_down(self) -> None:
-        """Say goodbye between two commands; nothing is removed."""
-        self._end(replies.SHUTTING_DOWN)
+    def shut_down(self, farewell: bytes = replies.SHUTTING_DOWN) -> None:
+        """Say farewell between two commands; nothing is removed."""
+        self._end(farewell)
 
     def check_login(self) -> None:
         """End a session that is idle between two commands and whose login no longer stands."""

@@ -54,7 +54,7 @@ class Wire(Protocol):
         """Let an erring peer wait."""
 
     def progressed(self, *, in_transaction: bool) -> None:
-        """The peer got further; said when a transaction begins or ends."""
+        """The peer got further; said at its hello and when a transaction begins or ends."""
 
     @property
     def is_crowded(self) -> bool:
@@ -76,7 +76,7 @@ class Conversation:
         self._timeouts = timeouts
         self._unsent: list[bytes] = []
         self._at_once = 0
-        self._was_in_transaction = False
+        self._progress = (False, False)
         self._content_began: float | None = None
         self._last_content = 0.0
 
@@ -167,9 +167,10 @@ class Conversation:
             answer = Answer((replies.CONTENT_TOO_EARLY,), After.CLOSE)
         else:
             answer = await self._session.handle(value)
-        if self._session.in_transaction != self._was_in_transaction:
-            self._was_in_transaction = self._session.in_transaction
-            self._wire.progressed(in_transaction=self._was_in_transaction)
+        progress = (self._session.is_greeted, self._session.in_transaction)
+        if progress != self._progress:
+            self._progress = progress
+            self._wire.progressed(in_transaction=self._session.in_transaction)
         if answer.delay:
             await self._wire.pause(answer.delay)
         self._unsent.extend(reply.octets() for reply in answer.replies)

@@ -136,6 +136,7 @@ class SmtpConnection(SMTP):
         wire.set_write_buffer_limits(high=self._service.limits.unsent_octets)
         self._connection_id = self._service.entropy.octets(6).hex()
         self._ticket.on_shed = self._shed
+        self._ticket.on_cut = self._cut
         self._service.joined(self)
         if self._service.is_ending:
             self._farewell = replies.SHUTTING_DOWN
@@ -235,6 +236,10 @@ class SmtpConnection(SMTP):
 
     def _shed(self) -> None:
         self.end(replies.SERVER_FULL)
+
+    def _cut(self) -> None:
+        if self.transport is not None:
+            self._wire.abort()
 
     # ------------------------------------------------------------ conversation.Wire
 

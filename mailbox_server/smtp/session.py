@@ -135,6 +135,11 @@ class Session:
         self._transactions = 0
 
     @property
+    def is_greeted(self) -> bool:
+        """Whether the peer has said hello."""
+        return self._hello is not None
+
+    @property
     def in_transaction(self) -> bool:
         """Whether a recipient was accepted and the transaction has not ended.
 

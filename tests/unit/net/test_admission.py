@@ -15,6 +15,8 @@ from mailbox_server.net.admission import (
     Ticket,
 )
 
+WIDE = NetworkLimit(24, 48, 1000)
+
 
 class HandClock:
     """A clock that the test turns."""
@@ -39,7 +41,10 @@ class Scene:
 
     def admit(self, name: str, ip: str | None = None) -> Ticket | Crowded:
         address: IpAddress | None = ipaddress.ip_address(ip) if ip else None
-        return self.admissions.admit(address, lambda: self.shed.append(name))
+        ticket = self.admissions.admit(address, lambda: self.shed.append(name))
+        if isinstance(ticket, Ticket):
+            ticket.on_cut = lambda: None
+        return ticket
 
     def admitted(self, name: str, ip: str | None = None) -> Ticket:
         ticket = self.admit(name, ip)
@@ -50,6 +55,7 @@ class Scene:
 def test_places_are_given_back() -> None:
     scene = Scene(1)
     first = scene.admitted("a")
+    first.enter(Phase.BUSY)
     assert scene.admit("b") is Crowded.TOTAL
     first.release()
     first.release()
@@ -60,15 +66,113 @@ def test_places_are_given_back() -> None:
     assert scene.shed == []
 
 
-def test_the_young_are_not_shed() -> None:
+def test_who_has_begun_to_talk_has_a_time_of_grace() -> None:
     scene = Scene(1)
-    scene.admitted("a")
+    scene.admitted("a").enter(Phase.IDLE)
     scene.clock.seconds += 4.9
     assert scene.admit("b") is Crowded.TOTAL
     scene.clock.seconds += 0.1
     scene.admitted("b")
     assert scene.shed == ["a"]
     assert len(scene.admissions) == 1
+
+
+def test_who_said_nothing_goes_first_however_young() -> None:
+    scene = Scene(3)
+    scene.admitted("talking").enter(Phase.IDLE)
+    scene.clock.seconds += 2
+    for name in ("a", "b", "c", "d"):
+        scene.admitted(name)
+    assert scene.shed == ["a", "b"]
+
+
+def test_long_idle_before_mute_and_new() -> None:
+    scene = Scene(2, WIDE)
+    scene.admitted("long idle", "192.0.2.1").enter(Phase.IDLE)
+    scene.clock.seconds += 60
+    scene.admitted("mute and new", "198.51.100.1")
+    scene.admitted("newcomer", "203.0.113.1")
+    assert scene.shed == ["long idle"]
+
+
+def test_a_flood_from_one_network_makes_room_for_others_from_its_own() -> None:
+    """S17: whoever comes from elsewhere stays, though it came first and says nothing yet."""
+    scene = Scene(100, WIDE)
+    scene.admitted("slow peer", "192.0.2.1")
+    flood = [f"10.0.0.{n}" for n in range(99)]
+    for ip in flood:
+        scene.admitted(ip, ip)
+    for n in range(50):
+        scene.admitted(f"good {n}", f"198.51.{n}.1")
+    assert scene.shed == flood[:50]
+
+
+def test_a_flood_that_says_hello_makes_room_as_well() -> None:
+    scene = Scene(100, WIDE)
+    flood = [f"10.0.0.{n}" for n in range(100)]
+    for ip in flood:
+        scene.admitted(ip, ip).enter(Phase.IDLE)
+    for n in range(50):
+        scene.admitted(f"good {n}", f"198.51.{n}.1").enter(Phase.IDLE)
+    assert scene.shed == flood[:50]
+
+
+def test_a_flood_from_everywhere_lets_every_newcomer_in() -> None:
+    scene = Scene(100, WIDE)
+    flood = [f"10.{n // 250}.{n % 250}.1" for n in range(1000)]
+    for ip in flood:
+        scene.admitted(ip, ip)
+    scene.admitted("good", "192.0.2.1")
+    assert scene.shed == flood[:901]
+
+
+def test_loopback_is_a_crowd_as_any_other() -> None:
+    scene = Scene(10, WIDE)
+    scene.admitted("good", "127.0.0.1")
+    flood = [f"127.7.7.{n}" for n in range(200)]
+    for ip in flood:
+        scene.admitted(ip, ip)
+    assert scene.shed == flood[:191]
+
+
+def test_who_does_not_go_when_told_is_cut() -> None:
+    cut: list[int] = []
+    scene = Scene()
+    scene.admissions.change_limits(AdmissionLimits(2, (), leaving=3))
+    tickets = []
+    for number in range(10):
+        ticket = scene.admitted(str(number))
+        ticket.on_cut = lambda number=number: cut.append(number)
+        tickets.append(ticket)
+    assert scene.shed == [str(n) for n in range(8)]
+    assert cut == [0, 1, 2, 3, 4]
+    tickets[5].release()
+    tickets[0].release()
+    scene.admitted("last")
+    assert cut == [0, 1, 2, 3, 4]
+    assert len(scene.admissions) == 2
+
+
+def test_who_was_told_to_go_gets_no_place_back() -> None:
+    scene = Scene(1)
+    first = scene.admitted("a")
+    scene.admitted("b")
+    assert first.is_released
+    first.enter(Phase.BUSY)
+    assert len(scene.admissions) == 1
+    scene.admitted("c")
+    assert scene.shed == ["a", "b"]
+
+
+def test_one_can_be_shed_for_other_reasons() -> None:
+    scene = Scene(10)
+    assert not scene.admissions.shed_one()
+    scene.admitted("busy").enter(Phase.BUSY)
+    assert not scene.admissions.shed_one()
+    scene.admitted("idle").enter(Phase.IDLE)
+    scene.admitted("mute")
+    assert [scene.admissions.shed_one() for _ in range(3)] == [True, True, False]
+    assert scene.shed == ["mute", "idle"]
 
 
 def test_the_slowest_unauthenticated_goes_first() -> None:
@@ -155,8 +259,8 @@ def test_each_of_several_network_limits_counts() -> None:
 @pytest.mark.parametrize("ip", ["127.0.0.1", "127.9.9.9", "::1"])
 def test_loopback_counts_for_the_total_only(ip: str) -> None:
     scene = Scene(2, NetworkLimit(32, 64, 1))
-    scene.admitted("a", ip)
-    scene.admitted("b", ip)
+    scene.admitted("a", ip).enter(Phase.BUSY)
+    scene.admitted("b", ip).enter(Phase.BUSY)
     assert scene.admit("c", ip) is Crowded.TOTAL
 
 
@@ -187,3 +291,4 @@ def test_a_flood_leaves_no_trace() -> None:
         ticket.release()
     assert len(scene.admissions) == 0
     assert scene.admissions._networks == {}
+    assert all(len(strangers) == 0 for strangers in scene.admissions._strangers.values())

@@ -76,3 +76,31 @@ async def _trickle(client: Client, until: asyncio.Event) -> str:
         await asyncio.sleep(0.05)
     client.send(b"\r\n.\r\n")
     return (await client.reply())[:3]
+
+
+async def test_who_said_hello_keeps_its_place_before_who_is_mute() -> None:
+    limits = AdmissionLimits(total=2, greeting_seconds=60.0)
+    async with serving(Server(admission=limits)) as server:
+        talking, mute = await server.connect(), await server.connect()
+        for client in (talking, mute):
+            assert (await client.reply()).startswith("220")
+        talking.send(b"EHLO c\r\n")
+        assert (await talking.reply()).startswith("250")
+        mute.send(b"E")
+        newcomer = await server.connect()
+        assert (await newcomer.reply()).startswith("220")
+        assert (await mute.reply()).startswith("421 4.3.2")
+        assert (await talking.say(b"NOOP")).startswith("250")
+
+
+async def test_who_does_not_read_its_goodbye_is_cut() -> None:
+    """A handshake that never ends keeps its descriptor until others need it."""
+    limits = AdmissionLimits(total=1, leaving=0)
+    async with serving(Server(admission=limits)) as server:
+        first = await server.connect()
+        await first.reply()
+        first.send(b"STARTTLS\r\n")
+        assert (await first.reply()).startswith("220 2.0.0")
+        newcomer = await server.connect()
+        assert (await newcomer.reply()).startswith("220")
+        assert await first.reply() == ""
