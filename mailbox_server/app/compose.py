@@ -11,7 +11,12 @@ from pathlib import Path
 from typing import Final
 
 from mailbox_server import __version__
-from mailbox_server.app.consistency import name_server
+from mailbox_server.app.consistency import (
+    LEAST_PLACES,
+    descriptor_needs,
+    name_server,
+    warnings,
+)
 from mailbox_server.app.data_folder import SECRET_FILE
 from mailbox_server.app.settings import Settings
 from mailbox_server.app.store_opening import open_store, passwords_of
@@ -33,6 +38,7 @@ from mailbox_server.model.errors import (
 )
 from mailbox_server.model.ports import Clock, Events, SystemClock, SystemEntropy
 from mailbox_server.net.admission import AdmissionLimits, Admissions, NetworkLimit
+from mailbox_server.net.descriptors import Scarcity, leaving, present_limit
 from mailbox_server.net.tasks import TaskKeeper
 from mailbox_server.net.tls import CertificateFiles, CertificateUnusable, ServerTls
 from mailbox_server.ops.administration import Administration
@@ -66,6 +72,7 @@ class Built:
     crunch: Crunch
     tasks: TaskKeeper
     admissions: Admissions
+    scarcity: Scarcity
     smtp: SmtpService
     lmtp: SmtpService
     pop3: Pop3Factory
@@ -123,7 +130,7 @@ def _build_over(
     data = Path(settings.server.data)
     context: ssl.SSLContext | None = None if tls is None else tls.context
     tasks = TaskKeeper(lambda name, error: events.fault("task.failed", error, task=name))
-    admissions = Admissions(_admission_limits(settings), clock)
+    admissions = Admissions(_admission_limits(settings, events), clock)
 
     passwords = passwords_of(settings)
     crunch = Crunch(CrunchLimits())
@@ -193,6 +200,7 @@ def _build_over(
         crunch=crunch,
         tasks=tasks,
         admissions=admissions,
+        scarcity=Scarcity(events, clock),
         smtp=smtp,
         lmtp=lmtp,
         pop3=pop3,
@@ -216,14 +224,25 @@ def _tls(settings: Settings) -> ServerTls | None:
     return opened
 
 
-def _admission_limits(settings: Settings) -> AdmissionLimits:
-    net = settings.net
+def _admission_limits(settings: Settings, events: Events) -> AdmissionLimits:
+    """As the settings say, as far as the descriptors go.  Raises SettingsMalformed."""
+    net, limit, needs = settings.net, present_limit(), descriptor_needs(settings)
+    places = min(net.connections, needs.places(limit))
+    if places < LEAST_PLACES:
+        raise SettingsMalformed(
+            f"the limit of {limit} open files is too low for what is configured; at least "
+            f"{needs.limit_for(LEAST_PLACES)} are needed (LimitNOFILE=, ulimit -n)"
+        )
+    events.info("net.descriptors", limit=limit, kept=needs.kept, connections=places)
+    for warning in warnings(settings, limit):
+        events.warning("net.fewer_connections", reason=warning)
     return AdmissionLimits(
-        net.connections,
+        places,
         (
-            NetworkLimit(32, 64, net.connections_per_address),
-            NetworkLimit(24, 48, net.connections_per_network),
+            NetworkLimit(32, 64, min(places, net.connections_per_address)),
+            NetworkLimit(24, 48, min(places, net.connections_per_network)),
         ),
+        leaving=leaving(places),
     )
 
 

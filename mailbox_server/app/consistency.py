@@ -11,11 +11,13 @@ from mailbox_server.app.settings import Settings
 from mailbox_server.dns.resolver import NameServer
 from mailbox_server.model.address import Address, Domain, parse_ip
 from mailbox_server.model.errors import AddressMalformed, DomainMalformed
+from mailbox_server.net.descriptors import DescriptorNeeds
 from mailbox_server.net.listeners import ListenAddress, TcpAddress, UnixAddress
 from mailbox_server.net.tls import CertificateFiles, CertificateUnusable, load_certificate
 
 SERVICES: Final = ("smtp", "smtp_tls", "lmtp", "pop3", "pop3s", "imap", "imaps")
 TLS_SERVICES: Final = ("smtp_tls", "pop3s", "imaps")
+LEAST_PLACES: Final = 4
 
 _SEPARATORS: Final = frozenset("!#$%&'*+-/=?^_`{|}~")
 
@@ -64,6 +66,30 @@ def check(settings: Settings, source: str) -> None:
     for text in settings.dns.servers:
         if name_server(text) is None:
             raise unusable(source, "dns.servers", text, "ADDRESS, ADDRESS:PORT or [IPV6]:PORT")
+
+
+def descriptor_needs(settings: Settings) -> DescriptorNeeds:
+    """What a server with these settings needs besides connections; the control socket listens
+    as well, and `*` on two sockets."""
+    texts = [text for service in SERVICES for text in getattr(settings.listen, service)]
+    sockets = sum(2 if text.startswith("*:") else 1 for text in texts)
+    return DescriptorNeeds(listening=sockets + 1, readers=settings.store.readers)
+
+
+def warnings(settings: Settings, descriptors: int) -> list[str]:
+    """What can be used and will not do all that it says, a sentence each.
+
+    descriptors: how many open files the server may have.
+    """
+    needs = descriptor_needs(settings)
+    wanted = settings.net.connections
+    if needs.places(descriptors) >= wanted:
+        return []
+    return [
+        f"net.connections: found {wanted}, but the limit of {descriptors} open files leaves room "
+        f"for {max(needs.places(descriptors), 0)}; {needs.limit_for(wanted)} would be needed "
+        "(LimitNOFILE=, ulimit -n)"
+    ]
 
 
 def _check_hostname(settings: Settings, source: str) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import ssl
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final
@@ -13,8 +14,10 @@ from mailbox_server.app.configuration import load, not_live
 from mailbox_server.app.consistency import SERVICES, TLS_SERVICES, check, listen_address
 from mailbox_server.app.expiry import tell_certificates
 from mailbox_server.app.settings import Settings
+from mailbox_server.imap import server as imap
 from mailbox_server.model.errors import MailboxServerFault, SettingsMalformed, Unavailable
 from mailbox_server.model.ports import SystemClock
+from mailbox_server.net.descriptors import raise_limit
 from mailbox_server.net.listeners import Listener, inherited_listeners, open_listener
 from mailbox_server.net.loop import Signals, run
 from mailbox_server.net.reception import (
@@ -26,7 +29,8 @@ from mailbox_server.net.reception import (
 from mailbox_server.net.service_notify import ServiceNotify
 from mailbox_server.ops.administration import Administration
 from mailbox_server.ops.events import EventLog
-from mailbox_server.smtp.server import REFUSAL_OF_NEWCOMERS
+from mailbox_server.pop3 import server as pop3
+from mailbox_server.smtp import server as smtp
 
 DRAIN_SECONDS: Final = 10.0
 
@@ -41,7 +45,7 @@ Prepare = Callable[[Administration], Awaitable[None]]
 def serve(
     config: Path, prepare: Prepare | None = None, ready: Callable[[], None] | None = None
 ) -> None:
-    """Run until SIGTERM or SIGINT.
+    """Run until SIGTERM or SIGINT, with as many file descriptors as the system grants.
 
     prepare is awaited once the store is open and before anything listens; ready is called
     once everything listens.
@@ -51,6 +55,7 @@ def serve(
     """
     settings = load(config)
     check(settings, str(config))
+    raise_limit()
     log = EventLog(settings.log.format, settings.log.level)
     try:
         run(
@@ -84,6 +89,7 @@ async def _main(
     try:
         if prepare is not None:
             await prepare(built.administration)
+        await built.receiver.prepare()
         listeners = _listeners(settings, str(config))
         await _listen(built, listeners, open_ports)
         await built.control.start()
@@ -142,17 +148,22 @@ async def _listen(
     for service, listener in listeners:
         implicit = context if service in TLS_SERVICES else None
         if service in ("smtp", "smtp_tls", "lmtp"):
-            smtp = built.lmtp if service == "lmtp" else built.smtp
-            plan = ReceptionPlan(implicit, REFUSAL_OF_NEWCOMERS)
-            reception = Reception(listener, smtp.build, built.admissions, built.tasks, plan)
+            talks = built.lmtp if service == "lmtp" else built.smtp
+            plan = _plan(built, implicit, smtp.REFUSAL_OF_NEWCOMERS)
+            reception = Reception(listener, talks.build, built.admissions, built.tasks, plan)
             reception.start()
             open_ports.append(reception)
         else:
-            factory = built.pop3 if service in ("pop3", "pop3s") else built.imap
-            endpoint = AsyncioServerEndpoint(
-                listener, built.admissions, built.tasks, ReceptionPlan(implicit)
-            )
+            is_pop3 = service in ("pop3", "pop3s")
+            factory = built.pop3 if is_pop3 else built.imap
+            refusal = pop3.REFUSAL_OF_NEWCOMERS if is_pop3 else imap.REFUSAL_OF_NEWCOMERS
+            plan = _plan(built, implicit, refusal)
+            endpoint = AsyncioServerEndpoint(listener, built.admissions, built.tasks, plan)
             open_ports.append(await endpoint.serve(factory))
+
+
+def _plan(built: Built, implicit: ssl.SSLContext | None, refusal: bytes) -> ReceptionPlan:
+    return ReceptionPlan(implicit, refusal, on_scarcity=built.scarcity.met)
 
 
 async def _stop(built: Built, open_ports: list[Reception | AsyncioPort], log: EventLog) -> None:

@@ -4,9 +4,10 @@ import click
 import msgspec
 
 from mailbox_server.app.configuration import load, settings_table, value_of
-from mailbox_server.app.consistency import check
-from mailbox_server.cli.outcome import Surroundings, said, show_json
+from mailbox_server.app.consistency import check, warnings
+from mailbox_server.cli.outcome import Surroundings, printable, said, show_json
 from mailbox_server.cli.verbs import Noun
+from mailbox_server.net.descriptors import highest_limit
 
 
 @click.group("config", cls=Noun)
@@ -18,7 +19,10 @@ def verb() -> None:
 @click.pass_obj
 def check_file(surroundings: Surroundings) -> None:
     """Say whether the configuration can be used: syntax, values, files and folders."""
-    check(load(surroundings.config), str(surroundings.config))
+    settings = load(surroundings.config)
+    check(settings, str(surroundings.config))
+    for warning in warnings(settings, highest_limit()):
+        click.echo(f"warning: {printable(warning)}", err=True)
     said(f"{surroundings.config}: can be used", surroundings)
 
 

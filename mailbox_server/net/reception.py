@@ -36,6 +36,10 @@ ACCEPTS_A_TURN: Final = 64
 _PAUSE_SECONDS: Final = 1.0
 
 
+def _untold(_error: OSError) -> None:
+    """For those who do not want to know."""
+
+
 @dataclass(frozen=True, slots=True)
 class ReceptionPlan:
     """How connections of one listener are taken in.
@@ -43,18 +47,21 @@ class ReceptionPlan:
     context: for implicit TLS; None begins in plain text.
     refusal: sent in plain text to a peer for whom there is no place (`421 ...`); not sent
         where TLS is implicit.
+    on_scarcity: called when the system has no descriptor or no memory for a newcomer, at
+        most once a second and listener.
     """
 
     context: ssl.SSLContext | None = None
     refusal: bytes = b""
     handshake_seconds: float = HANDSHAKE_SECONDS
+    on_scarcity: Callable[[OSError], None] = _untold
 
 
 class Reception:
     """Accepts from one listener until told to stop.
 
-    Without free descriptors or memory it stops accepting for a second at a time;
-    newcomers wait in the backlog, and connections that stand are served.
+    Without free descriptors or memory it stops accepting for a second at a time, and sheds
+    a stranger; newcomers wait in the backlog, and connections that stand are served.
     """
 
     def __init__(
@@ -98,14 +105,16 @@ class Reception:
         asyncio.get_running_loop().add_reader(listening, self._accept, listening)
 
     def _accept(self, listening: socket.socket) -> None:
-        for _ in range(ACCEPTS_A_TURN):
+        # Who is cut for a newcomer holds a descriptor until this turn of the loop is over.
+        for _ in range(min(ACCEPTS_A_TURN, self._admissions.limits.leaving + 1)):
             try:
                 accepted, name = listening.accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
                 return
             except OSError as error:
                 # No descriptors or no memory, mostly; trying again at once would spin.
-                self._tasks.report("net.accept", error)
+                self._plan.on_scarcity(error)
+                self._admissions.shed_one()
                 loop = asyncio.get_running_loop()
                 loop.remove_reader(listening)
                 self._pauses[listening] = loop.call_later(_PAUSE_SECONDS, self._watch, listening)

@@ -1,11 +1,18 @@
 """Settings that contradict each other are refused with file, key, found and expected."""
 
+import re
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from mailbox_server.app.consistency import check, listen_address, name_server
+from mailbox_server.app.consistency import (
+    check,
+    descriptor_needs,
+    listen_address,
+    name_server,
+    warnings,
+)
 from mailbox_server.app.data_folder import check_data
 from mailbox_server.app.settings import (
     AddressSettings,
@@ -174,3 +181,23 @@ def test_a_socket_in_no_folder(tmp_path: Path) -> None:
 def test_a_data_folder_that_no_system_could_have(tmp_path: Path, data: str) -> None:
     with pytest.raises(SettingsMalformed, match=r"server\.data"):
         check_data(_settings(tmp_path, server=ServerSettings(data=data)), "f.toml")
+
+
+def test_fewer_descriptors_than_connections_is_a_warning(tmp_path: Path) -> None:
+    settings = _settings(tmp_path, net=NetSettings(connections=2000))
+    check(settings, "f.toml")
+    assert warnings(settings, 65_536) == []
+    (warning,) = warnings(settings, 256)
+    assert "net.connections: found 2000, but the limit of 256 open files" in warning
+    needed = re.search(r"; (\d+) would be needed", warning)
+    assert needed is not None
+    assert warnings(settings, int(needed[1])) == []
+    assert warnings(settings, int(needed[1]) - 1) != []
+    (hopeless,) = warnings(settings, 10)
+    assert "leaves room for 0;" in hopeless
+
+
+def test_every_socket_that_listens_is_counted(tmp_path: Path) -> None:
+    listen = msgspec.structs.replace(_QUIET, smtp=["*:25", "[::1]:26"], lmtp=["unix:/run/lmtp"])
+    assert descriptor_needs(_settings(tmp_path)).listening == 1
+    assert descriptor_needs(_settings(tmp_path, listen=listen)).listening == 5

@@ -1,0 +1,1 @@
+"""What strangers try: each file one subject; README.md joins the rows to the tests."""

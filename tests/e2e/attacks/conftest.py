@@ -1,0 +1,16 @@
+"""One appliance for all attacks: whatever one of them breaks, the next one notices."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.e2e.appliance import Appliance
+
+
+@pytest.fixture(scope="session")
+def appliance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Appliance]:
+    running = Appliance(tmp_path_factory.mktemp("appliance"))
+    running.open_accounts()
+    running.start()
+    yield running
+    assert running.stop() == 0

@@ -1,0 +1,164 @@
+"""Few descriptors (K8): strangers cannot take what mail needs, and running out breaks nothing.
+
+Where places run out there are still descriptors; where those run out because somebody else
+takes them, accepting pauses and everything else goes on.
+"""
+
+import contextlib
+import resource
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.appliance import Appliance, address
+from tests.e2e.attacks.process import descriptors
+from tests.e2e.attacks.raw import Raw, connect, raw
+from tests.e2e.mail import fetch_all, imap, send, wait_for
+
+LARGE = b"Subject: large\r\n\r\n" + b"0123456789" * 7 + b"\r\n" + b"x" * 70 + b"\r\n" * 2
+LARGE = LARGE + (b"y" * 70 + b"\r\n") * 20_000
+SERVICES = ("smtp", "pop3", "imap", "lmtp")
+
+
+class Limited(Appliance):
+    """An appliance whose server may open few files."""
+
+    limit = 64
+
+    def command(self, *arguments: str) -> list[str]:
+        stock = super().command(*arguments)
+        if arguments != ("serve",):
+            return stock
+        return ["/bin/sh", "-c", f'ulimit -n {self.limit}; exec "$@"', "sh", *stock]
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Limited:
+    made = Limited(tmp_path_factory.mktemp("limited"))
+    made.open_accounts(["ann"])
+    return made
+
+
+@pytest.fixture(params=[64, 256])
+def limited(request: pytest.FixtureRequest, house: Limited) -> Iterator[Limited]:
+    house.limit = request.param
+    house.log.write_text("")
+    house.start()
+    yield house
+    assert house.stop() == 0
+    assert [line for line in house.events() if line["level"] == "error"] == []
+
+
+def begin_transaction(one: Raw) -> None:
+    assert one.say(b"EHLO c").startswith(b"250")
+    assert one.say(b"MAIL FROM:<sender@example.net>").startswith(b"250")
+    assert one.say(b"RCPT TO:<" + address("ann").encode() + b">").startswith(b"250")
+    assert one.say(b"DATA").startswith(b"354")
+
+
+def test_silent_strangers_leave_room_for_those_who_work(limited: Limited) -> None:
+    (told,) = [line for line in limited.events() if line["event"] == "net.descriptors"]
+    assert told["limit"] == limited.limit
+    (warned,) = [line for line in limited.events() if line["event"] == "net.fewer_connections"]
+    assert f"the limit of {limited.limit} open files" in warned["reason"]
+    before = len(fetch_all(limited))
+    reader = imap(limited)
+    reader.select("INBOX")
+    with contextlib.ExitStack() as held, raw(limited, "smtp") as writer:
+        begin_transaction(writer)
+        for number in range(3 * told["connections"]):
+            service = SERVICES[number % len(SERVICES)]
+            silent = connect(limited, service, source=f"127.1.{number % 250}.{number % 97 + 1}")
+            held.callback(silent.close)
+        assert descriptors(limited.pid) <= limited.limit
+        # Who was in the middle of something goes on, in content that needs a file of its own.
+        assert reader.noop()[0] == "OK"
+        writer.send(LARGE + b".\r\n")
+        assert writer.reply().startswith(b"250")
+        # And newcomers are served as if nobody were there.
+        send(limited, LARGE, [address("ann")])
+        assert len(fetch_all(limited)) == before + 2
+        assert reader.noop()[0] == "OK"
+        assert descriptors(limited.pid) <= limited.limit
+    reader.logout()
+    assert not [line for line in limited.events() if line["event"] == "net.accept_waits"]
+
+
+@contextlib.contextmanager
+def without_descriptors(appliance: Appliance) -> Iterator[None]:
+    """The running server may open nothing more."""
+    before = resource.prlimit(appliance.pid, resource.RLIMIT_NOFILE)
+    most = descriptors(appliance.pid)
+    resource.prlimit(appliance.pid, resource.RLIMIT_NOFILE, (most, before[1]))
+    try:
+        yield
+    finally:
+        resource.prlimit(appliance.pid, resource.RLIMIT_NOFILE, before)
+
+
+def test_without_any_descriptor_what_stands_lives_on(appliance: Appliance) -> None:
+    told = len(appliance.events())
+    reader = imap(appliance)
+    reader.select("INBOX")
+    with contextlib.ExitStack() as held:
+        writer, stranger = (held.enter_context(raw(appliance, "smtp")) for _ in range(2))
+        begin_transaction(writer)
+        with without_descriptors(appliance):
+            waiting = [connect(appliance, service) for service in SERVICES]
+            for one in waiting:
+                held.callback(one.close)
+            # The first who could not be accepted sends a stranger away.
+            assert stranger.rest().startswith(b"421 4.3.2")
+            assert reader.noop()[0] == "OK"
+            writer.send(LARGE + b".\r\n")
+            answer = writer.reply()
+            assert answer[:1] in b"24", answer
+        for one in waiting:
+            assert one.line()
+        send(appliance, b"Subject: afterwards\r\n\r\nx\r\n", [address("ann")])
+        wait_for(appliance, b"afterwards")
+    reader.logout()
+    events = appliance.events()[told:]
+    waits = [line for line in events if line["event"] == "net.accept_waits"]
+    assert [(line["reason"], line["times"]) for line in waits] == [("Too many open files", 1)]
+    # That a message could not be staged is an operator's business; nothing else broke.
+    errors = [line["event"] for line in events if line["level"] == "error"]
+    assert set(errors) <= {"store.staging", "smtp.not_accepted"}
+    assert len(errors) <= 4
+
+
+def test_a_limit_that_leaves_no_place_is_said(tmp_path: Path) -> None:
+    made = Limited(tmp_path)
+    made.limit = 40
+    done = made.verb("serve", check=False)
+    said = done.stderr.decode()
+    assert done.returncode == 4, said
+    assert "the limit of 40 open files is too low" in said
+    assert "Traceback" not in said
+
+
+def test_the_configuration_check_tells_what_cannot_be_met(tmp_path: Path) -> None:
+    made = Limited(tmp_path, "[net]\nconnections = 1000000\n")
+    done = made.verb("config", "check")
+    assert b"can be used" in done.stdout
+    assert b"warning: net.connections: found 1000000" in done.stderr
+
+
+def test_nothing_is_left_open(appliance: Appliance) -> None:
+    """After all kinds of connections as many descriptors are in use as before."""
+    fetch_all(appliance)
+    before = descriptors(appliance.pid)
+    for service in appliance.ports:
+        with raw(appliance, service) as one:
+            one.send(b"\x00\xff\r\n")
+            one.end_sending()
+            one.rest()
+    with socket.create_connection(("127.0.0.1", appliance.ports["imaps"])) as mute:
+        mute.shutdown(socket.SHUT_WR)
+        assert mute.recv(1) == b""
+    with raw(appliance, "smtp") as last:
+        assert last.say(b"QUIT").startswith(b"221")
+    fetch_all(appliance)
+    assert descriptors(appliance.pid) <= before + 1
