@@ -9,6 +9,10 @@ from typing import Final
 from mailbox_server.store.schema.contents import CHUNK_OCTETS
 
 _WIDTH: Final = 4
+_SMALL: Final = 16 * 1024
+_HELD: Final = 2047
+"""Above this hashlib lets other threads run meanwhile (GIL_MINSIZE of CPython): on the event
+loop that costs more than hashing a small message does, because it must wait to go on."""
 
 
 class Digesting:
@@ -23,7 +27,11 @@ class Digesting:
 
     def feed(self, octets: bytes) -> None:
         """Take the next octets."""
-        self._sha.update(octets)
+        if _HELD < len(octets) <= _SMALL:
+            for start in range(0, len(octets), _HELD):
+                self._sha.update(octets[start : start + _HELD])
+        else:
+            self._sha.update(octets)
         self._last = octets[-2:] if len(octets) > 1 else (self._last + octets)[-2:]
         position = 0
         view = memoryview(octets)

@@ -6,6 +6,7 @@ is used from the event loop it was opened in.
 """
 
 import asyncio
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -55,6 +56,7 @@ class SqliteStore:
         self.files.prepare()
         self._lock = lock
         self._clock = clock
+        self._events = events
         self._closed = False
         self._reserve = DiskReserve(data, settings.reserve_octets, events)
         self._bell = Doorbell(events)
@@ -65,6 +67,7 @@ class SqliteStore:
         control = self._driver.control()
         log = WriteAheadLog(self._driver, control, settings.log_octets, self._reserve, events)
         log.fold()
+        self._lay_out_log(path)
         self._driver.guarded = True
         tx = SqlTx(self._connection)
         group = GroupCommit(
@@ -241,6 +244,15 @@ class SqliteStore:
         self._when_low = call
 
     # ------------------------------------------------------------ inside
+
+    def _lay_out_log(self, path: Path) -> None:
+        octets = self.settings.log_octets // 4
+        try:
+            free = shutil.disk_usage(self.data).free
+            if free - octets > 2 * (self.settings.low_room_octets + self.settings.reserve_octets):
+                sqlite.lay_out_log(path, octets)
+        except OSError as error:  # it would only have been faster
+            self._events.warning("store.log.not_laid_out", reason=str(error))
 
     def _bind(self, tx: SqlTx) -> Repositories:
         return Repositories(tx, self.files)

@@ -5,6 +5,7 @@ database when two connections checkpoint while a third commits.  So automatic ch
 are off on all, and readers close before the writer (closing the last connection makes one).
 """
 
+import os
 import sqlite3
 from pathlib import Path
 from typing import Any, Final
@@ -22,6 +23,7 @@ BEGIN_WRITING: Final = "BEGIN IMMEDIATE"
 LAST_NUMBER: Final = "SELECT seq FROM sqlite_sequence WHERE name = ?"
 """The highest number that a numbered table ever gave; no row where it gave none."""
 _SYNCHRONOUS_FULL: Final = 2
+_ZEROS: Final = 1024 * 1024
 
 
 class GuardedCursor(sqlite3.Cursor):
@@ -113,6 +115,24 @@ def connect_writer(path: Path, settings: StoreSettings) -> SqliteConnection:
         connection.close()
         raise
     return connection
+
+
+def lay_out_log(path: Path, octets: int) -> None:
+    """Make the log's file that large already, in zeros; before the first write.
+
+    A commit that overwrites syncs in about half the time of one that makes the file grow,
+    because the file system has nothing to note down.  SQLite stops reading a log where a
+    frame's checksum fails, so zeros behind its frames are nothing to it; and its locks lie
+    on the other files, so opening and closing this one takes none away.  Raises OSError.
+    """
+    descriptor = os.open(f"{path}-wal", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        size = os.fstat(descriptor).st_size
+        while size < octets:
+            size += os.pwrite(descriptor, bytes(min(_ZEROS, octets - size)), size)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def connect_reader(path: Path, settings: StoreSettings) -> SqliteConnection:
