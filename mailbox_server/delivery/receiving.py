@@ -194,14 +194,18 @@ class Arrival:
         return replies.OVER_QUOTA if await self._is_full(found) else found
 
     async def _is_full(self, found: LocalRoute | AliasRoute) -> bool:
-        """Whether nobody it leads to has room for what the peer has declared."""
-        accounts = [member.account for member in members(found)]
-        if not all(account.quota_octets for account in accounts):
+        """Whether somebody it leads to has no room for what the peer has declared.
+
+        An alias waits for its fullest member: what was left out for one would be lost, and
+        what was forced in would have no end.
+        """
+        accounts = [member.account for member in members(found) if member.account.quota_octets]
+        if not accounts:
             return False
         declared, store = self._opening.declared_size, self._receiver.store
 
         def look(tx: ReadTx) -> bool:
-            return all(_is_full(tx, account, declared) for account in accounts)
+            return any(_is_full(tx, account, declared) for account in accounts)
 
         return store.glance(look) if len(accounts) <= AT_ONCE_TARGETS else await store.read(look)
 
@@ -276,7 +280,9 @@ class Arrival:
                 analysis = analyze(structure, header, staged.read)
             else:
                 analysis = await asyncio.to_thread(analyze, structure, header, staged.read)
-            envelope = replace(envelope, peer_name=await self._peer_name())
+            name = await self._peer_name()
+            if name is not None:
+                envelope = replace(envelope, peer_name=name)
             delivery = self._delivery(envelope, staged, analysis, receiver.clock.now())
         except BaseException:  # whatever it was, no write will have the octets
             staged.discard()
@@ -297,10 +303,19 @@ class Arrival:
         if delivered and any(
             str(recipient.address).lower() in delivered for recipient in envelope.recipients
         ):
-            # Only what we send on to another address gets this field from us, so mail
-            # that names its own recipient in it has come back (RFC 9228 §4).
-            return replies.LOOP
+            # What we send on to another address gets this field from us, so mail that names
+            # its own recipient in it and has been here has come back (RFC 9228 §4).  Without
+            # our Received it has not: others write the field at every local delivery, and
+            # people move their old mail.
+            return replies.LOOP if self._has_been_here(header) else None
         return None
+
+    def _has_been_here(self, header: bytes) -> bool:
+        """Whether a Received field of ours stands in the header."""
+        hostname = re.escape(self._receiver.rules.routing.hostname.ascii.encode())
+        field = rb"^received[ \t]*:(?:[^\r\n]|\r?\n[ \t])*?"
+        ours = field + rb"\sby\s+" + hostname + rb"\s+\(mailbox-server\)"
+        return re.search(ours, header, re.IGNORECASE | re.MULTILINE) is not None
 
     async def _peer_name(self) -> str | None:
         if self._name is None:
@@ -372,8 +387,6 @@ class Arrival:
 
 
 def _is_full(tx: ReadTx, account: Account, declared: int | None) -> bool:
-    if account.quota_octets == 0:
-        return False
     used = tx.accounts.usage(account.id).octets
     return used >= account.quota_octets or used + (declared or 0) > account.quota_octets
 

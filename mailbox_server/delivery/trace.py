@@ -5,8 +5,9 @@ that the peer said and that stands here has been through the grammar: names are 
 literals, addresses are mailboxes, so no line break can be smuggled in.
 """
 
-from datetime import datetime
+from datetime import UTC, datetime
 from email.utils import format_datetime
+from functools import lru_cache
 from typing import Final
 
 from mailbox_server.model.address import Domain
@@ -23,8 +24,13 @@ def trace(envelope: Envelope, hostname: Domain, transfer_id: str, now: datetime)
     """
     return (
         f"Return-Path: <{envelope.reverse_path}>\r\n"
-        + _folded("Received:", _received(envelope, hostname, transfer_id), format_datetime(now))
+        + _folded(_received(envelope, hostname, transfer_id), _date(int(now.timestamp())))
     ).encode("utf-8")
+
+
+@lru_cache(maxsize=4)
+def _date(second: int) -> str:
+    return format_datetime(datetime.fromtimestamp(second, UTC))
 
 
 def _received(envelope: Envelope, hostname: Domain, transfer_id: str) -> list[str]:
@@ -53,12 +59,15 @@ def _tls(tls: TlsState) -> str:
     return f"(using {tls.version} with cipher {tls.cipher} ({tls.bits} bits))"
 
 
-def _folded(name: str, words: list[str], date: str) -> str:
-    lines = [name]
-    words = [*words[:-1], words[-1] + ";", date]
-    for word in words:
-        if len(lines[-1].encode("utf-8")) + 1 + len(word.encode("utf-8")) < _WIDTH:
-            lines[-1] += " " + word
+def _folded(words: list[str], date: str) -> str:
+    words[-1] += ";"
+    text, width = "Received:", len("Received:")
+    for word in (*words, date):
+        octets = len(word) if word.isascii() else len(word.encode("utf-8"))
+        if width + 1 + octets < _WIDTH:
+            text += f" {word}"
+            width += 1 + octets
         else:
-            lines.append("\t" + word)
-    return "\r\n".join(lines) + "\r\n"
+            text += f"\r\n\t{word}"
+            width = 1 + octets
+    return f"{text}\r\n"

@@ -12,6 +12,7 @@ import ipaddress
 import re
 import unicodedata
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 import idna
@@ -163,6 +164,8 @@ class Localpart:
     @property
     def key(self) -> str:
         """What hosted addresses are compared by: NFC, case folded."""
+        if self.text.isascii():
+            return self.text.lower()
         return unicodedata.normalize("NFC", unicodedata.normalize("NFC", self.text).casefold())
 
     def __str__(self) -> str:
@@ -185,15 +188,8 @@ class Address:
 
         Raises AddressMalformed or DomainMalformed.
         """
-        local, at, domain = text.rpartition("@")
-        if not at:
-            raise AddressMalformed(f"no @ in the address: {text[:80]!r}")
-        host: Domain | AddressLiteral
-        host = AddressLiteral.parse(domain) if domain.startswith("[") else Domain.parse(domain)
-        address = cls(Localpart.parse(local), host)
-        if len(str(address).encode("utf-8")) > PATH_OCTETS - 2:
-            raise AddressMalformed("the address is longer than 254 octets")
-        return address
+        # Mail goes to and fro between the same few.
+        return _known(text) if len(text) <= PATH_OCTETS else _parsed(text)
 
     @property
     def is_ascii(self) -> bool:
@@ -207,6 +203,21 @@ class Address:
 
     def __str__(self) -> str:
         return f"{self.local}@{self.domain}"
+
+
+def _parsed(text: str) -> Address:
+    local, at, domain = text.rpartition("@")
+    if not at:
+        raise AddressMalformed(f"no @ in the address: {text[:80]!r}")
+    host: Domain | AddressLiteral
+    host = AddressLiteral.parse(domain) if domain.startswith("[") else Domain.parse(domain)
+    address = Address(Localpart.parse(local), host)
+    if len(str(address).encode("utf-8")) > PATH_OCTETS - 2:
+        raise AddressMalformed("the address is longer than 254 octets")
+    return address
+
+
+_known = lru_cache(maxsize=4_096)(_parsed)
 
 
 @dataclass(frozen=True, slots=True)

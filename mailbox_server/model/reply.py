@@ -1,6 +1,7 @@
 """SMTP replies as values: temporary or permanent is derived from the code, never stated twice."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +42,17 @@ class Reply:
 
         The enhanced code stands on every line (RFC 2034 §4).
         """
-        prefix = f"{self.enhanced} " if self.enhanced else ""
-        last = len(self.lines) - 1
-        return "".join(
-            f"{self.code}{'-' if number < last else ' '}{prefix}{line}\r\n"
-            for number, line in enumerate(self.lines)
-        ).encode("utf-8", "replace")
+        return _octets(self)
+
+
+@lru_cache(maxsize=512)
+def _octets(reply: Reply) -> bytes:
+    prefix = f"{reply.enhanced} " if reply.enhanced else ""
+    last = len(reply.lines) - 1
+    return "".join(
+        f"{reply.code}{'-' if number < last else ' '}{prefix}{line}\r\n"
+        for number, line in enumerate(reply.lines)
+    ).encode("utf-8", "replace")
 
 
 def reply(code: int, enhanced: str, *lines: str) -> Reply:

@@ -6,10 +6,12 @@ throttling, the rule for loopback and the Received field see one peer as one.
 """
 
 import ipaddress
+from functools import lru_cache
 
 from mailbox_server.model.address import IpAddress
 
 
+@lru_cache(maxsize=1_024)
 def ip_of_host(host: str) -> IpAddress:
     """The address in a socket's host text; the zone of a link-local one is left out.
 

@@ -16,6 +16,8 @@ from typing import Final
 
 from mailbox_server.model.ports import EventField
 
+_encoded: Final = json.JSONEncoder(ensure_ascii=False).encode
+
 FIELD_CHARACTERS: Final = 1_000
 _TRACE_CHARACTERS: Final = 20_000
 _SEVERITY_WIDTH: Final = 7
@@ -59,7 +61,7 @@ def json_line(event: Event) -> str:
         line.setdefault(name, value)
     if event.error is not None:
         line["exception"] = _trace(event.error)
-    return _escaped(json.dumps(line, ensure_ascii=False))
+    return _escaped(_encoded(line))
 
 
 def journal_line(event: Event) -> str:

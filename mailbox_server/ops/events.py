@@ -2,16 +2,19 @@
 
 Whoever tells an event never waits for a slow terminal or pipe: lines pass through a
 bounded queue, and what does not fit is dropped and counted in one `log.dropped` line.
+The thread writes what has gathered in a few milliseconds at once: waking it for every
+event would cost the event loop more than telling it does.
 Warnings of the libraries (through logging) take the same way.  How a line looks is
 ops.event_lines.
 """
 
 import logging
 import os
-import queue
 import sys
 import threading
+import time
 from collections.abc import Callable, Mapping
+from queue import Empty, SimpleQueue
 from typing import Final, Literal, TextIO
 
 from mailbox_server.model.ports import Clock, EventField, SystemClock
@@ -28,6 +31,8 @@ Format = Literal["auto", "human", "json", "journald"]
 
 QUEUE_LINES: Final = 10_000
 CLOSE_SECONDS: Final = 2.0
+GATHER_SECONDS: Final = 0.005
+_AT_ONCE: Final = 1_000
 
 _BY_NAME: Final = (
     ("info", Severity.INFO),
@@ -53,7 +58,8 @@ class EventLog:
         self._clock = clock or SystemClock()
         self._render = _renderer(chosen, self._stream, environ)
         self._least = dict(_BY_NAME)[level]
-        self._lines: queue.Queue[Event | None] = queue.Queue(queue_lines)
+        self._lines: SimpleQueue[Event | None] = SimpleQueue()
+        self._most = queue_lines
         self._counting = threading.Lock()
         self._dropped = 0
         # A daemon: a stream that nobody reads must not keep the process from ending.
@@ -83,10 +89,7 @@ class EventLog:
     def close(self) -> None:
         """Write what is queued and stop the thread; gives up on a stream that does not move."""
         logging.getLogger().removeHandler(self._library)
-        try:
-            self._lines.put(None, timeout=CLOSE_SECONDS)
-        except queue.Full:
-            return
+        self._lines.put(None)
         self._thread.join(CLOSE_SECONDS)
 
     def _put(
@@ -98,46 +101,66 @@ class EventLog:
     ) -> None:
         if severity < self._least:
             return
-        try:
-            self._lines.put_nowait(Event(self._clock.now(), severity, name, fields, error))
-        except queue.Full:
-            with self._counting:
-                self._dropped += 1
+        if self._lines.qsize() < self._most:
+            self._lines.put(Event(self._clock.now(), severity, name, fields, error))
+        else:
+            self._drop(1)
+
+    def _drop(self, count: int) -> None:
+        with self._counting:
+            self._dropped += count
 
     def _write_all(self) -> None:
         while True:
             event = self._lines.get()
-            with self._counting:
-                dropped, self._dropped = self._dropped, 0
-            # The count is told as soon as there is room again, before what came after.
-            if dropped:
-                lost = {"count": dropped}
-                self._write(Event(self._clock.now(), Severity.WARNING, "log.dropped", lost, None))
+            if event is not None:
+                time.sleep(GATHER_SECONDS)
+            gathered: list[Event] = []
+            while event is not None:
+                gathered.append(event)
+                if len(gathered) >= _AT_ONCE:
+                    break
+                try:
+                    event = self._lines.get_nowait()
+                except Empty:
+                    break
+            self._write(gathered)
             if event is None:
                 return
-            self._write(event)
 
-    def _write(self, event: Event) -> None:
+    def _write(self, events: list[Event]) -> None:
+        with self._counting:
+            dropped, self._dropped = self._dropped, 0
+        # The count is told as soon as there is room again, before what came after.
+        if dropped:
+            lost = {"count": dropped}
+            events = [
+                Event(self._clock.now(), Severity.WARNING, "log.dropped", lost, None),
+                *events,
+            ]
+        lines = [line for event in events if (line := self._rendered(event)) is not None]
         try:
-            line = self._render(event)
+            _write_octets(self._stream, lines)
+        except (OSError, ValueError):
+            self._drop(len(lines))
+
+    def _rendered(self, event: Event) -> str | None:
+        try:
+            return self._render(event)
         except Exception as error:  # a field that cannot be shown must not end the log
             self._put(Severity.ERROR, "log.unwritable", {"kind": type(error).__name__}, None)
-            return
-        try:
-            _write_octets(self._stream, line)
-        except (OSError, ValueError):
-            with self._counting:
-                self._dropped += 1
+            return None
 
 
-def _write_octets(stream: TextIO, line: str) -> None:
+def _write_octets(stream: TextIO, lines: list[str]) -> None:
     """Past the stream's buffer, whose lock a daemon thread must not hold at the end."""
+    text = "".join(f"{line}\n" for line in lines)
     try:
         descriptor = stream.fileno()
     except OSError:
-        stream.write(f"{line}\n")
+        stream.write(text)
         return
-    octets = f"{line}\n".encode("utf-8", "backslashreplace")
+    octets = text.encode("utf-8", "backslashreplace")
     while octets:
         octets = octets[os.write(descriptor, octets) :]
 

@@ -7,6 +7,7 @@ it further can use DATA.
 import enum
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from mailbox_server.smtp.limits import SmtpLimits
@@ -59,6 +60,7 @@ EXTENSIONS: Final = (
 )
 
 
+@lru_cache(maxsize=16)
 def offered(limits: SmtpLimits, *, tls_on: bool, tls_possible: bool) -> tuple[str, ...]:
     """The lines of the EHLO reply after the first."""
     shown = {Shown.ALWAYS}

@@ -55,6 +55,7 @@ _PRINTABLE: Final = re.compile(r"[ -~]*\Z")
 _ADDRESS_TYPE: Final = re.compile(r"[A-Za-z0-9!#$%&'*/?^_`{|}~.-]+\Z")
 _UTF8_ADDRESS: Final = re.compile(r"(?:[!-*,-<>-\[\]-~\u0080-\U0010ffff]|\\x\{[0-9A-F]{2,6}\})+\Z")
 _UTF8_HEX: Final = re.compile(r"\\x\{([0-9A-F]{2,6})\}")
+_PLAIN_PATH: Final = re.compile(r'<([^"\\<> ]*)>')
 _BDAT: Final = re.compile(rb"([0-9]{1,18})(?: +([Ll][Aa][Ss][Tt]))?\Z")
 
 ENVELOPE_ID_OCTETS: Final = 100
@@ -162,6 +163,9 @@ def _after_keyword(text: str, keyword: str, problem: Reply) -> str:
 
 def _split_path(text: str, problem: Reply) -> tuple[str, str]:
     """Cut `<path> rest` into the path without brackets and the rest; quotes are minded."""
+    plain = _PLAIN_PATH.match(text)
+    if plain is not None:
+        return plain[1], text[plain.end() :]
     if not text.startswith("<"):
         raise _NotUnderstood(problem)
     quoted = False
