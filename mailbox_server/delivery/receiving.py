@@ -314,7 +314,7 @@ class Arrival:
         """Whether a Received field of ours stands in the header."""
         hostname = re.escape(self._receiver.rules.routing.hostname.ascii.encode())
         field = rb"^received[ \t]*:(?:[^\r\n]|\r?\n[ \t])*?"
-        ours = field + rb"\sby\s+" + hostname + rb"\s+\(mailbox-server\)"
+        ours = field + rb"(?<=\s)by\s+" + hostname + rb"\s+\(mailbox-server\)"
         return re.search(ours, header, re.IGNORECASE | re.MULTILINE) is not None
 
     async def _peer_name(self) -> str | None:
