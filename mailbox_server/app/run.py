@@ -32,7 +32,10 @@ from mailbox_server.ops.events import EventLog
 from mailbox_server.pop3 import server as pop3
 from mailbox_server.smtp import server as smtp
 
-DRAIN_SECONDS: Final = 10.0
+FINISHING_SECONDS: Final = 7.0
+"""For what clients are in the middle of, before they are told that it is too late."""
+PARTING_SECONDS: Final = 3.0
+"""For hearing that, before everything that is left is cancelled."""
 
 
 class MustEnd(Unavailable):
@@ -179,7 +182,10 @@ async def _stop(built: Built, open_ports: list[Reception | AsyncioPort], log: Ev
     built.lmtp.begin_shutdown()
     built.pop3.shut_down()
     built.imap.shut_down()
-    cut = await built.tasks.drain(DRAIN_SECONDS)
+    if not await built.tasks.rest(FINISHING_SECONDS):
+        built.smtp.cut_short()
+        built.lmtp.cut_short()
+    cut = await built.tasks.drain(PARTING_SECONDS)
     if cut:
         log.warning("server.cut", tasks=len(cut), names=", ".join(sorted(set(cut))))
     try:

@@ -41,16 +41,24 @@ class TaskKeeper:
         """Report trouble of a callback that is no task as if it were one."""
         self._on_failure(name, error)
 
-    async def drain(self, seconds: float) -> tuple[str, ...]:
-        """Wait at most seconds for all tasks, then cancel the rest and wait for their end.
+    async def rest(self, seconds: float) -> bool:
+        """Wait at most seconds for all tasks; whether they have ended.
 
-        Returns the names of those that had to be cancelled.  Tasks spawned meanwhile are
-        waited for as well.  A task that draws drain itself is left alone.
+        Tasks spawned meanwhile are waited for as well.  A task that calls this itself is
+        left alone.
         """
         loop = asyncio.get_running_loop()
         until = loop.time() + seconds
         while (left := self._others()) and (remaining := until - loop.time()) > 0:
             await asyncio.wait(left, timeout=remaining, return_when=asyncio.FIRST_COMPLETED)
+        return not self._others()
+
+    async def drain(self, seconds: float) -> tuple[str, ...]:
+        """Rest for at most seconds, then cancel what goes on and wait for its end.
+
+        Returns the names of those that had to be cancelled.
+        """
+        await self.rest(seconds)
         cancelled: list[str] = []
         while left := self._others():
             for task in left:

@@ -71,6 +71,7 @@ class Engine:
         self._data: DataReader | None = None
         self._chunk: ChunkReader | None = None
         self._is_last = True
+        self._is_broken_off = False
 
     @property
     def pending(self) -> int:
@@ -81,6 +82,11 @@ class Engine:
     def reads_content(self) -> bool:
         """Whether what comes next is content, not commands."""
         return self._state in (_State.CONTENT, _State.CHUNK, _State.ENDING)
+
+    @property
+    def is_amid(self) -> bool:
+        """Whether the peer has not said all that it began: content, or a line that was too much."""
+        return self.reads_content or self._is_broken_off
 
     @property
     def problem(self) -> Problem | None:
@@ -187,6 +193,7 @@ class Engine:
         return command
 
     def _closing(self, last: BrokenOff | Foreign) -> BrokenOff | Foreign:
+        self._is_broken_off = isinstance(last, BrokenOff)
         self._state = _State.CLOSED
         self._buffer.clear()
         return last

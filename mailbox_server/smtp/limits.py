@@ -56,7 +56,8 @@ class SmtpTimeouts:
     crowded: takes the place of the three above, where it is shorter, while most places for
         connections are taken: a transaction begun is not shed, but its peer must go on.
     handshake: STARTTLS; no RFC says, and a handshake holds memory.
-    unsent: how long replies may lie untaken.  close: from our last reply to the abort.
+    unsent: how long replies may lie untaken.  parting: how long what a peer goes on sending
+        is swallowed, so that it can read our last reply.  close: from our end to the abort.
     """
 
     command: float = 300.0
@@ -66,4 +67,5 @@ class SmtpTimeouts:
     crowded: float = 10.0
     handshake: float = 30.0
     unsent: float = 60.0
+    parting: float = 2.0
     close: float = 10.0

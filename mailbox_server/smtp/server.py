@@ -88,6 +88,12 @@ class SmtpService:
         for connection in tuple(self._connections):
             connection.end(replies.SHUTTING_DOWN)
 
+    def cut_short(self) -> None:
+        """Say 421 as well to peers in the middle of content (RFC 5321 §3.8); does not wait."""
+        self.begin_shutdown()
+        for connection in tuple(self._connections):
+            connection.cut_short()
+
     def joined(self, connection: "SmtpConnection") -> None:
         """A connection stands."""
         self._connections.add(connection)
@@ -122,6 +128,7 @@ class SmtpConnection(SMTP):
         self._reads = True
         self._taken: asyncio.Future[None] | None = None
         self._farewell: Reply | None = None
+        self._is_cut_short = False
         self._connection_id = ""
 
     # ------------------------------------------------------------ asyncio calls
@@ -207,11 +214,29 @@ class SmtpConnection(SMTP):
         )
         try:
             await Conversation(self._engine, session, self, service.timeouts).run()
+            if self._engine.is_amid:
+                await self._part()
         except ConnectionError:
             pass  # said by send when the peer is gone; there is nobody to tell
         finally:
             self._close()
             service.events.info("smtp.ended", connection=peer.connection)
+
+    async def _part(self) -> None:
+        """Swallow what the peer goes on sending until it has heard that it is over.
+
+        Closing on octets that nobody read resets the connection, which can take our last
+        reply with it.
+        """
+        if self._wire.can_write_eof():
+            self._wire.write_eof()
+        until = self.now() + self._service.timeouts.parting
+        while not self._has_ended and self.now() < until:
+            self._engine.forget()
+            if not self._reads:
+                self._reads = True
+                self._wire.resume_reading()
+            await self._wait(until)
 
     def _close(self) -> None:
         """Close after what is unsent has left, but do not wait for long for that."""
@@ -234,6 +259,11 @@ class SmtpConnection(SMTP):
         if self._may_go:
             self._wake(Came.SHUTDOWN)
 
+    def cut_short(self) -> None:
+        """Say farewell at the next wait, whatever the peer is in the middle of."""
+        self._is_cut_short = True
+        self._wake(Came.SHUTDOWN)
+
     def _shed(self) -> None:
         self.end(replies.SERVER_FULL)
 
@@ -249,6 +279,8 @@ class SmtpConnection(SMTP):
 
     async def more(self, deadline: float, *, may_go: bool) -> Came:
         """Wait until more octets were fed."""
+        if self._is_cut_short:
+            return Came.SHUTDOWN
         if self._has_come:
             # Fed since the engine was last asked: while we sent, or waited for the store.
             self._has_come = False

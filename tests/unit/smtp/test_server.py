@@ -1,6 +1,7 @@
 """What only sockets can show: one write a reply, back-pressure, hang-ups, TLS, shutdown."""
 
 import asyncio
+import contextlib
 import socket
 from dataclasses import replace
 from pathlib import Path
@@ -321,3 +322,92 @@ async def test_errors_slow_a_peer_down(monkeypatch: pytest.MonkeyPatch) -> None:
         answers = [(await client.say(b"FOO"))[:3] for _ in range(5)]
         assert answers == ["500", "500", "500", "500", "421"]
     assert waits == [1.0, 1.0]
+
+
+async def in_content(client: Client, verb: bytes) -> None:
+    """A transaction whose content has begun."""
+    assert (await client.reply()).startswith("220")
+    client.send(b"EHLO c\r\n")
+    await client.reply()
+    await client.say(b"MAIL FROM:<bob@example.net>")
+    assert (await client.say(b"RCPT TO:<ann@example.org>")).startswith("250")
+    if verb == b"DATA":
+        assert (await client.say(b"DATA")).startswith("354")
+    else:
+        client.send(b"BDAT 40000000 LAST\r\n")
+    client.send(b"Subject: x\r\n\r\n")
+
+
+async def flood(client: Client) -> None:
+    """Send content for as long as anybody takes it."""
+    with contextlib.suppress(ConnectionError):
+        while True:
+            client.send(b"x" * 70 + b"\r\n" + b"y" * 64_000 + b"\r\n")
+            await client.writer.drain()
+
+
+@pytest.mark.parametrize("implicit", [False, True], ids=["plain", "TLS"])
+@pytest.mark.parametrize("verb", [b"DATA", b"BDAT"])
+@pytest.mark.parametrize("goes_on", [False, True], ids=["stands still", "goes on sending"])
+async def test_content_that_is_cut_short_ends_with_421(
+    verb: bytes, goes_on: bool, implicit: bool
+) -> None:
+    """RFC 5321 §3.8: who shuts down says 421, and who was in the middle of content reads it."""
+    limits = SmtpLimits(message_octets=1 << 40)
+    server = Server(limits=limits, implicit=implicit, timeouts=replace(QUICK, parting=5.0))
+    async with serving(server):
+        client = await server.connect()
+        await in_content(client, verb)
+        sending = asyncio.create_task(flood(client)) if goes_on else None
+        (connection,) = server.service._connections
+        await until(lambda: connection._engine.reads_content)
+        await until(lambda: not goes_on or len(server.house.store.stagings) > 0)
+        server.service.begin_shutdown()
+        server.service.cut_short()
+        assert (await client.reply()).startswith("421 4.3.2")
+        if sending is not None:
+            sending.cancel()
+        client.writer.close()
+        await until(lambda: len(server.service) == 0)
+        assert server.house.store.stored == []
+        assert all(staging.discarded for staging in server.house.store.stagings)
+
+
+async def test_a_commit_in_hand_is_answered_before_it_is_cut_short() -> None:
+    async with serving(Server()) as server:
+        go = asyncio.Event()
+        server.house.store.before_write = go.wait
+        client = await server.connect()
+        await client.ready_for_content()
+        client.send(b"Subject: x\r\n.\r\n")
+        await until(lambda: server.house.store.stagings[0].finished)
+        server.service.cut_short()
+        await asyncio.sleep(0)
+        go.set()
+        assert (await client.reply()).startswith("250 2.0.0 Ok, kept")
+        assert (await client.reply()).startswith("421 4.3.2")
+        assert len(server.house.store.stored) == 1
+
+
+async def test_who_sends_far_too_much_reads_why() -> None:
+    """The last reply is not lost in a reset, though the peer never stops."""
+    limits = SmtpLimits(message_octets=1_000_000)
+    async with serving(Server(limits=limits)) as server:
+        client = await server.connect()
+        await client.ready_for_content()
+        sending = asyncio.create_task(flood(client))
+        assert (await client.reply()).startswith("552 5.3.4")
+        sending.cancel()
+        client.writer.close()
+
+
+async def test_parting_takes_no_longer_than_it_may() -> None:
+    timeouts = replace(QUICK, parting=0.05)
+    async with serving(Server(timeouts=timeouts)) as server:
+        client = await server.connect()
+        await in_content(client, b"DATA")
+        (connection,) = server.service._connections
+        await until(lambda: connection._engine.reads_content)
+        server.service.cut_short()
+        assert (await client.reply()).startswith("421 4.3.2")
+        await until(lambda: len(server.service) == 0)
