@@ -14,6 +14,7 @@ from typing import Final
 import sqlalchemy as sa
 
 from mailbox_server.store.content_files import ContentFiles
+from mailbox_server.store.deleted_mailboxes import purge_deleted
 from mailbox_server.store.door import SqliteStore
 from mailbox_server.store.ports import ReadTx, WriteTx
 from mailbox_server.store.prepared import Prepared
@@ -59,9 +60,11 @@ class Collected:
 async def collect(store: SqliteStore, before: int) -> Collected:
     """Remove contents released at or before that second, in steps that delay nobody.
 
-    Accounts that were removed are purged first, so that what they held is released.  Below
-    the low mark of room call it with the present moment: no grace then.
+    Accounts that were removed are purged first, so that what they held is released, and
+    deleted mailboxes.  Below the low mark of room call it with the present moment: no grace
+    then.
     """
+    await purge_deleted(store)
     await purge_removed(store)
     contents = octets = 0
     while True:

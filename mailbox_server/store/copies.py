@@ -12,6 +12,7 @@ from typing import Final
 import sqlalchemy as sa
 
 from mailbox_server.model.ids import ContentId, MailboxId, ModSeq
+from mailbox_server.model.keywords import SEEN
 from mailbox_server.model.mailbox import Mailbox
 from mailbox_server.store.contents import ContentRepository
 from mailbox_server.store.expunges import (
@@ -19,8 +20,9 @@ from mailbox_server.store.expunges import (
     bury,
     counters_of,
     expunge_rows,
-    first_live,
     live_rows,
+    live_uids,
+    live_uids_of_all,
 )
 from mailbox_server.store.keyword_sets import (
     admit,
@@ -48,17 +50,55 @@ from mailbox_server.store.schema.messages import (
     placement,
 )
 from mailbox_server.store.transactions import SqlTx
-from mailbox_server.store.uid_runs import range_values
+from mailbox_server.store.uid_runs import range_values, runs
+
+_MAILBOX: Final = placement.c.mailbox == sa.bindparam("mailbox")
+_IN_RANGE: Final = placement.c.uid.between(sa.bindparam("first"), sa.bindparam("last"))
+_LIVE: Final = placement.c.expunged_at.is_(None)
 
 _SHARE: Final = Prepared(
     sa.update(placement)
-    .where(
-        placement.c.mailbox == sa.bindparam("mailbox"),
-        placement.c.uid.between(sa.bindparam("first"), sa.bindparam("last")),
-        placement.c.expunged_at.is_(None),
-        placement.c.shared == sa.literal_column("0"),
-    )
+    .where(_MAILBOX, _IN_RANGE, _LIVE, placement.c.shared == sa.literal_column("0"))
     .values(shared=sa.literal_column("1"))
+)
+_PLACE_AGAIN: Final = Prepared(
+    sa.insert(placement).from_select(
+        (
+            "mailbox",
+            "uid",
+            "message",
+            "keyword_set",
+            "deleted",
+            "shared",
+            "saved",
+            "created_at",
+            "updated_at",
+        ),
+        sa.select(
+            sa.bindparam("goal"),
+            placement.c.uid + sa.bindparam("further"),
+            placement.c.message,
+            placement.c.keyword_set,
+            placement.c.deleted,
+            placement.c.shared,
+            sa.bindparam("now"),
+            sa.bindparam("modseq"),
+            sa.bindparam("modseq"),
+        )
+        .where(_MAILBOX, _IN_RANGE, _LIVE)
+        .order_by(placement.c.uid),
+    )
+)
+_COUNT: Final = Prepared(
+    sa.select(
+        placement.c.keyword_set,
+        placement.c.deleted,
+        sa.func.count(),
+        sa.func.sum(message.c.size),
+    )
+    .join_from(placement, message, message.c.id == placement.c.message)
+    .where(_MAILBOX, _IN_RANGE, _LIVE)
+    .group_by(placement.c.keyword_set, placement.c.deleted)
 )
 _ORIGINAL: Final = Prepared(
     sa.select(
@@ -86,14 +126,16 @@ def copy_messages(
 ) -> Copied:
     """Place the messages in target, all or none.  Raises MailboxMissing, OverQuota."""
     source, goal = live_mailbox(tx, mailbox), live_mailbox(tx, target)
-    rows = live_rows(tx, mailbox, uids)
-    if not rows:
-        return Copied(goal.uid_validity, (), ())
     if source.account != goal.account:
+        rows = live_rows(tx, mailbox, uids)
         return _copy_across(tx, contents, source, rows, goal)
+    live = live_uids(tx, mailbox, uids)
+    if not live:
+        return Copied(goal.uid_validity, (), ())
     modseq = tx.touch(goal.account)
-    _SHARE.run_each(tx, range_values((row[0] for row in rows), mailbox=mailbox))
-    return _place_again(tx, goal, [(*row[:4], 1, row[5]) for row in rows], modseq)
+    _SHARE.run_each(tx, range_values(live, mailbox=mailbox))
+    copied, _ = _place_again(tx, source, live, goal, modseq)
+    return copied
 
 
 def move_messages(
@@ -108,36 +150,94 @@ def move_messages(
     target may be the mailbox itself: the messages get new UIDs.
     """
     source, goal = live_mailbox(tx, mailbox), live_mailbox(tx, target)
+    if source.account == goal.account:
+        return _move_within(tx, source, live_uids(tx, mailbox, uids), goal)
     rows = live_rows(tx, mailbox, uids)
-    if not rows:
-        return Copied(goal.uid_validity, (), ())
-    if source.account != goal.account:
+    if rows:
         for owner in sorted((source.account, goal.account)):
             tx.touch(owner)
-        copied = _copy_across(tx, contents, source, rows, goal)
-        expunge_rows(tx, source, rows)
-        return copied
-    return _move_within(tx, source, rows, goal)
+    copied = _copy_across(tx, contents, source, rows, goal)
+    expunge_rows(tx, source.account, mailbox, rows)
+    return copied
 
 
 def move_all(tx: SqlTx, source: Mailbox, goal: Mailbox) -> None:
     """Move all that a mailbox holds to another of the account, in one write."""
-    while rows := first_live(tx, source.id):
-        _move_within(tx, source, rows, goal)
+    _move_within(tx, source, live_uids_of_all(tx, source.id), goal)
 
 
-def _move_within(tx: SqlTx, source: Mailbox, rows: Sequence[Row], goal: Mailbox) -> Copied:
+def _move_within(tx: SqlTx, source: Mailbox, uids: Sequence[int], goal: Mailbox) -> Copied:
+    if not uids:
+        return Copied(goal.uid_validity, (), ())
     modseq = tx.touch(source.account)
-    bury(tx, source.id, rows, modseq)
-    gone = counters_of(tx, source.account, rows)
-    less = Counters(-gone.messages, -gone.unseen, -gone.deleted, -gone.octets)
+    copied, moved = _place_again(tx, source, uids, goal, modseq)
+    bury(tx, source.id, uids, modseq)
+    less = Counters(-moved.messages, -moved.unseen, -moved.deleted, -moved.octets)
     move_counters(tx, source.id, less, modseq)
-    return _place_again(tx, goal, rows, modseq)
+    return copied
 
 
-def _place_again(tx: SqlTx, goal: Mailbox, rows: Sequence[Row], modseq: ModSeq) -> Copied:
-    more = counters_of(tx, goal.account, rows)
-    admit(tx, goal.id, keys_by_set(names_of(tx, goal.account, {row[2] for row in rows})))
+def _place_again(
+    tx: SqlTx, source: Mailbox, uids: Sequence[int], goal: Mailbox, modseq: ModSeq
+) -> tuple[Copied, Counters]:
+    """Place live messages of source, by ascending UIDs, in goal; what they count there.
+
+    The rows never come to Python: COPY is one write whatever its size, and the writer's.
+    """
+    count = len(uids)
+    _, first, uid_validity = draw_uids(tx, goal.account, goal.id, Counters(count), modseq)
+    following = first
+    values = []
+    for begin, end in runs(uids):
+        values.append(
+            {
+                "goal": goal.id,
+                "further": following - begin,
+                "mailbox": source.id,
+                "first": begin,
+                "last": end,
+                "now": tx.now,
+                "modseq": modseq,
+            }
+        )
+        following += end - begin + 1
+    _PLACE_AGAIN.run_each(tx, values)
+    groups = _COUNT.rows(tx, mailbox=goal.id, first=first, last=following - 1)
+    names = names_of(tx, goal.account, {group[0] for group in groups})
+    admit(tx, goal.id, keys_by_set(names))
+    seen = {number for number, flags in names.items() if SEEN in flags}
+    unseen = sum(group[2] for group in groups if group[0] not in seen)
+    deleted = sum(group[2] for group in groups if group[1])
+    octets = sum(group[3] for group in groups)
+    move_counters(tx, goal.id, Counters(0, unseen, deleted, octets), modseq)
+    targets = tuple(range(first, following))
+    return Copied(uid_validity, tuple(uids), targets), Counters(count, unseen, deleted, octets)
+
+
+def _copy_across(
+    tx: SqlTx,
+    contents: ContentRepository,
+    source: Mailbox,
+    rows: Sequence[Row],
+    goal: Mailbox,
+) -> Copied:
+    if not rows:
+        return Copied(goal.uid_validity, (), ())
+    sizes = {row[1]: row[5] for row in rows}
+    check_quota(tx, goal.account, sum(sizes.values()), enforce=True)
+    modseq = tx.touch(goal.account)
+    sets = {
+        number: interned(tx, goal.account, spelled(tx, goal.account, names))
+        for number, names in names_of(tx, source.account, {row[2] for row in rows}).items()
+    }
+    made = {number: _duplicate(tx, contents, number, goal, modseq) for number in sizes}
+    places = Counter(row[1] for row in rows)
+    again: list[Row] = [
+        (uid, made[number], sets[keyword_set], deleted, int(places[number] > 1), size)
+        for uid, number, keyword_set, deleted, _, size in rows
+    ]
+    more = counters_of(tx, goal.account, again)
+    admit(tx, goal.id, keys_by_set(names_of(tx, goal.account, {row[2] for row in again})))
     _, first, uid_validity = draw_uids(tx, goal.account, goal.id, more, modseq)
     place(
         tx,
@@ -152,35 +252,12 @@ def _place_again(tx: SqlTx, goal: Mailbox, rows: Sequence[Row], modseq: ModSeq) 
                 "saved": tx.now,
                 "modseq": modseq,
             }
-            for uid, (_, number, keyword_set, deleted, shared, _) in enumerate(rows, first)
+            for uid, (_, number, keyword_set, deleted, shared, _) in enumerate(again, first)
         ],
     )
     return Copied(
         uid_validity, tuple(row[0] for row in rows), tuple(range(first, first + len(rows)))
     )
-
-
-def _copy_across(
-    tx: SqlTx,
-    contents: ContentRepository,
-    source: Mailbox,
-    rows: Sequence[Row],
-    goal: Mailbox,
-) -> Copied:
-    sizes = {row[1]: row[5] for row in rows}
-    check_quota(tx, goal.account, sum(sizes.values()), enforce=True)
-    modseq = tx.touch(goal.account)
-    sets = {
-        number: interned(tx, goal.account, spelled(tx, goal.account, names))
-        for number, names in names_of(tx, source.account, {row[2] for row in rows}).items()
-    }
-    made = {number: _duplicate(tx, contents, number, goal, modseq) for number in sizes}
-    places = Counter(row[1] for row in rows)
-    again = [
-        (uid, made[number], sets[keyword_set], deleted, int(places[number] > 1), size)
-        for uid, number, keyword_set, deleted, _, size in rows
-    ]
-    return _place_again(tx, goal, again, modseq)
 
 
 def _duplicate(

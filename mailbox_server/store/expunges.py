@@ -11,7 +11,6 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from mailbox_server.model.ids import AccountId, MailboxId, ModSeq
-from mailbox_server.model.mailbox import Mailbox
 from mailbox_server.model.uid_set import UidSet
 from mailbox_server.store.keyword_sets import seen_in
 from mailbox_server.store.mailbox_rows import Counters, live_mailbox, move_counters
@@ -42,7 +41,12 @@ SELECT_PLACED: Final = (
     .order_by(placement.c.uid)
 )
 _IN_RANGES: Final = Prepared(SELECT_PLACED.where(_IN_RANGE))
-_FIRST: Final = Prepared(SELECT_PLACED.limit(sa.bindparam("most")))
+_ABOVE: Final = Prepared(
+    SELECT_PLACED.where(placement.c.uid > sa.bindparam("above")).limit(sa.bindparam("most"))
+)
+_LIVE_UIDS: Final = sa.select(placement.c.uid).where(_MAILBOX, _LIVE).order_by(placement.c.uid)
+_LIVE_UIDS_OF_ALL: Final = Prepared(_LIVE_UIDS)
+_LIVE_UIDS_IN_RANGES: Final = Prepared(_LIVE_UIDS.where(_IN_RANGE))
 _DELETED_UIDS: Final = Prepared(
     sa.select(placement.c.uid)
     .where(_MAILBOX, placement.c.deleted == sa.literal_column("1"), _LIVE)
@@ -86,6 +90,17 @@ def live_rows(tx: SqlTx, mailbox: MailboxId, uids: Iterable[int]) -> list[Row]:
     return _IN_RANGES.rows_each(tx, range_values(uids, mailbox=mailbox))
 
 
+def live_uids(tx: SqlTx, mailbox: MailboxId, uids: Iterable[int]) -> list[int]:
+    """Those of ascending UIDs whose placement is live, ascending."""
+    rows = _LIVE_UIDS_IN_RANGES.rows_each(tx, range_values(uids, mailbox=mailbox))
+    return [uid for (uid,) in rows]
+
+
+def live_uids_of_all(tx: SqlTx, mailbox: MailboxId) -> list[int]:
+    """The UIDs of all live placements, ascending."""
+    return [uid for (uid,) in _LIVE_UIDS_OF_ALL.rows(tx, mailbox=mailbox)]
+
+
 def counters_of(tx: SqlTx, owner: AccountId, rows: Sequence[Row]) -> Counters:
     """What these placements count in their mailbox."""
     seen = seen_in(tx, owner, {row[2] for row in rows})
@@ -97,23 +112,22 @@ def counters_of(tx: SqlTx, owner: AccountId, rows: Sequence[Row]) -> Counters:
     )
 
 
-def bury(tx: SqlTx, mailbox: MailboxId, rows: Sequence[Row], modseq: ModSeq) -> None:
-    """Make tombstones of placements; nothing else moves."""
-    uids = (row[0] for row in rows)
+def bury(tx: SqlTx, mailbox: MailboxId, uids: Iterable[int], modseq: ModSeq) -> None:
+    """Make tombstones of live placements, named by ascending UIDs; nothing else moves."""
     _EXPUNGE.run_each(tx, range_values(uids, mailbox=mailbox, modseq=modseq, now=tx.now))
 
 
-def expunge_rows(tx: SqlTx, found: Mailbox, rows: Sequence[Row]) -> UidSet:
-    """Expunge live placements of a mailbox, with all that follows."""
+def expunge_rows(tx: SqlTx, owner: AccountId, mailbox: MailboxId, rows: Sequence[Row]) -> UidSet:
+    """Expunge live placements of a mailbox of the account, with all that follows."""
     if not rows:
         return UidSet()
     tx.frees()
-    modseq = tx.touch(found.account)
-    gone = counters_of(tx, found.account, rows)
-    bury(tx, found.id, rows, modseq)
-    _destroy_unplaced(tx, found.account, rows, modseq)
+    modseq = tx.touch(owner)
+    gone = counters_of(tx, owner, rows)
+    bury(tx, mailbox, (row[0] for row in rows), modseq)
+    _destroy_unplaced(tx, owner, rows, modseq)
     less = Counters(-gone.messages, -gone.unseen, -gone.deleted, -gone.octets)
-    move_counters(tx, found.id, less, modseq)
+    move_counters(tx, mailbox, less, modseq)
     return UidSet.of(row[0] for row in rows)
 
 
@@ -137,15 +151,15 @@ def expunge_deleted(tx: SqlTx, mailbox: MailboxId, within: Sequence[int] | None)
         rows = live_rows(tx, mailbox, uids)
     else:
         rows = [row for row in live_rows(tx, mailbox, within) if row[3]][:STEP]
-    return expunge_rows(tx, found, rows)
+    return expunge_rows(tx, found.account, mailbox, rows)
 
 
-def expunge_all(tx: SqlTx, found: Mailbox) -> None:
-    """Expunge all that a mailbox holds, in one write whatever its size."""
-    while expunge_rows(tx, found, first_live(tx, found.id)):
-        pass
+def expunge_above(tx: SqlTx, owner: AccountId, mailbox: MailboxId, above: int) -> int | None:
+    """Expunge what lies above a UID, at most STEP placements; the last UID, or None at the end.
 
-
-def first_live(tx: SqlTx, mailbox: MailboxId) -> list[Row]:
-    """The first STEP live placements."""
-    return _FIRST.rows(tx, mailbox=mailbox, most=STEP)
+    Going on above it costs nothing for the tombstones below, so that steps stay as short as
+    the first.
+    """
+    rows: list[Row] = _ABOVE.rows(tx, mailbox=mailbox, above=above, most=STEP)
+    expunge_rows(tx, owner, mailbox, rows)
+    return rows[-1][0] if len(rows) == STEP else None

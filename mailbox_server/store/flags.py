@@ -14,7 +14,7 @@ from mailbox_server.model.ids import AccountId, MailboxId, ModSeq
 from mailbox_server.model.keywords import DELETED, SEEN
 from mailbox_server.model.uid_set import UidSet
 from mailbox_server.store.keyword_sets import admit, interned, keys_of, names_of, spelled
-from mailbox_server.store.mailbox_rows import Counters, live_mailbox, move_counters
+from mailbox_server.store.mailbox_rows import Counters, find_mailbox, live_mailbox, move_counters
 from mailbox_server.store.ports import Edit, FlagChange, FlagOutcome
 from mailbox_server.store.prepared import Prepared
 from mailbox_server.store.schema.messages import message, placement
@@ -204,7 +204,9 @@ def _set_elsewhere(
         counters.unseen += (keyword_set in seen) - (becomes in seen)
         values.append({"mailbox": mailbox, "uid": uid, "keyword_set": becomes, "modseq": modseq})
     for mailbox, counters in moved.items():
-        admit(tx, mailbox, added)
+        # Nobody asks any more what keywords a deleted mailbox bears.
+        if find_mailbox(tx, mailbox) is not None:
+            admit(tx, mailbox, added)
         move_counters(tx, mailbox, counters, modseq)
     _SET_KEYWORDS.run_each(tx, values)
 

@@ -21,13 +21,14 @@ from mailbox_server.model.mailbox import (
     mailbox_name,
 )
 from mailbox_server.store.copies import move_all
-from mailbox_server.store.expunges import expunge_all
+from mailbox_server.store.expunges import expunge_above
 from mailbox_server.store.mailbox_rows import (
     SELECT_MAILBOX,
     find_mailbox,
     live_mailbox,
     mailbox_of,
 )
+from mailbox_server.store.ports import Unpurged
 from mailbox_server.store.prepared import Prepared
 from mailbox_server.store.schema.accounts import account
 from mailbox_server.store.schema.mailboxes import mailbox, mailbox_keyword, subscription
@@ -110,6 +111,16 @@ _DESTROY: Final = Prepared(
         destroyed_at=sa.bindparam("modseq"),
         destroyed_on=sa.bindparam("now"),
         highest_modseq=sa.bindparam("modseq"),
+    )
+)
+# A removed account is purged by store.removed_accounts.
+_OWNER_OF_DELETED: Final = Prepared(
+    sa.select(mailbox.c.account)
+    .join_from(mailbox, account, account.c.id == mailbox.c.account)
+    .where(
+        mailbox.c.id == sa.bindparam("mailbox"),
+        mailbox.c.destroyed_at.is_not(None),
+        account.c.key.is_not(None),
     )
 )
 _FORGET_KEYWORDS: Final = Prepared(
@@ -255,10 +266,11 @@ class Mailboxes:
         beyond = name + chr(ord(SEPARATOR) + 1)
         return _BELOW.rows(self._tx, account=account, above=above, beyond=beyond)
 
-    def delete(self, account: AccountId, name: str) -> None:
+    def delete(self, account: AccountId, name: str) -> Unpurged | None:
         """Delete it with its messages; levels below stay (RFC 9051 §6.3.5).
 
-        Raises MailboxMissing, MailboxProtected for INBOX.
+        The mailbox is hidden at once, and expunging what it holds begins; what is left of a
+        large one is returned, for purge.  Raises MailboxMissing, MailboxProtected for INBOX.
         """
         if name == INBOX:
             raise MailboxProtected("INBOX cannot be deleted")
@@ -267,9 +279,21 @@ class Mailboxes:
             raise MailboxMissing("there is no such mailbox")
         self._tx.frees()
         modseq = self._tx.touch(account)
-        expunge_all(self._tx, found)
         _FORGET_KEYWORDS.run(self._tx, mailbox=found.id)
         _DESTROY.run(self._tx, mailbox=found.id, modseq=modseq, now=self._tx.now)
+        return self.purge(Unpurged(found.id, 0))
+
+    def purge(self, rest: Unpurged) -> Unpurged | None:
+        """Expunge up to 2,000 messages of a deleted mailbox; what is left then, for purge.
+
+        Until its messages are expunged they count as the account's, and in the mailbox that
+        nobody finds.  Nothing is left of a mailbox that is not there, or not deleted.
+        """
+        row = _OWNER_OF_DELETED.row(self._tx, mailbox=rest.mailbox)
+        if row is None:
+            return None
+        last = expunge_above(self._tx, AccountId(row[0]), rest.mailbox, rest.above)
+        return None if last is None else Unpurged(rest.mailbox, last)
 
     def subscribe(self, account: AccountId, name: str) -> None:
         """Any name may be subscribed; twice is once.  Raises TooManyMailboxes at 10,000."""

@@ -12,6 +12,7 @@ from mailbox_server.store.ports import Column, MessageFacts
 from mailbox_server.store.prepared import Prepared
 from mailbox_server.store.schema.accounts import account
 from mailbox_server.store.schema.contents import content
+from mailbox_server.store.schema.mailboxes import mailbox
 from mailbox_server.store.schema.messages import message, message_listing, placement
 from mailbox_server.store.transactions import SqlTx
 from mailbox_server.store.uid_runs import range_values
@@ -58,7 +59,12 @@ _ABOUT: Final = Prepared(
 )
 _PLACES: Final = Prepared(
     sa.select(placement.c.mailbox, placement.c.uid)
-    .where(placement.c.message == sa.bindparam("message"), placement.c.expunged_at.is_(None))
+    .join_from(placement, mailbox, mailbox.c.id == placement.c.mailbox)
+    .where(
+        placement.c.message == sa.bindparam("message"),
+        placement.c.expunged_at.is_(None),
+        mailbox.c.destroyed_at.is_(None),
+    )
     .order_by(placement.c.mailbox, placement.c.uid)
 )
 

@@ -138,7 +138,7 @@ class Messages:
     def remove(self, mailbox: MailboxId, uids: Sequence[int]) -> UidSet:
         """Expunge the given placements whatever their flags.  Raises MailboxMissing."""
         found = live_mailbox(self._tx, mailbox)
-        return expunge_rows(self._tx, found, live_rows(self._tx, mailbox, uids))
+        return expunge_rows(self._tx, found.account, mailbox, live_rows(self._tx, mailbox, uids))
 
     def forget_destroyed(self, before: datetime) -> int:
         """Give up listing, text and content of messages destroyed before then.

@@ -11,8 +11,9 @@ from mailbox_server.model.errors import (
 )
 from mailbox_server.model.ids import AccountId, MailboxId, ModSeq
 from mailbox_server.model.mailbox import INBOX, Role
-from mailbox_server.store import mailboxes
-from mailbox_server.store.ports import Column
+from mailbox_server.store import expunges, mailboxes
+from mailbox_server.store.ports import Column, Edit, FlagChange, Unpurged
+from mailbox_server.store.repositories import Repositories
 from tests.contract.workbench import BEN, Workbench
 
 
@@ -97,6 +98,80 @@ def test_delete_leaves_what_lies_below(bench: Workbench) -> None:
     ):
         with pytest.raises(MailboxMissing):
             bench.write(work)
+
+
+def test_a_large_mailbox_is_hidden_at_once_and_emptied_in_steps(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """store.md §2: no delivery waits behind a DELETE; at each step the counts are right."""
+    monkeypatch.setattr(expunges, "STEP", 3)
+    account = bench.open_account()
+    work = bench.mailbox(account, "Work")
+    inbox = bench.mailbox(account)
+    for _ in range(7):
+        bench.deliver(account, work.id, octets=b"12345", trace=b"")
+    placed = bench.deliver(account, work.id, inbox.id, octets=b"1", trace=b"", keywords=["$Both"])[
+        0
+    ]
+    rest = bench.write(lambda tx: tx.mailboxes.delete(account, "Work"))
+    left = [(5, 21)]
+    assert bench.read(lambda tx: tx.mailboxes.find(account, "Work")) is None
+    # The name is free, and what the mailbox still holds is in nobody's way.
+    again = bench.mailbox(account, "Work")
+    change = FlagChange(Edit.ADD, frozenset(["$New"]))
+    bench.write(lambda tx: tx.messages.change_flags(inbox.id, [1], change))
+    facts = bench.read(lambda tx: tx.messages.about(placed.message))
+    assert facts is not None and facts.places == ((inbox.id, 1),)
+    while True:
+        usage = bench.read(lambda tx: tx.accounts.usage(account))
+        assert (usage.messages, usage.octets) == left.pop(0)
+        assert bench.broken() == []
+        if rest is None:
+            break
+        purging = rest
+        rest = bench.write(lambda tx, purging=purging: tx.mailboxes.purge(purging))
+        left.append({5: (2, 6), 2: (1, 1)}[usage.messages])
+    assert bench.flags(inbox.id) == {1: {"$Both", "$New"}}
+    assert bench.read(lambda tx: tx.mailboxes.status(again.id)).messages == 0
+
+
+def test_only_a_deleted_mailbox_is_purged(bench: Workbench) -> None:
+    account = bench.open_account()
+    bench.deliver(account)
+    inbox = bench.mailbox(account)
+    assert bench.write(lambda tx: tx.mailboxes.purge(Unpurged(inbox.id, 0))) is None
+    assert bench.write(lambda tx: tx.mailboxes.purge(Unpurged(MailboxId(99), 0))) is None
+    assert bench.read(lambda tx: tx.mailboxes.status(inbox.id)).messages == 1
+
+
+@pytest.mark.parametrize("verb", ["delete", "rename"])
+def test_its_price_follows_the_size_of_the_mailbox(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch, verb: str
+) -> None:
+    """Four times the messages are four times the work of the database, not sixteen times."""
+    monkeypatch.setattr(expunges, "STEP", 10)
+    account = bench.open_account()
+
+    def work(tx: Repositories) -> Unpurged | None:
+        if verb == "delete":
+            return tx.mailboxes.delete(account, "Work")
+        tx.mailboxes.rename(account, INBOX, "Elsewhere")
+        return None
+
+    def price(messages: int) -> int:
+        name = "Work" if verb == "delete" else INBOX
+        for _ in range(messages):
+            bench.deliver(account, bench.mailbox(account, name).id)
+        with bench.counted() as steps:
+            rest = bench.write(work)
+            while rest is not None:
+                rest = bench.write(lambda tx, purging=rest: tx.mailboxes.purge(purging))
+        if verb == "rename":
+            bench.write(lambda tx: tx.mailboxes.rename(account, "Elsewhere", f"of {messages}"))
+        return steps()
+
+    few = price(100)
+    assert price(400) < 5 * few
 
 
 def test_inbox_is_not_deleted(bench: Workbench) -> None:

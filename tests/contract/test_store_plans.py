@@ -7,6 +7,7 @@ import pytest
 from mailbox_server.store import (
     accounts,
     changes,
+    copies,
     expunges,
     flags,
     forgetting,
@@ -23,6 +24,9 @@ PLANS = (
     (changes._STAMP_AFTER, "ix_placement_mailbox_updated_at (mailbox=? AND updated_at>?"),
     (changes._VIEW, "PRIMARY KEY (mailbox=?)"),
     (changes._LOWEST_UID, "(message=?"),
+    (copies._PLACE_AGAIN, "PRIMARY KEY (mailbox=? AND uid>? AND uid<?)"),
+    (copies._COUNT, "PRIMARY KEY (mailbox=? AND uid>? AND uid<?)"),
+    (expunges._ABOVE, "PRIMARY KEY (mailbox=? AND uid>?)"),
     (expunges._DELETED_UIDS, "COVERING INDEX ix_placement_deleted (mailbox=? AND deleted=?"),
     (expunges._IN_RANGES, "PRIMARY KEY (mailbox=? AND uid>? AND uid<?)"),
     (expunges._STILL_PLACED, "ix_placement_message (message=?)"),

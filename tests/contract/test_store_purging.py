@@ -10,8 +10,9 @@ from mailbox_server.model.address import Address
 from mailbox_server.model.ids import AccountId, ContentId
 from mailbox_server.model.mailbox import INBOX
 from mailbox_server.model.message import InternalDate, Target
-from mailbox_server.store import leftovers, removed_accounts
+from mailbox_server.store import expunges, leftovers, removed_accounts
 from mailbox_server.store.collection import collect
+from mailbox_server.store.deleted_mailboxes import purge_deleted
 from mailbox_server.store.door import SqliteStore
 from mailbox_server.store.integrity import violations
 from mailbox_server.store.leftovers import Leftovers, forget_leftovers
@@ -243,3 +244,56 @@ async def test_deleted_mailboxes_go_when_their_tombstones_are_gone(
     assert (await forget_leftovers(store, later)).mailboxes == 1
     assert (await rows_of(store))["mailbox"] == rows - 2
     assert await violations(store) == []
+
+
+async def test_what_deleted_mailboxes_still_hold_goes_with_the_next_collection(
+    store: SqliteStore, clock: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever deletes a large mailbox may be gone before it is empty, or the server."""
+    (ann,) = await open_accounts(store, ANN)
+    inbox = await inbox_of(store, ann)
+    for number in range(8):
+        await deliver(store, ann, message_id=f"{number}@x")
+    work = await store.write(lambda tx: tx.mailboxes.create(ann, "Work"))
+    await store.write(lambda tx: tx.messages.move(inbox.id, range(1, 8), work.id))
+    monkeypatch.setattr(expunges, "STEP", 2)
+    assert await store.write(lambda tx: tx.mailboxes.delete(ann, "Work")) is not None
+    assert (await store.read(lambda tx: tx.accounts.usage(ann))).messages == 6
+    assert await purge_deleted(store) == 1
+    assert (await store.read(lambda tx: tx.accounts.usage(ann))).messages == 1
+    assert await purge_deleted(store) == 0
+    assert await violations(store) == []
+
+
+async def test_collection_finds_what_deleted_mailboxes_still_hold(
+    store: SqliteStore, clock: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (ann,) = await open_accounts(store, ANN)
+    inbox = await inbox_of(store, ann)
+    for number in range(5):
+        await deliver(store, ann, message_id=f"{number}@x")
+    work = await store.write(lambda tx: tx.mailboxes.create(ann, "Work"))
+    await store.write(lambda tx: tx.messages.move(inbox.id, range(1, 6), work.id))
+    monkeypatch.setattr(expunges, "STEP", 2)
+    await store.write(lambda tx: tx.mailboxes.delete(ann, "Work"))
+    await collect(store, int(clock.now().timestamp()))
+    assert (await store.read(lambda tx: tx.accounts.usage(ann))).messages == 0
+
+
+async def test_a_removed_account_is_not_purged_as_a_mailbox(
+    store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (ann,) = await open_accounts(store, ANN)
+    inbox = await inbox_of(store, ann)
+    for number in range(5):
+        await deliver(store, ann, message_id=f"{number}@x")
+    work = await store.write(lambda tx: tx.mailboxes.create(ann, "Work"))
+    await store.write(lambda tx: tx.messages.move(inbox.id, range(1, 6), work.id))
+    monkeypatch.setattr(expunges, "STEP", 2)
+    rest = await store.write(lambda tx: tx.mailboxes.delete(ann, "Work"))
+    assert rest is not None
+    await store.write(lambda tx: tx.accounts.remove(ann))
+    assert await purge_deleted(store) == 0
+    assert await store.write(lambda tx: tx.mailboxes.purge(rest)) is None
+    assert await violations(store) == []
+    assert await purge_removed(store) == 5

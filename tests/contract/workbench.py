@@ -2,7 +2,8 @@
 
 import itertools
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
@@ -119,6 +120,22 @@ class Workbench:
         finally:
             self._control.execute("PRAGMA query_only = OFF")
             self._control.execute("COMMIT")
+
+    @contextmanager
+    def counted(self) -> Iterator[Callable[[], int]]:
+        """How many steps of its machine the database takes meanwhile, by tens."""
+        taken = 0
+
+        def step() -> int:
+            nonlocal taken
+            taken += 1
+            return 0
+
+        self._driver.set_progress_handler(step, 10)
+        try:
+            yield lambda: taken
+        finally:
+            self._driver.set_progress_handler(None, 10)
 
     def broken(self) -> list[tuple[str, object]]:
         """What breaks an invariant; empty in a sound store."""

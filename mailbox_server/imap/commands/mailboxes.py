@@ -1,5 +1,7 @@
 """CREATE, DELETE, RENAME, SUBSCRIBE, UNSUBSCRIBE and NAMESPACE (RFC 9051 §6.3)."""
 
+from collections.abc import Callable
+
 from mailbox_server.imap.grammar.mailbox_arguments import (
     CreateArguments,
     MailboxArguments,
@@ -7,10 +9,10 @@ from mailbox_server.imap.grammar.mailbox_arguments import (
 )
 from mailbox_server.imap.responses import Outcome, no, ok, string
 from mailbox_server.imap.session import Session
-from mailbox_server.model.errors import MailboxMissing
+from mailbox_server.model.errors import MailboxMissing, Unavailable
 from mailbox_server.model.ids import MailboxId
 from mailbox_server.model.mailbox import SEPARATOR
-from mailbox_server.store.ports import WriteTx
+from mailbox_server.store.ports import Unpurged, WriteTx
 
 
 async def create(session: Session, arguments: CreateArguments) -> Outcome:
@@ -30,18 +32,27 @@ async def delete(session: Session, arguments: MailboxArguments) -> Outcome:
     """Delete a mailbox with its messages; the selected one is deselected first."""
     account, name = session.account.id, arguments.mailbox
 
-    def work(tx: WriteTx) -> MailboxId:
+    def work(tx: WriteTx) -> tuple[MailboxId, Unpurged | None]:
         mailbox = tx.mailboxes.find(account, name)
         if mailbox is None:
             raise MailboxMissing("the mailbox to delete does not exist")
-        tx.mailboxes.delete(account, name)
-        return mailbox.id
+        return mailbox.id, tx.mailboxes.delete(account, name)
 
-    deleted = await session.store.write(work)
+    deleted, rest = await session.store.write(work)
     if session.selected is not None and session.selected.mailbox.id == deleted:
         await session.deselect()
         session.respond(b"OK [CLOSED] The selected mailbox was deleted")
+    try:
+        while rest is not None:
+            rest = await session.store.write(_purging(rest))
+    except Unavailable:
+        # It is deleted all the same; housekeeping goes on with what it held.
+        pass
     return ok("Deleted")
+
+
+def _purging(rest: Unpurged) -> Callable[[WriteTx], Unpurged | None]:
+    return lambda tx: tx.mailboxes.purge(rest)
 
 
 async def rename(session: Session, arguments: RenameArguments) -> Outcome:

@@ -31,6 +31,7 @@ from mailbox_server.store.ports.door import (
 from mailbox_server.store.ports.mailboxes import (
     MailboxReader,
     MailboxWriter,
+    Unpurged,
 )
 from mailbox_server.store.ports.messages import (
     ChangedPlacement,
@@ -56,6 +57,8 @@ from mailbox_server.store.ports.owners import (
     AliasWriter,
     DomainReader,
     DomainWriter,
+    KnownNetworkReader,
+    KnownNetworkWriter,
     TokenReader,
     TokenWriter,
 )
@@ -76,6 +79,8 @@ __all__ = [
     "Edit",
     "FlagChange",
     "FlagOutcome",
+    "KnownNetworkReader",
+    "KnownNetworkWriter",
     "Listening",
     "MailboxReader",
     "MailboxWriter",
@@ -98,6 +103,7 @@ __all__ = [
     "TextScope",
     "TokenReader",
     "TokenWriter",
+    "Unpurged",
     "ViewRows",
     "WriteTx",
 ]

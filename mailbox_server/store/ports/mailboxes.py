@@ -1,5 +1,6 @@
 """Mailboxes in the store: names, roles, counts and subscriptions."""
 
+from dataclasses import dataclass
 from typing import Protocol
 
 from mailbox_server.model.ids import (
@@ -7,6 +8,14 @@ from mailbox_server.model.ids import (
     MailboxId,
 )
 from mailbox_server.model.mailbox import Mailbox, MailboxStatus, Role
+
+
+@dataclass(frozen=True, slots=True)
+class Unpurged:
+    """What a deleted mailbox still holds: the placements above a UID."""
+
+    mailbox: MailboxId
+    above: int
 
 
 class MailboxReader(Protocol):
@@ -48,10 +57,19 @@ class MailboxWriter(MailboxReader, Protocol):
         long, or below itself).
         """
 
-    def delete(self, account: AccountId, name: str) -> None:
+    def delete(self, account: AccountId, name: str) -> Unpurged | None:
         """Delete it with its messages; levels below stay (RFC 9051 §6.3.5).
 
-        Raises MailboxMissing, MailboxProtected for INBOX.
+        From now on nobody finds it.  What it holds beyond 2,000 messages is returned, for
+        purge; until then it counts as the account's.  Raises MailboxMissing,
+        MailboxProtected for INBOX.
+        """
+
+    def purge(self, rest: Unpurged) -> Unpurged | None:
+        """Expunge up to 2,000 messages of a deleted mailbox; what is left then.
+
+        Call it in a write of its own until it returns None; who does not come so far leaves
+        the rest to housekeeping.
         """
 
     def subscribe(self, account: AccountId, name: str) -> None:

@@ -14,9 +14,12 @@ from mailbox_server.auth.authenticator import Authenticator
 from mailbox_server.auth.outcomes import Outcome, TemporaryTrouble, Throttled, Visitor
 from mailbox_server.imap.session import Extension
 from mailbox_server.model.account import AccountState
+from mailbox_server.model.errors import TooBusy
 from mailbox_server.model.keywords import DELETED
 from mailbox_server.model.ports import SystemEntropy
-from mailbox_server.store.ports import Edit, FlagChange, WriteTx
+from mailbox_server.store import expunges
+from mailbox_server.store.mailboxes import Mailboxes
+from mailbox_server.store.ports import Edit, FlagChange, Unpurged, WriteTx
 from tests.dialogues.imap.memory_driver import MemoryDriver
 from tests.dialogues.imap.socket_driver import SocketDriver
 from tests.dialogues.imap.world import PASSWORD, World
@@ -205,3 +208,38 @@ async def test_a_peer_that_never_reads_is_not_read_either(sockets: SocketDriver)
     await sockets.connect(2)
     await sockets.send(2, b"b NOOP\r\n")
     assert await said(sockets, 2, b"\r\n") == b"b OK Done\r\n"
+
+
+async def test_a_large_mailbox_is_deleted_in_steps(
+    driver: MemoryDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When OK has come nothing of it counts any more."""
+    monkeypatch.setattr(expunges, "STEP", 2)
+    await driver.given("account ann with INBOX of 9 messages")
+    await driver.connect(1)
+    await driver.send(1, b"a CREATE Work\r\nb SELECT INBOX\r\nc MOVE 1:8 Work\r\nd DELETE Work\r\n")
+    assert b"d OK Deleted" in await said(driver, 1, b"\r\nd ")
+    account = driver.wires[1].conversation.session.account.id
+    usage = await driver.world.store.read(lambda tx: tx.accounts.usage(account))
+    assert usage.messages == 1
+
+
+async def test_a_mailbox_is_deleted_though_its_messages_cannot_go_now(
+    driver: MemoryDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(expunges, "STEP", 2)
+    await driver.given("account ann with INBOX of 9 messages")
+    await driver.connect(1)
+    await driver.send(1, b"a CREATE Work\r\nb SELECT INBOX\r\nc MOVE 1:8 Work\r\n")
+    await said(driver, 1, b"\r\nc ")
+
+    def refuse(mailboxes: Mailboxes, rest: Unpurged) -> Unpurged | None:
+        if rest.above:
+            raise TooBusy("too many writes wait for the disk")
+        return purge(mailboxes, rest)
+
+    purge = Mailboxes.purge
+    monkeypatch.setattr(Mailboxes, "purge", refuse)
+    await driver.send(1, b"d DELETE Work\r\ne STATUS Work (MESSAGES)\r\n")
+    heard = await said(driver, 1, b"\r\ne ")
+    assert b"d OK Deleted" in heard and b"e NO" in heard
