@@ -1,6 +1,7 @@
 """Run the appliance in the foreground: listen, serve, reload on SIGHUP, stop in order."""
 
 import asyncio
+import gc
 import os
 import signal
 import ssl
@@ -36,6 +37,8 @@ FINISHING_SECONDS: Final = 7.0
 """For what clients are in the middle of, before they are told that it is too late."""
 PARTING_SECONDS: Final = 3.0
 """For hearing that, before everything that is left is cancelled."""
+_COLLECTED_FROM: Final = 5_000
+"""New objects from which garbage collection looks for circles among them."""
 
 
 class MustEnd(Unavailable):
@@ -108,6 +111,7 @@ async def _main(
             data=settings.server.data,
             listening=", ".join(f"{service} {listener}" for service, listener in listeners),
         )
+        _spare_the_collector()
         notify.ready()
         if ready is not None:
             ready()
@@ -119,6 +123,16 @@ async def _main(
         await _stop(built, open_ports, log)
     if fatal:
         raise MustEnd(f"the server ended because of the disk: {fatal[0]}")
+
+
+def _spare_the_collector() -> None:
+    """Take all that stands now, modules mostly, out of what garbage collection walks over.
+
+    With the interpreter's own thresholds it took a twentieth of the time that mail took.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_COLLECTED_FROM, 20, 20)
 
 
 def _listeners(settings: Settings, source: str) -> list[tuple[str, Listener]]:
