@@ -57,8 +57,6 @@ from mailbox_server.store.ports.owners import (
     AliasWriter,
     DomainReader,
     DomainWriter,
-    KnownNetworkReader,
-    KnownNetworkWriter,
     TokenReader,
     TokenWriter,
 )
@@ -79,8 +77,6 @@ __all__ = [
     "Edit",
     "FlagChange",
     "FlagOutcome",
-    "KnownNetworkReader",
-    "KnownNetworkWriter",
     "Listening",
     "MailboxReader",
     "MailboxWriter",
