@@ -33,8 +33,6 @@ from mailbox_server.store.ports.owners import (
     AliasWriter,
     DomainReader,
     DomainWriter,
-    KnownNetworkReader,
-    KnownNetworkWriter,
     TokenReader,
     TokenWriter,
 )
@@ -51,8 +49,6 @@ class ReadTx(Protocol):
     def accounts(self) -> AccountReader: ...
     @property
     def aliases(self) -> AliasReader: ...
-    @property
-    def known_networks(self) -> KnownNetworkReader: ...
     @property
     def tokens(self) -> TokenReader: ...
     @property
@@ -80,8 +76,6 @@ class WriteTx(Protocol):
     def accounts(self) -> AccountWriter: ...
     @property
     def aliases(self) -> AliasWriter: ...
-    @property
-    def known_networks(self) -> KnownNetworkWriter: ...
     @property
     def tokens(self) -> TokenWriter: ...
     @property
