@@ -7,8 +7,9 @@ at, so that guesses side by side are counted too; a login that succeeds gives it
   minute and one for a day.
 - An account has a budget for strangers: networks from which nobody logged in to it lately.
   When that is spent, strangers may still use app passwords, which cannot be guessed.
-- A network the account's owner was seen in has a budget of its own for that account, which
-  refills within seconds; neither strangers nor its own neighbors can spend it.
+- A network the account's owner was seen in (auth.known_networks) has a budget of its own
+  for that account, which refills within seconds; neither strangers nor its own neighbors
+  can spend it.
 
 Every budget is a leaky bucket: burst charges at once, then one each so many seconds.  Each
 table holds at most `entries` of them and forgets the longest untouched first.  Unknown
@@ -22,6 +23,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
+from mailbox_server.auth.known_networks import KnownNetworks
 from mailbox_server.model.address import IpAddress
 from mailbox_server.model.ports import Clock
 from mailbox_server.net.peer_address import unmapped
@@ -120,20 +122,22 @@ class Charge:
 class Throttle:
     """The budgets of one process."""
 
-    def __init__(self, clock: Clock, settings: ThrottleSettings) -> None:
-        self._clock = clock
+    def __init__(
+        self, clock: Clock, settings: ThrottleSettings, known: KnownNetworks | None = None
+    ) -> None:
+        """known: from where accounts were logged in to before; nothing where None."""
         self._settings = settings
         self._narrow = tuple(_Buckets(r, settings.entries, clock) for r in settings.narrow)
         self._wide = tuple(_Buckets(r, settings.entries, clock) for r in settings.wide)
         self._stranger = _Buckets(settings.stranger, settings.entries, clock)
         self._familiar = _Buckets(settings.familiar, settings.entries, clock)
-        self._known: OrderedDict[tuple[str, IpNetwork], float] = OrderedDict()
+        self.known = known or KnownNetworks(clock, settings.known_for, settings.entries)
 
     def enter(self, ip: IpAddress, login_key: str) -> Charge:
         """Ask for an attempt at login_key from ip; charges it where the gate is not SHUT."""
         ip = unmapped(ip)
         narrow, wide = _networks(ip)
-        if self._is_known(login_key, narrow):
+        if self.known.has(login_key, narrow):
             return self._charge(Gate.SHUT, ((self._familiar, (login_key, narrow)),))
         networks: list[tuple[_Buckets, object]] = []
         if not any(ip in network for network in self._settings.exempt):
@@ -155,17 +159,7 @@ class Throttle:
     def succeeded(self, charge: Charge, ip: IpAddress, login_key: str) -> None:
         """The login was right: give the charge back and remember the network."""
         charge.give_back()
-        key = (login_key, _networks(unmapped(ip))[0])
-        self._known.pop(key, None)
-        self._known[key] = self._clock.monotonic()
-        if len(self._known) > self._settings.entries:
-            self._known.popitem(last=False)
-
-    def _is_known(self, login_key: str, narrow: IpNetwork) -> bool:
-        seen = self._known.get((login_key, narrow))
-        if seen is None:
-            return False
-        return self._clock.monotonic() - seen < self._settings.known_for.total_seconds()
+        self.known.saw(login_key, _networks(unmapped(ip))[0])
 
     def _charge(self, spent: Gate, wanted: tuple[tuple[_Buckets, object], ...]) -> Charge:
         wait = max((buckets.wait_seconds(key) for buckets, key in wanted), default=0.0)

@@ -93,6 +93,19 @@ class Token:
 
 
 @dataclass(frozen=True, slots=True)
+class KnownNetwork:
+    """A network from which somebody logged in to an account.
+
+    login: the account's address as it is found by.  network: in CIDR form, `192.0.2.1/32`.
+    seen: about when that was last; not more exact than a day.
+    """
+
+    login: str
+    network: str
+    seen: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Alias:
     """An address that stands for others.
 

@@ -22,7 +22,13 @@ from mailbox_server.store.aliases import refuse_taken
 from mailbox_server.store.domains import domain_id
 from mailbox_server.store.mailboxes import Mailboxes
 from mailbox_server.store.prepared import Prepared
-from mailbox_server.store.schema.accounts import account, domain, token, uid_validity_floor
+from mailbox_server.store.schema.accounts import (
+    account,
+    domain,
+    known_network,
+    token,
+    uid_validity_floor,
+)
 from mailbox_server.store.schema.mailboxes import mailbox
 from mailbox_server.store.transactions import SqlTx
 
@@ -111,6 +117,9 @@ _HIDE: Final = (
         destroyed_on=sa.bindparam("now"),
         highest_modseq=sa.bindparam("modseq"),
     )
+)
+_REMOVE_NETWORKS: Final = sa.delete(known_network).where(
+    known_network.c.account == sa.bindparam("number")
 )
 _REMOVE_TOKENS: Final = sa.delete(token).where(token.c.account == sa.bindparam("number"))
 _REMOVE: Final = (
@@ -276,4 +285,5 @@ class Accounts:
         )
         tx.connection.execute(_HIDE, {"number": account, "now": tx.now, "modseq": modseq})
         tx.connection.execute(_REMOVE_TOKENS, {"number": account})
+        tx.connection.execute(_REMOVE_NETWORKS, {"number": account})
         tx.connection.execute(_REMOVE, {"number": account})

@@ -5,6 +5,7 @@ from mailbox_server.store.aliases import Aliases
 from mailbox_server.store.content_files import ContentFiles
 from mailbox_server.store.contents import ContentRepository
 from mailbox_server.store.domains import Domains
+from mailbox_server.store.known_networks import KnownNetworks
 from mailbox_server.store.mailboxes import Mailboxes
 from mailbox_server.store.messages import Messages
 from mailbox_server.store.passports import Passports
@@ -24,6 +25,7 @@ class Repositories:
         "aliases",
         "contents",
         "domains",
+        "known_networks",
         "mailboxes",
         "messages",
         "passports",
@@ -38,6 +40,7 @@ class Repositories:
         self.accounts = Accounts(tx)
         self.aliases = Aliases(tx)
         self.domains = Domains(tx)
+        self.known_networks = KnownNetworks(tx)
         self.mailboxes = Mailboxes(tx)
         self.messages = Messages(tx, self.contents)
         self.passports = Passports(tx)

@@ -232,6 +232,16 @@ def upgrade() -> None:
         postgresql_where=sa.text("destroyed_on IS NOT NULL AND content IS NOT NULL"),
     )
     op.create_table(
+        "known_network",
+        sa.Column("account", INTEGER, nullable=False),
+        sa.Column("network", TEXT, nullable=False),
+        sa.Column("seen", INTEGER, nullable=False),
+        sa.PrimaryKeyConstraint("account", "network", name=op.f("pk_known_network")),
+        sa.ForeignKeyConstraint(["account"], ["account.id"], name=op.f("fk_known_network_account")),
+        sqlite_strict=True,
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
         "subscription",
         sa.Column("account", INTEGER, nullable=False),
         sa.Column("name", TEXT, nullable=False),

@@ -1,10 +1,18 @@
 """Domains, accounts, aliases and tokens in rows."""
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 
-from mailbox_server.model.account import AccountState, Credentials, Scope, ScramKeys, Usage
+from mailbox_server.model.account import (
+    AccountState,
+    Credentials,
+    KnownNetwork,
+    Scope,
+    ScramKeys,
+    Usage,
+)
 from mailbox_server.model.address import Address, AddressLiteral, Domain, Localpart
 from mailbox_server.model.errors import (
     AccountExists,
@@ -274,3 +282,26 @@ def test_tokens_belong_to_one_account(bench: Workbench) -> None:
         bench.write(
             lambda tx: tx.tokens.add(AccountId(9), "x", Scope.ALL, b"d" * 32, None, bench.now)
         )
+
+
+def test_networks_are_known_by_account_and_forgotten_by_age(bench: Workbench) -> None:
+    account, other = bench.open_account(), bench.open_account(BEN)
+    assert account != other
+    saw = [
+        KnownNetwork(ANN.key, "192.0.2.1/32", bench.now),
+        KnownNetwork(BEN.key, "192.0.2.1/32", bench.now + timedelta(hours=1)),
+        KnownNetwork(ANN.key, "2001:db8::/64", bench.now + timedelta(hours=2)),
+        KnownNetwork("nobody@example.org", "192.0.2.1/32", bench.now),
+    ]
+    for known in saw:
+        bench.write(lambda tx, known=known: tx.known_networks.saw(known))
+    kept = bench.read(lambda tx: tx.known_networks.since(bench.now, 10))
+    assert kept == saw[:3]
+    assert bench.read(lambda tx: tx.known_networks.since(bench.now, 2)) == saw[1:3]
+    later = KnownNetwork(ANN.key, "192.0.2.1/32", bench.now + timedelta(days=1))
+    bench.write(lambda tx: tx.known_networks.saw(later))
+    assert bench.read(lambda tx: tx.known_networks.since(bench.now, 10)) == [*saw[1:3], later]
+    assert bench.write(lambda tx: tx.known_networks.forget(bench.now + timedelta(hours=2))) == 1
+    assert bench.read(lambda tx: tx.known_networks.since(bench.now, 10)) == [saw[2], later]
+    bench.write(lambda tx: tx.accounts.remove(account))
+    assert bench.read(lambda tx: tx.known_networks.since(bench.now, 10)) == []

@@ -57,6 +57,8 @@ from mailbox_server.store.ports.owners import (
     AliasWriter,
     DomainReader,
     DomainWriter,
+    KnownNetworkReader,
+    KnownNetworkWriter,
     TokenReader,
     TokenWriter,
 )
@@ -77,6 +79,8 @@ __all__ = [
     "Edit",
     "FlagChange",
     "FlagOutcome",
+    "KnownNetworkReader",
+    "KnownNetworkWriter",
     "Listening",
     "MailboxReader",
     "MailboxWriter",

@@ -33,6 +33,8 @@ from mailbox_server.store.ports.owners import (
     AliasWriter,
     DomainReader,
     DomainWriter,
+    KnownNetworkReader,
+    KnownNetworkWriter,
     TokenReader,
     TokenWriter,
 )
@@ -49,6 +51,8 @@ class ReadTx(Protocol):
     def accounts(self) -> AccountReader: ...
     @property
     def aliases(self) -> AliasReader: ...
+    @property
+    def known_networks(self) -> KnownNetworkReader: ...
     @property
     def tokens(self) -> TokenReader: ...
     @property
@@ -76,6 +80,8 @@ class WriteTx(Protocol):
     def accounts(self) -> AccountWriter: ...
     @property
     def aliases(self) -> AliasWriter: ...
+    @property
+    def known_networks(self) -> KnownNetworkWriter: ...
     @property
     def tokens(self) -> TokenWriter: ...
     @property

@@ -10,6 +10,7 @@ from mailbox_server.model.account import (
     Alias,
     Credentials,
     HostedDomain,
+    KnownNetwork,
     Scope,
     Token,
     Usage,
@@ -116,6 +117,23 @@ class AliasWriter(AliasReader, Protocol):
 
     def remove(self, alias: AliasId) -> None:
         """Raises AliasMissing."""
+
+
+class KnownNetworkReader(Protocol):
+    """From where accounts were logged in to."""
+
+    def since(self, instant: datetime, most: int) -> list[KnownNetwork]:
+        """The latest of those seen at instant or later, at most so many, the oldest first."""
+
+
+class KnownNetworkWriter(KnownNetworkReader, Protocol):
+    """From where accounts were logged in to, to remember and to forget."""
+
+    def saw(self, known: KnownNetwork) -> None:
+        """Remember a network, or when it was last seen; silent where the account is gone."""
+
+    def forget(self, before: datetime) -> int:
+        """Forget those last seen before that; how many."""
 
 
 class TokenReader(Protocol):

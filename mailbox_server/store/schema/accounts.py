@@ -73,6 +73,14 @@ alias_target = keyed_table(
     sa.Column("address", TEXT, nullable=False),
 )
 
+# network: in CIDR form; seen: when somebody last logged in from there, to about a day.
+known_network = keyed_table(
+    "known_network",
+    sa.Column("account", INTEGER, sa.ForeignKey("account.id"), primary_key=True),
+    sa.Column("network", TEXT, primary_key=True),
+    sa.Column("seen", INSTANT, nullable=False),
+)
+
 token = numbered_table(
     "token",
     number(),

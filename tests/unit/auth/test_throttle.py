@@ -161,4 +161,4 @@ def test_memory_is_bounded(clock: HandClock) -> None:
             throttle.succeeded(charge, address, f"user{n}@example.org")
     tables = [*throttle._narrow, *throttle._wide, throttle._stranger, throttle._familiar]
     assert max(len(table._levels) for table in tables) <= 100
-    assert len(throttle._known) <= 100
+    assert len(throttle.known) <= 100
