@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
 
+import msgspec
 import sqlalchemy as sa
 
 from mailbox_server.model.ids import MessageId
@@ -30,14 +31,22 @@ _APPEND: Final = Prepared(
 )
 
 
-# ASCII escapes keep NUL and surrogates out of the column, whatever a peer said.
-_encoded: Final = json.JSONEncoder(separators=(",", ":")).encode
+_encoded: Final = msgspec.json.Encoder().encode
+# ASCII escapes keep surrogates and strange line ends out of the column, whatever a peer said.
+_escaped: Final = json.JSONEncoder(separators=(",", ":")).encode
+
+
+def _line(evidence: Evidence) -> str:
+    stamp = (int(evidence.at.timestamp()), evidence.stage, evidence.facts)
+    try:
+        octets = _encoded(stamp)
+    except UnicodeEncodeError:
+        return _escaped(stamp)
+    return octets.decode() if octets.isascii() else _escaped(stamp)
 
 
 def _lines(evidence: Sequence[Evidence]) -> str:
-    return "".join(
-        f"{_encoded([int(each.at.timestamp()), each.stage, each.facts])}\n" for each in evidence
-    )
+    return "".join(f"{_line(each)}\n" for each in evidence)
 
 
 def _evidence(line: str) -> Evidence:
