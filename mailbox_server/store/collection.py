@@ -1,9 +1,9 @@
 """Garbage collection: contents that nobody holds, and files that no row names.
 
 A content row is deleted in a write that looks again whether it is still unheld, and its
-file is unlinked after that commit.  A file without a row is swept only when it is old and
-no receiver holds it.  Files are never found by their octets (content_files says why), so a
-second delivery of the same octets meets neither.
+file is unlinked after that commit, when no read that saw the row is left.  A file without a
+row is swept only when it is old and no receiver holds it.  Files are never found by their
+octets (content_files says why), so a second delivery of the same octets meets neither.
 """
 
 import asyncio
@@ -73,8 +73,7 @@ async def collect(store: SqliteStore, before: int) -> Collected:
             return Collected(contents, octets)
         removed = await store.write(_removal(candidates, before))
         files = [file for _, file in removed if file is not None]
-        if files:
-            await store.on_files(_unlinking(store.files, files))
+        await unlink(store, files)
         contents += len(removed)
         octets += sum(size for size, _ in removed)
         # Whoever waits for the loop goes first.
@@ -91,9 +90,16 @@ async def sweep(store: SqliteStore, before: float) -> int:
     for start in range(0, len(old), _NAMES_AT_ONCE):
         names = [name for name in old[start : start + _NAMES_AT_ONCE] if name not in held]
         orphans = await store.read(_unnamed(names))
-        await store.on_files(_unlinking(store.files, orphans))
+        await unlink(store, orphans)
         swept += len(orphans)
     return swept
+
+
+async def unlink(store: SqliteStore, names: Sequence[str]) -> None:
+    """Remove content files that no row names any more, once nobody reads them."""
+    if names:
+        await store.past_reads()
+        await store.on_files(_unlinking(store.files, names))
 
 
 def _candidates(before: int) -> Callable[[ReadTx], list[int]]:

@@ -86,13 +86,16 @@ class RoomMeter:
         free_inside: Callable[[], int],
         clock: Clock,
         on_reserve_wanted: Callable[[], None],
+        on_low: Callable[[], None],
     ) -> None:
+        """on_low: called each time there is found to be too little where there was enough."""
         self._data = data
         self._low = low_octets
         self._reserve = reserve
         self._free_inside = free_inside
         self._clock = clock
         self._on_reserve_wanted = on_reserve_wanted
+        self._on_low = on_low
         self._room = Room.AMPLE
         self._asked: float | None = None
 
@@ -101,12 +104,18 @@ class RoomMeter:
         now = self._clock.monotonic()
         if self._asked is None or now - self._asked >= _FRESH_FOR:
             self._asked = now
-            self._room = self._measure()
+            self._become(self._measure())
         return self._room
 
-    def forget(self) -> None:
-        """Measure again at the next question."""
+    def ran_out(self) -> None:
+        """A write found no room, whatever was measured; measure again at the next question."""
         self._asked = None
+        self._become(Room.LOW)
+
+    def _become(self, room: Room) -> None:
+        before, self._room = self._room, room
+        if room is Room.LOW and before is not Room.LOW:
+            self._on_low()
 
     def _measure(self) -> Room:
         space = os.statvfs(self._data)

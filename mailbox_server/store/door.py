@@ -186,8 +186,7 @@ class SqliteStore:
         try:
             value: T = await committed
         except DiskLow:
-            self._meter.forget()
-            self._meter.room()
+            self._meter.ran_out()
             raise
         return value
 

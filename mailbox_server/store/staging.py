@@ -52,16 +52,22 @@ class StagingRoom:
 
 
 class ContentStaging:
-    """Content being received (ports.Staging)."""
+    """Content being received (ports.Staging).
 
-    def __init__(self, room: StagingRoom, expected: int | None) -> None:
+    always_file: it becomes a file of its own even where it is small enough for rows.
+    """
+
+    def __init__(
+        self, room: StagingRoom, expected: int | None, *, always_file: bool = False
+    ) -> None:
         self._room = room
+        self._always_file = always_file
         self._digesting = Digesting()
         self._pieces: list[bytes] = []
         self._digested = 0
         self._held = 0
         self._writing = 0
-        self._spilled = expected is not None and expected > room.row_most
+        self._spilled = always_file or (expected is not None and expected > room.row_most)
         self._name: str | None = None
         self._descriptor = -1
         self._job: asyncio.Future[None] | None = None
@@ -113,7 +119,7 @@ class ContentStaging:
                 self._spill()
                 await self.drained()
             assert self._name is not None
-            settled = self._digesting.size > self._room.row_most
+            settled = self._always_file or self._digesting.size > self._room.row_most
             if settled:
                 self._job = self._start(self._settle)
                 await asyncio.wait([self._job])
