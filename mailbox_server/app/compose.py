@@ -43,7 +43,7 @@ from mailbox_server.net.tasks import TaskKeeper
 from mailbox_server.net.tls import CertificateFiles, CertificateUnusable, ServerTls
 from mailbox_server.ops.administration import Administration
 from mailbox_server.ops.control import ControlSocket
-from mailbox_server.ops.housekeeping import Housekeeping
+from mailbox_server.ops.housekeeping import Housekeeping, HousekeepingRules
 from mailbox_server.pop3.locks import MaildropLocks
 from mailbox_server.pop3.server import Pop3Factory
 from mailbox_server.pop3.session import Pop3Services
@@ -208,9 +208,7 @@ def _build_over(
         receiver=receiver,
         administration=administration,
         control=ControlSocket(data, administration, __version__, events, tasks),
-        housekeeping=Housekeeping(
-            store, receiver, clock, events, timedelta(days=settings.store.tombstone_days)
-        ),
+        housekeeping=Housekeeping(store, receiver, clock, events, _housekeeping_rules(settings)),
     )
 
 
@@ -284,6 +282,14 @@ def _pop3_settings(settings: Settings, hostname: Domain) -> Pop3Settings:
         removal=Removal(chosen.deleted),
         retrieved=Retrieved.MARK_SEEN if chosen.mark_seen else Retrieved.LEAVE,
         limits=Pop3Limits(idle_seconds=float(chosen.idle_seconds)),
+    )
+
+
+def _housekeeping_rules(settings: Settings) -> HousekeepingRules:
+    days = settings.store.compress_after_days
+    return HousekeepingRules(
+        tombstones_for=timedelta(days=settings.store.tombstone_days),
+        compress_after=timedelta(days=days) if days else None,
     )
 
 

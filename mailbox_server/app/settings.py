@@ -241,6 +241,15 @@ class StoreTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
         int, _note("Kept allocated, in MiB, so that a full disk can be emptied.", ge=64)
     ] = 64
     readers: Annotated[int, _note("Threads that read the database.", ge=1, le=16)] = 2
+    compress_after_days: Annotated[
+        int,
+        _note(
+            "How long messages lie as they came before they are compressed, in days; 0 never "
+            "compresses. What is compressed is read as before, a little slower.",
+            ge=0,
+            le=36500,
+        ),
+    ] = 30
     tombstone_days: Annotated[
         int,
         _note("How long it is remembered what was expunged, for clients that come back.", ge=1),

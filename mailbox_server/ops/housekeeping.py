@@ -8,13 +8,17 @@ from typing import Final, Protocol
 
 from mailbox_server.model.errors import MailboxServerFault
 from mailbox_server.model.ports import Clock, Events
+from mailbox_server.store.cold_contents import ColdContents
 from mailbox_server.store.collection import collect, sweep
 from mailbox_server.store.door import SqliteStore
 from mailbox_server.store.integrity import violations
+from mailbox_server.store.leftovers import Leftovers, forget_leftovers
 from mailbox_server.store.ports import Room, WriteTx
 from mailbox_server.store.scrub import damaged_contents
 
 _PURGE_GRACE: Final = timedelta(hours=24)
+_COMPRESSED_AT_ONCE: Final = 512 * 1024 * 1024
+"""Octets of contents that are looked at in one run, a few seconds: other jobs are due, too."""
 
 
 class Settles(Protocol):
@@ -33,8 +37,20 @@ class Job:
     work: Callable[["Housekeeping"], Awaitable[None]]
 
 
+@dataclass(frozen=True, slots=True)
+class HousekeepingRules:
+    """What an operator may set.
+
+    tombstones_for: how long it is remembered what was expunged.
+    compress_after: how long contents stay as received; None for ever.
+    """
+
+    tombstones_for: timedelta
+    compress_after: timedelta | None
+
+
 class Housekeeping:
-    """Runs the jobs, one at a time."""
+    """Runs the jobs, one at a time; only collection does not wait when room is low."""
 
     def __init__(
         self,
@@ -42,22 +58,37 @@ class Housekeeping:
         receiver: Settles,
         clock: Clock,
         events: Events,
-        tombstones_for: timedelta,
+        rules: HousekeepingRules,
     ) -> None:
         self.store = store
         self.receiver = receiver
         self.clock = clock
         self.events = events
-        self.tombstones_for = tombstones_for
+        self.rules = rules
+        self.cold_contents = ColdContents(store)
+        self.collecting = asyncio.Lock()
 
     async def run(self) -> None:
         """Run every job when it is due, until cancelled."""
+        low = asyncio.Event()
+        self.store.when_low(low.set)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._collect_when(low), name="collect at low room")
+            await self._run_jobs()
+
+    async def _run_jobs(self) -> None:
         due = {job.name: self.clock.monotonic() + job.every.total_seconds() for job in JOBS}
         while True:
             job = min(JOBS, key=lambda each: due[each.name])
             await asyncio.sleep(max(0.0, due[job.name] - self.clock.monotonic()))
             await self.do(job)
             due[job.name] = self.clock.monotonic() + job.every.total_seconds()
+
+    async def _collect_when(self, low: asyncio.Event) -> None:
+        while True:
+            await low.wait()
+            low.clear()
+            await self.do(COLLECT)
 
     async def do(self, job: Job) -> None:
         """Run one job now; trouble is logged and passes."""
@@ -74,10 +105,11 @@ async def _settle(keeper: Housekeeping) -> None:
 
 
 async def _collect(keeper: Housekeeping) -> None:
-    now = keeper.clock.now()
-    grace = timedelta(0) if keeper.store.room() is Room.LOW else _PURGE_GRACE
-    await _repeat(keeper, lambda tx: tx.messages.forget_destroyed(now - grace))
-    done = await collect(keeper.store, int((now - grace).timestamp()))
+    async with keeper.collecting:
+        now = keeper.clock.now()
+        grace = timedelta(0) if keeper.store.room() is Room.LOW else _PURGE_GRACE
+        await _repeat(keeper, lambda tx: tx.messages.forget_destroyed(now - grace))
+        done = await collect(keeper.store, int((now - grace).timestamp()))
     if done.contents:
         keeper.events.info("housekeeping.collected", contents=done.contents, octets=done.octets)
 
@@ -90,8 +122,33 @@ async def _sweep(keeper: Housekeeping) -> None:
 
 
 async def _forget(keeper: Housekeeping) -> None:
-    before: datetime = keeper.clock.now() - keeper.tombstones_for
+    before: datetime = keeper.clock.now() - keeper.rules.tombstones_for
     await _repeat(keeper, lambda tx: tx.messages.forget_tombstones(before))
+
+
+async def _forget_leftovers(keeper: Housekeeping) -> None:
+    done = await forget_leftovers(keeper.store, keeper.clock.now() - keeper.rules.tombstones_for)
+    if done != Leftovers():
+        keeper.events.info(
+            "housekeeping.leftovers",
+            thread_links=done.thread_links,
+            keyword_sets=done.keyword_sets,
+            mailboxes=done.mailboxes,
+        )
+
+
+async def _compress(keeper: Housekeeping) -> None:
+    if keeper.rules.compress_after is None:
+        return
+    before = int((keeper.clock.now() - keeper.rules.compress_after).timestamp())
+    done = await keeper.cold_contents.compress(before, _COMPRESSED_AT_ONCE)
+    if done.contents:
+        keeper.events.info(
+            "housekeeping.compressed",
+            contents=done.contents,
+            octets=done.octets,
+            saved=done.saved,
+        )
 
 
 async def _check(keeper: Housekeeping) -> None:
@@ -112,10 +169,13 @@ async def _repeat(keeper: Housekeeping, step: Callable[[WriteTx], int]) -> None:
         pass
 
 
+COLLECT: Final = Job("collect contents", timedelta(minutes=10), _collect)
 JOBS: Final = (
     Job("settle receipts", timedelta(minutes=1), _settle),
-    Job("collect contents", timedelta(minutes=10), _collect),
+    COLLECT,
+    Job("compress contents", timedelta(minutes=10), _compress),
     Job("sweep files", timedelta(hours=6), _sweep),
     Job("forget tombstones", timedelta(hours=6), _forget),
+    Job("forget leftovers", timedelta(hours=24), _forget_leftovers),
     Job("check the store", timedelta(hours=24), _check),
 )

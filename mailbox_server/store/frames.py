@@ -18,7 +18,6 @@ import sys
 from collections.abc import Iterable
 from typing import Final
 
-from mailbox_server.model.errors import ContentDamaged
 from mailbox_server.store.schema.contents import CHUNK_OCTETS
 
 if sys.version_info >= (3, 14):
@@ -32,19 +31,13 @@ _WIDTH: Final = 4
 _WINDOW_LOG: Final = CHUNK_OCTETS.bit_length() - 1
 
 
-def compress(pieces: Iterable[bytes]) -> list[bytes]:
-    """The frame of each piece, expanded again to see that it is right.
+def compress(piece: bytes) -> bytes | None:
+    """The frame of a piece; None where it does not give the piece back.
 
-    Raises ContentDamaged where it is not: memory or the library is at fault.
+    The octets received are given up for it, so that is seen to: memory may be at fault.
     """
-    compressor = zstd.ZstdCompressor(_LEVEL)
-    frames = []
-    for piece in pieces:
-        frame = compressor.compress(piece, compressor.FLUSH_FRAME)
-        if expand(frame, len(piece)) != piece:
-            raise ContentDamaged("a piece did not come back from its frame")
-        frames.append(frame)
-    return frames
+    frame = zstd.compress(piece, _LEVEL)
+    return frame if expand(frame, len(piece)) == piece else None
 
 
 def expand(frame: bytes, size: int) -> bytes | None:

@@ -2,24 +2,28 @@
 
 import asyncio
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from mailbox_server.model.errors import StoreUnavailable
 from mailbox_server.ops import housekeeping
-from mailbox_server.ops.housekeeping import JOBS, Housekeeping, Job
+from mailbox_server.ops.housekeeping import COLLECT, JOBS, Housekeeping, HousekeepingRules, Job
 from tests.unit.auth.memory_store import HandClock, RecordedEvents
 
 
 def _keeper(clock: HandClock, events: RecordedEvents) -> Housekeeping:
     nothing: Any = None
-    return Housekeeping(nothing, nothing, clock, events, timedelta(days=90))
+    store: Any = SimpleNamespace(when_low=lambda call: None)
+    rules = HousekeepingRules(timedelta(days=90), timedelta(days=30))
+    return Housekeeping(store, nothing, clock, events, rules)
 
 
 def test_every_job_has_a_name_of_its_own_and_a_period() -> None:
     assert len({job.name for job in JOBS}) == len(JOBS)
     assert all(job.every >= timedelta(minutes=1) for job in JOBS)
+    assert COLLECT in JOBS
 
 
 @pytest.mark.parametrize(
