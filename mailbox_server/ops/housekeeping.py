@@ -21,11 +21,11 @@ _COMPRESSED_AT_ONCE: Final = 512 * 1024 * 1024
 """Octets of contents that are looked at in one run, a few seconds: other jobs are due, too."""
 
 
-class Settles(Protocol):
-    """Who has something to write down about once a minute (delivery.receiving.Receiver)."""
+class Tidies(Protocol):
+    """Who keeps what goes out of date (delivery.receiving.Receiver)."""
 
-    async def settle(self) -> None:
-        """Write it down."""
+    def tidy(self) -> None:
+        """Drop it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class Housekeeping:
     def __init__(
         self,
         store: SqliteStore,
-        receiver: Settles,
+        receiver: Tidies,
         clock: Clock,
         events: Events,
         rules: HousekeepingRules,
@@ -100,8 +100,8 @@ class Housekeeping:
             self.events.fault("housekeeping.fault", error, job=job.name)
 
 
-async def _settle(keeper: Housekeeping) -> None:
-    await keeper.receiver.settle()
+async def _tidy(keeper: Housekeeping) -> None:
+    keeper.receiver.tidy()
 
 
 async def _collect(keeper: Housekeeping) -> None:
@@ -171,7 +171,7 @@ async def _repeat(keeper: Housekeeping, step: Callable[[WriteTx], int]) -> None:
 
 COLLECT: Final = Job("collect contents", timedelta(minutes=10), _collect)
 JOBS: Final = (
-    Job("settle receipts", timedelta(minutes=1), _settle),
+    Job("forget old receipts", timedelta(minutes=1), _tidy),
     COLLECT,
     Job("compress contents", timedelta(minutes=10), _compress),
     Job("sweep files", timedelta(hours=6), _sweep),
