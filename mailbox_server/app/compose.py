@@ -22,6 +22,7 @@ from mailbox_server.app.settings import Settings
 from mailbox_server.app.store_opening import open_store, passwords_of
 from mailbox_server.auth.authenticator import Authenticator, AuthenticatorSettings
 from mailbox_server.auth.crunch import Crunch, CrunchLimits
+from mailbox_server.auth.known_networks import KnownNetworks
 from mailbox_server.auth.throttle import Throttle, ThrottleSettings
 from mailbox_server.delivery.receiving import Receiver, ReceivingRules
 from mailbox_server.delivery.routing import RoutingRules
@@ -70,6 +71,7 @@ class Built:
     store: SqliteStore
     tls: ServerTls | None
     crunch: Crunch
+    known_networks: KnownNetworks
     tasks: TaskKeeper
     admissions: Admissions
     scarcity: Scarcity
@@ -134,11 +136,13 @@ def _build_over(
 
     passwords = passwords_of(settings)
     crunch = Crunch(CrunchLimits())
+    throttling = ThrottleSettings()
+    known_networks = KnownNetworks(clock, throttling.known_for, throttling.entries)
     authenticator = Authenticator(
         store,
         passwords,
         crunch,
-        Throttle(clock, ThrottleSettings()),
+        Throttle(clock, throttling, known_networks),
         clock,
         entropy,
         events,
@@ -198,6 +202,7 @@ def _build_over(
         store=store,
         tls=tls,
         crunch=crunch,
+        known_networks=known_networks,
         tasks=tasks,
         admissions=admissions,
         scarcity=Scarcity(events, clock),

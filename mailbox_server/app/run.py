@@ -96,6 +96,7 @@ async def _main(
         if prepare is not None:
             await prepare(built.administration)
         await built.receiver.prepare()
+        await built.known_networks.load(built.store)
         listeners = _listeners(settings, str(config))
         await _listen(built, listeners, open_ports)
         await built.control.start()
@@ -204,6 +205,7 @@ async def _stop(built: Built, open_ports: list[Reception | AsyncioPort], log: Ev
         log.warning("server.cut", tasks=len(cut), names=", ".join(sorted(set(cut))))
     try:
         await built.receiver.settle()
+        await built.known_networks.settle(built.store)
     except MailboxServerFault as fault:
         log.warning("server.unsettled", reason=str(fault))
     built.crunch.close()

@@ -131,7 +131,9 @@ class Throttle:
         self._wide = tuple(_Buckets(r, settings.entries, clock) for r in settings.wide)
         self._stranger = _Buckets(settings.stranger, settings.entries, clock)
         self._familiar = _Buckets(settings.familiar, settings.entries, clock)
-        self.known = known or KnownNetworks(clock, settings.known_for, settings.entries)
+        if known is None:
+            known = KnownNetworks(clock, settings.known_for, settings.entries)
+        self.known = known
 
     def enter(self, ip: IpAddress, login_key: str) -> Charge:
         """Ask for an attempt at login_key from ip; charges it where the gate is not SHUT."""

@@ -2,7 +2,6 @@
 
 import contextlib
 import threading
-from pathlib import Path
 
 import pytest
 
@@ -22,16 +21,18 @@ def begin(one: Raw, verb: bytes) -> None:
         assert one.say(b"DATA").startswith(b"354")
 
 
-def test_content_that_comes_to_its_end_is_kept(tmp_path: Path) -> None:
-    house = Appliance(tmp_path)
-    house.open_accounts(["ann"])
-    house.start()
-    with raw(house, "smtp") as one, raw(house, "lmtp") as other, raw(house, "smtp") as idle:
+def test_content_that_comes_to_its_end_is_kept(appliance: Appliance) -> None:
+    before, told = len(fetch_all(appliance)), len(appliance.events())
+    with (
+        raw(appliance, "smtp") as one,
+        raw(appliance, "lmtp") as other,
+        raw(appliance, "smtp") as idle,
+    ):
         begin(one, b"DATA")
         begin(other, b"LMTP DATA")
         for each in (one, other):
             each.send(b"Subject: in time\r\n\r\n")
-        house.terminate()
+        appliance.terminate()
         # The server is stopping for certain, and waits.
         assert idle.line().startswith(b"421 4.3.2")
         for each in (one, other):
@@ -39,23 +40,22 @@ def test_content_that_comes_to_its_end_is_kept(tmp_path: Path) -> None:
             assert each.reply().startswith(b"250 2.0.0 Ok")
             assert each.reply().startswith(b"421 4.3.2")
             assert each.rest() == b""
-    assert house.wait() == 0
-    house.start()
-    assert len(fetch_all(house)) == 2
-    assert house.stop() == 0
-    assert not [line for line in house.events() if line["event"] == "server.cut"]
+    assert appliance.wait() == 0
+    appliance.start()
+    assert len(fetch_all(appliance)) == before + 2
+    assert not [line for line in appliance.events()[told:] if line["event"] == "server.cut"]
 
 
 @pytest.mark.parametrize("verb", [b"DATA", b"BDAT", b"LMTP DATA"])
-def test_content_that_does_not_end_in_time_is_told(tmp_path: Path, verb: bytes, full: bool) -> None:
+def test_content_that_does_not_end_in_time_is_told(
+    appliance: Appliance, verb: bytes, full: bool
+) -> None:
     if not full:
         pytest.skip("waits for the whole time of grace; --full runs it")
-    house = Appliance(tmp_path)
-    house.open_accounts(["ann"])
-    house.start()
+    before = len(fetch_all(appliance))
     service = "lmtp" if verb.startswith(b"LMTP") else "smtp"
     over = threading.Event()
-    with raw(house, service) as still, raw(house, service) as busy:
+    with raw(appliance, service) as still, raw(appliance, service) as busy:
         for each in (still, busy):
             begin(each, verb)
             each.send(b"Subject: too late\r\n\r\n")
@@ -67,12 +67,11 @@ def test_content_that_does_not_end_in_time_is_told(tmp_path: Path, verb: bytes, 
 
         sending = threading.Thread(target=go_on)
         sending.start()
-        house.terminate()
+        appliance.terminate()
         for each in (still, busy):
             assert each.reply().startswith(b"421 4.3.2")
         over.set()
         sending.join()
-    assert house.wait() == 0
-    house.start()
-    assert fetch_all(house) == []
-    assert house.stop() == 0
+    assert appliance.wait() == 0
+    appliance.start()
+    assert len(fetch_all(appliance)) == before

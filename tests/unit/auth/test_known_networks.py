@@ -85,9 +85,10 @@ async def test_the_owner_gets_in_after_a_restart_while_strangers_guess(
     """reliability.md A5: the owner's known addresses are never locked out."""
     settings = ThrottleSettings()
     home = ipaddress.ip_address("192.0.2.1")
-    first = Throttle(clock, settings)
+    empty = KnownNetworks(clock, settings.known_for, settings.entries)
+    first = Throttle(clock, settings, empty)
     first.succeeded(first.enter(home, ANN), home, ANN)
-    await first.known.settle(rows)
+    await empty.settle(rows)
     known = KnownNetworks(clock, settings.known_for, settings.entries)
     await known.load(rows)
     second = Throttle(clock, settings, known)
