@@ -213,7 +213,9 @@ def _build_over(
         receiver=receiver,
         administration=administration,
         control=ControlSocket(data, administration, __version__, events, tasks),
-        housekeeping=Housekeeping(store, receiver, clock, events, _housekeeping_rules(settings)),
+        housekeeping=Housekeeping(
+            store, receiver, known_networks, clock, events, _housekeeping_rules(settings)
+        ),
     )
 
 

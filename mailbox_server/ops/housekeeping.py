@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
+from mailbox_server.auth.known_networks import KnownNetworks
 from mailbox_server.model.errors import MailboxServerFault
 from mailbox_server.model.ports import Clock, Events
 from mailbox_server.store.cold_contents import ColdContents
@@ -56,12 +57,14 @@ class Housekeeping:
         self,
         store: SqliteStore,
         receiver: Tidies,
+        known_networks: KnownNetworks,
         clock: Clock,
         events: Events,
         rules: HousekeepingRules,
     ) -> None:
         self.store = store
         self.receiver = receiver
+        self.known_networks = known_networks
         self.clock = clock
         self.events = events
         self.rules = rules
@@ -102,6 +105,10 @@ class Housekeeping:
 
 async def _tidy(keeper: Housekeeping) -> None:
     keeper.receiver.tidy()
+
+
+async def _settle(keeper: Housekeeping) -> None:
+    await keeper.known_networks.settle(keeper.store)
 
 
 async def _collect(keeper: Housekeeping) -> None:
@@ -172,6 +179,7 @@ async def _repeat(keeper: Housekeeping, step: Callable[[WriteTx], int]) -> None:
 COLLECT: Final = Job("collect contents", timedelta(minutes=10), _collect)
 JOBS: Final = (
     Job("forget old receipts", timedelta(minutes=1), _tidy),
+    Job("settle known networks", timedelta(minutes=1), _settle),
     COLLECT,
     Job("compress contents", timedelta(minutes=10), _compress),
     Job("sweep files", timedelta(hours=6), _sweep),

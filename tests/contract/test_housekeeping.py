@@ -1,12 +1,14 @@
 """Housekeeping over a real store: what is collected, compressed and forgotten, and when."""
 
 import asyncio
+import ipaddress
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from mailbox_server.auth.known_networks import KnownNetworks
 from mailbox_server.model.errors import ContentMissing, DiskLow
 from mailbox_server.model.ids import AccountId
 from mailbox_server.ops.housekeeping import COLLECT, JOBS, Housekeeping, HousekeepingRules, Job
@@ -54,7 +56,8 @@ def events() -> AwaitedEvents:
 def keeper(store: SqliteStore, clock: Any, events: AwaitedEvents) -> Housekeeping:
     nobody: Any = None
     rules = HousekeepingRules(timedelta(days=90), timedelta(days=30))
-    return Housekeeping(store, nobody, clock, events, rules)
+    known = KnownNetworks(clock, timedelta(days=30), 100)
+    return Housekeeping(store, nobody, known, clock, events, rules)
 
 
 @pytest.fixture
@@ -214,3 +217,17 @@ async def test_what_nothing_leads_to_is_forgotten_daily(
     )
     assert events.faults == []
     assert await violations(store) == []
+
+
+async def test_where_owners_logged_in_from_is_settled_and_forgotten(
+    keeper: Housekeeping, store: SqliteStore, clock: Any, events: AwaitedEvents
+) -> None:
+    settling = job("settle known networks")
+    await open_accounts(store, ANN)
+    keeper.known_networks.saw(ANN.key, ipaddress.ip_network("192.0.2.1/32"))
+    await keeper.do(settling)
+    assert await rows(store, "SELECT network FROM known_network") == [("192.0.2.1/32",)]
+    clock.turn(days=31)
+    await keeper.do(settling)
+    assert await rows(store, "SELECT network FROM known_network") == []
+    assert events.seen == []
