@@ -6,8 +6,10 @@ is used from the event loop it was opened in.
 """
 
 import asyncio
+import errno
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -18,6 +20,7 @@ from mailbox_server.store import migration
 from mailbox_server.store.checkpoint import WriteAheadLog
 from mailbox_server.store.content_files import ContentFiles
 from mailbox_server.store.dialect import sqlite
+from mailbox_server.store.dialect.trouble import trouble_of
 from mailbox_server.store.disk import DiskReserve, RoomMeter
 from mailbox_server.store.doorbell import Doorbell, Listener
 from mailbox_server.store.group_commit import GroupCommit
@@ -66,8 +69,12 @@ class SqliteStore:
         self._connection = sqlite.engine_over(self._driver).connect()
         control = self._driver.control()
         log = WriteAheadLog(self._driver, control, settings.log_octets, self._reserve, events)
-        log.fold()
-        self._lay_out_log(path)
+        try:
+            log.fold()
+            self._lay_out_log(path)
+        except BaseException:  # whatever failed, nothing may seem to be confirmed
+            sqlite.close_untrusted(self._driver, path)
+            raise
         self._driver.guarded = True
         tx = SqlTx(self._connection)
         group = GroupCommit(
@@ -132,14 +139,13 @@ class SqliteStore:
         on_fatal: called in the loop when a sync has failed; the process must end then.
         Raises StoreLocked, SchemaTooNew, StoreUnavailable.
         """
-        lock = await asyncio.to_thread(_prepare, data, settings, clock, events)
-        try:
-            store = cls(data, settings, lock, clock, entropy, events, on_fatal)
-        except BaseException as error:  # whatever failed, the lock must go
-            lock.release()
-            if isinstance(error, OSError):
-                raise StoreUnavailable(f"{data} cannot be used: {error}") from error
-            raise
+        with _told_as_unavailable(data):
+            lock = await asyncio.to_thread(_prepare, data, settings, clock, events)
+            try:
+                store = cls(data, settings, lock, clock, entropy, events, on_fatal)
+            except BaseException:  # whatever failed, the lock must go
+                lock.release()
+                raise
         await store._file_workers.run(store._reserve.take)
         return store
 
@@ -250,7 +256,10 @@ class SqliteStore:
             free = shutil.disk_usage(self.data).free
             if free - octets > 2 * (self.settings.low_room_octets + self.settings.reserve_octets):
                 sqlite.lay_out_log(path, octets)
-        except OSError as error:  # it would only have been faster
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            # It would only have been faster.
             self._events.warning("store.log.not_laid_out", reason=str(error))
 
     def _bind(self, tx: SqlTx) -> Repositories:
@@ -288,9 +297,23 @@ class SqliteStore:
         for snapshot in (*self._snapshots, self._glancing):
             snapshot.close()
         self._writer.close()
-        self._connection.close()
-        self._driver.close()
+        if self._writer.is_dead:
+            sqlite.close_untrusted(self._driver, self.data / migration.DATABASE)
+        else:
+            self._connection.close()
+            self._driver.close()
         self._lock.release()
+
+
+@contextmanager
+def _told_as_unavailable(data: Path) -> Iterator[None]:
+    """Trouble of the disk and of the database leaves as StoreUnavailable."""
+    try:
+        yield
+    except Exception as error:  # only to tell trouble from our own errors
+        if not isinstance(error, OSError) and trouble_of(error) is None:
+            raise
+        raise StoreUnavailable(f"{data} cannot be used: {error}") from error
 
 
 def _ours(contents: Sequence[StagedContent]) -> list[Staged]:

@@ -1,5 +1,6 @@
 """The exclusive lock on the data folder: one process writes a store, ever."""
 
+import contextlib
 import fcntl
 import os
 from pathlib import Path
@@ -29,8 +30,10 @@ class FolderLock:
             os.close(self._descriptor)
             named = f" (process {holder})" if holder else ""
             raise StoreLocked(f"{data} is in use by another mailbox-server{named}") from error
-        os.ftruncate(self._descriptor, 0)
-        os.pwrite(self._descriptor, f"{os.getpid()}\n".encode("ascii"), 0)
+        # Only a hint for people: on a full disk there may be no room for it.
+        with contextlib.suppress(OSError):
+            os.ftruncate(self._descriptor, 0)
+            os.pwrite(self._descriptor, f"{os.getpid()}\n".encode("ascii"), 0)
 
     def release(self) -> None:
         """Let go; silent the second time."""

@@ -66,8 +66,9 @@ def version_of(path: Path) -> tuple[int, int] | None:
     if not path.exists() or path.stat().st_size == 0:
         return None
     try:
-        with closing(sqlite3.connect(path, isolation_level=None)) as connection:
-            connection.execute("PRAGMA wal_autocheckpoint = 0")
+        # A writing connection would make a checkpoint when it is closed, and nobody would
+        # hear that its sync has failed.
+        with closing(sqlite.connect_to_look(path)) as connection:
             if not connection.execute(_HAS_TABLES).fetchone()[0]:
                 return None
             row: tuple[int, int] | None = connection.execute(_VERSION).fetchone()
@@ -79,11 +80,15 @@ def version_of(path: Path) -> tuple[int, int] | None:
 
 
 def create(path: Path, settings: StoreSettings) -> None:
-    """Make all tables in one transaction; a crash leaves an empty database."""
+    """Make all tables in one transaction; a crash leaves an empty database.
+
+    Database errors and OSError leave.
+    """
     # The permissions must be right before the first octet is in it.
     os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
     driver = sqlite.connect_writer(path, settings)
-    with closing(driver), sqlite.engine_over(driver).connect() as connection:
+    connection = sqlite.engine_over(driver).connect()
+    try:
         driver.execute(sqlite.BEGIN_WRITING)
         metadata.create_all(connection, checkfirst=False)
         connection.execute(
@@ -91,6 +96,12 @@ def create(path: Path, settings: StoreSettings) -> None:
             {"id": 1, "version": SCHEMA_VERSION, "oldest_program": OLDEST_PROGRAM},
         )
         driver.execute("COMMIT")
+        # Closing would do it as well, but would not tell that a sync has failed.
+        sqlite.checkpoint(driver.control())
+    except BaseException:  # whatever failed, nothing may seem to be confirmed
+        sqlite.close_untrusted(driver, path)
+        raise
+    connection.close()
 
 
 def backup(path: Path, copy: Path) -> Path:

@@ -60,6 +60,11 @@ class Writer:
         self._thread = threading.Thread(target=self._serve, name="store-writer", daemon=True)
         self._thread.start()
 
+    @property
+    def is_dead(self) -> bool:
+        """Whether a sync has failed."""
+        return self._dead is not None
+
     def submit(
         self, work: Callable[[WriteTx], Any], contents: Sequence[Staged] = ()
     ) -> "asyncio.Future[Any]":

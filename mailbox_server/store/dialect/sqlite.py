@@ -7,6 +7,7 @@ are off on all, and readers close before the writer (closing the last connection
 
 import os
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
 
@@ -133,6 +134,29 @@ def lay_out_log(path: Path, octets: int) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def connect_to_look(path: Path) -> sqlite3.Connection:
+    """Open a connection that may go last: it makes no checkpoint when it is closed.
+
+    Only the open file decides that, not query_only: without the right to write there is no
+    lock that a checkpoint needs.
+    """
+    return sqlite3.connect(f"file:{_quoted(path)}?mode=ro", uri=True, isolation_level=None)
+
+
+def close_untrusted(connection: sqlite3.Connection, path: Path) -> None:
+    """Close the writer's connection after a sync has failed, whoever else is still open.
+
+    The last connection to close makes a checkpoint, and its sync would seem to confirm what
+    the failed one did not; so it is not the last one.
+    """
+    try:
+        with closing(connect_to_look(path)) as other:
+            other.execute("SELECT count(*) FROM sqlite_master").fetchone()
+            connection.close()
+    except sqlite3.Error:  # a disk that cannot even be read
+        connection.close()
 
 
 def connect_reader(path: Path, settings: StoreSettings) -> SqliteConnection:
