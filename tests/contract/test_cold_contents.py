@@ -238,6 +238,16 @@ async def test_many_small_contents_are_passed_and_compressed_in_steps(
         assert await whole(store, number) == text(size)
 
 
+async def test_pieces_that_were_compressed_before_a_crash_are_not_swapped_again(
+    store: SqliteStore, clock: Any
+) -> None:
+    number = await kept(store, text(300 * KIB))
+    done = await compress(store, clock)
+    await spoil(store, "UPDATE content SET raw_since = 0")
+    assert await compress(store, clock) == Compressed(1, 300 * KIB, 0) != done
+    assert await whole(store, number) == text(300 * KIB)
+
+
 async def test_contents_that_nobody_holds_are_left_to_the_collector(
     store: SqliteStore, clock: Any
 ) -> None:

@@ -77,6 +77,18 @@ async def test_content_that_is_collected_meanwhile_does_not_come_back(
     assert store.held_files == frozenset()
 
 
+async def test_of_two_that_compress_a_file_one_does(
+    store: SqliteStore, data: Path, clock: Any
+) -> None:
+    number = await kept(store, text(700 * KIB))
+    found = await asyncio.gather(compress(store, clock), compress(store, clock))
+    assert sorted(each.contents for each in found) == [0, 1]
+    await settled(store)
+    assert len(files_of(data)) == 1
+    assert await whole(store, number) == text(700 * KIB)
+    assert store.held_files == frozenset()
+
+
 async def test_who_began_to_read_the_old_file_reads_it_to_its_end(
     store: SqliteStore, data: Path, clock: Any
 ) -> None:
