@@ -57,9 +57,10 @@ def main() -> None:
             ours=chosen.ours,
             keep=chosen.keep,
             strace=chosen.strace,
-        )
+        ),
+        describe(disk_place()),
     )
-    print("\n".join(describe(disk_place())), flush=True)
+    print("\n".join(report.machine), flush=True)
     for name, run in _TABLES:
         if chosen.table in (name, "all"):
             run(report)

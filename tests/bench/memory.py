@@ -15,14 +15,14 @@ from tests.bench.report import Report
 from tests.bench.rows import AtMost, Better, Measure, Row
 from tests.bench.smtp import prepare
 from tests.bench.smtp_load import Entrance, SmtpConnection, unverified
-from tests.bench.trickle import trickling
+from tests.bench.trickle import standing, trickling
 
 _MIB: Final = 1 << 20
 _LARGE_OCTETS: Final = 100 * _MIB
 _SETTLE_SECONDS: Final = 2.0
 _GREETINGS: Final = 40
 _GREETING_SECONDS: Final = 10.0
-_AT_ONCE: Final = 25
+_GREETINGS_A_SECOND: Final = 5
 
 _LARGE: Final = f"[smtp]\nmessage_octets = {_LARGE_OCTETS + _MIB}\n"
 
@@ -159,7 +159,8 @@ def _greeted(side: Contestant, count: int) -> list[float]:
     with trickling(side.smtp, count):
         while len(found) < _GREETINGS and (not found or found[-1] < _GREETING_SECONDS):
             found.append(_greeting(side))
-            time.sleep(1 / _AT_ONCE)
+            time.sleep(1 / _GREETINGS_A_SECOND)
+        print(f"      {side.name}: {standing(side.smtp):,} connections stand", flush=True)
     return found
 
 

@@ -6,7 +6,6 @@ from typing import Final
 
 from tests.bench.contest import Contestant, contestants
 from tests.bench.imap import fill, log_in
-from tests.bench.mixed_messages import messages
 from tests.bench.report import Report
 from tests.bench.rows import AtLeast, Better, Measure
 
@@ -34,6 +33,12 @@ class Pop3Wire:
         self._socket.sendall(octets)
         return self._until(end)
 
+    def stat(self) -> tuple[int, int]:
+        """Messages and their octets."""
+        taken = self.command(b"STAT\r\n")
+        _, count, octets = self._block[:taken].split()
+        return int(count), int(octets)
+
     def close(self) -> None:
         """QUIT and close."""
         self.command(b"QUIT\r\n")
@@ -56,27 +61,26 @@ def run(report: Report) -> None:
     """Print the table."""
     if not report.wants(RETRIEVED, OPENED):
         return
-    count = min(report.options.messages, _MOST)
-    size = sum(map(len, messages(0, count)))
+    wanted = min(report.options.messages, _MOST)
 
     def retrieve(side: Contestant) -> dict[Measure, float]:
         started = time.perf_counter()
         wire = Pop3Wire(side)
-        wire.command(b"STAT\r\n")
+        count, size = wire.stat()
         opened = time.perf_counter()
         octets = sum(
             wire.command(b"RETR %d\r\n" % number, b"\r\n.\r\n") for number in range(1, count + 1)
         )
         seconds = time.perf_counter() - opened
         wire.close()
-        assert octets >= size, "octets are missing"
+        assert count >= wanted and octets > size, "messages or octets are missing"
         return {OPENED: (opened - started) * 1000, RETRIEVED: count / seconds}
 
     with contestants(report.options) as sides:
-        report.begin(f"POP3 over {count:,} messages of 11 KiB", sides)
+        report.begin(f"POP3 over {wanted:,} messages of 11 KiB", sides)
         for side in sides:
             wire = log_in(side)
-            if wire.count("INBOX") < count:
-                fill(side, "INBOX", count)
+            if wire.count("INBOX") < wanted:
+                fill(side, "INBOX", wanted)
             wire.log_out()
         report.compare((OPENED, RETRIEVED), sides, retrieve)

@@ -11,9 +11,13 @@ from tests.bench.rows import Measure, Row, heading, markdown, text
 
 @dataclass(slots=True)
 class Report:
-    """The rows so far; only those that were asked for."""
+    """The rows so far; only those that were asked for.
+
+    machine: the lines above all tables.
+    """
 
     options: Options
+    machine: Sequence[str] = ()
     rows: list[Row] = field(default_factory=list)
 
     def wants(self, *measures: Measure) -> bool:
@@ -62,6 +66,7 @@ class Report:
     def close(self, *, as_markdown: bool) -> None:
         """The table for the README, and what was missed."""
         if as_markdown:
+            print("\n" + "\n".join(f"- {line}" for line in self.machine))
             print(f"\n{markdown(self.rows)}")
         missed = [row.measure.title for row in self.rows if row.is_missed]
         print(f"\n{len(self.rows)} rows, {len(missed)} targets missed")

@@ -29,7 +29,10 @@ class Sent:
 
 @dataclass(slots=True)
 class Ledger:
-    """What was acknowledged, and how many transactions ended without a final reply."""
+    """What was acknowledged, and how many transactions ended without a final reply.
+
+    A message that is sent again until it is acknowledged may have been unanswered often.
+    """
 
     acknowledged: list[Sent] = field(default_factory=list)
     unanswered: int = 0
@@ -59,6 +62,7 @@ class Plan:
     """Where and how to send.
 
     mails_a_connection: then QUIT and a new connection.  lmtp: one reply a recipient.
+    repeats: a message that was not acknowledged is sent again, the same octets.
     """
 
     port: int
@@ -66,6 +70,7 @@ class Plan:
     mails_a_connection: int = 1
     lmtp: bool = False
     context: ssl.SSLContext | None = None
+    repeats: bool = False
 
 
 class Sender:
@@ -80,6 +85,7 @@ class Sender:
         self._ledger = ledger
         self._chance = random.Random(seed)
         self._number = 0
+        self._again: tuple[str, bytes] | None = None
 
     async def run(self, count: int | None = None, until: asyncio.Event | None = None) -> None:
         """Send count mails, or until the event is set, surviving a server that dies."""
@@ -123,9 +129,7 @@ class Sender:
     async def _transaction(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
-        self._number += 1
-        mark = f"{self._name}-{self._number}"
-        octets = message(mark, self._plan.octets, self._chance)
+        mark, octets = self._again or self._new()
         commands = [b"MAIL FROM:<sender@example.net>\r\n"]
         commands += [f"RCPT TO:<{to}>\r\n".encode() for to in self._recipients]
         started = time.perf_counter()
@@ -135,15 +139,22 @@ class Sender:
             self._ledger.refused += 1
             return
         self._ledger.unanswered += 1
+        self._again = (mark, octets) if self._plan.repeats else None
         writer.write(octets + b".\r\n")
         finals = [await _reply(reader) for _ in (self._recipients if self._plan.lmtp else (None,))]
         self._ledger.unanswered -= 1
         if all(code == 250 for code in finals):
+            self._again = None
             self._ledger.seconds.append(time.perf_counter() - started)
             digest = hashlib.sha256(octets).digest()
             self._ledger.acknowledged.append(Sent(mark, self._recipients, digest))
         else:
             self._ledger.refused += 1
+
+    def _new(self) -> tuple[str, bytes]:
+        self._number += 1
+        mark = f"{self._name}-{self._number}"
+        return mark, message(mark, self._plan.octets, self._chance)
 
 
 async def _reply(reader: asyncio.StreamReader) -> int:

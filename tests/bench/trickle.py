@@ -11,9 +11,11 @@ import socket
 import time
 from collections.abc import Iterator
 from multiprocessing.synchronize import Event
+from pathlib import Path
 from typing import Final
 
 _LINE: Final = b"EHLO trickling.example.net"
+_ESTABLISHED: Final = "01"
 _SECONDS_A_ROUND: Final = 2.0
 _READY_SECONDS: Final = 15.0
 
@@ -31,6 +33,13 @@ def trickling(port: int, count: int) -> Iterator[None]:
     finally:
         over.set()
         attacker.join(20)
+
+
+def standing(port: int) -> int:
+    """Connections to a local port that stand, the listener's queue included."""
+    local = f":{port:04X}"
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return sum(row[1].endswith(local) and row[3] == _ESTABLISHED for row in rows)
 
 
 def source(number: int) -> str:
