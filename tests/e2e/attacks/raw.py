@@ -2,7 +2,6 @@
 
 import contextlib
 import socket
-import ssl
 from collections.abc import Iterator
 from typing import Final
 
@@ -31,8 +30,12 @@ class Raw:
 
     def send(self, octets: bytes) -> None:
         """Send all; what the server does not want any more is lost without a word."""
-        with contextlib.suppress(ConnectionError, ssl.SSLError):
+        try:
             self.socket.sendall(octets)
+        except TimeoutError:
+            raise
+        except OSError:
+            return
 
     def line(self) -> bytes:
         """The next line with its end; b"" when the connection is over."""
@@ -76,7 +79,9 @@ class Raw:
     def _some(self) -> bytes:
         try:
             return self.socket.recv(65536)
-        except (ConnectionError, ssl.SSLError):
+        except TimeoutError:
+            raise
+        except OSError:  # reset, cut in the middle of TLS, or closed after a failed handshake
             return b""
 
     def end_sending(self) -> None:
@@ -88,7 +93,7 @@ class Raw:
         """Shake hands; whether that went well."""
         try:
             self.socket = trust(appliance).wrap_socket(self.socket, server_hostname="localhost")
-        except (OSError, ssl.SSLError):
+        except OSError:
             return False
         return True
 
@@ -114,6 +119,7 @@ def connect(appliance: Appliance, service: str, *, source: str = "127.0.0.1") ->
     carrier = socket.create_connection(
         ("127.0.0.1", appliance.ports[service]), PATIENCE_SECONDS, (source, 0)
     )
+    carrier.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     if service in IMPLICIT_TLS:
         carrier = trust(appliance).wrap_socket(carrier, server_hostname="localhost")
     return Raw(carrier)
