@@ -16,8 +16,10 @@ from typing import Final
 
 from mailbox_server.model.address import IpAddress
 from mailbox_server.model.ports import Clock
-from mailbox_server.net.crowds import Crowds, IpNetwork
+from mailbox_server.net.crowds import Crowds, Network
 from mailbox_server.net.peer_address import unmapped
+
+IpNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 LOOPBACK: Final[tuple[IpNetwork, ...]] = (
     ipaddress.IPv4Network("127.0.0.0/8"),
@@ -105,8 +107,8 @@ class Ticket:
         self,
         admissions: "Admissions",
         ip: IpAddress | None,
-        keys: tuple[IpNetwork, ...],
-        crowd: IpNetwork | None,
+        keys: tuple[Network, ...],
+        crowd: Network | None,
         on_shed: Callable[[], None],
         since: float,
     ) -> None:
@@ -143,12 +145,12 @@ class Ticket:
         return self._admissions is not None and self._admissions.is_crowded
 
     @property
-    def keys(self) -> tuple[IpNetwork, ...]:
+    def keys(self) -> tuple[Network, ...]:
         """The networks that this connection counts for."""
         return self._keys
 
     @property
-    def crowd(self) -> IpNetwork | None:
+    def crowd(self) -> Network | None:
         """The network whose members it stands among; None without an IP address."""
         return self._crowd
 
@@ -166,7 +168,7 @@ class Admissions:
         self._clock = clock
         # Insertion order is the order of last progress: the first is the slowest.
         self._tickets: dict[Ticket, None] = {}
-        self._networks: dict[IpNetwork, dict[Ticket, None]] = {}
+        self._networks: dict[Network, dict[Ticket, None]] = {}
         self._strangers = {Phase.GREETING: Crowds[Ticket](), Phase.IDLE: Crowds[Ticket]()}
         self._leaving: dict[Ticket, None] = {}
 
@@ -264,16 +266,16 @@ class Admissions:
         for strangers in self._strangers.values():
             strangers.discard(ticket.crowd, ticket)
 
-    def _keys_of(self, ip: IpAddress | None) -> list[tuple[IpNetwork, int]]:
+    def _keys_of(self, ip: IpAddress | None) -> list[tuple[Network, int]]:
         if ip is None or any(ip in network for network in self._limits.exempt):
             return []
         return [(_network(ip, limit), limit.most) for limit in self._limits.networks]
 
-    def _crowd_of(self, ip: IpAddress | None) -> IpNetwork | None:
+    def _crowd_of(self, ip: IpAddress | None) -> Network | None:
         networks = self._limits.networks
         return None if ip is None or not networks else _network(ip, networks[-1])
 
-    def _make_room(self, newcomer: IpNetwork | None) -> bool:
+    def _make_room(self, newcomer: Network | None) -> bool:
         """Shed somebody for a newcomer of that network; False where nobody may be shed."""
         now = self._clock.monotonic()
         greeting, idle = self._strangers[Phase.GREETING], self._strangers[Phase.IDLE]
@@ -314,6 +316,6 @@ class Admissions:
         return True
 
 
-def _network(ip: IpAddress, limit: NetworkLimit) -> IpNetwork:
+def _network(ip: IpAddress, limit: NetworkLimit) -> Network:
     prefix = limit.ipv4_prefix if ip.version == 4 else limit.ipv6_prefix
-    return ipaddress.ip_network((ip, prefix), strict=False)
+    return ip.version, prefix, int(ip) >> (ip.max_prefixlen - prefix)
