@@ -2,6 +2,7 @@
 
 import contextlib
 import socket
+import ssl
 from collections.abc import Iterator
 from typing import Final
 
@@ -85,7 +86,8 @@ class Raw:
             return b""
 
     def end_sending(self) -> None:
-        """Say that nothing follows."""
+        """Say that nothing follows; in plain text only, for TLS here cannot close one side."""
+        assert not isinstance(self.socket, ssl.SSLSocket)
         with contextlib.suppress(OSError):
             self.socket.shutdown(socket.SHUT_WR)
 

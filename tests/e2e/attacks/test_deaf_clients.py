@@ -1,0 +1,162 @@
+"""A client that asks and never reads: bounded memory, nothing read ahead, and then it is cut.
+
+S19, A14, B6 of the design notes.  Neither asyncio's close() nor Twisted's loseConnection()
+ends such a connection; it must be aborted, after 60 seconds for SMTP and 120 for the others.
+"""
+
+import asyncio
+import contextlib
+import socket
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import pytest
+
+from tests.e2e.appliance import DOMAIN, PASSWORDS, Appliance, address
+from tests.e2e.attacks.in_process import InProcess, in_process
+from tests.e2e.attacks.process import forget_peak, peak_octets
+from tests.e2e.mail import send
+
+MIB = 1024 * 1024
+A_FEW_MIB = 6 * MIB
+SHORT_SECONDS = 0.1
+LARGE = b"Subject: large\r\n\r\n" + (b"z" * 70 + b"\r\n") * 100_000
+LOGIN = f'"{address("bob")}" "{PASSWORDS["bob"]}"'.encode()
+
+
+@dataclass(frozen=True)
+class Deaf:
+    """What the client says once, and what it says again and again."""
+
+    service: str
+    once: bytes
+    again: bytes
+
+
+# SMTP counts commands that lead nowhere, and ends the connection before much is unread.
+COUNTED = (Deaf("smtp", b"", b"EHLO client.example\r\n" * 500),)
+STRANGERS = (
+    Deaf("lmtp", b"", b"LHLO client.example\r\n" * 500),
+    Deaf("pop3", b"", b"CAPA\r\n" * 500),
+    Deaf("imap", b"", b"a CAPABILITY\r\n" * 500),
+)
+KNOWN = (
+    Deaf("imap", b"a LOGIN " + LOGIN + b"\r\nb SELECT INBOX\r\n", b"c FETCH 1:* BODY.PEEK[]\r\n"),
+    Deaf("pop3", b"USER bob@%s\r\nPASS %s\r\n", b"RETR 1\r\n"),
+)
+
+
+def said_once(deaf: Deaf) -> bytes:
+    if b"%s" not in deaf.once:
+        return deaf.once
+    return deaf.once % (DOMAIN.encode(), PASSWORDS["bob"].encode())
+
+
+def identify(deaf: Deaf) -> str:
+    return f"{deaf.service} {deaf.again.split()[-1].decode()}"
+
+
+@contextlib.contextmanager
+def connected(port: int) -> Iterator[socket.socket]:
+    """A client whose own system takes hardly anything for it."""
+    with socket.socket() as carrier:
+        carrier.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        carrier.connect(("127.0.0.1", port))
+        carrier.setblocking(False)
+        yield carrier
+
+
+def ask_until_nobody_listens(carrier: socket.socket, octets: bytes) -> int:
+    """Send whole commands for as long as they are taken; how much that was."""
+    taken, refusals = 0, 0
+    while refusals < 100:
+        try:
+            taken += carrier.send(octets[taken % len(octets) :])
+            refusals = 0
+        except BlockingIOError:
+            refusals += 1
+            time.sleep(0.001)
+        except ConnectionError:
+            break
+    return taken
+
+
+@pytest.mark.parametrize("deaf", COUNTED + STRANGERS + KNOWN, ids=identify)
+def test_it_costs_little_while_it_lasts(appliance: Appliance, deaf: Deaf) -> None:
+    with connected(appliance.ports[deaf.service]) as carrier:
+        carrier.send(said_once(deaf))
+        before = forget_peak(appliance.pid)
+        taken = ask_until_nobody_listens(carrier, deaf.again)
+        assert taken < 16 * MIB
+        assert peak_octets(appliance.pid) - before <= A_FEW_MIB
+        # Others are served meanwhile.
+        send(appliance, b"Subject: meanwhile\r\n\r\nx\r\n", [address("ann")])
+
+
+async def gone(house: InProcess) -> None:
+    async with asyncio.timeout(30):
+        while len(house.built.admissions):  # noqa: ASYNC110 - the register has no event
+            await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize("deaf", COUNTED + STRANGERS + KNOWN, ids=identify)
+async def test_it_is_cut(deaf: Deaf) -> None:
+    async with in_process(write_seconds=SHORT_SECONDS) as house:
+        for service in (house.built.smtp, house.built.lmtp):
+            service.limits = replace(service.limits, idle_commands=10**9)
+            service.timeouts = replace(service.timeouts, unsent=SHORT_SECONDS, close=SHORT_SECONDS)
+        if deaf in KNOWN:
+            await fill(house)
+        with connected(house.ports[deaf.service]) as carrier:
+            carrier.send(said_once(deaf))
+            asking = asyncio.create_task(ask(carrier, deaf.again))
+            await gone(house)
+            await asking
+        assert house.faults() == []
+
+
+async def ask(carrier: socket.socket, octets: bytes) -> None:
+    """Ask until the server has ended it."""
+    loop = asyncio.get_running_loop()
+    with contextlib.suppress(ConnectionError):
+        async with asyncio.timeout(60):
+            while True:
+                await loop.sock_sendall(carrier, octets)
+
+
+async def fill(house: InProcess) -> None:
+    """A large message for bob."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", house.ports["smtp"])
+    writer.write(
+        b"EHLO c\r\nMAIL FROM:<>\r\nRCPT TO:<" + address("bob").encode() + b">\r\nDATA\r\n"
+    )
+    await reader.readuntil(b"354 ")
+    writer.write(LARGE + b".\r\nQUIT\r\n")
+    assert b"250 2.0.0 Ok, kept" in await reader.read()
+    writer.close()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def large(appliance: Appliance) -> None:
+    send(appliance, LARGE, [address("bob")])
+
+
+@pytest.mark.timeout(400)
+def test_all_of_them_are_cut_in_the_end(appliance: Appliance, full: bool) -> None:
+    if not full:
+        pytest.skip("takes more than two minutes; --full runs it")
+    with contextlib.ExitStack() as held:
+        carriers = []
+        for deaf in STRANGERS + KNOWN:
+            carrier = held.enter_context(connected(appliance.ports[deaf.service]))
+            carrier.send(said_once(deaf))
+            ask_until_nobody_listens(carrier, deaf.again)
+            carriers.append(carrier)
+        for carrier in carriers:
+            carrier.settimeout(300)
+            # The cut resets the connection; before it there is only silence.
+            with pytest.raises(ConnectionError):
+                while True:
+                    carrier.sendall(b"\r\n")
+                    time.sleep(0.5)
