@@ -16,6 +16,7 @@ from mailbox_server.store import migration
 from mailbox_server.store.dialect import sqlite
 from mailbox_server.store.door import SqliteStore
 from mailbox_server.store.ports import ReadTx
+from mailbox_server.store.settings import StoreSettings
 
 OpenStore = Callable[..., Any]
 HERE = Domain.parse("example.org")
@@ -118,3 +119,11 @@ async def test_a_full_disk_does_not_keep_the_lock_from_its_holder(
         patch.setattr(os, "pwrite", fail)
         store = await open_store()
     assert await store.read(hosted) == []
+
+
+def test_connecting_writes_nothing_to_a_store_that_is_there(killed: Path) -> None:
+    path = killed / migration.DATABASE
+    log = path.with_name(f"{path.name}-wal")
+    before = log.read_bytes()
+    sqlite.close_untrusted(sqlite.connect_writer(path, StoreSettings()), path)
+    assert log.read_bytes() == before

@@ -97,10 +97,12 @@ def connect_writer(path: Path, settings: StoreSettings) -> SqliteConnection:
     """
     connection = _connect(path, settings)
     try:
-        # Both count for a new file only.  Incremental: what is deleted can be given back to
-        # the file system in steps; it costs a delivery nothing that could be measured.
-        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
-        connection.execute(f"PRAGMA page_size = {settings.page_octets}")
+        if not connection.execute("PRAGMA page_count").fetchone()[0]:
+            # Both count for a new file only, and the first would write to any other at each
+            # start.  Incremental: what is deleted can be given back to the file system in
+            # steps; it costs a delivery nothing that could be measured.
+            connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+            connection.execute(f"PRAGMA page_size = {settings.page_octets}")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         # Debian's SQLite would write zeros over all that is deleted: a full disk could not
@@ -113,7 +115,7 @@ def connect_writer(path: Path, settings: StoreSettings) -> SqliteConnection:
         _must_be(connection, "foreign_keys", 1)
         _must_be(connection, "wal_autocheckpoint", 0)
     except BaseException:  # whatever failed, the connection must go
-        connection.close()
+        close_untrusted(connection, path)
         raise
     return connection
 
