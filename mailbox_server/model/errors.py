@@ -3,7 +3,7 @@
     MailboxServerFault
     ├── BadInput              what somebody gave us is wrong; repeating it will not help
     │   ├── AddressMalformed, DomainMalformed, MailboxNameMalformed, SettingsMalformed,
-    │   │   MessageMalformed, KeywordMalformed, PasswordMalformed, BadHash
+    │   │   MessageMalformed, KeywordMalformed, PasswordMalformed, BadHash, StateMalformed
     ├── Refused               well formed, but not to be done now or by this party
     │   ├── DomainMissing, AccountMissing, AliasMissing, MailboxMissing, MessageMissing,
     │   │   TokenMissing, ContentMissing
@@ -51,6 +51,10 @@ class KeywordMalformed(BadInput):
 
 class PasswordMalformed(BadInput):
     """Not a password or login as PRECIS allows them (RFC 8265); never quotes it."""
+
+
+class StateMalformed(BadInput):
+    """Not a state that we gave to anybody (RFC 8620 §5.2)."""
 
 
 class BadHash(BadInput):

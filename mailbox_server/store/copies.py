@@ -230,7 +230,11 @@ def _copy_across(
         number: interned(tx, goal.account, spelled(tx, goal.account, names))
         for number, names in names_of(tx, source.account, {row[2] for row in rows}).items()
     }
-    made = {number: _duplicate(tx, contents, number, goal, modseq) for number in sizes}
+    seen = {row[1] for row in rows if not row[3]}
+    made = {
+        number: _duplicate(tx, contents, number, goal, modseq, seen=number in seen)
+        for number in sizes
+    }
     places = Counter(row[1] for row in rows)
     again: list[Row] = [
         (uid, made[number], sets[keyword_set], deleted, int(places[number] > 1), size)
@@ -261,7 +265,13 @@ def _copy_across(
 
 
 def _duplicate(
-    tx: SqlTx, contents: ContentRepository, number: int, goal: Mailbox, modseq: ModSeq
+    tx: SqlTx,
+    contents: ContentRepository,
+    number: int,
+    goal: Mailbox,
+    modseq: ModSeq,
+    *,
+    seen: bool,
 ) -> int:
     content, size, received, zone_minutes, header, body, cut, *rest = _ORIGINAL.row(
         tx, message=number
@@ -281,6 +291,7 @@ def _duplicate(
         header=header,
         body=body,
         cut=bool(cut),
+        seen=seen,
         modseq=modseq,
     )
     return made

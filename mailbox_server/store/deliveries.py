@@ -78,6 +78,7 @@ def add_message(
         header=storable(analysis.search_header),
         body=storable(analysis.search_text),
         cut=analysis.text_is_cut,
+        seen=not all(target.deleted for target in new.targets),
         modseq=modseq,
     )
     unseen = int(SEEN not in names)

@@ -67,10 +67,32 @@ _STILL_PLACED: Final = Prepared(
     .where(placement.c.message == sa.bindparam("message"), _LIVE)
     .limit(sa.literal_column("1"))
 )
+_SEES: Final = (
+    sa.exists()
+    .where(
+        placement.c.message == message.c.id,
+        placement.c.deleted == sa.literal_column("0"),
+        _LIVE,
+    )
+    .correlate(message)
+)
+_GONE: Final = Prepared(
+    sa.update(message)
+    .where(
+        message.c.id.between(sa.bindparam("first"), sa.bindparam("last")),
+        message.c.gone_at.is_(None),
+        ~_SEES,
+    )
+    .values(gone_at=sa.bindparam("modseq"))
+)
 _DESTROY: Final = Prepared(
     sa.update(message)
     .where(message.c.id.between(sa.bindparam("first"), sa.bindparam("last")))
-    .values(destroyed_at=sa.bindparam("modseq"), destroyed_on=sa.bindparam("now"))
+    .values(
+        destroyed_at=sa.bindparam("modseq"),
+        destroyed_on=sa.bindparam("now"),
+        gone_at=sa.func.coalesce(message.c.gone_at, sa.bindparam("modseq")),
+    )
 )
 _GIVE_BACK: Final = Prepared(
     sa.update(account)
@@ -136,11 +158,17 @@ def _destroy_unplaced(tx: SqlTx, owner: AccountId, rows: Sequence[Row], modseq: 
     shared = {row[1]: row[5] for row in rows if row[4]}
     placed = _STILL_PLACED.rows_each(tx, [{"message": number} for number in shared])
     kept: set[Any] = {number for (number,) in placed}
+    mark_gone(tx, kept, modseq)
     sizes.update((number, size) for number, size in shared.items() if number not in kept)
     if not sizes:
         return
     _DESTROY.run_each(tx, range_values(sorted(sizes), modseq=modseq, now=tx.now))
     _GIVE_BACK.run(tx, account=owner, octets=sum(sizes.values()), messages=len(sizes))
+
+
+def mark_gone(tx: SqlTx, messages: Iterable[int], modseq: ModSeq) -> None:
+    """Stamp those of the messages that no placement shows to JMAP any more."""
+    _GONE.run_each(tx, range_values(sorted(messages), modseq=modseq))
 
 
 def expunge_deleted(tx: SqlTx, mailbox: MailboxId, within: Sequence[int] | None) -> UidSet:

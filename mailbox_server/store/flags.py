@@ -13,8 +13,15 @@ import sqlalchemy as sa
 from mailbox_server.model.ids import AccountId, MailboxId, ModSeq
 from mailbox_server.model.keywords import DELETED, SEEN
 from mailbox_server.model.uid_set import UidSet
+from mailbox_server.store.expunges import mark_gone
 from mailbox_server.store.keyword_sets import admit, interned, keys_of, names_of, spelled
-from mailbox_server.store.mailbox_rows import Counters, find_mailbox, live_mailbox, move_counters
+from mailbox_server.store.mailbox_rows import (
+    Counters,
+    find_mailbox,
+    live_mailbox,
+    move_counters,
+    stamp_shown,
+)
 from mailbox_server.store.ports import Edit, FlagChange, FlagOutcome
 from mailbox_server.store.prepared import Prepared
 from mailbox_server.store.schema.messages import message, placement
@@ -62,22 +69,13 @@ _SET_KEYWORDS: Final = Prepared(
     .where(placement.c.mailbox == sa.bindparam("mailbox"), placement.c.uid == sa.bindparam("uid"))
     .values(keyword_set=sa.bindparam("keyword_set"), updated_at=sa.bindparam("modseq"))
 )
-_UNDELETED: Final = (
-    sa.select(sa.func.count())
-    .where(
-        placement.c.message == message.c.id,
-        placement.c.deleted == sa.literal_column("0"),
-        _LIVE,
-    )
-    .scalar_subquery()
-)
 _CREATED_AGAIN: Final = Prepared(
     sa.update(message)
     .where(
-        message.c.id == sa.bindparam("message"),
-        sa.bindparam("undeleted") == _UNDELETED,
+        message.c.id.between(sa.bindparam("first"), sa.bindparam("last")),
+        message.c.gone_at.is_not(None),
     )
-    .values(created_at=sa.bindparam("modseq"))
+    .values(created_at=sa.bindparam("modseq"), gone_at=sa.null())
 )
 
 _Row = tuple[int, int, int, int, int, int]
@@ -113,16 +111,24 @@ def change_flags(
     admit(tx, mailbox, added)
     _set_runs(tx, mailbox, changed, states, modseq)
     seen = {number for number, flags in names.items() if SEEN in flags}
-    moved = Counters()
+    moved, counted = Counters(), False
     for row in changed:
         keyword_set, deleted = states[row[2:4]]
+        was_seen, is_seen = row[2] in seen, keyword_set in seen
         moved.deleted += deleted - row[3]
-        moved.unseen += (row[2] in seen) - (keyword_set in seen)
-    move_counters(tx, mailbox, moved, modseq)
+        moved.unseen += was_seen - is_seen
+        counted = counted or deleted != row[3] or was_seen != is_seen
+    if counted:
+        move_counters(tx, mailbox, moved, modseq)
+    else:
+        stamp_shown(tx, mailbox, modseq)
     shared = {row[1]: states[row[2:4]][0] for row in changed if row[4]}
     if shared:
         _set_elsewhere(tx, found.account, shared, added, modseq)
-    _create_again(tx, changed, states, modseq)
+    undeleted = {row[1] for row in changed if row[3] and not states[row[2:4]][1]}
+    # A message whose live placements are all deleted is in none of JMAP's mailboxes.
+    _CREATED_AGAIN.run_each(tx, range_values(sorted(undeleted), modseq=modseq))
+    mark_gone(tx, {row[1] for row in changed if not row[3] and states[row[2:4]][1]}, modseq)
     return FlagOutcome(modseq, UidSet.of(modified))
 
 
@@ -197,35 +203,21 @@ def _set_elsewhere(
     names = names_of(tx, owner, {row[3] for row in rows} | set(shared.values()))
     seen = {number for number, flags in names.items() if SEEN in flags}
     moved: dict[MailboxId, Counters] = {}
+    counted: set[MailboxId] = set()
     values = []
     for mailbox, uid, number, keyword_set in rows:
         becomes = shared[number]
         counters = moved.setdefault(MailboxId(mailbox), Counters())
-        counters.unseen += (keyword_set in seen) - (becomes in seen)
+        if (keyword_set in seen) != (becomes in seen):
+            counters.unseen += 1 if keyword_set in seen else -1
+            counted.add(MailboxId(mailbox))
         values.append({"mailbox": mailbox, "uid": uid, "keyword_set": becomes, "modseq": modseq})
     for mailbox, counters in moved.items():
         # Nobody asks any more what keywords a deleted mailbox bears.
         if find_mailbox(tx, mailbox) is not None:
             admit(tx, mailbox, added)
-        move_counters(tx, mailbox, counters, modseq)
+        if mailbox in counted:
+            move_counters(tx, mailbox, counters, modseq)
+        else:
+            stamp_shown(tx, mailbox, modseq)
     _SET_KEYWORDS.run_each(tx, values)
-
-
-def _create_again(
-    tx: SqlTx, changed: Sequence[_Row], states: Mapping[_State, _State], modseq: ModSeq
-) -> None:
-    """Stamp messages that JMAP sees again, since a placement lost its \\Deleted.
-
-    A message whose live placements are all deleted is in none of JMAP's mailboxes.
-    """
-    freed: dict[int, int] = {}
-    for row in changed:
-        if row[3] and not states[row[2:4]][1]:
-            freed[row[1]] = freed.get(row[1], 0) + 1
-    _CREATED_AGAIN.run_each(
-        tx,
-        [
-            {"message": number, "undeleted": count, "modseq": modseq}
-            for number, count in freed.items()
-        ],
-    )

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from mailbox_server.model.ids import ContentId
 from mailbox_server.store.contents import ContentRepository
 from mailbox_server.store.prepared import Prepared
+from mailbox_server.store.schema.accounts import account
 from mailbox_server.store.schema.mailboxes import mailbox
 from mailbox_server.store.schema.messages import (
     message,
@@ -79,6 +80,17 @@ _RAISE_FLOOR: Final = Prepared(
     )
     .values(forgotten_at=sa.bindparam("modseq"))
 )
+_RAISE_FLOOR_OF_ACCOUNT: Final = Prepared(
+    sa.update(account)
+    .where(
+        account.c.id
+        == sa.select(mailbox.c.account)
+        .where(mailbox.c.id == sa.bindparam("mailbox"))
+        .scalar_subquery(),
+        account.c.forgotten_at < sa.bindparam("modseq"),
+    )
+    .values(forgotten_at=sa.bindparam("modseq"))
+)
 _UNPLACED: Final = Prepared(
     sa.select(message.c.id).where(
         message.c.id == _NUMBER,
@@ -115,8 +127,8 @@ def forget_destroyed(tx: SqlTx, contents: ContentRepository, before: int) -> int
 def forget_tombstones(tx: SqlTx, before: int) -> int:
     """Remove tombstones from before that second, and those beyond 100,000 in a mailbox.
 
-    Raises the floor of their mailboxes, so that changes_since answers StateTooOld to who
-    asks from below it.  At most STEP tombstones; how many.
+    Raises the floor of their mailboxes and accounts, so that changes_since answers
+    StateTooOld to who asks from below it.  At most STEP tombstones; how many.
     """
     tx.frees()
     rows = _OLD_TOMBSTONES.rows(tx, before=before, most=STEP)
@@ -133,8 +145,14 @@ def forget_tombstones(tx: SqlTx, before: int) -> int:
         floors[number] = max(floors.get(number, 0), expunged_at)
     for number, modseq in floors.items():
         _RAISE_FLOOR.run(tx, mailbox=number, modseq=modseq)
+        raise_floor_of_account(tx, number, modseq)
     _remove_unplaced(tx, sorted({row[2] for row in rows}))
     return len(rows)
+
+
+def raise_floor_of_account(tx: SqlTx, number: int, modseq: int) -> None:
+    """Say that of a mailbox's account changes up to modseq may be forgotten from now on."""
+    _RAISE_FLOOR_OF_ACCOUNT.run(tx, mailbox=number, modseq=modseq)
 
 
 def _remove_unplaced(tx: SqlTx, messages: Sequence[int]) -> None:

@@ -60,6 +60,12 @@ _live_places = (
     .group_by(placement.c.message)
     .subquery()
 )
+_undeleted_places = (
+    sa.select(placement.c.message, sa.func.count().label("places"))
+    .where(_LIVE, placement.c.deleted == 0)
+    .group_by(placement.c.message)
+    .subquery()
+)
 _sets = (
     sa.select(
         placement.c.message,
@@ -141,7 +147,14 @@ ROW_INVARIANTS: Final[tuple[tuple[str, sa.Select[Any]], ...]] = (
                 mailbox.c.updated_at > account.c.modseq,
                 mailbox.c.forgotten_at > mailbox.c.highest_modseq,
                 mailbox.c.created_at > mailbox.c.highest_modseq,
+                mailbox.c.counts_at > mailbox.c.highest_modseq,
             )
+        ),
+    ),
+    (
+        "nothing is forgotten that has not happened",
+        sa.select(account.c.id, account.c.forgotten_at, account.c.modseq).where(
+            account.c.forgotten_at > account.c.modseq
         ),
     ),
     (
@@ -195,6 +208,17 @@ ROW_INVARIANTS: Final[tuple[tuple[str, sa.Select[Any]], ...]] = (
         sa.select(message.c.id, message.c.destroyed_at, _live_places.c.places)
         .outerjoin_from(message, _live_places, _live_places.c.message == message.c.id)
         .where(message.c.destroyed_at.is_(None) != _live_places.c.places.is_not(None)),
+    ),
+    (
+        "a message is gone exactly when all its live placements are \\Deleted",
+        sa.select(message.c.id, message.c.gone_at, _undeleted_places.c.places)
+        .outerjoin_from(message, _undeleted_places, _undeleted_places.c.message == message.c.id)
+        .where(
+            sa.or_(
+                message.c.gone_at.is_(None) != _undeleted_places.c.places.is_not(None),
+                message.c.gone_at < message.c.created_at,
+            )
+        ),
     ),
     (
         "contents are held by as many as name them",

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from mailbox_server.model.ids import AccountId
 from mailbox_server.store.door import SqliteStore
+from mailbox_server.store.forgetting import raise_floor_of_account
 from mailbox_server.store.ports import ReadTx, WriteTx
 from mailbox_server.store.prepared import Prepared
 from mailbox_server.store.repositories import Repositories
@@ -68,7 +69,7 @@ _DELETE_SET: Final = Prepared(
 )
 
 _EMPTIED: Final = Prepared(
-    sa.select(mailbox.c.id)
+    sa.select(mailbox.c.id, mailbox.c.destroyed_at)
     .where(
         mailbox.c.destroyed_on < sa.bindparam("before"),
         ~sa.exists().where(placement.c.mailbox == mailbox.c.id),
@@ -175,8 +176,10 @@ def _without_emptied(before: int) -> Callable[[WriteTx], int]:
         assert isinstance(tx, Repositories)
         tx.sql.frees()
         rows = _EMPTIED.rows(tx.sql, before=before, most=STEP)
+        for number, destroyed_at in rows:
+            raise_floor_of_account(tx.sql, number, destroyed_at)
         for delete in _DELETE_EMPTIED:
-            delete.run_each(tx.sql, [{"mailbox": number} for (number,) in rows])
+            delete.run_each(tx.sql, [{"mailbox": number} for number, _ in rows])
         return len(rows)
 
     return work

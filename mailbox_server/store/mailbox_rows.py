@@ -32,6 +32,11 @@ SELECT_MAILBOX: Final = (
     .where(mailbox.c.destroyed_at.is_(None))
 )
 _GET: Final = Prepared(SELECT_MAILBOX.where(mailbox.c.id == sa.bindparam("mailbox")))
+_STAMP: Final = Prepared(
+    sa.update(mailbox)
+    .where(mailbox.c.id == sa.bindparam("mailbox"))
+    .values(highest_modseq=sa.bindparam("modseq"))
+)
 _MOVE_COUNTERS: Final = Prepared(
     sa.update(mailbox)
     .where(mailbox.c.id == sa.bindparam("mailbox"))
@@ -41,6 +46,7 @@ _MOVE_COUNTERS: Final = Prepared(
         deleted=mailbox.c.deleted + sa.bindparam("deleted"),
         octets=mailbox.c.octets + sa.bindparam("octets"),
         highest_modseq=sa.bindparam("modseq"),
+        counts_at=sa.bindparam("modseq"),
     )
 )
 
@@ -85,7 +91,7 @@ def live_mailbox(tx: SqlTx, number: MailboxId) -> Mailbox:
 
 
 def move_counters(tx: SqlTx, number: MailboxId, by: Counters, modseq: ModSeq) -> None:
-    """Change a mailbox's counters and say that something that IMAP shows changed in it."""
+    """Change a mailbox's counters; also where what goes and what comes cancel out."""
     _MOVE_COUNTERS.run(
         tx,
         mailbox=number,
@@ -95,3 +101,8 @@ def move_counters(tx: SqlTx, number: MailboxId, by: Counters, modseq: ModSeq) ->
         octets=by.octets,
         modseq=modseq,
     )
+
+
+def stamp_shown(tx: SqlTx, number: MailboxId, modseq: ModSeq) -> None:
+    """Say that something that IMAP shows changed in a mailbox, nothing of what it counts."""
+    _STAMP.run(tx, mailbox=number, modseq=modseq)

@@ -62,7 +62,6 @@ _STATUS: Final = Prepared(
     ).where(mailbox.c.id == sa.bindparam("mailbox"))
 )
 _BELOW: Final = Prepared(
-    # "0" follows "/": the range is all names that begin with the name and a separator.
     sa.select(mailbox.c.id, mailbox.c.name)
     .where(
         _ACCOUNT,
@@ -90,6 +89,7 @@ _CREATE: Final = Prepared(
         octets=sa.literal_column("0"),
         created_at=sa.bindparam("modseq"),
         updated_at=sa.bindparam("modseq"),
+        counts_at=sa.bindparam("modseq"),
     )
     .returning(mailbox.c.id)
 )
@@ -126,6 +126,17 @@ _OWNER_OF_DELETED: Final = Prepared(
 _FORGET_KEYWORDS: Final = Prepared(
     sa.delete(mailbox_keyword).where(mailbox_keyword.c.mailbox == sa.bindparam("mailbox"))
 )
+# Whose parent comes or goes: told as changed (RFC 8621 §2 parentId).
+_STAMP_BELOW: Final = Prepared(
+    sa.update(mailbox)
+    .where(
+        _ACCOUNT,
+        mailbox.c.destroyed_at.is_(None),
+        mailbox.c.name > sa.bindparam("above"),
+        mailbox.c.name < sa.bindparam("beyond"),
+    )
+    .values(updated_at=sa.bindparam("modseq"))
+)
 _STAMP: Final = Prepared(
     sa.update(mailbox)
     .where(_ACCOUNT, _NAME, mailbox.c.destroyed_at.is_(None))
@@ -160,6 +171,11 @@ _UNSUBSCRIBE: Final = Prepared(
 def _parents(name: str) -> list[str]:
     levels = name.split(SEPARATOR)
     return [SEPARATOR.join(levels[:depth]) for depth in range(1, len(levels))]
+
+
+def _range_below(name: str) -> dict[str, str]:
+    """All names between these begin with the name and a separator: "0" follows "/"."""
+    return {"above": name + SEPARATOR, "beyond": name + chr(ord(SEPARATOR) + 1)}
 
 
 class Mailboxes:
@@ -228,6 +244,7 @@ class Mailboxes:
         (following,) = _NEXT_UID_VALIDITY.row(tx, account=account)
         values = (account, name, None if role is None else role.value, following - 1, modseq)
         _CREATE.row(tx, **dict(zip(_CREATED, values, strict=True)))
+        _STAMP_BELOW.run(tx, account=account, modseq=modseq, **_range_below(name))
 
     def rename(self, account: AccountId, name: str, new_name: str) -> None:
         """Rename with all that lies below.
@@ -260,11 +277,10 @@ class Mailboxes:
         # By ascending name: one that takes the old name of another comes after it.
         for number, new in renamed:
             _RENAME.run(self._tx, mailbox=number, new_name=new, modseq=modseq)
+        _STAMP_BELOW.run(self._tx, account=account, modseq=modseq, **_range_below(new_name))
 
     def _below(self, account: AccountId, name: str) -> list[Any]:
-        above = name + SEPARATOR
-        beyond = name + chr(ord(SEPARATOR) + 1)
-        return _BELOW.rows(self._tx, account=account, above=above, beyond=beyond)
+        return _BELOW.rows(self._tx, account=account, **_range_below(name))
 
     def delete(self, account: AccountId, name: str) -> Unpurged | None:
         """Delete it with its messages; levels below stay (RFC 9051 §6.3.5).
@@ -281,6 +297,7 @@ class Mailboxes:
         modseq = self._tx.touch(account)
         _FORGET_KEYWORDS.run(self._tx, mailbox=found.id)
         _DESTROY.run(self._tx, mailbox=found.id, modseq=modseq, now=self._tx.now)
+        _STAMP_BELOW.run(self._tx, account=account, modseq=modseq, **_range_below(name))
         return self.purge(Unpurged(found.id, 0))
 
     def purge(self, rest: Unpurged) -> Unpurged | None:

@@ -52,6 +52,7 @@ _MESSAGE: Final = Prepared(
         "received",
         "zone_minutes",
         "created_at",
+        "gone_at",
     )
 )
 LISTING_COLUMNS: Final = tuple(
@@ -69,6 +70,7 @@ _DRAW: Final = (
         deleted=mailbox.c.deleted + sa.bindparam("deleted"),
         octets=mailbox.c.octets + sa.bindparam("octets"),
         highest_modseq=sa.bindparam("modseq"),
+        counts_at=sa.bindparam("modseq"),
     )
     .returning(mailbox.c.id, mailbox.c.uid_next, mailbox.c.uid_validity)
 )
@@ -128,10 +130,12 @@ def insert_message(
     header: str,
     body: str,
     cut: bool,
+    seen: bool,
     modseq: ModSeq,
 ) -> tuple[int, int]:
     """Insert a message that take has counted; (message, thread).
 
+    seen: whether it gets a placement that is not \\Deleted.
     keys: the way to its thread (store.threads), as listing holds them in octets.
     """
     links = linked(tx, owner, keys)
@@ -147,6 +151,7 @@ def insert_message(
         received=received,
         zone_minutes=zone_minutes,
         created_at=modseq,
+        gone_at=None if seen else modseq,
     )
     _LISTING.run(tx, message=number, **listing)
     _TEXT.run(tx, message=number, header=header, cut=int(cut), body=body)

@@ -1,5 +1,6 @@
 """All repositories over one transaction: what work gets as `tx`."""
 
+from mailbox_server.store.account_changes import AccountChangeLog
 from mailbox_server.store.accounts import Accounts
 from mailbox_server.store.aliases import Aliases
 from mailbox_server.store.content_files import ContentFiles
@@ -23,6 +24,7 @@ class Repositories:
     __slots__ = (
         "accounts",
         "aliases",
+        "changes",
         "contents",
         "domains",
         "known_networks",
@@ -39,6 +41,7 @@ class Repositories:
         self.contents = ContentRepository(tx, files)
         self.accounts = Accounts(tx)
         self.aliases = Aliases(tx)
+        self.changes = AccountChangeLog(tx)
         self.domains = Domains(tx)
         self.known_networks = KnownNetworks(tx)
         self.mailboxes = Mailboxes(tx)

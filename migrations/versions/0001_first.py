@@ -105,6 +105,7 @@ def upgrade() -> None:
         sa.Column("quota_octets", INTEGER, nullable=False),
         sa.Column("created", INTEGER, nullable=False),
         sa.Column("modseq", INTEGER, nullable=False),
+        sa.Column("forgotten_at", INTEGER, nullable=False),
         sa.Column("octets", INTEGER, nullable=False),
         sa.Column("messages", INTEGER, nullable=False),
         sa.Column("uid_validity_next", INTEGER, nullable=False),
@@ -183,6 +184,7 @@ def upgrade() -> None:
         sa.Column("octets", INTEGER, nullable=False),
         sa.Column("created_at", INTEGER, nullable=False),
         sa.Column("updated_at", INTEGER, nullable=False),
+        sa.Column("counts_at", INTEGER, nullable=False),
         sa.Column("destroyed_at", INTEGER),
         sa.Column("destroyed_on", INTEGER),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_mailbox")),
@@ -219,6 +221,7 @@ def upgrade() -> None:
         sa.Column("created_at", INTEGER, nullable=False),
         sa.Column("destroyed_at", INTEGER),
         sa.Column("destroyed_on", INTEGER),
+        sa.Column("gone_at", INTEGER),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_message")),
         sa.ForeignKeyConstraint(["account"], ["account.id"], name=op.f("fk_message_account")),
         sqlite_strict=True,
@@ -241,6 +244,7 @@ def upgrade() -> None:
         sqlite_strict=True,
         sqlite_with_rowid=False,
     )
+    op.create_index(op.f("ix_message_thread"), "message", ["thread"])
     op.create_table(
         "subscription",
         sa.Column("account", INTEGER, nullable=False),

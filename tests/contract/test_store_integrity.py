@@ -51,6 +51,15 @@ DAMAGES = (
         "a message is destroyed exactly when it has no live placement",
         "UPDATE message SET destroyed_at = NULL, destroyed_on = NULL",
     ),
+    (
+        "a message is gone exactly when all its live placements are \\Deleted",
+        "UPDATE placement SET deleted = 1",
+    ),
+    (
+        "a message is gone exactly when all its live placements are \\Deleted",
+        "UPDATE message SET gone_at = 0 WHERE gone_at IS NOT NULL",
+    ),
+    ("nothing is forgotten that has not happened", "UPDATE account SET forgotten_at = 99"),
     ("contents are held by as many as name them", "UPDATE content SET holders = 2 WHERE id = 1"),
     ("mailbox counters are what a count says", "UPDATE mailbox SET unseen = 1 WHERE id = 1"),
     ("mailbox counters are what a count says", "UPDATE mailbox SET octets = 1 WHERE id = 2"),

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from mailbox_server.store import (
+    account_changes,
     accounts,
     changes,
     copies,
@@ -19,6 +20,11 @@ from mailbox_server.store.prepared import Prepared, compiled
 from tests.contract.workbench import Workbench
 
 PLANS = (
+    (account_changes._CHANGED_MAILBOXES, "ix_mailbox_account (account=?)"),
+    (account_changes._AFTER, "ix_placement_mailbox_updated_at (mailbox=? AND updated_at>?"),
+    (account_changes._AFTER, "ix_placement_message (message=?)"),
+    (account_changes._INSIDE, "ix_placement_mailbox_updated_at (mailbox=? AND updated_at=?"),
+    (account_changes._THREAD, "ix_message_thread (thread=?)"),
     (accounts._OLDEST_OF_DOMAIN, "ix_account_domain (domain=?)"),
     (changes._CHANGED, "ix_placement_mailbox_updated_at (mailbox=? AND updated_at>?"),
     (changes._STAMP_AFTER, "ix_placement_mailbox_updated_at (mailbox=? AND updated_at>?"),
@@ -29,6 +35,7 @@ PLANS = (
     (expunges._ABOVE, "PRIMARY KEY (mailbox=? AND uid>?)"),
     (expunges._DELETED_UIDS, "COVERING INDEX ix_placement_deleted (mailbox=? AND deleted=?"),
     (expunges._IN_RANGES, "PRIMARY KEY (mailbox=? AND uid>? AND uid<?)"),
+    (expunges._GONE, "ix_placement_message (message=?)"),
     (expunges._STILL_PLACED, "ix_placement_message (message=?)"),
     (flags._FLAGS, "PRIMARY KEY (mailbox=? AND uid>? AND uid<?)"),
     (flags._SET, "PRIMARY KEY (mailbox=? AND uid>? AND uid<?)"),

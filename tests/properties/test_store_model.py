@@ -21,7 +21,8 @@ from mailbox_server.model.errors import MailboxExists, MailboxNameMalformed, Sta
 from mailbox_server.model.ids import MailboxId, ModSeq
 from mailbox_server.model.uid_set import UidSet
 from mailbox_server.store.ports import Edit, FlagChange
-from tests.contract.workbench import Workbench
+from tests.contract.workbench import Workbench, analysis
+from tests.properties.account_follower import Follower
 
 KEYWORDS = st.frozensets(st.sampled_from(["\\Seen", "\\Flagged", "work", "$Junk"]), max_size=3)
 NAMES = st.frozensets(
@@ -77,6 +78,7 @@ class StoreModel(RuleBasedStateMachine):
         found = self.bench.read(lambda tx: tx.mailboxes.all(self.account))
         for each in sorted(found, key=lambda each: each.uid_validity):
             self._add_box(each.name)
+        self.follower = Follower(self.bench, self.account)
         # Begin with something to act on, in few enough places that messages meet.
         for also in ("INBOX", "INBOX", "Archive"):
             self._deliver("INBOX", also, frozenset(), deleted=False, size=1)
@@ -113,14 +115,34 @@ class StoreModel(RuleBasedStateMachine):
 
     # -------------------------------------------------------------------- rules
 
-    @rule(name=boxes, also=boxes, keywords=KEYWORDS, deleted=st.booleans(), size=st.integers(0, 9))
+    @rule(
+        name=boxes,
+        also=boxes,
+        keywords=KEYWORDS,
+        deleted=st.booleans(),
+        size=st.integers(0, 9),
+        answers=st.sampled_from(["", "1@x", "2@x"]),
+    )
     def deliver(
-        self, name: str, also: str, keywords: frozenset[str], deleted: bool, size: int
+        self,
+        name: str,
+        also: str,
+        keywords: frozenset[str],
+        deleted: bool,
+        size: int,
+        answers: str,
     ) -> None:
-        self._deliver(name, also, keywords, deleted=deleted, size=size)
+        self._deliver(name, also, keywords, deleted=deleted, size=size, answers=answers)
 
     def _deliver(
-        self, name: str, also: str, keywords: frozenset[str], *, deleted: bool, size: int
+        self,
+        name: str,
+        also: str,
+        keywords: frozenset[str],
+        *,
+        deleted: bool,
+        size: int,
+        answers: str = "",
     ) -> None:
         chosen = [self._box(name)]
         if self._box(also) is not chosen[0]:
@@ -132,6 +154,7 @@ class StoreModel(RuleBasedStateMachine):
             trace=b"",
             keywords=sorted(keywords),
             deleted=deleted,
+            what=analysis(subject="s", references=[answers]) if answers else None,
         )
         self.modseq += 1
         letter = Letter(keywords, size)
@@ -299,6 +322,11 @@ class StoreModel(RuleBasedStateMachine):
         for box in self.model.values():
             box.floor = max(box.expunged.values(), default=box.floor)
             box.expunged.clear()
+
+    @precondition(lambda self: hasattr(self, "model"))
+    @rule(limit=st.integers(1, 4), most_pages=st.integers(1, 6))
+    def follow(self, limit: int, most_pages: int) -> None:
+        self.follower.catch_up(limit, most_pages)
 
     # -------------------------------------------------------------------- what must hold
 

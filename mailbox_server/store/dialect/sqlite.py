@@ -7,6 +7,7 @@ are off on all, and readers close before the writer (closing the last connection
 
 import os
 import sqlite3
+from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
@@ -118,6 +119,16 @@ def connect_writer(path: Path, settings: StoreSettings) -> SqliteConnection:
         close_untrusted(connection, path)
         raise
     return connection
+
+
+def raise_numbers(connection: sqlite3.Connection, tables: Iterable[str], by: int) -> None:
+    """Let numbered tables give their next numbers from that much further on."""
+    for table in tables:
+        raised = connection.execute(
+            "UPDATE sqlite_sequence SET seq = seq + ? WHERE name = ?", (by, table)
+        )
+        if not raised.rowcount:
+            connection.execute("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", (table, by))
 
 
 def lay_out_log(path: Path, octets: int) -> None:

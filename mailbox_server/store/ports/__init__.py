@@ -10,6 +10,7 @@ Repositories raise the errors of model.errors; an id is always checked against i
 where one is given.
 """
 
+from mailbox_server.store.ports.changes import AccountChanges, ChangeReader
 from mailbox_server.store.ports.contents import (
     ContentReader,
     ContentWriter,
@@ -64,10 +65,12 @@ from mailbox_server.store.ports.owners import (
 )
 
 __all__ = [
+    "AccountChanges",
     "AccountReader",
     "AccountWriter",
     "AliasReader",
     "AliasWriter",
+    "ChangeReader",
     "ChangedPlacement",
     "Changes",
     "Column",

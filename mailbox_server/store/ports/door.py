@@ -8,6 +8,7 @@ from mailbox_server.model.ids import (
     AccountId,
     ModSeq,
 )
+from mailbox_server.store.ports.changes import ChangeReader
 from mailbox_server.store.ports.contents import (
     ContentReader,
     ContentWriter,
@@ -65,6 +66,8 @@ class ReadTx(Protocol):
     def passports(self) -> PassportReader: ...
     @property
     def receipts(self) -> ReceiptReader: ...
+    @property
+    def changes(self) -> ChangeReader: ...
 
 
 class WriteTx(Protocol):
@@ -94,6 +97,8 @@ class WriteTx(Protocol):
     def passports(self) -> PassportWriter: ...
     @property
     def receipts(self) -> ReceiptWriter: ...
+    @property
+    def changes(self) -> ChangeReader: ...
 
 
 class Listening(Protocol):

@@ -29,6 +29,7 @@ domain = numbered_table(
 # address: as it was given; key: what it is found by (model.address).
 # domain, key: NULL once the account is removed; the row stays until all it held is purged.
 # octets, messages: what the account holds, each message once, expunged ones not.
+# forgotten_at: changes up to this modseq may have been forgotten.
 # uid_validity_next: the UIDVALIDITY that the next new mailbox gets.
 account = numbered_table(
     "account",
@@ -40,6 +41,7 @@ account = numbered_table(
     sa.Column("quota_octets", INTEGER, nullable=False),
     sa.Column("created", INSTANT, nullable=False),
     sa.Column("modseq", INTEGER, nullable=False),
+    sa.Column("forgotten_at", INTEGER, nullable=False),
     sa.Column("octets", INTEGER, nullable=False),
     sa.Column("messages", INTEGER, nullable=False),
     sa.Column("uid_validity_next", INTEGER, nullable=False),

@@ -14,6 +14,7 @@ from mailbox_server.store.schema.columns import (
 # created_at, updated_at (name or role), destroyed_at: modseq stamps; a deleted mailbox
 # stays as a row so that its tombstones and its highest_modseq can still be asked for.
 # destroyed_on: when it was deleted.
+# counts_at: modseq stamp of the last change of what it counts; never above highest_modseq.
 # highest_modseq: of the last change that IMAP shows in it; never falls.
 # forgotten_at: expunges up to this modseq may have been forgotten.
 # recent_from: the lowest UID that no session was told of yet (RFC 3501 §2.3.2).
@@ -35,6 +36,7 @@ mailbox = numbered_table(
     sa.Column("octets", INTEGER, nullable=False),
     sa.Column("created_at", INTEGER, nullable=False),
     sa.Column("updated_at", INTEGER, nullable=False),
+    sa.Column("counts_at", INTEGER, nullable=False),
     sa.Column("destroyed_at", INTEGER),
     sa.Column("destroyed_on", INSTANT),
 )

@@ -25,6 +25,16 @@ from mailbox_server.store.schema.columns import (
 # thread: the id of the message that opened it.  size: trace and content.
 # content: NULL once the message is forgotten (its listing and text are gone too).
 # created_at, destroyed_at: modseq stamps; destroyed_on: when that was.
+# gone_at: since which modseq JMAP sees it no more, because all its live placements are
+# \Deleted or there are none; NULL while it is seen.  One that is seen again is stamped as
+# created again.
+#
+# There is no table of threads, and no count of a mailbox's threads: a thread is its messages,
+# found by the index on `thread` (whose numbers are messages' own, so that they belong to one
+# account), and all that Thread/changes must know of it is when they came and went:
+# created_at and gone_at.  A row for each thread and mailbox would cost each delivery two
+# statements and two pages, this index a part of one: most mail opens a thread, whose number
+# goes to the end.
 message = numbered_table(
     "message",
     number(),
@@ -37,7 +47,9 @@ message = numbered_table(
     sa.Column("created_at", INTEGER, nullable=False),
     sa.Column("destroyed_at", INTEGER),
     sa.Column("destroyed_on", INSTANT),
+    sa.Column("gone_at", INTEGER),
 )
+sa.Index("ix_message_thread", message.c.thread)
 _FORGETTABLE = sa.and_(message.c.destroyed_on.is_not(None), message.c.content.is_not(None))
 sa.Index(
     "ix_message_forgettable",
