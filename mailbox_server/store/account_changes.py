@@ -70,9 +70,10 @@ _STAMPED: Final = (
 _AFTER: Final = Prepared(_STAMPED.where(placement.c.updated_at > sa.bindparam("stamp")))
 _INSIDE: Final = Prepared(
     _STAMPED.where(
-        placement.c.updated_at == sa.bindparam("stamp"),
-        # A sum has no index: SQLite would walk all messages from there on.
-        placement.c.message + sa.literal_column("0") > sa.bindparam("row"),
+        # For one stamp alone SQLite would walk the whole mailbox by its primary key.
+        placement.c.updated_at > sa.bindparam("before"),
+        placement.c.updated_at <= sa.bindparam("stamp"),
+        placement.c.message > sa.bindparam("row"),
     )
 )
 _yes: Final[sa.ColumnClause[int]] = sa.literal_column("1")
@@ -209,7 +210,12 @@ class AccountChangeLog:
             rows = []
             if since.row is not None:
                 rows = _INSIDE.rows(
-                    self._tx, mailbox=number, stamp=since.stamp, row=since.row, most=most
+                    self._tx,
+                    mailbox=number,
+                    before=since.stamp - 1,
+                    stamp=since.stamp,
+                    row=since.row,
+                    most=most,
                 )
             if len(rows) < most:
                 rows += _AFTER.rows(self._tx, mailbox=number, stamp=since.stamp, most=most)

@@ -23,7 +23,7 @@ PLANS = (
     (account_changes._CHANGED_MAILBOXES, "ix_mailbox_account (account=?)"),
     (account_changes._AFTER, "ix_placement_mailbox_updated_at (mailbox=? AND updated_at>?"),
     (account_changes._AFTER, "ix_placement_message (message=?)"),
-    (account_changes._INSIDE, "ix_placement_mailbox_updated_at (mailbox=? AND updated_at=?"),
+    (account_changes._INSIDE, "ix_placement_mailbox_updated_at (mailbox=? AND updated_at>?"),
     (account_changes._THREAD, "ix_message_thread (thread=?)"),
     (accounts._OLDEST_OF_DOMAIN, "ix_account_domain (domain=?)"),
     (changes._CHANGED, "ix_placement_mailbox_updated_at (mailbox=? AND updated_at>?"),
