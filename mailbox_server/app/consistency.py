@@ -1,5 +1,6 @@
 """Combinations of settings that cannot work, found before anything is opened or bound."""
 
+import grp
 import os
 import re
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import Final
 
 from mailbox_server.app.configuration import unusable
 from mailbox_server.app.data_folder import check_data
-from mailbox_server.app.settings import Settings
+from mailbox_server.app.settings import ListenSettings, Settings
 from mailbox_server.dns.resolver import NameServer
 from mailbox_server.model.address import Address, Domain, parse_ip
 from mailbox_server.model.errors import AddressMalformed, DomainMalformed
@@ -24,6 +25,7 @@ _SEPARATORS: Final = frozenset("!#$%&'*+-/=?^_`{|}~")
 _LISTEN: Final = re.compile(
     r"(?:\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<four>[0-9.]+)|\*):(?P<port>[0-9]{1,5})\Z"
 )
+_MODE: Final = re.compile(r"0?[67][0-7][0-7]\Z")
 _NAME_SERVER: Final = re.compile(
     r"(?:\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<plain>[0-9.]+))(?::(?P<port>[0-9]{1,5}))?\Z"
     r"|(?P<bare>[0-9A-Fa-f:.]+)\Z"
@@ -41,6 +43,18 @@ def listen_address(text: str) -> ListenAddress | None:
     if host and parse_ip(host) is None:
         return None
     return TcpAddress(host, int(match["port"]))
+
+
+def listen_addresses(listen: ListenSettings, service: str) -> list[ListenAddress]:
+    """Where a service listens, as check has found it sound."""
+    addresses: list[ListenAddress] = []
+    for text in getattr(listen, service):
+        address = listen_address(text)
+        assert address is not None, "check has read it"
+        if service == "lmtp" and isinstance(address, UnixAddress):
+            address = UnixAddress(address.path, int(listen.lmtp_mode, 8), listen.lmtp_group)
+        addresses.append(address)
+    return addresses
 
 
 def name_server(text: str) -> NameServer | None:
@@ -61,6 +75,7 @@ def check(settings: Settings, source: str) -> None:
     _check_writable(settings, source)
     _check_certificate(settings, source)
     _check_listeners(settings, source)
+    _check_socket(settings.listen, source)
     _check_connections(settings, source)
     _check_addresses(settings, source)
     for text in settings.dns.servers:
@@ -186,6 +201,20 @@ def _check_listeners(settings: Settings, source: str) -> None:
                 if _collide(address, other):
                     raise unusable(source, key, text, f"a free address; {owner} has it already")
             taken[address] = key
+
+
+def _check_socket(listen: ListenSettings, source: str) -> None:
+    if not _MODE.match(listen.lmtp_mode):
+        raise unusable(
+            source, "listen.lmtp_mode", listen.lmtp_mode, "0600 to 0777, the owner's rights whole"
+        )
+    if listen.lmtp_group:
+        try:
+            grp.getgrnam(listen.lmtp_group)
+        except KeyError as error:
+            raise unusable(
+                source, "listen.lmtp_group", listen.lmtp_group, "a group of this machine"
+            ) from error
 
 
 def _collide(one: object, other: object) -> bool:

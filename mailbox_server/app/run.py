@@ -12,7 +12,7 @@ from typing import Final
 from mailbox_server import __version__
 from mailbox_server.app.compose import Built, build, certificate_files
 from mailbox_server.app.configuration import load, not_live
-from mailbox_server.app.consistency import SERVICES, TLS_SERVICES, check, listen_address
+from mailbox_server.app.consistency import SERVICES, TLS_SERVICES, check, listen_addresses
 from mailbox_server.app.expiry import tell_certificates
 from mailbox_server.app.settings import Settings
 from mailbox_server.imap import server as imap
@@ -144,9 +144,7 @@ def _listeners(settings: Settings, source: str) -> list[tuple[str, Listener]]:
         if service in inherited:
             opened.append((service, inherited.pop(service)))
             continue
-        for text in getattr(settings.listen, service):
-            address = listen_address(text)
-            assert address is not None, "consistency.check has read it"
+        for address in listen_addresses(settings.listen, service):
             listener = open_listener(address)
             if not isinstance(listener, Listener):
                 for _, other in opened:

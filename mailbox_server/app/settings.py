@@ -85,6 +85,17 @@ class ListenSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
         list[str],
         _note("LMTP, so that another mail server on this machine can deliver to us; no login."),
     ] = msgspec.field(default_factory=list)
+    lmtp_mode: Annotated[
+        str,
+        _note("Who may connect to a `unix:` socket of LMTP, as for chmod: owner, group, others."),
+    ] = "0660"
+    lmtp_group: Annotated[
+        str,
+        _note(
+            "The group that such a socket is given to; the server's user must be in it, or be "
+            'root. "" is the server\'s own group. Postfix needs its own: "postfix".'
+        ),
+    ] = ""
     pop3: Annotated[list[str], _note("POP3 with STLS.")] = msgspec.field(
         default_factory=lambda: ["*:110"]
     )

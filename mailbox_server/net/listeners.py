@@ -6,6 +6,7 @@ of such listeners; without it each TLS connection waits 40 ms for Nagle.
 
 import contextlib
 import errno
+import grp
 import os
 import socket
 import stat
@@ -34,10 +35,11 @@ class TcpAddress:
 
 @dataclass(frozen=True, slots=True)
 class UnixAddress:
-    """A UNIX stream socket; mode as for chmod."""
+    """A UNIX stream socket; mode as for chmod, group by name ("" is our own)."""
 
     path: Path
     mode: int = 0o600
+    group: str = ""
 
     def __str__(self) -> str:
         return str(self.path)
@@ -159,17 +161,29 @@ def _open_unix(address: UnixAddress) -> socket.socket:
     try:
         listening.setblocking(False)
         _remove_stale(address.path)
-        before = os.umask(0o777 & ~address.mode)
+        # Nobody else may come in before the socket has its group.
+        before = os.umask(0o177)
         try:
             listening.bind(str(address.path))
         finally:
             os.umask(before)
+        if address.group:
+            _give_to_group(address.path, address.group)
         os.chmod(address.path, address.mode)
         listening.listen(BACKLOG)
     except BaseException:  # whatever it is, the descriptor must not leak
         listening.close()
         raise
     return listening
+
+
+def _give_to_group(path: Path, group: str) -> None:
+    try:
+        os.chown(path, -1, grp.getgrnam(group).gr_gid)
+    except KeyError as error:
+        raise ValueError(f"there is no group {group}") from error
+    except PermissionError as error:
+        raise ValueError(f"it cannot be given to group {group}, of which we are none") from error
 
 
 def _remove_stale(path: Path) -> None:

@@ -14,6 +14,24 @@ COUNT = 20
 
 
 @pytest.fixture
+def socket_appliance(tmp_path: Path) -> Iterator[Appliance]:
+    """An appliance that takes LMTP on a UNIX socket, for the group that Postfix runs as."""
+    need_root()
+    need("postfix")
+    made = Appliance(tmp_path / "appliance")
+    text = made.config.read_text()
+    port = f'lmtp = ["127.0.0.1:{made.ports["lmtp"]}"]'
+    assert port in text
+    made.config.write_text(
+        text.replace(port, f'lmtp = ["unix:{tmp_path}/lmtp"]\nlmtp_group = "postfix"')
+    )
+    made.open_accounts()
+    made.start()
+    yield made
+    assert made.stop() == 0
+
+
+@pytest.fixture
 def postfix(
     appliance: Appliance, tmp_path: Path, request: pytest.FixtureRequest
 ) -> Iterator[Postfix]:
@@ -48,3 +66,16 @@ def test_postfix_delivers(appliance: Appliance, postfix: Postfix) -> None:
     for number in range(COUNT):
         (message,) = [m for m in arrived if f"from postfix {number}\r\n".encode() in m]
         assert content_of(message).endswith(f"\r\n\r\n.\r\n..dots {number}\r\n".encode())
+
+
+def test_postfix_delivers_over_a_socket(socket_appliance: Appliance, tmp_path: Path) -> None:
+    """Its LMTP client runs as the user postfix, which is neither root nor us."""
+    peer = Postfix(tmp_path / "postfix", f"default_transport = lmtp:unix:{tmp_path}/lmtp\n")
+    peer.start()
+    try:
+        peer.send("sender@example.net", [address("ann")], b"Subject: by socket\n\nhere\n")
+        peer.wait_until_delivered(1)
+    finally:
+        peer.stop()
+    (message,) = fetch_all(socket_appliance)
+    assert content_of(message).endswith(b"\r\n\r\nhere\r\n")

@@ -10,6 +10,7 @@ from mailbox_server.app.consistency import (
     check,
     descriptor_needs,
     listen_address,
+    listen_addresses,
     name_server,
     warnings,
 )
@@ -82,6 +83,28 @@ def test_addresses_are_read() -> None:
     assert listen_address("[::1]:25") == TcpAddress("::1", 25)
     assert listen_address("127.0.0.1:0") == TcpAddress("127.0.0.1", 0)
     assert listen_address("unix:/run/x") == UnixAddress(Path("/run/x"))
+
+
+def test_a_socket_for_lmtp_has_its_mode_and_group() -> None:
+    listen = ListenSettings(lmtp=["unix:/run/x", "*:24"], lmtp_mode="0666", lmtp_group="mail")
+    addresses = listen_addresses(listen, "lmtp")
+    assert addresses == [UnixAddress(Path("/run/x"), 0o666, "mail"), TcpAddress("", 24)]
+    # The other services' sockets stay their owner's.
+    other = ListenSettings(smtp=["unix:/run/x"], lmtp_mode="0666")
+    assert listen_addresses(other, "smtp") == [UnixAddress(Path("/run/x"))]
+
+
+@pytest.mark.parametrize("mode", ["", "rw", "0o660", "0060", "1660", "0668", "660 ", "-660"])
+def test_a_mode_that_is_none(tmp_path: Path, mode: str) -> None:
+    listen = msgspec.structs.replace(_QUIET, lmtp_mode=mode)
+    with pytest.raises(SettingsMalformed, match=r"listen\.lmtp_mode: .*0600 to 0777"):
+        check(_settings(tmp_path, listen=listen), "f.toml")
+
+
+def test_a_group_that_is_none(tmp_path: Path) -> None:
+    listen = msgspec.structs.replace(_QUIET, lmtp_group="no such group")
+    with pytest.raises(SettingsMalformed, match=r"listen\.lmtp_group: .*a group of this machine"):
+        check(_settings(tmp_path, listen=listen), "f.toml")
 
 
 def test_a_data_folder_under_a_file(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Listening sockets are opened as asked, inherited by name, and refused in words."""
 
+import grp
 import os
 import socket
 import stat
@@ -67,6 +68,33 @@ def test_a_forbidden_port_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     trouble = open_listener(TcpAddress("::1", 25))
     assert trouble == PortNotAllowed(TcpAddress("::1", 25))
     assert str(trouble) == "not allowed to listen on [::1]:25"
+
+
+def test_a_socket_is_given_to_a_group(tmp_path: Path) -> None:
+    """Postfix's programs run in their own group only, whatever groups its user is in."""
+    mine = {grp.getgrgid(number).gr_name for number in (os.getegid(), *os.getgroups())}
+    for group in mine:
+        path = tmp_path / "lmtp"
+        listener = opened(UnixAddress(path, 0o660, group))
+        assert grp.getgrgid(path.stat().st_gid).gr_name == group
+        assert stat.S_IMODE(path.stat().st_mode) == 0o660
+        listener.close()
+
+
+def test_a_group_that_cannot_have_the_socket(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "lmtp"
+    unknown = open_listener(UnixAddress(path, 0o660, "no such group"))
+    assert isinstance(unknown, AddressUnusable) and "no group no such" in unknown.reason
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "chown", refuse)
+    name = grp.getgrgid(os.getegid()).gr_name
+    foreign = open_listener(UnixAddress(path, 0o660, name))
+    assert isinstance(foreign, AddressUnusable) and f"group {name}" in foreign.reason
 
 
 @pytest.mark.parametrize("host", ["192.0.2.1", "2001:db8::1", "mail.example.org", "127.0.0.1\0x"])
