@@ -3,6 +3,8 @@
 import grp
 import os
 import re
+import shutil
+from ipaddress import IPv6Address
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +21,7 @@ from mailbox_server.net.tls import CertificateFiles, CertificateUnusable, load_c
 SERVICES: Final = ("smtp", "smtp_tls", "lmtp", "pop3", "pop3s", "imap", "imaps")
 TLS_SERVICES: Final = ("smtp_tls", "pop3s", "imaps")
 LEAST_PLACES: Final = 4
+_MEBIBYTE: Final = 1 << 20
 
 _SEPARATORS: Final = frozenset("!#$%&'*+-/=?^_`{|}~")
 
@@ -40,7 +43,8 @@ def listen_address(text: str) -> ListenAddress | None:
     if match is None or not 0 <= int(match["port"]) <= 65535:
         return None
     host = match["six"] or match["four"] or ""
-    if host and parse_ip(host) is None:
+    ip = parse_ip(host) if host else None
+    if host and (ip is None or (isinstance(ip, IPv6Address) and ip.ipv4_mapped)):
         return None
     return TcpAddress(host, int(match["port"]))
 
@@ -73,6 +77,7 @@ def check(settings: Settings, source: str) -> None:
     _check_hostname(settings, source)
     check_data(settings, source)
     _check_writable(settings, source)
+    _check_room(settings, source)
     _check_certificate(settings, source)
     _check_listeners(settings, source)
     _check_socket(settings.listen, source)
@@ -116,10 +121,27 @@ def _check_hostname(settings: Settings, source: str) -> None:
             raise unusable(source, "server.hostname", hostname, "a host name") from error
 
 
-def _check_writable(settings: Settings, source: str) -> None:
+def _present_folder(settings: Settings) -> Path:
+    """The data folder, or the nearest above it that exists."""
     data = Path(settings.server.data)
     while not data.exists() and data != data.parent:
         data = data.parent
+    return data
+
+
+def _check_room(settings: Settings, source: str) -> None:
+    disk = shutil.disk_usage(_present_folder(settings)).total // _MEBIBYTE
+    reserve, low = settings.store.reserve_mebibytes, settings.store.low_mebibytes
+    if reserve > disk // 2:
+        wanted = f"at most half of the disk that server.data is on, which has {disk} MiB"
+        raise unusable(source, "store.reserve_mebibytes", reserve, wanted)
+    if low >= disk:
+        wanted = f"less than the disk that server.data is on, which has {disk} MiB"
+        raise unusable(source, "store.low_mebibytes", low, wanted)
+
+
+def _check_writable(settings: Settings, source: str) -> None:
+    data = _present_folder(settings)
     if not os.access(data, os.W_OK | os.X_OK):
         raise unusable(
             source, "server.data", settings.server.data, f"a folder we may write; {data} is not"
@@ -219,8 +241,21 @@ def _check_socket(listen: ListenSettings, source: str) -> None:
 
 def _collide(one: object, other: object) -> bool:
     if isinstance(one, TcpAddress) and isinstance(other, TcpAddress):
-        same_host = one.host == other.host or not one.host or not other.host
-        return one.port == other.port and same_host
+        return one.port == other.port and _hosts_collide(one.host, other.host)
     if isinstance(one, UnixAddress) and isinstance(other, UnixAddress):
         return one.path == other.path
     return False
+
+
+def _hosts_collide(one: str, other: str) -> bool:
+    """Whether one socket cannot have a port on each; "" is every address of both families.
+
+    A socket for :: takes no IPv4 connections (net.listeners), so the families never meet.
+    """
+    if not one or not other:
+        return True
+    first, second = parse_ip(one), parse_ip(other)
+    assert first is not None and second is not None, "listen_address has read them"
+    if first.version != second.version:
+        return False
+    return first == second or first.is_unspecified or second.is_unspecified

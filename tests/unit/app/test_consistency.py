@@ -1,6 +1,7 @@
 """Settings that contradict each other are refused with file, key, found and expected."""
 
 import re
+import shutil
 from pathlib import Path
 
 import msgspec
@@ -22,6 +23,7 @@ from mailbox_server.app.settings import (
     NetSettings,
     ServerSettings,
     Settings,
+    StoreTable,
     TlsSettings,
 )
 from mailbox_server.dns.resolver import NameServer
@@ -63,7 +65,16 @@ def test_implicit_tls_without_certificate(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("imap", "pop3"),
-    [("*:143", "127.0.0.1:143"), ("127.0.0.1:9", "127.0.0.1:9"), ("unix:/a", "unix:/a")],
+    [
+        ("*:143", "127.0.0.1:143"),
+        ("127.0.0.1:9", "127.0.0.1:9"),
+        ("127.0.0.1:9", "0.0.0.0:9"),
+        ("0.0.0.0:9", "*:9"),
+        ("[::]:9", "[::1]:9"),
+        ("[2001:db8::1]:9", "[2001:db8:0:0::1]:9"),
+        ("*:9", "[::]:9"),
+        ("unix:/a", "unix:/a"),
+    ],
 )
 def test_a_port_twice(tmp_path: Path, imap: str, pop3: str) -> None:
     listen = msgspec.structs.replace(_QUIET, imap=[imap], pop3=[pop3])
@@ -71,7 +82,35 @@ def test_a_port_twice(tmp_path: Path, imap: str, pop3: str) -> None:
         check(_settings(tmp_path, listen=listen), "f.toml")
 
 
-@pytest.mark.parametrize("text", ["25", "localhost:25", "*:65536", "[::1:25", "unix:rel", "", "*"])
+@pytest.mark.parametrize(
+    ("imap", "pop3"),
+    [
+        ("0.0.0.0:9", "[::]:9"),
+        ("[::]:9", "127.0.0.1:9"),
+        ("127.0.0.1:9", "127.0.0.2:9"),
+        ("0.0.0.0:9", "0.0.0.0:10"),
+        ("*:0", "*:0"),
+    ],
+)
+def test_ports_that_go_together(tmp_path: Path, imap: str, pop3: str) -> None:
+    """A socket for :: takes IPv6 only (IPV6_V6ONLY)."""
+    listen = msgspec.structs.replace(_QUIET, imap=[imap], pop3=[pop3])
+    check(_settings(tmp_path, listen=listen), "f.toml")
+
+
+@pytest.mark.parametrize("key", ["reserve_mebibytes", "low_mebibytes"])
+def test_more_room_than_the_disk_has(tmp_path: Path, key: str) -> None:
+    disk = shutil.disk_usage(tmp_path).total >> 20
+    most = disk // 2 if key == "reserve_mebibytes" else disk - 1
+    check(_settings(tmp_path, store=StoreTable(**{key: most})), "f.toml")
+    with pytest.raises(SettingsMalformed, match=rf"store\.{key}: .*has {disk} MiB"):
+        check(_settings(tmp_path, store=StoreTable(**{key: most + 1})), "f.toml")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["25", "[::ffff:127.0.0.1]:25", "localhost:25", "*:65536", "[::1:25", "unix:rel", "", "*"],
+)
 def test_an_address_that_is_none(tmp_path: Path, text: str) -> None:
     listen = msgspec.structs.replace(_QUIET, smtp=[text])
     with pytest.raises(SettingsMalformed, match=r"listen\.smtp: .*expected HOST:PORT"):
