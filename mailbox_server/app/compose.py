@@ -5,7 +5,7 @@ import os
 import socket
 import ssl
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
@@ -68,9 +68,12 @@ _SERVER_LOCK_SECONDS: Final = 3.0
 class Built:
     """The parts that run and stop need to hold."""
 
+    hostname: Domain
+    clock: Clock
     store: SqliteStore
     tls: ServerTls | None
     crunch: Crunch
+    authenticator: Authenticator
     known_networks: KnownNetworks
     tasks: TaskKeeper
     admissions: Admissions
@@ -164,7 +167,7 @@ def _build_over(
             dialect=dialect,
             hostname=hostname,
             limits=_smtp_limits(settings),
-            timeouts=SmtpTimeouts(command=float(settings.smtp.command_seconds)),
+            timeouts=_smtp_timeouts(settings),
             tls=lambda: context,
             policy=receiver,
             clock=clock,
@@ -199,9 +202,12 @@ def _build_over(
 
     administration = Administration(store, passwords, clock, entropy)
     return Built(
+        hostname=hostname,
+        clock=clock,
         store=store,
         tls=tls,
         crunch=crunch,
+        authenticator=authenticator,
         known_networks=known_networks,
         tasks=tasks,
         admissions=admissions,
@@ -217,6 +223,28 @@ def _build_over(
             store, receiver, known_networks, clock, events, _housekeeping_rules(settings)
         ),
     )
+
+
+def change_live(built: Built, settings: Settings, events: Events) -> None:
+    """Put the settings marked live in force; connections that stand keep what they began with.
+
+    Raises SettingsMalformed, and changes nothing then.
+    """
+    limits = _admission_limits(settings, events)
+    built.admissions.change_limits(limits)
+    built.authenticator.remember_for(timedelta(seconds=settings.login.remembered_seconds))
+    built.receiver.change_rules(
+        _receiving_rules(settings, built.hostname), _resolver(settings, built.clock)
+    )
+    for service in (built.smtp, built.lmtp):
+        service.limits, service.timeouts = _smtp_limits(settings), _smtp_timeouts(settings)
+    built.pop3.settings = _pop3_settings(settings, built.hostname)
+    built.imap.services = replace(
+        built.imap.services,
+        limits=_imap_limits(settings),
+        loopback_logins=settings.login.plaintext_on_loopback,
+    )
+    built.housekeeping.rules = _housekeeping_rules(settings)
 
 
 def _tls(settings: Settings) -> ServerTls | None:
@@ -271,6 +299,10 @@ def _smtp_limits(settings: Settings) -> SmtpLimits:
     return SmtpLimits(
         message_octets=settings.smtp.message_octets, recipients=settings.smtp.recipients
     )
+
+
+def _smtp_timeouts(settings: Settings) -> SmtpTimeouts:
+    return SmtpTimeouts(command=float(settings.smtp.command_seconds))
 
 
 def _imap_limits(settings: Settings) -> ImapLimits:

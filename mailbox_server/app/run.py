@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from mailbox_server import __version__
-from mailbox_server.app.compose import Built, build, certificate_files
+from mailbox_server.app.compose import Built, build, certificate_files, change_live
 from mailbox_server.app.configuration import load, not_live
 from mailbox_server.app.consistency import SERVICES, TLS_SERVICES, check, listen_addresses
 from mailbox_server.app.expiry import tell_certificates
@@ -242,6 +242,11 @@ class _Reloader:
         self._notify.ready()
 
     def _take_over(self, fresh: Settings) -> None:
+        try:
+            change_live(self._built, fresh, self._log)
+        except SettingsMalformed as fault:
+            self._log.warning("server.reload_refused", reason=str(fault), signal=signal.SIGHUP.name)
+            return
         self._log.set_level(fresh.log.level)
         files = certificate_files(fresh)
         if self._built.tls is not None and files:

@@ -115,13 +115,17 @@ class NetSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 
     connections: Annotated[
         int,
-        _note("Connections at once; when full, the slowest idle stranger goes first.", ge=10),
+        _note(
+            "Connections at once; when full, the slowest idle stranger goes first.",
+            ge=10,
+            live=True,
+        ),
     ] = 2000
     connections_per_address: Annotated[
-        int, _note("At once from one IPv4 address or IPv6 /64.", ge=1)
+        int, _note("At once from one IPv4 address or IPv6 /64.", ge=1, live=True)
     ] = 50
     connections_per_network: Annotated[
-        int, _note("At once from one IPv4 /24 or IPv6 /48.", ge=1)
+        int, _note("At once from one IPv4 /24 or IPv6 /48.", ge=1, live=True)
     ] = 200
 
 
@@ -132,14 +136,16 @@ class AddressSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
         str,
         _note(
             'The account that gets mail to postmaster and abuse. "" takes the oldest account '
-            "of the domain."
+            "of the domain.",
+            live=True,
         ),
     ] = ""
     detail_separators: Annotated[
         str,
         _note(
             "Characters, each of which may stand between an account's name and a detail, as in "
-            'ann+shop@example.org; "" for none.'
+            'ann+shop@example.org; "" for none.',
+            live=True,
         ),
     ] = "+"
 
@@ -148,7 +154,7 @@ class LoginSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     """Who may log in, and how passwords are kept."""
 
     plaintext_on_loopback: Annotated[
-        bool, _note("Let programs on this machine log in without TLS.")
+        bool, _note("Let programs on this machine log in without TLS.", live=True)
     ] = False
     hash_memory_kib: Annotated[
         int,
@@ -164,6 +170,7 @@ class LoginSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
             "in often.",
             ge=0,
             le=86400,
+            live=True,
         ),
     ] = 600
 
@@ -172,16 +179,21 @@ class SmtpSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     """Receiving mail by SMTP and LMTP."""
 
     message_octets: Annotated[
-        int, _note("The largest message taken, in octets (SIZE).", ge=65536, le=2147483647)
+        int,
+        _note("The largest message taken, in octets (SIZE).", ge=65536, le=2147483647, live=True),
     ] = 52_428_800
     recipients: Annotated[
-        int, _note("Recipients of one message; RFC 5321 asks for 100.", ge=100, le=100000)
+        int,
+        _note("Recipients of one message; RFC 5321 asks for 100.", ge=100, le=100000, live=True),
     ] = 1000
     hops: Annotated[
-        int, _note("Received fields from which on a message is looping.", ge=30, le=1000)
+        int, _note("Received fields from which on a message is looping.", ge=30, le=1000, live=True)
     ] = 100
     command_seconds: Annotated[
-        int, _note("How long a peer may take for its next command, in seconds.", ge=5, le=3600)
+        int,
+        _note(
+            "How long a peer may take for its next command, in seconds.", ge=5, le=3600, live=True
+        ),
     ] = 300
 
 
@@ -191,16 +203,21 @@ class Pop3Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     second_session: Annotated[
         Literal["snapshot", "refuse"],
         _note(
-            "What a second session of one account gets: a view of its own, or [IN-USE].",
+            "What a second session of one account gets: a view of its own, or [IN-USE].", live=True
         ),
     ] = "snapshot"
     deleted: Annotated[
         Literal["expunge", "trash"],
-        _note('What becomes at QUIT of messages that a client deleted; "trash" keeps them there.'),
+        _note(
+            'What becomes at QUIT of messages that a client deleted; "trash" keeps them there.',
+            live=True,
+        ),
     ] = "expunge"
-    mark_seen: Annotated[bool, _note("Show retrieved messages as read in IMAP, too.")] = False
+    mark_seen: Annotated[
+        bool, _note("Show retrieved messages as read in IMAP, too.", live=True)
+    ] = False
     idle_seconds: Annotated[
-        int, _note("Autologout, in seconds; RFC 1939 asks for 600.", ge=600, le=86400)
+        int, _note("Autologout, in seconds; RFC 1939 asks for 600.", ge=600, le=86400, live=True)
     ] = 600
 
 
@@ -208,10 +225,13 @@ class ImapSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     """Reading by IMAP."""
 
     message_octets: Annotated[
-        int, _note("The largest message that APPEND takes, in octets.", ge=65536, le=2147483647)
+        int,
+        _note(
+            "The largest message that APPEND takes, in octets.", ge=65536, le=2147483647, live=True
+        ),
     ] = 67_108_864
     idle_seconds: Annotated[
-        int, _note("Autologout, in seconds; RFC 9051 asks for 1,800.", ge=1800, le=86400)
+        int, _note("Autologout, in seconds; RFC 9051 asks for 1,800.", ge=1800, le=86400, live=True)
     ] = 1860
 
 
@@ -220,13 +240,17 @@ class DnsSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 
     servers: Annotated[
         list[str],
-        _note("Name servers as ADDRESS or ADDRESS:PORT ([IPV6]:PORT); none takes the system's."),
+        _note(
+            "Name servers as ADDRESS or ADDRESS:PORT ([IPV6]:PORT); none takes the system's.",
+            live=True,
+        ),
     ] = msgspec.field(default_factory=list)
     seconds: Annotated[
-        int, _note("How long one question may take in all, in seconds.", ge=1, le=60)
+        int, _note("How long one question may take in all, in seconds.", ge=1, le=60, live=True)
     ] = 8
     verify_peer_name: Annotated[
-        bool, _note("Look up the verified name of a sending host for the Received field.")
+        bool,
+        _note("Look up the verified name of a sending host for the Received field.", live=True),
     ] = True
 
 
@@ -259,11 +283,16 @@ class StoreTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
             "compresses. What is compressed is read as before, a little slower.",
             ge=0,
             le=36500,
+            live=True,
         ),
     ] = 30
     tombstone_days: Annotated[
         int,
-        _note("How long it is remembered what was expunged, for clients that come back.", ge=1),
+        _note(
+            "How long it is remembered what was expunged, for clients that come back.",
+            ge=1,
+            live=True,
+        ),
     ] = 90
 
 

@@ -81,6 +81,10 @@ class Authenticator:
         self._delayed = 0
         self.entropy = entropy
 
+    def remember_for(self, lifetime: timedelta) -> None:
+        """From now on a checked password needs no second check for that long."""
+        self._cache = VerdictCache(self._clock, self.entropy, lifetime)
+
     async def authenticate(
         self, visitor: Visitor, login: str, password: str, authzid: str = ""
     ) -> Outcome:

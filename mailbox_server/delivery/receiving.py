@@ -117,6 +117,12 @@ class Receiver:
         """Read what an earlier run left; before any mail is taken."""
         await self.receipts.load()
 
+    def change_rules(self, rules: ReceivingRules, names: PeerNames | None) -> None:
+        """Put other rules in force; also for messages that are coming just now."""
+        self.rules, self.names = rules, names
+        # What was found by the old rules is another route.
+        self.known_routes = KnownRoutes(self.store)
+
     async def begin(self, opening: Opening) -> "Arrival | Reply":
         """MAIL was said."""
         if self.store.room() is Room.LOW:
@@ -177,7 +183,8 @@ class Arrival:
     async def _look_up(self, address: Address) -> LocalRoute | AliasRoute | Reply:
         receiver, opening = self._receiver, self._opening
         rules, store = receiver.rules.routing, receiver.store
-        found = receiver.known_routes.find(address)
+        known_routes = receiver.known_routes
+        found = known_routes.find(address)
         if found is None:
             generation = store.owners_generation
 
@@ -188,7 +195,7 @@ class Arrival:
                 found = store.glance(lambda tx: look(tx, at_once=True))
             except RouteTakesTime:
                 found = await store.read(lambda tx: look(tx, at_once=False))
-            receiver.known_routes.add(address, found, generation)
+            known_routes.add(address, found, generation)
         if isinstance(found, RefuseRoute):
             return found.reply
         return replies.OVER_QUOTA if await self._is_full(found) else found

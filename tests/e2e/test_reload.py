@@ -1,6 +1,9 @@
 """SIGHUP: new certificates and live settings, what must wait, and files that are refused."""
 
 import contextlib
+import imaplib
+import poplib
+import smtplib
 import socket
 import ssl
 from collections.abc import Iterator
@@ -13,8 +16,8 @@ from mailbox_server.model.address import Domain
 from mailbox_server.model.ports import SystemClock
 from mailbox_server.net.certificates import ensure_server_certificate
 from mailbox_server.net.tls import CertificateFiles
-from tests.e2e.appliance import Appliance
-from tests.e2e.mail import trust
+from tests.e2e.appliance import Appliance, address
+from tests.e2e.mail import fetch_all, trust
 
 
 @pytest.fixture
@@ -101,9 +104,80 @@ def test_the_level_changes_live(house: Appliance) -> None:
 
 
 def test_what_needs_a_restart_is_named(house: Appliance) -> None:
-    house.config.write_text(house.config.read_text() + "[smtp]\nrecipients = 500\n")
+    house.config.write_text(
+        house.config.read_text() + "[smtp]\nrecipients = 500\n[store]\nreaders = 3\n"
+    )
     house.reload("server.reloaded")
-    assert last(house, "server.reloaded")["needs_restart"] == "smtp.recipients"
+    assert last(house, "server.reloaded")["needs_restart"] == "store.readers"
+
+
+def set_live(house: Appliance, more: str) -> None:
+    house.config.write_text(house.config.read_text() + more)
+    house.reload("server.reloaded")
+    assert last(house, "server.reloaded").get("needs_restart") is None
+
+
+def test_limits_on_connections_change_live(house: Appliance) -> None:
+    """Whoever says nothing goes first when the new limit is reached."""
+
+    def greeted(count: int) -> list[socket.socket]:
+        made = []
+        for _ in range(count):
+            made.append(socket.create_connection(("127.0.0.1", house.ports["smtp"]), 20))
+            assert made[-1].recv(3) == b"220"
+        return made
+
+    with contextlib.ExitStack() as stack:
+        standing = [stack.enter_context(each) for each in greeted(12)]
+        set_live(
+            house,
+            "[net]\nconnections = 12\nconnections_per_network = 12\nconnections_per_address = 12\n",
+        )
+        assert last(house, "net.descriptors")["connections"] == 12
+        stack.enter_context(greeted(1)[0])
+        assert b"421" in b"".join(iter(lambda: standing[0].recv(4096), b""))
+
+
+def test_smtp_settings_change_live(house: Appliance) -> None:
+    house.open_accounts()
+    looping = b"Received: from a by b; Thu, 1 Jan 2026 00:00:00 +0000\r\n" * 35 + b"\r\nx\r\n"
+
+    def send(to: str) -> int:
+        with smtplib.SMTP("127.0.0.1", house.ports["smtp"], timeout=20) as client:
+            client.ehlo()
+            size = client.esmtp_features["size"]
+            assert size == (
+                "100000" if "message_octets" in house.config.read_text() else "52428800"
+            )
+            client.mail("sender@example.net")
+            code, _ = client.rcpt(to)
+            return client.data(looping)[0] if code == 250 else code
+
+    assert send(address("ann")) == 250
+    assert send(address("ann-shop")) == 550
+    set_live(
+        house,
+        "[smtp]\nhops = 30\nmessage_octets = 100000\n"
+        f'[addresses]\ndetail_separators = "-"\npostmaster = "{address("bob")}"\n',
+    )
+    assert send(address("ann")) == 554
+    change(house, "hops = 30", "hops = 40")
+    house.reload("server.reloaded")
+    assert send(address("ann-shop")) == send("postmaster") == 250
+    arrived = [len(fetch_all(house, name)) for name in ("ann", "bob")]
+    assert arrived == [2, 1]
+
+
+def test_reading_settings_change_live(house: Appliance) -> None:
+    def offers() -> tuple[bool, bool]:
+        with contextlib.closing(poplib.POP3("127.0.0.1", house.ports["pop3"], 20)) as client:
+            pop3 = "USER" in client.capa()
+        with imaplib.IMAP4("127.0.0.1", house.ports["imap"], 20) as reader:
+            return pop3, "LOGINDISABLED" not in reader.capabilities
+
+    assert offers() == (False, False)
+    set_live(house, "[login]\nplaintext_on_loopback = true\nremembered_seconds = 5\n")
+    assert offers() == (True, True)
 
 
 @pytest.mark.parametrize(
