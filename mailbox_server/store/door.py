@@ -68,9 +68,11 @@ class SqliteStore:
         self._driver = sqlite.connect_writer(path, settings)
         self._connection = sqlite.engine_over(self._driver).connect()
         control = self._driver.control()
-        log = WriteAheadLog(self._driver, control, settings.log_octets, self._reserve, events)
+        self._log = WriteAheadLog(
+            path, self._driver, control, settings.log_octets, self._reserve, events
+        )
         try:
-            log.fold()
+            self._log.fold()
             self._lay_out_log(path)
         except BaseException:  # whatever failed, nothing may seem to be confirmed
             sqlite.close_untrusted(self._driver, path)
@@ -88,7 +90,7 @@ class SqliteStore:
         )
         self._writer = Writer(
             group,
-            log,
+            self._log,
             self._bell,
             events,
             most_waiting=settings.most_waiting,
@@ -284,6 +286,7 @@ class SqliteStore:
         self._writer.die(error)
 
     def _room_is_low(self) -> None:
+        self._log.hurry()
         if self._when_low is not None:
             self._when_low()
 
