@@ -18,6 +18,7 @@ from mailbox_server.store.ports import Room, WriteTx
 from mailbox_server.store.scrub import damaged_contents
 
 _PURGE_GRACE: Final = timedelta(hours=24)
+_LOW_PAUSE_SECONDS: Final = 2.0
 _COMPRESSED_AT_ONCE: Final = 512 * 1024 * 1024
 """Octets of contents that are looked at in one run, a few seconds: other jobs are due, too."""
 
@@ -91,7 +92,12 @@ class Housekeeping:
         while True:
             await low.wait()
             low.clear()
-            await self.do(COLLECT)
+            # What is expunged because of it is released only later, while room stays low.
+            while True:
+                await self.do(COLLECT)
+                if self.store.room() is not Room.LOW:
+                    break
+                await asyncio.sleep(_LOW_PAUSE_SECONDS)
 
     async def do(self, job: Job) -> None:
         """Run one job now; trouble is logged and passes."""

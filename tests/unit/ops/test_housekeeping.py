@@ -10,6 +10,7 @@ import pytest
 from mailbox_server.model.errors import StoreUnavailable
 from mailbox_server.ops import housekeeping
 from mailbox_server.ops.housekeeping import COLLECT, JOBS, Housekeeping, HousekeepingRules, Job
+from mailbox_server.store.ports import Room
 from tests.unit.auth.memory_store import HandClock, RecordedEvents
 
 
@@ -63,3 +64,38 @@ async def test_jobs_run_when_they_are_due(monkeypatch: pytest.MonkeyPatch) -> No
         await _keeper(clock, RecordedEvents()).run()
     assert [at for name, at in ran if name == "often"] == [60.0, 120.0, 180.0, 240.0, 300.0]
     assert [at for name, at in ran if name == "seldom"] == [180.0]
+
+
+async def test_while_room_is_low_what_was_expunged_meanwhile_is_collected(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rooms = [Room.LOW, Room.LOW, Room.AMPLE]
+    collected: list[int] = []
+    pauses: list[float] = []
+    ample = asyncio.Event()
+
+    def room() -> Room:
+        found = rooms.pop(0)
+        if found is Room.AMPLE:
+            ample.set()
+        return found
+
+    async def work(_: Housekeeping) -> None:
+        collected.append(len(rooms))
+
+    async def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+        if seconds > 60:
+            await asyncio.Event().wait()
+
+    keeper = _keeper(HandClock(), RecordedEvents())
+    keeper.store = SimpleNamespace(when_low=lambda call: call(), room=room)  # type: ignore[assignment]
+    monkeypatch.setattr(housekeeping, "COLLECT", Job("collect", timedelta(minutes=10), work))
+    monkeypatch.setattr(housekeeping, "JOBS", (Job("seldom", timedelta(hours=1), work),))
+    monkeypatch.setattr("mailbox_server.ops.housekeeping.asyncio.sleep", sleep)
+    running = asyncio.create_task(keeper.run())
+    async with asyncio.timeout(30):
+        await ample.wait()
+    running.cancel()
+    assert collected == [3, 2, 1]
+    assert [seconds for seconds in pauses if seconds < 60] == [2.0, 2.0]
