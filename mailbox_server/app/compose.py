@@ -59,6 +59,7 @@ from mailbox_server.smtp import dialects
 from mailbox_server.smtp.limits import SmtpLimits, SmtpTimeouts
 from mailbox_server.smtp.server import SmtpService
 from mailbox_server.store.door import SqliteStore
+from mailbox_server.store.settings import MIB
 
 _SECRET_OCTETS: Final = 32
 _SERVER_LOCK_SECONDS: Final = 3.0
@@ -82,6 +83,7 @@ class Built:
     lmtp: SmtpService
     pop3: Pop3Factory
     imap: ImapFactory
+    views: SharedViews
     receiver: Receiver
     administration: Administration
     control: ControlSocket
@@ -184,10 +186,11 @@ def _build_over(
         entropy,
         context,
     )
+    views = SharedViews(store, tasks, events, settings.imap.view_mebibytes * MIB)
     imap = ImapFactory(
         ImapServices(
             store,
-            SharedViews(store, tasks, events),
+            views,
             authenticator,
             clock,
             events,
@@ -216,6 +219,7 @@ def _build_over(
         lmtp=lmtp,
         pop3=pop3,
         imap=imap,
+        views=views,
         receiver=receiver,
         administration=administration,
         control=ControlSocket(data, administration, __version__, events, tasks),
@@ -244,6 +248,7 @@ def change_live(built: Built, settings: Settings, events: Events) -> None:
         limits=_imap_limits(settings),
         loopback_logins=settings.login.plaintext_on_loopback,
     )
+    built.views.most_octets = settings.imap.view_mebibytes * MIB
     built.housekeeping.rules = _housekeeping_rules(settings)
 
 

@@ -233,6 +233,16 @@ class ImapSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     idle_seconds: Annotated[
         int, _note("Autologout, in seconds; RFC 9051 asks for 1,800.", ge=1800, le=86400, live=True)
     ] = 1860
+    view_mebibytes: Annotated[
+        int,
+        _note(
+            "Memory of all selected mailboxes together, in MiB; about 2 MiB for 100,000 messages, "
+            "shared by all who selected the mailbox. Beyond it those that nobody is looking at "
+            "are read again when somebody does.",
+            ge=1,
+            live=True,
+        ),
+    ] = 128
 
 
 class DnsSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

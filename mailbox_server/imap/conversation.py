@@ -255,6 +255,7 @@ class Conversation:
                 self._progressed(Progress.BUSY)
         self._engine.abandon()
         await self._tell(row)
+        session.release()
         self._answer(command.tag, outcome)
         await self.drained()
         if session.farewell is not None:
@@ -269,6 +270,7 @@ class Conversation:
     async def _handle(self, row: CommandRow[Any], command: Command) -> Outcome:
         self._message = NextMessage(None, command.waits)
         try:
+            await self.session.hold()
             outcome = await row.handle(self.session, command.arguments)
         except Ended:
             raise

@@ -8,6 +8,12 @@ session remembers its position in them:
     expunged    slots, in the order of their expunge
     changed     UIDs whose flags changed, one array a refresh
 
+The second holds no more UIDs than the mailbox has messages; a session that has fallen
+behind its beginning finds what changed by the modseqs.
+
+A view that nobody is looking at just now can be packed: only which UID each slot has is
+kept, as runs, and the next refresh reads the rest again.
+
 Rows and modseq come from one snapshot, and one refresh runs at a time (store.md §6).
 """
 
@@ -15,15 +21,18 @@ import asyncio
 from array import array
 from bisect import bisect_left
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final, Protocol
 
 from mailbox_server.imap.flag_classes import FlagClasses
 from mailbox_server.model.errors import MailboxMissing, StateTooOld
 from mailbox_server.model.ids import MailboxId, ModSeq
 from mailbox_server.model.mailbox import Mailbox
-from mailbox_server.store.ports import Changes, ReadTx, Store, ViewRows
+from mailbox_server.store.ports import Changes, Column, ReadTx, Store, ViewRows
 
+_ROWS_AT_ONCE: Final = 500
+_DEAD_OCTETS: Final = 64
+_CLASS_OCTETS: Final = 512
 _COMPACT_FROM: Final = 256
 _CLASS_WIDTHS: Final = (("B", 1 << 8), ("H", 1 << 16), ("I", 1 << 32))
 
@@ -34,6 +43,7 @@ class Onlooker(Protocol):
     told_expunged: int
     told_changed: int
     known: int
+    in_use: bool
 
     def compacted(self, dropped: "array[int]") -> None:
         """Slots in dropped (ascending) are gone from the arrays; all were told."""
@@ -60,6 +70,8 @@ class MailboxView:
         self.dead: set[int] = set()
         self.changed: deque[array[int]] = deque()
         self.changed_before = 0
+        self._changed_uids = 0
+        self._packed: array[int] | None = None
         self.recent_from = 0
         self.onlookers: set[Onlooker] = set()
         self._refreshing = asyncio.Lock()
@@ -114,7 +126,10 @@ class MailboxView:
             self._begun += 1
             self._stale = False
             try:
-                self._apply(await self._all_changes())
+                if self._packed is not None:
+                    self._unpack(*await self.store.read(self._read_packed(self._packed)))
+                else:
+                    self._apply(await self._all_changes())
             except StateTooOld:
                 self._replace(await self.store.read(self.read(self.mailbox.id)))
             except MailboxMissing:
@@ -164,8 +179,7 @@ class MailboxView:
                 altered.append(uid)
         for page in pages:
             self._bury(page)
-        if altered:
-            self.changed.append(altered)
+        self._log(altered)
         self.mailbox = pages[-1].mailbox
 
     def _make_room(self, number: int) -> None:
@@ -205,9 +219,20 @@ class MailboxView:
             self.messages.append(rows.messages[place])
             self.modseqs.append(rows.modseqs[place])
             self.flags.append(numbers[place])
-        if altered:
-            self.changed.append(altered)
+        self._log(altered)
         self.mailbox = rows.mailbox
+
+    def _log(self, altered: "array[int]") -> None:
+        if not altered:
+            return
+        self.changed.append(altered)
+        self._changed_uids += len(altered)
+        while self._changed_uids > max(_COMPACT_FROM, len(self.uids)):
+            self._drop_oldest()
+
+    def _drop_oldest(self) -> None:
+        self._changed_uids -= len(self.changed.popleft())
+        self.changed_before += 1
 
     def _class_numbers(self, rows: ViewRows) -> "array[int]":
         sets, deleted = rows.keyword_sets, rows.deleted
@@ -222,10 +247,11 @@ class MailboxView:
 
     def trim(self) -> None:
         """Drop what every session was told: old log entries, and expunged slots."""
+        if self._packed is not None:
+            return
         told = min((seer.told_changed for seer in self.onlookers), default=self.changed_after)
         while self.changed and self.changed_before < told:
-            self.changed.popleft()
-            self.changed_before += 1
+            self._drop_oldest()
         enough = max(_COMPACT_FROM, len(self.uids) // 16)
         if len(self.expunged) >= enough and all(
             seer.told_expunged == len(self.expunged) for seer in self.onlookers
@@ -243,6 +269,104 @@ class MailboxView:
         self.dead, self.expunged = set(), array("I")
         for seer in self.onlookers:
             seer.compacted(dropped)
+
+    # ------------------------------------------------------------ giving memory back
+
+    @property
+    def octets(self) -> int:
+        """About how much memory the view takes."""
+        if self._packed is not None:
+            return len(self._packed) * self._packed.itemsize
+        arrays = (self.uids, self.messages, self.modseqs, self.flags, self.expunged)
+        return (
+            sum(len(each) * each.itemsize for each in arrays)
+            + self._changed_uids * self.uids.itemsize
+            + len(self.dead) * _DEAD_OCTETS
+            + len(self.classes.known) * _CLASS_OCTETS
+        )
+
+    @property
+    def is_packed(self) -> bool:
+        """Whether refresh must read the view again before anybody looks at it."""
+        return self._packed is not None
+
+    @property
+    def in_use(self) -> bool:
+        """Whether somebody is looking at it just now."""
+        return self._refreshing.locked() or any(seer.in_use for seer in self.onlookers)
+
+    def pack(self) -> None:
+        """Give the memory back; nobody may be using the view."""
+        self._packed = array("I", (bound for run in _runs(self.uids) for bound in run))
+        self.uids, self.flags = array("I"), array("B")
+        self.messages, self.modseqs = array("q"), array("q")
+        # Everybody has fallen behind the log: by the modseqs they will find what changed.
+        self.changed_before = self.changed_after + 1
+        self.changed.clear()
+        self._changed_uids = 0
+
+    def _read_packed(
+        self, packed: "array[int]"
+    ) -> Callable[[ReadTx], tuple[Snapshot, "array[int]", dict[int, int]]]:
+        """The read that opens the view again: a snapshot, the UIDs by slot, and the message
+        ids of those that are no more."""
+        opens = self.read(self.mailbox.id)
+
+        def work(tx: ReadTx) -> tuple[Snapshot, "array[int]", dict[int, int]]:
+            snapshot = opens(tx)
+            uids: array[int] = array("I")
+            for at in range(0, len(packed), 2):
+                uids.extend(range(packed[at], packed[at + 1] + 1))
+            live = set(snapshot[0].uids)
+            gone = [uid for uid in uids if uid not in live]
+            messages: dict[int, int] = {}
+            for at in range(0, len(gone), _ROWS_AT_ONCE):
+                some = gone[at : at + _ROWS_AT_ONCE]
+                rows = tx.messages.rows(self.mailbox.id, some, (Column.MESSAGE,))
+                messages.update((int(str(uid)), int(str(message))) for uid, message in rows)
+            return snapshot, uids, messages
+
+        return work
+
+    def _unpack(self, snapshot: Snapshot, uids: "array[int]", messages: dict[int, int]) -> None:
+        rows, names = snapshot
+        self.classes.learn(names)
+        numbers = self._class_numbers(rows)
+        place, last = 0, len(rows.uids)
+        self.flags = array(numbers.typecode)
+        for slot, uid in enumerate(uids):
+            if place < last and rows.uids[place] == uid:
+                self.messages.append(rows.messages[place])
+                self.modseqs.append(rows.modseqs[place])
+                self.flags.append(numbers[place])
+                place += 1
+                continue
+            self.messages.append(messages.get(uid, 0))
+            self.modseqs.append(0)
+            self.flags.append(0)
+            if slot not in self.dead:
+                self.dead.add(slot)
+                self.expunged.append(slot)
+        uids.extend(rows.uids[place:])
+        self.uids = uids
+        self.messages.extend(rows.messages[place:])
+        self.modseqs.extend(rows.modseqs[place:])
+        self.flags.extend(numbers[place:])
+        self.mailbox = rows.mailbox
+        self._packed = None
+
+
+def _runs(uids: "array[int]") -> Iterator[tuple[int, int]]:
+    """(first, last) of each run of consecutive UIDs."""
+    first = last = 0
+    for uid in uids:
+        if uid != last + 1 or not first:
+            if first:
+                yield first, last
+            first = uid
+        last = uid
+    if first:
+        yield first, last
 
 
 def _width(number: int) -> str:

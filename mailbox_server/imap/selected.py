@@ -137,6 +137,16 @@ class SelectedView(Protocol):
     def told(self, sights: Sequence[Sight]) -> None:
         """The client reads the flags of these sights from the command itself."""
 
+    async def hold(self) -> None:
+        """The session is about to look: what it may ask stays in memory until release.
+
+        Every method but release and close wants the view held.  Raises StoreUnavailable,
+        and MailboxMissing where what was packed away cannot be read again; gone says so too.
+        """
+
+    def release(self) -> None:
+        """The session will not look before it holds again; silent the second time."""
+
     async def refresh(self) -> None:
         """Catch up with the store; numbers stand, changes wait in untold().
 
@@ -169,7 +179,7 @@ class Views(Protocol):
         access: Access,
         ring: Callable[[], None],
     ) -> SelectedView:
-        """Open a view from one snapshot; READ_WRITE claims \\Recent.
+        """Open a view from one snapshot, held; READ_WRITE claims \\Recent.
 
         ring is called in the event loop whenever refresh would find something new; it must
         not be relied on for correctness, and never rings after close.

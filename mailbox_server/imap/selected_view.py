@@ -17,12 +17,17 @@ from mailbox_server.imap.grammar.sequence_sets import By, SequenceSet
 from mailbox_server.imap.mailbox_view import MailboxView
 from mailbox_server.imap.responses import flag_list
 from mailbox_server.imap.selected import Access, ModSeqs, NumberBeyond, Sight, Tells
+from mailbox_server.model.errors import MailboxMissing
 from mailbox_server.model.keywords import KEYWORDS_A_MAILBOX, SEEN, SYSTEM_FLAGS
 from mailbox_server.model.mailbox import Mailbox
 from mailbox_server.store.ports import FlagChange
 
 _LINES_A_BLOCK: Final = 500
 _RECENT: Final = b"\\Recent"
+
+
+def _nothing() -> None:
+    """Nobody wants to know."""
 
 
 class SessionView:
@@ -34,10 +39,14 @@ class SessionView:
         access: Access,
         recent: tuple[int, int],
         on_close: Callable[["SessionView"], None],
+        on_release: Callable[[], None] = _nothing,
     ) -> None:
         self._shared = shared
         self._access = access
         self._on_close = on_close
+        self._on_release = on_release
+        self.in_use = False
+        self._told_modseq = shared.mailbox.highest_modseq
         self._told_dead = array("I", sorted(shared.dead))
         self.told_expunged = len(shared.expunged)
         self.told_changed = shared.changed_after
@@ -49,6 +58,22 @@ class SessionView:
         self._told_flags: dict[int, int] = {}
         self._also: set[int] = set()
         shared.onlookers.add(self)
+
+    # ------------------------------------------------------------ being looked at
+
+    async def hold(self) -> None:
+        """The session is about to look: see selected.SelectedView."""
+        self.in_use = True
+        if self._shared.is_packed:
+            await self._shared.refresh()
+            if self._shared.is_packed:
+                raise MailboxMissing("the selected mailbox was deleted")
+
+    def release(self) -> None:
+        """The session will not look before it holds again."""
+        if self.in_use:
+            self.in_use = False
+            self._on_release()
 
     # ------------------------------------------------------------ what stands
 
@@ -342,6 +367,7 @@ class SessionView:
         shared = self._shared
         fresh = {uid for uid in self._pending() if uid <= last} | self._also
         self.told_changed = shared.changed_after
+        self._told_modseq = shared.mailbox.highest_modseq
         self.unhush(list(self._also))
         if modseqs is ModSeqs.SHOWN:
             fresh.update(self._hushed)
@@ -350,7 +376,11 @@ class SessionView:
     def _pending(self) -> set[int]:
         """UIDs whose flags changed since this session was told."""
         shared = self._shared
-        start = max(0, self.told_changed - shared.changed_before)
+        if self.told_changed < shared.changed_before:
+            told = self._told_modseq
+            pairs = zip(shared.uids, shared.modseqs, strict=True)
+            return {uid for uid, modseq in pairs if modseq > told}
+        start = self.told_changed - shared.changed_before
         fresh: set[int] = set()
         for number in range(start, len(shared.changed)):
             fresh.update(shared.changed[number])
@@ -386,6 +416,7 @@ class SessionView:
     async def close(self) -> None:
         """Let go; silent the second time."""
         if self in self._shared.onlookers:
+            self.in_use = False
             self._shared.onlookers.discard(self)
             self._on_close(self)
 

@@ -24,6 +24,7 @@ from mailbox_server.imap.selected import Access, ModSeqs, SelectedView, Tells, V
 from mailbox_server.imap.text_turns import TextTurns
 from mailbox_server.model.account import Account
 from mailbox_server.model.address import IpAddress
+from mailbox_server.model.errors import MailboxMissing
 from mailbox_server.model.ids import ModSeq
 from mailbox_server.model.mailbox import Mailbox
 from mailbox_server.model.ports import Clock, Events
@@ -287,6 +288,19 @@ class Session:
             modseq = self.selected.mailbox.highest_modseq
             self.respond(b"OK [HIGHESTMODSEQ %d] Modseqs from now on" % modseq)
 
+    async def hold(self) -> None:
+        """The selected mailbox is about to be looked at.
+
+        Raises StoreUnavailable, MailboxMissing.
+        """
+        if self.selected is not None:
+            await self.selected.hold()
+
+    def release(self) -> None:
+        """The selected mailbox is not looked at until it is held again."""
+        if self.selected is not None:
+            self.selected.release()
+
     async def select(self, mailbox: Mailbox, access: Access) -> SelectedView:
         """Open mailbox as the selected one; the one before must be deselected."""
         self.selected = await self.services.views.open(
@@ -304,7 +318,11 @@ class Session:
         """Catch up with the store and write what the client may hear now."""
         if self.selected is None or tells is Tells.NOTHING:
             return
-        await self.selected.refresh()
+        try:
+            await self.selected.hold()
+            await self.selected.refresh()
+        except MailboxMissing:
+            assert self.selected.gone, "nobody else misses it"
         if self.selected.gone:
             self.farewell = no("The selected mailbox was deleted", b"NONEXISTENT")
             return

@@ -23,12 +23,20 @@ class _Open:
     rings: dict[SessionView, Callable[[], None]] = field(default_factory=dict)
     bell: Listening | None = None
     joining: int = 0
+    octets: int = 0
 
 
 class SharedViews:
-    """Implements selected.Views."""
+    """Implements selected.Views.
 
-    def __init__(self, store: Store, tasks: TaskKeeper, events: Events) -> None:
+    most_octets: of all views together.  Beyond it those are packed that have not been looked
+        at for longest; who looks again waits until they are read again.  Those that are
+        being looked at stay, whatever they take.
+    """
+
+    def __init__(self, store: Store, tasks: TaskKeeper, events: Events, most_octets: int) -> None:
+        self.most_octets = most_octets
+        self._octets = 0
         self._store = store
         self._tasks = tasks
         self._events = events
@@ -47,6 +55,8 @@ class SharedViews:
             place = await self._load(account, mailbox)
         place.joining += 1
         try:
+            if place.view.is_packed:
+                await place.view.refresh()
             recent = await self._recent(place.view, access)
             await place.view.refresh()
             if place.view.gone or place.view.mailbox.account != account:
@@ -56,9 +66,40 @@ class SharedViews:
             self._drop_if_unused(place)
             raise
         place.joining -= 1
-        session = SessionView(place.view, access, recent, lambda seer: self._leave(place, seer))
+        session = SessionView(
+            place.view,
+            access,
+            recent,
+            lambda seer: self._leave(place, seer),
+            lambda: self._looked(place),
+        )
+        session.in_use = True
         place.rings[session] = ring
+        self._looked(place)
         return session
+
+    def _looked(self, place: _Open) -> None:
+        """Somebody has looked at the view: it is the last to be packed."""
+        number = place.view.mailbox.id
+        if self._open.get(number) is not place:
+            return
+        self._open[number] = self._open.pop(number)
+        self._count(place, place.view.octets)
+        if self._octets > self.most_octets:
+            self._make_room()
+
+    def _make_room(self) -> None:
+        for place in self._open.values():
+            view = place.view
+            if not (view.is_packed or view.in_use or place.joining):
+                view.pack()
+                self._count(place, view.octets)
+                if self._octets <= self.most_octets:
+                    return
+
+    def _count(self, place: _Open, octets: int) -> None:
+        self._octets += octets - place.octets
+        place.octets = octets
 
     async def _load(self, account: AccountId, mailbox: MailboxId) -> _Open:
         """Subscribe, then read: what commits in between rings."""
@@ -117,6 +158,7 @@ class SharedViews:
         view = place.view
         if self._open.get(view.mailbox.id) is place:
             del self._open[view.mailbox.id]
+            self._count(place, 0)
         if place.bell is not None:
             place.bell.close()
         if not view.gone and view.recent_from:

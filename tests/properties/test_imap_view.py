@@ -22,6 +22,7 @@ from mailbox_server.model.uid_set import UidSet
 from mailbox_server.store.ports import (
     ChangedPlacement,
     Changes,
+    Column,
     Edit,
     FlagChange,
     ReadTx,
@@ -105,6 +106,11 @@ class Truth:
             bytes(self.live[uid][1] for uid in uids),
             array("q", [self.live[uid][2] for uid in uids]),
         )
+
+    def rows(
+        self, mailbox: MailboxId, uids: Sequence[int], columns: Sequence[Column]
+    ) -> list[tuple[int, int]]:
+        return [(uid, uid) for uid in uids]
 
     def keyword_sets(self, account: AccountId, ids: Sequence[int]) -> dict[int, frozenset[str]]:
         return {number: frozenset((f"k{number}",)) for number in ids if number}
@@ -199,6 +205,7 @@ STEPS = st.lists(
         st.tuples(st.just("forget")),
         st.tuples(st.just("hear"), st.integers(0, 2), st.sampled_from(Tells)),
         st.tuples(st.just("half"), st.integers(0, 2)),
+        st.tuples(st.just("pack")),
         st.tuples(st.just("join"), st.integers(0, 2)),
         st.tuples(st.just("leave"), st.integers(0, 2)),
     ),
@@ -224,6 +231,7 @@ async def test_a_client_that_believes_us_is_never_wrong(
         for step in steps:
             await _play(step, truth, shared, clients)
         for client in clients.values():
+            await client.view.hold()
             await client.view.refresh()
             client.hear(Tells.EVERYTHING)
             assert not client.view.has_untold(Tells.EVERYTHING)
@@ -247,12 +255,16 @@ async def _play(
             truth.expunge(sorted(uids))
         case ("forget",):
             truth.forget()
+        case ("pack",):
+            if not shared.is_packed:
+                shared.pack()
         case ("join", who) if who not in clients:
             await shared.refresh()
             clients[who] = Client(shared)
         case ("leave", who) if who in clients:
             await clients.pop(who).view.close()
         case ("hear", who, tells) if who in clients:
+            await clients[who].view.hold()
             await clients[who].view.refresh()
             clients[who].hear(tells)
         case ("half", who) if who in clients and len(clients) > 1:
@@ -263,6 +275,7 @@ async def _play(
 
 async def _hear_while_others_do(client: Client, clients: dict[int, Client]) -> None:
     """A slow network: between two blocks the others refresh, hear, and compact."""
+    await client.view.hold()
     await client.view.refresh()
     blocks = client.view.untold(Tells.EVERYTHING, ModSeqs.HIDDEN)
     for block in blocks:
@@ -279,6 +292,7 @@ async def _hear_while_others_do(client: Client, clients: dict[int, Client]) -> N
 
 async def _store_silently(client: Client, truth: Truth, uids: set[int]) -> None:
     """STORE +FLAGS.SILENT (\\Deleted): the client knows what comes of it without being told."""
+    await client.view.hold()
     known = [uid for uid in client.uids if uid in uids and uid is not None]
     client.view.hush(known, FlagChange(Edit.ADD, frozenset({DELETED})))
     truth.mark_deleted(known)
@@ -335,3 +349,50 @@ async def test_silence_hides_no_change_that_others_made_before() -> None:
     neighbor.hear(Tells.EVERYTHING)
     await _store_silently(client, truth, {1})
     client.agrees_with(truth)
+
+
+async def test_a_silent_session_costs_no_more_than_the_mailbox() -> None:
+    """What it was not told is kept once, however often it changed; then it hears all of it."""
+    truth = Truth(page=1_000_000)
+    for _ in range(1_000):
+        truth.deliver()
+    store = cast(Store, truth)
+    shared = MailboxView(store, await store.read(MailboxView.read(MailboxId(1))))
+    silent, busy = Client(shared), Client(shared)
+    octets = shared.octets
+    for number in range(1, 100):
+        truth.store(range(1, 901), number)
+        await busy.view.refresh()
+        busy.hear(Tells.EVERYTHING)
+    assert shared.octets - octets < 4 * 1_000 + 100 * mailbox_view._CLASS_OCTETS * 2
+    silent.hear(Tells.EVERYTHING)
+    silent.agrees_with(truth)
+    busy.agrees_with(truth)
+
+
+async def test_a_packed_view_remembers_who_was_told_what() -> None:
+    truth = Truth(page=1_000_000)
+    for _ in range(50):
+        truth.deliver()
+    store = cast(Store, truth)
+    shared = MailboxView(store, await store.read(MailboxView.read(MailboxId(1))))
+    first, second = Client(shared), Client(shared)
+    truth.store([3], 7)
+    truth.expunge([10])
+    await first.view.refresh()
+    first.hear(Tells.EVERYTHING)
+    shared.pack()
+    assert shared.octets < 100
+    truth.store([4], 8)
+    truth.expunge([20])
+    truth.deliver()
+    for client, lines in ((first, 1), (second, 2)):
+        await client.view.hold()
+        told = b"".join(client.view.untold(Tells.NO_EXPUNGE, ModSeqs.HIDDEN))
+        assert told.count(b"FETCH") == lines
+        # Of what was expunged meanwhile it can still ask (RFC 2180 §4.1.3).
+        assert [sight.message for sight in client.view.sights([20])] == [20]
+        for line in told.split(b"\r\n"):
+            client._take(line, Tells.NO_EXPUNGE)
+        client.hear(Tells.EVERYTHING)
+        client.agrees_with(truth)

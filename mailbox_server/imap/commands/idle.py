@@ -21,6 +21,7 @@ async def idle(session: Session, arguments: None) -> Outcome:
             )
         if session.farewell is not None:
             return no("The selected mailbox was deleted", b"NONEXISTENT")
+        session.release()
         line = await session.channel.line_or_ring()
         if line is not None:
             return ok("Idle ended") if line.strip().upper() == b"DONE" else bad("Expected DONE")

@@ -28,6 +28,18 @@ async def test_in_memory(script: Script, chunk: int | None) -> None:
         await driver.close()
 
 
+@pytest.mark.parametrize("script", scripts_in(HERE))
+async def test_with_no_memory_for_views(script: Script) -> None:
+    """Each selected mailbox is packed away after every command; nobody sees a difference."""
+    world = await World.open()
+    world.views.most_octets = 0
+    driver = MemoryDriver(world)
+    try:
+        await play(script, driver, Strictness.IMAP)
+    finally:
+        await driver.close()
+
+
 @pytest.fixture(scope="module")
 def authority() -> Iterator[trustme.CA]:
     yield trustme.CA()

@@ -243,3 +243,16 @@ async def test_a_mailbox_is_deleted_though_its_messages_cannot_go_now(
     await driver.send(1, b"d DELETE Work\r\ne STATUS Work (MESSAGES)\r\n")
     heard = await said(driver, 1, b"\r\ne ")
     assert b"d OK Deleted" in heard and b"e NO" in heard
+
+
+async def test_a_mailbox_packed_away_is_deleted_meanwhile(driver: MemoryDriver) -> None:
+    driver.world.views.most_octets = 0
+    await driver.given("account ann with INBOX of 1 messages")
+    for client in (1, 2):
+        await driver.connect(client)
+    await driver.send(1, b"a CREATE Work\r\nb COPY 1 Work\r\nc SELECT Work\r\n")
+    await said(driver, 1, b"\r\nc ")
+    await driver.send(2, b"a DELETE Work\r\n")
+    await said(driver, 2, b"a OK")
+    await driver.send(1, b"d FETCH 1 FLAGS\r\n")
+    assert b"* BYE [NONEXISTENT] " in await said(driver, 1, b"* BYE")

@@ -95,7 +95,7 @@ class World:
             AuthenticatorSettings(secret=b"0123456789abcdef"),
             no_delay,
         )
-        self.views = SharedViews(store, self.tasks, self.events)
+        self.views = SharedViews(store, self.tasks, self.events, 1 << 27)
 
     @classmethod
     async def open(cls) -> "World":

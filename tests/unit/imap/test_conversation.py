@@ -291,6 +291,12 @@ async def test_trouble_in_telling_does_not_undo_the_reply(stage: Stage) -> None:
     class Broken:
         gone = False
 
+        async def hold(self) -> None:
+            """It is there."""
+
+        def release(self) -> None:
+            """It stays there."""
+
         async def refresh(self) -> None:
             raise ValueError("broken view")
 

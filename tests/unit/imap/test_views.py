@@ -2,7 +2,7 @@
 
 import asyncio
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar, cast
 
 import pytest
@@ -117,6 +117,11 @@ class House:
             self.mailbox, array("I", uids), array("q", uids), zeros, bytes(len(uids)), modseqs
         )
 
+    def rows(
+        self, mailbox: MailboxId, uids: Sequence[int], columns: object
+    ) -> list[tuple[int, int]]:
+        return [(uid, uid) for uid in uids]
+
     def keyword_sets(self, account: AccountId, ids: object) -> dict[int, frozenset[str]]:
         return {}
 
@@ -138,7 +143,7 @@ class Desk:
         self.house = house
         self.rings = 0
         self.tasks = TaskKeeper(lambda name, fault: pytest.fail(f"{name}: {fault}"))
-        self.views = SharedViews(cast(Store, house), self.tasks, Silence())
+        self.views = SharedViews(cast(Store, house), self.tasks, Silence(), 1 << 27)
 
     async def open(self, access: Access = Access.READ_WRITE) -> SelectedView:
         return await self.views.open(ANN, INBOX, access, self._rang)
@@ -301,3 +306,62 @@ async def test_numbers_stand_until_told() -> None:
     assert view.first_unseen() == 1
     await view.close()
     await desk.tasks.drain(1)
+
+
+async def test_beyond_the_bound_who_was_not_looked_at_for_longest_is_packed() -> None:
+    """And read again when somebody looks: numbers, and what was not told yet, stand."""
+    desk = Desk(House(100))
+    desk.views.most_octets = 1_000
+    one = await desk.open()
+    await one.refresh()
+    assert (one.count, desk.house.views) == (100, 1)
+    one.release()
+    one.release()
+    desk.house.expunge(2)
+    desk.house.arrive()
+    other = await desk.open()
+    # The second reads it again, and the first, who is not looking, has it back too.
+    assert (other.count, desk.house.views) == (100, 2)
+    await one.hold()
+    assert one.count == 100 and one.uid_at(2) == 2
+    other.release()
+    await one.refresh()
+    assert told(one).startswith(b"* 2 EXPUNGE\r\n* 100 EXISTS\r\n")
+    assert desk.house.views == 2
+    one.release()
+    await other.hold()
+    assert (other.count, desk.house.views) == (100, 3)
+    await one.close()
+    await other.close()
+    assert desk.views._octets == 0
+    await desk.tasks.drain(1)
+
+
+async def test_within_the_bound_nothing_is_read_twice() -> None:
+    desk = Desk(House(100))
+    one = await desk.open()
+    for _ in range(3):
+        one.release()
+        await one.hold()
+        await one.refresh()
+    assert desk.house.views == 1
+    await one.close()
+    await desk.tasks.drain(1)
+
+
+async def test_what_was_packed_and_cannot_be_read_again() -> None:
+    desk = Desk(House(100))
+    desk.views.most_octets = 0
+    one = await desk.open()
+    one.release()
+    desk.house.broken = True
+    with pytest.raises(StoreUnavailable):
+        await one.hold()
+    one.release()
+    desk.house.broken = False
+    desk.house.missing = True
+    with pytest.raises(MailboxMissing):
+        await one.hold()
+    assert one.gone
+    await one.close()
+    assert not desk.house.bells

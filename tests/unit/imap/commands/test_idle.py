@@ -44,6 +44,12 @@ class View:
         self.failures = failures
         self.refreshed = 0
 
+    async def hold(self) -> None:
+        """It is there."""
+
+    def release(self) -> None:
+        """It stays there."""
+
     async def refresh(self) -> None:
         if self.failures:
             self.failures -= 1
