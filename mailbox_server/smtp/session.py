@@ -313,19 +313,28 @@ class Session:
         given = command.parameters
         if given.require_tls and self._tls is None:
             # RFC 8689 §2: only after REQUIRETLS was offered, which plain text never sees.
-            return Answer((replies.PARAMETER_UNKNOWN,), may_wait=True)
+            return self._refused_mail(command, replies.PARAMETER_UNKNOWN)
         sender = command.path.address
         if sender is not None and not sender.is_ascii and not given.smtputf8:
-            return Answer((replies.SENDER_NEEDS_SMTPUTF8,), may_wait=True)
+            return self._refused_mail(command, replies.SENDER_NEEDS_SMTPUTF8)
         if given.size is not None and given.size > self._limits.message_octets:
-            return Answer((replies.TOO_LARGE,), may_wait=True)
+            return self._refused_mail(command, replies.TOO_LARGE)
         begun = await self._policy.begin(
             Opening(self._place.peer, self._place.local_ip, command.path, given.size)
         )
         if isinstance(begun, Reply):
-            return Answer((begun,), may_wait=True)
+            return self._refused_mail(command, begun)
         self._open = _Open(command, begun, self._clock.now())
         return Answer((replies.SENDER_OK,), may_wait=True)
+
+    def _refused_mail(self, command: Mail, reply: Reply) -> Answer:
+        self._events.info(
+            "smtp.refused",
+            connection=self._place.peer.connection,
+            sender=str(command.path),
+            reply=f"{reply.code} {reply.enhanced}",
+        )
+        return Answer((reply,), may_wait=True)
 
     async def _rcpt(self, command: Rcpt) -> Answer:
         transaction = self._open

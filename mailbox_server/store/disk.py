@@ -28,6 +28,7 @@ class DiskReserve:
         self._events = events
         self._lock = threading.Lock()
         self._open = True
+        self._has_told = False
 
     @property
     def is_open(self) -> bool:
@@ -58,7 +59,7 @@ class DiskReserve:
             space = os.statvfs(self._path.parent)
             stands = self._path.exists() and self._path.stat().st_blocks * 512 >= self._octets
             if not stands and space.f_bavail * space.f_frsize < 2 * self._octets:
-                return False
+                return self._refused("the disk has not room for it twice")
             try:
                 descriptor = os.open(
                     self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600
@@ -69,10 +70,16 @@ class DiskReserve:
                     os.close(descriptor)
             except OSError as error:
                 self._path.unlink(missing_ok=True)
-                self._events.warning("store.reserve.refused", reason=str(error.strerror))
-                return False
-            self._open = False
+                return self._refused(str(error.strerror))
+            self._open = self._has_told = False
             return True
+
+    def _refused(self, reason: str) -> bool:
+        """Tried every second while room is low, and told once."""
+        if not self._has_told:
+            self._has_told = True
+            self._events.warning("store.reserve.refused", octets=self._octets, reason=reason)
+        return False
 
 
 class RoomMeter:
@@ -87,6 +94,7 @@ class RoomMeter:
         clock: Clock,
         on_reserve_wanted: Callable[[], None],
         on_low: Callable[[], None],
+        events: Events,
     ) -> None:
         """on_low: called each time there is found to be too little where there was enough."""
         self._data = data
@@ -96,6 +104,7 @@ class RoomMeter:
         self._clock = clock
         self._on_reserve_wanted = on_reserve_wanted
         self._on_low = on_low
+        self._events = events
         self._room = Room.AMPLE
         self._asked: float | None = None
 
@@ -114,13 +123,25 @@ class RoomMeter:
 
     def _become(self, room: Room) -> None:
         before, self._room = self._room, room
-        if room is Room.LOW and before is not Room.LOW:
+        if room is before:
+            return
+        tell = self._events.warning if room is Room.LOW else self._events.info
+        tell(
+            "store.room",
+            room=room.value,
+            free=self._outside(),
+            low=self._low,
+            reserve="given out" if self._reserve.is_open else "kept",
+        )
+        if room is Room.LOW:
             self._on_low()
 
     def _measure(self) -> Room:
-        space = os.statvfs(self._data)
-        outside = space.f_bavail * space.f_frsize
         if self._reserve.is_open:
             self._on_reserve_wanted()
             return Room.LOW
-        return Room.AMPLE if outside + self._free_inside() >= self._low else Room.LOW
+        return Room.AMPLE if self._outside() + self._free_inside() >= self._low else Room.LOW
+
+    def _outside(self) -> int:
+        space = os.statvfs(self._data)
+        return space.f_bavail * space.f_frsize

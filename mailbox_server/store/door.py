@@ -124,6 +124,7 @@ class SqliteStore:
             clock,
             self._want_reserve,
             self._room_is_low,
+            events,
         )
 
     @classmethod

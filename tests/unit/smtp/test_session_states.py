@@ -126,3 +126,27 @@ async def test_every_sequence_is_answered_as_the_model_says(first: bytes) -> Non
             assert await codes(session, engine, command) == expected, (first, rest, command)
         session.ended()
     assert house.events.faults == []
+
+
+@pytest.mark.parametrize(
+    ("mail", "code"),
+    [
+        (b"MAIL FROM:<a@example.net>", "452 4.3.1"),
+        (b"MAIL FROM:<a@example.net> SIZE=999999999", "552 5.3.4"),
+        (b"MAIL FROM:<a@example.net> REQUIRETLS", "555 5.5.4"),
+        ("MAIL FROM:<\u00e4@example.net>".encode(), "550 5.6.7"),
+    ],
+)
+async def test_a_refused_sender_is_told_in_the_log(mail: bytes, code: str) -> None:
+    """An operator whose mail is refused must find out why without asking the peers."""
+    house = House()
+    house.store.low = True
+    place = Place(SMTP, HOSTNAME, SmtpLimits(), Peer(PEER, 1, "c"), OWN, tls_possible=True)
+    session = Session(place, house.receiver, house.clock, house.events, house.tasks, None)
+    engine = Engine(SmtpLimits())
+    for command in (b"EHLO c", mail):
+        answered = await codes(session, engine, command)
+    assert answered == [int(code[:3])]
+    [told] = [fields for name, fields in house.events.told if name == "smtp.refused"]
+    assert (told["connection"], told["reply"]) == ("c", code)
+    assert "@example.net" in str(told["sender"])

@@ -2,11 +2,14 @@
 
 import os
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
-from mailbox_server.model.ports import Silence
-from mailbox_server.store.disk import DiskReserve
+from mailbox_server.model.ports import Clock, Silence
+from mailbox_server.store.disk import DiskReserve, RoomMeter
+from tests.unit.auth.memory_store import RecordedEvents
 
 SIZE = 256 * 1024
 
@@ -33,9 +36,13 @@ def test_a_reserve_of_an_earlier_process_stands(tmp_path: Path) -> None:
 
 
 def test_it_is_not_taken_from_a_disk_without_twice_the_room(tmp_path: Path) -> None:
-    room = os.statvfs(tmp_path)
-    reserve = DiskReserve(tmp_path, room.f_bavail * room.f_frsize, Silence())
-    assert not reserve.take()
+    room, events = os.statvfs(tmp_path), RecordedEvents()
+    reserve = DiskReserve(tmp_path, room.f_bavail * room.f_frsize, events)
+    for _ in range(3):
+        assert not reserve.take()
+    # It is tried every second, and told once.
+    [(name, told)] = events.seen
+    assert name == "store.reserve.refused" and "room for it twice" in told["reason"]
     assert reserve.is_open
     assert not (tmp_path / "reserve").exists()
 
@@ -58,3 +65,47 @@ def test_a_reserve_of_nothing_stands_without_a_file(tmp_path: Path) -> None:
     assert reserve.take()
     assert not reserve.is_open
     assert list(tmp_path.iterdir()) == []
+
+
+class Disk:
+    """A disk whose free room tests say, and a clock."""
+
+    def __init__(self) -> None:
+        self.free = 1_000
+        self.at = 0.0
+
+    def statvfs(self, path: object) -> SimpleNamespace:
+        return SimpleNamespace(f_bavail=self.free, f_frsize=1)
+
+    def monotonic(self) -> float:
+        self.at += 2.0
+        return self.at
+
+
+def test_low_room_and_its_end_are_told_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk, events, lows = Disk(), RecordedEvents(), []
+    reserve = DiskReserve(tmp_path, 0, events)
+    reserve.take()
+    monkeypatch.setattr(os, "statvfs", disk.statvfs)
+    meter = RoomMeter(
+        tmp_path,
+        500,
+        reserve,
+        lambda: 0,
+        cast(Clock, disk),
+        lambda: None,
+        lambda: lows.append(disk.free),
+        events,
+    )
+    for free in (1_000, 400, 300, 600, 700):
+        disk.free = free
+        meter.room()
+    meter.ran_out()
+    assert lows == [400, 700]
+    assert [(name, told["room"], told["free"]) for name, told in events.seen] == [
+        ("store.room", "low", 400),
+        ("store.room", "ample", 600),
+        ("store.room", "low", 700),
+    ]
