@@ -1,4 +1,8 @@
-"""What is done from time to time, as one literal table; a job that fails is tried again later."""
+"""What is done from time to time, as one literal table; a job that fails is tried again later.
+
+When a long job last came to its end is kept in the store: a server that is restarted daily
+checks its store all the same.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -13,10 +17,14 @@ from mailbox_server.store.cold_contents import ColdContents
 from mailbox_server.store.collection import collect, sweep
 from mailbox_server.store.door import SqliteStore
 from mailbox_server.store.integrity import violations
+from mailbox_server.store.job_runs import last_runs, note_run
 from mailbox_server.store.leftovers import Leftovers, forget_leftovers
 from mailbox_server.store.ports import Room, WriteTx
 from mailbox_server.store.scrub import damaged_contents
 
+_LONG: Final = timedelta(hours=1)
+_SETTLING: Final = timedelta(minutes=10)
+"""After a start, before the first long job: people and peers come back first."""
 _PURGE_GRACE: Final = timedelta(hours=24)
 _LOW_PAUSE_SECONDS: Final = 2.0
 _COMPRESSED_AT_ONCE: Final = 512 * 1024 * 1024
@@ -37,6 +45,11 @@ class Job:
     name: str
     every: timedelta
     work: Callable[["Housekeeping"], Awaitable[None]]
+
+    @property
+    def is_long(self) -> bool:
+        """Whether it is worth remembering when it ran."""
+        return self.every >= _LONG
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +93,26 @@ class Housekeeping:
             group.create_task(self._collect_when(low), name="collect at low room")
             await self._run_jobs()
 
+    async def first_due(self) -> dict[str, float]:
+        """By name, when each job is due for the first time; seconds of the monotonic clock."""
+        try:
+            ended = await last_runs(self.store)
+        except MailboxServerFault as fault:
+            self.events.warning("housekeeping.unknown_runs", reason=str(fault))
+            ended = {}
+        now, begun = self.clock.now(), self.clock.monotonic()
+        due: dict[str, float] = {}
+        for job in JOBS:
+            wait = job.every
+            if job.is_long:
+                since = now - ended[job.name] if job.name in ended else job.every
+                # A clock that was set back must not put it off for longer than its time.
+                wait = min(max(job.every - since, _SETTLING), job.every)
+            due[job.name] = begun + wait.total_seconds()
+        return due
+
     async def _run_jobs(self) -> None:
-        due = {job.name: self.clock.monotonic() + job.every.total_seconds() for job in JOBS}
+        due = await self.first_due()
         while True:
             job = min(JOBS, key=lambda each: due[each.name])
             await asyncio.sleep(max(0.0, due[job.name] - self.clock.monotonic()))
@@ -103,6 +134,8 @@ class Housekeeping:
         """Run one job now; trouble is logged and passes."""
         try:
             await job.work(self)
+            if job.is_long:
+                await note_run(self.store, job.name)
         except MailboxServerFault as fault:
             self.events.warning("housekeeping.failed", job=job.name, reason=str(fault))
         except Exception as error:  # a bug in one job must not stop the others: it is logged

@@ -65,6 +65,14 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     op.create_table(
+        "job_run",
+        sa.Column("name", TEXT, nullable=False),
+        sa.Column("ended", INTEGER, nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_job_run")),
+        sqlite_strict=True,
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
         "receipt",
         sa.Column("fingerprint", OCTETS, nullable=False, autoincrement=False),
         sa.Column("at", INTEGER, nullable=False),

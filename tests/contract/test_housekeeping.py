@@ -231,3 +231,41 @@ async def test_where_owners_logged_in_from_is_settled_and_forgotten(
     await keeper.do(settling)
     assert await rows(store, "SELECT network FROM known_network") == []
     assert events.seen == []
+
+
+# ---------------------------------------------------------------- when
+
+
+async def test_a_server_that_is_restarted_daily_checks_its_store(
+    keeper: Housekeeping, clock: Any, events: AwaitedEvents
+) -> None:
+    async def due(name: str) -> timedelta:
+        """After a start just now."""
+        return timedelta(seconds=(await keeper.first_due())[name] - clock.monotonic())
+
+    name, soon = "check the store", timedelta(minutes=10)
+    assert await due(name) == soon
+    assert await due("collect contents") == timedelta(minutes=10)
+    await keeper.do(job(name))
+    await keeper.do(job("collect contents"))
+    assert await due(name) == timedelta(days=1)
+    clock.turn(hours=20)
+    assert await due(name) == timedelta(hours=4)
+    clock.turn(hours=20)
+    assert await due(name) == soon
+    assert await due("collect contents") == timedelta(minutes=10)
+    await keeper.do(job(name))
+    clock.turn(days=-300)
+    assert await due(name) == timedelta(days=1)
+
+
+async def test_a_job_that_failed_is_due_still(
+    keeper: Housekeeping, clock: Any, events: AwaitedEvents
+) -> None:
+    async def fail(_: Housekeeping) -> None:
+        raise DiskLow("the disk is full")
+
+    check = job("check the store")
+    await keeper.do(Job(check.name, check.every, fail))
+    assert [name for name, _ in events.seen] == ["housekeeping.failed"]
+    assert (await keeper.first_due())[check.name] == clock.monotonic() + 600

@@ -14,9 +14,13 @@ from mailbox_server.store.ports import Room
 from tests.unit.auth.memory_store import HandClock, RecordedEvents
 
 
+async def _nothing_noted(work: object) -> dict[str, object]:
+    return {}
+
+
 def _keeper(clock: HandClock, events: RecordedEvents) -> Housekeeping:
     nothing: Any = None
-    store: Any = SimpleNamespace(when_low=lambda call: None)
+    store: Any = SimpleNamespace(when_low=lambda call: None, read=_nothing_noted)
     rules = HousekeepingRules(timedelta(days=90), timedelta(days=30))
     return Housekeeping(store, nothing, nothing, clock, events, rules)
 
@@ -89,7 +93,8 @@ async def test_while_room_is_low_what_was_expunged_meanwhile_is_collected(
             await asyncio.Event().wait()
 
     keeper = _keeper(HandClock(), RecordedEvents())
-    keeper.store = SimpleNamespace(when_low=lambda call: call(), room=room)  # type: ignore[assignment]
+    store: Any = SimpleNamespace(when_low=lambda call: call(), room=room, read=_nothing_noted)
+    keeper.store = store
     monkeypatch.setattr(housekeeping, "COLLECT", Job("collect", timedelta(minutes=10), work))
     monkeypatch.setattr(housekeeping, "JOBS", (Job("seldom", timedelta(hours=1), work),))
     monkeypatch.setattr("mailbox_server.ops.housekeeping.asyncio.sleep", sleep)
