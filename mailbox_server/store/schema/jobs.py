@@ -1,0 +1,12 @@
+"""The table of what housekeeping has done."""
+
+import sqlalchemy as sa
+
+from mailbox_server.store.schema.columns import INSTANT, TEXT, keyed_table
+
+# ended: when a job last came to its end; jobs that run every few minutes have no row.
+job_run = keyed_table(
+    "job_run",
+    sa.Column("name", TEXT, primary_key=True),
+    sa.Column("ended", INSTANT, nullable=False),
+)
