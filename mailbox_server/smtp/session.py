@@ -96,6 +96,7 @@ class _Open:
     asked: int = 0
     is_chunked: bool = False
     has_failed: bool = False
+    is_broken: bool = False
 
 
 _PROBLEMS: Final[Mapping[Problem, Reply]] = {
@@ -156,10 +157,10 @@ class Session:
 
     async def handle(self, command: Command) -> Answer:
         """Answer one command.  What nobody foresaw is a temporary failure for the peer."""
-        if self._seen is not None:
-            self._policy.confirm(self._seen)
-            self._seen = None
+        seen, self._seen = self._seen, None
         try:
+            if seen is not None:
+                self._policy.confirm(seen)
             answer = await self._answer(command)
         except Exception as error:  # the peer must not lose mail by a bug of ours
             self._events.fault("smtp.bug", error, connection=self._place.peer.connection)
@@ -172,12 +173,24 @@ class Session:
             return False
         if self._chunk is not None and not self._open.is_chunked:
             return False
-        return self._open.journey.feed(octets)
+        try:
+            return self._open.journey.feed(octets)
+        except Exception as error:  # said at the end of the content, where the peer listens
+            self._broke(self._open, error)
+            return False
 
     async def drained(self) -> None:
         """Wait until content is out of memory."""
         if self._open is not None:
-            await self._open.journey.drained()
+            try:
+                await self._open.journey.drained()
+            except Exception as error:  # as in take
+                self._broke(self._open, error)
+
+    def _broke(self, transaction: "_Open", error: Exception) -> None:
+        self._events.fault("smtp.bug", error, connection=self._place.peer.connection)
+        transaction.has_failed = transaction.is_broken = True
+        transaction.journey.abandon()
 
     async def end_content(self, end: ContentEnd) -> Answer:
         """The content, or a chunk of it, is here."""
@@ -190,6 +203,8 @@ class Session:
         self._open = None
         if transaction is None:
             return self._judged(Answer((replies.MAIL_FIRST,)))
+        if transaction.is_broken:
+            return self._judged(Answer(self._for_each(transaction, replies.UNFORESEEN)))
         if end.problem is not None:
             transaction.journey.abandon()
             refused = _PROBLEMS[end.problem]
@@ -390,7 +405,7 @@ class Session:
         if transaction is None:
             return replies.MAIL_FIRST
         if transaction.has_failed:
-            return replies.CHUNKS_FAILED
+            return replies.UNFORESEEN if transaction.is_broken else replies.CHUNKS_FAILED
         if not transaction.recipients:
             return replies.NO_VALID_RECIPIENTS if transaction.asked else replies.NO_RECIPIENTS
         if end.problem is not None and not end.last:

@@ -15,7 +15,7 @@ from mailbox_server.imap.grammar.sequence_sets import By
 from mailbox_server.imap.responses import Outcome, no, ok
 from mailbox_server.imap.selected import SelectedView
 from mailbox_server.imap.session import Ended, Session
-from mailbox_server.model.errors import MailboxServerFault, Unavailable
+from mailbox_server.model.errors import Unavailable
 from mailbox_server.model.keywords import SEEN
 from mailbox_server.store.ports import Edit, FlagChange
 
@@ -79,10 +79,12 @@ async def _from_store(
             view.told([sight for sight in sights if sight.uid in seen_now])
             async for block in answers.responses(sights, seen_now, session.modseqs):
                 await session.send(block)
-    except MailboxServerFault as fault:
+    except Ended:
+        raise
+    except Exception as fault:  # The client waits for the rest of a literal, whatever broke.
         if not answers.is_inside:
             raise
-        # The client waits for the rest of a literal: nothing can be said to it any more.
+        # Nothing can be said to it any more.
         session.services.events.fault("imap.fetch_cut_short", fault, connection=session.connection)
         raise Ended from fault
     return answers.missing

@@ -32,17 +32,20 @@ async def search(session: Session, arguments: SearchArguments) -> Outcome:
 async def _answer(
     session: Session, view: SelectedView, found: Sequence[int], arguments: SearchArguments
 ) -> None:
-    await session.send(b"* SEARCH")
-    modseq = 0
-    for at in range(0, len(found), NUMBERS_A_BLOCK):
-        sights = view.sights(found[at : at + NUMBERS_A_BLOCK])
-        modseq = max(modseq, *(sight.modseq for sight in sights))
-        if arguments.by is By.UID:
-            numbers = b"".join(b" %d" % sight.uid for sight in sights)
-        else:
-            numbers = b"".join(b" %d" % sight.number for sight in sights)
-        await session.send(numbers)
-    if arguments.asks_modseq and found:
-        # RFC 7162 §3.1.5: not where nothing was found.
-        await session.send(b" (MODSEQ %d)" % modseq)
-    await session.send(CRLF)
+    session.channel.write(b"* SEARCH")
+    try:
+        modseq = 0
+        for at in range(0, len(found), NUMBERS_A_BLOCK):
+            sights = view.sights(found[at : at + NUMBERS_A_BLOCK])
+            modseq = max((modseq, *(sight.modseq for sight in sights)))
+            if arguments.by is By.UID:
+                numbers = b"".join(b" %d" % sight.uid for sight in sights)
+            else:
+                numbers = b"".join(b" %d" % sight.number for sight in sights)
+            await session.send(numbers)
+        if arguments.asks_modseq and found:
+            # RFC 7162 §3.1.5: not where nothing was found.
+            await session.send(b" (MODSEQ %d)" % modseq)
+    finally:
+        # A reply in the middle of this line would be taken for a part of it.
+        session.channel.write(CRLF)

@@ -23,8 +23,10 @@ from mailbox_server.app.settings import (
     TlsSettings,
 )
 from mailbox_server.app.store_opening import passwords_of
+from mailbox_server.auth.token_secrets import new_secret, secret_digest
+from mailbox_server.model.account import Scope
 from mailbox_server.model.address import Address, Domain, parse_ip
-from mailbox_server.model.ports import SystemClock
+from mailbox_server.model.ports import SystemClock, SystemEntropy
 from mailbox_server.net.certificates import ensure_server_certificate
 from mailbox_server.net.listeners import Listener, TcpAddress, open_listener
 from mailbox_server.net.reception import (
@@ -43,10 +45,13 @@ SECURE: Final = ("smtp_tls", "pop3s", "imaps")
 
 
 class InProcess:
-    """A running appliance: `built` is all of it, `events` what it told."""
+    """A running appliance: built is all of it, events what it told; app_password is ann's."""
 
-    def __init__(self, built: Built, events: KeptEvents, authority: Path) -> None:
+    def __init__(
+        self, built: Built, events: KeptEvents, authority: Path, app_password: str
+    ) -> None:
         self.built = built
+        self.app_password = app_password
         self.events = events
         self.ports: dict[str, int] = {}
         self.trusting = ssl.create_default_context(cafile=str(authority))
@@ -109,7 +114,10 @@ async def in_process(
         listen=ListenSettings(smtp=[], pop3=[], pop3s=[], imap=[], imaps=[]),
         net=NetSettings(connections=connections),
         login=LoginSettings(
-            plaintext_on_loopback=plaintext_logins, hash_memory_kib=8, hash_passes=1
+            plaintext_on_loopback=plaintext_logins,
+            hash_memory_kib=8,
+            hash_passes=1,
+            remembered_seconds=0,
         ),
         dns=DnsSettings(verify_peer_name=False),
         store=msgspec.structs.replace(StoreTable(), low_mebibytes=16, reserve_mebibytes=64),
@@ -118,17 +126,22 @@ async def in_process(
     fatal: list[BaseException] = []
     built = await build(settings, events, fatal.append)
     passwords = passwords_of(settings)
+    secret = new_secret(SystemEntropy())
+    digest = secret_digest(secret)
+    assert digest is not None
 
     def open_accounts(tx: WriteTx) -> None:
         now = SystemClock().now()
         tx.domains.add(Domain.parse(DOMAIN), None, now)
         for name, password in PASSWORDS.items():
             credentials = passwords.credentials(password)
-            tx.accounts.add(Address.parse(address(name)), credentials, 0, now)
+            account = tx.accounts.add(Address.parse(address(name)), credentials, 0, now)
+            if name == "ann":
+                tx.tokens.add(account.id, "phone", Scope.ALL, digest, None, now)
 
     await built.store.write(open_accounts)
     await built.receiver.prepare()
-    house = InProcess(built, events, issued.authority)
+    house = InProcess(built, events, issued.authority, secret)
     try:
         for service in (*PLAIN, *SECURE):
             await house.listen(service, write_seconds)

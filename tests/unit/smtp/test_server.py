@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from mailbox_server.delivery.receiving import Arrival
 from mailbox_server.net.admission import AdmissionLimits, NetworkLimit
 from mailbox_server.net.listeners import UnixAddress
 from mailbox_server.smtp.dialects import LMTP
@@ -411,3 +412,43 @@ async def test_parting_takes_no_longer_than_it_may() -> None:
         server.service.cut_short()
         assert (await client.reply()).startswith("421 4.3.2")
         await until(lambda: len(server.service) == 0)
+
+
+@pytest.mark.parametrize("verb", [b"DATA", b"BDAT"])
+@pytest.mark.parametrize("hook", ["feed", "drained"])
+async def test_a_bug_while_content_comes_is_temporary(
+    monkeypatch: pytest.MonkeyPatch, verb: bytes, hook: str
+) -> None:
+    """It is said at the end of the content, where the peer listens, and the session goes on."""
+
+    def feed(self: Arrival, octets: bytes) -> bool:
+        if hook == "feed":
+            raise KeyError("secret inside")
+        return True
+
+    async def drained(self: Arrival) -> None:
+        raise KeyError("secret inside")
+
+    monkeypatch.setattr(Arrival, "feed", feed)
+    monkeypatch.setattr(Arrival, "drained", drained)
+    content = b"Subject: x\r\n\r\nx\r\n"
+    async with serving(Server()) as server:
+        client = await server.connect()
+        await client.reply()
+        client.send(b"EHLO c\r\n")
+        await client.reply()
+        await client.say(b"MAIL FROM:<bob@example.net>")
+        assert (await client.say(b"RCPT TO:<ann@example.org>")).startswith("250")
+        if verb == b"DATA":
+            assert (await client.say(b"DATA")).startswith("354")
+            client.send(content + b".\r\n")
+        else:
+            client.send(b"BDAT %d\r\n" % len(content) + content)
+            assert (await client.reply()).startswith("451 4.3.0")
+            client.send(b"BDAT %d LAST\r\n" % len(content) + content)
+        reply = await client.reply()
+        assert reply == "451 4.3.0 Something went wrong here; please try again later"
+        client.send(b"RSET\r\n")
+        assert (await client.reply()).startswith("250")
+        assert server.house.store.stored == []
+        assert [name for name, _ in server.house.events.faults] == ["smtp.bug"]
