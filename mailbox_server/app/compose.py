@@ -151,9 +151,7 @@ def _build_over(
         clock,
         entropy,
         events,
-        AuthenticatorSettings(
-            secret=_secret(data), cache_for=timedelta(seconds=settings.login.remembered_seconds)
-        ),
+        AuthenticatorSettings(_secret(data), _remembered(settings)),
     )
 
     receiver = Receiver(
@@ -236,7 +234,7 @@ def change_live(built: Built, settings: Settings, events: Events) -> None:
     """
     limits = _admission_limits(settings, events)
     built.admissions.change_limits(limits)
-    built.authenticator.remember_for(timedelta(seconds=settings.login.remembered_seconds))
+    built.authenticator.remember_for(_remembered(settings))
     built.receiver.change_rules(
         _receiving_rules(settings, built.hostname), _resolver(settings, built.clock)
     )
@@ -282,6 +280,10 @@ def _admission_limits(settings: Settings, events: Events) -> AdmissionLimits:
         ),
         leaving=leaving(places),
     )
+
+
+def _remembered(settings: Settings) -> timedelta:
+    return timedelta(seconds=settings.login.remembered_seconds)
 
 
 def _receiving_rules(settings: Settings, hostname: Domain) -> ReceivingRules:
