@@ -6,6 +6,7 @@ writes that free room (EXPUNGE, DELETE, collection) and for checkpoints, because
 disk refuses those as well; it is made again when there is room for it twice.
 """
 
+import contextlib
 import os
 import threading
 from collections.abc import Callable
@@ -17,6 +18,20 @@ from mailbox_server.store.ports import Room
 
 _NAME: Final = "reserve"
 _FRESH_FOR: Final = 1.0
+_ROOM_TO_START: Final = 8 * 1024 * 1024
+
+
+def make_room_to_start(data: Path, events: Events) -> None:
+    """On a full disk give up the reserve of the last run.
+
+    SQLite needs a few pages beside the database before anything can be read, and the log
+    that a killed process left must be folded.
+    """
+    space = os.statvfs(data)
+    if space.f_bavail * space.f_frsize < _ROOM_TO_START:
+        with contextlib.suppress(FileNotFoundError):
+            (data / _NAME).unlink()
+            events.warning("store.reserve.opened", reason="the disk is full at the start")
 
 
 class DiskReserve:

@@ -8,6 +8,7 @@ is used from the event loop it was opened in.
 import asyncio
 import errno
 import shutil
+import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,8 +21,8 @@ from mailbox_server.store import migration
 from mailbox_server.store.checkpoint import WriteAheadLog
 from mailbox_server.store.content_files import ContentFiles
 from mailbox_server.store.dialect import sqlite
-from mailbox_server.store.dialect.trouble import trouble_of
-from mailbox_server.store.disk import DiskReserve, RoomMeter
+from mailbox_server.store.dialect.trouble import Trouble, trouble_of
+from mailbox_server.store.disk import DiskReserve, RoomMeter, make_room_to_start
 from mailbox_server.store.doorbell import Doorbell, Listener
 from mailbox_server.store.group_commit import GroupCommit
 from mailbox_server.store.lock import FolderLock
@@ -72,7 +73,7 @@ class SqliteStore:
             path, self._driver, control, settings.log_octets, self._reserve, events
         )
         try:
-            self._log.fold()
+            self._fold_first()
             self._lay_out_log(path)
         except BaseException:  # whatever failed, nothing may seem to be confirmed
             sqlite.close_untrusted(self._driver, path)
@@ -253,6 +254,15 @@ class SqliteStore:
 
     # ------------------------------------------------------------ inside
 
+    def _fold_first(self) -> None:
+        try:
+            self._log.fold()
+        except sqlite3.OperationalError as error:
+            if trouble_of(error) is not Trouble.FULL:
+                raise
+            # Its log can be read as well, and deleting may make room for it.
+            self._events.fault("store.checkpoint", error)
+
     def _lay_out_log(self, path: Path) -> None:
         octets = self.settings.log_octets // 4
         try:
@@ -336,6 +346,7 @@ def _prepare(data: Path, settings: StoreSettings, clock: Clock, events: Events) 
         raise StoreUnavailable(f"{data} cannot be made: {error.strerror}") from error
     lock = FolderLock(data)
     try:
+        make_room_to_start(data, events)
         migration.prepare(data, settings, clock, events)
     except BaseException:  # whatever failed, the lock must go
         lock.release()

@@ -19,6 +19,7 @@ import sqlalchemy as sa
 from mailbox_server.model.errors import SchemaTooNew, StoreUnavailable
 from mailbox_server.model.ports import Clock, Events
 from mailbox_server.store.dialect import sqlite
+from mailbox_server.store.dialect.trouble import Trouble, trouble_of
 from mailbox_server.store.schema import metadata
 from mailbox_server.store.schema.version import OLDEST_PROGRAM, SCHEMA_VERSION, schema
 from mailbox_server.store.settings import StoreSettings
@@ -73,7 +74,10 @@ def version_of(path: Path) -> tuple[int, int] | None:
                 return None
             row: tuple[int, int] | None = connection.execute(_VERSION).fetchone()
     except sqlite3.Error as error:
-        raise StoreUnavailable(f"{path} is not a store of mailbox-server: {error}") from error
+        trouble = trouble_of(error)
+        if trouble in (Trouble.DAMAGED, Trouble.OTHER):
+            raise StoreUnavailable(f"{path} is not a store of mailbox-server: {error}") from error
+        raise StoreUnavailable(f"{path} cannot be read: {error}") from error
     if row is None:
         raise StoreUnavailable(f"{path} says no schema version")
     return row
