@@ -15,7 +15,7 @@ from mailbox_server.store.ports import Edit, FlagChange
 class StoreArguments:
     """STORE or UID STORE (RFC 9051 §6.4.6).
 
-    change.names are in stored form, \\Deleted perhaps among them, \\Recent dropped.
+    change.names are in stored form, \\Deleted perhaps among them.
     silent: .SILENT was given.  unchanged_since: RFC 7162 §3.1.3, 0 or more.
     """
 

@@ -26,7 +26,7 @@ from mailbox_server.store.ports import Edit
         ("1 FLAGS ()", Edit.REPLACE, set(), False),
         ("1 +FLAGS \\Seen", Edit.ADD, {"\\Seen"}, False),
         ("1 +FLAGS \\Seen Foo", Edit.ADD, {"\\Seen", "Foo"}, False),
-        ("1 FLAGS (\\Recent a A)", Edit.REPLACE, {"a"}, False),
+        ("1 FLAGS (a A)", Edit.REPLACE, {"a"}, False),
     ],
 )  # fmt: skip
 def test_store(text: str, edit: Edit, names: set[str], silent: bool) -> None:
@@ -42,7 +42,7 @@ def test_store_unless_changed() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["1", "1 FLAGS", "1 FLAGS (", "1 FLAGS (\\Foo)", "1 FLAGS (a(b)", "1 +FOO (x)", "1 * (x)",
+    ["1", "1 FLAGS", "1 FLAGS (", "1 FLAGS (\\Foo)", "1 FLAGS (\\Recent a)", "1 FLAGS \\recent", "1 FLAGS (a(b)", "1 +FOO (x)", "1 * (x)",
      "1 (FOO 1) FLAGS (x)", "1 FLAGS (x) y", "1 FLAGS \\", '1 FLAGS ("x")', "1 FLAGS (é)"],
 )  # fmt: skip
 def test_store_refused(text: str) -> None:
@@ -61,6 +61,11 @@ def test_copy_and_expunge() -> None:
     assert parse_expunge(Lexer(b" ")).uids is None
     found = parse_uid_expunge(Lexer(b" 3,7")).uids
     assert found is not None and found.ranges == ((3, 3), (7, 7))
+
+
+def test_append_drops_recent() -> None:
+    """Programs that copy messages give all the flags that they found."""
+    assert parse_append(Lexer(b" Sent (\\Recent \\Seen) {1}")).first.flags == {"\\Seen"}
 
 
 def test_append() -> None:
