@@ -16,6 +16,7 @@ from mailbox_server.app.consistency import SERVICES, TLS_SERVICES, check, listen
 from mailbox_server.app.expiry import tell_certificates
 from mailbox_server.app.settings import Settings
 from mailbox_server.imap import server as imap
+from mailbox_server.model.address import IpAddress
 from mailbox_server.model.errors import MailboxServerFault, SettingsMalformed, Unavailable
 from mailbox_server.model.ports import SystemClock
 from mailbox_server.net.descriptors import raise_limit
@@ -98,7 +99,7 @@ async def _main(
         await built.receiver.prepare()
         await built.known_networks.load(built.store)
         listeners = _listeners(settings, str(config))
-        await _listen(built, listeners, open_ports)
+        await _listen(built, log, listeners, open_ports)
         await built.control.start()
         endless.append(built.tasks.spawn("housekeeping", built.housekeeping.run()))
         if notify.watchdog_seconds is not None:
@@ -156,6 +157,7 @@ def _listeners(settings: Settings, source: str) -> list[tuple[str, Listener]]:
 
 async def _listen(
     built: Built,
+    log: EventLog,
     listeners: list[tuple[str, Listener]],
     open_ports: list[Reception | AsyncioPort],
 ) -> None:
@@ -165,7 +167,7 @@ async def _listen(
         implicit = context if service in TLS_SERVICES else None
         if service in ("smtp", "smtp_tls", "lmtp"):
             talks = built.lmtp if service == "lmtp" else built.smtp
-            plan = _plan(built, implicit, smtp.REFUSAL_OF_NEWCOMERS)
+            plan = _plan(built, log, service, implicit, smtp.REFUSAL_OF_NEWCOMERS)
             reception = Reception(listener, talks.build, built.admissions, built.tasks, plan)
             reception.start()
             open_ports.append(reception)
@@ -173,13 +175,20 @@ async def _listen(
             is_pop3 = service in ("pop3", "pop3s")
             factory = built.pop3 if is_pop3 else built.imap
             refusal = pop3.REFUSAL_OF_NEWCOMERS if is_pop3 else imap.REFUSAL_OF_NEWCOMERS
-            plan = _plan(built, implicit, refusal)
+            plan = _plan(built, log, service, implicit, refusal)
             endpoint = AsyncioServerEndpoint(listener, built.admissions, built.tasks, plan)
             open_ports.append(await endpoint.serve(factory))
 
 
-def _plan(built: Built, implicit: ssl.SSLContext | None, refusal: bytes) -> ReceptionPlan:
-    return ReceptionPlan(implicit, refusal, on_scarcity=built.scarcity.met)
+def _plan(
+    built: Built, log: EventLog, service: str, implicit: ssl.SSLContext | None, refusal: bytes
+) -> ReceptionPlan:
+    def tell(peer: IpAddress | None, reason: str) -> None:
+        log.info("net.handshake_failed", service=service, peer=str(peer or "unix"), reason=reason)
+
+    return ReceptionPlan(
+        implicit, refusal, on_scarcity=built.scarcity.met, on_failed_handshake=tell
+    )
 
 
 async def _stop(built: Built, open_ports: list[Reception | AsyncioPort], log: EventLog) -> None:

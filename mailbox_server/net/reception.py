@@ -23,6 +23,7 @@ from twisted.internet.interfaces import (
 )
 from zope.interface import implementer
 
+from mailbox_server.model.address import IpAddress
 from mailbox_server.net.admission import Admissions, Crowded, Ticket
 from mailbox_server.net.handshake import HANDSHAKE_SECONDS, SHUTDOWN_SECONDS
 from mailbox_server.net.listeners import Listener
@@ -40,6 +41,10 @@ def _untold(_error: OSError) -> None:
     """For those who do not want to know."""
 
 
+def _unheard(_peer: IpAddress | None, _reason: str) -> None:
+    """For those who do not want to know."""
+
+
 @dataclass(frozen=True, slots=True)
 class ReceptionPlan:
     """How connections of one listener are taken in.
@@ -49,12 +54,15 @@ class ReceptionPlan:
         where TLS is implicit.
     on_scarcity: called when the system has no descriptor or no memory for a newcomer, at
         most once a second and listener.
+    on_failed_handshake: called with the peer's address and the reason where implicit TLS
+        did not come about.
     """
 
     context: ssl.SSLContext | None = None
     refusal: bytes = b""
     handshake_seconds: float = HANDSHAKE_SECONDS
     on_scarcity: Callable[[OSError], None] = _untold
+    on_failed_handshake: Callable[[IpAddress | None, str], None] = _unheard
 
 
 class Reception:
@@ -145,12 +153,20 @@ class Reception:
                 ssl_handshake_timeout=None if context is None else seconds,
                 ssl_shutdown_timeout=None if context is None else SHUTDOWN_SECONDS,
             )
-        except (OSError, EOFError):
-            # The peer gave up, or spoke no TLS that we want: nothing worth a line.
+        except (OSError, EOFError) as error:
+            # The peer gave up, or spoke no TLS that we want.
             ticket.release()
+            if context is not None:
+                self._plan.on_failed_handshake(ticket.ip, _reason(error))
         except BaseException:  # cancelled, or a bug: the place is free again
             ticket.release()
             raise
+
+
+def _reason(error: OSError | EOFError) -> str:
+    """Why a handshake failed: OpenSSL's word for it, or what became of the connection."""
+    word = error.reason if isinstance(error, ssl.SSLError) else None
+    return word or str(error) or type(error).__name__
 
 
 def _hang_up(accepted: socket.socket) -> None:

@@ -196,7 +196,7 @@ class SmtpConnection(SMTP):
         service.events.info(
             "smtp.connected",
             connection=peer.connection,
-            peer=str(peer.ip),
+            peer=str(peer.ip or "unix"),
             port=peer.port,
             service=service.dialect.name,
             tls=self._is_tls,

@@ -77,5 +77,7 @@ def test_postfix_delivers_over_a_socket(socket_appliance: Appliance, tmp_path: P
         peer.wait_until_delivered(1)
     finally:
         peer.stop()
+    connected = [line for line in socket_appliance.events() if line["event"] == "smtp.connected"]
+    assert {line["peer"] for line in connected} == {"unix"}
     (message,) = fetch_all(socket_appliance)
     assert content_of(message).endswith(b"\r\n\r\nhere\r\n")
