@@ -14,6 +14,7 @@ from rich.text import Text
 from mailbox_server.cli.outcome import Surroundings, octets, printable, show_json
 
 _PADDED: Final = 40
+_WIDEST: Final = 60
 
 
 def show_rows(
@@ -24,8 +25,8 @@ def show_rows(
     """Print rows; columns are (heading, attribute) pairs, in order.
 
     JSON prints all attributes of all rows as one array.  Control characters never reach
-    the terminal.  On a terminal long cells are folded to its width, in a pipe a row is a
-    line.
+    the terminal.  On a terminal long cells are folded, so that one of them does not push all
+    other columns away; in a pipe a row is a line.
     """
     if surroundings.as_json:
         show_json(list(rows))
@@ -39,7 +40,12 @@ def show_rows(
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading, attribute in columns:
         number = isinstance(getattr(rows[0], attribute), int)
-        table.add_column(heading, justify="right" if number else "left", overflow="fold")
+        table.add_column(
+            heading,
+            justify="right" if number else "left",
+            overflow="fold",
+            max_width=_WIDEST,
+        )
     for row in rows:
         table.add_row(*(_cell(attribute, getattr(row, attribute)) for _, attribute in columns))
     console = Console()

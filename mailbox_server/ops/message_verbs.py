@@ -50,6 +50,7 @@ MESSAGE_OCTETS: Final = 2_147_483_647
 _LIST_MOST: Final = 10_000
 _ROWS: Final = 500
 _BLOCK: Final = 262_144
+_HEADER_OCTETS: Final = 1_048_576
 _KEYWORDS_MOST: Final = 100
 
 
@@ -57,9 +58,19 @@ def _iso(seconds: int) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
 
 
-def _shown(listed: bytes | None, field: str) -> str:
-    value = HeaderFields(listed or b"").first(field.lower().encode("ascii"))
+def _shown(fields: HeaderFields, name: bytes) -> str:
+    value = fields.first(name)
     return "" if value is None else decode_words(value)[:200]
+
+
+def _fields(tx: ReadTx, message: MessageId, listed: bytes | None) -> HeaderFields:
+    """What clients list by; where there was too much of it to keep, from the header itself."""
+    if listed is None:
+        facts = tx.messages.about(message)
+        # Forgotten since: nothing is known of it any more.
+        begin = b"" if facts is None else tx.contents.read(facts.content, 0, _HEADER_OCTETS)
+        listed = begin.partition(b"\r\n\r\n")[0] + b"\r\n"
+    return HeaderFields(listed)
 
 
 async def list_messages(store: Store, asked: requests.MessageList) -> list[requests.AnyRow]:
@@ -92,18 +103,20 @@ async def list_messages(store: Store, asked: requests.MessageList) -> list[reque
                 ),
                 first + start,
             ):
-                uid, message, received, size, listed = row
+                uid, number, received, size, listed = row
                 assert listed is None or isinstance(listed, bytes)
+                message = MessageId(int(str(number)))
+                fields = _fields(tx, message, listed)
                 flags = sets.get(view.keyword_sets[place], frozenset())
                 found.append(
                     requests.MessageRow(
-                        message_object_id(MessageId(int(str(message)))),
+                        message_object_id(message),
                         int(str(uid)),
                         _iso(int(str(received))),
                         int(str(size)),
                         sorted(flags | {DELETED} if view.deleted[place] else flags),
-                        _shown(listed, "From"),
-                        _shown(listed, "Subject"),
+                        _shown(fields, b"from"),
+                        _shown(fields, b"subject"),
                     )
                 )
         return found
@@ -127,6 +140,7 @@ async def show_message(store: Store, asked: requests.MessageShow) -> requests.Pa
         if facts is None:
             raise MessageMissing(f"no message {asked.message}")
         account = tx.accounts.get(facts.account)
+        fields = _fields(tx, message, facts.listed)
         places = []
         for mailbox, uid in facts.places:
             place = tx.mailboxes.get(mailbox)
@@ -137,8 +151,8 @@ async def show_message(store: Store, asked: requests.MessageShow) -> requests.Pa
             str(account.address) if account else "?",
             facts.size,
             _iso(facts.received.seconds),
-            _shown(facts.listed, "From"),
-            _shown(facts.listed, "Subject"),
+            _shown(fields, b"from"),
+            _shown(fields, b"subject"),
             places,
             [
                 requests.EvidenceRow(

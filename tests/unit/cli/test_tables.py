@@ -1,5 +1,6 @@
 """Rows for people and for pipes."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -20,3 +21,20 @@ def test_a_long_name_pads_no_other_row(
     assert header == "MAILBOX" + " " * 33 + "  UID  ID"
     assert long == "x" * 300 + "    1  m1"
     assert short == "INBOX" + " " * 35 + "   12  m2"
+
+
+def test_on_a_terminal_a_long_name_is_folded(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    rows = [ImportedRow("m1", "x" * 150, 1, 1), ImportedRow("m2", "INBOX", 12, 1)]
+    with monkeypatch.context() as patched:
+        patched.setattr("sys.stdout.isatty", lambda: True)
+        show_rows(rows, COLUMNS, Surroundings(Path("c.toml"), as_json=False))
+    lines = [re.sub(r"\x1b\[[0-9;]*m", "", line) for line in capsys.readouterr().out.splitlines()]
+    assert lines[1:] == [
+        "x" * 60 + "    1  m1",
+        "x" * 60,
+        "x" * 30,
+        "INBOX" + " " * 55 + "   12  m2",
+    ]
