@@ -25,6 +25,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Show the figures that tests recorded with record_property."""
+    told = [
+        (report.nodeid, report.user_properties)
+        for report in terminalreporter.getreports("passed")
+        if report.when == "call" and report.user_properties
+    ]
+    if told:
+        terminalreporter.section("figures")
+    for name, figures in sorted(told):
+        terminalreporter.write_line(f"{name}: " + ", ".join(f"{k} {v}" for k, v in figures))
+
+
 @pytest.fixture(scope="session")
 def full(request: pytest.FixtureRequest) -> bool:
     """Whether the long form of soaks, floods and sweeps is asked for (`--full`)."""

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -25,12 +26,29 @@ SERVICES: Final = ("smtp", "smtp_tls", "lmtp", "pop3", "pop3s", "imap", "imaps")
 READY_SECONDS: Final = 30.0
 
 
+def free_ports(count: int) -> list[int]:
+    """Loopback ports nobody listens on right now.
+
+    They lie below those that the system gives to clients: while a server is down, none of
+    its clients can come to sit on its port, by connecting to it from that very port even.
+    """
+    found: list[int] = []
+    for port in random.SystemRandom().sample(range(10_240, 30_000), 1_000):
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as trial:
+            trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                trial.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        found.append(port)
+        if len(found) == count:
+            return found
+    raise AssertionError("no loopback ports are free")
+
+
 def free_port() -> int:
-    """A loopback port nobody listens on right now."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as trial:
-        trial.bind(("127.0.0.1", 0))
-        port: int = trial.getsockname()[1]
-        return port
+    """One of free_ports."""
+    return free_ports(1)[0]
 
 
 def address(name: str) -> str:
@@ -51,7 +69,7 @@ class Appliance:
         self.data = home / "data"
         self.config = home / "config.toml"
         self.log = home / "server.log"
-        self.ports = {service: free_port() for service in SERVICES}
+        self.ports = dict(zip(SERVICES, free_ports(len(SERVICES)), strict=True))
         self._environment = dict(environment)
         self._process: subprocess.Popen[bytes] | None = None
         ips = [ip for text in ("127.0.0.1", "::1") if (ip := parse_ip(text)) is not None]

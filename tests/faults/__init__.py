@@ -1,0 +1,1 @@
+"""What happens to mail when processes die, disks fail, fill up, or lose their power."""
