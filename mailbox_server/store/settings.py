@@ -22,8 +22,12 @@ class StoreSettings:
     low_room_octets: with less room than this no new mail is accepted.
     reserve_octets: kept allocated for deleting when the disk is full.
     readers: database threads for reads.
-    writer_cache_octets, reader_cache_octets: page cache of each connection;
-        mapped_octets: of the database mapped into memory by each reader, 0 for none (a disk
+    writer_cache_octets, reader_cache_octets: page cache of each connection.  They are not
+        sized from the machine: what they miss lies in the kernel's cache, which takes all
+        memory that is free, and 32 MiB hold the inner pages of trees of some GiB.  Measured
+        with deliveries spread over 400 accounts and 87 MiB (2 cores, busy, the better of two
+        runs): 2 MiB 790 µs each, 16 MiB 700, 32 MiB 680, 128 MiB 700, 256 MiB 770.
+    mapped_octets: of the database mapped into memory by each reader, 0 for none (a disk
         that fails to read a mapped page kills the process).
     most_waiting: writes, and reads, that may wait before TooBusy.
     most_members: writes in one commit.
