@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from mailbox_server.imap.mailbox_view import MailboxView
 from mailbox_server.imap.selected import Access, SelectedView
 from mailbox_server.imap.selected_view import SessionView
-from mailbox_server.model.errors import MailboxMissing, MailboxServerFault, Unavailable
+from mailbox_server.model.errors import MailboxMissing, Unavailable
 from mailbox_server.model.ids import AccountId, MailboxId, ModSeq
 from mailbox_server.model.mailbox import MailboxStatus
 from mailbox_server.model.ports import Events
@@ -174,8 +174,9 @@ class SharedViews:
         except MailboxMissing:
             # Deleted meanwhile: nothing there is recent to anybody.
             return
-        except MailboxServerFault as fault:
-            self._events.fault("imap.claim_recent", fault, mailbox=mailbox)
+        except Unavailable as trouble:
+            # A full disk, mostly: they will be \\Recent to somebody else once more.
+            self._events.warning("imap.recent_unclaimed", mailbox=mailbox, reason=str(trouble))
 
 
 def _unclaimed_from(view: MailboxView, status: MailboxStatus) -> int:

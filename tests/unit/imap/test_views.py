@@ -17,6 +17,7 @@ from mailbox_server.model.ports import Silence
 from mailbox_server.model.uid_set import UidSet
 from mailbox_server.net.tasks import TaskKeeper
 from mailbox_server.store.ports import ChangedPlacement, Changes, Store, ViewRows
+from tests.unit.auth.memory_store import RecordedEvents
 
 T = TypeVar("T")
 ANN, INBOX = AccountId(1), MailboxId(1)
@@ -236,6 +237,20 @@ async def test_a_full_disk_keeps_nobody_out_of_a_mailbox_with_new_mail() -> None
     assert again.recent == 0
     await again.close()
     await desk.tasks.drain(1)
+
+
+async def test_a_full_disk_is_no_fault_of_leaving_a_mailbox() -> None:
+    """One warning, without a traceback for each who closes."""
+    events = RecordedEvents()
+    desk = Desk(House(2))
+    desk.views._events = events
+    desk.house.full = True
+    one = await desk.open()
+    await one.close()
+    await desk.tasks.drain(1)
+    assert events.faults == []
+    [(name, told)] = events.seen
+    assert (name, told["reason"]) == ("imap.recent_unclaimed", "no room")
 
 
 async def test_a_missing_mailbox_leaves_nothing_open() -> None:
