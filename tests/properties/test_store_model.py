@@ -173,9 +173,7 @@ class StoreModel(RuleBasedStateMachine):
             )
         )
         live = [uid for uid in uids if uid in box.places]
-        modified = {
-            uid for uid in live if since and box.places[uid].modseq > self.modseq - since
-        }
+        modified = {uid for uid in live if since and box.places[uid].modseq > self.modseq - since}
         assert outcome.modified == UidSet.of(modified)
         given = names - {"\\Deleted"}
         stamped: list[tuple[Box, Place]] = []
@@ -350,9 +348,7 @@ class StoreModel(RuleBasedStateMachine):
             assert (each.uid_validity, each.uid_next) == (box.uid_validity, box.uid_next)
             assert each.highest_modseq == box.highest
             self._compare(box)
-            letters.update(
-                (id(place.letter), place.letter.size) for place in box.places.values()
-            )
+            letters.update((id(place.letter), place.letter.size) for place in box.places.values())
         usage = self.bench.read(lambda tx: tx.accounts.usage(self.account))
         assert (usage.messages, usage.octets) == (len(letters), sum(letters.values()))
 

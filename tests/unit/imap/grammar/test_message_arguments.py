@@ -42,8 +42,9 @@ def test_store_unless_changed() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["1", "1 FLAGS", "1 FLAGS (", "1 FLAGS (\\Foo)", "1 FLAGS (\\Recent a)", "1 FLAGS \\recent", "1 FLAGS (a(b)", "1 +FOO (x)", "1 * (x)",
-     "1 (FOO 1) FLAGS (x)", "1 FLAGS (x) y", "1 FLAGS \\", '1 FLAGS ("x")', "1 FLAGS (é)"],
+    ["1", "1 FLAGS", "1 FLAGS (", "1 FLAGS (\\Foo)", "1 FLAGS (a(b)", "1 +FOO (x)", "1 * (x)",
+     "1 FLAGS (\\Recent a)", "1 FLAGS \\recent", "1 (FOO 1) FLAGS (x)", "1 FLAGS (x) y",
+     "1 FLAGS \\", '1 FLAGS ("x")', "1 FLAGS (é)"],
 )  # fmt: skip
 def test_store_refused(text: str) -> None:
     with pytest.raises(ArgumentsMalformed):
