@@ -2,6 +2,8 @@
 
 import argparse
 import resource
+import signal
+import sys
 from pathlib import Path
 from typing import Final
 
@@ -45,6 +47,8 @@ def _arguments() -> argparse.Namespace:
 def main() -> None:
     """Read the arguments and run the tables."""
     chosen = _arguments()
+    # Servers must be stopped and stores removed, whoever ends this.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(_DESCRIPTORS, most), most))
     report = Report(

@@ -20,6 +20,7 @@ from tests.e2e.peers.programs import find
 OURS: Final = "mailbox-server"
 PEER: Final = "Postfix+Dovecot"
 
+_TRIES: Final = 8
 _SETTINGS: Final = "[login]\nplaintext_on_loopback = true\n"
 # Syncs and all that bears on them stay as the peers ship them.
 _DOVECOT: Final = "auth_cache_size = 10M\nauth_cache_ttl = 1 hour\n"
@@ -76,14 +77,7 @@ def contestants(
     with contextlib.ExitStack() as stack:
         home = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=disk_place())))
         counter = sync_counter(home)
-        ours = Appliance(
-            options.keep or home / "ours",
-            _SETTINGS + settings,
-            environment=counter.environment if counter else {},
-        )
-        if not ours.data.exists():
-            ours.open_accounts()
-        ours.start()
+        ours = _started(options.keep or home / "ours", _SETTINGS + settings, counter)
         stack.callback(ours.stop)
         found = [_ours(ours, counter)]
         if with_peers and not options.ours:
@@ -92,6 +86,23 @@ def contestants(
             else:
                 print("Postfix and Dovecot are not here or this is not root: no ratios")
         yield found
+
+
+def _started(home: Path, settings: str, counter: SyncCounter | None) -> Appliance:
+    environment = counter.environment if counter else {}
+    for _ in range(_TRIES):
+        appliance = Appliance(home, settings, environment=environment)
+        if not appliance.data.exists():
+            appliance.open_accounts()
+        try:
+            appliance.start()
+        except AssertionError as error:
+            # Clients of others take their ports from the same range as we our free ones.
+            if "is in use" not in str(error):
+                raise
+        else:
+            return appliance
+    sys.exit("no free ports were found")
 
 
 def _ours(appliance: Appliance, counter: SyncCounter | None) -> Contestant:

@@ -99,7 +99,7 @@ def cells(row: Row) -> list[str]:
         (number(figures[0]), number(statistics.median(figures))) for figures in row.figures.values()
     ]
     ours, theirs = (*sides, ("", ""))[:2]
-    ratio = "" if row.ratio is None else f"{row.ratio:.2f}×"
+    ratio = "" if row.ratio is None else f"{number(row.ratio)}×"
     return [
         row.measure.title,
         row.measure.unit,

@@ -24,7 +24,7 @@ from tests.bench.smtp_load import Burst, Entrance, SmtpConnection, unverified
 from tests.bench.sync_counting import strace
 
 _SETTLE_SECONDS: Final = 0.3
-_LATENCY_MAILS: Final = 100
+_LATENCY_MAILS: Final = 40
 _SEED: Final = itertools.count(int(time.time()))
 """Bodies differ between runs, and between runs of the bench over one kept folder."""
 
