@@ -1,6 +1,6 @@
 """What one recipient address means to us: an account, an alias, or a reason to refuse.
 
-Order: the exact account, the exact alias, the same without its detail (`user+detail`),
+Order: the exact account, the exact alias, the same without its detail (`name+detail`),
 postmaster and abuse, the catch-all of the domain, else refused.  What was found first
 counts, so an account named postmaster gets its own mail.
 
@@ -40,7 +40,7 @@ class RoutingRules:
     hostname: our own name; postmaster is reached there too.
     postmaster: who gets mail to postmaster and abuse; None takes the oldest account of
         the domain, or else of all.
-    separators: characters, each of which may stand between user and detail; "" for none.
+    separators: characters, each of which may stand between name and detail; "" for none.
     """
 
     hostname: Domain
@@ -135,9 +135,9 @@ def _candidates(address: Address, rules: RoutingRules) -> Iterator[tuple[Address
     yield address, None
     text = address.local.text
     for separator in rules.separators:
-        user, found, detail = text.partition(separator)
-        if found and user:
-            yield Address(Localpart(user), address.domain), detail
+        name, found, detail = text.partition(separator)
+        if found and name:
+            yield Address(Localpart(name), address.domain), detail
 
 
 def _duty(address: Address, rules: RoutingRules) -> bool:

@@ -96,9 +96,6 @@ class SelectedView(Protocol):
     def uid_at(self, number: int) -> int:
         """The UID of message 1 to count."""
 
-    def number_of(self, uid: int) -> int | None:
-        """The message number of a UID, or None where this session does not know it."""
-
     def uids(self, numbers: SequenceSet, by: By) -> Sequence[int]:
         """The known UIDs meant, ascending, each once; `*` is the last message known.
 
@@ -152,9 +149,6 @@ class SelectedView(Protocol):
 
         Raises StoreUnavailable.
         """
-
-    def has_untold(self, tells: Tells) -> bool:
-        """Whether untold(tells, ...) would yield anything."""
 
     def untold(self, tells: Tells, modseqs: ModSeqs) -> Iterator[bytes]:
         """Tell what changed: whole untagged lines in blocks of at most 64 KiB.

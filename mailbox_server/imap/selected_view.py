@@ -135,13 +135,6 @@ class SessionView:
         """The UID of message 1 to count."""
         return self._shared.uids[self._slot(number)]
 
-    def number_of(self, uid: int) -> int | None:
-        """The message number of a UID this session knows."""
-        slot = self._shared.slot_of(uid)
-        if slot is None or slot >= self.known or self._is_told_dead(slot):
-            return None
-        return self._number(slot)
-
     def uids(self, numbers: SequenceSet, by: By) -> Sequence[int]:
         """The known UIDs meant, ascending, each once.  Raises NumberBeyond."""
         if by is By.UID:
@@ -280,17 +273,6 @@ class SessionView:
     def is_stale(self) -> bool:
         """Whether refresh would probably find something."""
         return self._shared.is_stale
-
-    def has_untold(self, tells: Tells) -> bool:
-        """Whether untold would yield anything."""
-        shared = self._shared
-        if tells is Tells.NOTHING:
-            return False
-        if self.known < len(shared.uids) or self._also or self._hushed:
-            return True
-        if self.told_changed < shared.changed_after:
-            return True
-        return tells is Tells.EVERYTHING and self.told_expunged < len(shared.expunged)
 
     def untold(self, tells: Tells, modseqs: ModSeqs) -> Iterator[bytes]:
         """Tell what changed, in blocks of whole lines.

@@ -175,7 +175,7 @@ class SharedViews:
             # Deleted meanwhile: nothing there is recent to anybody.
             return
         except Unavailable as trouble:
-            # A full disk, mostly: they will be \\Recent to somebody else once more.
+            # A full disk, mostly: they will be \Recent to somebody else once more.
             self._events.warning("imap.recent_unclaimed", mailbox=mailbox, reason=str(trouble))
 
 

@@ -226,13 +226,5 @@ class ReversePath:
 
     address: Address | None
 
-    @property
-    def is_null(self) -> bool:
-        """Whether a bounce or notice, to which nothing is ever bounced."""
-        return self.address is None
-
     def __str__(self) -> str:
         return "" if self.address is None else str(self.address)
-
-
-NULL_PATH: Final = ReversePath(None)

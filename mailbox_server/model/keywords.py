@@ -40,8 +40,3 @@ def keyword(text: str) -> str:
     if len(text) > KEYWORD_OCTETS or not _KEYWORD.match(text):
         raise KeywordMalformed("not a keyword")
     return text
-
-
-def same_keyword(one: str, other: str) -> bool:
-    """Whether two names mean the same flag or keyword."""
-    return one.lower() == other.lower()

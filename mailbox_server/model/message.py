@@ -1,27 +1,8 @@
 """Messages as the store knows them: content octets, what was computed at delivery, placements."""
 
 from dataclasses import dataclass
-from datetime import datetime
 
-from mailbox_server.model.ids import MailboxId, MessageId, ModSeq, ThreadId, Uid
-
-
-@dataclass(frozen=True, slots=True)
-class Placement:
-    """One message in one mailbox.
-
-    uid: 1 to 2**32 - 1, ascending within the mailbox, never used twice while its
-        uid_validity stands (RFC 9051 §2.3.1.1).
-    modseq: 1 to 2**63 - 1, of the last change here; never above the mailbox's highest
-        (RFC 7162 §3.1).
-    saved: when the message was put here, UTC, whole seconds (RFC 8514).
-    """
-
-    mailbox: MailboxId
-    uid: Uid
-    message: MessageId
-    modseq: ModSeq
-    saved: datetime
+from mailbox_server.model.ids import MailboxId, MessageId, ThreadId, Uid
 
 
 @dataclass(frozen=True, slots=True)

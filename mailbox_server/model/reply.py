@@ -1,4 +1,4 @@
-"""SMTP replies as values: temporary or permanent is derived from the code, never stated twice."""
+"""SMTP replies as values: good or bad is derived from the code, never stated twice."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -26,16 +26,6 @@ class Reply:
     def is_positive(self) -> bool:
         """2xx or 3xx."""
         return self.code < 400
-
-    @property
-    def is_temporary(self) -> bool:
-        """4xx."""
-        return 400 <= self.code < 500
-
-    @property
-    def is_permanent(self) -> bool:
-        """5xx."""
-        return self.code >= 500
 
     def octets(self) -> bytes:
         """The whole reply as it goes to the wire, in UTF-8, ready for one write.

@@ -249,13 +249,6 @@ class Admissions:
             self._shed(victim)
         return victim is not None
 
-    def shed_all(self) -> int:
-        """Tell every connection to go (shutdown); returns how many were told."""
-        told = list(self._tickets)
-        for ticket in told:
-            ticket.on_shed()
-        return len(told)
-
     def _take_out(self, ticket: Ticket) -> None:
         del self._tickets[ticket]
         for key in ticket.keys:

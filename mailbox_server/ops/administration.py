@@ -282,7 +282,7 @@ async def _mailbox_list(self: Administration, asked: requests.MailboxList) -> li
                 requests.MailboxRow(
                     mailbox_object_id(mailbox.id),
                     mailbox.name,
-                    mailbox.role.value if mailbox.role else None,
+                    mailbox.role.value.lower() if mailbox.role else None,
                     status.messages,
                     status.unseen,
                     status.octets,

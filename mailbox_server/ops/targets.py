@@ -38,8 +38,8 @@ def missing(tx: ReadTx, targets: Sequence[Address]) -> list[str]:
 
 
 def _leads_somewhere(tx: ReadTx, target: Address) -> bool:
-    user = target.local.text.partition("+")[0]
-    plain = Address.parse(f"{user}@{target.domain}") if user.isalnum() else target
+    name = target.local.text.partition("+")[0]
+    plain = Address.parse(f"{name}@{target.domain}") if name.isalnum() else target
     for each in (target, plain):
         if tx.accounts.find(each) is not None or tx.aliases.find(each) is not None:
             return True

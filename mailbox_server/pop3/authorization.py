@@ -51,7 +51,7 @@ class Authorization:
     def __init__(self, authenticator: Authenticator, visitor: Visitor) -> None:
         self._authenticator = authenticator
         self._visitor = visitor
-        self._user: str | None = None
+        self._named: str | None = None
         self._exchange: sasl.Exchange | None = None
 
     @property
@@ -61,30 +61,30 @@ class Authorization:
 
     def forget(self) -> None:
         """Drop a name given by USER and an exchange under way."""
-        self._user = None
+        self._named = None
         self._exchange = None
 
     def name_user(self, name: str, *, confidential: bool) -> Said:
         """USER; never tells whether there is such an account."""
         if not confidential:
             return Said(replies.TLS_FIRST)
-        self._user = name
+        self._named = name
         return Said(replies.SEND_PASS)
 
     def take_user(self) -> str | None:
         """The name of a USER that came immediately before; it counts once."""
-        user, self._user = self._user, None
-        return user
+        login, self._named = self._named, None
+        return login
 
     async def check_password(
-        self, user: str | None, password: str, *, confidential: bool
+        self, login: str | None, password: str, *, confidential: bool
     ) -> Progress:
         """PASS."""
         if not confidential:
             return Said(replies.TLS_FIRST)
-        if user is None:
+        if login is None:
             return Said(replies.USER_FIRST)
-        return _settled(await self._authenticator.authenticate(self._visitor, user, password))
+        return _settled(await self._authenticator.authenticate(self._visitor, login, password))
 
     async def begin(self, mechanism: str, initial: bytes | None, *, confidential: bool) -> Progress:
         """AUTH; without a mechanism it lists them, as clients older than RFC 5034 ask."""

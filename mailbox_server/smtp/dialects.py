@@ -23,5 +23,3 @@ class Dialect:
 
 SMTP: Final = Dialect("smtp", "RFC 5321", ("EHLO", "HELO"), is_lmtp=False, counts_errors=True)
 LMTP: Final = Dialect("lmtp", "RFC 2033", ("LHLO",), is_lmtp=True, counts_errors=False)
-
-DIALECTS: Final = (SMTP, LMTP)

@@ -34,7 +34,6 @@ class SmtpLimits:
     line_octets: int = 1024 * 1024
     command_octets: int = 2_048
     swallow_command_octets: int = 64 * 1024
-    parameters: int = 20
     recipients: int = 1_000
     transactions: int = 10_000
     errors: int = 20

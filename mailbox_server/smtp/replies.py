@@ -1,4 +1,4 @@
-"""Every reply that SMTP and LMTP peers can read, as named constants.
+"""Every reply of SMTP and LMTP themselves, as named constants; others are the journey's.
 
 Each says in one English sentence what happened, so that the person who reads it in a
 bounce knows what to do.  Codes are those of RFC 5321 §4.2 and RFC 3463 / RFC 5248.
@@ -29,8 +29,6 @@ TOO_MANY_CONNECTIONS: Final = reply(
     421, "4.7.0", "Too many connections from your network; please come back later"
 )
 SERVER_FULL: Final = reply(421, "4.3.2", "Too many connections; please come back later")
-UNFORESEEN: Final = reply(451, "4.3.0", "Something went wrong here; please try again later")
-TLS_UNAVAILABLE: Final = reply(454, "4.7.0", "TLS is not available just now")
 TOO_MANY_RECIPIENTS: Final = reply(
     452, "4.5.3", "Too many recipients; send the others in another transaction"
 )
@@ -83,10 +81,8 @@ CHUNKS_FAILED: Final = reply(
     503, "5.5.1", "An earlier chunk was refused; RSET ends the transaction"
 )
 ALREADY_TLS: Final = reply(503, "5.5.1", "TLS is in use already")
-STARTTLS_IN_TRANSACTION: Final = reply(503, "5.5.1", "A transaction is open; RSET ends it")
 
 TOO_LARGE: Final = reply(552, "5.3.4", "The message is larger than this server takes")
-HEADER_TOO_LARGE: Final = reply(552, "5.3.4", "The header of the message is too large")
 LINE_OF_CONTENT_TOO_LONG: Final = reply(
     554, "5.6.0", "A line of the message is longer than this server takes"
 )

@@ -15,6 +15,7 @@ from datetime import datetime
 from typing import Final
 
 from mailbox_server.delivery.arrival import Acceptance, Opening
+from mailbox_server.delivery.replies import UNFORESEEN
 from mailbox_server.model.address import Address, Domain, IpAddress, Localpart
 from mailbox_server.model.envelope import Envelope, Peer, Recipient, TlsState
 from mailbox_server.model.ports import Clock, Events
@@ -164,7 +165,7 @@ class Session:
             answer = await self._answer(command)
         except Exception as error:  # the peer must not lose mail by a bug of ours
             self._events.fault("smtp.bug", error, connection=self._place.peer.connection)
-            answer = Answer((replies.UNFORESEEN,))
+            answer = Answer((UNFORESEEN,))
         return self._judged(answer)
 
     def take(self, octets: bytes) -> bool:
@@ -204,7 +205,7 @@ class Session:
         if transaction is None:
             return self._judged(Answer((replies.MAIL_FIRST,)))
         if transaction.is_broken:
-            return self._judged(Answer(self._for_each(transaction, replies.UNFORESEEN)))
+            return self._judged(Answer(self._for_each(transaction, UNFORESEEN)))
         if end.problem is not None:
             transaction.journey.abandon()
             refused = _PROBLEMS[end.problem]
@@ -405,7 +406,7 @@ class Session:
         if transaction is None:
             return replies.MAIL_FIRST
         if transaction.has_failed:
-            return replies.UNFORESEEN if transaction.is_broken else replies.CHUNKS_FAILED
+            return UNFORESEEN if transaction.is_broken else replies.CHUNKS_FAILED
         if not transaction.recipients:
             return replies.NO_VALID_RECIPIENTS if transaction.asked else replies.NO_RECIPIENTS
         if end.problem is not None and not end.last:
@@ -431,7 +432,7 @@ class Session:
             acceptance = await asyncio.shield(task)
         except Exception as error:  # the peer must not lose mail by a bug of ours
             self._events.fault("smtp.bug", error, connection=self._place.peer.connection)
-            return self._for_each(transaction, replies.UNFORESEEN)
+            return self._for_each(transaction, UNFORESEEN)
         if acceptance.receipt is not None:
             self._seen = acceptance
         first = acceptance.replies[0]

@@ -61,11 +61,6 @@ _CHANGED: Final = Prepared(
     )
     .order_by(placement.c.updated_at, placement.c.uid)
 )
-_LOWEST_UID: Final = Prepared(
-    sa.select(sa.func.min(placement.c.uid)).where(
-        placement.c.message == sa.bindparam("message"), _MAILBOX, _LIVE
-    )
-)
 
 
 def view(tx: SqlTx, number: MailboxId) -> ViewRows:
@@ -107,10 +102,3 @@ def changes_since(tx: SqlTx, number: MailboxId, modseq: ModSeq, limit: int) -> C
     )
     vanished = UidSet.of(row[0] for row in rows if row[6] is not None)
     return Changes(found, changed, vanished, upto, upto >= found.highest_modseq)
-
-
-def lowest_uid(tx: SqlTx, number: MailboxId, message: MessageId) -> int | None:
-    """The lowest live UID of a message in a mailbox, or None."""
-    row = _LOWEST_UID.row(tx, mailbox=number, message=message)
-    uid: int | None = row[0]
-    return uid

@@ -92,10 +92,6 @@ class Messages:
         """Those of the ascending UIDs whose text matches, ascending; exact, a scan."""
         return text_search.matching(self._tx, self._contents, mailbox, criterion, within)
 
-    def uid_of(self, mailbox: MailboxId, message: MessageId) -> int | None:
-        """The lowest live UID of a message there, or None."""
-        return changes.lowest_uid(self._tx, mailbox, message)
-
     def add(self, account: AccountId, new: NewMessage, quota: QuotaRule) -> tuple[Placed, ...]:
         """Store one message in one or more mailboxes of the account.
 

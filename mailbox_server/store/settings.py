@@ -32,8 +32,7 @@ class StoreSettings:
     most_waiting: writes, and reads, that may wait before TooBusy.
     most_members: writes in one commit.
     busy_wait: how long to wait for another program's lock on the database.
-    grace: how long content that nobody holds is kept; orphan_age: how old a content file
-        without a row must be before it is swept.
+    orphan_age: how old a content file without a row must be before it is swept.
     """
 
     page_octets: int = 4 * KIB
@@ -50,5 +49,4 @@ class StoreSettings:
     most_waiting: int = 20_000
     most_members: int = 256
     busy_wait: float = 5.0
-    grace: int = 24 * 3600
     orphan_age: int = 36 * 3600

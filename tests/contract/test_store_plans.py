@@ -29,7 +29,6 @@ PLANS = (
     (changes._CHANGED, "ix_placement_mailbox_updated_at (mailbox=? AND updated_at>?"),
     (changes._STAMP_AFTER, "ix_placement_mailbox_updated_at (mailbox=? AND updated_at>?"),
     (changes._VIEW, "PRIMARY KEY (mailbox=?)"),
-    (changes._LOWEST_UID, "(message=?"),
     (copies._PLACE_AGAIN, "PRIMARY KEY (mailbox=? AND uid>? AND uid<?)"),
     (copies._COUNT, "PRIMARY KEY (mailbox=? AND uid>? AND uid<?)"),
     (expunges._ABOVE, "PRIMARY KEY (mailbox=? AND uid>?)"),

@@ -220,7 +220,8 @@ async def served(
     assert verifyObject(IListeningPort, here.port)
     yield here
     here.port.stopListening()
-    admissions.shed_all()
+    for ticket in list(admissions._tickets):
+        ticket.on_shed()
     await tasks.drain(1)
     await empty(admissions)
     assert here.failures == []

@@ -182,6 +182,7 @@ def test_messages(house: Appliance, tmp_path: Path) -> None:
     assert "box #1" in verb(house, "message", "show", shown[1]["id"]).decode()
     mailboxes = {row["name"]: row for row in rows(house, "mailbox", "list", "ann@example.test")}
     assert mailboxes["Archive"]["messages"] == 3
+    assert mailboxes["Archive"]["role"] == "archive"
     refused(house, 1, "message", "show", "m999999")
     refused(house, 1, "message", "raw", "x")
     refused(house, 1, "message", "list", "ann@example.test", "--mailbox", "Nowhere")

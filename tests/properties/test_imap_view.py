@@ -188,7 +188,7 @@ class Client:
         assert list(self.view.uids(EVERYTHING, By.UID)) == self.uids
         for place, uid in enumerate(self.uids):
             assert uid is not None
-            assert self.view.number_of(uid) == place + 1
+            assert [sight.number for sight in self.view.sights([uid])] == [place + 1]
 
 
 def _names(flags: bytes) -> frozenset[bytes]:
@@ -234,7 +234,7 @@ async def test_a_client_that_believes_us_is_never_wrong(
             await client.view.hold()
             await client.view.refresh()
             client.hear(Tells.EVERYTHING)
-            assert not client.view.has_untold(Tells.EVERYTHING)
+            assert list(client.view.untold(Tells.EVERYTHING, ModSeqs.HIDDEN)) == []
         for client in clients.values():
             client.agrees_with(truth)
             await client.view.close()

@@ -235,9 +235,6 @@ class MessageReader(Protocol):
         Ask for at most 2,000 at a time.
         """
 
-    def uid_of(self, mailbox: MailboxId, message: MessageId) -> int | None:
-        """The lowest live UID of a message there, or None."""
-
 
 class MessageWriter(MessageReader, Protocol):
     """Messages, to change.  Steps of at most 2,000 UIDs, except copy."""

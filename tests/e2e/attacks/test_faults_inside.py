@@ -99,7 +99,6 @@ NOT_REACHED: Final = {
     "Domains.remove",
     "Domains.set_catch_all",
     "Messages.about",
-    "Messages.uid_of",
     "Passports.of",
     "Tokens.add",
     "Tokens.all",

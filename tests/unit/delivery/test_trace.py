@@ -7,7 +7,7 @@ from ipaddress import ip_address
 import pytest
 
 from mailbox_server.delivery.trace import trace
-from mailbox_server.model.address import NULL_PATH, Address, Domain, ReversePath
+from mailbox_server.model.address import Address, Domain, ReversePath
 from mailbox_server.model.envelope import BodyType, Envelope, Peer, Recipient, Return, TlsState
 
 NOW = datetime(2026, 11, 24, 12, 0, 0, tzinfo=UTC)
@@ -54,7 +54,7 @@ def test_what_is_known_is_told() -> None:
         peer_name="mail.client.example",
         tls=tls,
         protocol="UTF8SMTPS",
-        reverse_path=NULL_PATH,
+        reverse_path=ReversePath(None),
         recipients=ENVELOPE.recipients * 2,
     )
     first, received, _ = unfolded(envelope)

@@ -276,14 +276,6 @@ def test_changed_limits_hold_from_now_on() -> None:
     assert scene.admissions.limits.total == 3
 
 
-def test_shutdown_tells_everybody() -> None:
-    scene = Scene(3)
-    for name in "abc":
-        scene.admitted(name).enter(Phase.BUSY)
-    assert scene.admissions.shed_all() == 3
-    assert scene.shed == ["a", "b", "c"]
-
-
 def test_a_flood_leaves_no_trace() -> None:
     scene = Scene(10_000, NetworkLimit(32, 64, 3))
     tickets = [scene.admitted(str(n), f"10.0.{n // 250}.{n % 250}") for n in range(2000)]
