@@ -7,7 +7,8 @@ address whatever stands before it.  At most ADDRESSES entries of a list are read
 """
 
 import re
-from dataclasses import dataclass
+
+import msgspec
 
 ADDRESSES = 10_000
 ENTRIES = 2 * ADDRESSES
@@ -28,17 +29,18 @@ _COMMENT_MARK = re.compile(rb"[()]|\\.", re.S)
 _QUOTED_PAIR = re.compile(rb"\\(.)", re.S)
 
 
-@dataclass(frozen=True, slots=True)
-class ListedAddress:
+class ListedAddress(msgspec.Struct, frozen=True):
     """One entry of an address list, as ENVELOPE shows it (RFC 9051 §7.5.2).
 
     host None marks group syntax: the start with the group's name as mailbox, the end with
     mailbox None.  name is None where there is none; a missing domain is the empty host.
+    is_usual: mailbox and host are known to be ASCII atoms and dots.
     """
 
     name: bytes | None
     mailbox: bytes | None
     host: bytes | None
+    is_usual: bool = False
 
 
 GROUP_END = ListedAddress(None, None, None)
@@ -46,7 +48,9 @@ GROUP_END = ListedAddress(None, None, None)
 
 def read_addresses(value: bytes) -> list[ListedAddress]:
     """The entries of an address-list value; what is no address is passed over."""
-    value = value.replace(b"\r\n", b"").replace(b"\n", b"").rstrip(b" \t\r")
+    value = value.rstrip(b" \t\r\n")
+    if b"\n" in value:
+        value = value.replace(b"\r\n", b"").replace(b"\n", b"").rstrip(b" \t\r")
     found: list[ListedAddress] = []
     at = 0
     in_group = False
@@ -57,13 +61,12 @@ def read_addresses(value: bytes) -> list[ListedAddress]:
         usual = _USUAL.match(value, at)
         if usual is not None:
             phrase, quoted, mailbox, host = usual.groups()
-            name = _phrase(phrase, quoted)
-            found.append(ListedAddress(name, mailbox, host))
+            found.append(ListedAddress(_phrase(phrase, quoted), mailbox, host, True))
             at = usual.end()
             continue
         bare = _BARE.match(value, at)
         if bare is not None:
-            found.append(ListedAddress(None, bare[1], bare[2]))
+            found.append(ListedAddress(None, bare[1], bare[2], True))
             at = bare.end()
             continue
         entry = _Entry(value, at)

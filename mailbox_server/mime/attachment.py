@@ -22,6 +22,8 @@ def parameter_text(parameters: Parameters, name: bytes) -> str | None:
 
     Encoded words in a plain value are decoded, though RFC 2047 §5 forbids them there.
     """
+    if not parameters:
+        return None
     found = dict(parameters)
     extended = found.get(name + b"*")
     if extended is not None:

@@ -4,10 +4,10 @@ import re
 
 SUBJECT_CHARACTERS = 1_000
 
+_MARK = re.compile(r"[\[(:]")
 _TAG = r"\[[^\[\]]*\][ \t]*"
 _LEADER = re.compile(rf"(?:{_TAG})*+(?:re|fwd?)[ \t]*(?:{_TAG})?:", re.IGNORECASE)
 _TAG_PREFIX = re.compile(_TAG)
-_SPACES = re.compile(r"\s+")
 
 
 def base_subject(subject: str) -> str:
@@ -16,7 +16,9 @@ def base_subject(subject: str) -> str:
     Comparing is done without case (RFC 5256 §2.1 asks for i;unicode-casemap).  Only the
     first SUBJECT_CHARACTERS count.
     """
-    text = _SPACES.sub(" ", subject[:SUBJECT_CHARACTERS])
+    text = " ".join(subject[:SUBJECT_CHARACTERS].split())
+    if not _MARK.search(text):
+        return text
     while True:
         text = _without_trailer(text)
         text = _without_leaders(text)

@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable, Mapping
 from encodings.aliases import aliases
 from enum import Enum
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Final
 
@@ -131,6 +132,7 @@ class Purpose(Enum):
     MARKUP = "markup"
 
 
+@lru_cache(maxsize=256)
 def encoding_of(label: str) -> str | None:
     """Python's name for a charset label; None for no label that is a charset of ours.
 

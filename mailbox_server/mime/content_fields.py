@@ -5,6 +5,7 @@ Bounded: 64 KiB of each field, 100 parameters of each, 1,000 octets of each toke
 """
 
 import re
+from functools import lru_cache
 from urllib.parse import quote_from_bytes
 
 from mailbox_server.mime.structure import ContentFields, Parameters
@@ -50,10 +51,13 @@ def content_fields(header: bytes, default: ContentFields = PLAIN_TEXT) -> Conten
         at = lowered.find(b"\ncontent-", at + 1)
     if not found:
         return default
-    return _from_values(found, default)
+    values = tuple(found.items())
+    is_short = len(values) <= 3 and sum(map(len, found.values())) <= _SHORT_OCTETS
+    return _remembered(values, default) if is_short else _from_values(values, default)
 
 
-def _from_values(found: dict[bytes, bytes], default: ContentFields) -> ContentFields:
+def _from_values(values: tuple[tuple[bytes, bytes], ...], default: ContentFields) -> ContentFields:
+    found = dict(values)
     media_type, media_subtype, parameters = default[:3]
     if b"type" in found:
         stated = media_type_of(found[b"type"])
@@ -79,9 +83,17 @@ def _from_values(found: dict[bytes, bytes], default: ContentFields) -> ContentFi
     )
 
 
+# Most parts say the same few things of themselves.
+_SHORT_OCTETS = 200
+_remembered = lru_cache(maxsize=256)(_from_values)
+
+
 def unfold(value: bytes) -> bytes:
     """Take out the line ends of a folded field value, and the space around it."""
-    return value.replace(b"\r\n", b"").replace(b"\n", b"").strip(b" \t\r")
+    value = value.strip(b" \t\r\n")
+    if b"\n" in value:
+        value = value.replace(b"\r\n", b"").replace(b"\n", b"").strip(b" \t\r")
+    return value
 
 
 def media_type_of(value: bytes) -> tuple[bytes, bytes, Parameters] | None:

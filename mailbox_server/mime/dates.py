@@ -6,10 +6,15 @@ Nothing raises: a date that makes no sense is None.
 """
 
 import re
-from dataclasses import dataclass
+from datetime import date
+from functools import lru_cache
 from types import MappingProxyType
 
+import msgspec
+
 VALUE_OCTETS = 256
+
+_EPOCH_DAY = date(1970, 1, 1).toordinal()
 
 _COMMENT = re.compile(rb"\([^()]*\)")
 _USUAL = re.compile(
@@ -28,18 +33,19 @@ _ISO = re.compile(
     rb"\s*(?:([+-])([0-9]{2}):?([0-9]{2}))?",
     re.I,
 )
-_MONTHS = (
-    b"jan", b"feb", b"mar", b"apr", b"may", b"jun", b"jul", b"aug", b"sep", b"oct", b"nov", b"dec",
+_MONTHS = MappingProxyType(
+    {
+        b"jan": 1, b"feb": 2, b"mar": 3, b"apr": 4, b"may": 5, b"jun": 6,
+        b"jul": 7, b"aug": 8, b"sep": 9, b"oct": 10, b"nov": 11, b"dec": 12,
+    }
 )  # fmt: skip
-_MONTH_DAYS = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 _ZONE_HOURS = MappingProxyType(
     {b"edt": -4, b"est": -5, b"cdt": -5, b"cst": -6, b"mdt": -6, b"mst": -7, b"pdt": -7, b"pst": -8}
 )
 """The zone names that RFC 5322 §4.3 gives a meaning; all others mean nothing certain."""
 
 
-@dataclass(frozen=True, slots=True)
-class SentDate:
+class SentDate(msgspec.Struct, frozen=True):
     """When a message says that it was sent.
 
     epoch_seconds: UTC since 1970, of the years 1 to 9999.
@@ -63,29 +69,33 @@ def read_date(value: bytes) -> SentDate | None:
     text = text.strip()
     usual = _USUAL.match(text)
     if usual is not None:
-        day, month, year, hour, minute, second, *zone, name = usual.groups()
-        named = _month(month)
-        if named is None:
-            return None
-        return _date(_year(year), named, int(day), (hour, minute, second), _zone(zone, name))
+        day, month, year, hour, minute, second, sign, ahead, minutes, name = usual.groups()
+        zone = _zone(sign, ahead, minutes, name)
+        return _date(_day_named(day, month, year), hour, minute, second, zone)
     asctime = _ASCTIME.match(text)
     if asctime is not None:
-        month, day, hour, minute, second, name, year, *zone = asctime.groups()
-        named = _month(month)
-        if named is None:
-            return None
-        return _date(int(year), named, int(day), (hour, minute, second), _zone(zone, name))
+        month, day, hour, minute, second, name, year, sign, ahead, minutes = asctime.groups()
+        zone = _zone(sign, ahead, minutes, name)
+        return _date(_day_named(day, month, year), hour, minute, second, zone)
     iso = _ISO.match(text)
     if iso is not None:
-        year, month, day, hour, minute, second, *zone = iso.groups()
-        clock = (hour, minute, second)
-        return _date(int(year), int(month), int(day), clock, _zone(zone, None))
+        year, month, day, hour, minute, second, sign, ahead, minutes = iso.groups()
+        zone = _zone(sign, ahead, minutes, None)
+        return _date(_day(int(year), int(month), int(day)), hour, minute, second, zone)
     return None
 
 
-def _month(name: bytes) -> int | None:
-    name = name.lower()
-    return _MONTHS.index(name) + 1 if name in _MONTHS else None
+@lru_cache(maxsize=64)
+def _day_named(day: bytes, month: bytes, year: bytes) -> int | None:
+    """Days since 1970; remembered, because most mail is of these days."""
+    return _day(_year(year), _MONTHS.get(month.lower(), 0), int(day))
+
+
+def _day(year: int, month: int, day: int) -> int | None:
+    try:
+        return date(year, month, day).toordinal() - _EPOCH_DAY
+    except ValueError:
+        return None
 
 
 def _year(digits: bytes) -> int:
@@ -96,30 +106,22 @@ def _year(digits: bytes) -> int:
     return year + 1900 if len(digits) == 3 else year
 
 
-def _zone(zone: list[bytes | None], name: bytes | None) -> int:
+@lru_cache(maxsize=64)
+def _zone(
+    sign: bytes | None, hours: bytes | None, minutes: bytes | None, name: bytes | None
+) -> int:
     """Minutes ahead of UTC from sign, hours and minutes, or else from a name."""
-    sign, hours, minutes = zone
-    if sign is None:
-        return _ZONE_HOURS.get((name or b"").lower(), 0) * 60
-    ahead = int(hours or 0) * 60 + int(minutes or 0)
+    if sign is None or hours is None or minutes is None:
+        return 0 if name is None else _ZONE_HOURS.get(name.lower(), 0) * 60
+    ahead = int(hours) * 60 + int(minutes)
     return 0 if ahead >= 24 * 60 else (-ahead if sign == b"-" else ahead)
 
 
 def _date(
-    year: int, month: int, day: int, clock: tuple[bytes, bytes, bytes | None], zone: int
+    day: int | None, hour: bytes, minute: bytes, second: bytes | None, zone: int
 ) -> SentDate | None:
-    hour, minute, second = (int(each or 0) for each in clock)
-    if not (1 <= year <= 9999 and 1 <= month <= 12 and hour < 24 and minute < 60 and second <= 60):
+    """The moment; None if there is no such time.  A leap second is one second later."""
+    hours, minutes, seconds = int(hour), int(minute), int(second or 0)
+    if day is None or hours >= 24 or minutes >= 60 or seconds > 60:
         return None
-    is_leap = year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
-    if not 1 <= day <= _MONTH_DAYS[month - 1] + (is_leap and month == 2):
-        return None
-    days = _days_before(year, month, is_leap=is_leap) + day - 1
-    return SentDate(days * 86_400 + hour * 3_600 + minute * 60 + second - zone * 60, zone)
-
-
-def _days_before(year: int, month: int, *, is_leap: bool) -> int:
-    """Days from 1970-01-01 to the first of a month."""
-    past = year - 1
-    days = past * 365 + past // 4 - past // 100 + past // 400 - 719_162
-    return days + sum(_MONTH_DAYS[: month - 1]) + (is_leap and month > 2)
+    return SentDate(day * 86_400 + hours * 3_600 + minutes * 60 + seconds - zone * 60, zone)

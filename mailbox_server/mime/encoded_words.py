@@ -24,7 +24,12 @@ def decode_words(value: bytes) -> str:
     before their charset is decoded, since some senders cut inside a character.  Octets
     outside of words are UTF-8 if they can be.
     """
-    value = value[:VALUE_OCTETS].replace(b"\r\n", b"").replace(b"\n", b"")
+    value = value[:VALUE_OCTETS]
+    if b"=?" not in value and value.isascii():
+        plain = value.decode("ascii").strip()
+        if plain.isprintable():
+            return plain
+    value = value.replace(b"\r\n", b"").replace(b"\n", b"")
     if b"=?" not in value:
         return without_controls(decode(value, None, may_guess=False)).strip()
     pieces: list[tuple[str | None, bytes]] = []
@@ -48,7 +53,7 @@ def decode_words(value: bytes) -> str:
 
 def without_controls(text: str) -> str:
     """The text with each run of controls and line separators as one space."""
-    return _CONTROLS.sub(" ", text)
+    return text if text.isprintable() else _CONTROLS.sub(" ", text)
 
 
 def _word_octets(encoding: bytes, text: bytes) -> bytes:

@@ -4,10 +4,12 @@ Texts are unfolded and otherwise as they stand in the header: encoded words stay
 Of a field that stands twice the first counts, but To, Cc and Bcc are taken together.
 """
 
+from functools import lru_cache
+
 from mailbox_server.mime.address_list import ListedAddress, read_addresses
 from mailbox_server.mime.content_fields import unfold
 from mailbox_server.mime.header_fields import HeaderFields
-from mailbox_server.mime.response_string import nstring
+from mailbox_server.mime.response_string import QUOTED_OCTETS, nstring, string
 
 NO_ENVELOPE = b"(NIL NIL NIL NIL NIL NIL NIL NIL NIL NIL)"
 
@@ -37,21 +39,30 @@ def envelope_of(fields: HeaderFields) -> bytes:
 
 
 def _text(value: bytes | None) -> bytes:
-    return b"NIL" if value is None else nstring(unfold(value))
+    return b"NIL" if value is None else string(unfold(value))
 
 
 def _addresses(values: list[bytes]) -> bytes:
     if not values:
         return b"NIL"
-    listed = read_addresses(b",".join(values) if len(values) > 1 else values[0])
+    value = b",".join(values) if len(values) > 1 else values[0]
+    return _remembered(value) if len(value) <= _SHORT_OCTETS else _formatted(value)
+
+
+def _formatted(value: bytes) -> bytes:
+    listed = read_addresses(value)
     if not listed:
         return b"NIL"
     return b"(" + b"".join([_address(each) for each in listed]) + b")"
 
 
+# The same people write to the same people.
+_SHORT_OCTETS = 200
+_remembered = lru_cache(maxsize=256)(_formatted)
+
+
 def _address(address: ListedAddress) -> bytes:
-    return b"(%b NIL %b %b)" % (
-        nstring(address.name),
-        nstring(address.mailbox),
-        nstring(address.host),
-    )
+    name, mailbox, host = address.name, address.mailbox, address.host
+    if address.is_usual and mailbox and host and len(mailbox) + len(host) <= QUOTED_OCTETS:
+        return b'(%b NIL "%b" "%b")' % (nstring(name), mailbox, host)
+    return b"(%b NIL %b %b)" % (nstring(name), nstring(mailbox), nstring(host))

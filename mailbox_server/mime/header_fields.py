@@ -10,11 +10,13 @@ content and of trace + content are the same.
 """
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from itertools import islice
 
 FIELDS = 10_000
-"""Fields that are indexed; `select` and `listed_fields` have no such limit."""
+"""Fields that are indexed; `select` and `listed` have no such limit."""
+
+_AT_ONCE_OCTETS = 16 * 1024  # longer blocks are split field by field, to save memory
 
 LISTED_OCTETS = 64 * 1024
 
@@ -58,40 +60,69 @@ LISTED_FIELDS = frozenset(
 )
 """What clients list messages by, in lower case."""
 
-# Name, white space and colon (no colon: no field), the rest with its folded lines.
-_FIELD = re.compile(rb"(?m)^(?!\r?\n)([!-9;-~]*+)([ \t]*+:?)([^\n]*\n?(?:[ \t][^\n]*\n?)*)|^\r?\n")
+# A field as it stands with its folded lines, its name, and what follows the colon.
+# A line that is no field has no name.
+_FIELD = re.compile(rb"(?!\Z)((?:([!-9;-~]++)[ \t]*+:)?+([^\n]*+\n?+(?:[ \t][^\n]*+\n?+)*+))")
+_BLANK_LINE = re.compile(rb"\n\r?\n")
 
 
-def _from_start(header: bytes) -> Iterator[tuple[bytes, bytes, bytes]]:
-    """Name, colon part and rest of each field; a line that is no field has no name."""
-    for found in _FIELD.finditer(header):
-        name, colon, rest = found.groups()
-        if name is None:
-            return
-        is_field = name and colon.endswith(b":")
-        yield (name, colon, rest) if is_field else (b"", b"", found[0])
+def _split(header: bytes) -> Iterable[tuple[bytes, bytes, bytes]]:
+    """Each field as it stands, its name and its value; a line that is no field has no name."""
+    if header.startswith((b"\n", b"\r\n")):
+        return ()
+    blank = _BLANK_LINE.search(header)
+    end = len(header) if blank is None else blank.start() + 1
+    if end <= _AT_ONCE_OCTETS:
+        return _FIELD.findall(header, 0, end)
+    return ((found[1], found[2] or b"", found[3]) for found in _FIELD.finditer(header, 0, end))
 
 
 class HeaderFields:
-    """The fields of one header block by name, the first FIELDS of them."""
+    """The fields of one header block by name, the first FIELDS of them.
 
-    __slots__ = ("_by_name",)
+    Names are asked for in lower case; values are raw, folds and all.
+
+    first: gives the value of the first field of a name, or None.
+    """
+
+    __slots__ = ("_by_name", "_fields", "_header", "_names", "first")
 
     def __init__(self, header: bytes) -> None:
-        by_name: dict[bytes, list[bytes]] = {}
-        for name, _, rest in islice(_from_start(header), FIELDS):
-            if name:
-                by_name.setdefault(name.lower(), []).append(rest)
-        self._by_name = by_name
-
-    def first(self, name: bytes) -> bytes | None:
-        """The raw value of the first field of that name (lower case), folds and all."""
-        values = self._by_name.get(name)
-        return None if values is None else values[0]
+        self._header = header
+        self._fields = list(islice(_split(header), FIELDS))
+        self._names = [name.lower() for _, name, _ in self._fields]
+        # Backwards, so that the first of a name is the last to be put in.
+        values = [value for _, _, value in reversed(self._fields)]
+        self._by_name = dict(zip(reversed(self._names), values, strict=True))
+        self.first: Callable[[bytes], bytes | None] = self._by_name.get
 
     def each(self, name: bytes) -> list[bytes]:
-        """The raw values of all fields of that name (lower case), in order."""
-        return self._by_name.get(name, [])
+        """The values of all fields of that name, in order."""
+        if name not in self._by_name:
+            return []
+        count = self._names.count(name)
+        at = self._names.index(name)
+        found = [self._fields[at][2]]
+        while len(found) < count:
+            at = self._names.index(name, at + 1)
+            found.append(self._fields[at][2])
+        return found
+
+    def select(self, names: Iterable[bytes], most: int) -> list[bytes]:
+        """The values of all fields of these names, name by name, at most so many of each."""
+        present = self._by_name
+        return [value for name in names if name in present for value in self.each(name)[:most]]
+
+    def listed(self) -> bytes | None:
+        """The fields that clients list by, all of them, without a blank line.
+
+        For names within LISTED_FIELDS, `select` gives the same octets from this as from the
+        whole block.  None if they take more than LISTED_OCTETS: then only the block will do.
+        """
+        is_cut = len(self._fields) == FIELDS
+        fields = _split(self._header) if is_cut else self._fields
+        listed = _joined([field for field, name, _ in fields if name.lower() in LISTED_FIELDS])
+        return listed if len(listed) <= LISTED_OCTETS else None
 
 
 def field_values(header: bytes, name: str) -> list[bytes]:
@@ -101,8 +132,8 @@ def field_values(header: bytes, name: str) -> list[bytes]:
 
 def header_lines(header: bytes) -> Iterator[bytes]:
     """Each field of a block as it stands, folds and all, and each line that is no field."""
-    for name, colon, rest in islice(_from_start(header), FIELDS):
-        yield name + colon + rest
+    for field, _, _ in islice(_split(header), FIELDS):
+        yield field
 
 
 def split_fields(header: bytes) -> list[tuple[bytes, int, int]]:
@@ -112,8 +143,8 @@ def split_fields(header: bytes) -> list[tuple[bytes, int, int]]:
     """
     fields: list[tuple[bytes, int, int]] = []
     start = 0
-    for name, colon, rest in islice(_from_start(header), FIELDS):
-        end = start + len(name) + len(colon) + len(rest)
+    for field, name, _ in islice(_split(header), FIELDS):
+        end = start + len(field)
         fields.append((name.lower(), start, end))
         start = end
     return fields
@@ -126,27 +157,13 @@ def select(header: bytes, names: Collection[bytes], *, keep: bool = True) -> byt
     one without a line end gets one, and lines that are no fields go with NOT.
     RFC 9051 §6.4.5.1.
     """
-    return _selected(header, names, keep=keep) + b"\r\n"
+    chosen = [field for field, name, _ in _split(header) if (name.lower() in names) is keep]
+    return _joined(chosen) + b"\r\n"
 
 
-def listed_fields(header: bytes) -> bytes | None:
-    """The fields of a block that clients list by, without a blank line.
-
-    For names within LISTED_FIELDS, `select` gives the same octets from this as from the
-    whole block.  None if they take more than LISTED_OCTETS: then only the block will do.
-    """
-    listed = _selected(header, LISTED_FIELDS, keep=True)
-    return listed if len(listed) <= LISTED_OCTETS else None
-
-
-def _selected(header: bytes, names: Collection[bytes], *, keep: bool) -> bytes:
-    chosen = [
-        name + colon + rest
-        for name, colon, rest in _from_start(header)
-        if (name.lower() in names) is keep
-    ]
-    selected = b"".join(chosen)
-    if selected and not selected.endswith(b"\n"):
+def _joined(fields: list[bytes]) -> bytes:
+    joined = b"".join(fields)
+    if joined and not joined.endswith(b"\n"):
         # A CR at the very end is half a line end.
-        selected += b"\n" if selected.endswith(b"\r") else b"\r\n"
-    return selected
+        joined += b"\n" if joined.endswith(b"\r") else b"\r\n"
+    return joined

@@ -11,12 +11,12 @@ from mailbox_server.mime.body_structure import body_structure
 from mailbox_server.mime.dates import read_date
 from mailbox_server.mime.encoded_words import decode_words
 from mailbox_server.mime.envelope import envelope_of
-from mailbox_server.mime.header_fields import HeaderFields, listed_fields
+from mailbox_server.mime.header_fields import HeaderFields
 from mailbox_server.mime.part_table import write_part_table
 from mailbox_server.mime.references import ancestors, message_id
 from mailbox_server.mime.search_text import search_text
 from mailbox_server.mime.structure import Structure
-from mailbox_server.mime.text import Read, normalize, preview, read_texts
+from mailbox_server.mime.text import Read, normalize_stripped, preview, read_texts
 from mailbox_server.model.message import Analysis
 
 
@@ -41,11 +41,11 @@ def analyze(structure: Structure, header: bytes, read: Read) -> Analysis:
         envelope=envelope_of(fields),
         body=body,
         body_structure=extended,
-        listed_fields=listed_fields(header) if is_whole else None,
+        listed_fields=fields.listed() if is_whole else None,
         sent=None if sent is None else sent.epoch_seconds,
         preview=preview(texts),
         has_attachment=has_attachment(structure),
-        subject_base=normalize(base_subject(subject)).strip(),
+        subject_base=normalize_stripped(base_subject(subject)),
         message_id=message_id(fields.first(b"message-id")),
         references=ancestors(fields.first(b"references"), fields.first(b"in-reply-to")),
         search_header=searched.header,

@@ -6,6 +6,7 @@ A later version may add fields at the end of a row; it then takes a new version 
 """
 
 import msgspec
+from msgspec.structs import astuple
 
 from mailbox_server.mime.structure import Parameters, Part, Structure
 
@@ -40,28 +41,7 @@ class UnreadablePartTable(ValueError):
 
 def write_part_table(structure: Structure) -> bytes:
     """The octets to be stored for a structure; equal structures give equal octets."""
-    rows = [
-        (
-            part.media_type,
-            part.media_subtype,
-            part.parameters,
-            part.content_id,
-            part.description,
-            part.encoding,
-            part.md5,
-            part.disposition,
-            part.disposition_parameters,
-            part.languages,
-            part.location,
-            part.header_start,
-            part.body_start,
-            part.body_end,
-            part.lines,
-            part.envelope,
-            len(part.children),
-        )
-        for part in structure.root.walk()
-    ]
+    rows = [(*astuple(part)[:-1], len(part.children)) for part in structure.root.walk()]
     return bytes((VERSION,)) + _ENCODER.encode((structure.size, rows))
 
 

@@ -18,11 +18,10 @@ def message_ids(value: bytes | None) -> tuple[str, ...]:
     """
     if value is None:
         return ()
-    found = _ID.findall(value[-FIELD_OCTETS:])
-    short = (each for each in found if len(each) <= ID_OCTETS)
+    found = [each for each in _ID.findall(value[-FIELD_OCTETS:]) if len(each) <= ID_OCTETS]
     # The last mention of an id counts for the order.
-    last = tuple(dict.fromkeys(reversed(tuple(short))))[:IDS]
-    return tuple(each.decode("utf-8", "replace") for each in reversed(last))
+    last = list(dict.fromkeys(reversed(found)))[:IDS]
+    return tuple([each.decode("utf-8", "replace") for each in reversed(last)])
 
 
 def ancestors(references: bytes | None, in_reply_to: bytes | None) -> tuple[str, ...]:
@@ -30,8 +29,10 @@ def ancestors(references: bytes | None, in_reply_to: bytes | None) -> tuple[str,
 
     References names it last; what only In-Reply-To knows goes before (RFC 5256 §3).
     """
+    if references is None and in_reply_to is None:
+        return ()
     named = message_ids(references)
-    others = tuple(each for each in message_ids(in_reply_to)[-IDS // 10 :] if each not in named)
+    others = tuple([each for each in message_ids(in_reply_to)[-IDS // 10 :] if each not in named])
     return others + named[-(IDS - len(others)) :]
 
 
@@ -39,9 +40,12 @@ def message_id(value: bytes | None) -> str | None:
     """The id of a Message-ID value; without brackets the whole value if it has no space."""
     if value is None:
         return None
-    ids = _ID.findall(value[:FIELD_OCTETS])
-    octets = ids[0] if ids else value.strip(b" \t\r\n<>")
-    is_one = bool(octets) and len(octets) <= ID_OCTETS and octets.isascii()
-    if not ids and (not is_one or not octets.decode("ascii").isprintable() or b" " in octets):
+    found = _ID.search(value[:FIELD_OCTETS])
+    octets = found[1] if found else value.strip(b" \t\r\n<>")
+    if not octets or len(octets) > ID_OCTETS:
         return None
-    return octets.decode("utf-8", "replace") if len(octets) <= ID_OCTETS else None
+    if found is None and (
+        not octets.isascii() or not octets.decode("ascii").isprintable() or b" " in octets
+    ):
+        return None
+    return octets.decode("utf-8", "replace")

@@ -23,6 +23,7 @@ from enum import Enum
 from mailbox_server.mime.content_fields import EMBEDDED, NOTHING, PLAIN_TEXT, content_fields
 from mailbox_server.mime.envelope import NO_ENVELOPE, envelope
 from mailbox_server.mime.structure import ContentFields, Part, Structure
+from mailbox_server.mime.transfer import IDENTITIES
 
 BLOCK_OCTETS = 16 * 1024
 """Feeds smaller than this are gathered first."""
@@ -43,7 +44,6 @@ _LINE_OCTETS = BOUNDARY_OCTETS + 200
 _BLANK = re.compile(rb"\n\r?\n")
 _BLANK_OR_DASHES = re.compile(rb"\n(?:\r?\n|--)")
 _OPAQUE = ContentFields(b"application", b"octet-stream", (), *NOTHING)
-_IDENTITY = (b"7bit", b"8bit", b"binary")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +61,9 @@ class ScanLimits:
     parts: int = 10_000
     header_octets: int = 1024 * 1024
     described_octets: int = 2 * 1024 * 1024
+
+
+_LIMITS = ScanLimits()
 
 
 class _State(Enum):
@@ -118,7 +121,7 @@ class Scanner:
     """
 
     def __init__(self, limits: ScanLimits | None = None) -> None:
-        self._limits = limits or ScanLimits()
+        self._limits = limits or _LIMITS
         self._waiting: list[bytes] = []
         self._waiting_octets = 0
         self._tail = b""
@@ -358,7 +361,7 @@ class Scanner:
             self._boundaries[boundary] = len(self._stack) - 1
         elif fields.media_type == b"message" and fields.media_subtype in (b"rfc822", b"global"):
             if (
-                fields.encoding not in _IDENTITY
+                fields.encoding not in IDENTITIES
                 or len(self._stack) > self._limits.depth
                 or self._parts >= self._limits.parts
             ):

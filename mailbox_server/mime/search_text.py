@@ -9,19 +9,26 @@ descriptions are not looked at, because no reader is shown them.
 """
 
 import re
-from dataclasses import dataclass
+
+import msgspec
 
 from mailbox_server.mime.attachment import file_name
-from mailbox_server.mime.encoded_words import decode_words
+from mailbox_server.mime.encoded_words import VALUE_OCTETS, decode_words
 from mailbox_server.mime.header_fields import HeaderFields, header_lines
 from mailbox_server.mime.structure import Part, Structure
-from mailbox_server.mime.text import TEXT_CHARACTERS, Read, ReadText, normalize
+from mailbox_server.mime.text import TEXT_CHARACTERS, Read, ReadText, normalize, normalize_stripped
 
+FIELDS_OF_A_NAME = 10
 HEADER_CHARACTERS = 64 * 1024
 NAMES = 1_000
 HEADER_OCTETS = 1024 * 1024
 EMBEDDED_OCTETS = 1024 * 1024
 """Header octets of embedded messages that are read at delivery."""
+
+_CONTROLS_AS_SPACE = bytes(
+    0x20 if octet in range(1, 0x20) or octet == 0x7F else octet for octet in range(256)
+)
+"""Without NUL, which parts the values."""
 
 # Encoded words, and controls that become spaces.
 _TAKES_READING = re.compile(rb"=\?|[\0-\x08\x0e-\x1b\x7f]")
@@ -43,8 +50,7 @@ SEARCHED_FIELDS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class SearchText:
+class SearchText(msgspec.Struct, frozen=True):
     """Normalized text of one message.
 
     header: decoded SEARCHED_FIELDS, one a line.
@@ -79,10 +85,14 @@ def _line_text(line: bytes) -> str:
     return decode_words(line)
 
 
+def _may_name(root: Part) -> bool:
+    """Whether parts may have names to be found by; a message that is one text has none."""
+    return bool(root.children) or root.media_type != b"text"
+
+
 def part_names(structure: Structure, part: Part) -> tuple[str, ...]:
     """The name and the description of a part as text; of a message that is one text, none."""
-    root = structure.root
-    if not root.children and root.media_type == b"text":
+    if not _may_name(structure.root):
         return ()
     if part.parameters or part.disposition_parameters or part.description:
         return file_name(part) or "", decode_words(part.description or b"")
@@ -97,15 +107,30 @@ def embedded_header(part: Part, read: Read) -> tuple[list[str], bool]:
     return [_line_text(line) for line in header_lines(header)], octets > HEADER_OCTETS
 
 
+def _header_text(values: list[bytes]) -> str:
+    """Values of header fields as normalized text, one a line."""
+    joined = b"\0".join(values)
+    is_plain = joined.isascii() and b"=?" not in joined and len(joined) <= VALUE_OCTETS
+    if is_plain and joined.count(b"\0") < max(len(values), 1):
+        # Nothing to decode: all at once, which takes a third of the time.
+        joined = joined.replace(b"\r\n", b"").replace(b"\n", b"")
+        text = joined.translate(_CONTROLS_AS_SPACE).decode("ascii").lower()
+        lines = map(str.strip, text.split("\0"))
+        if "  " in text:
+            lines = map(" ".join, map(str.split, lines))
+        return "\n".join(filter(None, lines))
+    return "\n".join([normalize(text) for each in values if (text := decode_words(each))])
+
+
 def search_text(
     structure: Structure, fields: HeaderFields, texts: list[ReadText], read: Read
 ) -> SearchText:
     """The searchable text of a message whose text parts were read."""
-    found = [decode_words(value) for name in SEARCHED_FIELDS for value in fields.each(name)[:10]]
+    header = _header_text(fields.select(SEARCHED_FIELDS, FIELDS_OF_A_NAME))
     named: list[str] = []
     is_cut = any(each.is_cut for each in texts)
     octets_left = EMBEDDED_OCTETS
-    for part in structure.root.walk():
+    for part in structure.root.walk() if _may_name(structure.root) else ():
         if len(named) > NAMES:
             is_cut = True
             break
@@ -116,8 +141,7 @@ def search_text(
                 is_cut = True
             else:
                 named += embedded_header(part, read)[0]
-    header = "\n".join([normalize(each) for each in found if each])
-    texts_and_names = [*named, *(each.text for each in texts)]
-    body = "\n".join([normalize(each).strip() for each in texts_and_names if each])
+    named += [each.text for each in texts]
+    body = "\n".join([normalize_stripped(each) for each in named if each])
     is_cut = is_cut or len(body) > TEXT_CHARACTERS
     return SearchText(header[:HEADER_CHARACTERS], body[:TEXT_CHARACTERS], is_cut)

@@ -7,10 +7,11 @@ them may still not recurse: use `Part.walk`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 from enum import Enum
 from typing import NamedTuple
+
+import msgspec
 
 Parameters = tuple[tuple[bytes, bytes], ...]
 """Parameter names in lower case with their values, in the order of the field.
@@ -39,9 +40,8 @@ class ContentFields(NamedTuple):
     location: bytes | None
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
-    """One MIME entity.
+class Part(msgspec.Struct, frozen=True):
+    """One MIME entity; a msgspec.Struct, as those are made in a tenth of the time.
 
     media_type, media_subtype, encoding, disposition: lower case, never empty.
     media_type is what we vouch for: a multipart in which no part was found is text/plain
@@ -87,8 +87,11 @@ class Part:
         """Whether an embedded message was scanned; it is then the only child."""
         return bool(self.children) and self.media_type == b"message"
 
-    def walk(self) -> Iterator[Part]:
+    def walk(self) -> Iterable[Part]:
         """This part and all below it, in the order of the content."""
+        return self._walk() if self.children else (self,)
+
+    def _walk(self) -> Iterator[Part]:
         waiting = [self]
         while waiting:
             part = waiting.pop()
@@ -96,8 +99,7 @@ class Part:
             waiting.extend(reversed(part.children))
 
 
-@dataclass(frozen=True, slots=True)
-class Structure:
+class Structure(msgspec.Struct, frozen=True):
     """The scanned content: its root part and its size in octets."""
 
     root: Part

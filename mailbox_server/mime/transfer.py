@@ -8,6 +8,9 @@ import binascii
 import re
 from typing import Protocol
 
+IDENTITIES = (b"7bit", b"8bit", b"binary")
+"""Encodings that leave octets as they are."""
+
 HELD_OCTETS = 4 * 1024
 """Most that a quoted-printable decoder holds of an unfinished line."""
 
@@ -128,7 +131,7 @@ class QuotedPrintableDecoder(_Capped):
         return self._decode(held)
 
     def _decode(self, encoded: bytes) -> bytes:
-        if b" \r\n" in encoded or b"\t\r\n" in encoded or b" \n" in encoded or b"\t\n" in encoded:
+        if b" \r\n" in encoded or b" \n" in encoded or b"\t" in encoded:
             encoded = _TRAILING_SPACE.sub(b"", encoded)
         return self._cut(binascii.a2b_qp(encoded))
 

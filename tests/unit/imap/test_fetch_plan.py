@@ -15,7 +15,7 @@ from mailbox_server.imap.fetch_plan import (
 from mailbox_server.imap.grammar.fetch_items import parse_fetch
 from mailbox_server.imap.grammar.lexer import Lexer
 from mailbox_server.imap.grammar.sequence_sets import By
-from mailbox_server.mime.header_fields import LISTED_FIELDS, listed_fields, select
+from mailbox_server.mime.header_fields import LISTED_FIELDS, HeaderFields, select
 from mailbox_server.mime.scanner import scan
 from mailbox_server.store.ports import Column
 
@@ -34,7 +34,7 @@ def planned(items: str) -> FetchPlan:
     return plan(parse_fetch(Lexer(f" 1 {items}".encode()), By.NUMBER).items)
 
 
-def stored(*, listed: bytes | None = listed_fields(HEADER)) -> Stored:
+def stored(*, listed: bytes | None = HeaderFields(HEADER).listed()) -> Stored:
     content = HEADER + BODY
     structure, _ = scan(content)
     return Stored(1, TRACE, len(TRACE + content), len(HEADER), listed, structure)
