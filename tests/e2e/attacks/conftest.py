@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.e2e.appliance import Appliance
+from tests.e2e.attacks.log import Watch
 
 
 @pytest.fixture(scope="session")
@@ -14,3 +15,11 @@ def appliance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Appliance]:
     running.start()
     yield running
     assert running.stop() == 0
+
+
+@pytest.fixture
+def sound(appliance: Appliance) -> Iterator[None]:
+    """No bug of ours was met during the test."""
+    watch = Watch(appliance)
+    yield
+    assert watch.errors() == []

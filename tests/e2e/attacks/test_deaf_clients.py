@@ -21,7 +21,7 @@ from tests.e2e.mail import send
 MIB = 1024 * 1024
 A_FEW_MIB = 6 * MIB
 SHORT_SECONDS = 0.1
-LARGE = b"Subject: large\r\n\r\n" + (b"z" * 70 + b"\r\n") * 100_000
+LARGE = b"Subject: large\r\n\r\n" + (b"z" * 70 + b"\r\n") * 20_000
 LOGIN = f'"{address("bob")}" "{PASSWORDS["bob"]}"'.encode()
 
 

@@ -9,11 +9,11 @@ import resource
 import socket
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from tests.e2e.appliance import Appliance, address
+from tests.e2e.attacks.log import Watch
 from tests.e2e.attacks.process import descriptors
 from tests.e2e.attacks.raw import PATIENCE_SECONDS, Raw, connect, raw
 from tests.e2e.mail import fetch_all, imap, send, wait_for
@@ -23,33 +23,24 @@ LARGE = LARGE + (b"y" * 70 + b"\r\n") * 20_000
 SERVICES = ("smtp", "pop3", "imap", "lmtp")
 
 
-class Limited(Appliance):
-    """An appliance whose server may open few files."""
-
-    limit = 64
-
-    def command(self, *arguments: str) -> list[str]:
-        stock = super().command(*arguments)
-        if arguments != ("serve",):
-            return stock
-        return ["/bin/sh", "-c", f'ulimit -n {self.limit}; exec "$@"', "sh", *stock]
-
-
-@pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Limited:
-    made = Limited(tmp_path_factory.mktemp("limited"))
-    made.open_accounts(["ann"])
-    return made
+def with_limit(limit: int, words: list[str]) -> list[str]:
+    """The same command, for a process that may open so few files."""
+    return ["/bin/sh", "-c", f'ulimit -n {limit}; exec "$@"', "sh", *words]
 
 
 @pytest.fixture(params=[64, 256])
-def limited(request: pytest.FixtureRequest, house: Limited) -> Iterator[Limited]:
-    house.limit = request.param
-    house.log.write_text("")
-    house.start()
-    yield house
-    assert house.stop() == 0
-    assert [line for line in house.events() if line["level"] == "error"] == []
+def limited(appliance: Appliance, request: pytest.FixtureRequest) -> Iterator[tuple[int, Watch]]:
+    """The appliance, started with few descriptors; its limit, and the log since then."""
+    limit: int = request.param
+    stock = appliance.command
+    assert appliance.stop() == 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(appliance, "command", lambda *words: with_limit(limit, stock(*words)))
+        watch = Watch.of_start(appliance)
+    yield limit, watch
+    assert watch.errors() == []
+    assert appliance.stop() == 0
+    appliance.start()
 
 
 def begin_transaction(one: Raw) -> None:
@@ -59,32 +50,35 @@ def begin_transaction(one: Raw) -> None:
     assert one.say(b"DATA").startswith(b"354")
 
 
-def test_silent_strangers_leave_room_for_those_who_work(limited: Limited) -> None:
-    (told,) = [line for line in limited.events() if line["event"] == "net.descriptors"]
-    assert told["limit"] == limited.limit
-    (warned,) = [line for line in limited.events() if line["event"] == "net.fewer_connections"]
-    assert f"the limit of {limited.limit} open files" in warned["reason"]
-    before = len(fetch_all(limited))
-    reader = imap(limited)
+def test_silent_strangers_leave_room_for_those_who_work(
+    appliance: Appliance, limited: tuple[int, Watch]
+) -> None:
+    limit, watch = limited
+    (told,) = [event for event in watch.events() if event["event"] == "net.descriptors"]
+    assert told["limit"] == limit
+    (warned,) = [event for event in watch.events() if event["event"] == "net.fewer_connections"]
+    assert f"the limit of {limit} open files" in warned["reason"]
+    before = len(fetch_all(appliance))
+    reader = imap(appliance)
     reader.select("INBOX")
-    with contextlib.ExitStack() as held, raw(limited, "smtp") as writer:
+    with contextlib.ExitStack() as held, raw(appliance, "smtp") as writer:
         begin_transaction(writer)
         for number in range(3 * told["connections"]):
             service = SERVICES[number % len(SERVICES)]
-            silent = connect(limited, service, source=f"127.1.{number % 250}.{number % 97 + 1}")
+            silent = connect(appliance, service, source=f"127.1.{number % 250}.{number % 97 + 1}")
             held.callback(silent.close)
-        assert descriptors(limited.pid) <= limited.limit
+        assert descriptors(appliance.pid) <= limit
         # Who was in the middle of something goes on, in content that needs a file of its own.
         assert reader.noop()[0] == "OK"
         writer.send(LARGE + b".\r\n")
         assert writer.reply().startswith(b"250")
         # And newcomers are served as if nobody were there.
-        send(limited, LARGE, [address("ann")])
-        assert len(fetch_all(limited)) == before + 2
+        send(appliance, LARGE, [address("ann")])
+        assert len(fetch_all(appliance)) == before + 2
         assert reader.noop()[0] == "OK"
-        assert descriptors(limited.pid) <= limited.limit
+        assert descriptors(appliance.pid) <= limit
     reader.logout()
-    assert not [line for line in limited.events() if line["event"] == "net.accept_waits"]
+    assert "net.accept_waits" not in watch.names_so_far()
 
 
 @contextlib.contextmanager
@@ -100,7 +94,7 @@ def without_descriptors(appliance: Appliance) -> Iterator[None]:
 
 
 def test_without_any_descriptor_what_stands_lives_on(appliance: Appliance) -> None:
-    told = len(appliance.events())
+    watch = Watch(appliance)
     reader = imap(appliance)
     reader.select("INBOX")
     with contextlib.ExitStack() as held:
@@ -121,30 +115,29 @@ def test_without_any_descriptor_what_stands_lives_on(appliance: Appliance) -> No
         send(appliance, b"Subject: afterwards\r\n\r\nx\r\n", [address("ann")])
         wait_for(appliance, b"afterwards")
     reader.logout()
-    events = appliance.events()[told:]
-    waits = [line for line in events if line["event"] == "net.accept_waits"]
+    waits = [event for event in watch.events() if event["event"] == "net.accept_waits"]
     assert [(line["reason"], line["times"]) for line in waits] == [("Too many open files", 1)]
     # That a message could not be staged is an operator's business; nothing else broke.
-    errors = [line["event"] for line in events if line["level"] == "error"]
+    errors = [event["event"] for event in watch.errors()]
     assert set(errors) <= {"store.staging", "smtp.not_accepted"}
     assert len(errors) <= 4
 
 
-def test_a_limit_that_leaves_no_place_is_said(tmp_path: Path) -> None:
-    made = Limited(tmp_path)
-    made.limit = 40
-    done = made.verb("serve", check=False)
+def test_a_limit_that_leaves_no_place_is_said(appliance: Appliance) -> None:
+    """Both before the server starts and when somebody asks whether it could."""
+    with pytest.MonkeyPatch.context() as patch:
+        stock = appliance.command
+        patch.setattr(appliance, "command", lambda *words: with_limit(40, stock(*words)))
+        done = appliance.verb("config", "check")
+        assert b"can be used" in done.stdout
+        assert b"warning: net.connections: found 2000, but the limit of 40" in done.stderr
+        assert appliance.stop() == 0
+        done = appliance.verb("serve", check=False)
     said = done.stderr.decode()
     assert done.returncode == 4, said
     assert "the limit of 40 open files is too low" in said
     assert "Traceback" not in said
-
-
-def test_the_configuration_check_tells_what_cannot_be_met(tmp_path: Path) -> None:
-    made = Limited(tmp_path, "[net]\nconnections = 1000000\n")
-    done = made.verb("config", "check")
-    assert b"can be used" in done.stdout
-    assert b"warning: net.connections: found 1000000" in done.stderr
+    appliance.start()
 
 
 def test_nothing_is_left_open(appliance: Appliance) -> None:

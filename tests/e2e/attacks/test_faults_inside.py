@@ -142,7 +142,7 @@ MESSAGE: Final = (
     b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nwords\r\n--b\r\n"
     b"Content-Type: text/html\r\n\r\n<p>words</p>\r\n--b--\r\n"
 )
-LARGE: Final = (b"z" * 70 + b"\r\n") * 10_000
+LARGE: Final = (b"z" * 70 + b"\r\n") * 4_500
 _NUMBERS: Final = itertools.count(1)
 
 
@@ -360,7 +360,8 @@ async def test_a_bomb(
             REACHED.add(f"{kind.__name__}.{name}")
         for error in house.faults():
             assert CANARY in repr(error)
-        await is_well(house)
+        if bomb.went_off:
+            await is_well(house)
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda each: type(each()).__name__)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import pytest
 
 from tests.e2e.appliance import PASSWORDS, Appliance, address
-from tests.e2e.attacks.log import events_up_to_now
+from tests.e2e.attacks.log import Watch
 from tests.e2e.attacks.raw import Raw, raw
 
 ANN = address("ann").encode()
@@ -80,9 +80,9 @@ EACH = pytest.mark.parametrize("protocol", PROTOCOLS, ids=[each.service for each
 @pytest.fixture
 def logins(appliance: Appliance) -> Iterator[None]:
     """Nobody logged in, or tried to."""
-    told = len(events_up_to_now(appliance))
+    watch = Watch(appliance)
     yield
-    names = {line["event"] for line in events_up_to_now(appliance)[told:]}
+    names = {event["event"] for event in watch.events()}
     assert not {name for name in names if name.startswith("auth.")}
     assert "smtp.accepted" not in names
 
