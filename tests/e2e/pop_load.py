@@ -46,7 +46,10 @@ class PopClient:
             if not await _ask(reader, writer, f"PASS {self._password}"):
                 return
             writer.write(b"STAT\r\n")
-            count = int((await reader.readuntil(b"\r\n")).split()[1])
+            answer = (await reader.readuntil(b"\r\n")).split()
+            if answer[0] != b"+OK":
+                return
+            count = int(answer[1])
             marks = set()
             for number in self._chance.sample(range(1, count + 1), min(count, _MOST_AT_ONCE)):
                 mark = await _fetch(reader, writer, number)
