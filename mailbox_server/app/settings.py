@@ -116,7 +116,8 @@ class NetSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     connections: Annotated[
         int,
         _note(
-            "Connections at once; when full, the slowest idle stranger goes first.",
+            "Connections at once, or as many as the limit of open files leaves room for; when "
+            "full, strangers who have said nothing go first.",
             ge=10,
             live=True,
         ),
