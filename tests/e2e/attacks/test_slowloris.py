@@ -100,6 +100,34 @@ async def test_the_greeting_comes_in_a_bounded_number_of_turns(many: int) -> Non
         assert house.faults() == []
 
 
+@pytest.mark.parametrize(
+    ("service", "hello", "goodbye"),
+    [
+        ("smtp", b"EHLO c", b"421 4.3.2 Too many connections"),
+        ("lmtp", b"LHLO c", b"421 4.3.2 Too many connections"),
+        ("pop3", b"CAPA", b"-ERR [SYS/TEMP] too many connections"),
+        ("imap", b"a CAPABILITY", b"* BYE [UNAVAILABLE] Too many connections"),
+    ],
+)
+async def test_the_mute_make_room_and_read_why(service: str, hello: bytes, goodbye: bytes) -> None:
+    """Who has said something useful stays; commands that lead nowhere do not renew a place."""
+    async with in_process(connections=10) as house:
+        talking = await connect(house, service)
+        for _ in range(3):
+            talking.writer.write(hello + b"\r\n")
+            assert await talking.line()
+        mute = [await connect(house, service) for _ in range(9)]
+        newcomers = [await connect(house, service) for _ in range(5)]
+        for client in mute[:5]:
+            assert (await client.line()).startswith(goodbye)
+            assert await client.line() == b""
+        talking.writer.write(hello + b"\r\n")
+        assert await talking.line()
+        for client in (talking, *mute, *newcomers):
+            client.close()
+        assert house.faults() == []
+
+
 def test_nothing_is_left_of_a_flood(appliance: Appliance) -> None:
     """After all of it a message takes its ordinary way."""
     send(appliance, b"Subject: after the flood\r\n\r\nx\r\n", [address("ann")])
