@@ -359,7 +359,7 @@ async def test_a_bomb(
         if bomb.went_off:
             REACHED.add(f"{kind.__name__}.{name}")
         for error in house.faults():
-            assert CANARY in repr(error)
+            assert CANARY in repr(error) + repr(error.__cause__)
         if bomb.went_off:
             await is_well(house)
 
