@@ -13,7 +13,6 @@ import select
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Sequence
 from typing import Final
 
@@ -78,14 +77,6 @@ def flood(count: int, ports: Sequence[int]) -> Iterator[Flood]:
         yield running
     finally:
         running.stop()
-
-
-def seconds_to_greeting(port: int) -> float:
-    """How long a client waits for the greeting just now; for the bench, which prints it."""
-    began = time.monotonic()
-    with socket.create_connection(("127.0.0.1", port), 60) as client:
-        assert client.recv(1)
-    return time.monotonic() - began
 
 
 def _begin(number: int, port: int) -> socket.socket:
