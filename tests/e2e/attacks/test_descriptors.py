@@ -28,19 +28,22 @@ def with_limit(limit: int, words: list[str]) -> list[str]:
     return ["/bin/sh", "-c", f'ulimit -n {limit}; exec "$@"', "sh", *words]
 
 
-@pytest.fixture(params=[64, 256])
-def limited(appliance: Appliance, request: pytest.FixtureRequest) -> Iterator[tuple[int, Watch]]:
-    """The appliance, started with few descriptors; its limit, and the log since then."""
-    limit: int = request.param
-    stock = appliance.command
+@pytest.fixture(scope="module")
+def appliance_down(appliance: Appliance) -> Iterator[Appliance]:
+    """The appliance, stopped between the tests that start it in their own way."""
     assert appliance.stop() == 0
+    yield appliance
+    appliance.kill()
+    appliance.start()
+
+
+@contextlib.contextmanager
+def limited_to(appliance: Appliance, limit: int) -> Iterator[None]:
+    """What the appliance starts, it starts with so few descriptors."""
+    stock = appliance.command
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(appliance, "command", lambda *words: with_limit(limit, stock(*words)))
-        watch = Watch.of_start(appliance)
-    yield limit, watch
-    assert watch.errors() == []
-    assert appliance.stop() == 0
-    appliance.start()
+        yield
 
 
 def begin_transaction(one: Raw) -> None:
@@ -48,37 +51,6 @@ def begin_transaction(one: Raw) -> None:
     assert one.say(b"MAIL FROM:<sender@example.net>").startswith(b"250")
     assert one.say(b"RCPT TO:<" + address("ann").encode() + b">").startswith(b"250")
     assert one.say(b"DATA").startswith(b"354")
-
-
-def test_silent_strangers_leave_room_for_those_who_work(
-    appliance: Appliance, limited: tuple[int, Watch]
-) -> None:
-    limit, watch = limited
-    (told,) = [event for event in watch.events() if event["event"] == "net.descriptors"]
-    assert told["limit"] == limit
-    (warned,) = [event for event in watch.events() if event["event"] == "net.fewer_connections"]
-    assert f"the limit of {limit} open files" in warned["reason"]
-    before = len(fetch_all(appliance))
-    reader = imap(appliance)
-    reader.select("INBOX")
-    with contextlib.ExitStack() as held, raw(appliance, "smtp") as writer:
-        begin_transaction(writer)
-        for number in range(3 * told["connections"]):
-            service = SERVICES[number % len(SERVICES)]
-            silent = connect(appliance, service, source=f"127.1.{number % 250}.{number % 97 + 1}")
-            held.callback(silent.close)
-        assert descriptors(appliance.pid) <= limit
-        # Who was in the middle of something goes on, in content that needs a file of its own.
-        assert reader.noop()[0] == "OK"
-        writer.send(LARGE + b".\r\n")
-        assert writer.reply().startswith(b"250")
-        # And newcomers are served as if nobody were there.
-        send(appliance, LARGE, [address("ann")])
-        assert len(fetch_all(appliance)) == before + 2
-        assert reader.noop()[0] == "OK"
-        assert descriptors(appliance.pid) <= limit
-    reader.logout()
-    assert "net.accept_waits" not in watch.names_so_far()
 
 
 @contextlib.contextmanager
@@ -125,23 +97,6 @@ def test_without_any_descriptor_what_stands_lives_on(appliance: Appliance) -> No
     assert len(errors) <= 4
 
 
-def test_a_limit_that_leaves_no_place_is_said(appliance: Appliance) -> None:
-    """Both before the server starts and when somebody asks whether it could."""
-    with pytest.MonkeyPatch.context() as patch:
-        stock = appliance.command
-        patch.setattr(appliance, "command", lambda *words: with_limit(40, stock(*words)))
-        done = appliance.verb("config", "check")
-        assert b"can be used" in done.stdout
-        assert b"warning: net.connections: found 2000, but the limit of 40" in done.stderr
-        assert appliance.stop() == 0
-        done = appliance.verb("serve", check=False)
-    said = done.stderr.decode()
-    assert done.returncode == 4, said
-    assert "the limit of 40 open files is too low" in said
-    assert "Traceback" not in said
-    appliance.start()
-
-
 def test_nothing_is_left_open(appliance: Appliance) -> None:
     """After all kinds of connections as many descriptors are in use as before."""
     fetch_all(appliance)
@@ -159,3 +114,52 @@ def test_nothing_is_left_open(appliance: Appliance) -> None:
     while descriptors(appliance.pid) > before:
         assert time.monotonic() < until
         time.sleep(0.02)
+
+
+@pytest.mark.parametrize("limit", [64, 256])
+def test_silent_strangers_leave_room_for_those_who_work(
+    appliance_down: Appliance, limit: int
+) -> None:
+    appliance = appliance_down
+    with limited_to(appliance, limit):
+        watch = Watch.of_start(appliance)
+    (told,) = [event for event in watch.events() if event["event"] == "net.descriptors"]
+    assert told["limit"] == limit
+    (warned,) = [event for event in watch.events() if event["event"] == "net.fewer_connections"]
+    assert f"the limit of {limit} open files" in warned["reason"]
+    before = len(fetch_all(appliance))
+    reader = imap(appliance)
+    reader.select("INBOX")
+    with contextlib.ExitStack() as held, raw(appliance, "smtp") as writer:
+        begin_transaction(writer)
+        for number in range(3 * told["connections"]):
+            service = SERVICES[number % len(SERVICES)]
+            silent = connect(appliance, service, source=f"127.1.{number % 250}.{number % 97 + 1}")
+            held.callback(silent.close)
+        assert descriptors(appliance.pid) <= limit
+        # Who was in the middle of something goes on, in content that needs a file of its own.
+        assert reader.noop()[0] == "OK"
+        writer.send(LARGE + b".\r\n")
+        assert writer.reply().startswith(b"250")
+        # And newcomers are served as if nobody were there.
+        send(appliance, LARGE, [address("ann")])
+        assert len(fetch_all(appliance)) == before + 2
+        assert reader.noop()[0] == "OK"
+        assert descriptors(appliance.pid) <= limit
+    reader.logout()
+    assert not [event for event in watch.events() if event["event"] == "net.accept_waits"]
+    assert watch.errors() == []
+    assert appliance.stop() == 0
+
+
+def test_a_limit_that_leaves_no_place_is_said(appliance_down: Appliance) -> None:
+    """Both before the server starts and when somebody asks whether it could."""
+    with limited_to(appliance_down, 40):
+        done = appliance_down.verb("config", "check")
+        assert b"can be used" in done.stdout
+        assert b"warning: net.connections: found 2000, but the limit of 40" in done.stderr
+        done = appliance_down.verb("serve", check=False)
+    said = done.stderr.decode()
+    assert done.returncode == 4, said
+    assert "the limit of 40 open files is too low" in said
+    assert "Traceback" not in said

@@ -360,7 +360,8 @@ async def test_a_bomb(
             REACHED.add(f"{kind.__name__}.{name}")
         for error in house.faults():
             assert CANARY in repr(error) + repr(error.__cause__)
-        if bomb.went_off:
+        # In the short form not after each of them; what one breaks stays broken.
+        if bomb.went_off and (full or HOOKS.index((kind, name)) % 5 == 0):
             await is_well(house)
 
 
@@ -397,7 +398,8 @@ async def test_a_bomb_in_the_middle_of_a_response_ends_it_and_the_connection(
     await is_well(house)
 
 
-async def test_the_conversations_go_over_nearly_all_of_it() -> None:
+async def test_the_conversations_go_over_nearly_all_of_it(house: InProcess) -> None:
+    await is_well(house)
     if {f"{kind.__name__}.{name}" for kind, name in HOOKS} != RAN:
         pytest.skip("only some of the bombs were tried")
     # Whether content has to wait for the disk or the scanner depends on the machine.

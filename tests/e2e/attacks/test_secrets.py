@@ -141,7 +141,6 @@ def test_app_passwords(watched: Appliance, unsaid: list[str]) -> None:
 
 
 def test_verbs(watched: Appliance) -> None:
-    watched.verb("account", "password", "not an address", stdin=f"{CANARY} 3\n", check=False)
     watched.verb("account", "add", CARL, stdin=f"{CANARY} 4\n", check=False)
 
 
