@@ -85,7 +85,7 @@ class WriteAheadLog:
     def _octets(self) -> int:
         try:
             return os.stat(self._file).st_size
-        except FileNotFoundError:
+        except OSError:  # missing yet; or the disk is ill, of which the next write will tell
             return 0
 
     def fold(self) -> None:

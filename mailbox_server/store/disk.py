@@ -8,6 +8,7 @@ disk refuses those as well; it is made again when there is room for it twice.
 
 import contextlib
 import os
+import sqlite3
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -155,8 +156,15 @@ class RoomMeter:
         if self._reserve.is_open:
             self._on_reserve_wanted()
             return Room.LOW
-        return Room.AMPLE if self._outside() + self._free_inside() >= self._low else Room.LOW
+        try:
+            free = self._outside() + self._free_inside()
+        except sqlite3.Error:
+            return Room.LOW
+        return Room.AMPLE if free >= self._low else Room.LOW
 
     def _outside(self) -> int:
-        space = os.statvfs(self._data)
+        try:
+            space = os.statvfs(self._data)
+        except OSError:
+            return 0  # a disk that does not answer has no room for mail
         return space.f_bavail * space.f_frsize

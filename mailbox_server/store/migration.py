@@ -67,6 +67,8 @@ def version_of(path: Path) -> tuple[int, int] | None:
     if not path.exists() or path.stat().st_size == 0:
         return None
     try:
+        if Path(f"{path}-journal").exists():
+            _undo(path)
         # A writing connection would make a checkpoint when it is closed, and nobody would
         # hear that its sync has failed.
         with closing(sqlite.connect_to_look(path)) as connection:
@@ -81,6 +83,13 @@ def version_of(path: Path) -> tuple[int, int] | None:
     if row is None:
         raise StoreUnavailable(f"{path} says no schema version")
     return row
+
+
+def _undo(path: Path) -> None:
+    """Take back what was begun before the file kept a log: a store that was never made."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("PRAGMA wal_autocheckpoint = 0")
+        connection.execute(_HAS_TABLES).fetchone()
 
 
 def create(path: Path, settings: StoreSettings) -> None:

@@ -241,3 +241,28 @@ def test_the_server_never_loads_alembic() -> None:
     )
     root = Path(migration.__file__).parents[2]
     assert subprocess.run([sys.executable, "-c", script], cwd=root, check=False).returncode == 0
+
+
+@pytest.fixture
+def cut_short(tmp_path: Path, data: Path) -> int:
+    """The octets of a database file in `data` whose first transaction was never ended."""
+    data.mkdir()
+    with closing(sqlite3.connect(tmp_path / migration.DATABASE, isolation_level=None)) as making:
+        # So small a cache writes pages before the commit.
+        making.execute("PRAGMA cache_size = 1")
+        making.execute("BEGIN")
+        making.execute("CREATE TABLE begun (octets)")
+        making.executemany("INSERT INTO begun VALUES (?)", [(bytes(4096),)] * 50)
+        for name in (migration.DATABASE, f"{migration.DATABASE}-journal"):
+            (data / name).write_bytes((tmp_path / name).read_bytes())
+        making.execute("ROLLBACK")
+    return (data / migration.DATABASE).stat().st_size
+
+
+async def test_a_store_whose_making_was_cut_short_is_made_again(
+    cut_short: int, open_store: OpenStore
+) -> None:
+    """Before it keeps a log, SQLite leaves a journal that only who may write can undo."""
+    assert cut_short
+    store = await open_store()
+    assert await store.read(lambda tx: tx.accounts.all()) == []

@@ -5,6 +5,7 @@ short test.  Nothing is open when it is forked: no database, no loop, no thread,
 """
 
 import asyncio
+import contextlib
 import os
 import signal
 from collections.abc import Mapping, Sequence
@@ -67,7 +68,9 @@ class ForkedAppliance(Appliance):
         if self._life is None:
             super().kill()
         else:
-            os.kill(self.pid, signal.SIGKILL)
+            # It may have ended by itself: its disk may have failed under it.
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGKILL)
             self.wait()
 
     def close(self) -> None:
