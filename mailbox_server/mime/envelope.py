@@ -21,20 +21,21 @@ def envelope(header: bytes) -> bytes:
 
 def envelope_of(fields: HeaderFields) -> bytes:
     """The same from a block whose fields are split already."""
-    author = _addresses(fields.each(b"from")[:1])
-    sender = _addresses(fields.each(b"sender")[:1])
-    reply_to = _addresses(fields.each(b"reply-to")[:1])
+    first, each = fields.first, fields.each
+    author = _addresses(first(b"from"))
+    sender = _addresses(first(b"sender"))
+    reply_to = _addresses(first(b"reply-to"))
     return b"(%b %b %b %b %b %b %b %b %b %b)" % (
-        _text(fields.first(b"date")),
-        _text(fields.first(b"subject")),
+        _text(first(b"date")),
+        _text(first(b"subject")),
         author,
         author if sender == b"NIL" else sender,
         author if reply_to == b"NIL" else reply_to,
-        _addresses(fields.each(b"to")),
-        _addresses(fields.each(b"cc")),
-        _addresses(fields.each(b"bcc")),
-        _text(fields.first(b"in-reply-to")),
-        _text(fields.first(b"message-id")),
+        _addresses(b",".join(each(b"to"))),
+        _addresses(b",".join(each(b"cc"))),
+        _addresses(b",".join(each(b"bcc"))),
+        _text(first(b"in-reply-to")),
+        _text(first(b"message-id")),
     )
 
 
@@ -42,10 +43,9 @@ def _text(value: bytes | None) -> bytes:
     return b"NIL" if value is None else string(unfold(value))
 
 
-def _addresses(values: list[bytes]) -> bytes:
-    if not values:
+def _addresses(value: bytes | None) -> bytes:
+    if not value:
         return b"NIL"
-    value = b",".join(values) if len(values) > 1 else values[0]
     return _remembered(value) if len(value) <= _SHORT_OCTETS else _formatted(value)
 
 

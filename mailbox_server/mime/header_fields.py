@@ -10,8 +10,8 @@ content and of trace + content are the same.
 """
 
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator
-from itertools import islice
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from itertools import compress, islice
 
 FIELDS = 10_000
 """Fields that are indexed; `select` and `listed` have no such limit."""
@@ -77,41 +77,50 @@ def _split(header: bytes) -> Iterable[tuple[bytes, bytes, bytes]]:
     return ((found[1], found[2] or b"", found[3]) for found in _FIELD.finditer(header, 0, end))
 
 
+_NO_FIELDS: tuple[tuple[bytes, ...], tuple[bytes, ...], tuple[bytes, ...]] = ((), (), ())
+
+
 class HeaderFields:
     """The fields of one header block by name, the first FIELDS of them.
 
-    Names are asked for in lower case; values are raw, folds and all.
+    Names are asked for in lower case; values are raw, folds and all.  What is done for
+    every field is done by iterators of C: most blocks have twenty fields or more.
 
     first: gives the value of the first field of a name, or None.
     """
 
-    __slots__ = ("_by_name", "_fields", "_header", "_names", "first")
+    __slots__ = ("_by_name", "_fields", "_header", "_names", "_values", "first")
 
     def __init__(self, header: bytes) -> None:
+        found = list(islice(_split(header), FIELDS))
+        fields, names, values = zip(*found, strict=True) if found else _NO_FIELDS
         self._header = header
-        self._fields = list(islice(_split(header), FIELDS))
-        self._names = [name.lower() for _, name, _ in self._fields]
+        self._fields = fields
+        self._values = values
+        self._names = list(map(bytes.lower, names))
         # Backwards, so that the first of a name is the last to be put in.
-        values = [value for _, _, value in reversed(self._fields)]
-        self._by_name = dict(zip(reversed(self._names), values, strict=True))
+        pairs = zip(reversed(self._names), reversed(self._values), strict=True)
+        self._by_name = dict(pairs)
         self.first: Callable[[bytes], bytes | None] = self._by_name.get
 
     def each(self, name: bytes) -> list[bytes]:
         """The values of all fields of that name, in order."""
-        if name not in self._by_name:
+        value = self._by_name.get(name)
+        if value is None:
             return []
-        count = self._names.count(name)
-        at = self._names.index(name)
-        found = [self._fields[at][2]]
-        while len(found) < count:
-            at = self._names.index(name, at + 1)
-            found.append(self._fields[at][2])
-        return found
+        if len(self._by_name) == len(self._names):
+            return [value]
+        return list(compress(self._values, map(name.__eq__, self._names)))
 
-    def select(self, names: Iterable[bytes], most: int) -> list[bytes]:
-        """The values of all fields of these names, name by name, at most so many of each."""
-        present = self._by_name
-        return [value for name in names if name in present for value in self.each(name)[:most]]
+    def select(self, places: Mapping[bytes, int], most: int) -> list[bytes]:
+        """The values of the fields of these names, name by name, at most so many of each.
+
+        places: the names and where they come.
+        """
+        found: list[bytes] = []
+        for name in sorted(self._by_name.keys() & places.keys(), key=places.__getitem__):
+            found += self.each(name)[:most]
+        return found
 
     def listed(self) -> bytes | None:
         """The fields that clients list by, all of them, without a blank line.
@@ -119,9 +128,11 @@ class HeaderFields:
         For names within LISTED_FIELDS, `select` gives the same octets from this as from the
         whole block.  None if they take more than LISTED_OCTETS: then only the block will do.
         """
-        is_cut = len(self._fields) == FIELDS
-        fields = _split(self._header) if is_cut else self._fields
-        listed = _joined([field for field, name, _ in fields if name.lower() in LISTED_FIELDS])
+        if len(self._fields) < FIELDS:
+            are_listed = map(LISTED_FIELDS.__contains__, self._names)
+            listed = _joined(compress(self._fields, are_listed))
+        else:
+            listed = _selected(self._header, LISTED_FIELDS, keep=True)
         return listed if len(listed) <= LISTED_OCTETS else None
 
 
@@ -157,11 +168,15 @@ def select(header: bytes, names: Collection[bytes], *, keep: bool = True) -> byt
     one without a line end gets one, and lines that are no fields go with NOT.
     RFC 9051 §6.4.5.1.
     """
-    chosen = [field for field, name, _ in _split(header) if (name.lower() in names) is keep]
-    return _joined(chosen) + b"\r\n"
+    return _selected(header, names, keep=keep) + b"\r\n"
 
 
-def _joined(fields: list[bytes]) -> bytes:
+def _selected(header: bytes, names: Collection[bytes], *, keep: bool) -> bytes:
+    fields = _split(header)
+    return _joined([field for field, name, _ in fields if (name.lower() in names) is keep])
+
+
+def _joined(fields: Iterable[bytes]) -> bytes:
     joined = b"".join(fields)
     if joined and not joined.endswith(b"\n"):
         # A CR at the very end is half a line end.

@@ -12,11 +12,12 @@ from mailbox_server.mime.dates import read_date
 from mailbox_server.mime.encoded_words import decode_words
 from mailbox_server.mime.envelope import envelope_of
 from mailbox_server.mime.header_fields import HeaderFields
+from mailbox_server.mime.normal_form import normalize_stripped
 from mailbox_server.mime.part_table import write_part_table
 from mailbox_server.mime.references import ancestors, message_id
 from mailbox_server.mime.search_text import search_text
 from mailbox_server.mime.structure import Structure
-from mailbox_server.mime.text import Read, normalize_stripped, preview, read_texts
+from mailbox_server.mime.text import Read, preview, read_texts
 from mailbox_server.model.message import Analysis
 
 

@@ -44,8 +44,7 @@ def message_id(value: bytes | None) -> str | None:
     octets = found[1] if found else value.strip(b" \t\r\n<>")
     if not octets or len(octets) > ID_OCTETS:
         return None
-    if found is None and (
-        not octets.isascii() or not octets.decode("ascii").isprintable() or b" " in octets
-    ):
+    text = octets.decode("utf-8", "replace")
+    if found is None and not (text.isascii() and text.isprintable() and " " not in text):
         return None
-    return octets.decode("utf-8", "replace")
+    return text

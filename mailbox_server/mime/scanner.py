@@ -19,6 +19,8 @@ say.
 import re
 from dataclasses import dataclass
 from enum import Enum
+from itertools import takewhile
+from operator import eq
 
 from mailbox_server.mime.content_fields import EMBEDDED, NOTHING, PLAIN_TEXT, content_fields
 from mailbox_server.mime.envelope import NO_ENVELOPE, envelope
@@ -41,6 +43,7 @@ BOUNDARY_OCTETS = 1_000
 _LINE_OCTETS = BOUNDARY_OCTETS + 200
 """Longest boundary line: the boundary, its dashes and some white space."""
 
+_DASHES = b"\n--"
 _BLANK = re.compile(rb"\n\r?\n")
 _BLANK_OR_DASHES = re.compile(rb"\n(?:\r?\n|--)")
 _OPAQUE = ContentFields(b"application", b"octet-stream", (), *NOTHING)
@@ -88,6 +91,7 @@ class _Open:
         "header_start",
         "is_embedded",
         "lines_before",
+        "mark_before",
         "shadowed",
     )
 
@@ -100,6 +104,7 @@ class _Open:
         self.lines_before = 0
         self.boundary: bytes | None = None
         self.shadowed: int | None = None
+        self.mark_before = _DASHES
         self.envelope: bytes | None = None
         self.children: list[Part] = []
 
@@ -137,6 +142,7 @@ class Scanner:
         self._counted = 0  # offset in the content up to which line feeds are counted
         self._stack = [_Open(0, PLAIN_TEXT, is_embedded=False)]
         self._boundaries: dict[bytes, int] = {}
+        self._mark = _DASHES  # what all boundary lines begin with, and the LF before them
         self._parts = 1
         self._described = 0
         self.header = b""
@@ -254,7 +260,8 @@ class Scanner:
 
     def _body(self, data: bytes, cursor: int, *, final: bool) -> bool:
         """Look for the next boundary line; False if there is none in these octets."""
-        at = data.find(b"\n--", max(cursor - 1, 0)) if self._boundaries else -1
+        mark = self._mark
+        at = data.find(mark, max(cursor - 1, 0)) if self._boundaries else -1
         while at >= 0:
             delimiter = self._delimiter(data, at, final=final)
             if delimiter is _Line.UNFINISHED:
@@ -267,8 +274,8 @@ class Scanner:
                 self._cursor = at + 2
                 self._is_behind = True
                 return False
-            at = data.find(b"\n--", at + 1)
-        self._cursor = len(data) if final else max(cursor, len(data) - 2)
+            at = data.find(mark, at + 1)
+        self._cursor = len(data) if final else max(cursor, len(data) - len(mark) + 1)
         return False
 
     def _delimiter(self, data: bytes, at: int, *, final: bool) -> _Delimiter | _Line | None:
@@ -358,6 +365,9 @@ class Scanner:
                 return _retyped(fields, _OPAQUE)
             entity.boundary = boundary
             entity.shadowed = self._boundaries.get(boundary)
+            entity.mark_before = self._mark
+            line = _DASHES + boundary
+            self._mark = _common_start(self._mark, line) if self._boundaries else line
             self._boundaries[boundary] = len(self._stack) - 1
         elif fields.media_type == b"message" and fields.media_subtype in (b"rfc822", b"global"):
             if (
@@ -408,6 +418,7 @@ class Scanner:
             self._boundaries.pop(entity.boundary, None)
         else:
             self._boundaries[entity.boundary] = entity.shadowed
+        self._mark = entity.mark_before
         entity.boundary = None
 
     def _count_lines(self, data: bytes, to: int) -> None:
@@ -425,6 +436,11 @@ def _retyped(fields: ContentFields, shown: ContentFields) -> ContentFields:
         media_subtype=shown.media_subtype,
         parameters=shown.parameters,
     )
+
+
+def _common_start(one: bytes, other: bytes) -> bytes:
+    alike = takewhile(bool, map(eq, one, other))
+    return one[: sum(alike)]
 
 
 def scan(content: bytes, limits: ScanLimits | None = None) -> tuple[Structure, bytes]:

@@ -1,6 +1,6 @@
 """Gather what search looks through: header fields, names of attachments, and body text.
 
-All is normalized by `text.normalize`, as queries are.  Entries are parted by line feeds,
+All is normalized by `normal_form.normalize`, as queries are.  Entries are parted by line feeds,
 which normalized text does not hold, so that no needle is found across two of them.
 
 RFC 9051 §6.4.4 lets servers search more flexibly than octet by octet: the preamble and
@@ -9,14 +9,16 @@ descriptions are not looked at, because no reader is shown them.
 """
 
 import re
+from types import MappingProxyType
 
 import msgspec
 
 from mailbox_server.mime.attachment import file_name
 from mailbox_server.mime.encoded_words import VALUE_OCTETS, decode_words
 from mailbox_server.mime.header_fields import HeaderFields, header_lines
+from mailbox_server.mime.normal_form import TEXT_CHARACTERS, normalize, normalize_stripped
 from mailbox_server.mime.structure import Part, Structure
-from mailbox_server.mime.text import TEXT_CHARACTERS, Read, ReadText, normalize, normalize_stripped
+from mailbox_server.mime.text import Read, ReadText
 
 FIELDS_OF_A_NAME = 10
 HEADER_CHARACTERS = 64 * 1024
@@ -48,6 +50,7 @@ SEARCHED_FIELDS = (
     b"newsgroups",
     b"organization",
 )
+_PLACES = MappingProxyType({name: place for place, name in enumerate(SEARCHED_FIELDS)})
 
 
 class SearchText(msgspec.Struct, frozen=True):
@@ -126,7 +129,7 @@ def search_text(
     structure: Structure, fields: HeaderFields, texts: list[ReadText], read: Read
 ) -> SearchText:
     """The searchable text of a message whose text parts were read."""
-    header = _header_text(fields.select(SEARCHED_FIELDS, FIELDS_OF_A_NAME))
+    header = _header_text(fields.select(_PLACES, FIELDS_OF_A_NAME))
     named: list[str] = []
     is_cut = any(each.is_cut for each in texts)
     octets_left = EMBEDDED_OCTETS

@@ -14,9 +14,10 @@ from collections.abc import Iterator
 from mailbox_server.mime.attachment import parameter_text
 from mailbox_server.mime.charset import GUESS_OCTETS, Purpose, TextDecoder
 from mailbox_server.mime.markup import MARKUP_CHARACTERS, markup_text
+from mailbox_server.mime.normal_form import normalize
 from mailbox_server.mime.search_text import embedded_header, part_names
 from mailbox_server.mime.structure import Part, Structure
-from mailbox_server.mime.text import BLOCK_OCTETS, Read, is_text, meta_charset, normalize
+from mailbox_server.mime.text import BLOCK_OCTETS, Read, is_text, meta_charset
 from mailbox_server.mime.transfer import transfer_decoder
 
 PIECE_CHARACTERS = 32 * 1024

@@ -14,9 +14,9 @@ import sqlalchemy as sa
 
 from mailbox_server.mime.encoded_words import decode_words
 from mailbox_server.mime.header_fields import LISTED_FIELDS, HeaderFields
+from mailbox_server.mime.normal_form import normalize
 from mailbox_server.mime.part_table import read_part_table
 from mailbox_server.mime.search_text import header_holds
-from mailbox_server.mime.text import normalize
 from mailbox_server.mime.text_seeking import texts_hold
 from mailbox_server.model.ids import ContentId, MailboxId
 from mailbox_server.store.contents import ContentRepository

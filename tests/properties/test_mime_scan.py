@@ -14,16 +14,18 @@ from mailbox_server.mime.header_fields import (
     select,
     split_fields,
 )
+from mailbox_server.mime.normal_form import normalize
 from mailbox_server.mime.scanner import TURN_STEPS, ScanLimits, Scanner, scan
 from mailbox_server.mime.structure import Part
-from mailbox_server.mime.text import normalize
 from mailbox_server.mime.transfer import transfer_decode, transfer_decoder
 
 PIECES = st.sampled_from(
     [
         b"\r\n", b"\n", b"\r", b"--", b"--b", b"--b--", b"-", b"b", b" ", b"\0", b"x" * 50,
         b"\r\n--b\r\n", b"\r\n--b--\r\n", b"\n--c\n", b"--c--\r\n",
+        b"\r\n--bb\r\n", b"\n--bb--\n",
         b"Content-Type: multipart/mixed; boundary=b\r\n",
+        b"Content-Type: multipart/mixed; boundary=bb\r\n\r\n",
         b"Content-Type: multipart/digest; boundary=c\r\n\r\n",
         b"Content-Type: message/rfc822\r\n\r\n",
         b"Subject: x\r\n",

@@ -6,9 +6,10 @@ from hypothesis import strategies as st
 
 from mailbox_server.mime.encoded_words import decode_words
 from mailbox_server.mime.header_fields import HeaderFields, header_lines
+from mailbox_server.mime.normal_form import TEXT_CHARACTERS, normalize
 from mailbox_server.mime.scanner import scan
 from mailbox_server.mime.search_text import SearchText, header_holds, search_text
-from mailbox_server.mime.text import TEXT_CHARACTERS, normalize, read_texts
+from mailbox_server.mime.text import read_texts
 
 
 def found_in(content: bytes) -> SearchText:

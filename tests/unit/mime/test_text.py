@@ -1,13 +1,12 @@
-"""Reading text parts in blocks, previews, and the normal form that search compares."""
+"""Reading text parts in blocks, and previews."""
 
 import pytest
 
+from mailbox_server.mime.normal_form import TEXT_CHARACTERS
 from mailbox_server.mime.scanner import scan
 from mailbox_server.mime.text import (
     PREVIEW_CHARACTERS,
     SOURCE_OCTETS,
-    TEXT_CHARACTERS,
-    normalize,
     preview,
     read_texts,
 )
@@ -109,32 +108,3 @@ def test_a_preview_reads_on_while_there_is_little(body: bytes, begins: str) -> N
 
 def test_a_preview_is_short() -> None:
     assert len(preview_of(b"\r\n" + b"x" * 5_000)) == PREVIEW_CHARACTERS
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("HELLO", "hello"),
-        ("Straße", "strasse"),
-        ("ﬁne ①", "fine 1"),
-        ("a\r\n\t b", "a b"),
-        (" a ", " a "),
-        ("  ", " "),
-        ("", ""),
-        ("a\0b", "a b"),
-        ("e\u0301", "é"),
-        ("ＡＢＣ", "abc"),
-    ],
-)
-def test_normal_form(text: str, expected: str) -> None:
-    assert normalize(text) == expected
-
-
-def test_normalizing_is_the_same_however_long_the_text() -> None:
-    word = "Größe\u0301 "
-    assert normalize(word * 1_000).startswith(normalize(word * 20))
-
-
-def test_text_that_grows_is_cut() -> None:
-    assert len(normalize("\ufdfa" * 500_000)) <= 2 * TEXT_CHARACTERS
-    assert normalize("a" + "\u0315\u0300" * 50_000)

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mailbox_server.mime.normal_form import normalize
 from mailbox_server.mime.scanner import scan
-from mailbox_server.mime.text import normalize
 from mailbox_server.mime.text_seeking import PIECE_CHARACTERS, Seeker, texts_hold
 
 FILLER = "filler words größer here \r\n" * 20_000
