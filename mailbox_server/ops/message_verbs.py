@@ -1,15 +1,13 @@
 """What an operator may do with messages: list, show, send raw, import."""
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Final
 
+from mailbox_server.delivery.intake import Intake
 from mailbox_server.mime.dates import read_date
 from mailbox_server.mime.encoded_words import decode_words
 from mailbox_server.mime.header_fields import HeaderFields
-from mailbox_server.mime.message import analyze
-from mailbox_server.mime.scanner import Scanner
 from mailbox_server.model.account import Account
 from mailbox_server.model.address import Address
 from mailbox_server.model.errors import (
@@ -38,13 +36,10 @@ from mailbox_server.store.ports import (
     NewMessage,
     QuotaRule,
     ReadTx,
-    StagedContent,
     Store,
     WriteTx,
 )
 
-ANALYZED_AT_ONCE_OCTETS: Final = 262_144
-"""Larger messages are analyzed on a thread, so that no client of the server waits for it."""
 MESSAGE_OCTETS: Final = 2_147_483_647
 
 _LIST_MOST: Final = 10_000
@@ -207,24 +202,19 @@ async def import_message(
         raise BadInput("too many keywords")
     keywords = frozenset(keyword(text) for text in asked.keywords) - {DELETED}
     await store.read(lambda tx: _destination(tx, address, name))
-    scanner = Scanner()
-    staged = await _staged(store, scanner, upload)
+    intake = Intake(store)
     try:
-        structure = scanner.finish()
-        if len(scanner.header) < structure.root.body_start:
+        await _receive(intake, upload)
+        if await intake.end() > len(intake.header):
             raise TooLarge("the header of the message is larger than 1 MiB")
-        if staged.in_memory and staged.size <= ANALYZED_AT_ONCE_OCTETS:
-            analysis = analyze(structure, scanner.header, staged.read)
-        else:
-            analysis = await asyncio.to_thread(analyze, structure, scanner.header, staged.read)
         now = clock.now()
-        received = received_date(HeaderFields(scanner.header), analysis, now)
-    except BaseException:  # whatever it was, no write will have the octets
-        staged.discard()
-        raise
+        staged, analysis = await intake.finish()
+    finally:
+        intake.discard()
 
     def keep(tx: WriteTx) -> requests.ImportedRow:
         account, mailbox = _destination(tx, address, name)
+        received = received_date(HeaderFields(intake.header), analysis, now)
         new = NewMessage(
             tx.contents.keep(staged), b"", analysis, received, keywords, (Target(mailbox.id),)
         )
@@ -248,24 +238,18 @@ def _destination(tx: ReadTx, address: Address, name: str) -> tuple[Account, Mail
     return account, mailbox
 
 
-async def _staged(store: Store, scanner: Scanner, upload: AsyncIterator[bytes]) -> StagedContent:
-    staging, size = store.stage(), 0
-    try:
-        async for block in upload:
-            size += len(block)
-            if size > MESSAGE_OCTETS:
-                raise TooLarge(f"the message is larger than {MESSAGE_OCTETS:,} octets")
-            if b"\0" in block:
-                raise MessageMalformed("the message holds a NUL")
-            scanner.feed(block)
-            if staging.feed(block):
-                await staging.drained()
-        if size == 0:
-            raise MessageMalformed("the message is empty")
-        return await staging.finish()
-    except BaseException:  # whatever ended it, the staged octets must go
-        staging.discard()
-        raise
+async def _receive(intake: Intake, upload: AsyncIterator[bytes]) -> None:
+    size = 0
+    async for block in upload:
+        size += len(block)
+        if size > MESSAGE_OCTETS:
+            raise TooLarge(f"the message is larger than {MESSAGE_OCTETS:,} octets")
+        if b"\0" in block:
+            raise MessageMalformed("the message holds a NUL")
+        if intake.feed(block):
+            await intake.drained()
+    if size == 0:
+        raise MessageMalformed("the message is empty")
 
 
 def received_date(fields: HeaderFields, analysis: Analysis, now: datetime) -> InternalDate:

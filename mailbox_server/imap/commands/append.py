@@ -4,16 +4,14 @@ Everything that can be refused is refused before the client is asked for a liter
 messages in one command are one write, all or none.
 """
 
-import asyncio
 from dataclasses import dataclass
 from typing import Final
 
+from mailbox_server.delivery.intake import Intake
 from mailbox_server.imap.commands.copy import target_named
 from mailbox_server.imap.grammar.append import AppendArguments, AppendMessage
 from mailbox_server.imap.responses import Outcome, no, ok
 from mailbox_server.imap.session import CommandRefused, Session
-from mailbox_server.mime.message import analyze
-from mailbox_server.mime.scanner import Scanner
 from mailbox_server.model.errors import DiskLow, OverQuota, TooLarge
 from mailbox_server.model.ids import AccountId, MailboxId
 from mailbox_server.model.keywords import DELETED
@@ -30,8 +28,6 @@ from mailbox_server.store.ports import (
 )
 
 MESSAGES_MOST: Final = 500
-INLINE_OCTETS: Final = 256 * 1024
-"""Larger contents are analyzed beside the event loop."""
 
 _EMPTY: Final = no("An empty message cannot be kept", b"CANNOT")
 _NUL: Final = no("A message must not hold NUL", b"CANNOT")
@@ -94,31 +90,20 @@ def _passes_quota(tx: ReadTx, account: AccountId, octets: int) -> bool:
 
 
 async def _receive(session: Session, message: AppendMessage) -> _Received:
-    staging = session.store.stage(message.size)
-    scanner = Scanner()
+    intake = Intake(session.store, message.size)
     try:
         async for octets in session.literals.blocks():
             if b"\0" in octets:
                 # RFC 3501 §4.3 has no NUL in literals; without BINARY no client may send one.
                 raise CommandRefused(_NUL)
-            scanner.feed(octets)
-            if staging.feed(octets):
-                await staging.drained()
-        structure = scanner.finish()
-        if len(scanner.header) < structure.root.body_start:
+            if intake.feed(octets):
+                await intake.drained()
+        if await intake.end() > len(intake.header):
             # What is kept about a message would be wrong without the rest of its header.
             raise CommandRefused(_LONG_HEADER)
-        staged = await staging.finish()
+        staged, analysis = await intake.finish()
     finally:
-        staging.discard()
-    try:
-        if staged.in_memory and staged.size <= INLINE_OCTETS:
-            analysis = analyze(structure, scanner.header, staged.read)
-        else:
-            analysis = await asyncio.to_thread(analyze, structure, scanner.header, staged.read)
-    except BaseException:  # the octets are wanted no more, whatever it was
-        staged.discard()
-        raise
+        intake.discard()
     return _Received(message, staged, analysis)
 
 
