@@ -128,7 +128,7 @@ def _is_utf_8(pieces: Iterator[bytes]) -> bool:
 
 def _shown(texts: Iterator[str]) -> Iterator[str]:
     """The text of markup that comes in pieces; tags are not cut in two."""
-    waiting = start = ""
+    waiting = ""
     for text in texts:
         waiting += text
         while len(waiting) > MARKUP_CHARACTERS // 2:
@@ -145,7 +145,6 @@ def _shown(texts: Iterator[str]) -> Iterator[str]:
             else:
                 # A tag this long holds an image: what it is matters, its attributes do not.
                 piece, rest = "", "<x " + rest
-            yield markup_text(start + piece)
-            # White space before the body would be lost.
-            waiting, start = rest, "<body>"
-    yield markup_text(start + waiting)
+            yield markup_text(piece)
+            waiting = rest
+    yield markup_text(waiting)
