@@ -1,6 +1,7 @@
 """What the server can do, one row a capability, in the order in which clients read them."""
 
 import enum
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -25,7 +26,8 @@ class CapabilityRow:
     """One capability.
 
     states: where CAPABILITY shows it.  Most are shown before login too: imaplib and others
-    never ask again.  enables: what ENABLE with this name turns on.
+    never ask again.  enables: what ENABLE with this name turns on.  value: what stands behind
+    `name=`.
     """
 
     name: str
@@ -33,6 +35,11 @@ class CapabilityRow:
     states: frozenset[State] = ANY
     when: When = When.ALWAYS
     enables: Extension | None = None
+    value: Callable[[Session], str] | None = None
+
+    def shown(self, session: Session) -> str:
+        """As CAPABILITY writes it."""
+        return self.name if self.value is None else f"{self.name}={self.value(session)}"
 
 
 CAPABILITIES: Final = (
@@ -49,18 +56,29 @@ CAPABILITIES: Final = (
     CapabilityRow("IDLE", "RFC 2177"),
     CapabilityRow("NAMESPACE", "RFC 2342"),
     CapabilityRow("CHILDREN", "RFC 3348"),
+    CapabilityRow("LIST-EXTENDED", "RFC 5258"),
+    CapabilityRow("LIST-STATUS", "RFC 5819"),
+    CapabilityRow("STATUS=SIZE", "RFC 8438"),
     CapabilityRow("UIDPLUS", "RFC 4315"),
     CapabilityRow("UNSELECT", "RFC 3691"),
     CapabilityRow("MOVE", "RFC 6851"),
     CapabilityRow("SPECIAL-USE", "RFC 6154 §2"),
     CapabilityRow("CREATE-SPECIAL-USE", "RFC 6154 §3"),
+    CapabilityRow("ESEARCH", "RFC 4731"),
+    CapabilityRow("SEARCHRES", "RFC 5182"),
+    CapabilityRow("WITHIN", "RFC 5032"),
+    CapabilityRow(
+        "APPENDLIMIT", "RFC 7889", value=lambda session: str(session.limits.message_octets)
+    ),
     CapabilityRow("CONDSTORE", "RFC 7162", enables=Extension.CONDSTORE),
 )
 
 
 def capability_list(session: Session) -> bytes:
     """What CAPABILITY answers now, behind the word itself."""
-    return " ".join(row.name for row in CAPABILITIES if _is_shown(row, session)).encode("ascii")
+    return b" ".join(
+        row.shown(session).encode("ascii") for row in CAPABILITIES if _is_shown(row, session)
+    )
 
 
 def _is_shown(row: CapabilityRow, session: Session) -> bool:

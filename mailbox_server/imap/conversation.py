@@ -244,6 +244,7 @@ class Conversation:
 
     async def _execute(self, command: Command) -> None:
         row, session = self._rows[command.name], self.session
+        session.tag = command.tag
         if session.state not in row.states:
             outcome = bad("Not in this state")
         else:

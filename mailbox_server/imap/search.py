@@ -16,6 +16,8 @@ from datetime import date
 from typing import Final, cast
 
 from mailbox_server.imap.grammar.search_keys import (
+    Age,
+    AgeKey,
     AllKey,
     AndKey,
     DateField,
@@ -24,6 +26,8 @@ from mailbox_server.imap.grammar.search_keys import (
     ModSeqKey,
     NotKey,
     NumbersKey,
+    ObjectKey,
+    ObjectKind,
     OrKey,
     Recency,
     RecencyKey,
@@ -76,6 +80,7 @@ class _Search:
         self._view = view
         self._clock = clock
         self._until = clock.monotonic() + SECONDS_MOST
+        self._now = int(clock.now().timestamp())
         self._named: dict[NumbersKey, UidSet] = {}
 
     async def run(self, key: SearchKey) -> list[int]:
@@ -131,6 +136,13 @@ class _Search:
                 return await self._by_rows((Column.SIZE,), _sized(key), uids)
             case DateKey(DateField.INTERNAL):
                 return await self._by_rows((Column.RECEIVED, Column.ZONE), _received(key), uids)
+            case DateKey(DateField.SAVED):
+                return await self._by_rows((Column.SAVED,), _saved(key), uids)
+            case AgeKey():
+                return await self._by_rows((Column.RECEIVED,), _aged(key, self._now), uids)
+            case ObjectKey(kind, row):
+                column = Column.MESSAGE if kind is ObjectKind.MESSAGE else Column.THREAD
+                return await self._by_rows((column,), lambda found: found[1] == row, uids)
             case DateKey():
                 return await self._by_rows((Column.SENT, Column.LISTED), _sent(key), uids)
             case TextKey():
@@ -147,6 +159,8 @@ class _Search:
 
     def _resolve(self, key: NumbersKey) -> UidSet:
         view, count = self._view, self._view.count
+        if key.numbers.is_saved:
+            return view.saved
         if key.by is By.UID:
             return key.numbers.resolved(view.uid_at(count) if count else 0)
         return UidSet.of_ranges(
@@ -215,7 +229,7 @@ def _cost(key: SearchKey) -> int:
             return max(_cost(one), _cost(other))
         case NotKey(inner):
             return _cost(inner)
-        case SizeKey() | DateKey():
+        case SizeKey() | DateKey() | AgeKey() | ObjectKey():
             return 2
         case TextKey(criterion):
             return 4 if criterion.scope in (TextScope.BODY, TextScope.TEXT) else 3
@@ -273,6 +287,19 @@ def _received(key: DateKey) -> Callable[[Row], bool]:
     """The day of the internal date in its own zone: "disregarding time and timezone"."""
     holds = _compared(key)
     return lambda row: holds((cast(int, row[1]) + 60 * cast(int, row[2])) // _DAY_SECONDS)
+
+
+def _saved(key: DateKey) -> Callable[[Row], bool]:
+    """The day in UTC on which it came to the mailbox (RFC 8514 §4.2)."""
+    holds = _compared(key)
+    return lambda row: holds(cast(int, row[1]) // _DAY_SECONDS)
+
+
+def _aged(key: AgeKey, now: int) -> Callable[[Row], bool]:
+    limit = now - key.seconds
+    if key.age is Age.OLDER:
+        return lambda row: cast(int, row[1]) <= limit
+    return lambda row: cast(int, row[1]) >= limit
 
 
 def _sent(key: DateKey) -> Callable[[Row], bool]:

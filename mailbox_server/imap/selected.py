@@ -13,6 +13,7 @@ from mailbox_server.imap.grammar.sequence_sets import By, SequenceSet
 from mailbox_server.model.errors import BadInput
 from mailbox_server.model.ids import AccountId, MailboxId
 from mailbox_server.model.mailbox import Mailbox
+from mailbox_server.model.uid_set import UidSet
 from mailbox_server.store.ports import FlagChange
 
 
@@ -90,6 +91,9 @@ class SelectedView(Protocol):
     def permanent_flags(self) -> tuple[str, ...]:
         """For PERMANENTFLAGS: () where read-only, `\\*` last while keywords may be made."""
 
+    saved: UidSet
+    """What `$` means (RFC 5182 §2.1): UIDs that a search found, some perhaps expunged since."""
+
     def first_unseen(self) -> int | None:
         """The number of the first message without \\Seen (RFC 3501 §7.1 UNSEEN)."""
 
@@ -98,6 +102,8 @@ class SelectedView(Protocol):
 
     def uids(self, numbers: SequenceSet, by: By) -> Sequence[int]:
         """The known UIDs meant, ascending, each once; `*` is the last message known.
+
+        `$` means those of saved that are still known.
 
         UIDs that do not exist are silently left out; of message numbers none may be
         missing: raises NumberBeyond.

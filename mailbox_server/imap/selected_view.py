@@ -20,6 +20,7 @@ from mailbox_server.imap.selected import Access, ModSeqs, NumberBeyond, Sight, T
 from mailbox_server.model.errors import MailboxMissing
 from mailbox_server.model.keywords import KEYWORDS_A_MAILBOX, SEEN, SYSTEM_FLAGS
 from mailbox_server.model.mailbox import Mailbox
+from mailbox_server.model.uid_set import UidSet
 from mailbox_server.store.ports import FlagChange
 
 _LINES_A_BLOCK: Final = 500
@@ -46,6 +47,7 @@ class SessionView:
         self._on_close = on_close
         self._on_release = on_release
         self.in_use = False
+        self.saved = UidSet()
         self._told_modseq = shared.mailbox.highest_modseq
         self._told_dead = array("I", sorted(shared.dead))
         self.told_expunged = len(shared.expunged)
@@ -137,8 +139,10 @@ class SessionView:
 
     def uids(self, numbers: SequenceSet, by: By) -> Sequence[int]:
         """The known UIDs meant, ascending, each once.  Raises NumberBeyond."""
+        if numbers.is_saved:
+            return self._known_uids(self.saved)
         if by is By.UID:
-            return self._uids_of_uids(numbers)
+            return self._known_uids(numbers.resolved(self._largest()))
         meant = numbers.resolved(self.count)
         if meant and meant.ranges[-1][1] > self.count:
             raise NumberBeyond("There is no message of that number")
@@ -150,14 +154,17 @@ class SessionView:
             return found
         return array("I", (uids[slot] for slot in self._slots(meant.ranges)))
 
-    def _uids_of_uids(self, numbers: SequenceSet) -> Sequence[int]:
-        uids = self._shared.uids
+    def _largest(self) -> int:
+        """The largest UID known, which `*` means; 0 where there is none."""
         last_slot = self.known - 1
         while last_slot >= 0 and self._is_told_dead(last_slot):
             last_slot -= 1
-        largest = uids[last_slot] if last_slot >= 0 else 0
+        return self._shared.uids[last_slot] if last_slot >= 0 else 0
+
+    def _known_uids(self, wanted: UidSet) -> Sequence[int]:
+        uids = self._shared.uids
         found: array[int] = array("I")
-        for first, last in numbers.resolved(largest).ranges:
+        for first, last in wanted.ranges:
             low = bisect_left(uids, first, 0, self.known)
             high = bisect_right(uids, last, 0, self.known)
             if self._told_dead:

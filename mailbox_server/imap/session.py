@@ -141,6 +141,7 @@ class Session:
     services, connection (the id in the log), peer and security say where we are; account and
     selected are set by login and SELECT.
 
+    tag: of the command under way, for responses that name it.
     has_said_its_name: ID was given and logged.
     wants_tls: shake hands after the tagged reply.  farewell: say BYE after the tagged reply.
     """
@@ -163,6 +164,7 @@ class Session:
         self.security = security
         self.selected: SelectedView | None = None
         self.enabled: set[Extension] = set()
+        self.tag = b""
         self.failed_logins = 0
         self.has_said_its_name = False
         self.wants_tls = False

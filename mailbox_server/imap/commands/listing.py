@@ -1,19 +1,23 @@
 """LIST and LSUB: which mailboxes there are (RFC 3501 §6.3.8, RFC 5258, RFC 6154, RFC 3348)."""
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
+from mailbox_server.imap.figures import status_response
 from mailbox_server.imap.grammar.faults import ArgumentsTooMany
 from mailbox_server.imap.grammar.mailbox_arguments import (
     ListArguments,
     ListReturn,
     ListSelection,
+    StatusItem,
 )
 from mailbox_server.imap.list_patterns import PATTERN_CHARACTERS, ListPattern
 from mailbox_server.imap.responses import Outcome, mailbox, ok, string, untagged
 from mailbox_server.imap.session import Session
-from mailbox_server.model.mailbox import INBOX, SEPARATOR, Mailbox, Role
+from mailbox_server.model.errors import MailboxMissing
+from mailbox_server.model.mailbox import INBOX, SEPARATOR, Mailbox, MailboxStatus, Role
 from mailbox_server.store.ports import ReadTx
 
 LINES_A_BLOCK: Final = 200
@@ -32,16 +36,57 @@ class _Names:
     parents: frozenset[str]
 
 
+@dataclass(frozen=True, slots=True)
+class _Listed:
+    """One LIST response.
+
+    mailbox: None where there is none of that name.  is_meant: it meets the criteria itself,
+    not only by what lies below it.
+    """
+
+    name: str
+    line: bytes
+    mailbox: Mailbox | None
+    is_meant: bool
+
+
 async def list_mailboxes(session: Session, arguments: ListArguments) -> Outcome:
-    """LIST, with the options of RFC 6154 and those of RFC 5258 that clients send with them."""
-    if arguments.patterns == ("",):
+    """LIST, with the options of RFC 5258, 5819 and 6154."""
+    if arguments.patterns == ("",) and not arguments.is_extended:
         # A question for the separator only (RFC 9051 §6.3.9).
         session.respond(b"LIST (\\Noselect) " + _SEPARATOR + b' ""')
         return ok("That is all")
     patterns = _compiled(arguments)
     names = await session.store.read(lambda tx: _names(tx, session))
-    await _send(session, _list_lines(arguments, patterns, names))
+    listed = _listed(arguments, patterns, names)
+    if StatusItem.HIGHESTMODSEQ in arguments.status:
+        session.enable_condstore()
+    for at in range(0, len(listed), LINES_A_BLOCK):
+        block = listed[at : at + LINES_A_BLOCK]
+        figures = await _figures(session, arguments, block) if arguments.status else {}
+        await session.send(b"".join(each.line + figures.get(each.name, b"") for each in block))
     return ok("That is all")
+
+
+async def _figures(
+    session: Session, arguments: ListArguments, listed: Sequence[_Listed]
+) -> dict[str, bytes]:
+    """STATUS responses for those that exist and are meant themselves (RFC 5819 §2)."""
+    wanted = [each.mailbox.id for each in listed if each.mailbox is not None and each.is_meant]
+
+    def work(tx: ReadTx) -> list[MailboxStatus]:
+        found = []
+        for number in wanted:
+            # One that was deleted since has no figures; it was listed all the same.
+            with suppress(MailboxMissing):
+                found.append(tx.mailboxes.status(number))
+        return found
+
+    limits = session.limits
+    return {
+        found.mailbox.name: untagged(status_response(found, arguments.status, limits))
+        for found in await session.store.read(work)
+    }
 
 
 async def list_subscribed(session: Session, arguments: ListArguments) -> Outcome:
@@ -97,31 +142,49 @@ def _ordered(names: Iterable[str]) -> list[str]:
     return sorted(names, key=lambda name: (name != INBOX, name))
 
 
-def _list_lines(
+def _listed(
     arguments: ListArguments, patterns: Sequence[ListPattern], names: _Names
-) -> list[bytes]:
+) -> list[_Listed]:
+    """What LIST answers, in order."""
+    wanted = arguments.selections & {ListSelection.SUBSCRIBED, ListSelection.SPECIAL_USE}
     candidates: set[str] = set(names.mailboxes) | names.parents
-    wanted = arguments.selections
     if ListSelection.SUBSCRIBED in wanted:
         candidates = set(names.subscribed)
     if ListSelection.SPECIAL_USE in wanted:
         candidates = {name for name in candidates if _use(names.mailboxes.get(name)) is not None}
-    shows_subscribed = (
+    meant = {name for name in candidates if _matches(patterns, name)}
+    above: set[str] = set()
+    shown = set(meant)
+    if ListSelection.RECURSIVEMATCH in arguments.selections:
+        above = _parents(candidates)
+        # Those that are listed themselves need no parent to tell of them (RFC 5258 §3.5).
+        shown |= {name for name in _parents(candidates - meant) if _matches(patterns, name)}
+    information = b" (" + string(b"CHILDINFO") + b" (" + _quoted(wanted) + b"))"
+    shows_subscribed = bool(
         ListSelection.SUBSCRIBED in wanted or ListReturn.SUBSCRIBED in arguments.returns
     )
-    return [
-        _line(b"LIST", _attributes(name, names, shows_subscribed=shows_subscribed), name)
-        for name in _ordered(candidates)
-        if _matches(patterns, name)
-    ]
+    listed = []
+    for name in _ordered(shown):
+        attributes = _attributes(name, names, arguments, shows_subscribed=shows_subscribed)
+        line = _line(b"LIST", attributes, name, information if name in above else b"")
+        listed.append(_Listed(name, line, names.mailboxes.get(name), name in meant))
+    return listed
 
 
-def _attributes(name: str, names: _Names, *, shows_subscribed: bool) -> list[str]:
+def _quoted(wanted: Iterable[ListSelection]) -> bytes:
+    return b" ".join(sorted(string(each.value.encode("ascii")) for each in wanted))
+
+
+def _attributes(
+    name: str, names: _Names, arguments: ListArguments, *, shows_subscribed: bool
+) -> list[str]:
     """CHILDREN and special uses are told in every LIST: clients without options need them."""
     attributes = []
     found = names.mailboxes.get(name)
     if found is None:
-        attributes.append("\\Noselect" if name in names.parents else "\\NonExistent")
+        # Clients that send no options may not know the stronger one (RFC 5258 §3).
+        is_level = name in names.parents and not arguments.is_extended
+        attributes.append("\\Noselect" if is_level else "\\NonExistent")
     attributes.append("\\HasChildren" if name in names.parents else "\\HasNoChildren")
     use = _use(found)
     if use is not None:
@@ -136,9 +199,10 @@ def _use(found: Mailbox | None) -> Role | None:
     return None if found is None or found.role is Role.INBOX else found.role
 
 
-def _line(command: bytes, attributes: Sequence[str], name: str) -> bytes:
+def _line(command: bytes, attributes: Sequence[str], name: str, information: bytes = b"") -> bytes:
     flags = " ".join(attributes).encode("ascii")
-    return untagged(command + b" (" + flags + b") " + _SEPARATOR + b" " + mailbox(name))
+    told = b" (%b) %b %b%b" % (flags, _SEPARATOR, mailbox(name), information)
+    return untagged(command + told)
 
 
 async def _send(session: Session, lines: Sequence[bytes]) -> None:

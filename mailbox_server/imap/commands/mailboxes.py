@@ -10,7 +10,7 @@ from mailbox_server.imap.grammar.mailbox_arguments import (
 from mailbox_server.imap.responses import Outcome, no, ok, string
 from mailbox_server.imap.session import Session
 from mailbox_server.model.errors import MailboxMissing, Unavailable
-from mailbox_server.model.ids import MailboxId
+from mailbox_server.model.ids import MailboxId, mailbox_object_id
 from mailbox_server.model.mailbox import SEPARATOR
 from mailbox_server.store.ports import Unpurged, WriteTx
 
@@ -22,8 +22,8 @@ async def create(session: Session, arguments: CreateArguments) -> Outcome:
     def work(tx: WriteTx) -> Outcome:
         if role is not None and tx.mailboxes.by_role(account, role) is not None:
             return no("Another mailbox has that use", b"USEATTR")
-        tx.mailboxes.create(account, name, role)
-        return ok("Created")
+        made = tx.mailboxes.create(account, name, role)
+        return ok("Created", b"MAILBOXID (%b)" % mailbox_object_id(made.id).encode("ascii"))
 
     return await session.store.write(work)
 

@@ -1,32 +1,66 @@
 """SEARCH and UID SEARCH: which messages match (RFC 9051 §6.4.4, RFC 3501 §7.2.5, RFC 7162)."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import AsyncIterator, Sequence
 from typing import Final
 
 from mailbox_server.imap.grammar.search_keys import SearchArguments
+from mailbox_server.imap.grammar.search_returns import SearchReturn, SearchReturns
 from mailbox_server.imap.grammar.sequence_sets import By
-from mailbox_server.imap.responses import CRLF, Outcome, no, ok
+from mailbox_server.imap.responses import CRLF, Outcome, no, ok, string
 from mailbox_server.imap.search import SearchTooLong, matches
-from mailbox_server.imap.selected import SelectedView
+from mailbox_server.imap.selected import SelectedView, Sight
 from mailbox_server.imap.session import Session
+from mailbox_server.model.uid_set import UidSet
 
 NUMBERS_A_BLOCK: Final = 2_000
+OCTETS_A_BLOCK: Final = 32 * 1024
 
 
 async def search(session: Session, arguments: SearchArguments) -> Outcome:
-    """Answer with one line of numbers or UIDs, and the highest modseq if one was asked for."""
-    view = session.view
+    """Answer with one SEARCH or, where RETURN was given, one ESEARCH response.
+
+    What is saved is empty where the search fails (RFC 5182 §2.1).
+    """
+    view, returns = session.view, arguments.returns
     if arguments.asks_modseq:
         session.enable_condstore()
     services = session.services
+    found: list[int] = []
     try:
         found = await matches(
             session.store, view, arguments.key, services.clock, services.text_turns
         )
     except SearchTooLong:
         return no("The search takes too long; ask for less", b"LIMIT")
-    await _answer(session, view, found, arguments)
+    finally:
+        if returns is not None and SearchReturn.SAVE in returns:
+            view.saved = _to_save(found, returns)
+    if returns is None:
+        await _answer(session, view, found, arguments)
+    elif returns.is_told:
+        await _answer_extended(session, view, found, arguments, returns)
     return ok("That is all")
+
+
+def _to_save(found: Sequence[int], returns: SearchReturns) -> UidSet:
+    """What `$` means from now on (RFC 5182 §2.4, RFC 9394 §3.2)."""
+    partial = returns.partial
+    ends = _ends(found, returns)
+    some = (ends or partial is not None) and not (
+        SearchReturn.ALL in returns or SearchReturn.COUNT in returns
+    )
+    if not some:
+        return UidSet.of(found)
+    return UidSet.of({*ends, *(partial.of(found) if partial else ())})
+
+
+def _ends(found: Sequence[int], returns: SearchReturns) -> list[int]:
+    """The results that MIN and MAX ask for."""
+    if not found:
+        return []
+    asked = ((SearchReturn.MIN, found[0]), (SearchReturn.MAX, found[-1]))
+    return [uid for option, uid in asked if option in returns]
 
 
 async def _answer(
@@ -49,3 +83,63 @@ async def _answer(
     finally:
         # A reply in the middle of this line would be taken for a part of it.
         session.channel.write(CRLF)
+
+
+async def _answer_extended(
+    session: Session,
+    view: SelectedView,
+    found: Sequence[int],
+    arguments: SearchArguments,
+    returns: SearchReturns,
+) -> None:
+    """The whole response is put together first: sets are short where results lie together."""
+    line = [b"* ESEARCH (TAG ", string(session.tag), b")"]
+    if arguments.by is By.UID:
+        line.append(b" UID")
+    numbers = found if arguments.by is By.UID else await _numbers(view, found)
+    if numbers:
+        if SearchReturn.MIN in returns:
+            line.append(b" MIN %d" % numbers[0])
+        if SearchReturn.MAX in returns:
+            line.append(b" MAX %d" % numbers[-1])
+        if SearchReturn.ALL in returns:
+            line.append(b" ALL " + _set(numbers))
+    if returns.partial is not None:
+        window = returns.partial.of(numbers)
+        line.append(b" PARTIAL (" + returns.partial.written + b" ")
+        line.append((_set(window) if window else b"NIL") + b")")
+    if SearchReturn.COUNT in returns:
+        line.append(b" COUNT %d" % len(found))
+    if arguments.asks_modseq and found:
+        line.append(b" MODSEQ %d" % await _modseq(view, found, returns))
+    octets = b"".join(line)
+    try:
+        for at in range(0, len(octets), OCTETS_A_BLOCK):
+            await session.send(octets[at : at + OCTETS_A_BLOCK])
+    finally:
+        session.channel.write(CRLF)
+
+
+async def _blocks(view: SelectedView, uids: Sequence[int]) -> AsyncIterator[list[Sight]]:
+    for at in range(0, len(uids), NUMBERS_A_BLOCK):
+        yield view.sights(uids[at : at + NUMBERS_A_BLOCK])
+        await asyncio.sleep(0)
+
+
+async def _numbers(view: SelectedView, uids: Sequence[int]) -> list[int]:
+    return [sight.number async for block in _blocks(view, uids) for sight in block]
+
+
+def _set(numbers: Sequence[int]) -> bytes:
+    return UidSet.of(numbers).text().encode("ascii")
+
+
+async def _modseq(view: SelectedView, found: Sequence[int], returns: SearchReturns) -> int:
+    """Of the messages that MIN and MAX name where only these are told, else of all found.
+
+    RFC 4731 §3.2.
+    """
+    told = returns.options - {SearchReturn.SAVE}
+    only_ends = returns.partial is None and told <= {SearchReturn.MIN, SearchReturn.MAX}
+    uids = _ends(found, returns) if only_ends else found
+    return max([sight.modseq async for block in _blocks(view, uids) for sight in block], default=0)

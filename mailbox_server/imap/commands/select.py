@@ -5,6 +5,7 @@ from mailbox_server.imap.responses import Outcome, flag_list, ok
 from mailbox_server.imap.selected import Access, SelectedView
 from mailbox_server.imap.session import Session
 from mailbox_server.model.errors import MailboxMissing
+from mailbox_server.model.ids import mailbox_object_id
 
 
 async def select(session: Session, arguments: SelectArguments) -> Outcome:
@@ -46,6 +47,8 @@ def _introduce(session: Session, view: SelectedView) -> None:
         session.respond(b"OK [UNSEEN %d] First unseen" % unseen)
     session.respond(b"OK [UIDVALIDITY %d] UIDs stand" % mailbox.uid_validity)
     session.respond(b"OK [UIDNEXT %d] Next UID" % mailbox.uid_next)
+    object_id = mailbox_object_id(mailbox.id).encode("ascii")
+    session.respond(b"OK [MAILBOXID (%b)] Its name may change" % object_id)
     session.respond(b"OK [HIGHESTMODSEQ %d] Modseqs are kept" % mailbox.highest_modseq)
 
 

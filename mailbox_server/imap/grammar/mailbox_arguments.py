@@ -3,6 +3,7 @@
 import enum
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, TypeVar
 
 from mailbox_server.imap.grammar.faults import ArgumentsMalformed, ArgumentsTooMany
@@ -47,9 +48,14 @@ class SelectArguments:
 
 
 class ListSelection(enum.Enum):
-    """Which mailboxes LIST is about (RFC 5258 §3.1, RFC 6154 §5.2)."""
+    """Which mailboxes LIST is about (RFC 5258 §3.1, RFC 6154 §5.2).
+
+    REMOTE adds none: all mailboxes are here.  RECURSIVEMATCH wants another one beside it.
+    """
 
     SUBSCRIBED = "SUBSCRIBED"
+    REMOTE = "REMOTE"
+    RECURSIVEMATCH = "RECURSIVEMATCH"
     SPECIAL_USE = "SPECIAL-USE"
 
 
@@ -63,23 +69,36 @@ class ListReturn(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class ListArguments:
-    """LIST or LSUB; reference and patterns decoded, `*` and `%` in place."""
+    """LIST or LSUB; reference and patterns decoded, `*` and `%` in place.
+
+    is_extended: options or several patterns were given (RFC 5258 §3).
+    status: what to tell of each mailbox in a STATUS response (RFC 5819 §2).
+    """
 
     reference: str
     patterns: tuple[str, ...]
     selections: frozenset[ListSelection] = frozenset()
     returns: frozenset[ListReturn] = frozenset()
+    status: "tuple[StatusItem, ...]" = ()
+    is_extended: bool = False
 
 
 class StatusItem(enum.Enum):
-    """What STATUS can tell (RFC 3501 §6.3.10, RFC 7162 §3.1.7)."""
+    """What STATUS can tell.
+
+    RFC 9051 §6.3.11, RFC 3501 §6.3.10 (RECENT), RFC 7162 §3.1.7, RFC 7889 §3.1, RFC 8474 §4.3.
+    """
 
     MESSAGES = "MESSAGES"
     RECENT = "RECENT"
     UIDNEXT = "UIDNEXT"
     UIDVALIDITY = "UIDVALIDITY"
     UNSEEN = "UNSEEN"
+    DELETED = "DELETED"
+    SIZE = "SIZE"
     HIGHESTMODSEQ = "HIGHESTMODSEQ"
+    APPENDLIMIT = "APPENDLIMIT"
+    MAILBOXID = "MAILBOXID"
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,24 +181,45 @@ def parse_select(lexer: Lexer) -> SelectArguments:
 
 
 def parse_list(lexer: Lexer) -> ListArguments:
-    """Read what follows LIST, with the options that RFC 6154 and RFC 5258 add."""
+    """Read what follows LIST, with the options that RFC 5258, 5819 and 6154 add."""
     lexer.space()
-    selections: tuple[ListSelection, ...] = ()
-    if lexer.peek() == b"(":
-        selections = _words(lexer, ListSelection)
+    is_extended = lexer.peek() == b"("
+    selections = frozenset(_words(lexer, ListSelection)) if is_extended else frozenset()
+    if is_extended:
         lexer.space()
+    if ListSelection.RECURSIVEMATCH in selections and not selections & _CRITERIA:
+        raise ArgumentsMalformed("RECURSIVEMATCH needs something to match")
     reference = decode(lexer.astring())
     lexer.space()
+    is_extended = is_extended or lexer.peek() == b"("
     patterns = _patterns(lexer)
-    returns: tuple[ListReturn, ...] = ()
+    returns: tuple[ListReturn | tuple[StatusItem, ...], ...] = ()
     if not lexer.at_end():
         lexer.space()
         if lexer.word() != "RETURN":
             raise ArgumentsMalformed("Expected RETURN")
         lexer.space()
-        returns = _words(lexer, ListReturn)
+        lexer.expect(b"(")
+        returns = _listed(lexer, partial(_list_return, lexer), PATTERNS_MOST)
+        is_extended = True
     lexer.end()
-    return ListArguments(reference, patterns, frozenset(selections), frozenset(returns))
+    plain = frozenset(each for each in returns if isinstance(each, ListReturn))
+    status = tuple(item for each in returns if isinstance(each, tuple) for item in each)
+    return ListArguments(reference, patterns, selections, plain, status, is_extended)
+
+
+_CRITERIA: Final = frozenset({ListSelection.SUBSCRIBED, ListSelection.SPECIAL_USE})
+
+
+def _list_return(lexer: Lexer) -> ListReturn | tuple[StatusItem, ...]:
+    name = lexer.word()
+    if name == "STATUS":
+        lexer.space()
+        return _status_items(lexer)
+    try:
+        return ListReturn(name)
+    except ValueError as fault:
+        raise ArgumentsMalformed("Unknown return option") from fault
 
 
 def parse_lsub(lexer: Lexer) -> ListArguments:
@@ -203,11 +243,16 @@ def parse_status(lexer: Lexer) -> StatusArguments:
     lexer.space()
     mailbox = parse_mailbox(lexer)
     lexer.space()
-    items = _words(lexer, StatusItem)
+    items = _status_items(lexer)
     lexer.end()
+    return StatusArguments(mailbox, items)
+
+
+def _status_items(lexer: Lexer) -> tuple[StatusItem, ...]:
+    items = _words(lexer, StatusItem)
     if not items:
         raise ArgumentsMalformed("Expected STATUS items")
-    return StatusArguments(mailbox, items)
+    return items
 
 
 def _words(lexer: Lexer, kind: type[E]) -> tuple[E, ...]:

@@ -1,5 +1,8 @@
 """What SEARCH asks for, as a tree (RFC 9051 §6.4.4, RFC 3501 §6.4.4, RFC 7162 §3.1.5).
 
+Keys of extensions: RFC 5032 §3 (OLDER, YOUNGER), RFC 8474 §5 (EMAILID, THREADID), RFC 8514
+§4.2 (SAVEDBEFORE and kin).
+
 Read without recursion: at most 50 levels and 1,000 keys, so that a hostile search costs
 as little to refuse as it costs to send.
 """
@@ -20,7 +23,9 @@ from mailbox_server.imap.grammar.faults import (
 )
 from mailbox_server.imap.grammar.flags import parse_flag
 from mailbox_server.imap.grammar.lexer import MODSEQ_MOST, Lexer
+from mailbox_server.imap.grammar.search_returns import SearchReturns, parse_search_returns
 from mailbox_server.imap.grammar.sequence_sets import By, SequenceSet, parse_sequence_set
+from mailbox_server.model.ids import row_number
 from mailbox_server.model.keywords import ANSWERED, DELETED, DRAFT, FLAGGED, SEEN
 from mailbox_server.store.ports import TextCriterion, TextScope
 
@@ -42,6 +47,7 @@ class DateField(enum.Enum):
 
     INTERNAL = "internal date"
     SENT = "Date field"
+    SAVED = "save date"
 
 
 class Relation(enum.Enum):
@@ -50,6 +56,13 @@ class Relation(enum.Enum):
     BEFORE = "before"
     ON = "on"
     SINCE = "since"
+
+
+class Age(enum.Enum):
+    """How an AgeKey compares; both include equality."""
+
+    OLDER = "older"
+    YOUNGER = "younger"
 
 
 class Size(enum.Enum):
@@ -104,6 +117,29 @@ class DateKey:
 
 
 @dataclass(frozen=True, slots=True)
+class AgeKey:
+    """Messages by how long ago their internal date is (RFC 5032 §3)."""
+
+    age: Age
+    seconds: int
+
+
+class ObjectKind(enum.Enum):
+    """Which id an ObjectKey compares; the value is the letter that such ids begin with."""
+
+    MESSAGE = "m"
+    THREAD = "t"
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectKey:
+    """Messages by EMAILID or THREADID; row None where the id is none of ours."""
+
+    kind: ObjectKind
+    row: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class SizeKey:
     """Messages by RFC822.SIZE."""
 
@@ -147,7 +183,18 @@ class AndKey:
     keys: tuple["SearchKey", ...]
 
 
-LeafKey = AllKey | NumbersKey | FlagKey | RecencyKey | DateKey | SizeKey | TextKey | ModSeqKey
+LeafKey = (
+    AllKey
+    | NumbersKey
+    | FlagKey
+    | RecencyKey
+    | DateKey
+    | AgeKey
+    | ObjectKey
+    | SizeKey
+    | TextKey
+    | ModSeqKey
+)
 SearchKey = LeafKey | NotKey | OrKey | AndKey
 
 
@@ -156,11 +203,13 @@ class SearchArguments:
     """SEARCH or UID SEARCH.
 
     by: what the reply lists.  asks_modseq: a ModSeqKey is somewhere in the tree.
+    returns: what to answer in an ESEARCH response; None for a SEARCH response.
     """
 
     by: By
     key: SearchKey
     asks_modseq: bool
+    returns: SearchReturns | None = None
 
 
 class _Shape(enum.Enum):
@@ -193,13 +242,17 @@ def parse_search(lexer: Lexer, by: By) -> SearchArguments:
     Raises ArgumentsMalformed, ArgumentsTooMany, CharsetUnknown.
     """
     lexer.space()
+    returns = None
+    if lexer.match(_RETURN) is not None:
+        returns = parse_search_returns(lexer)
+        lexer.space()
     charset = CHARSETS["UTF-8"]
     if lexer.match(_CHARSET) is not None:
         charset = CHARSETS.get(lexer.astring().decode("ascii", "replace").upper(), "")
         if not charset:
             raise CharsetUnknown("Charset not supported")
         lexer.space()
-    return _Reader(lexer, charset).read(by)
+    return _Reader(lexer, charset).read(by, returns)
 
 
 class _Reader:
@@ -212,7 +265,7 @@ class _Reader:
         self._keys = 0
         self._asks_modseq = False
 
-    def read(self, by: By) -> SearchArguments:
+    def read(self, by: By, returns: SearchReturns | None) -> SearchArguments:
         while True:
             self._keys += 1
             if self._keys > KEYS_MOST:
@@ -220,7 +273,8 @@ class _Reader:
             if not self._opened():
                 self._deliver(self._leaf())
                 if self._ended():
-                    return SearchArguments(by, self._stack[0].closed(), self._asks_modseq)
+                    key = self._stack[0].closed()
+                    return SearchArguments(by, key, self._asks_modseq, returns)
 
     def text(self) -> str:
         octets = self.lexer.astring()
@@ -292,6 +346,25 @@ def _on(which: DateField, relation: Relation) -> Callable[[_Reader], SearchKey]:
     return lambda reader: DateKey(which, relation, parse_date(reader.lexer))
 
 
+def _within(age: Age) -> Callable[[_Reader], SearchKey]:
+    return lambda reader: AgeKey(age, _interval(reader.lexer))
+
+
+def _interval(lexer: Lexer) -> int:
+    seconds = lexer.number()
+    if not seconds:
+        raise ArgumentsMalformed("Expected a number of seconds")
+    return seconds
+
+
+def _object(kind: ObjectKind) -> Callable[[_Reader], SearchKey]:
+    def read(reader: _Reader) -> SearchKey:
+        written = reader.lexer.astring().decode("ascii", "replace")
+        return ObjectKey(kind, row_number(kind.value, written))
+
+    return read
+
+
 def _header(reader: _Reader) -> SearchKey:
     name = reader.text()
     reader.lexer.space()
@@ -319,9 +392,10 @@ def _modseq(reader: _Reader) -> SearchKey:
     return ModSeqKey(reader.lexer.number(MODSEQ_MOST))
 
 
+_RETURN = re.compile(rb"(?i)RETURN +(?=\()")
 _CHARSET = re.compile(rb"(?i)CHARSET +")
 _OPERATOR = re.compile(rb"(?i)(NOT|OR) +")
-_SET_START: Final = (*(b"%d" % digit for digit in range(10)), b"*")
+_SET_START: Final = (*(b"%d" % digit for digit in range(10)), b"*", b"$")
 
 _PLAIN: Final[Mapping[str, SearchKey]] = {
     "ALL": AllKey(),
@@ -332,6 +406,7 @@ _PLAIN: Final[Mapping[str, SearchKey]] = {
     "NEW": AndKey((RecencyKey(Recency.RECENT), FlagKey(SEEN, False))),
     "OLD": RecencyKey(Recency.OLD),
     "RECENT": RecencyKey(Recency.RECENT),
+    "SAVEDATESUPPORTED": AllKey(),
     "SEEN": FlagKey(SEEN, True),
     "UNANSWERED": FlagKey(ANSWERED, False),
     "UNDELETED": FlagKey(DELETED, False),
@@ -345,12 +420,17 @@ _WITH_ARGUMENT: Final[Mapping[str, Callable[[_Reader], SearchKey]]] = {
     "BEFORE": _on(DateField.INTERNAL, Relation.BEFORE),
     "BODY": _text_in(TextScope.BODY),
     "CC": _text_in(TextScope.CC),
+    "EMAILID": _object(ObjectKind.MESSAGE),
     "FROM": _text_in(TextScope.FROM),
     "HEADER": _header,
     "KEYWORD": partial(_keyword, present=True),
     "LARGER": lambda reader: SizeKey(Size.LARGER, reader.lexer.number(MODSEQ_MOST)),
     "MODSEQ": _modseq,
+    "OLDER": _within(Age.OLDER),
     "ON": _on(DateField.INTERNAL, Relation.ON),
+    "SAVEDBEFORE": _on(DateField.SAVED, Relation.BEFORE),
+    "SAVEDON": _on(DateField.SAVED, Relation.ON),
+    "SAVEDSINCE": _on(DateField.SAVED, Relation.SINCE),
     "SENTBEFORE": _on(DateField.SENT, Relation.BEFORE),
     "SENTON": _on(DateField.SENT, Relation.ON),
     "SENTSINCE": _on(DateField.SENT, Relation.SINCE),
@@ -358,7 +438,9 @@ _WITH_ARGUMENT: Final[Mapping[str, Callable[[_Reader], SearchKey]]] = {
     "SMALLER": lambda reader: SizeKey(Size.SMALLER, reader.lexer.number(MODSEQ_MOST)),
     "SUBJECT": _text_in(TextScope.SUBJECT),
     "TEXT": _text_in(TextScope.TEXT),
+    "THREADID": _object(ObjectKind.THREAD),
     "TO": _text_in(TextScope.TO),
     "UID": lambda reader: NumbersKey(parse_sequence_set(reader.lexer), By.UID),
     "UNKEYWORD": partial(_keyword, present=False),
+    "YOUNGER": _within(Age.YOUNGER),
 }

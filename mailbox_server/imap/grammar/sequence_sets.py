@@ -1,4 +1,4 @@
-"""Sequence sets: `2,4:7,9:*` of message numbers or UIDs (RFC 9051 §9 sequence-set)."""
+"""Sequence sets: `2,4:7,9:*` of message numbers or UIDs (RFC 9051 §9 sequence-set), and `$`."""
 
 import enum
 import re
@@ -31,9 +31,11 @@ class SequenceSet:
 
     ranges: (first, last) pairs in the order given, each 1 to 2**32 - 1 or STAR; a single
     number is (n, n), and first may be above last, which means the same range.
+    is_saved: it is `$`, the saved result of a search (RFC 5182 §2.1), and has no ranges.
     """
 
     ranges: tuple[tuple[int, int], ...]
+    is_saved: bool = False
 
     def resolved(self, largest: int) -> UidSet:
         """The numbers meant when `*` is largest; 0 stands for an empty mailbox.
@@ -48,8 +50,13 @@ class SequenceSet:
         )
 
 
+SAVED: Final = SequenceSet((), is_saved=True)
+
+
 def parse_sequence_set(lexer: Lexer) -> SequenceSet:
-    """Read a sequence set."""
+    """Read a sequence set, or `$`."""
+    if lexer.take(b"$"):
+        return SAVED
     found = lexer.match(_SET)
     if found is None:
         raise ArgumentsMalformed("Expected a sequence set")

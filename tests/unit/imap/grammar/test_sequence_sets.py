@@ -24,7 +24,8 @@ def test_read(text: bytes, ranges: tuple[tuple[int, int], ...]) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", [b"", b"0", b"1:0", b"4294967296", b"1,", b"1:2:3", b"a", b",1", b"1::2", b"-1", b"$"]
+    "text",
+    [b"", b"0", b"1:0", b"4294967296", b"1,", b"1:2:3", b"a", b",1", b"1::2", b"-1", b"$$", b"$,1"],
 )
 def test_refused(text: bytes) -> None:
     lexer = Lexer(text)

@@ -1,0 +1,63 @@
+"""What a SEARCH is to return (RFC 4731 §3.1, RFC 5182 §2.1, RFC 9394 §3.1)."""
+
+import enum
+from dataclasses import dataclass
+
+from mailbox_server.imap.grammar.faults import ArgumentsMalformed
+from mailbox_server.imap.grammar.lexer import Lexer
+from mailbox_server.imap.grammar.partial_ranges import PartialRange, parse_partial_range
+
+
+class SearchReturn(enum.Enum):
+    """A return option without argument."""
+
+    MIN = "MIN"
+    MAX = "MAX"
+    ALL = "ALL"
+    COUNT = "COUNT"
+    SAVE = "SAVE"
+
+
+@dataclass(frozen=True, slots=True)
+class SearchReturns:
+    """`RETURN (...)`.
+
+    options: what was asked for; `()` asks for ALL.  partial: with it there is no ALL.
+    """
+
+    options: frozenset[SearchReturn]
+    partial: PartialRange | None = None
+
+    def __contains__(self, option: SearchReturn) -> bool:
+        return option in self.options
+
+    @property
+    def is_told(self) -> bool:
+        """Whether anything but SAVE was asked for: then there is an ESEARCH response."""
+        return self.partial is not None or bool(self.options - {SearchReturn.SAVE})
+
+
+def parse_search_returns(lexer: Lexer) -> SearchReturns:
+    """Read the list behind RETURN."""
+    lexer.expect(b"(")
+    options: set[SearchReturn] = set()
+    partial = None
+    lexer.skip_spaces()
+    while not lexer.take(b")"):
+        name = lexer.word()
+        if name == "PARTIAL":
+            if partial is not None:
+                raise ArgumentsMalformed("PARTIAL may stand only once")
+            lexer.space()
+            partial = parse_partial_range(lexer)
+        elif name in SearchReturn.__members__:
+            options.add(SearchReturn[name])
+        else:
+            raise ArgumentsMalformed("Unknown return option")
+        if lexer.peek() != b")":
+            lexer.space()
+    if partial is not None and SearchReturn.ALL in options:
+        raise ArgumentsMalformed("PARTIAL and ALL exclude each other")
+    if partial is None and not options:
+        options.add(SearchReturn.ALL)
+    return SearchReturns(frozenset(options), partial)
