@@ -8,6 +8,8 @@ reads of its own.
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from collections.abc import Set as AbstractSet
+from itertools import chain
+from types import MappingProxyType
 from typing import Final, NamedTuple, cast
 
 from mailbox_server.imap.fetch_plan import (
@@ -23,7 +25,7 @@ from mailbox_server.imap.fetch_plan import (
 from mailbox_server.imap.grammar.dates import date_time
 from mailbox_server.imap.grammar.fetch_items import Attribute
 from mailbox_server.imap.responses import CRLF
-from mailbox_server.imap.selected import ModSeqs, Sight
+from mailbox_server.imap.selected import ModSeqs, Sight, SightColumns
 from mailbox_server.mime.part_table import read_part_table
 from mailbox_server.model.errors import ContentDamaged
 from mailbox_server.model.ids import ContentId, MailboxId
@@ -51,20 +53,29 @@ class _Loaded(NamedTuple):
     stored: Stored | None = None
 
 
-def view_lines(sights: Sequence[Sight], items: Sequence[Attribute]) -> list[bytes]:
+_FORMS: Final = MappingProxyType(
+    {
+        Attribute.FLAGS: b"FLAGS (%b)",
+        Attribute.UID: b"UID %d",
+        Attribute.MODSEQ: b"MODSEQ (%d)",
+    }
+)
+
+
+def view_lines(sights: SightColumns, items: Sequence[Attribute]) -> bytes:
     """FETCH lines of items that the view holds: FLAGS, UID, MODSEQ."""
-    wanted = tuple(items)
-    if wanted == (Attribute.UID, Attribute.FLAGS):
-        return [b"* %d FETCH (UID %d FLAGS (%b))\r\n" % (s.number, s.uid, s.flags) for s in sights]
-    if wanted == (Attribute.FLAGS,):
-        return [b"* %d FETCH (FLAGS (%b))\r\n" % (s.number, s.flags) for s in sights]
-    return [
-        b"* %d FETCH (%b)\r\n" % (s.number, b" ".join(_of_view(item, s) for item in wanted))
-        for s in sights
-    ]
+    line = b"* %d FETCH (" + b" ".join([_FORMS[item] for item in items]) + b")\r\n"
+    columns = [sights.numbers, *(_of_view(item, sights) for item in items)]
+    return line * len(sights.uids) % tuple(chain.from_iterable(zip(*columns, strict=True)))
 
 
-def _of_view(item: Attribute, sight: Sight) -> bytes:
+def _of_view(item: Attribute, sights: SightColumns) -> Sequence[object]:
+    if item is Attribute.FLAGS:
+        return sights.flags
+    return sights.uids if item is Attribute.UID else sights.modseqs
+
+
+def _of_sight(item: Attribute, sight: Sight) -> bytes:
     if item is Attribute.FLAGS:
         return b"FLAGS (" + sight.flags + b")"
     if item is Attribute.UID:
@@ -259,7 +270,7 @@ class RowFetch:
             return _ready(b"BODY ", place[Column.BODY])
         if item is Attribute.BODYSTRUCTURE:
             return _ready(b"BODYSTRUCTURE ", place[Column.BODY_STRUCTURE])
-        return lambda sight, _: _of_view(item, sight)
+        return lambda sight, _: _of_sight(item, sight)
 
 
 def _ready(label: bytes, place: int) -> Callable[[Sight, Row], bytes]:

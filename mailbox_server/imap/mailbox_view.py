@@ -246,13 +246,16 @@ class MailboxView:
     # ------------------------------------------------------------ forgetting
 
     def trim(self) -> None:
-        """Drop what every session was told: old log entries, and expunged slots."""
+        """Drop what every session was told: old log entries, and expunged slots.
+
+        Of those slots some wait for more, unless nobody is there.
+        """
         if self._packed is not None:
             return
         told = min((seer.told_changed for seer in self.onlookers), default=self.changed_after)
         while self.changed and self.changed_before < told:
             self._drop_oldest()
-        enough = max(_COMPACT_FROM, len(self.uids) // 16)
+        enough = max(_COMPACT_FROM, len(self.uids) // 16) if self.onlookers else 1
         if len(self.expunged) >= enough and all(
             seer.told_expunged == len(self.expunged) for seer in self.onlookers
         ):

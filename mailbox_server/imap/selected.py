@@ -59,6 +59,16 @@ class Sight(NamedTuple):
     modseq: int
 
 
+class SightColumns(NamedTuple):
+    """Many sights, column by column; all columns have the same length."""
+
+    numbers: Sequence[int]
+    uids: Sequence[int]
+    messages: Sequence[int]
+    flags: Sequence[bytes]
+    modseqs: Sequence[int]
+
+
 class SelectedView(Protocol):
     """One session's sight of one mailbox."""
 
@@ -114,6 +124,9 @@ class SelectedView(Protocol):
 
         Ask in blocks: what is returned holds whatever others do meanwhile.
         """
+
+    def columns(self, uids: Sequence[int]) -> SightColumns:
+        """What sights would give, as columns: for those who format many at once."""
 
     def having(self, holds: Callable[[frozenset[str]], bool], uids: Sequence[int]) -> list[int]:
         """Those of the ascending known UIDs whose flags (without \\Recent) satisfy holds."""

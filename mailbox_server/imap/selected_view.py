@@ -10,13 +10,21 @@ Numbers move only in untold() (RFC 9051 §7.5.1).
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
+from itertools import compress
 from typing import Final
 
 from mailbox_server.imap.flag_classes import changed_names, flag_text
 from mailbox_server.imap.grammar.sequence_sets import By, SequenceSet
 from mailbox_server.imap.mailbox_view import MailboxView
 from mailbox_server.imap.responses import flag_list
-from mailbox_server.imap.selected import Access, ModSeqs, NumberBeyond, Sight, Tells
+from mailbox_server.imap.selected import (
+    Access,
+    ModSeqs,
+    NumberBeyond,
+    Sight,
+    SightColumns,
+    Tells,
+)
 from mailbox_server.model.errors import MailboxMissing
 from mailbox_server.model.keywords import KEYWORDS_A_MAILBOX, SEEN, SYSTEM_FLAGS
 from mailbox_server.model.mailbox import Mailbox
@@ -127,11 +135,8 @@ class SessionView:
     def first_unseen(self) -> int | None:
         """The number of the first message without \\Seen."""
         unseen = self._shared.classes.where(lambda names: SEEN not in names)
-        flags = self._shared.flags
-        for slot in range(self.known):
-            if unseen[flags[slot]] and not self._is_told_dead(slot):
-                return self._number(slot)
-        return None
+        slots = compress(range(self.known), map(unseen.__getitem__, self._shared.flags))
+        return next((self._number(slot) for slot in slots if not self._is_told_dead(slot)), None)
 
     def uid_at(self, number: int) -> int:
         """The UID of message 1 to count."""
@@ -184,13 +189,37 @@ class SessionView:
 
     def sights(self, uids: Sequence[int]) -> list[Sight]:
         """Those of the ascending UIDs that this session knows, as it sees them now."""
-        shared, classes = self._shared, self._shared.classes.known
-        all_uids, messages = shared.uids, shared.messages
-        flag_numbers, modseqs = shared.flags, shared.modseqs
-        dead, known = self._told_dead, self.known
-        recents = self._recent_ranges()
-        found: list[Sight] = []
-        slot, gaps = 0, 0
+        return list(map(Sight, *self.columns(uids)))
+
+    def columns(self, uids: Sequence[int]) -> SightColumns:
+        """What sights would give, as columns."""
+        shared = self._shared
+        slots = self._slots_of(uids)
+        numbers, classes = _taken(shared.flags, slots), shared.classes.known
+        text_of = {number: classes[number].text for number in set(numbers)}
+        texts = list(map(text_of.__getitem__, numbers))
+        known_uids = _taken(shared.uids, slots)
+        for first, beyond in self._recent_ranges():
+            for place in range(bisect_left(known_uids, first), bisect_left(known_uids, beyond)):
+                texts[place] = texts[place] + b" " + _RECENT if texts[place] else _RECENT
+        return SightColumns(
+            self._numbers(slots),
+            known_uids,
+            _taken(shared.messages, slots),
+            texts,
+            _taken(shared.modseqs, slots),
+        )
+
+    def _slots_of(self, uids: Sequence[int]) -> Sequence[int]:
+        """The slots of the ascending UIDs that this session knows; a range where they can be."""
+        all_uids, dead, known = self._shared.uids, self._told_dead, self.known
+        if not dead and uids:
+            first = bisect_left(all_uids, uids[0], 0, known)
+            beyond = first + len(uids)
+            if beyond <= known and all_uids[first:beyond] == array("I", uids):
+                return range(first, beyond)
+        found: list[int] = []
+        slot = 0
         for uid in uids:
             if slot >= known or all_uids[slot] != uid:
                 slot = bisect_left(all_uids, uid, slot, known)
@@ -198,17 +227,15 @@ class SessionView:
                     break
                 if all_uids[slot] != uid:
                     continue
-            if dead:
-                gaps = bisect_left(dead, slot)
-                if gaps < len(dead) and dead[gaps] == slot:
-                    slot += 1
-                    continue
-            flags = classes[flag_numbers[slot]].text
-            if recents and any(first <= uid < beyond for first, beyond in recents):
-                flags = flags + b" " + _RECENT if flags else _RECENT
-            found.append(Sight(slot + 1 - gaps, uid, messages[slot], flags, modseqs[slot]))
+            if not self._is_told_dead(slot):
+                found.append(slot)
             slot += 1
         return found
+
+    def _numbers(self, slots: Sequence[int]) -> Sequence[int]:
+        if isinstance(slots, range):
+            return range(slots.start + 1, slots.stop + 1)
+        return [self._number(slot) for slot in slots]
 
     def having(self, holds: Callable[[frozenset[str]], bool], uids: Sequence[int]) -> list[int]:
         """Those of the ascending known UIDs whose flags (without \\Recent) satisfy holds."""
@@ -440,6 +467,13 @@ class SessionView:
             else:
                 high = middle
         return slot + low
+
+
+def _taken(column: "array[int]", slots: Sequence[int]) -> Sequence[int]:
+    """The values of a column in these slots."""
+    if isinstance(slots, range):
+        return column[slots.start : slots.stop]
+    return [column[slot] for slot in slots]
 
 
 def _without_recent(flags: bytes) -> bytes:

@@ -1,23 +1,30 @@
-"""Opens selected views: one shared MailboxView a mailbox, dropped when nobody has it open."""
+"""Opens selected views: one shared MailboxView a mailbox, kept for whoever selects it again.
+
+While nobody has it open a view hears no bell; who opens it catches up by what changed since.
+"""
 
 from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Final
 
 from mailbox_server.imap.mailbox_view import MailboxView
 from mailbox_server.imap.selected import Access, SelectedView
 from mailbox_server.imap.selected_view import SessionView
 from mailbox_server.model.errors import MailboxMissing, Unavailable
-from mailbox_server.model.ids import AccountId, MailboxId, ModSeq
+from mailbox_server.model.ids import AccountId, MailboxId
 from mailbox_server.model.mailbox import MailboxStatus
 from mailbox_server.model.ports import Events
 from mailbox_server.net.tasks import TaskKeeper
 from mailbox_server.store.ports import Listening, ReadTx, Store
 
+_VIEW_OCTETS: Final = 4_096
+"""What a view takes beside its arrays, so that those of empty mailboxes are bounded too."""
+
 
 @dataclass(slots=True, eq=False)
 class _Open:
-    """A shared view, its bell, and who wants to hear it."""
+    """A shared view, its bell, and who wants to hear it; no bell while nobody has it open."""
 
     view: MailboxView
     rings: dict[SessionView, Callable[[], None]] = field(default_factory=dict)
@@ -29,9 +36,9 @@ class _Open:
 class SharedViews:
     """Implements selected.Views.
 
-    most_octets: of all views together.  Beyond it those are packed that have not been looked
-        at for longest; who looks again waits until they are read again.  Those that are
-        being looked at stay, whatever they take.
+    most_octets: of all views together.  Beyond it those go that nobody has open, then those
+        are packed that have not been looked at for longest; who looks again waits until they
+        are read again.  Those that are being looked at stay, whatever they take.
     """
 
     def __init__(self, store: Store, tasks: TaskKeeper, events: Events, most_octets: int) -> None:
@@ -52,19 +59,21 @@ class SharedViews:
         """Open a view; see selected.Views."""
         place = self._open.get(mailbox)
         if place is None:
-            place = await self._load(account, mailbox)
+            place = await self._load(mailbox)
         place.joining += 1
         try:
-            if place.view.is_packed:
-                await place.view.refresh()
+            if place.bell is None:
+                # Before it catches up: what is committed from now on rings.
+                place.bell = self._listen(place)
             recent = await self._recent(place.view, access)
-            await place.view.refresh()
             if place.view.gone or place.view.mailbox.account != account:
                 raise MailboxMissing("the mailbox was deleted, or is somebody else's")
         except BaseException:  # whatever it was, the view must not stay open for nobody
             place.joining -= 1
-            self._drop_if_unused(place)
+            if self._is_unused(place):
+                self._drop(place)
             raise
+        place.view.trim()
         place.joining -= 1
         session = SessionView(
             place.view,
@@ -84,16 +93,21 @@ class SharedViews:
         if self._open.get(number) is not place:
             return
         self._open[number] = self._open.pop(number)
-        self._count(place, place.view.octets)
+        self._count(place, _VIEW_OCTETS + place.view.octets)
         if self._octets > self.most_octets:
             self._make_room()
 
     def _make_room(self) -> None:
+        for place in list(self._open.values()):
+            if self._is_unused(place):
+                self._drop(place)
+                if self._octets <= self.most_octets:
+                    return
         for place in self._open.values():
             view = place.view
             if not (view.is_packed or view.in_use or place.joining):
                 view.pack()
-                self._count(place, view.octets)
+                self._count(place, _VIEW_OCTETS + view.octets)
                 if self._octets <= self.most_octets:
                     return
 
@@ -101,27 +115,15 @@ class SharedViews:
         self._octets += octets - place.octets
         place.octets = octets
 
-    async def _load(self, account: AccountId, mailbox: MailboxId) -> _Open:
-        """Subscribe, then read: what commits in between rings."""
-        missed: list[ModSeq] = []
-        bell = self._store.listen(account, missed.append)
-        try:
-            view = MailboxView(self._store, await self._store.read(MailboxView.read(mailbox)))
-        except BaseException:  # nobody will hear this bell
-            bell.close()
-            raise
-        standing = self._open.get(mailbox)
-        bell.close()
-        if standing is not None:
-            return standing
-        place = self._open[mailbox] = _Open(view)
-        place.bell = self._store.listen(account, lambda _: self._rang(place))
-        if missed:
-            view.ring()
-        return place
+    async def _load(self, mailbox: MailboxId) -> _Open:
+        view = MailboxView(self._store, await self._store.read(MailboxView.read(mailbox)))
+        return self._open.setdefault(mailbox, _Open(view))
+
+    def _listen(self, place: _Open) -> Listening:
+        return self._store.listen(place.view.mailbox.account, lambda _: self._rang(place))
 
     async def _recent(self, view: MailboxView, access: Access) -> tuple[int, int]:
-        """The UIDs that become \\Recent in a session that opens now."""
+        """Catch up, and find the UIDs that become \\Recent in a session that opens now."""
         mailbox = view.mailbox.id
 
         def look(tx: ReadTx) -> MailboxStatus:
@@ -129,11 +131,13 @@ class SharedViews:
 
         status = await self._store.read(look)
         if access is Access.READ_ONLY or not status.recent:
+            await view.refresh()
             if not view.onlookers:
                 view.recent_from = _unclaimed_from(view, status)
             return 1, 1
         try:
             first, beyond = await self._store.write(lambda tx: tx.mailboxes.claim_recent(mailbox))
+            await view.refresh()
         except Unavailable:
             # On a full disk people must get in to delete; _claim tries again when they leave.
             await view.refresh()
@@ -149,24 +153,37 @@ class SharedViews:
 
     def _leave(self, place: _Open, session: SessionView) -> None:
         place.rings.pop(session, None)
-        place.view.trim()
-        self._drop_if_unused(place)
-
-    def _drop_if_unused(self, place: _Open) -> None:
-        if place.rings or place.joining:
-            return
         view = place.view
-        if self._open.get(view.mailbox.id) is place:
-            del self._open[view.mailbox.id]
-            self._count(place, 0)
+        view.trim()
+        if not self._is_unused(place):
+            return
+        if not view.gone and view.recent_from:
+            self._tasks.spawn("imap.claim_recent", self._claim(view, view.recent_from))
+        if view.gone or view.is_packed:
+            self._drop(place)
+            return
+        self._hush(place)
+        self._looked(place)
+
+    def _is_unused(self, place: _Open) -> bool:
+        return not (place.rings or place.joining)
+
+    def _hush(self, place: _Open) -> None:
         if place.bell is not None:
             place.bell.close()
-        if not view.gone and view.recent_from:
-            self._tasks.spawn("imap.claim_recent", self._claim(view))
+            place.bell = None
 
-    async def _claim(self, view: MailboxView) -> None:
-        """Remember in the store which arrivals sessions have seen as \\Recent."""
-        mailbox, seen = view.mailbox.id, view.recent_from
+    def _drop(self, place: _Open) -> None:
+        """Forget a view that nobody has open."""
+        self._hush(place)
+        number = place.view.mailbox.id
+        if self._open.get(number) is place:
+            del self._open[number]
+            self._count(place, 0)
+
+    async def _claim(self, view: MailboxView, seen: int) -> None:
+        """Remember in the store that sessions have seen arrivals up to seen as \\Recent."""
+        mailbox = view.mailbox.id
         try:
             status = await self._store.read(lambda tx: tx.mailboxes.status(mailbox))
             if status.recent and status.mailbox.uid_next <= seen:

@@ -62,8 +62,8 @@ async def _from_view(
 ) -> None:
     items = [item for item in planned.items if isinstance(item, Attribute)]
     for at in range(0, len(uids), LINES_A_BLOCK):
-        sights = view.sights(uids[at : at + LINES_A_BLOCK])
-        await session.send(b"".join(view_lines(sights, items)))
+        sights = view.columns(uids[at : at + LINES_A_BLOCK])
+        await session.send(view_lines(sights, items))
 
 
 async def _from_store(

@@ -11,7 +11,7 @@ from mailbox_server.imap.fetch_plan import plan
 from mailbox_server.imap.grammar.fetch_items import Attribute, parse_fetch
 from mailbox_server.imap.grammar.lexer import Lexer
 from mailbox_server.imap.grammar.sequence_sets import By
-from mailbox_server.imap.selected import ModSeqs, Sight
+from mailbox_server.imap.selected import ModSeqs, Sight, SightColumns
 from mailbox_server.mime.message import analyze
 from mailbox_server.mime.scanner import scan
 from mailbox_server.model.errors import ContentDamaged
@@ -211,4 +211,7 @@ async def test_flags_are_added_where_seen_was_set() -> None:
     ],
 )
 def test_lines_from_the_view(items: tuple[Attribute, ...], line: bytes) -> None:
-    assert view_lines([Sight(4, 7, 1, b"\\Seen", 12)], items) == [line]
+    assert view_lines(SightColumns([4], [7], [1], [b"\\Seen"], [12]), items) == line
+    two = SightColumns([4, 5], [7, 9], [1, 2], [b"\\Seen", b""], [12, 13])
+    assert view_lines(two, items).count(b"\r\n") == 2
+    assert view_lines(SightColumns([], [], [], [], []), items) == b""

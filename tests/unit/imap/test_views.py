@@ -90,9 +90,8 @@ class House:
     def mailboxes(self) -> "House":
         return self
 
-    @property
-    def mailbox(self) -> Mailbox:
-        return Mailbox(INBOX, ANN, "INBOX", None, 1, self.next_uid, ModSeq(self.modseq), True)
+    def row(self, mailbox: MailboxId) -> Mailbox:
+        return Mailbox(mailbox, ANN, "INBOX", None, 1, self.next_uid, ModSeq(self.modseq), True)
 
     def _check(self) -> None:
         if self.missing:
@@ -101,7 +100,7 @@ class House:
     def status(self, mailbox: MailboxId) -> MailboxStatus:
         self._check()
         recent = sum(uid >= self.claimed for uid in self.live)
-        return MailboxStatus(self.mailbox, len(self.live), 0, 0, recent, 0)
+        return MailboxStatus(self.row(mailbox), len(self.live), 0, 0, recent, 0)
 
     def claim_recent(self, mailbox: MailboxId) -> tuple[int, int]:
         self._check()
@@ -115,7 +114,7 @@ class House:
         zeros = array("q", [0] * len(uids))
         modseqs = array("q", [self.live[uid] for uid in uids])
         return ViewRows(
-            self.mailbox, array("I", uids), array("q", uids), zeros, bytes(len(uids)), modseqs
+            self.row(mailbox), array("I", uids), array("q", uids), zeros, bytes(len(uids)), modseqs
         )
 
     def rows(
@@ -134,7 +133,7 @@ class House:
             if when > modseq
         )
         vanished = UidSet.of(uid for uid, when in self.gone.items() if when > modseq)
-        return Changes(self.mailbox, changed, vanished, ModSeq(self.modseq), True)
+        return Changes(self.row(mailbox), changed, vanished, ModSeq(self.modseq), True)
 
 
 class Desk:
@@ -146,8 +145,10 @@ class Desk:
         self.tasks = TaskKeeper(lambda name, fault: pytest.fail(f"{name}: {fault}"))
         self.views = SharedViews(cast(Store, house), self.tasks, Silence(), 1 << 27)
 
-    async def open(self, access: Access = Access.READ_WRITE) -> SelectedView:
-        return await self.views.open(ANN, INBOX, access, self._rang)
+    async def open(
+        self, access: Access = Access.READ_WRITE, mailbox: MailboxId = INBOX
+    ) -> SelectedView:
+        return await self.views.open(ANN, mailbox, access, self._rang)
 
     def _rang(self) -> None:
         self.rings += 1
@@ -163,7 +164,7 @@ def told(view: SelectedView, tells: Tells = Tells.EVERYTHING) -> bytes:
     return b"".join(view.untold(tells, ModSeqs.HIDDEN))
 
 
-async def test_two_sessions_share_one_view_and_the_last_drops_it() -> None:
+async def test_two_sessions_share_one_view_and_the_last_leaves_it_behind() -> None:
     desk = Desk(House(3))
     one, other = await desk.open(), await desk.open()
     assert desk.house.views == 1
@@ -174,8 +175,72 @@ async def test_two_sessions_share_one_view_and_the_last_drops_it() -> None:
     await other.close()
     assert not desk.house.bells
     again = await desk.open()
-    assert desk.house.views == 2
+    assert desk.house.views == 1
     await again.close()
+    await desk.tasks.drain(1)
+
+
+async def test_who_selects_again_sees_what_happened_meanwhile() -> None:
+    desk = Desk(House(4))
+    one = await desk.open()
+    await one.close()
+    await desk.tasks.drain(1)
+    desk.house.expunge(2)
+    desk.house.arrive()
+    desk.house.live[3] = desk.house.modseq
+    again = await desk.open()
+    assert desk.house.views == 1
+    assert (again.count, again.recent) == (4, 1)
+    assert list(again.uids(SequenceSet(((1, STAR),)), By.NUMBER)) == [1, 3, 4, 5]
+    assert [sight.number for sight in again.sights([1, 2, 3, 4, 5])] == [1, 2, 3, 4]
+    assert again.changed_since(desk.house.modseq - 1, [1, 3, 4, 5]) == [3, 5]
+    assert told(again) == b""
+    desk.house.expunge(3)
+    await again.refresh()
+    assert told(again) == b"* 2 EXPUNGE\r\n"
+    assert desk.rings == 1
+    await again.close()
+    await desk.tasks.drain(1)
+
+
+async def test_examine_finds_recent_that_came_while_nobody_was_there() -> None:
+    desk = Desk(House(4))
+    await (await desk.open()).close()
+    await desk.tasks.drain(1)
+    desk.house.expunge(1)
+    desk.house.arrive()
+    looking = await desk.open(Access.READ_ONLY)
+    assert (looking.recent, looking.is_recent(5), looking.is_recent(4)) == (1, True, False)
+    await looking.close()
+    await desk.tasks.drain(1)
+
+
+async def test_a_mailbox_deleted_while_nobody_was_there_is_missing() -> None:
+    desk = Desk(House(1))
+    await (await desk.open()).close()
+    await desk.tasks.drain(1)
+    desk.house.missing = True
+    with pytest.raises(MailboxMissing):
+        await desk.open()
+    assert not desk.house.bells
+    assert desk.views._octets == 0
+
+
+async def test_views_that_nobody_has_open_go_first() -> None:
+    desk = Desk(House(100))
+    idle = await desk.open()
+    idle.release()
+    await (await desk.open(mailbox=MailboxId(2))).close()
+    assert desk.house.views == 2
+    desk.views.most_octets = desk.views._octets
+    await (await desk.open(mailbox=MailboxId(3))).close()
+    assert desk.house.views == 3
+    # The second had to go, not the first, which was looked at before it.
+    await idle.hold()
+    assert (idle.count, desk.house.views) == (100, 3)
+    await (await desk.open(mailbox=MailboxId(2))).close()
+    assert desk.house.views == 4
+    await idle.close()
     await desk.tasks.drain(1)
 
 
