@@ -408,6 +408,11 @@ class Conversation:
 
     # ------------------------------------------------------------ session.MessageLiterals
 
+    @property
+    def is_at_hand(self) -> bool:
+        """Whether the announced message came whole, unasked."""
+        return self._engine.has_message
+
     async def accept(self) -> None:
         """Ask for the announced message."""
         if self._message is not None and self._message.waits:

@@ -180,6 +180,12 @@ class Engine:
             self._buffer or self._name or self._mode is not _Mode.COMMAND
         )
 
+    @property
+    def has_message(self) -> bool:
+        """Whether the announced message came whole, unasked."""
+        is_announced = self._mode is _Mode.ANNOUNCED and not self._waits
+        return is_announced and len(self._buffer) >= self._remaining
+
     def logged_in(self) -> None:
         """The wider limits hold from now on."""
         self._line_most = self._limits.line_octets

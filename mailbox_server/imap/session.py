@@ -80,6 +80,10 @@ class MessageLiterals(Protocol):
     When the handler ends early, what a LITERAL+ still sends is swallowed.
     """
 
+    @property
+    def is_at_hand(self) -> bool:
+        """Whether the announced literal came whole, unasked."""
+
     async def accept(self) -> None:
         """Ask for the announced literal; sends `+` where the client waits for it."""
 

@@ -215,12 +215,17 @@ async def import_message(
     def keep(tx: WriteTx) -> requests.ImportedRow:
         account, mailbox = _destination(tx, address, name)
         received = received_date(HeaderFields(intake.header), analysis, now)
+        facts = (("source", asked.source[:200]), ("octets", str(staged.size)))
         new = NewMessage(
-            tx.contents.keep(staged), b"", analysis, received, keywords, (Target(mailbox.id),)
+            tx.contents.keep(staged),
+            b"",
+            analysis,
+            received,
+            keywords,
+            (Target(mailbox.id),),
+            (Evidence(now, "import", facts),),
         )
         (placed,) = tx.messages.add(account.id, new, QuotaRule.ENFORCE)
-        facts = (("source", asked.source[:200]), ("octets", str(staged.size)))
-        tx.passports.stamp(placed.message, [Evidence(now, "import", facts)])
         return requests.ImportedRow(
             message_object_id(placed.message), name, placed.uid, staged.size
         )

@@ -73,6 +73,8 @@ async def by_import(store: SqliteStore, account: AccountId, content: bytes) -> N
 
 async def by_append(store: SqliteStore, account: AccountId, content: bytes) -> None:
     class Literals:
+        is_at_hand = False
+
         async def accept(self) -> None:
             return
 

@@ -1,7 +1,8 @@
 """APPEND: the client's own messages are kept, octet for octet (RFC 9051 §6.3.12, RFC 3502).
 
-Everything that can be refused is refused before the client is asked for a literal; several
-messages in one command are one write, all or none.
+Everything that can be refused is refused before the client is asked for a literal.  Where
+it was not waited for and is here already, only the write looks whether the mailbox is there
+and the quota allows it.  Several messages in one command are one write, all or none.
 """
 
 from dataclasses import dataclass
@@ -67,8 +68,6 @@ async def append(session: Session, arguments: AppendArguments) -> Outcome:
 
 def _admit(session: Session, mailbox: str, size: int, all_octets: int, before: int) -> None:
     """Refuse, before the literal is asked for, what cannot be kept."""
-    account = session.account.id
-    session.store.glance(lambda tx: target_named(tx.mailboxes, account, mailbox))
     if size == 0:
         raise CommandRefused(_EMPTY)
     if size > session.limits.message_octets:
@@ -77,16 +76,22 @@ def _admit(session: Session, mailbox: str, size: int, all_octets: int, before: i
         raise CommandRefused(_TOO_MANY)
     if session.store.room() is Room.LOW:
         raise DiskLow("too little room is left for an APPEND")
-    if session.store.glance(lambda tx: _passes_quota(tx, account, all_octets)):
-        raise OverQuota("the account would be over its quota")
+    if not session.literals.is_at_hand:
+        account = session.account.id
+        session.store.glance(lambda tx: _look(tx, account, mailbox, all_octets))
 
 
-def _passes_quota(tx: ReadTx, account: AccountId, octets: int) -> bool:
-    """Whether so much more would be too much; the write looks again."""
+def _look(tx: ReadTx, account: AccountId, mailbox: str, octets: int) -> None:
+    """Refuse what the write, which looks again, would refuse.
+
+    Raises CommandRefused, OverQuota.
+    """
+    target_named(tx.mailboxes, account, mailbox)
     found = tx.accounts.get(account)
     if found is None or found.quota_octets == 0:
-        return False
-    return tx.accounts.usage(account).octets + octets > found.quota_octets
+        return
+    if tx.accounts.usage(account).octets + octets > found.quota_octets:
+        raise OverQuota("the account would be over its quota")
 
 
 async def _receive(session: Session, message: AppendMessage) -> _Received:
@@ -121,23 +126,23 @@ async def _keep(session: Session, name: str, received: list[_Received]) -> list[
         mailbox = target_named(tx.mailboxes, account, name)
         placed: list[Placed] = []
         for each in received:
-            new = _new_message(tx, each, mailbox, InternalDate(int(now.timestamp())))
+            new = _new_message(tx, each, mailbox, evidence)
             placed += tx.messages.add(account, new, QuotaRule.ENFORCE)
-            tx.passports.stamp(placed[-1].message, [evidence])
         return placed
 
     return await session.store.write(work, [each.staged for each in received])
 
 
 def _new_message(
-    tx: WriteTx, received: _Received, mailbox: MailboxId, now: InternalDate
+    tx: WriteTx, received: _Received, mailbox: MailboxId, evidence: Evidence
 ) -> NewMessage:
     announced = received.announced
     return NewMessage(
         tx.contents.keep(received.staged),
         b"",
         received.analysis,
-        announced.date or now,
+        announced.date or InternalDate(int(evidence.at.timestamp())),
         announced.flags - {DELETED},
         (Target(mailbox, deleted=DELETED in announced.flags),),
+        (evidence,),
     )
