@@ -36,7 +36,7 @@ def load(path: Path) -> Settings:
         found = tomllib.loads(octets.decode("utf-8"))
     except UnicodeDecodeError as error:
         raise SettingsMalformed(f"{path}: not UTF-8 at octet {error.start}") from error
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # ValueError: not TOML, or a number too long
         raise SettingsMalformed(f"{path}: not TOML: {error}") from error
     return from_values(found, str(path))
 

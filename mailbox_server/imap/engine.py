@@ -43,7 +43,7 @@ _MARKER_OCTETS: Final = 64
 _LONE_LITERAL = re.compile(rb" +\{[0-9]+\+?\}\Z")
 _FORBIDDEN = re.compile(rb"[\x00\r]")
 _STRANGER = re.compile(
-    rb"(?:GET|HEAD|POST|PUT|DELETE|CONNECT|OPTIONS|TRACE|PATCH|PRI) [^ ]* HTTP/|SSH-|\x16\x03"
+    rb"(?:GET|HEAD|POST|PUT|DELETE|CONNECT|OPTIONS|TRACE|PATCH|PRI) [^ ]* HTTP/|SSH-"
 )
 _TLS_RECORD: Final = b"\x16\x03"
 
@@ -249,10 +249,10 @@ class Engine:
         return line
 
     def _command_line(self) -> Event | None:
+        if not self._name and self._buffer.startswith(_TLS_RECORD):
+            return self._die(None)
         line = self._take_line()
         if line is None:
-            if self._buffer.startswith(_TLS_RECORD):
-                return self._die(None)
             if self._line_octets + len(self._buffer) <= self._line_most:
                 return None
             return self._overlong(bytes(self._buffer), whole=False)

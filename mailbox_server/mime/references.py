@@ -45,6 +45,5 @@ def message_id(value: bytes | None) -> str | None:
     if not octets or len(octets) > ID_OCTETS:
         return None
     text = octets.decode("utf-8", "replace")
-    if found is None and not (text.isascii() and text.isprintable() and " " not in text):
-        return None
-    return text
+    is_bare = text.isascii() and text.isprintable() and not set(text) & set(" <>")
+    return text if found or is_bare else None

@@ -9,7 +9,8 @@ from mailbox_server.imap.grammar.lexer import Lexer
 from mailbox_server.model.errors import MailboxNameMalformed
 from mailbox_server.model.mailbox import mailbox_name
 
-_SHIFT = re.compile(r"&([^-]*)-")
+# An ampersand inside would let each of them be tried up to the end.
+_SHIFT = re.compile(r"&([^-&]*)-")
 _RUNS = re.compile(r"([ -%'-~]+)|(&)|([^ -~]+)")
 
 

@@ -29,6 +29,7 @@ def test_an_empty_file_is_all_defaults(tmp_path: Path) -> None:
         ('[listen]\nsmtp = ["a", 3]', ["listen.smtp[1]", "found 3", "a string"]),
         ("server = 3", ["server", "found 3"]),
         ("[server", ["not TOML"]),
+        ("x = " + "1" * 5_000, ["not TOML"]),
         ("[server]\nuvloop = 1", ["server.uvloop", "found 1", "true or false"]),
     ],
 )

@@ -256,5 +256,17 @@ def test_strangers_are_left_without_a_word(octets: bytes) -> None:
     assert events(engine(logged_in=False), octets + b"a NOOP\r\n") == [Fatal(None)]
 
 
+@pytest.mark.parametrize("pieces", [[b"\x16\x03x\r\n"], [b"\x16\x03", b"x\r\n"]])
+def test_a_tls_record_is_none_of_ours_whatever_comes_with_it(pieces: list[bytes]) -> None:
+    made = engine()
+    assert [event for piece in pieces for event in events(made, piece)] == [Fatal(None)]
+
+
+def test_behind_a_literal_nothing_is_a_tls_record() -> None:
+    made = engine()
+    assert events(made, b"a LOGIN {3+}\r\nann\x16\x03") == []
+    assert tags(events(made, b" b\r\n")) == [b"a"]
+
+
 def test_after_login_get_is_only_a_bad_command() -> None:
     assert tags(events(engine(), b"GET / HTTP/1.1\r\na NOOP\r\n")) == [b"GET", b"a"]

@@ -50,6 +50,8 @@ def test_ancestors_are_those_of_both_fields() -> None:
         (b"two words", None),
         (b"", None),
         (b"<>", None),
+        (b"a>b", None),
+        (b"<a<b", None),
         (b"<" + b"x" * (ID_OCTETS + 1) + b">", None),
         (b"<a@b> <c@d>", "a@b"),
     ],

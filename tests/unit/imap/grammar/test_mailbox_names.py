@@ -48,6 +48,12 @@ def test_only_the_one_proper_encoding_is_taken(octets: bytes) -> None:
         decode(octets)
 
 
+def test_a_mebibyte_of_ampersands_is_one_fault() -> None:
+    """Tried from each of them to the end, it would take hours."""
+    with pytest.raises(MailboxNameMalformed):
+        decode(b"&" * 1024 * 1024)
+
+
 def test_plain_utf8_is_taken_from_clients_that_send_it() -> None:
     assert decode("Entwürfe & mehr".encode()) == "Entwürfe & mehr"
 

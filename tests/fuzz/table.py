@@ -1,0 +1,19 @@
+"""Every target, in the order in which `all` runs them."""
+
+from typing import Final
+
+from tests.fuzz.imap_targets import IMAP_TARGETS
+from tests.fuzz.message_targets import MESSAGE_TARGETS
+from tests.fuzz.other_targets import OTHER_TARGETS
+from tests.fuzz.pop3_targets import POP3_TARGETS
+from tests.fuzz.smtp_targets import SMTP_TARGETS
+from tests.fuzz.text_targets import TEXT_TARGETS
+
+TARGETS: Final = (
+    *SMTP_TARGETS,
+    *IMAP_TARGETS,
+    *POP3_TARGETS,
+    *MESSAGE_TARGETS,
+    *TEXT_TARGETS,
+    *OTHER_TARGETS,
+)
