@@ -5,8 +5,10 @@ import re
 SUBJECT_CHARACTERS = 1_000
 
 _MARK = re.compile(r"[\[(:]")
-_TAG = r"\[[^\[\]]*\][ \t]*"
-_LEADER = re.compile(rf"(?:{_TAG})*+(?:re|fwd?)[ \t]*(?:{_TAG})?:", re.IGNORECASE)
+_TAG = r"\[[^\[\]]*+\][ \t]*+"
+# No possessive group here: until 3.11.5 Python goes on behind what its last round had taken
+# before it failed (gh-106052).
+_LEADER = re.compile(rf"(?:{_TAG})*(?:re|fwd?)[ \t]*(?:{_TAG})?:", re.IGNORECASE)
 _TAG_PREFIX = re.compile(_TAG)
 
 

@@ -21,6 +21,9 @@ from charset_normalizer import from_bytes
 
 GUESS_OCTETS = 4 * 1024
 
+CUT_OFF_OCTETS = 3
+"""What may follow the first fault of a text that is UTF-8 all the same."""
+
 # fmt: off
 _ENCODINGS = frozenset((
     "ascii", "big5", "big5hkscs", "cp037", "cp1006", "cp1026", "cp1125", "cp1140", "cp1250",
@@ -220,7 +223,11 @@ def _decode_unlabeled(octets: bytes, *, may_guess: bool) -> str:
         return octets.decode("utf-8")
     except UnicodeDecodeError as fault:
         # A character cut off at the end is no reason to doubt the rest.
-        if fault.start > 0 and fault.end >= len(octets) - 3 and not octets[: fault.start].isascii():
+        if (
+            fault.start > 0
+            and fault.end >= len(octets) - CUT_OFF_OCTETS
+            and not octets[: fault.start].isascii()
+        ):
             return octets.decode("utf-8", "replace")
     return _decode_as(octets, _guessed(octets) if may_guess else "cp1252")
 

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 
 from mailbox_server.mime.attachment import parameter_text
-from mailbox_server.mime.charset import GUESS_OCTETS, Purpose, TextDecoder
+from mailbox_server.mime.charset import CUT_OFF_OCTETS, GUESS_OCTETS, Purpose, TextDecoder
 from mailbox_server.mime.markup import MARKUP_CHARACTERS, markup_text
 from mailbox_server.mime.normal_form import normalize
 from mailbox_server.mime.search_text import embedded_header, part_names
@@ -117,13 +117,19 @@ def _decoded_texts(part: Part, read: Read) -> Iterator[str]:
 
 
 def _is_utf_8(pieces: Iterator[bytes]) -> bool:
+    """Whether `charset.decode` takes the octets for UTF-8: its rule, with octets in pieces."""
     decoder = codecs.getincrementaldecoder("utf-8")()
-    try:
-        for octets in pieces:
-            decoder.decode(octets)
-    except UnicodeDecodeError:
-        return False
-    return True
+    is_ascii = True
+    for octets in pieces:
+        try:
+            text = decoder.decode(octets)
+        except UnicodeDecodeError as fault:
+            is_ascii = is_ascii and fault.object[: fault.start].isascii()
+            behind = len(fault.object) - fault.end + sum(map(len, pieces))
+            return not is_ascii and behind <= CUT_OFF_OCTETS
+        is_ascii = is_ascii and text.isascii()
+    unfinished, _ = decoder.getstate()
+    return not (unfinished and is_ascii)
 
 
 def _shown(texts: Iterator[str]) -> Iterator[str]:

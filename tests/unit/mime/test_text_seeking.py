@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from mailbox_server.mime.normal_form import normalize
 from mailbox_server.mime.scanner import scan
+from mailbox_server.mime.text import read_texts
 from mailbox_server.mime.text_seeking import PIECE_CHARACTERS, Seeker, texts_hold
 
 FILLER = "filler words größer here \r\n" * 20_000
@@ -58,6 +59,24 @@ def test_the_end_of_long_markup_is_found() -> None:
     assert holds(content, "some bold words")
     assert holds(content, "before")
     assert not holds(content, "AAAA")
+
+
+@pytest.mark.parametrize(
+    "octets",
+    [
+        b"a\xe3",
+        b"caf\xc3\xa9 a\xe3",
+        b"caf\xc3\xa9\xff",
+        b"caf\xc3\xa9\xffabc",
+        b"caf\xc3\xa9\xffabcd",
+    ],
+)
+def test_unlabeled_octets_are_read_as_where_they_are_stored(octets: bytes) -> None:
+    """UTF-8 that is cut off at its end, or another charset: both readers say the same."""
+    content = b"Content-Type: text/plain\r\n\r\n" + octets
+    structure, _ = scan(content)
+    (stored,) = read_texts(structure, lambda start, length: content[start : start + length])
+    assert holds(content, stored.text)
 
 
 def test_embedded_headers_and_names_are_looked_at() -> None:
