@@ -18,6 +18,7 @@ class When(enum.Enum):
 
 
 ANY: Final = frozenset({State.NOT_AUTHENTICATED, State.AUTHENTICATED, State.SELECTED})
+AFTER_LOGIN: Final = frozenset({State.AUTHENTICATED, State.SELECTED})
 BEFORE_LOGIN: Final = frozenset({State.NOT_AUTHENTICATED})
 
 
@@ -52,6 +53,7 @@ CAPABILITIES: Final = (
     CapabilityRow("AUTH=LOGIN", "draft-murchison-sasl-login-00", BEFORE_LOGIN, When.CONFIDENTIAL),
     CapabilityRow("LITERAL+", "RFC 7888"),
     CapabilityRow("ID", "RFC 2971"),
+    CapabilityRow("COMPRESS=DEFLATE", "RFC 4978", AFTER_LOGIN),
     CapabilityRow("ENABLE", "RFC 5161"),
     CapabilityRow("IDLE", "RFC 2177"),
     CapabilityRow("NAMESPACE", "RFC 2342"),

@@ -16,6 +16,7 @@ from typing import Any, Final, Protocol
 
 from mailbox_server.imap.capabilities import capability_list
 from mailbox_server.imap.command_row import CommandRow, CommandTable
+from mailbox_server.imap.compression import Compression, CompressionBroken
 from mailbox_server.imap.engine import (
     Command,
     Engine,
@@ -107,6 +108,7 @@ class Conversation:
         self._reading = True
         self._bad_in_a_row = 0
         self._message: NextMessage | None = None
+        self._compression: Compression | None = None
         self._begun = services.clock.monotonic()
         self._heard = self._begun
         self._waiting = False
@@ -127,11 +129,19 @@ class Conversation:
         if self._ending or self._over:
             return
         self._heard = self._services.clock.monotonic()
-        self._engine.receive(octets)
-        if self._reading and self._engine.backlog > self._limits.backlog_octets:
+        if self._compression is None:
+            self._engine.receive(octets)
+        else:
+            self._compression.receive(octets)
+        if self._reading and self._backlog > self._limits.backlog_octets:
             self._reading = False
             self._wire.pause_reading()
         self._stirred.set()
+
+    @property
+    def _backlog(self) -> int:
+        compressed = 0 if self._compression is None else self._compression.backlog
+        return self._engine.backlog + compressed
 
     def lost(self) -> None:
         """The connection is gone, or the client sends no more: nobody is left to answer."""
@@ -263,6 +273,8 @@ class Conversation:
             self._end(session.farewell)
         elif session.wants_tls:
             await self._start_tls()
+        elif session.is_compressed and self._compression is None:
+            self._start_compression()
 
     def _progressed(self, progress: Progress) -> None:
         self._progress = progress
@@ -311,6 +323,11 @@ class Conversation:
         self.session.security = Security.TLS
         self._progressed(Progress.IDLE)
 
+    def _start_compression(self) -> None:
+        self._flush()
+        self._compression = Compression()
+        self._compression.receive(self._engine.take_rest())
+
     # ------------------------------------------------------------ waiting for the client
 
     async def _next_event(self) -> Event:
@@ -318,18 +335,32 @@ class Conversation:
             event = self._try_event()
             if event is not None:
                 return event
-            await self._wait()
+            await self._more()
 
     def _try_event(self) -> Event | None:
         if self._ending and (self._lost or self._farewell is not None):
             raise Ended
         event = self._engine.next_event()
-        if not self._reading and (
-            event is None or self._engine.backlog <= self._limits.backlog_octets // 2
-        ):
+        is_hungry = event is None and self._backlog == self._engine.backlog
+        if not self._reading and (is_hungry or self._backlog <= self._limits.backlog_octets // 2):
             self._reading = True
             self._wire.resume_reading()
         return event
+
+    async def _more(self) -> None:
+        """Let the engine have more: of what waits to be inflated, or of what will come."""
+        piece = b""
+        if self._compression is not None:
+            try:
+                piece = self._compression.next_piece()
+            except CompressionBroken as fault:
+                self._end(bad("What came is not compressed as agreed"))
+                raise Ended from fault
+        if piece:
+            self._engine.receive(piece)
+            await asyncio.sleep(0)
+        else:
+            await self._wait()
 
     async def _wait(self) -> None:
         """Until something comes.  Raises Ended."""
@@ -355,7 +386,10 @@ class Conversation:
 
     def _flush(self) -> None:
         if self._gathered:
-            self._wire.write(b"".join(self._gathered))
+            octets = b"".join(self._gathered)
+            if self._compression is not None:
+                octets = self._compression.deflated(octets)
+            self._wire.write(octets)
             self._gathered.clear()
             self._gathered_octets = 0
 
@@ -393,7 +427,7 @@ class Conversation:
             event = self._try_event()
             match event:
                 case None:
-                    await self._wait()
+                    await self._more()
                 case Line(octets):
                     return octets
                 case Malformed():

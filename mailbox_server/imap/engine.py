@@ -214,11 +214,15 @@ class Engine:
 
     def forget(self) -> int:
         """Drop all that was received and not yet used; how many octets that were."""
-        dropped = len(self._buffer)
+        return len(self.take_rest())
+
+    def take_rest(self) -> bytes:
+        """Give up all that was received and not yet used; it was no command."""
+        rest = bytes(self._buffer)
         self._buffer.clear()
         self._scanned = 0
         self._begin()
-        return dropped
+        return rest
 
     def next_event(self) -> Event | None:
         """The next event, or None until more octets or a decision came."""

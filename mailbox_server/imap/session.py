@@ -147,6 +147,7 @@ class Session:
 
     tag: of the command under way, for responses that name it.
     has_said_its_name: ID was given and logged.
+    is_compressed: COMPRESS was done; holds from behind its tagged reply (RFC 4978 §3).
     wants_tls: shake hands after the tagged reply.  farewell: say BYE after the tagged reply.
     """
 
@@ -171,6 +172,7 @@ class Session:
         self.tag = b""
         self.failed_logins = 0
         self.has_said_its_name = False
+        self.is_compressed = False
         self.wants_tls = False
         self.farewell: Outcome | None = None
         self._granted: Granted | None = None

@@ -14,6 +14,7 @@ from mailbox_server.imap.command_row import (
 from mailbox_server.imap.commands.any_state import capability, identify, logout, noop
 from mailbox_server.imap.commands.append import append
 from mailbox_server.imap.commands.authentication import authenticate, login, starttls
+from mailbox_server.imap.commands.compress import compress
 from mailbox_server.imap.commands.copy import copy, move
 from mailbox_server.imap.commands.enable import enable
 from mailbox_server.imap.commands.expunge import expunge
@@ -53,6 +54,7 @@ from mailbox_server.imap.grammar.search_keys import parse_search
 from mailbox_server.imap.grammar.sequence_sets import By
 from mailbox_server.imap.grammar.session_arguments import (
     parse_authenticate,
+    parse_compress,
     parse_enable,
     parse_id,
     parse_login,
@@ -70,6 +72,7 @@ COMMANDS: Final[tuple[CommandRow[Any], ...]] = (
     CommandRow(
         "AUTHENTICATE", BEFORE_LOGIN, parse_authenticate, authenticate, "RFC 9051 §6.2.2, RFC 4959"
     ),
+    CommandRow("COMPRESS", AFTER_LOGIN, parse_compress, compress, "RFC 4978 §3"),
     CommandRow("ENABLE", AFTER_LOGIN, parse_enable, enable, "RFC 5161 §3.1"),
     CommandRow("SELECT", AFTER_LOGIN, parse_select, select, "RFC 9051 §6.3.2", Tells.NOTHING),
     CommandRow("EXAMINE", AFTER_LOGIN, parse_select, examine, "RFC 9051 §6.3.3", Tells.NOTHING),

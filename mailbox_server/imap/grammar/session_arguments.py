@@ -45,6 +45,14 @@ def parse_nothing(lexer: Lexer) -> None:
     lexer.end()
 
 
+def parse_compress(lexer: Lexer) -> str:
+    """Read the mechanism behind COMPRESS (RFC 4978 §3)."""
+    lexer.space()
+    mechanism = lexer.word()
+    lexer.end()
+    return mechanism
+
+
 def parse_login(lexer: Lexer) -> LoginArguments:
     """Read what follows LOGIN."""
     lexer.space()

@@ -7,6 +7,7 @@ untagged things at any time, so only those that change the client's picture of t
 """
 
 import re
+import zlib
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -27,6 +28,7 @@ from tests.dialogues.player.script import (
     Script,
     SendLine,
     SendOctets,
+    StartDeflating,
     StartTls,
     Step,
 )
@@ -37,6 +39,7 @@ TAGGED: Final = re.compile(rb"([^ *+]\S*) (OK|NO|BAD)\b", re.IGNORECASE)
 OPENING: Final = re.compile(rb"^(\S+) (?:SELECT|EXAMINE) ", re.IGNORECASE | re.MULTILINE)
 LITERAL: Final = re.compile(rb"\{(\d+)\+?\}$")
 REMEMBERED: Final = 14
+RAW_DEFLATE: Final = -15
 
 
 class Strictness(Enum):
@@ -57,6 +60,7 @@ class Conversation:
     octets: came, not yet a whole line.
     forbidden: patterns that must not come until the client sends again.
     opening: tags of SELECT and EXAMINE commands not answered yet.
+    deflate, inflate: once the client deflates.
     literal_left, continues: octets still to come of a literal, and whether the next line
         belongs to the same response; free: whether that response is an unlisted one.
     """
@@ -69,6 +73,8 @@ class Conversation:
     literal_left: int = 0
     continues: bool = False
     free: bool = False
+    deflate: "zlib._Compress | None" = None
+    inflate: "zlib._Decompress | None" = None
 
     def follow_literals(self, line: bytes) -> None:
         """Find out whether the line after this one is part of the same response."""
@@ -155,6 +161,10 @@ class _Player:
                 if conversation.octets:
                     raise self._mismatch(step, f"octets before TLS: {bytes(conversation.octets)!r}")
                 await self._driver.start_tls(step.client)
+            case StartDeflating():
+                conversation = await self._client(step.client)
+                conversation.deflate = zlib.compressobj(wbits=RAW_DEFLATE)
+                conversation.inflate = zlib.decompressobj(wbits=RAW_DEFLATE)
 
     async def _client(self, client: int) -> Conversation:
         conversation = self._clients.get(client)
@@ -169,6 +179,9 @@ class _Player:
         conversation.forbidden = self._forbidden.get((client, step.line), ())
         conversation.opening.update(OPENING.findall(octets))
         self._said.append(f"{client}> {_shown(octets)}")
+        if conversation.deflate is not None:
+            compressed = conversation.deflate.compress(octets)
+            octets = compressed + conversation.deflate.flush(zlib.Z_SYNC_FLUSH)
         size = self._chunk or max(len(octets), 1)
         for at in range(0, len(octets), size):
             await self._driver.send(client, octets[at : at + size])
@@ -214,6 +227,8 @@ class _Player:
                     cut = _shown(bytes(conversation.octets))
                     raise self._mismatch(step, f"{came.value} in the middle of a line: {cut}")
                 return came
+            if conversation.inflate is not None:
+                came = conversation.inflate.decompress(came)
             conversation.octets += came
         line = bytes(conversation.octets[:end])
         del conversation.octets[: end + 2]

@@ -4,6 +4,7 @@ tests/dialogues/README.md describes the format.
 """
 
 import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -17,7 +18,7 @@ KNOWN_BROKEN: Final = "known broken:"
 ANY_LINES: Final = "..."
 
 SPEECH: Final = re.compile(r"(\d+)(>>|>|<<|<)(.*)", re.DOTALL)
-ACT: Final = re.compile(r"(\d+) (closed|closes|tls|silent)")
+ACT: Final = re.compile(r"(\d+) (closed|closes|deflates|tls|silent)")
 QUOTED: Final = re.compile(r'\s*"((?:[^"\\]|\\.)*)"(?:\s*\*\s*(\d+))?\s*')
 ESCAPE: Final = re.compile(r"\\(x[0-9A-Fa-f]{2}|.)")
 ESCAPES: Final = {"r": b"\r", "n": b"\n", "t": b"\t", "0": b"\0", "\\": b"\\", '"': b'"'}
@@ -111,6 +112,13 @@ class HangUp(Step):
 
 
 @dataclass(frozen=True, slots=True)
+class StartDeflating(Step):
+    """The client deflates what it sends from here on, and inflates what comes."""
+
+    client: int
+
+
+@dataclass(frozen=True, slots=True)
 class StartTls(Step):
     """The client shakes hands."""
 
@@ -182,12 +190,20 @@ def scripts_in(folder: Path) -> list[object]:
     return parameters
 
 
+ACTS: Final[Mapping[str, Callable[[int, str, int], Step]]] = {
+    "closed": ExpectClosed,
+    "closes": HangUp,
+    "deflates": StartDeflating,
+    "silent": ExpectSilence,
+    "tls": StartTls,
+}
+
+
 def _step(number: int, line: str) -> Step:
     if speech := SPEECH.fullmatch(line):
         return _speech(number, line, int(speech[1]), speech[2], speech[3])
     if act := ACT.fullmatch(line.rstrip()):
-        kinds = {"closed": ExpectClosed, "closes": HangUp, "tls": StartTls, "silent": ExpectSilence}
-        return kinds[act[2]](number, line, int(act[1]))
+        return ACTS[act[2]](number, line, int(act[1]))
     word, _, rest = line.partition(" ")
     if word == "given" and rest.strip():
         return Given(number, line, rest.strip())

@@ -19,6 +19,7 @@ from tests.dialogues.player.script import (
     MalformedScript,
     SendLine,
     SendOctets,
+    StartDeflating,
     StartTls,
     Step,
     load,
@@ -54,6 +55,7 @@ def steps(text: str) -> tuple[Step, ...]:
         ("1 closed", ExpectClosed(2, "", 1)),
         ("1 closes", HangUp(2, "", 1)),
         ("1 tls", StartTls(2, "", 1)),
+        ("1 deflates", StartDeflating(2, "", 1)),
         ("2 silent", ExpectSilence(2, "", 2)),
     ],
 )  # fmt: skip
