@@ -68,6 +68,11 @@ CAPABILITIES: Final = (
     CapabilityRow("CREATE-SPECIAL-USE", "RFC 6154 §3"),
     CapabilityRow("ESEARCH", "RFC 4731"),
     CapabilityRow("SEARCHRES", "RFC 5182"),
+    CapabilityRow("SORT", "RFC 5256"),
+    CapabilityRow("SORT=DISPLAY", "RFC 5957"),
+    CapabilityRow("THREAD=ORDEREDSUBJECT", "RFC 5256"),
+    CapabilityRow("THREAD=REFERENCES", "RFC 5256"),
+    CapabilityRow("ESORT", "RFC 5267 §3"),
     CapabilityRow("WITHIN", "RFC 5032"),
     CapabilityRow(
         "APPENDLIMIT", "RFC 7889", value=lambda session: str(session.limits.message_octets)

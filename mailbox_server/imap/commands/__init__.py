@@ -31,8 +31,10 @@ from mailbox_server.imap.commands.mailboxes import (
 )
 from mailbox_server.imap.commands.search import search
 from mailbox_server.imap.commands.select import close, examine, select, unselect
+from mailbox_server.imap.commands.sort import sort
 from mailbox_server.imap.commands.status import status
 from mailbox_server.imap.commands.store import store
+from mailbox_server.imap.commands.thread import thread
 from mailbox_server.imap.grammar.append import parse_append
 from mailbox_server.imap.grammar.fetch_items import parse_fetch
 from mailbox_server.imap.grammar.mailbox_arguments import (
@@ -60,6 +62,7 @@ from mailbox_server.imap.grammar.session_arguments import (
     parse_login,
     parse_nothing,
 )
+from mailbox_server.imap.grammar.sort_arguments import parse_sort, parse_thread
 from mailbox_server.imap.selected import Tells
 
 COMMANDS: Final[tuple[CommandRow[Any], ...]] = (
@@ -117,11 +120,31 @@ COMMANDS: Final[tuple[CommandRow[Any], ...]] = (
         "RFC 9051 §6.4.6, RFC 7162 §3.1.3",
         Tells.NO_EXPUNGE,
     ),
+    CommandRow(
+        "SORT",
+        WHEN_SELECTED,
+        partial(parse_sort, by=By.NUMBER),
+        sort,
+        "RFC 5256 §3, RFC 5267 §3",
+        Tells.NO_EXPUNGE,
+    ),
+    CommandRow(
+        "THREAD",
+        WHEN_SELECTED,
+        partial(parse_thread, by=By.NUMBER),
+        thread,
+        "RFC 5256 §3",
+        Tells.NO_EXPUNGE,
+    ),
     CommandRow("COPY", WHEN_SELECTED, partial(parse_copy, by=By.NUMBER), copy, "RFC 9051 §6.4.7"),
     CommandRow("MOVE", WHEN_SELECTED, partial(parse_copy, by=By.NUMBER), move, "RFC 6851 §3.1"),
     CommandRow("UID EXPUNGE", WHEN_SELECTED, parse_uid_expunge, expunge, "RFC 4315 §2.1"),
     CommandRow(
         "UID SEARCH", WHEN_SELECTED, partial(parse_search, by=By.UID), search, "RFC 9051 §6.4.9"
+    ),
+    CommandRow("UID SORT", WHEN_SELECTED, partial(parse_sort, by=By.UID), sort, "RFC 5256 §3"),
+    CommandRow(
+        "UID THREAD", WHEN_SELECTED, partial(parse_thread, by=By.UID), thread, "RFC 5256 §3"
     ),
     CommandRow(
         "UID FETCH", WHEN_SELECTED, partial(parse_fetch, by=By.UID), fetch, "RFC 9051 §6.4.9"

@@ -1,7 +1,7 @@
 """SEARCH and UID SEARCH: which messages match (RFC 9051 §6.4.4, RFC 3501 §7.2.5, RFC 7162)."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from mailbox_server.imap.grammar.search_keys import SearchArguments
@@ -9,8 +9,8 @@ from mailbox_server.imap.grammar.search_returns import SearchReturn, SearchRetur
 from mailbox_server.imap.grammar.sequence_sets import By
 from mailbox_server.imap.responses import CRLF, Outcome, no, ok, string
 from mailbox_server.imap.search import SearchTooLong, matches
-from mailbox_server.imap.selected import SelectedView, Sight
-from mailbox_server.imap.session import Session
+from mailbox_server.imap.selected import SelectedView
+from mailbox_server.imap.session import CommandRefused, Session
 from mailbox_server.model.uid_set import UidSet
 
 NUMBERS_A_BLOCK: Final = 2_000
@@ -23,24 +23,36 @@ async def search(session: Session, arguments: SearchArguments) -> Outcome:
     What is saved is empty where the search fails (RFC 5182 §2.1).
     """
     view, returns = session.view, arguments.returns
+    found = await find(session, arguments)
+    if returns is None:
+        await _answer(session, view, found, arguments)
+    else:
+        await answer_extended(session, found, arguments, returns)
+    return ok("That is all")
+
+
+async def find(session: Session, arguments: SearchArguments) -> list[int]:
+    """The UIDs that match, ascending, saved where that was asked for."""
+    view, returns, services = session.view, arguments.returns, session.services
     if arguments.asks_modseq:
         session.enable_condstore()
-    services = session.services
     found: list[int] = []
     try:
         found = await matches(
             session.store, view, arguments.key, services.clock, services.text_turns
         )
     except SearchTooLong:
-        return no("The search takes too long; ask for less", b"LIMIT")
+        refusal = no("The search takes too long; ask for less", b"LIMIT")
+        raise CommandRefused(refusal) from None
     finally:
-        if returns is not None and SearchReturn.SAVE in returns:
-            view.saved = _to_save(found, returns)
-    if returns is None:
-        await _answer(session, view, found, arguments)
-    elif returns.is_told:
-        await _answer_extended(session, view, found, arguments, returns)
-    return ok("That is all")
+        save(view, found, returns)
+    return found
+
+
+def save(view: SelectedView, found: Sequence[int], returns: SearchReturns | None) -> None:
+    """Let `$` mean what was found, where that was asked for; found in the answer's order."""
+    if returns is not None and SearchReturn.SAVE in returns:
+        view.saved = _to_save(found, returns)
 
 
 def _to_save(found: Sequence[int], returns: SearchReturns) -> UidSet:
@@ -85,18 +97,19 @@ async def _answer(
         session.channel.write(CRLF)
 
 
-async def _answer_extended(
-    session: Session,
-    view: SelectedView,
-    found: Sequence[int],
-    arguments: SearchArguments,
-    returns: SearchReturns,
+async def answer_extended(
+    session: Session, found: Sequence[int], arguments: SearchArguments, returns: SearchReturns
 ) -> None:
-    """The whole response is put together first: sets are short where results lie together."""
-    line = [b"* ESEARCH (TAG ", string(session.tag), b")"]
-    if arguments.by is By.UID:
-        line.append(b" UID")
-    numbers = found if arguments.by is By.UID else await _numbers(view, found)
+    """Answer with an ESEARCH response, unless nothing but SAVE was asked for.
+
+    found: UIDs in the order of the answer.  The whole response is put together first: sets
+    are short where results lie together.
+    """
+    if not returns.is_told:
+        return
+    view, by_uid = session.view, arguments.by is By.UID
+    numbers = found if by_uid else await numbers_of(view, found)
+    line = [b"* ESEARCH (TAG ", string(session.tag), b") UID" if by_uid else b")"]
     if numbers:
         if SearchReturn.MIN in returns:
             line.append(b" MIN %d" % numbers[0])
@@ -120,18 +133,28 @@ async def _answer_extended(
         session.channel.write(CRLF)
 
 
-async def _blocks(view: SelectedView, uids: Sequence[int]) -> AsyncIterator[list[Sight]]:
-    for at in range(0, len(uids), NUMBERS_A_BLOCK):
-        yield view.sights(uids[at : at + NUMBERS_A_BLOCK])
+async def numbers_of(view: SelectedView, uids: Sequence[int]) -> list[int]:
+    """The message numbers of known UIDs, in their order."""
+    ascending = sorted(uids)
+    numbers: dict[int, int] = {}
+    for at in range(0, len(ascending), NUMBERS_A_BLOCK):
+        block = view.sights(ascending[at : at + NUMBERS_A_BLOCK])
+        numbers.update((sight.uid, sight.number) for sight in block)
         await asyncio.sleep(0)
-
-
-async def _numbers(view: SelectedView, uids: Sequence[int]) -> list[int]:
-    return [sight.number async for block in _blocks(view, uids) for sight in block]
+    return [numbers[uid] for uid in uids]
 
 
 def _set(numbers: Sequence[int]) -> bytes:
-    return UidSet.of(numbers).text().encode("ascii")
+    """The numbers in their order, runs as ranges (RFC 5267 §3.2 lets SORT answer so)."""
+    pieces = []
+    first = last = numbers[0]
+    for number in numbers[1:]:
+        if number != last + 1:
+            pieces.append(b"%d" % first if first == last else b"%d:%d" % (first, last))
+            first = number
+        last = number
+    pieces.append(b"%d" % first if first == last else b"%d:%d" % (first, last))
+    return b",".join(pieces)
 
 
 async def _modseq(view: SelectedView, found: Sequence[int], returns: SearchReturns) -> int:
@@ -141,5 +164,10 @@ async def _modseq(view: SelectedView, found: Sequence[int], returns: SearchRetur
     """
     told = returns.options - {SearchReturn.SAVE}
     only_ends = returns.partial is None and told <= {SearchReturn.MIN, SearchReturn.MAX}
-    uids = _ends(found, returns) if only_ends else found
-    return max([sight.modseq async for block in _blocks(view, uids) for sight in block], default=0)
+    uids = sorted(_ends(found, returns) if only_ends else found)
+    highest = 0
+    for at in range(0, len(uids), NUMBERS_A_BLOCK):
+        block = view.sights(uids[at : at + NUMBERS_A_BLOCK])
+        highest = max((highest, *(sight.modseq for sight in block)))
+        await asyncio.sleep(0)
+    return highest

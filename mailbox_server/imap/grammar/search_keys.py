@@ -248,11 +248,22 @@ def parse_search(lexer: Lexer, by: By) -> SearchArguments:
         lexer.space()
     charset = CHARSETS["UTF-8"]
     if lexer.match(_CHARSET) is not None:
-        charset = CHARSETS.get(lexer.astring().decode("ascii", "replace").upper(), "")
-        if not charset:
-            raise CharsetUnknown("Charset not supported")
-        lexer.space()
+        charset = _charset(lexer)
     return _Reader(lexer, charset).read(by, returns)
+
+
+def parse_search_criteria(lexer: Lexer, by: By, returns: SearchReturns | None) -> SearchArguments:
+    """Read charset and keys as SORT and THREAD have them (RFC 5256 §5 search-criteria)."""
+    return _Reader(lexer, _charset(lexer)).read(by, returns)
+
+
+def _charset(lexer: Lexer) -> str:
+    """The codec of the charset named next, and the space behind it."""
+    charset = CHARSETS.get(lexer.astring().decode("ascii", "replace").upper())
+    if charset is None:
+        raise CharsetUnknown("Charset not supported")
+    lexer.space()
+    return charset
 
 
 class _Reader:

@@ -1,0 +1,40 @@
+"""SORT and UID SORT: which messages match, in an order (RFC 5256 §3, RFC 5267 §3)."""
+
+from collections.abc import Sequence
+
+from mailbox_server.imap.commands.search import (
+    NUMBERS_A_BLOCK,
+    answer_extended,
+    find,
+    numbers_of,
+    save,
+)
+from mailbox_server.imap.grammar.sequence_sets import By
+from mailbox_server.imap.grammar.sort_arguments import SortArguments
+from mailbox_server.imap.responses import CRLF, Outcome, ok
+from mailbox_server.imap.session import Session
+from mailbox_server.imap.sorting import in_order
+
+
+async def sort(session: Session, arguments: SortArguments) -> Outcome:
+    """Answer with one SORT or, where RETURN was given, one ESEARCH response."""
+    view, asked = session.view, arguments.search
+    found = await find(session, asked)
+    ordered = await in_order(session.store, view.mailbox.id, found, arguments.criteria)
+    save(view, ordered, asked.returns)
+    if asked.returns is not None:
+        await answer_extended(session, ordered, asked, asked.returns)
+        return ok("That is all")
+    numbers = ordered if asked.by is By.UID else await numbers_of(view, ordered)
+    await _answer(session, numbers)
+    return ok("That is all")
+
+
+async def _answer(session: Session, numbers: Sequence[int]) -> None:
+    session.channel.write(b"* SORT")
+    try:
+        for at in range(0, len(numbers), NUMBERS_A_BLOCK):
+            block = numbers[at : at + NUMBERS_A_BLOCK]
+            await session.send(b"".join([b" %d" % number for number in block]))
+    finally:
+        session.channel.write(CRLF)
