@@ -7,6 +7,7 @@ NUL and bare CR make the line Malformed.
 
 import enum
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -153,36 +154,31 @@ WellFormed = Bare | OfMessage | Top | User | Pass | Auth | Lang
 Command = WellFormed | Malformed
 
 _NUMBER: Final = re.compile(rb"[0-9]{1,19}\Z")
-_ROWS: Final = tuple((row.verb.value.encode(), row) for row in COMMANDS)
+_ROWS: Final[Mapping[bytes, CommandRow]] = {row.verb.value.encode(): row for row in COMMANDS}
+_STATES: Final[Mapping[Verb, frozenset[State]]] = {row.verb: row.states for row in COMMANDS}
 
 
-def row_of(verb: Verb) -> CommandRow:
-    """The command's row."""
-    return next(row for _, row in _ROWS if row.verb is verb)
-
-
-def verb_of(command: WellFormed) -> Verb:
-    """The command's keyword."""
+def states_of(command: WellFormed) -> frozenset[State]:
+    """Where the command may be given."""
     match command:
         case Bare(verb) | OfMessage(verb):
-            return verb
+            return _STATES[verb]
         case Top():
-            return Verb.TOP
+            return _STATES[Verb.TOP]
         case User():
-            return Verb.USER
+            return _STATES[Verb.USER]
         case Pass():
-            return Verb.PASS
+            return _STATES[Verb.PASS]
         case Auth():
-            return Verb.AUTH
+            return _STATES[Verb.AUTH]
         case Lang():
-            return Verb.LANG
+            return _STATES[Verb.LANG]
 
 
 def parse_command(line: bytes) -> Command:
     """Read one line, its line end removed."""
     keyword, _, rest = line.partition(b" ")
-    wanted = keyword.upper()
-    row = next((row for name, row in _ROWS if name == wanted), None)
+    row = _ROWS.get(keyword.upper())
     if row is None:
         return Malformed("unknown command")
     if b"\x00" in rest or b"\r" in rest:

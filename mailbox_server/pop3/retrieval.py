@@ -45,6 +45,11 @@ class Letter:
         return self.size - len(self.trace)
 
     @property
+    def is_whole(self) -> bool:
+        """Whether the beginning is all of the content."""
+        return len(self.beginning) == self.content_octets
+
+    @property
     def sent_octets(self) -> int:
         """As RETR sends it, dots not doubled: Maildrop.measure says the same."""
         return self.size if self.ends_line else self.size + len(ENDING)

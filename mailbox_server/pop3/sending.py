@@ -36,20 +36,20 @@ async def send_listing(out: Output, head: bytes, lines: Iterable[str]) -> None:
 
 
 async def send_letter(out: Output, retrieval: Retrieval, letter: Letter) -> None:
-    """RETR: trace and content; one write where the message is small.
+    """RETR: trace and content; one write where the message is small, which waits for nothing.
 
     What retrieval.rest raises leaves in the middle of the response.
     """
     stuffing = Stuffing()
-    first = stuffing.feed(letter.trace) + stuffing.feed(letter.beginning)
     head = replies.ok(f"{letter.sent_octets} octets")
-    if len(letter.beginning) == letter.content_octets:
-        out.write(head + first + stuffing.finish())
-    else:
-        out.write(head + first)
-        async for octets in _after(out, retrieval, letter):
-            out.write(stuffing.feed(octets))
-        out.write(stuffing.finish())
+    first = stuffing.feed(letter.trace + letter.beginning)
+    if letter.is_whole:
+        out.write(b"".join((head, first, stuffing.finish())))
+        return
+    out.write(head + first)
+    async for octets in _after(out, retrieval, letter):
+        out.write(stuffing.feed(octets))
+    out.write(stuffing.finish())
     await out.drained()
 
 

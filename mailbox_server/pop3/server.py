@@ -1,9 +1,10 @@
 """POP3 on a Twisted transport: octets to the engine, replies to the network, time to bounds.
 
-One task a connection carries out commands in order.  Replies are gathered while further
-commands are at hand, and leave in one write before anything is waited for.  While more than
-limits.unread_octets of commands wait, or the client does not take what we send, nothing is
-read from it; a client that does not read at all is aborted by the transport.
+One task a connection carries out commands in order.  Replies, small messages among them,
+are gathered while further commands are at hand, and leave in one write before anything is
+waited for.  While more than limits.unread_octets of commands wait, or the client does not
+take what we send, nothing is read from it; a client that does not read at all is aborted by
+the transport.
 """
 
 import asyncio
@@ -169,21 +170,24 @@ class Pop3Protocol(Protocol):
     # One command after the other
 
     async def _converse(self) -> None:
-        turns = 0
+        commands = 0
         try:
             while not self._session.is_over:
                 self._news.clear()
                 event = self._next_event()
                 if event is not None:
                     await self._carry_out(event)
-                    turns += 1
-                    if turns % COMMANDS_A_TURN == 0:
-                        await asyncio.sleep(0)
+                    commands += 1
+                    if commands < COMMANDS_A_TURN and self._unyielded_octets < _GATHERED_OCTETS:
+                        continue
+                    # Many commands sent ahead never wait otherwise: let others in.
+                    await asyncio.sleep(0)
                 elif self._has_ended:
                     break
                 else:
                     await self.drained()
                     await self._news.wait()
+                commands = self._unyielded_octets = 0
         except ConnectionResetError:
             pass
         finally:

@@ -28,8 +28,7 @@ from mailbox_server.pop3.grammar import (
     Top,
     User,
     Verb,
-    row_of,
-    verb_of,
+    states_of,
 )
 from mailbox_server.pop3.locks import MaildropLocks
 from mailbox_server.pop3.maildrop import Maildrop, open_maildrop
@@ -161,9 +160,8 @@ class Session:
             reason = command.reason if isinstance(command, Malformed) else "no exchange"
             self._bad_command(replies.err(reason))
             return
-        verb = verb_of(command)
         user = self._authorization.take_user()
-        if self.state not in row_of(verb).states:
+        if self.state not in states_of(command):
             self._write(replies.WRONG_STATE)
             return
         match command:

@@ -74,6 +74,34 @@ async def test_commands_in_one_packet(
     assert all(after > before for before, after in gaps)
 
 
+async def test_messages_asked_for_in_one_packet(
+    world: World, contexts: tuple[ssl.SSLContext, ssl.SSLContext], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are answered in a few writes, between which others have their turn."""
+    written: list[tuple[int, int]] = []
+    stock = AsyncioTransport.write
+    for number in range(1, 200):
+        octets = b"N: %d\r\n\r\n%b\r\n" % (number, b"x" * 1_000)
+        world.house.store.add_message(world.accounts["ann"], octets)
+    async with served(world, contexts[0]) as server:
+        line = await connect(server)
+        await line.log_in()
+        with counting() as turns:
+
+            def noting(self: AsyncioTransport, data: bytes) -> None:
+                written.append((turns.count, len(data)))
+                stock(self, data)
+
+            monkeypatch.setattr(AsyncioTransport, "write", noting)
+            await line.say(b"".join(b"RETR %d\r\n" % number for number in range(2, 201)))
+            for number in range(1, 200):
+                assert (await line.line()).startswith(b"+OK")
+                assert (await line.until(b"\r\n.\r\n")).startswith(b"N: %d\r\n" % number)
+    assert len(written) < 20
+    for (before, _), (after, _) in pairwise(written):
+        assert after > before
+
+
 @pytest.mark.parametrize("verb", [b"LIST", b"UIDL"])
 async def test_a_long_listing_to_a_client_that_reads_fast(
     world: World,

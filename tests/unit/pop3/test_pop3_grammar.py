@@ -16,8 +16,7 @@ from mailbox_server.pop3.grammar import (
     User,
     Verb,
     parse_command,
-    row_of,
-    verb_of,
+    states_of,
 )
 
 
@@ -96,7 +95,13 @@ def test_every_verb_has_one_row() -> None:
     assert len(COMMANDS) == len(Verb)
     assert {row.verb for row in COMMANDS} == set(Verb)
     for row in COMMANDS:
-        assert row_of(row.verb) is row
         assert row.states <= set(State)
-    assert verb_of(Top(1, 1)) is Verb.TOP
-    assert verb_of(OfMessage(Verb.RETR, 1)) is Verb.RETR
+
+
+def test_where_commands_may_be_given() -> None:
+    for command in (Top(1, 1), OfMessage(Verb.RETR, 1), Bare(Verb.STAT)):
+        assert states_of(command) == {State.TRANSACTION}
+    for command in (User("ann"), Pass("x"), Auth("PLAIN", None), Bare(Verb.STLS)):
+        assert states_of(command) == {State.AUTHORIZATION}
+    for command in (Lang(""), Bare(Verb.QUIT)):
+        assert states_of(command) == set(State)
