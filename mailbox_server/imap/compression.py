@@ -40,6 +40,11 @@ class Compression:
         """Octets kept that were not inflated yet."""
         return len(self._waiting)
 
+    def take_rest(self) -> bytes:
+        """Give up what was not inflated: it was sent behind the end of compression."""
+        rest, self._waiting = self._waiting, b""
+        return rest
+
     def next_piece(self) -> bytes:
         """Inflate up to PIECE_OCTETS; b"" when more must come first.
 

@@ -10,9 +10,8 @@ the next place where it waits, so that a command that has begun is finished and 
 """
 
 import asyncio
-import enum
 from collections.abc import AsyncIterator
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from mailbox_server.imap.capabilities import capability_list
 from mailbox_server.imap.command_row import CommandRow, CommandTable
@@ -33,6 +32,7 @@ from mailbox_server.imap.grammar.faults import ArgumentsMalformed
 from mailbox_server.imap.refusals import SERVER_BUG, refusal
 from mailbox_server.imap.responses import Outcome, Status, bad, ok, status_line
 from mailbox_server.imap.session import CommandRefused, Ended, Security, Services, Session, State
+from mailbox_server.imap.wire import Progress, Wire
 from mailbox_server.model.address import IpAddress
 
 GATHERED_OCTETS: Final = 32 * 1024
@@ -40,42 +40,6 @@ COMMANDS_A_TURN: Final = 16
 
 BYE: Final = b"BYE"
 SERVER_FULL: Final = ok("Too many connections; please come back later", b"UNAVAILABLE")
-
-
-class Progress(enum.Enum):
-    """What the transport's register of connections wants to know.
-
-    Before login only the first command and STARTTLS count: others lead nowhere, and a
-    client that waits in the middle of AUTHENTICATE has no better claim to its place.
-    """
-
-    IDLE = "nobody is logged in"
-    BUSY = "logged in"
-
-
-class Wire(Protocol):
-    """The transport, seen from the conversation; its methods do nothing once it is lost."""
-
-    def write(self, octets: bytes) -> None:
-        """Send octets behind all written before."""
-
-    async def drained(self) -> None:
-        """Wait while too much is unsent.  Raises ConnectionResetError when lost."""
-
-    def pause_reading(self) -> None:
-        """Bring nothing more for now."""
-
-    def resume_reading(self) -> None:
-        """Go on."""
-
-    async def start_tls(self) -> bool:
-        """Flush, shake hands; False when that failed."""
-
-    def progressed(self, progress: Progress) -> None:
-        """The client got on."""
-
-    def close(self) -> None:
-        """Flush and close."""
 
 
 class Conversation:
@@ -264,6 +228,8 @@ class Conversation:
             is_in = session.state in (State.AUTHENTICATED, State.SELECTED)
             if is_in and self._progress is Progress.IDLE:
                 self._progressed(Progress.BUSY)
+            elif session.state is State.NOT_AUTHENTICATED and self._progress is Progress.BUSY:
+                self._logged_off()
         self._engine.abandon()
         await self._tell(row)
         session.release()
@@ -275,6 +241,14 @@ class Conversation:
             await self._start_tls()
         elif session.is_compressed and self._compression is None:
             self._start_compression()
+        elif self._compression is not None and not session.is_compressed:
+            self._end_compression()
+
+    def _logged_off(self) -> None:
+        """UNAUTHENTICATE was carried out: as if the client had just connected."""
+        self._engine.logged_off()
+        self._begun = self._services.clock.monotonic()
+        self._progressed(Progress.IDLE)
 
     def _progressed(self, progress: Progress) -> None:
         self._progress = progress
@@ -327,6 +301,12 @@ class Conversation:
         self._flush()
         self._compression = Compression()
         self._compression.receive(self._engine.take_rest())
+
+    def _end_compression(self) -> None:
+        self._flush()
+        ended, self._compression = self._compression, None
+        if ended is not None:
+            self._engine.receive(ended.take_rest())
 
     # ------------------------------------------------------------ waiting for the client
 

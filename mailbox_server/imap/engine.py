@@ -142,10 +142,7 @@ class Engine:
         self._buffer = bytearray()
         self._scanned = 0
         self._mode = _Mode.COMMAND
-        self._line_most = limits.line_octets_before_login
-        self._literal_most = limits.literal_octets_before_login
-        self._message_most = limits.literal_octets_before_login
-        self._swallow_most = limits.line_octets
+        self.logged_off()
         self._begin()
 
     def _begin(self) -> None:
@@ -192,6 +189,13 @@ class Engine:
         self._literal_most = self._limits.literal_octets
         self._message_most = self._limits.message_octets
         self._swallow_most = self._limits.swallow_octets
+
+    def logged_off(self) -> None:
+        """The narrow limits hold, as before login."""
+        self._line_most = self._limits.line_octets_before_login
+        self._literal_most = self._limits.literal_octets_before_login
+        self._message_most = self._limits.literal_octets_before_login
+        self._swallow_most = self._limits.line_octets
 
     def expect_line(self) -> None:
         """The next line is no command; only between commands, once a line."""

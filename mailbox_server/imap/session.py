@@ -254,6 +254,14 @@ class Session:
             self._listening.close()
         await self.deselect()
 
+    async def log_off(self) -> None:
+        """Nobody is there any more; nothing of the account's time stays (RFC 8437 §4)."""
+        await self.close()
+        self._granted = self._listening = None
+        self._account_changed = False
+        self.enabled.clear()
+        self.is_compressed = False
+
     def log_out(self) -> None:
         """After the tagged reply the connection ends."""
         self._logged_out = True

@@ -13,13 +13,19 @@ from mailbox_server.imap.command_row import (
 )
 from mailbox_server.imap.commands.any_state import capability, identify, logout, noop
 from mailbox_server.imap.commands.append import append
-from mailbox_server.imap.commands.authentication import authenticate, login, starttls
+from mailbox_server.imap.commands.authentication import (
+    authenticate,
+    login,
+    starttls,
+    unauthenticate,
+)
 from mailbox_server.imap.commands.compress import compress
 from mailbox_server.imap.commands.copy import copy, move
 from mailbox_server.imap.commands.enable import enable
 from mailbox_server.imap.commands.expunge import expunge
 from mailbox_server.imap.commands.fetch import fetch
 from mailbox_server.imap.commands.idle import idle
+from mailbox_server.imap.commands.language import language
 from mailbox_server.imap.commands.listing import list_mailboxes, list_subscribed
 from mailbox_server.imap.commands.mailboxes import (
     create,
@@ -29,6 +35,7 @@ from mailbox_server.imap.commands.mailboxes import (
     subscribe,
     unsubscribe,
 )
+from mailbox_server.imap.commands.quota import quota, quota_root
 from mailbox_server.imap.commands.search import search
 from mailbox_server.imap.commands.select import close, examine, select, unselect
 from mailbox_server.imap.commands.sort import sort
@@ -42,6 +49,7 @@ from mailbox_server.imap.grammar.mailbox_arguments import (
     parse_list,
     parse_lsub,
     parse_one_mailbox,
+    parse_quota,
     parse_rename,
     parse_select,
     parse_status,
@@ -59,6 +67,7 @@ from mailbox_server.imap.grammar.session_arguments import (
     parse_compress,
     parse_enable,
     parse_id,
+    parse_language,
     parse_login,
     parse_nothing,
 )
@@ -76,6 +85,8 @@ COMMANDS: Final[tuple[CommandRow[Any], ...]] = (
         "AUTHENTICATE", BEFORE_LOGIN, parse_authenticate, authenticate, "RFC 9051 §6.2.2, RFC 4959"
     ),
     CommandRow("COMPRESS", AFTER_LOGIN, parse_compress, compress, "RFC 4978 §3"),
+    CommandRow("UNAUTHENTICATE", AFTER_LOGIN, parse_nothing, unauthenticate, "RFC 8437 §3"),
+    CommandRow("LANGUAGE", ANY_STATE, parse_language, language, "RFC 5255 §3.2"),
     CommandRow("ENABLE", AFTER_LOGIN, parse_enable, enable, "RFC 5161 §3.1"),
     CommandRow("SELECT", AFTER_LOGIN, parse_select, select, "RFC 9051 §6.3.2", Tells.NOTHING),
     CommandRow("EXAMINE", AFTER_LOGIN, parse_select, examine, "RFC 9051 §6.3.3", Tells.NOTHING),
@@ -87,6 +98,8 @@ COMMANDS: Final[tuple[CommandRow[Any], ...]] = (
     CommandRow("LIST", AFTER_LOGIN, parse_list, list_mailboxes, "RFC 9051 §6.3.9, RFC 6154 §5"),
     CommandRow("LSUB", AFTER_LOGIN, parse_lsub, list_subscribed, "RFC 3501 §6.3.9"),
     CommandRow("NAMESPACE", AFTER_LOGIN, parse_nothing, namespace, "RFC 2342 §5"),
+    CommandRow("GETQUOTA", AFTER_LOGIN, parse_quota, quota, "RFC 9208 §4.1.1"),
+    CommandRow("GETQUOTAROOT", AFTER_LOGIN, parse_one_mailbox, quota_root, "RFC 9208 §4.1.2"),
     CommandRow("STATUS", AFTER_LOGIN, parse_status, status, "RFC 3501 §6.3.10, RFC 7162 §3.1.7"),
     CommandRow(
         "APPEND", AFTER_LOGIN, parse_append, append, "RFC 9051 §6.3.12, RFC 3502", streams=True

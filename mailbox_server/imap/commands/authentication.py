@@ -1,4 +1,4 @@
-"""STARTTLS, LOGIN and AUTHENTICATE: from nobody to somebody (RFC 9051 §6.2)."""
+"""STARTTLS, LOGIN and AUTHENTICATE: from nobody to somebody (RFC 9051 §6.2), and back."""
 
 from mailbox_server.auth.exchange import Cancelled, Ending, Exchange, MechanismUnknown, TlsNeeded
 from mailbox_server.auth.outcomes import (
@@ -25,6 +25,12 @@ async def starttls(session: Session, arguments: None) -> Outcome:
         return no("TLS is not available", b"UNAVAILABLE")
     session.wants_tls = True
     return ok("Begin TLS now")
+
+
+async def unauthenticate(session: Session, arguments: None) -> Outcome:
+    """Forget all but TLS; the connection is nobody's again (RFC 8437 §3)."""
+    await session.log_off()
+    return ok("Nobody is logged in")
 
 
 async def login(session: Session, arguments: LoginArguments) -> Outcome:

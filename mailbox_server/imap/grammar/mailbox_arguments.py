@@ -117,6 +117,14 @@ def parse_one_mailbox(lexer: Lexer) -> MailboxArguments:
     return MailboxArguments(mailbox)
 
 
+def parse_quota(lexer: Lexer) -> str:
+    """Read the name of a quota root behind GETQUOTA."""
+    lexer.space()
+    root = lexer.astring().decode("utf-8", "replace")
+    lexer.end()
+    return root
+
+
 def parse_create(lexer: Lexer) -> CreateArguments:
     """Read what follows CREATE."""
     lexer.space()

@@ -8,6 +8,7 @@ from mailbox_server.imap.grammar.lexer import Lexer
 
 ID_PAIRS: Final = 30
 ENABLE_NAMES: Final = 100
+LANGUAGE_RANGES: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,18 @@ def parse_compress(lexer: Lexer) -> str:
     mechanism = lexer.word()
     lexer.end()
     return mechanism
+
+
+def parse_language(lexer: Lexer) -> tuple[str, ...]:
+    """Read the language ranges behind LANGUAGE, if any (RFC 5255 §5)."""
+    ranges: list[str] = []
+    while not lexer.at_end():
+        lexer.space()
+        ranges.append(lexer.astring().decode("ascii", "replace"))
+        if len(ranges) > LANGUAGE_RANGES:
+            raise ArgumentsTooMany("Too many languages")
+    lexer.end()
+    return tuple(ranges)
 
 
 def parse_login(lexer: Lexer) -> LoginArguments:

@@ -4,8 +4,9 @@ import asyncio
 from datetime import timedelta
 
 from mailbox_server.imap.commands import COMMAND_TABLE
-from mailbox_server.imap.conversation import Conversation, Progress
+from mailbox_server.imap.conversation import Conversation
 from mailbox_server.imap.session import Security
+from mailbox_server.imap.wire import Progress
 from mailbox_server.model.address import parse_ip
 from tests.dialogues.imap.world import PASSWORD, PATIENCE_SECONDS, World
 from tests.dialogues.player.driver import Ending

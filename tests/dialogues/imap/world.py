@@ -146,6 +146,7 @@ class World:
             Rule(r"client (\d+) is (\w+)", self._client),
             Rule(r"clients log in themselves", self._log_in_themselves),
             Rule(r"clients come in plain text", self._plain_text),
+            Rule(r"quota of (\w+) is (\d+)", self._quota),
             Rule(r"limit (\w+) is (\d+)", self._limit),
         ):
             found = re.fullmatch(rule.pattern, statement)
@@ -178,6 +179,10 @@ class World:
             )
         for number in range(1, int(count or "0") + 1):
             await self.deliver(name, mailbox or "INBOX", message(number))
+
+    async def _quota(self, name: str, octets: str) -> None:
+        account = self._accounts[name].id
+        await self.store.write(lambda tx: tx.accounts.set_quota(account, int(octets)))
 
     async def _mailbox(self, name: str, mailbox: str) -> None:
         await self._account(name, None, None)

@@ -18,6 +18,7 @@ from tests.dialogues.player.driver import Driver, Ending, StatementUnknown
 from tests.dialogues.player.pattern import NameUnbound, fill
 from tests.dialogues.player.script import (
     Advance,
+    EndDeflating,
     Expect,
     ExpectAnyLines,
     ExpectClosed,
@@ -165,6 +166,9 @@ class _Player:
                 conversation = await self._client(step.client)
                 conversation.deflate = zlib.compressobj(wbits=RAW_DEFLATE)
                 conversation.inflate = zlib.decompressobj(wbits=RAW_DEFLATE)
+            case EndDeflating():
+                conversation = await self._client(step.client)
+                conversation.deflate = conversation.inflate = None
 
     async def _client(self, client: int) -> Conversation:
         conversation = self._clients.get(client)

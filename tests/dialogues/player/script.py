@@ -18,7 +18,7 @@ KNOWN_BROKEN: Final = "known broken:"
 ANY_LINES: Final = "..."
 
 SPEECH: Final = re.compile(r"(\d+)(>>|>|<<|<)(.*)", re.DOTALL)
-ACT: Final = re.compile(r"(\d+) (closed|closes|deflates|tls|silent)")
+ACT: Final = re.compile(r"(\d+) (closed|closes|deflates|inflates|tls|silent)")
 QUOTED: Final = re.compile(r'\s*"((?:[^"\\]|\\.)*)"(?:\s*\*\s*(\d+))?\s*')
 ESCAPE: Final = re.compile(r"\\(x[0-9A-Fa-f]{2}|.)")
 ESCAPES: Final = {"r": b"\r", "n": b"\n", "t": b"\t", "0": b"\0", "\\": b"\\", '"': b'"'}
@@ -119,6 +119,13 @@ class StartDeflating(Step):
 
 
 @dataclass(frozen=True, slots=True)
+class EndDeflating(Step):
+    """Both go on in plain text."""
+
+    client: int
+
+
+@dataclass(frozen=True, slots=True)
 class StartTls(Step):
     """The client shakes hands."""
 
@@ -194,6 +201,7 @@ ACTS: Final[Mapping[str, Callable[[int, str, int], Step]]] = {
     "closed": ExpectClosed,
     "closes": HangUp,
     "deflates": StartDeflating,
+    "inflates": EndDeflating,
     "silent": ExpectSilence,
     "tls": StartTls,
 }

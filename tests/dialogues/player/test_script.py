@@ -9,6 +9,7 @@ import pytest
 from tests.dialogues.player.pattern import NameUnbound, Pattern, fill
 from tests.dialogues.player.script import (
     Advance,
+    EndDeflating,
     Expect,
     ExpectAnyLines,
     ExpectClosed,
@@ -56,6 +57,7 @@ def steps(text: str) -> tuple[Step, ...]:
         ("1 closes", HangUp(2, "", 1)),
         ("1 tls", StartTls(2, "", 1)),
         ("1 deflates", StartDeflating(2, "", 1)),
+        ("1 inflates", EndDeflating(2, "", 1)),
         ("2 silent", ExpectSilence(2, "", 2)),
     ],
 )  # fmt: skip

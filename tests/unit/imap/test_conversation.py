@@ -9,13 +9,14 @@ from typing import Any, cast
 import pytest
 
 from mailbox_server.imap.command_row import ANY_STATE, CommandRow, CommandTable
-from mailbox_server.imap.conversation import Conversation, Progress
+from mailbox_server.imap.conversation import Conversation
 from mailbox_server.imap.grammar.append import AppendArguments, parse_append
 from mailbox_server.imap.grammar.session_arguments import parse_nothing
 from mailbox_server.imap.limits import ImapLimits
 from mailbox_server.imap.responses import Outcome, no, ok
 from mailbox_server.imap.selected import SelectedView, Tells
 from mailbox_server.imap.session import Ended, Security, Services, Session
+from mailbox_server.imap.wire import Progress
 from mailbox_server.model.address import parse_ip
 from mailbox_server.model.errors import OverQuota
 from mailbox_server.model.ports import Silence
