@@ -332,6 +332,9 @@ class Scanner:
         block = self._cut_header
         if block is None:
             block = data[start : min(body, start + self._limits.header_octets)]
+        else:
+            # It may have been kept in a turn that ended before the block did.
+            block = block[: self._base + body - entity.header_start]
         self._cut_header = None
         self._steps -= _PART_STEPS + len(block) // _OCTETS_A_STEP
         fields = content_fields(block, entity.default)

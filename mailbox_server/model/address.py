@@ -45,6 +45,11 @@ def _has_control_or_surrogate(text: str) -> bool:
     return any(unicodedata.category(c) in ("Cc", "Cs") for c in text)
 
 
+def _has_a_label(domain: str) -> bool:
+    """Whether a label begins with xn--; in the middle of one that means nothing."""
+    return domain.startswith("xn--") or ".xn--" in domain
+
+
 @dataclass(frozen=True, slots=True)
 class Domain:
     """A domain name.
@@ -67,7 +72,7 @@ class Domain:
             labels = lowered.split(".")
             if not all(_LABEL.match(label) for label in labels):
                 raise DomainMalformed(f"not a domain name: {text[:80]!r}")
-            if any(label.startswith("xn--") for label in labels):
+            if _has_a_label(lowered):
                 cls._check_a_labels(lowered)
             if labels[-1].isdigit():
                 raise DomainMalformed(f"an address is not a domain name: {text[:80]!r}")
@@ -90,9 +95,7 @@ class Domain:
     @property
     def unicode(self) -> str:
         """U-labels, for people."""
-        if "xn--" not in self.ascii:
-            return self.ascii
-        return idna.decode(self.ascii)
+        return idna.decode(self.ascii) if _has_a_label(self.ascii) else self.ascii
 
     def __str__(self) -> str:
         return self.ascii

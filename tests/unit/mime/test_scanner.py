@@ -177,6 +177,19 @@ def test_a_header_block_beyond_its_limit_is_cut_but_its_end_is_found() -> None:
     assert most <= 3 * 1024 * 1024
 
 
+def test_a_header_block_cut_in_one_turn_and_ended_in_another_holds_nothing_of_the_body() -> None:
+    dashes = b"--\r\n" * (TURN_STEPS + 1_000)
+    inner = b"Subject: x\r\n" + dashes + b"\r\nContent-Type: image/png\r\n\r\nx\r\n"
+    content = MIXED + b"--b\r\nContent-Type: message/rfc822\r\n\r\n" + inner
+    scanner = Scanner(ScanLimits(header_octets=len(inner) - 3))
+    scanner.feed(content)
+    scanner.end()
+    assert scanner.is_behind
+    embedded = scanner.finish().root.children[0].children[0]
+    assert embedded.body_start == content.index(b"Content-Type: image")
+    assert embedded.media_type == b"text"
+
+
 def test_described_parts_are_limited() -> None:
     part = b"--b\r\nContent-Type: text/x; name=" + b"n" * 50 + b"\r\n\r\n"
     structure, _ = scan(MIXED + part * 50, ScanLimits(described_octets=1_000))
