@@ -18,6 +18,9 @@ class State(enum.Enum):
     AUTHORIZATION = "AUTHORIZATION"
     TRANSACTION = "TRANSACTION"
 
+    # Enum's own is written in Python, and asked at every command.
+    __hash__ = object.__hash__
+
 
 class Verb(enum.Enum):
     """A command's keyword."""
@@ -39,6 +42,8 @@ class Verb(enum.Enum):
     UIDL = "UIDL"
     USER = "USER"
     UTF8 = "UTF8"
+
+    __hash__ = object.__hash__
 
 
 class Shape(enum.Enum):

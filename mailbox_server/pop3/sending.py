@@ -42,11 +42,11 @@ async def send_letter(out: Output, retrieval: Retrieval, letter: Letter) -> None
     """
     stuffing = Stuffing()
     head = replies.ok(f"{letter.sent_octets} octets")
-    first = stuffing.feed(letter.trace + letter.beginning)
+    first = (head, stuffing.feed(letter.trace), stuffing.feed(letter.beginning))
     if letter.is_whole:
-        out.write(b"".join((head, first, stuffing.finish())))
+        out.write(b"".join((*first, stuffing.finish())))
         return
-    out.write(head + first)
+    out.write(b"".join(first))
     async for octets in _after(out, retrieval, letter):
         out.write(stuffing.feed(octets))
     out.write(stuffing.finish())

@@ -156,23 +156,25 @@ class Session:
     # Which command
 
     async def _command(self, command: Command | Response) -> None:
-        if isinstance(command, Malformed | Response):
-            reason = command.reason if isinstance(command, Malformed) else "no exchange"
-            self._bad_command(replies.err(reason))
+        if isinstance(command, Malformed):
+            self._bad_command(replies.err(command.reason))
+            return
+        if isinstance(command, Response):
+            self._bad_command(replies.err("no exchange"))
             return
         user = self._authorization.take_user()
         if self.state not in states_of(command):
             self._write(replies.WRONG_STATE)
             return
         match command:
+            case OfMessage() | Top():
+                await self._of_message(command)
+            case Bare(verb):
+                await self._bare(verb)
             case User() | Pass() | Auth():
                 await self._log_in(command, user)
             case Lang(language):
                 self._choose_language(language)
-            case Bare(verb):
-                await self._bare(verb)
-            case Top() | OfMessage():
-                await self._of_message(command)
 
     async def _bare(self, verb: Verb) -> None:
         match verb:
