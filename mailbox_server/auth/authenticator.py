@@ -86,15 +86,23 @@ class Authenticator:
         self._cache = VerdictCache(self._clock, self.entropy, lifetime)
 
     async def authenticate(
-        self, visitor: Visitor, login: str, password: str, authzid: str = ""
+        self,
+        visitor: Visitor,
+        login: str,
+        password: str,
+        authzid: str = "",
+        *,
+        tokens_only: bool = False,
     ) -> Outcome:
         """Check a login with its password or an app password of the right scope.
 
+        tokens_only: the account's own password will not do.
         authzid: whom the client wants to act for; anything but the login itself is denied
             at the same cost.
         A denial comes late, the later the more of them there were.
         """
-        return await self._guarded(visitor, self._authenticate(visitor, login, password, authzid))
+        work = self._authenticate(visitor, login, password, authzid, tokens_only=tokens_only)
+        return await self._guarded(visitor, work)
 
     async def _guarded(
         self, visitor: Visitor, work: Coroutine[Any, Any, T]
@@ -108,7 +116,7 @@ class Authenticator:
             return TemporaryTrouble()
 
     async def _authenticate(
-        self, visitor: Visitor, login: str, password: str, authzid: str
+        self, visitor: Visitor, login: str, password: str, authzid: str, *, tokens_only: bool
     ) -> Outcome:
         digest = secret_digest(password)
         found = self._store.glance(lambda tx: find_login(tx, login, digest))
@@ -127,6 +135,9 @@ class Authenticator:
             return self._grant(visitor, found, charge, token)
         if charge.gate is Gate.TOKENS_ONLY:
             return self._throttled(visitor, charge)
+        if tokens_only:
+            # Nothing was hashed slowly for a token that is known either.
+            return await self._deny(visitor, found, self._throttle.delay_seconds(charge))
         try:
             verified, is_repeat = await self._verify(found, password)
         except Unavailable:

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from typing import Final
 
 from mailbox_server.auth.authenticator import Authenticator, ScramAttempt
-from mailbox_server.auth.outcomes import Outcome, TemporaryTrouble, Visitor
+from mailbox_server.auth.bearer import REFUSAL
+from mailbox_server.auth.outcomes import Denied, Outcome, TemporaryTrouble, Visitor
 from mailbox_server.auth.sasl import CANCEL, decode_initial, decode_response, find_mechanism
 from mailbox_server.auth.sasl_steps import (
     Challenge,
     CheckPassword,
+    CheckToken,
     Malformed,
     Mechanism,
     NeedKeys,
@@ -56,6 +58,7 @@ class Exchange:
         self._confidential = confidential
         self._mechanism: Mechanism | None = None
         self._attempt: ScramAttempt | None = None
+        self._refused: Outcome | None = None
 
     async def start(self, mechanism: str, initial: bytes | None = None) -> Answer:
         """Begin.
@@ -78,6 +81,9 @@ class Exchange:
 
     async def respond(self, line: bytes) -> Answer:
         """Take the client's next line."""
+        if self._refused is not None:
+            refused, self._refused = self._refused, None
+            return refused
         if self._mechanism is None:
             return _OVER
         if line == CANCEL:
@@ -103,6 +109,13 @@ class Exchange:
                 return await self._authenticator.authenticate(
                     self._visitor, login, password, authzid
                 )
+            case CheckToken(login, secret):
+                self._mechanism = None
+                return self._told(
+                    await self._authenticator.authenticate(
+                        self._visitor, login, secret, tokens_only=True
+                    )
+                )
             case Proven(_, authzid, matches):
                 attempt, self._attempt, self._mechanism = self._attempt, None, None
                 if attempt is None:
@@ -114,6 +127,13 @@ class Exchange:
                 return self._end(step)
             case NeedKeys():
                 return self._end(Malformed("the mechanism asked twice"))
+
+    def _told(self, outcome: Outcome) -> Answer:
+        """A refused token is told of in a challenge; the next response ends the exchange."""
+        if isinstance(outcome, Denied):
+            self._refused = outcome
+            return Challenge(REFUSAL)
+        return outcome
 
     def _end(self, ending: Ending) -> Ending:
         """Close without a guess having been made: nothing is charged."""

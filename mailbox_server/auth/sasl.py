@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from mailbox_server.auth.base_64 import decode_base_64
+from mailbox_server.auth.bearer import OauthBearer, Xoauth2
 from mailbox_server.auth.sasl_steps import Challenge, CheckPassword, Malformed, Mechanism, Step
 from mailbox_server.auth.scram import ScramSha256
 from mailbox_server.model.account import ScramKeys
@@ -74,7 +75,7 @@ class MechanismRow:
 
     prompt: the first challenge where the client gave no initial response; empty for
         mechanisms in which the client speaks first (RFC 4422 §3.3).
-    shows_password: the password itself travels, so only inside TLS.
+    shows_password: the password or token itself travels, so only inside TLS.
     """
 
     name: str
@@ -90,6 +91,8 @@ MECHANISMS: Final = (
     MechanismRow(
         "LOGIN", "draft-murchison-sasl-login-00", b"Username:", True, lambda entropy: Login()
     ),
+    MechanismRow("OAUTHBEARER", "RFC 7628", b"", True, lambda entropy: OauthBearer()),
+    MechanismRow("XOAUTH2", "Google's OAuth 2.0 for IMAP", b"", True, lambda entropy: Xoauth2()),
 )
 
 

@@ -32,6 +32,14 @@ class CheckPassword:
 
 
 @dataclass(frozen=True, slots=True)
+class CheckToken:
+    """The client named itself and gave a token; only an app password will do."""
+
+    login: str
+    secret: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class NeedKeys:
     """Fetch the SCRAM keys of login and supply them."""
 
@@ -58,7 +66,7 @@ class Malformed:
     reason: str
 
 
-Step = Challenge | CheckPassword | NeedKeys | Proven | Malformed
+Step = Challenge | CheckPassword | CheckToken | NeedKeys | Proven | Malformed
 
 
 class Mechanism(Protocol):

@@ -51,6 +51,8 @@ CAPABILITIES: Final = (
     CapabilityRow("AUTH=SCRAM-SHA-256", "RFC 7677", BEFORE_LOGIN),
     CapabilityRow("AUTH=PLAIN", "RFC 4616", BEFORE_LOGIN, When.CONFIDENTIAL),
     CapabilityRow("AUTH=LOGIN", "draft-murchison-sasl-login-00", BEFORE_LOGIN, When.CONFIDENTIAL),
+    CapabilityRow("AUTH=OAUTHBEARER", "RFC 7628", BEFORE_LOGIN, When.CONFIDENTIAL),
+    CapabilityRow("AUTH=XOAUTH2", "RFC 7628", BEFORE_LOGIN, When.CONFIDENTIAL),
     CapabilityRow("LITERAL+", "RFC 7888"),
     CapabilityRow("ID", "RFC 2971"),
     CapabilityRow("COMPRESS=DEFLATE", "RFC 4978", AFTER_LOGIN),

@@ -2,6 +2,7 @@
 
 import os
 import pty
+import re
 import select
 import subprocess
 import time
@@ -95,6 +96,15 @@ def test_poplib(appliance: Appliance) -> None:
     client.quit()
 
 
+@pytest.fixture(scope="module")
+def token(appliance: Appliance) -> str:
+    """An app password of ann's."""
+    said = appliance.verb("token", "add", address("ann"), "--name", "curl").stdout.decode()
+    found = re.search(r"[a-z2-7]{5}(?:-[a-z2-7]{5,6}){4}", said)
+    assert found is not None, said
+    return found[0]
+
+
 @pytest.mark.parametrize(
     ("scheme", "service", "options"),
     [
@@ -130,6 +140,20 @@ def test_curl_pop3(appliance: Appliance, scheme: str, service: str, options: lis
         "--cacert", str(appliance.authority),
         "--user", f"{address('ann')}:{PASSWORDS['ann']}",
         f"{scheme}://localhost:{appliance.ports[service]}/3",
+    )  # fmt: skip
+    assert content_of(got) == _message(2)
+
+
+@pytest.mark.parametrize("mechanism", ["OAUTHBEARER", "XOAUTH2"])
+@pytest.mark.parametrize(("service", "path"), [("imaps", "/INBOX;UID=3"), ("pop3s", "/3")])
+def test_curl_with_a_token(
+    appliance: Appliance, token: str, service: str, path: str, mechanism: str
+) -> None:
+    got = _run(
+        need("curl"), "--silent", "--show-error", "--login-options", f"AUTH={mechanism}",
+        "--cacert", str(appliance.authority),
+        "--user", address("ann"), "--oauth2-bearer", token,
+        f"{service}://localhost:{appliance.ports[service]}{path}",
     )  # fmt: skip
     assert content_of(got) == _message(2)
 

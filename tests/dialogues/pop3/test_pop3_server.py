@@ -156,7 +156,7 @@ async def test_tls_from_the_first_octet(
     )
     await line.say(b"CAPA\r\n" + LOGIN + b"QUIT\r\n")
     answers = await line.rest()
-    assert b"\r\nSASL SCRAM-SHA-256 PLAIN LOGIN\r\n" in answers
+    assert b"\r\nSASL SCRAM-SHA-256 PLAIN LOGIN OAUTHBEARER XOAUTH2\r\n" in answers
     assert b"STLS" not in answers
     assert answers.endswith(b"+OK goodbye (2 messages left)\r\n")
 

@@ -77,7 +77,13 @@ def test_a_password_never_shows_in_a_repr() -> None:
 
 
 def test_what_is_offered() -> None:
-    assert offered_names(confidential=True) == ("SCRAM-SHA-256", "PLAIN", "LOGIN")
+    assert offered_names(confidential=True) == (
+        "SCRAM-SHA-256",
+        "PLAIN",
+        "LOGIN",
+        "OAUTHBEARER",
+        "XOAUTH2",
+    )
     assert offered_names(confidential=False) == ("SCRAM-SHA-256",)
 
 
