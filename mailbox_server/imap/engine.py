@@ -256,12 +256,16 @@ class Engine:
         self._scanned = 0
         return line
 
+    def _unfinished_octets(self) -> int:
+        """Octets of a line whose end has not come; a CR at its end may be half of that."""
+        return len(self._buffer) - self._buffer.endswith(b"\r")
+
     def _command_line(self) -> Event | None:
         if not self._name and self._buffer.startswith(_TLS_RECORD):
             return self._die(None)
         line = self._take_line()
         if line is None:
-            if self._line_octets + len(self._buffer) <= self._line_most:
+            if self._line_octets + self._unfinished_octets() <= self._line_most:
                 return None
             return self._overlong(bytes(self._buffer), whole=False)
         self._line_octets += len(line)
@@ -370,7 +374,7 @@ class Engine:
     def _rest(self) -> Event | None:
         line = self._take_line()
         if line is None:
-            if len(self._buffer) <= self._line_most:
+            if self._unfinished_octets() <= self._line_most:
                 return None
             return self._overlong(bytes(self._buffer), whole=False)
         if not line.strip(b" "):
@@ -393,7 +397,7 @@ class Engine:
     def _line(self) -> Event | None:
         line = self._take_line()
         most = self._limits.answer_octets
-        if line is None and len(self._buffer) <= most:
+        if line is None and self._unfinished_octets() <= most:
             return None
         if line is None or len(line) > most:
             if line is None:

@@ -262,6 +262,26 @@ def test_a_tls_record_is_none_of_ours_whatever_comes_with_it(pieces: list[bytes]
     assert [event for piece in pieces for event in events(made, piece)] == [Fatal(None)]
 
 
+@pytest.mark.parametrize("octets", [12_288, 12_289])
+def test_a_cr_that_comes_before_its_lf_counts_for_no_limit(octets: int) -> None:
+    """A line of the longest length is taken, and one longer is not, wherever it is cut."""
+    told = []
+    for pieces in ([b"x" * octets + b"\r\n"], [b"x" * octets + b"\r", b"\n"]):
+        made = engine()
+        made.expect_line()
+        told.append([event for piece in pieces for event in events(made, piece)])
+    assert told[0] == told[1]
+    assert isinstance(told[0][0], Line) is (octets == ImapLimits().answer_octets)
+
+
+def test_a_command_of_the_longest_length_is_taken_wherever_it_is_cut() -> None:
+    line = b"a NOOP" + b" " * (ImapLimits().line_octets - 6)
+    for pieces in ([line + b"\r\n"], [line + b"\r", b"\n"]):
+        made = engine()
+        (event,) = [event for piece in pieces for event in events(made, piece)]
+        assert isinstance(event, Command)
+
+
 def test_behind_a_literal_nothing_is_a_tls_record() -> None:
     made = engine()
     assert events(made, b"a LOGIN {3+}\r\nann\x16\x03") == []
