@@ -37,7 +37,7 @@ _BLOCKS = frozenset((
 
 
 def markup_text(markup: str) -> str:
-    """The text of an HTML document, block elements on lines of their own."""
+    """The text of an HTML document, block elements on lines of their own, no line blank."""
     pieces = _MARKUP.split(markup[:MARKUP_CHARACTERS])
     tags = pieces[2 :: _GROUPS + 1]
     # There are few different tags, and many of each.
@@ -45,7 +45,18 @@ def markup_text(markup: str) -> str:
     pieces[1 :: _GROUPS + 1] = [""] * len(tags)
     pieces[2 :: _GROUPS + 1] = map(shown.__getitem__, tags)
     text = "".join(pieces)
-    return unescape(text) if "&" in text else text
+    return _without_blank_lines(unescape(text) if "&" in text else text)
+
+
+def _without_blank_lines(text: str) -> str:
+    """The lines that say something, stripped: tables leave five lines for one.
+
+    White space at the ends becomes one line end.
+    """
+    lines = "\n".join(filter(None, map(str.strip, text.splitlines())))
+    before = "\n" if text[:1].isspace() else ""
+    after = "\n" if text[-1:].isspace() else ""
+    return before + lines + after
 
 
 def _shown(tag: str | None) -> str:

@@ -53,6 +53,20 @@ def test_many_attributes_leave_no_trace() -> None:
     assert markup_text(f"<a b='<' c=\">\" {many}>x") == "x"
 
 
+@pytest.mark.parametrize(
+    ("html", "expected"),
+    [
+        ("<table>\n <tr><td>a </td>\n  </tr>\n</table> b", "\na\nb"),
+        ("word ", "word\n"),
+        (" word", "\nword"),
+        ("<p>a<p>b</p>", "\na\nb\n"),
+        ("a&nbsp;\n\u2003\nb", "a\nb"),
+    ],
+)
+def test_no_line_is_blank_and_white_space_at_the_ends_stays(html: str, expected: str) -> None:
+    assert markup_text(html) == expected
+
+
 def test_many_paragraphs() -> None:
     assert markup_text("<p>x<br><img src=y>" * 1_000).count("x") == 1_000
 
