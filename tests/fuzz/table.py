@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from tests.fuzz.imap_stream_targets import STREAM_TARGETS
 from tests.fuzz.imap_targets import IMAP_TARGETS
 from tests.fuzz.message_targets import MESSAGE_TARGETS
 from tests.fuzz.other_targets import OTHER_TARGETS
@@ -12,6 +13,7 @@ from tests.fuzz.text_targets import TEXT_TARGETS
 TARGETS: Final = (
     *SMTP_TARGETS,
     *IMAP_TARGETS,
+    *STREAM_TARGETS,
     *POP3_TARGETS,
     *MESSAGE_TARGETS,
     *TEXT_TARGETS,

@@ -45,8 +45,9 @@ def check(work: Work, reading: Callable[[T], object], small: T, large: T) -> Non
 def test_messages(work: Work, name: str) -> None:
     small, large = MESSAGES[name](1_000), MESSAGES[name](2_000)
     check(work, scanned, small, large)
+    few, many = scanned(small), scanned(large)
     for reading in MESSAGE_READINGS.values():
-        check(work, reading, scanned(small), scanned(large))
+        check(work, reading, few, many)
 
 
 @pytest.mark.parametrize("name", IMAP_COMMANDS)
@@ -96,10 +97,8 @@ FULL_SIZE: Final = (
     ("nested multiparts", 10_000),
     ("multiparts with one boundary", 10_000),
     ("nested messages", 10_000),
-    ("nested digests", 10_000),
     ("parts", 100_000),
-    ("empty parts", 100_000),
-    ("parts that are messages", 100_000),
+    ("parts that are messages", 20_000),
     ("no line ends", 4_000_000),
     ("NULs", 2_000_000),
     ("parts in odd charsets", 2_000),
@@ -107,9 +106,14 @@ FULL_SIZE: Final = (
 
 
 @pytest.mark.parametrize(("name", "count"), FULL_SIZE)
-def test_full_size_comes_to_an_end(name: str, count: int) -> None:
-    """What no counter sees, a pattern that tries the rest again and again, would not."""
-    message = scanned(MESSAGES[name](count))
+def test_full_size(work: Work, name: str, count: int) -> None:
+    """Scanned it is counted; all else must come to an end.
+
+    What no counter sees, a pattern that tries the rest again and again, would not.
+    """
+    half, full = MESSAGES[name](count // 2), MESSAGES[name](count)
+    check(work, scanned, half, full)
+    message = scanned(full)
     for reading in MESSAGE_READINGS.values():
         reading(message)
 

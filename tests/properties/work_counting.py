@@ -131,10 +131,14 @@ class _CountedScanner(Scanner):
     def __init__(self, work: Work) -> None:
         super().__init__()
         self._of_work = work
+        self._raw = b""
         self._shown = _CountedOctets()
 
     def _seen(self, data: bytes) -> bytes:
-        if len(data) != len(self._shown) or data != self._shown:
+        if isinstance(data, _CountedOctets):
+            return data
+        if data is not self._raw:
+            self._raw = data
             self._shown = _CountedOctets(data)
             self._shown.work = self._of_work
         return self._shown
