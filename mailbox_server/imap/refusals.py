@@ -12,8 +12,10 @@ from mailbox_server.imap.grammar.faults import (
 )
 from mailbox_server.imap.responses import Outcome, bad, no
 from mailbox_server.imap.selected import NumberBeyond
+from mailbox_server.model.annotation import VALUE_OCTETS
 from mailbox_server.model.errors import (
     AccountMissing,
+    AnnotationTooLarge,
     DiskLow,
     KeywordMalformed,
     MailboxExists,
@@ -23,6 +25,7 @@ from mailbox_server.model.errors import (
     MailboxProtected,
     OverQuota,
     TooLarge,
+    TooManyAnnotations,
     TooManyKeywords,
     TooManyMailboxes,
     Unavailable,
@@ -42,6 +45,8 @@ _REFUSALS: Final[tuple[tuple[type[Exception], Outcome], ...]] = (
     (MailboxHasChildren, no("There are mailboxes below it", b"HASCHILDREN")),
     (TooManyMailboxes, no("The account holds as many mailboxes as it may", b"LIMIT")),
     (TooManyKeywords, no("The mailbox holds as many keywords as it may", b"LIMIT")),
+    (TooManyAnnotations, no("The mailbox holds as many as it may", b"METADATA TOOMANY")),
+    (AnnotationTooLarge, no("The value is too large", b"METADATA MAXSIZE %d" % VALUE_OCTETS)),
     (OverQuota, no("The account would be over its quota", b"OVERQUOTA")),
     (TooLarge, no("The message is too large", b"TOOBIG")),
     (AccountMissing, no("The account was removed", b"NONEXISTENT")),

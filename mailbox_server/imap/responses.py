@@ -86,6 +86,13 @@ def nstring(octets: bytes | None) -> bytes:
     return b"NIL" if octets is None else string(octets)
 
 
+def binary_nstring(octets: bytes | None) -> bytes:
+    """The same; octets with NUL as a literal8 (RFC 3516 §4.1)."""
+    if octets is not None and b"\0" in octets:
+        return b"~" + literal(octets)
+    return nstring(octets)
+
+
 def astring(octets: bytes) -> bytes:
     """An atom where the octets are one, else a string."""
     if _ASTRING_ATOM.match(octets) and octets.upper() != b"NIL":

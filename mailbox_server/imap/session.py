@@ -19,16 +19,16 @@ from mailbox_server.auth.authenticator import Authenticator
 from mailbox_server.auth.outcomes import Granted
 from mailbox_server.imap.grammar.append import AppendMessage
 from mailbox_server.imap.limits import ImapLimits
-from mailbox_server.imap.responses import CRLF, Outcome, no, untagged
+from mailbox_server.imap.responses import CRLF, Outcome, astring, mailbox, no, untagged
 from mailbox_server.imap.selected import Access, ModSeqs, SelectedView, Tells, Views
 from mailbox_server.imap.text_turns import TextTurns
 from mailbox_server.model.account import Account
 from mailbox_server.model.address import IpAddress
 from mailbox_server.model.errors import MailboxMissing
-from mailbox_server.model.ids import ModSeq
+from mailbox_server.model.ids import AccountId, ModSeq
 from mailbox_server.model.mailbox import Mailbox
 from mailbox_server.model.ports import Clock, Events
-from mailbox_server.store.ports import Listening, Store
+from mailbox_server.store.ports import Listening, ReadTx, Store
 
 WELCOME_SECONDS: Final = 60.0
 
@@ -53,6 +53,8 @@ class Extension(enum.Enum):
     """What ENABLE can turn on; the value is its capability name (RFC 5161)."""
 
     CONDSTORE = "CONDSTORE"
+    METADATA = "METADATA"
+    METADATA_SERVER = "METADATA-SERVER"
 
 
 class Ended(Exception):
@@ -146,6 +148,7 @@ class Session:
     selected are set by login and SELECT.
 
     tag: of the command under way, for responses that name it.
+    annotated: modseqs of this session's own SETMETADATA commands.
     has_said_its_name: ID was given and logged.
     is_compressed: COMPRESS was done; holds from behind its tagged reply (RFC 4978 §3).
     wants_tls: shake hands after the tagged reply.  farewell: say BYE after the tagged reply.
@@ -177,6 +180,9 @@ class Session:
         self.farewell: Outcome | None = None
         self._granted: Granted | None = None
         self._listening: Listening | None = None
+        self.annotated: set[ModSeq] = set()
+        self._annotations_told: ModSeq | None = None
+        self._annotations_rang = False
         self._account_changed = False
         self._looked_at = 0.0
         self._logged_out = False
@@ -234,6 +240,9 @@ class Session:
 
     def _account_rang(self, modseq: ModSeq) -> None:
         self._account_changed = True
+        if self._annotations_told is not None:
+            self._annotations_rang = True
+            self.channel.ring()
 
     def is_still_welcome(self) -> bool:
         """Whether the login would still be granted; cheap to ask every few seconds.
@@ -258,7 +267,8 @@ class Session:
         """Nobody is there any more; nothing of the account's time stays (RFC 8437 §4)."""
         await self.close()
         self._granted = self._listening = None
-        self._account_changed = False
+        self._account_changed = self._annotations_rang = False
+        self._annotations_told = None
         self.enabled.clear()
         self.is_compressed = False
 
@@ -284,6 +294,26 @@ class Session:
         """
         self.channel.write(b"+ " + challenge + CRLF)
         return await self.channel.line()
+
+    def watch_annotations(self) -> None:
+        """From now on tell which entries others set or remove (RFC 5464 §4.4)."""
+        if self._annotations_told is None:
+            account = self.account.id
+            self._annotations_told = self.store.glance(lambda tx: tx.changes.state(account).stamp)
+
+    def _tell_annotations(self) -> None:
+        """Tell names only, and not of what this session did."""
+        if not self._annotations_rang or self._annotations_told is None:
+            return
+        self._annotations_rang = False
+        account, after = self.account.id, self._annotations_told
+        for modseq, name, entry in self.store.glance(lambda tx: _annotated(tx, account, after)):
+            self._annotations_told = max(self._annotations_told, modseq)
+            is_wanted = name is None or Extension.METADATA in self.enabled
+            if is_wanted and modseq not in self.annotated:
+                where = b'""' if name is None else mailbox(name)
+                self.respond(b"METADATA " + where + b" " + astring(entry.encode("ascii")))
+        self.annotated = {at for at in self.annotated if at > self._annotations_told}
 
     # ------------------------------------------------------------ the selected mailbox
 
@@ -332,7 +362,10 @@ class Session:
 
     async def tell(self, tells: Tells) -> None:
         """Catch up with the store and write what the client may hear now."""
-        if self.selected is None or tells is Tells.NOTHING:
+        if tells is Tells.NOTHING:
+            return
+        self._tell_annotations()
+        if self.selected is None:
             return
         try:
             await self.selected.hold()
@@ -344,3 +377,18 @@ class Session:
             return
         for block in self.selected.untold(tells, self.modseqs):
             await self.send(block)
+
+
+def _annotated(
+    tx: ReadTx, account: AccountId, after: ModSeq
+) -> list[tuple[ModSeq, str | None, str]]:
+    """(modseq, name of the mailbox or None for the server, entry), oldest first."""
+    found: list[tuple[ModSeq, str | None, str]] = []
+    for modseq, changed in tx.annotations.changed(account, after):
+        if changed.mailbox is None:
+            found.append((modseq, None, changed.entry))
+            continue
+        held = tx.mailboxes.get(changed.mailbox)
+        if held is not None:
+            found.append((modseq, held.name, changed.entry))
+    return found

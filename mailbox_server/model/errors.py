@@ -129,6 +129,14 @@ class TooManyKeywords(Refused):
     """The mailbox holds as many different keywords as it may."""
 
 
+class TooManyAnnotations(Refused):
+    """The mailbox holds as many annotations as it may."""
+
+
+class AnnotationTooLarge(Refused):
+    """The value of an annotation is larger than model.annotation.VALUE_OCTETS."""
+
+
 class TooManyMailboxes(Refused):
     """The account holds as many mailboxes as it may."""
 

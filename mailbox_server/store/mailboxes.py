@@ -20,6 +20,7 @@ from mailbox_server.model.mailbox import (
     Role,
     mailbox_name,
 )
+from mailbox_server.store.annotations import forget_annotations
 from mailbox_server.store.copies import move_all
 from mailbox_server.store.expunges import expunge_above
 from mailbox_server.store.mailbox_rows import (
@@ -122,6 +123,11 @@ _OWNER_OF_DELETED: Final = Prepared(
         mailbox.c.destroyed_at.is_not(None),
         account.c.key.is_not(None),
     )
+)
+_SET_ROLE: Final = Prepared(
+    sa.update(mailbox)
+    .where(mailbox.c.id == sa.bindparam("mailbox"))
+    .values(role=sa.bindparam("use"), updated_at=sa.bindparam("modseq"))
 )
 _FORGET_KEYWORDS: Final = Prepared(
     sa.delete(mailbox_keyword).where(mailbox_keyword.c.mailbox == sa.bindparam("mailbox"))
@@ -246,6 +252,25 @@ class Mailboxes:
         _CREATE.row(tx, **dict(zip(_CREATED, values, strict=True)))
         _STAMP_BELOW.run(tx, account=account, modseq=modseq, **_range_below(name))
 
+    def set_role(self, account: AccountId, name: str, role: Role | None) -> None:
+        """Say what the mailbox is for from now on.
+
+        Raises MailboxMissing, MailboxExists where another one has that role, and
+        MailboxProtected for INBOX.
+        """
+        if name == INBOX:
+            raise MailboxProtected("INBOX is for what comes in")
+        found = self.find(account, name)
+        if found is None:
+            raise MailboxMissing("there is no such mailbox")
+        if found.role is role:
+            return
+        if role is not None and self.by_role(account, role) is not None:
+            raise MailboxExists(f"another mailbox is the {role.value} mailbox")
+        value = None if role is None else role.value
+        modseq = self._tx.touch(account)
+        _SET_ROLE.run(self._tx, mailbox=found.id, use=value, modseq=modseq)
+
     def rename(self, account: AccountId, name: str, new_name: str) -> None:
         """Rename with all that lies below.
 
@@ -296,6 +321,7 @@ class Mailboxes:
         self._tx.frees()
         modseq = self._tx.touch(account)
         _FORGET_KEYWORDS.run(self._tx, mailbox=found.id)
+        forget_annotations(self._tx, account, found.id)
         _DESTROY.run(self._tx, mailbox=found.id, modseq=modseq, now=self._tx.now)
         _STAMP_BELOW.run(self._tx, account=account, modseq=modseq, **_range_below(name))
         return self.purge(Unpurged(found.id, 0))

@@ -18,6 +18,7 @@ from mailbox_server.store.ports import ReadTx, WriteTx
 from mailbox_server.store.prepared import Prepared
 from mailbox_server.store.repositories import Repositories
 from mailbox_server.store.schema.accounts import account
+from mailbox_server.store.schema.annotations import annotation
 from mailbox_server.store.schema.mailboxes import (
     keyword,
     keyword_set,
@@ -71,6 +72,7 @@ def _some(key: sa.Column[Any], owner: sa.Column[Any]) -> tuple[Prepared, Prepare
 
 
 _SMALL_ROWS: Final = (
+    _some(annotation.c.entry, annotation.c.account),
     _some(thread_link.c.digest, thread_link.c.account),
     _some(keyword_set.c.id, keyword_set.c.account),
     _some(keyword.c.key, keyword.c.account),

@@ -3,6 +3,7 @@
 from mailbox_server.store.account_changes import AccountChangeLog
 from mailbox_server.store.accounts import Accounts
 from mailbox_server.store.aliases import Aliases
+from mailbox_server.store.annotations import Annotations
 from mailbox_server.store.content_files import ContentFiles
 from mailbox_server.store.contents import ContentRepository
 from mailbox_server.store.domains import Domains
@@ -24,6 +25,7 @@ class Repositories:
     __slots__ = (
         "accounts",
         "aliases",
+        "annotations",
         "changes",
         "contents",
         "domains",
@@ -41,6 +43,7 @@ class Repositories:
         self.contents = ContentRepository(tx, files)
         self.accounts = Accounts(tx)
         self.aliases = Aliases(tx)
+        self.annotations = Annotations(tx)
         self.changes = AccountChangeLog(tx)
         self.domains = Domains(tx)
         self.known_networks = KnownNetworks(tx)

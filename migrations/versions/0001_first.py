@@ -254,6 +254,25 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_message_thread"), "message", ["thread"])
     op.create_table(
+        "annotation",
+        sa.Column("id", INTEGER, nullable=False, autoincrement=True),
+        sa.Column("account", INTEGER, nullable=False),
+        sa.Column("mailbox", INTEGER, nullable=False),
+        sa.Column("entry", TEXT, nullable=False),
+        sa.Column("value", OCTETS, nullable=True),
+        sa.Column("updated_at", INTEGER, nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_annotation")),
+        sa.UniqueConstraint(
+            "account", "mailbox", "entry", name=op.f("uq_annotation_account_mailbox_entry")
+        ),
+        sa.ForeignKeyConstraint(["account"], ["account.id"], name=op.f("fk_annotation_account")),
+        sqlite_strict=True,
+        sqlite_autoincrement=True,
+    )
+    op.create_index(
+        op.f("ix_annotation_account_updated_at"), "annotation", ["account", "updated_at"]
+    )
+    op.create_table(
         "subscription",
         sa.Column("account", INTEGER, nullable=False),
         sa.Column("name", TEXT, nullable=False),

@@ -35,6 +35,7 @@ from mailbox_server.imap.commands.mailboxes import (
     subscribe,
     unsubscribe,
 )
+from mailbox_server.imap.commands.metadata import get_metadata, set_metadata
 from mailbox_server.imap.commands.quota import quota, quota_root
 from mailbox_server.imap.commands.search import search
 from mailbox_server.imap.commands.select import close, examine, select, unselect
@@ -60,6 +61,7 @@ from mailbox_server.imap.grammar.message_arguments import (
     parse_store,
     parse_uid_expunge,
 )
+from mailbox_server.imap.grammar.metadata_arguments import parse_get_metadata, parse_set_metadata
 from mailbox_server.imap.grammar.search_keys import parse_search
 from mailbox_server.imap.grammar.sequence_sets import By
 from mailbox_server.imap.grammar.session_arguments import (
@@ -100,6 +102,8 @@ COMMANDS: Final[tuple[CommandRow[Any], ...]] = (
     CommandRow("NAMESPACE", AFTER_LOGIN, parse_nothing, namespace, "RFC 2342 §5"),
     CommandRow("GETQUOTA", AFTER_LOGIN, parse_quota, quota, "RFC 9208 §4.1.1"),
     CommandRow("GETQUOTAROOT", AFTER_LOGIN, parse_one_mailbox, quota_root, "RFC 9208 §4.1.2"),
+    CommandRow("GETMETADATA", AFTER_LOGIN, parse_get_metadata, get_metadata, "RFC 5464 §4.2"),
+    CommandRow("SETMETADATA", AFTER_LOGIN, parse_set_metadata, set_metadata, "RFC 5464 §4.3"),
     CommandRow("STATUS", AFTER_LOGIN, parse_status, status, "RFC 3501 §6.3.10, RFC 7162 §3.1.7"),
     CommandRow(
         "APPEND", AFTER_LOGIN, parse_append, append, "RFC 9051 §6.3.12, RFC 3502", streams=True

@@ -17,5 +17,8 @@ async def enable(session: Session, arguments: EnableArguments) -> Outcome:
         match wanted:
             case Extension.CONDSTORE:
                 session.enable_condstore()
+            case Extension.METADATA | Extension.METADATA_SERVER:
+                session.enabled.add(wanted)
+                session.watch_annotations()
     session.respond(" ".join(["ENABLED", *newly]).encode("ascii"))
     return ok("Enabled")

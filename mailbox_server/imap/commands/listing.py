@@ -5,6 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
+from mailbox_server.imap.commands.metadata import mailbox_entries, metadata_response
 from mailbox_server.imap.figures import status_response
 from mailbox_server.imap.grammar.faults import ArgumentsTooMany
 from mailbox_server.imap.grammar.mailbox_arguments import (
@@ -17,7 +18,7 @@ from mailbox_server.imap.list_patterns import PATTERN_CHARACTERS, ListPattern
 from mailbox_server.imap.responses import Outcome, mailbox, ok, string, untagged
 from mailbox_server.imap.session import Session
 from mailbox_server.model.errors import MailboxMissing
-from mailbox_server.model.mailbox import INBOX, SEPARATOR, Mailbox, MailboxStatus, Role
+from mailbox_server.model.mailbox import INBOX, SEPARATOR, Mailbox, Role
 from mailbox_server.store.ports import ReadTx
 
 LINES_A_BLOCK: Final = 200
@@ -63,7 +64,7 @@ async def list_mailboxes(session: Session, arguments: ListArguments) -> Outcome:
         session.enable_condstore()
     for at in range(0, len(listed), LINES_A_BLOCK):
         block = listed[at : at + LINES_A_BLOCK]
-        figures = await _figures(session, arguments, block) if arguments.status else {}
+        figures = await _figures(session, arguments, block)
         await session.send(b"".join(each.line + figures.get(each.name, b"") for each in block))
     return ok("That is all")
 
@@ -71,22 +72,32 @@ async def list_mailboxes(session: Session, arguments: ListArguments) -> Outcome:
 async def _figures(
     session: Session, arguments: ListArguments, listed: Sequence[_Listed]
 ) -> dict[str, bytes]:
-    """STATUS responses for those that exist and are meant themselves (RFC 5819 §2)."""
-    wanted = [each.mailbox.id for each in listed if each.mailbox is not None and each.is_meant]
+    """STATUS and METADATA of those that exist and are meant themselves.
 
-    def work(tx: ReadTx) -> list[MailboxStatus]:
-        found = []
-        for number in wanted:
-            # One that was deleted since has no figures; it was listed all the same.
-            with suppress(MailboxMissing):
-                found.append(tx.mailboxes.status(number))
-        return found
-
+    RFC 5819 §2, RFC 9590 §3.
+    """
+    if not arguments.status and not arguments.metadata:
+        return {}
+    wanted = [each.mailbox for each in listed if each.mailbox is not None and each.is_meant]
     limits = session.limits
-    return {
-        found.mailbox.name: untagged(status_response(found, arguments.status, limits))
-        for found in await session.store.read(work)
-    }
+
+    def work(tx: ReadTx) -> dict[str, bytes]:
+        told = {}
+        for each in wanted:
+            lines = b""
+            if arguments.status:
+                # One that was deleted since has no figures; it was listed all the same.
+                with suppress(MailboxMissing):
+                    found = tx.mailboxes.status(each.id)
+                    lines = untagged(status_response(found, arguments.status, limits))
+            if arguments.metadata:
+                entries = mailbox_entries(tx, each)
+                chosen = {entry: entries.get(entry) for entry in arguments.metadata}
+                lines += untagged(metadata_response(each.name, chosen))
+            told[each.name] = lines
+        return told
+
+    return await session.store.read(work)
 
 
 async def list_subscribed(session: Session, arguments: ListArguments) -> Outcome:

@@ -117,6 +117,15 @@ class Lexer:
             raise ArgumentsMalformed("Expected a string or NIL")
         return None
 
+    def binary_nstring(self) -> bytes | None:
+        """As nstring, or a literal8, which may hold NUL (RFC 5464 §5 value)."""
+        if not self.take(b"~"):
+            return self.nstring()
+        found = self.match(_LITERAL)
+        if found is None:
+            raise ArgumentsMalformed("Expected a literal")
+        return self._octets(int(found.group(1)), may_hold_nul=True)
+
     def list_pattern(self) -> bytes:
         """A mailbox name with wildcards (RFC 9051 §9 list-mailbox)."""
         found = self.match(_LIST_ATOM)
@@ -139,11 +148,11 @@ class Lexer:
             raise ArgumentsMalformed("The number is too large")
         return number
 
-    def _octets(self, count: int) -> bytes:
+    def _octets(self, count: int, *, may_hold_nul: bool = False) -> bytes:
         octets = self._text[self._at : self._at + count]
         if len(octets) != count:
             raise ArgumentsMalformed("The literal is incomplete")
-        if b"\0" in octets:
+        if b"\0" in octets and not may_hold_nul:
             raise ArgumentsMalformed("A literal here must not hold NUL")
         self._at += count
         return octets

@@ -9,6 +9,7 @@ from typing import Final, TypeVar
 from mailbox_server.imap.grammar.faults import ArgumentsMalformed, ArgumentsTooMany
 from mailbox_server.imap.grammar.lexer import Lexer
 from mailbox_server.imap.grammar.mailbox_names import decode, parse_mailbox
+from mailbox_server.imap.grammar.metadata_arguments import parse_entries
 from mailbox_server.model.mailbox import Role
 
 PATTERNS_MOST: Final = 100
@@ -73,6 +74,7 @@ class ListArguments:
 
     is_extended: options or several patterns were given (RFC 5258 §3).
     status: what to tell of each mailbox in a STATUS response (RFC 5819 §2).
+    metadata: entries to tell in a METADATA response (RFC 9590 §3).
     """
 
     reference: str
@@ -80,6 +82,7 @@ class ListArguments:
     selections: frozenset[ListSelection] = frozenset()
     returns: frozenset[ListReturn] = frozenset()
     status: "tuple[StatusItem, ...]" = ()
+    metadata: tuple[str, ...] = ()
     is_extended: bool = False
 
 
@@ -201,7 +204,7 @@ def parse_list(lexer: Lexer) -> ListArguments:
     lexer.space()
     is_extended = is_extended or lexer.peek() == b"("
     patterns = _patterns(lexer)
-    returns: tuple[ListReturn | tuple[StatusItem, ...], ...] = ()
+    returns: tuple[ListReturn | tuple[StatusItem, ...] | tuple[str, ...], ...] = ()
     if not lexer.at_end():
         lexer.space()
         if lexer.word() != "RETURN":
@@ -212,15 +215,20 @@ def parse_list(lexer: Lexer) -> ListArguments:
         is_extended = True
     lexer.end()
     plain = frozenset(each for each in returns if isinstance(each, ListReturn))
-    status = tuple(item for each in returns if isinstance(each, tuple) for item in each)
-    return ListArguments(reference, patterns, selections, plain, status, is_extended)
+    told = [item for each in returns if isinstance(each, tuple) for item in each]
+    status = tuple(item for item in told if isinstance(item, StatusItem))
+    entries = tuple(item for item in told if isinstance(item, str))
+    return ListArguments(reference, patterns, selections, plain, status, entries, is_extended)
 
 
 _CRITERIA: Final = frozenset({ListSelection.SUBSCRIBED, ListSelection.SPECIAL_USE})
 
 
-def _list_return(lexer: Lexer) -> ListReturn | tuple[StatusItem, ...]:
+def _list_return(lexer: Lexer) -> ListReturn | tuple[StatusItem, ...] | tuple[str, ...]:
     name = lexer.word()
+    if name == "METADATA":
+        lexer.space()
+        return parse_entries(lexer)
     if name == "STATUS":
         lexer.space()
         return _status_items(lexer)

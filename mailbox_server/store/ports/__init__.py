@@ -10,6 +10,7 @@ Repositories raise the errors of model.errors; an id is always checked against i
 where one is given.
 """
 
+from mailbox_server.store.ports.annotations import AnnotationReader, AnnotationWriter
 from mailbox_server.store.ports.changes import AccountChanges, ChangeReader
 from mailbox_server.store.ports.contents import (
     ContentReader,
@@ -70,6 +71,8 @@ __all__ = [
     "AccountWriter",
     "AliasReader",
     "AliasWriter",
+    "AnnotationReader",
+    "AnnotationWriter",
     "ChangeReader",
     "ChangedPlacement",
     "Changes",

@@ -49,6 +49,13 @@ class MailboxWriter(MailboxReader, Protocol):
         Raises MailboxExists, TooManyMailboxes.
         """
 
+    def set_role(self, account: AccountId, name: str, role: Role | None) -> None:
+        """Say what the mailbox is for from now on.
+
+        Raises MailboxMissing, MailboxExists where another one has that role, and
+        MailboxProtected for INBOX.
+        """
+
     def rename(self, account: AccountId, name: str, new_name: str) -> None:
         """Rename with all that lies below.
 

@@ -1,6 +1,23 @@
 """The tables, declared once for SQLite and PostgreSQL."""
 
-from mailbox_server.store.schema import accounts, contents, jobs, mailboxes, messages, version
+from mailbox_server.store.schema import (
+    accounts,
+    annotations,
+    contents,
+    jobs,
+    mailboxes,
+    messages,
+    version,
+)
 from mailbox_server.store.schema.columns import metadata
 
-__all__ = ["accounts", "contents", "jobs", "mailboxes", "messages", "metadata", "version"]
+__all__ = [
+    "accounts",
+    "annotations",
+    "contents",
+    "jobs",
+    "mailboxes",
+    "messages",
+    "metadata",
+    "version",
+]

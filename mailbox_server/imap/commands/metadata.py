@@ -1,0 +1,138 @@
+"""GETMETADATA and SETMETADATA: annotations of mailboxes and of the server (RFC 5464 §4)."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+from mailbox_server.imap.grammar.metadata_arguments import (
+    Depth,
+    GetMetadataArguments,
+    SetMetadataArguments,
+)
+from mailbox_server.imap.responses import Outcome, astring, binary_nstring, mailbox, no, ok
+from mailbox_server.imap.session import CommandRefused, Session
+from mailbox_server.model.account import Account
+from mailbox_server.model.errors import MailboxMissing
+from mailbox_server.model.ids import ModSeq
+from mailbox_server.model.mailbox import Mailbox, Role
+from mailbox_server.store.ports import ReadTx, WriteTx
+
+SPECIAL_USE: Final = "/private/specialuse"
+"""Shows and sets what a mailbox is for (RFC 6154 §4)."""
+
+SHARED: Final = "/shared/"
+ADMIN: Final = "/shared/admin"
+
+_USES: Final[Mapping[str, Role]] = {
+    "\\" + role.value.lower(): role for role in Role if role is not Role.INBOX
+}
+
+
+async def get_metadata(session: Session, arguments: GetMetadataArguments) -> Outcome:
+    """Tell the entries that are asked for, and how long the longest of those left out is."""
+    account, name = session.account, arguments.mailbox
+    found = session.store.glance(lambda tx: _named(tx, account, name))
+    chosen = _chosen(found, arguments.entries, arguments.depth)
+    most = arguments.most_octets
+    too_long = [] if most is None else [len(v) for v in chosen.values() if v and len(v) > most]
+    if too_long:
+        chosen = {e: v for e, v in chosen.items() if v is None or most is None or len(v) <= most}
+    if chosen:
+        await session.send(b"* " + metadata_response(name, chosen) + b"\r\n")
+    if too_long:
+        return ok("That is all", b"METADATA LONGENTRIES %d" % max(too_long))
+    return ok("That is all")
+
+
+def _named(tx: ReadTx, account: Account, name: str | None) -> dict[str, bytes]:
+    if name is None:
+        return server_entries(tx, account)
+    found = tx.mailboxes.find(account.id, name)
+    if found is None:
+        raise MailboxMissing("metadata of a mailbox that does not exist")
+    return mailbox_entries(tx, found)
+
+
+def mailbox_entries(tx: ReadTx, found: Mailbox) -> dict[str, bytes]:
+    """All entries of a mailbox, those that are made up included."""
+    entries = tx.annotations.all(found.account, found.id)
+    if found.role is not None and found.role is not Role.INBOX:
+        entries[SPECIAL_USE] = b"\\" + found.role.value.encode("ascii")
+    return entries
+
+
+def server_entries(tx: ReadTx, account: Account) -> dict[str, bytes]:
+    """All entries of the server, as the account sees them; what is shared is ours to say."""
+    entries = tx.annotations.all(account.id, None)
+    entries[ADMIN] = b"mailto:postmaster@" + account.address.domain.ascii.encode("ascii")
+    return entries
+
+
+def _chosen(
+    found: Mapping[str, bytes], asked: Sequence[str], depth: Depth
+) -> dict[str, bytes | None]:
+    """The entries asked for, None for those that are not there, and those below them."""
+    chosen: dict[str, bytes | None] = {}
+    for entry in asked:
+        chosen[entry] = found.get(entry)
+        chosen.update((each, found[each]) for each in _below(found, entry, depth))
+    return chosen
+
+
+def _below(found: Iterable[str], entry: str, depth: Depth) -> list[str]:
+    if depth is Depth.ITSELF:
+        return []
+    beginning = entry + "/"
+    below = [each for each in found if each.startswith(beginning)]
+    if depth is Depth.CHILDREN:
+        below = [each for each in below if "/" not in each[len(beginning) :]]
+    return below
+
+
+def metadata_response(name: str | None, chosen: Mapping[str, bytes | None]) -> bytes:
+    """`METADATA "INBOX" (/private/comment "mine")`; name None for the server."""
+    pairs = b" ".join(
+        astring(entry.encode("ascii")) + b" " + binary_nstring(value)
+        for entry, value in chosen.items()
+    )
+    return b"METADATA %b (%b)" % (named(name), pairs)
+
+
+def named(name: str | None) -> bytes:
+    """A mailbox, or `""` for the server."""
+    return b'""' if name is None else mailbox(name)
+
+
+async def set_metadata(session: Session, arguments: SetMetadataArguments) -> Outcome:
+    """Set and remove entries, all of them or none."""
+    account, name, values = session.account.id, arguments.mailbox, arguments.values
+    if name is None and any(entry.startswith(SHARED) for entry in values):
+        return no("What the server says to all is not yours to set", b"NOPERM")
+
+    def work(tx: WriteTx) -> list[ModSeq]:
+        found = None if name is None else tx.mailboxes.find(account, name)
+        if name is not None and found is None:
+            raise MailboxMissing("metadata of a mailbox that does not exist")
+        modseqs = []
+        for entry, value in values.items():
+            if entry == SPECIAL_USE and found is not None:
+                _set_use(tx, found, value)
+            else:
+                number = None if found is None else found.id
+                modseqs.append(tx.annotations.set(account, number, entry, value))
+        return modseqs
+
+    session.annotated.update(await session.store.write(work))
+    return ok("Written")
+
+
+def _set_use(tx: WriteTx, found: Mailbox, value: bytes | None) -> None:
+    """A use of the mailbox is set as an entry; one at a time, and one mailbox for each."""
+    role = None
+    if value is not None:
+        role = _USES.get(value.decode("latin-1").strip().lower())
+        if role is None:
+            raise CommandRefused(no("That use is not supported", b"USEATTR"))
+        holder = tx.mailboxes.by_role(found.account, role)
+        if holder is not None and holder.id != found.id:
+            raise CommandRefused(no("Another mailbox has that use", b"USEATTR"))
+    tx.mailboxes.set_role(found.account, found.name, role)
