@@ -216,6 +216,9 @@ IMAP_COMMANDS: Final[Mapping[str, Form]] = {
     "braces": lambda n: b"LOGIN " + b"{" * n,
     "digits": lambda n: b"FETCH " + b"9" * n + b" FLAGS",
     "a size of many digits": lambda n: b"LOGIN {" + b"9" * n + b"}",
+    "criteria of SORT": lambda n: b"SORT (" + _words(b"REVERSE DATE", n) + b") UTF-8 ALL",
+    "results of SEARCH": lambda n: b"SEARCH RETURN (" + _words(b"COUNT", n) + b") ALL",
+    "keys of THREAD": lambda n: b"THREAD REFERENCES UTF-8 " + b"OR ALL " * n + b"ALL",
     "uses of a mailbox": lambda n: b"CREATE x (USE (" + _words(b"\\Sent", n) + b"))",
 }
 
