@@ -19,16 +19,26 @@ Rows and modseq come from one snapshot, and one refresh runs at a time (store.md
 
 import asyncio
 from array import array
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Final, Protocol
 
 from mailbox_server.imap.flag_classes import FlagClasses
 from mailbox_server.model.errors import MailboxMissing, StateTooOld
 from mailbox_server.model.ids import MailboxId, ModSeq
 from mailbox_server.model.mailbox import Mailbox
-from mailbox_server.store.ports import Changes, Column, ReadTx, Store, ViewRows
+from mailbox_server.model.uid_set import UidSet
+from mailbox_server.store.ports import (
+    Changes,
+    Column,
+    Expunged,
+    FlagOutcome,
+    ReadTx,
+    Store,
+    ViewRows,
+)
 
 _ROWS_AT_ONCE: Final = 500
 _DEAD_OCTETS: Final = 64
@@ -96,6 +106,23 @@ class MailboxView:
         """The slot of a UID, expunged ones included."""
         slot = bisect_left(self.uids, uid)
         return slot if slot < len(self.uids) and self.uids[slot] == uid else None
+
+    def slot_runs(self, uids: "array[int]") -> Iterator[tuple[int, int]]:
+        """Of ascending UIDs, all of them here, runs of slots: the first, and the one behind."""
+        at, slot = 0, 0
+        while at < len(uids):
+            slot = bisect_left(self.uids, uids[at], slot)
+            # All between two of the UIDs are here, so the last of a run tells for the whole.
+            short, long = 1, len(uids) - at
+            while short < long:
+                middle = (short + long + 1) // 2
+                last = slot + middle - 1
+                if last < len(self.uids) and self.uids[last] == uids[at + middle - 1]:
+                    short = middle
+                else:
+                    long = middle - 1
+            yield slot, slot + short
+            at, slot = at + short, slot + short
 
     @property
     def changed_after(self) -> int:
@@ -178,23 +205,90 @@ class MailboxView:
                 self.flags[slot] = number
                 altered.append(uid)
         for page in pages:
-            self._bury(page)
+            self._bury(page.vanished)
         self._log(altered)
         self.mailbox = pages[-1].mailbox
+
+    # ------------------------------------------------------------ a session's own writes
+
+    async def came_over_store(self, uids: "array[int]", outcome: FlagOutcome, by: Onlooker) -> bool:
+        """Make a STORE's changes here without asking for them; whether that could be.
+
+        uids: those that it was about, ascending, all of them here.  It can be where the view
+        stands just before the write and by was told of all until then; by then counts as
+        told of this too.
+        """
+        async with self._refreshing:
+            if self._is_elsewhere(
+                outcome.modseq if outcome.moves is None else outcome.moves.before
+            ):
+                return False
+            if by.told_changed != self.changed_after:
+                return False
+            if outcome.moves is not None:
+                self.classes.learn(outcome.moves.names)
+                self._log(self._move_flags(uids, outcome.moves.states, outcome))
+                by.told_changed = self.changed_after
+                self.mailbox = replace(self.mailbox, highest_modseq=outcome.modseq)
+            return True
+
+    async def came_over_expunge(self, expunged: Expunged) -> None:
+        """Bury what an expunge took without asking for it, where the view stands just before."""
+        async with self._refreshing:
+            if not self._is_elsewhere(expunged.before):
+                self._bury(expunged.uids)
+                self.mailbox = replace(self.mailbox, highest_modseq=expunged.modseq)
+
+    def _is_elsewhere(self, modseq: ModSeq) -> bool:
+        stands = self.mailbox.highest_modseq == modseq
+        return self.gone or self._packed is not None or not stands
+
+    def _move_flags(
+        self,
+        uids: "array[int]",
+        states: Mapping[tuple[int, int], tuple[int, int]],
+        outcome: FlagOutcome,
+    ) -> "array[int]":
+        """Returns the UIDs of those that changed."""
+        moves = {
+            self.classes.number(old[0], old[1] != 0): self.classes.number(new[0], new[1] != 0)
+            for old, new in states.items()
+        }
+        self._make_room(max(moves.values()))
+        if outcome.modified:
+            uids = array("I", (uid for uid in uids if uid not in outcome.modified))
+        altered: array[int] = array("I")
+        for low, high in self.slot_runs(uids):
+            before = self.flags[low:high]
+            present = set(before)
+            if present <= moves.keys() and self.dead.isdisjoint(range(low, high)):
+                self.flags[low:high] = array(before.typecode, map(moves.__getitem__, before))
+                self.modseqs[low:high] = array("q", (outcome.modseq,)) * (high - low)
+                altered.extend(self.uids[low:high])
+            elif not present.isdisjoint(moves):
+                for slot in range(low, high):
+                    becomes = moves.get(self.flags[slot])
+                    if becomes is not None and slot not in self.dead:
+                        self.flags[slot] = becomes
+                        self.modseqs[slot] = outcome.modseq
+                        altered.append(self.uids[slot])
+        return altered
+
+    # ------------------------------------------------------------ changes, applied
 
     def _make_room(self, number: int) -> None:
         """Widen the flag classes where number does not fit."""
         if number >= _limit(self.flags):
             self.flags = array(_width(number), self.flags)
 
-    def _bury(self, changes: Changes) -> None:
-        for first, last in changes.vanished.ranges:
-            slot = bisect_left(self.uids, first)
-            while slot < len(self.uids) and self.uids[slot] <= last:
-                if slot not in self.dead:
-                    self.dead.add(slot)
-                    self.expunged.append(slot)
-                slot += 1
+    def _bury(self, vanished: UidSet) -> None:
+        for first, last in vanished.ranges:
+            slots = range(bisect_left(self.uids, first), bisect_right(self.uids, last))
+            fresh: Sequence[int] = slots
+            if not self.dead.isdisjoint(slots):
+                fresh = [slot for slot in slots if slot not in self.dead]
+            self.dead.update(fresh)
+            self.expunged.extend(fresh)
 
     def _replace(self, snapshot: Snapshot) -> None:
         """Start over from a whole snapshot, keeping what sessions were told in place."""
@@ -263,12 +357,10 @@ class MailboxView:
 
     def _compact(self) -> None:
         dropped = array("I", sorted(self.dead))
-        dead = self.dead
-        alive = [slot for slot in range(len(self.uids)) if slot not in dead]
-        self.uids = array("I", (self.uids[slot] for slot in alive))
-        self.messages = array("q", (self.messages[slot] for slot in alive))
-        self.modseqs = array("q", (self.modseqs[slot] for slot in alive))
-        self.flags = array(self.flags.typecode, (self.flags[slot] for slot in alive))
+        self.uids = _without(self.uids, dropped)
+        self.messages = _without(self.messages, dropped)
+        self.modseqs = _without(self.modseqs, dropped)
+        self.flags = _without(self.flags, dropped)
         self.dead, self.expunged = set(), array("I")
         for seer in self.onlookers:
             seer.compacted(dropped)
@@ -357,6 +449,18 @@ class MailboxView:
         self.flags.extend(numbers[place:])
         self.mailbox = rows.mailbox
         self._packed = None
+
+
+def _without(values: "array[int]", dropped: "array[int]") -> "array[int]":
+    """The values but those at the places in dropped, ascending."""
+    kept = array(values.typecode)
+    start = 0
+    for slot in dropped:
+        if slot > start:
+            kept.extend(values[start:slot])
+        start = slot + 1
+    kept.extend(values[start:])
+    return kept
 
 
 def _runs(uids: "array[int]") -> Iterator[tuple[int, int]]:

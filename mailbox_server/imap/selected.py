@@ -6,7 +6,9 @@ this session has been told: message numbers 1 to count never move except through
 """
 
 import enum
-from collections.abc import Callable, Iterator, Sequence
+from array import array
+from collections.abc import Callable, Container, Iterator, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from mailbox_server.imap.grammar.sequence_sets import By, SequenceSet
@@ -14,7 +16,7 @@ from mailbox_server.model.errors import BadInput
 from mailbox_server.model.ids import AccountId, MailboxId
 from mailbox_server.model.mailbox import Mailbox
 from mailbox_server.model.uid_set import UidSet
-from mailbox_server.store.ports import FlagChange
+from mailbox_server.store.ports import Expunged, FlagChange, FlagOutcome
 
 
 class NumberBeyond(BadInput):
@@ -67,6 +69,20 @@ class SightColumns(NamedTuple):
     messages: Sequence[int]
     flags: Sequence[bytes]
     modseqs: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Hushed:
+    """How messages stood before a .SILENT change of theirs.
+
+    classes: the flag class of each of the ascending uids; untold: those of them whose flags
+    the client does not know.
+    """
+
+    change: FlagChange
+    uids: "array[int]"
+    classes: "array[int]"
+    untold: Container[int]
 
 
 class SelectedView(Protocol):
@@ -137,18 +153,25 @@ class SelectedView(Protocol):
     def changed_since(self, modseq: int, uids: Sequence[int]) -> list[int]:
         """Those of the ascending known UIDs with a higher modseq."""
 
-    def hush(self, uids: Sequence[int], change: FlagChange) -> None:
+    def hush(self, uids: Sequence[int], change: FlagChange) -> Hushed:
         """This session is about to make change with .SILENT: the client knows what comes of it.
 
         Of messages that then have just the flags the client expects, at most their MODSEQ is
         told (RFC 7162 §3.1.3); where others changed them too, all is.
         """
 
-    def unhush(self, uids: Sequence[int]) -> None:
-        """The change was not made there."""
+    async def stored(
+        self, uids: Sequence[int], outcome: FlagOutcome, hushed: Hushed | None
+    ) -> None:
+        """This session made a change of these uids; hushed: of the same ones, or None.
 
-    def also_tell(self, uids: Sequence[int]) -> None:
-        """Tell the flags of these messages next time, changed or not."""
+        Where it was not hushed the flags of all are told next time, changed or not.  Those
+        that UNCHANGEDSINCE spared are told in any case: the client's picture of them is old,
+        and RFC 7162 §3.1.3 recommends to renew it.
+        """
+
+    async def expunged(self, expunged: Expunged) -> None:
+        """This session expunged messages; numbers stand."""
 
     def told(self, sights: Sequence[Sight]) -> None:
         """The client reads the flags of these sights from the command itself."""

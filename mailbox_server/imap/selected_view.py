@@ -13,12 +13,14 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import compress
 from typing import Final
 
-from mailbox_server.imap.flag_classes import changed_names, flag_text
+from mailbox_server.imap.change_lines import expunge_blocks, flag_lines
 from mailbox_server.imap.grammar.sequence_sets import By, SequenceSet
 from mailbox_server.imap.mailbox_view import MailboxView
+from mailbox_server.imap.own_stores import OwnStores
 from mailbox_server.imap.responses import flag_list
 from mailbox_server.imap.selected import (
     Access,
+    Hushed,
     ModSeqs,
     NumberBeyond,
     Sight,
@@ -29,7 +31,7 @@ from mailbox_server.model.errors import MailboxMissing
 from mailbox_server.model.keywords import KEYWORDS_A_MAILBOX, SEEN, SYSTEM_FLAGS
 from mailbox_server.model.mailbox import Mailbox
 from mailbox_server.model.uid_set import UidSet
-from mailbox_server.store.ports import FlagChange
+from mailbox_server.store.ports import Expunged, FlagChange, FlagOutcome
 
 _LINES_A_BLOCK: Final = 500
 _RECENT: Final = b"\\Recent"
@@ -64,9 +66,7 @@ class SessionView:
         self._recent: list[tuple[int, int]] = [recent] if recent[0] < recent[1] else []
         self._told_classes = len(shared.classes.known)
         self._told_names = shared.classes.names()
-        self._hushed: dict[int, bytes] = {}
-        self._told_flags: dict[int, int] = {}
-        self._also: set[int] = set()
+        self._own = OwnStores()
         shared.onlookers.add(self)
 
     # ------------------------------------------------------------ being looked at
@@ -270,32 +270,31 @@ class SessionView:
 
     # ------------------------------------------------------------ own writes
 
-    def hush(self, uids: Sequence[int], change: FlagChange) -> None:
+    def hush(self, uids: Sequence[int], change: FlagChange) -> Hushed:
         """This session is about to make change with .SILENT; see selected.SelectedView."""
-        shared = self._shared
-        known, pending = shared.classes.known, self._pending()
-        expected: dict[int, bytes] = {}
-        for uid in uids:
-            slot = shared.slot_of(uid)
-            if slot is None or uid in pending:
-                continue
-            number = shared.flags[slot]
-            if number not in expected:
-                expected[number] = flag_text(changed_names(known[number].names, change)).lower()
-            self._hushed[uid] = expected[number]
+        shared, about = self._shared, array("I", uids)
+        classes = array(shared.flags.typecode)
+        for low, high in shared.slot_runs(about):
+            classes.extend(shared.flags[low:high])
+        return Hushed(change, about, classes, self._pending())
 
-    def unhush(self, uids: Sequence[int]) -> None:
-        """The change was not made there."""
-        for uid in uids:
-            self._hushed.pop(uid, None)
+    async def stored(
+        self, uids: Sequence[int], outcome: FlagOutcome, hushed: Hushed | None
+    ) -> None:
+        """This session made a change; see selected.SelectedView."""
+        shared, about = self._shared, array("I", uids)
+        came_over = await shared.came_over_store(about, outcome, self)
+        if came_over:
+            self._told_modseq = shared.mailbox.highest_modseq
+        self._own.made(about, outcome, hushed, shared.classes.known, came_over=came_over)
 
-    def also_tell(self, uids: Sequence[int]) -> None:
-        """Tell the flags of these messages next time, changed or not."""
-        self._also.update(uids)
+    async def expunged(self, expunged: Expunged) -> None:
+        """This session expunged messages; numbers stand."""
+        await self._shared.came_over_expunge(expunged)
 
     def told(self, sights: Sequence[Sight]) -> None:
         """The client reads the flags of these sights from the command itself."""
-        self._told_flags.update((sight.uid, sight.modseq) for sight in sights)
+        self._own.fetched(sights)
 
     # ------------------------------------------------------------ being told
 
@@ -319,10 +318,7 @@ class SessionView:
         shared = self._shared
         last = shared.uids[self.known - 1] if self.known else 0
         if tells is Tells.EVERYTHING:
-            numbers = self._take_expunges()
-            for at in range(0, len(numbers), _LINES_A_BLOCK):
-                told = numbers[at : at + _LINES_A_BLOCK]
-                yield b"".join(b"* %d EXPUNGE\r\n" % number for number in told)
+            yield from expunge_blocks(self._take_expunges())
         if self.known < len(shared.uids):
             yield self._exists()
         if self._has_new_names():
@@ -332,28 +328,28 @@ class SessionView:
             )
         fresh = self._take_changes(last, modseqs)
         for at in range(0, len(fresh), _LINES_A_BLOCK):
-            block = b"".join(self._change_lines(fresh[at : at + _LINES_A_BLOCK], modseqs))
+            block = self._change_lines(fresh[at : at + _LINES_A_BLOCK], modseqs)
             if block:
                 yield block
-        self._hushed, self._told_flags, self._also = {}, {}, set()
+        self._own.forget()
         shared.trim()
 
-    def _take_expunges(self) -> "array[int]":
-        """The numbers to tell, each as it is when those before it were told."""
+    def _take_expunges(self) -> list[tuple[int, int]]:
+        """The numbers to tell, each as it is when those before it were told, and how often."""
         before, expunged = self._told_dead, self._shared.expunged
-        fresh = sorted(expunged[self.told_expunged :])
+        fresh = expunged[self.told_expunged :]
         self.told_expunged = len(expunged)
-        if not fresh:
-            return array("I")
-        self._told_dead = array("I", sorted([*before, *fresh]))
-        return array(
-            "I",
-            (
-                slot + 1 - bisect_left(before, slot) - told
-                for told, slot in enumerate(fresh)
-                if slot < self.known
-            ),
-        )
+        runs = []
+        told = 0
+        # No slot told dead before lies inside a run, and each that goes moves the next up.
+        for first, last in UidSet.of(fresh).ranges:
+            count = min(last + 1, self.known) - first
+            if count > 0:
+                runs.append((first + 1 - bisect_left(before, first) - told, count))
+                told += count
+        if fresh:
+            self._told_dead = array("I", sorted([*before, *fresh]))
+        return runs
 
     def _exists(self) -> bytes:
         shared = self._shared
@@ -378,16 +374,13 @@ class SessionView:
         self._told_names = names
         return True
 
-    def _take_changes(self, last: int, modseqs: ModSeqs) -> list[int]:
+    def _take_changes(self, last: int, modseqs: ModSeqs) -> "array[int]":
         """UIDs to tell of, ascending: of those up to last that changed, and of own stores."""
         shared = self._shared
-        fresh = {uid for uid in self._pending() if uid <= last} | self._also
+        pending = {uid for uid in self._pending() if uid <= last}
         self.told_changed = shared.changed_after
         self._told_modseq = shared.mailbox.highest_modseq
-        self.unhush(list(self._also))
-        if modseqs is ModSeqs.SHOWN:
-            fresh.update(self._hushed)
-        return sorted(fresh)
+        return self._own.take(pending, modseqs)
 
     def _pending(self) -> set[int]:
         """UIDs whose flags changed since this session was told."""
@@ -402,15 +395,36 @@ class SessionView:
             fresh.update(shared.changed[number])
         return fresh
 
-    def _change_lines(self, uids: Sequence[int], modseqs: ModSeqs) -> Iterator[bytes]:
+    def _change_lines(self, uids: "array[int]", modseqs: ModSeqs) -> bytes:
+        shared = self._shared
+        low = bisect_left(shared.uids, uids[0])
+        high = low + len(uids)
+        recent = any(first <= uids[-1] and uids[0] < end for first, end in self._recent_ranges())
+        if (
+            recent
+            or not self._own.is_plain
+            or shared.uids[low:high] != uids
+            or not shared.dead.isdisjoint(range(low, high))
+        ):
+            return b"".join(self._single_lines(uids, modseqs))
+        return flag_lines(
+            self._number(low),
+            uids,
+            shared.flags[low:high],
+            shared.modseqs[low:high] if modseqs is ModSeqs.SHOWN else None,
+            shared.classes.known,
+        )
+
+    def _single_lines(self, uids: Sequence[int], modseqs: ModSeqs) -> Iterator[bytes]:
         shared = self._shared
         if shared.dead:
             # Of an expunge not told yet there is nothing else to tell.
             uids = [uid for uid in uids if shared.slot_of(uid) not in shared.dead]
-        for number, uid, _, flags, modseq in self.sights(uids):
-            if self._told_flags.get(uid) == modseq:
+        for sight in self.sights(uids):
+            number, uid, _, flags, modseq = sight
+            if not self._own.tells(sight):
                 continue
-            if uid in self._hushed and self._hushed[uid] == _without_recent(flags):
+            if self._own.expects(sight):
                 if modseqs is ModSeqs.SHOWN:
                     yield b"* %d FETCH (UID %d MODSEQ (%d))\r\n" % (number, uid, modseq)
             elif modseqs is ModSeqs.SHOWN:
@@ -474,7 +488,3 @@ def _taken(column: "array[int]", slots: Sequence[int]) -> Sequence[int]:
     if isinstance(slots, range):
         return column[slots.start : slots.stop]
     return [column[slot] for slot in slots]
-
-
-def _without_recent(flags: bytes) -> bytes:
-    return flags.removesuffix(_RECENT).rstrip().lower()

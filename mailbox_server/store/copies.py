@@ -7,20 +7,19 @@ preserved).  Into another account a new message is made over the same content.
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 import sqlalchemy as sa
 
 from mailbox_server.model.ids import ContentId, MailboxId, ModSeq
-from mailbox_server.model.keywords import SEEN
 from mailbox_server.model.mailbox import Mailbox
+from mailbox_server.model.uid_set import UidSet
 from mailbox_server.store.contents import ContentRepository
 from mailbox_server.store.expunges import (
-    Row,
     bury,
-    counters_of,
-    expunge_rows,
-    live_rows,
+    count_placed,
+    expunge_uids,
     live_uids,
     live_uids_of_all,
 )
@@ -29,6 +28,7 @@ from mailbox_server.store.keyword_sets import (
     interned,
     keys_by_set,
     names_of,
+    seen_in,
     spelled,
 )
 from mailbox_server.store.mailbox_rows import Counters, live_mailbox, move_counters
@@ -41,7 +41,7 @@ from mailbox_server.store.message_inserts import (
     place,
     take,
 )
-from mailbox_server.store.ports import Copied
+from mailbox_server.store.ports import Copied, Expunged
 from mailbox_server.store.prepared import Prepared
 from mailbox_server.store.schema.messages import (
     message,
@@ -50,7 +50,7 @@ from mailbox_server.store.schema.messages import (
     placement,
 )
 from mailbox_server.store.transactions import SqlTx
-from mailbox_server.store.uid_runs import range_values, runs
+from mailbox_server.store.uid_runs import range_values
 
 _MAILBOX: Final = placement.c.mailbox == sa.bindparam("mailbox")
 _IN_RANGE: Final = placement.c.uid.between(sa.bindparam("first"), sa.bindparam("last"))
@@ -89,16 +89,21 @@ _PLACE_AGAIN: Final = Prepared(
         .order_by(placement.c.uid),
     )
 )
-_COUNT: Final = Prepared(
+_KEYWORD_SETS: Final = Prepared(
+    sa.select(placement.c.keyword_set).where(_MAILBOX, _IN_RANGE, _LIVE).distinct()
+)
+# What a copy into another account must know of each placement: see _Row.
+_ROWS: Final = Prepared(
     sa.select(
+        placement.c.uid,
+        placement.c.message,
         placement.c.keyword_set,
         placement.c.deleted,
-        sa.func.count(),
-        sa.func.sum(message.c.size),
+        message.c.size,
     )
     .join_from(placement, message, message.c.id == placement.c.message)
-    .where(_MAILBOX, _IN_RANGE, _LIVE)
-    .group_by(placement.c.keyword_set, placement.c.deleted)
+    .where(_MAILBOX, _LIVE, _IN_RANGE)
+    .order_by(placement.c.uid)
 )
 _ORIGINAL: Final = Prepared(
     sa.select(
@@ -116,6 +121,9 @@ _ORIGINAL: Final = Prepared(
     .where(message.c.id == sa.bindparam("message"))
 )
 
+_Row = tuple[int, int, int, int, int]
+"""A live placement: uid, message, keyword_set, deleted, size."""
+
 
 def copy_messages(
     tx: SqlTx,
@@ -127,13 +135,14 @@ def copy_messages(
     """Place the messages in target, all or none.  Raises MailboxMissing, OverQuota."""
     source, goal = live_mailbox(tx, mailbox), live_mailbox(tx, target)
     if source.account != goal.account:
-        rows = live_rows(tx, mailbox, uids)
+        rows = _ROWS.rows_each(tx, range_values(uids, mailbox=mailbox))
         return _copy_across(tx, contents, source, rows, goal)
     live = live_uids(tx, mailbox, uids)
     if not live:
-        return Copied(goal.uid_validity, (), ())
+        return Copied(goal.uid_validity, UidSet(), UidSet())
     modseq = tx.touch(goal.account)
-    _SHARE.run_each(tx, range_values(live, mailbox=mailbox))
+    values = [{"mailbox": mailbox, "first": first, "last": last} for first, last in live.ranges]
+    _SHARE.run_each(tx, values)
     copied, _ = _place_again(tx, source, live, goal, modseq)
     return copied
 
@@ -152,13 +161,15 @@ def move_messages(
     source, goal = live_mailbox(tx, mailbox), live_mailbox(tx, target)
     if source.account == goal.account:
         return _move_within(tx, source, live_uids(tx, mailbox, uids), goal)
-    rows = live_rows(tx, mailbox, uids)
-    if rows:
-        for owner in sorted((source.account, goal.account)):
-            tx.touch(owner)
+    rows = _ROWS.rows_each(tx, range_values(uids, mailbox=mailbox))
+    if not rows:
+        return _copy_across(tx, contents, source, rows, goal)
+    for owner in sorted((source.account, goal.account)):
+        tx.touch(owner)
     copied = _copy_across(tx, contents, source, rows, goal)
-    expunge_rows(tx, source.account, mailbox, rows)
-    return copied
+    expunge_uids(tx, source.account, mailbox, copied.sources)
+    gone = Expunged(copied.sources, source.highest_modseq, tx.touch(source.account))
+    return replace(copied, gone=gone)
 
 
 def move_all(tx: SqlTx, source: Mailbox, goal: Mailbox) -> None:
@@ -166,21 +177,23 @@ def move_all(tx: SqlTx, source: Mailbox, goal: Mailbox) -> None:
     _move_within(tx, source, live_uids_of_all(tx, source.id), goal)
 
 
-def _move_within(tx: SqlTx, source: Mailbox, uids: Sequence[int], goal: Mailbox) -> Copied:
+def _move_within(tx: SqlTx, source: Mailbox, uids: UidSet, goal: Mailbox) -> Copied:
     if not uids:
-        return Copied(goal.uid_validity, (), ())
+        return Copied(goal.uid_validity, UidSet(), UidSet())
     modseq = tx.touch(source.account)
     copied, moved = _place_again(tx, source, uids, goal, modseq)
     bury(tx, source.id, uids, modseq)
     less = Counters(-moved.messages, -moved.unseen, -moved.deleted, -moved.octets)
     move_counters(tx, source.id, less, modseq)
-    return copied
+    if source.id == goal.id:
+        return copied
+    return replace(copied, gone=Expunged(uids, source.highest_modseq, modseq))
 
 
 def _place_again(
-    tx: SqlTx, source: Mailbox, uids: Sequence[int], goal: Mailbox, modseq: ModSeq
+    tx: SqlTx, source: Mailbox, uids: UidSet, goal: Mailbox, modseq: ModSeq
 ) -> tuple[Copied, Counters]:
-    """Place live messages of source, by ascending UIDs, in goal; what they count there.
+    """Place live messages of source in goal; what they count there.
 
     The rows never come to Python: COPY is one write whatever its size, and the writer's.
     """
@@ -188,7 +201,7 @@ def _place_again(
     _, first, uid_validity = draw_uids(tx, goal.account, goal.id, Counters(count), modseq)
     following = first
     values = []
-    for begin, end in runs(uids):
+    for begin, end in uids.ranges:
         values.append(
             {
                 "goal": goal.id,
@@ -202,33 +215,31 @@ def _place_again(
         )
         following += end - begin + 1
     _PLACE_AGAIN.run_each(tx, values)
-    groups = _COUNT.rows(tx, mailbox=goal.id, first=first, last=following - 1)
-    names = names_of(tx, goal.account, {group[0] for group in groups})
-    admit(tx, goal.id, keys_by_set(names))
-    seen = {number for number, flags in names.items() if SEEN in flags}
-    unseen = sum(group[2] for group in groups if group[0] not in seen)
-    deleted = sum(group[2] for group in groups if group[1])
-    octets = sum(group[3] for group in groups)
-    move_counters(tx, goal.id, Counters(0, unseen, deleted, octets), modseq)
-    targets = tuple(range(first, following))
-    return Copied(uid_validity, tuple(uids), targets), Counters(count, unseen, deleted, octets)
+    targets = UidSet(((first, following - 1),))
+    sets = _KEYWORD_SETS.rows(tx, mailbox=goal.id, first=first, last=following - 1)
+    admit(tx, goal.id, keys_by_set(names_of(tx, goal.account, {number for (number,) in sets})))
+    placed = count_placed(tx, goal.id, targets).counters
+    more = Counters(0, placed.unseen, placed.deleted, placed.octets)
+    move_counters(tx, goal.id, more, modseq)
+    return Copied(uid_validity, uids, targets), placed
 
 
 def _copy_across(
     tx: SqlTx,
     contents: ContentRepository,
     source: Mailbox,
-    rows: Sequence[Row],
+    rows: Sequence[_Row],
     goal: Mailbox,
 ) -> Copied:
     if not rows:
-        return Copied(goal.uid_validity, (), ())
-    sizes = {row[1]: row[5] for row in rows}
+        return Copied(goal.uid_validity, UidSet(), UidSet())
+    sizes = {row[1]: row[4] for row in rows}
     check_quota(tx, goal.account, sum(sizes.values()), enforce=True)
     modseq = tx.touch(goal.account)
+    names = names_of(tx, source.account, {row[2] for row in rows})
     sets = {
-        number: interned(tx, goal.account, spelled(tx, goal.account, names))
-        for number, names in names_of(tx, source.account, {row[2] for row in rows}).items()
+        number: interned(tx, goal.account, spelled(tx, goal.account, each))
+        for number, each in names.items()
     }
     seen = {row[1] for row in rows if not row[3]}
     made = {
@@ -236,12 +247,14 @@ def _copy_across(
         for number in sizes
     }
     places = Counter(row[1] for row in rows)
-    again: list[Row] = [
-        (uid, made[number], sets[keyword_set], deleted, int(places[number] > 1), size)
-        for uid, number, keyword_set, deleted, _, size in rows
-    ]
-    more = counters_of(tx, goal.account, again)
-    admit(tx, goal.id, keys_by_set(names_of(tx, goal.account, {row[2] for row in again})))
+    admit(tx, goal.id, keys_by_set(names_of(tx, goal.account, set(sets.values()))))
+    read = seen_in(tx, source.account, set(sets))
+    more = Counters(
+        len(rows),
+        sum(row[2] not in read for row in rows),
+        sum(row[3] for row in rows),
+        sum(row[4] for row in rows),
+    )
     _, first, uid_validity = draw_uids(tx, goal.account, goal.id, more, modseq)
     place(
         tx,
@@ -249,19 +262,18 @@ def _copy_across(
             {
                 "mailbox": goal.id,
                 "uid": uid,
-                "message": number,
-                "keyword_set": keyword_set,
+                "message": made[number],
+                "keyword_set": sets[keyword_set],
                 "deleted": deleted,
-                "shared": shared,
+                "shared": int(places[number] > 1),
                 "saved": tx.now,
                 "modseq": modseq,
             }
-            for uid, (_, number, keyword_set, deleted, shared, _) in enumerate(again, first)
+            for uid, (_, number, keyword_set, deleted, _) in enumerate(rows, first)
         ],
     )
-    return Copied(
-        uid_validity, tuple(row[0] for row in rows), tuple(range(first, first + len(rows)))
-    )
+    targets = UidSet(((first, first + len(rows) - 1),))
+    return Copied(uid_validity, UidSet.of(row[0] for row in rows), targets)
 
 
 def _duplicate(

@@ -3,55 +3,76 @@
 A tombstone keeps its row, so that changes_since can tell of it and a session that was not
 told yet can still fetch it.  A destroyed message keeps its listing, text and content until
 store.forgetting takes them; the account's usage falls at once.
+
+Placements are named by runs of UIDs, each one statement whatever its length: the rows never
+come to Python.
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 import sqlalchemy as sa
 
 from mailbox_server.model.ids import AccountId, MailboxId, ModSeq
 from mailbox_server.model.uid_set import UidSet
-from mailbox_server.store.keyword_sets import seen_in
 from mailbox_server.store.mailbox_rows import Counters, live_mailbox, move_counters
+from mailbox_server.store.ports import Expunged
 from mailbox_server.store.prepared import Prepared
 from mailbox_server.store.schema.accounts import account
+from mailbox_server.store.schema.mailboxes import keyword_set
 from mailbox_server.store.schema.messages import message, placement
 from mailbox_server.store.transactions import SqlTx
-from mailbox_server.store.uid_runs import range_values
+from mailbox_server.store.uid_runs import runs
 
-STEP: Final = 2_000
+STEP: Final = 5_000
 
 _MAILBOX: Final = placement.c.mailbox == sa.bindparam("mailbox")
 _LIVE: Final = placement.c.expunged_at.is_(None)
+_DELETED: Final = placement.c.deleted == sa.literal_column("1")
 _IN_RANGE: Final = placement.c.uid.between(sa.bindparam("first"), sa.bindparam("last"))
 
-# What a write must know of each placement: see Row.
-SELECT_PLACED: Final = (
+
+class _Uids:
+    """The UIDs that a select finds, ascending; where they are one run no row is fetched."""
+
+    def __init__(self, *where: sa.ColumnElement[bool], most: bool = False) -> None:
+        found = sa.select(placement.c.uid).where(*where).order_by(placement.c.uid)
+        if most:
+            found = found.limit(sa.bindparam("most"))
+        inner = found.subquery()
+        self.listed = Prepared(found)
+        self.bounds = Prepared(
+            sa.select(sa.func.min(inner.c.uid), sa.func.max(inner.c.uid), sa.func.count())
+        )
+
+    def runs(self, tx: SqlTx, **values: Any) -> list[tuple[int, int]]:
+        """Them as runs."""
+        first, last, count = self.bounds.row(tx, **values)
+        if count and count == last - first + 1:
+            return [(first, last)]
+        return runs(uid for (uid,) in self.listed.rows(tx, **values)) if count else []
+
+
+_LIVE_UIDS: Final = _Uids(_MAILBOX, _LIVE)
+_LIVE_IN_RANGE: Final = _Uids(_MAILBOX, _LIVE, _IN_RANGE)
+_DELETED_IN_RANGE: Final = _Uids(_MAILBOX, _LIVE, _IN_RANGE, _DELETED)
+_SOME_DELETED: Final = _Uids(_MAILBOX, _DELETED, _LIVE, most=True)
+_ABOVE: Final = _Uids(_MAILBOX, _LIVE, placement.c.uid > sa.bindparam("above"), most=True)
+
+_alone: Final = 1 - placement.c.shared
+_COUNT: Final = Prepared(
     sa.select(
-        placement.c.uid,
-        placement.c.message,
-        placement.c.keyword_set,
-        placement.c.deleted,
-        placement.c.shared,
-        message.c.size,
+        sa.func.count(),
+        sa.func.coalesce(sa.func.sum(keyword_set.c.seen), 0),
+        sa.func.sum(placement.c.deleted),
+        sa.func.sum(message.c.size),
+        sa.func.sum(_alone),
+        sa.func.sum(_alone * message.c.size),
     )
     .join_from(placement, message, message.c.id == placement.c.message)
-    .where(_MAILBOX, _LIVE)
-    .order_by(placement.c.uid)
-)
-_IN_RANGES: Final = Prepared(SELECT_PLACED.where(_IN_RANGE))
-_ABOVE: Final = Prepared(
-    SELECT_PLACED.where(placement.c.uid > sa.bindparam("above")).limit(sa.bindparam("most"))
-)
-_LIVE_UIDS: Final = sa.select(placement.c.uid).where(_MAILBOX, _LIVE).order_by(placement.c.uid)
-_LIVE_UIDS_OF_ALL: Final = Prepared(_LIVE_UIDS)
-_LIVE_UIDS_IN_RANGES: Final = Prepared(_LIVE_UIDS.where(_IN_RANGE))
-_DELETED_UIDS: Final = Prepared(
-    sa.select(placement.c.uid)
-    .where(_MAILBOX, placement.c.deleted == sa.literal_column("1"), _LIVE)
-    .order_by(placement.c.uid)
-    .limit(sa.bindparam("most"))
+    .outerjoin(keyword_set, keyword_set.c.id == placement.c.keyword_set)
+    .where(_MAILBOX, _IN_RANGE, _LIVE)
 )
 _EXPUNGE: Final = Prepared(
     sa.update(placement)
@@ -62,11 +83,20 @@ _EXPUNGE: Final = Prepared(
         expunged_on=sa.bindparam("now"),
     )
 )
-_STILL_PLACED: Final = Prepared(
-    sa.select(placement.c.message)
-    .where(placement.c.message == sa.bindparam("message"), _LIVE)
-    .limit(sa.literal_column("1"))
+_buried: Final = placement.alias("buried")
+_BURIED: Final = sa.select(_buried.c.message).where(
+    _buried.c.mailbox == sa.bindparam("mailbox"),
+    _buried.c.uid.between(sa.bindparam("first"), sa.bindparam("last")),
+    _buried.c.expunged_at == sa.bindparam("modseq"),
 )
+_BURIED_ALONE: Final = _BURIED.where(_buried.c.shared == sa.literal_column("0"))
+_BURIED_SHARED: Final = _BURIED.where(_buried.c.shared == sa.literal_column("1"))
+_DESTROY: Final = sa.update(message).values(
+    destroyed_at=sa.bindparam("modseq"),
+    destroyed_on=sa.bindparam("now"),
+    gone_at=sa.func.coalesce(message.c.gone_at, sa.bindparam("modseq")),
+)
+_IS_PLACED: Final = sa.exists().where(placement.c.message == message.c.id, _LIVE).correlate(message)
 _SEES: Final = (
     sa.exists()
     .where(
@@ -76,23 +106,11 @@ _SEES: Final = (
     )
     .correlate(message)
 )
-_GONE: Final = Prepared(
-    sa.update(message)
-    .where(
-        message.c.id.between(sa.bindparam("first"), sa.bindparam("last")),
-        message.c.gone_at.is_(None),
-        ~_SEES,
-    )
-    .values(gone_at=sa.bindparam("modseq"))
-)
-_DESTROY: Final = Prepared(
-    sa.update(message)
-    .where(message.c.id.between(sa.bindparam("first"), sa.bindparam("last")))
-    .values(
-        destroyed_at=sa.bindparam("modseq"),
-        destroyed_on=sa.bindparam("now"),
-        gone_at=sa.func.coalesce(message.c.gone_at, sa.bindparam("modseq")),
-    )
+_DESTROY_ALONE: Final = Prepared(_DESTROY.where(message.c.id.in_(_BURIED_ALONE)))
+_DESTROY_UNPLACED: Final = Prepared(
+    _DESTROY.where(
+        message.c.id.in_(_BURIED_SHARED), message.c.destroyed_at.is_(None), ~_IS_PLACED
+    ).returning(message.c.size)
 )
 _GIVE_BACK: Final = Prepared(
     sa.update(account)
@@ -103,83 +121,112 @@ _GIVE_BACK: Final = Prepared(
     )
 )
 
-Row = tuple[int, int, int, int, int, int]
-"""A live placement: uid, message, keyword_set, deleted, shared, size."""
 
-
-def live_rows(tx: SqlTx, mailbox: MailboxId, uids: Iterable[int]) -> list[Row]:
-    """The live placements among ascending UIDs, ascending."""
-    return _IN_RANGES.rows_each(tx, range_values(uids, mailbox=mailbox))
-
-
-def live_uids(tx: SqlTx, mailbox: MailboxId, uids: Iterable[int]) -> list[int]:
-    """Those of ascending UIDs whose placement is live, ascending."""
-    rows = _LIVE_UIDS_IN_RANGES.rows_each(tx, range_values(uids, mailbox=mailbox))
-    return [uid for (uid,) in rows]
-
-
-def live_uids_of_all(tx: SqlTx, mailbox: MailboxId) -> list[int]:
-    """The UIDs of all live placements, ascending."""
-    return [uid for (uid,) in _LIVE_UIDS_OF_ALL.rows(tx, mailbox=mailbox)]
-
-
-def counters_of(tx: SqlTx, owner: AccountId, rows: Sequence[Row]) -> Counters:
-    """What these placements count in their mailbox."""
-    seen = seen_in(tx, owner, {row[2] for row in rows})
-    return Counters(
-        len(rows),
-        sum(row[2] not in seen for row in rows),
-        sum(row[3] for row in rows),
-        sum(row[5] for row in rows),
+def unseen_messages(messages: sa.Select[tuple[int]]) -> Prepared:
+    """The statement that stamps those of the messages that JMAP sees in no mailbox any more."""
+    return Prepared(
+        sa.update(message)
+        .where(message.c.id.in_(messages), message.c.gone_at.is_(None), ~_SEES)
+        .values(gone_at=sa.bindparam("modseq"))
     )
 
 
-def bury(tx: SqlTx, mailbox: MailboxId, uids: Iterable[int], modseq: ModSeq) -> None:
-    """Make tombstones of live placements, named by ascending UIDs; nothing else moves."""
-    _EXPUNGE.run_each(tx, range_values(uids, mailbox=mailbox, modseq=modseq, now=tx.now))
+_GONE: Final = unseen_messages(_BURIED_SHARED)
 
 
-def expunge_rows(tx: SqlTx, owner: AccountId, mailbox: MailboxId, rows: Sequence[Row]) -> UidSet:
+@dataclass(slots=True)
+class Counted:
+    """What placements count in their mailbox, and what those that stand alone hold."""
+
+    counters: Counters
+    alone: int = 0
+    alone_octets: int = 0
+
+
+def live_uids(tx: SqlTx, mailbox: MailboxId, uids: Iterable[int]) -> UidSet:
+    """Those of ascending UIDs whose placement is live."""
+    return _among(tx, _LIVE_IN_RANGE, mailbox, uids)
+
+
+def live_uids_of_all(tx: SqlTx, mailbox: MailboxId) -> UidSet:
+    """The UIDs of all live placements."""
+    return UidSet(tuple(_LIVE_UIDS.runs(tx, mailbox=mailbox)))
+
+
+def _among(tx: SqlTx, wanted: _Uids, mailbox: MailboxId, uids: Iterable[int]) -> UidSet:
+    found: list[tuple[int, int]] = []
+    for first, last in runs(uids):
+        found += wanted.runs(tx, mailbox=mailbox, first=first, last=last)
+    return UidSet(tuple(found))
+
+
+def count_placed(tx: SqlTx, mailbox: MailboxId, uids: UidSet) -> Counted:
+    """What live placements count."""
+    found = Counted(Counters())
+    counters = found.counters
+    for first, last in uids.ranges:
+        count, seen, deleted, octets, alone, alone_octets = _COUNT.row(
+            tx, mailbox=mailbox, first=first, last=last
+        )
+        counters.messages += count
+        counters.unseen += count - seen
+        counters.deleted += deleted
+        counters.octets += octets
+        found.alone += alone
+        found.alone_octets += alone_octets
+    return found
+
+
+def bury(tx: SqlTx, mailbox: MailboxId, uids: UidSet, modseq: ModSeq) -> None:
+    """Make tombstones of live placements; nothing else moves."""
+    _EXPUNGE.run_each(tx, _of_each(uids, mailbox=mailbox, modseq=modseq, now=tx.now))
+
+
+def _of_each(uids: UidSet, **same: int) -> list[dict[str, int]]:
+    return [{**same, "first": first, "last": last} for first, last in uids.ranges]
+
+
+def expunge_uids(tx: SqlTx, owner: AccountId, mailbox: MailboxId, uids: UidSet) -> None:
     """Expunge live placements of a mailbox of the account, with all that follows."""
-    if not rows:
-        return UidSet()
+    if not uids:
+        return
     tx.frees()
     modseq = tx.touch(owner)
-    gone = counters_of(tx, owner, rows)
-    bury(tx, mailbox, (row[0] for row in rows), modseq)
-    _destroy_unplaced(tx, owner, rows, modseq)
-    less = Counters(-gone.messages, -gone.unseen, -gone.deleted, -gone.octets)
-    move_counters(tx, mailbox, less, modseq)
-    return UidSet.of(row[0] for row in rows)
+    gone = count_placed(tx, mailbox, uids)
+    bury(tx, mailbox, uids, modseq)
+    _destroy_unplaced(tx, owner, mailbox, uids, gone, modseq)
+    by = gone.counters
+    move_counters(tx, mailbox, Counters(-by.messages, -by.unseen, -by.deleted, -by.octets), modseq)
 
 
-def _destroy_unplaced(tx: SqlTx, owner: AccountId, rows: Sequence[Row], modseq: ModSeq) -> None:
-    sizes = {row[1]: row[5] for row in rows if not row[4]}
-    shared = {row[1]: row[5] for row in rows if row[4]}
-    placed = _STILL_PLACED.rows_each(tx, [{"message": number} for number in shared])
-    kept: set[Any] = {number for (number,) in placed}
-    mark_gone(tx, kept, modseq)
-    sizes.update((number, size) for number, size in shared.items() if number not in kept)
-    if not sizes:
-        return
-    _DESTROY.run_each(tx, range_values(sorted(sizes), modseq=modseq, now=tx.now))
-    _GIVE_BACK.run(tx, account=owner, octets=sum(sizes.values()), messages=len(sizes))
+def _destroy_unplaced(
+    tx: SqlTx, owner: AccountId, mailbox: MailboxId, uids: UidSet, gone: Counted, modseq: ModSeq
+) -> None:
+    values = _of_each(uids, mailbox=mailbox, modseq=modseq, now=tx.now)
+    messages, octets = gone.alone, gone.alone_octets
+    if messages:
+        _DESTROY_ALONE.run_each(tx, values)
+    if gone.counters.messages > gone.alone:
+        sizes = _DESTROY_UNPLACED.rows_each(tx, values)
+        messages += len(sizes)
+        octets += sum(size for (size,) in sizes)
+        # A placement that was \Deleted showed its message to nobody.
+        if gone.counters.messages > gone.counters.deleted:
+            _GONE.run_each(tx, values)
+    if messages:
+        _GIVE_BACK.run(tx, account=owner, octets=octets, messages=messages)
 
 
-def mark_gone(tx: SqlTx, messages: Iterable[int], modseq: ModSeq) -> None:
-    """Stamp those of the messages that no placement shows to JMAP any more."""
-    _GONE.run_each(tx, range_values(sorted(messages), modseq=modseq))
-
-
-def expunge_deleted(tx: SqlTx, mailbox: MailboxId, within: Sequence[int] | None) -> UidSet:
-    """Expunge placements flagged \\Deleted, at most STEP of them.  Raises MailboxMissing."""
+def expunge_deleted(tx: SqlTx, mailbox: MailboxId, within: Sequence[int] | None) -> Expunged:
+    """Expunge placements flagged \\Deleted, of all at most STEP.  Raises MailboxMissing."""
     found = live_mailbox(tx, mailbox)
     if within is None:
-        uids = [uid for (uid,) in _DELETED_UIDS.rows(tx, mailbox=mailbox, most=STEP)]
-        rows = live_rows(tx, mailbox, uids)
+        uids = UidSet(tuple(_SOME_DELETED.runs(tx, mailbox=mailbox, most=STEP)))
     else:
-        rows = [row for row in live_rows(tx, mailbox, within) if row[3]][:STEP]
-    return expunge_rows(tx, found.account, mailbox, rows)
+        uids = _among(tx, _DELETED_IN_RANGE, mailbox, within)
+    expunge_uids(tx, found.account, mailbox, uids)
+    modseq = tx.touch(found.account) if uids else found.highest_modseq
+    return Expunged(uids, found.highest_modseq, modseq)
 
 
 def expunge_above(tx: SqlTx, owner: AccountId, mailbox: MailboxId, above: int) -> int | None:
@@ -188,6 +235,6 @@ def expunge_above(tx: SqlTx, owner: AccountId, mailbox: MailboxId, above: int) -
     Going on above it costs nothing for the tombstones below, so that steps stay as short as
     the first.
     """
-    rows: list[Row] = _ABOVE.rows(tx, mailbox=mailbox, above=above, most=STEP)
-    expunge_rows(tx, owner, mailbox, rows)
-    return rows[-1][0] if len(rows) == STEP else None
+    uids = UidSet(tuple(_ABOVE.runs(tx, mailbox=mailbox, above=above, most=STEP)))
+    expunge_uids(tx, owner, mailbox, uids)
+    return uids.ranges[-1][1] if len(uids) == STEP else None

@@ -2,10 +2,13 @@
 
 Keywords belong to the message, so a change reaches every live placement it has and raises
 the highest modseq of each mailbox that holds one; `\\Deleted` stays with the placement.
-Rows are changed by runs of UIDs that go from one state to the same other.
+
+The rows never come to Python: of each run of UIDs it is asked which states (keyword set and
+`\\Deleted`) stand in it, and one statement then changes all rows of a run that have the same.
+A change made twice is the same as made once, so that no statement meets what another changed.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 import sqlalchemy as sa
@@ -13,7 +16,7 @@ import sqlalchemy as sa
 from mailbox_server.model.ids import AccountId, MailboxId, ModSeq
 from mailbox_server.model.keywords import DELETED, SEEN
 from mailbox_server.model.uid_set import UidSet
-from mailbox_server.store.expunges import mark_gone
+from mailbox_server.store.expunges import unseen_messages
 from mailbox_server.store.keyword_sets import admit, interned, keys_of, names_of, spelled
 from mailbox_server.store.mailbox_rows import (
     Counters,
@@ -22,11 +25,11 @@ from mailbox_server.store.mailbox_rows import (
     move_counters,
     stamp_shown,
 )
-from mailbox_server.store.ports import Edit, FlagChange, FlagOutcome
+from mailbox_server.store.ports import Edit, FlagChange, FlagMoves, FlagOutcome
 from mailbox_server.store.prepared import Prepared
 from mailbox_server.store.schema.messages import message, placement
 from mailbox_server.store.transactions import SqlTx
-from mailbox_server.store.uid_runs import range_values
+from mailbox_server.store.uid_runs import range_values, runs
 
 _LIVE: Final = placement.c.expunged_at.is_(None)
 _RANGE: Final = (
@@ -34,53 +37,78 @@ _RANGE: Final = (
     placement.c.uid.between(sa.bindparam("first"), sa.bindparam("last")),
     _LIVE,
 )
-_FLAGS: Final = Prepared(
-    sa.select(
-        placement.c.uid,
-        placement.c.message,
-        placement.c.keyword_set,
-        placement.c.deleted,
-        placement.c.shared,
-        placement.c.updated_at,
-    )
-    .where(*_RANGE)
+_UP_TO: Final = placement.c.updated_at <= sa.bindparam("limit")
+_STATES: Final = Prepared(
+    sa.select(placement.c.keyword_set, placement.c.deleted, placement.c.shared)
+    .where(*_RANGE, _UP_TO)
+    .distinct()
+)
+_MODIFIED: Final = Prepared(
+    sa.select(placement.c.uid)
+    .where(*_RANGE, placement.c.updated_at > sa.bindparam("limit"))
     .order_by(placement.c.uid)
 )
 _SET: Final = Prepared(
     sa.update(placement)
-    .where(*_RANGE)
+    .where(
+        *_RANGE,
+        _UP_TO,
+        placement.c.keyword_set == sa.bindparam("old_set"),
+        placement.c.deleted == sa.bindparam("was_deleted"),
+    )
     .values(
         keyword_set=sa.bindparam("keyword_set"),
         deleted=sa.bindparam("deleted"),
         updated_at=sa.bindparam("modseq"),
     )
 )
+_here: Final = placement.alias("here")
+_CHANGED_HERE: Final = (
+    _here.c.mailbox == sa.bindparam("mailbox"),
+    _here.c.uid.between(sa.bindparam("first"), sa.bindparam("last")),
+    _here.c.updated_at == sa.bindparam("modseq"),
+    _here.c.expunged_at.is_(None),
+)
 _ELSEWHERE: Final = Prepared(
-    sa.select(
-        placement.c.mailbox, placement.c.uid, placement.c.message, placement.c.keyword_set
-    ).where(
-        placement.c.message == sa.bindparam("message"),
-        placement.c.keyword_set != sa.bindparam("keyword_set"),
+    sa.select(placement.c.mailbox, placement.c.uid, placement.c.keyword_set, _here.c.keyword_set)
+    .join_from(_here, placement, placement.c.message == _here.c.message)
+    .where(
+        *_CHANGED_HERE,
+        _here.c.shared == sa.literal_column("1"),
         _LIVE,
+        placement.c.keyword_set != _here.c.keyword_set,
     )
 )
 _SET_KEYWORDS: Final = Prepared(
     sa.update(placement)
-    .where(placement.c.mailbox == sa.bindparam("mailbox"), placement.c.uid == sa.bindparam("uid"))
+    .where(*_RANGE)
     .values(keyword_set=sa.bindparam("keyword_set"), updated_at=sa.bindparam("modseq"))
 )
 _CREATED_AGAIN: Final = Prepared(
     sa.update(message)
     .where(
-        message.c.id.between(sa.bindparam("first"), sa.bindparam("last")),
+        message.c.id.in_(
+            sa.select(_here.c.message).where(
+                *_CHANGED_HERE, _here.c.deleted == sa.literal_column("0")
+            )
+        ),
         message.c.gone_at.is_not(None),
     )
     .values(created_at=sa.bindparam("modseq"), gone_at=sa.null())
 )
+# A message whose live placements are all deleted is in none of JMAP's mailboxes.
+_GONE: Final = unseen_messages(
+    sa.select(_here.c.message).where(*_CHANGED_HERE, _here.c.deleted == sa.literal_column("1"))
+)
 
-_Row = tuple[int, int, int, int, int, int]
+_NO_LIMIT: Final = (1 << 63) - 1
+_FEW_STATES: Final = 4
+_SHORT_RUN: Final = 16
+
 _State = tuple[int, int]
 """keyword_set, deleted"""
+_Piece = tuple[int, int, Sequence[tuple[int, int, int]]]
+"""first UID, last UID; keyword_set, deleted, shared of each state between them"""
 
 
 def change_flags(
@@ -96,40 +124,110 @@ def change_flags(
     """
     found = live_mailbox(tx, mailbox)
     tx.frees()
-    rows: list[_Row] = _FLAGS.rows_each(tx, range_values(uids, mailbox=mailbox))
-    modified: list[int] = []
+    ranges = runs(uids)
+    limit = _NO_LIMIT if unchanged_since is None else unchanged_since
+    modified = UidSet()
     if unchanged_since is not None:
-        modified = [row[0] for row in rows if row[5] > unchanged_since]
-        rows = [row for row in rows if row[5] <= unchanged_since]
-    old = names_of(tx, found.account, {row[2] for row in rows})
-    states, names = _transitions(tx, found.account, change, old, {row[2:4] for row in rows})
-    changed = [row for row in rows if states[row[2:4]] != row[2:4]]
-    if not changed:
-        return FlagOutcome(found.highest_modseq, UidSet.of(modified))
+        values = [{"mailbox": mailbox, "first": a, "last": b, "limit": limit} for a, b in ranges]
+        modified = UidSet.of(uid for (uid,) in _MODIFIED.rows_each(tx, values))
+    pieces = list(_pieces(tx, mailbox, ranges, limit))
+    states = {state[:2] for _, _, found_here in pieces for state in found_here}
+    old = names_of(tx, found.account, {keyword_set for keyword_set, _ in states})
+    becomes, names = _transitions(tx, found.account, change, old, states)
+    moves = {state: after for state, after in becomes.items() if after != state}
+    if not moves:
+        return FlagOutcome(found.highest_modseq, modified)
     modseq = tx.touch(found.account)
     added = keys_of(change.names) if change.edit is not Edit.REMOVE else set[str]()
     admit(tx, mailbox, added)
-    _set_runs(tx, mailbox, changed, states, modseq)
     seen = {number for number, flags in names.items() if SEEN in flags}
     moved, counted = Counters(), False
-    for row in changed:
-        keyword_set, deleted = states[row[2:4]]
-        was_seen, is_seen = row[2] in seen, keyword_set in seen
-        moved.deleted += deleted - row[3]
-        moved.unseen += was_seen - is_seen
-        counted = counted or deleted != row[3] or was_seen != is_seen
+    for state, after in moves.items():
+        count = _set(tx, mailbox, pieces, state, after, limit, modseq)
+        deleted, unseen = after[1] - state[1], (state[0] in seen) - (after[0] in seen)
+        moved.deleted += deleted * count
+        moved.unseen += unseen * count
+        counted = counted or bool(deleted or unseen)
     if counted:
         move_counters(tx, mailbox, moved, modseq)
     else:
         stamp_shown(tx, mailbox, modseq)
-    shared = {row[1]: states[row[2:4]][0] for row in changed if row[4]}
-    if shared:
-        _set_elsewhere(tx, found.account, shared, added, modseq)
-    undeleted = {row[1] for row in changed if row[3] and not states[row[2:4]][1]}
-    # A message whose live placements are all deleted is in none of JMAP's mailboxes.
-    _CREATED_AGAIN.run_each(tx, range_values(sorted(undeleted), modseq=modseq))
-    mark_gone(tx, {row[1] for row in changed if not row[3] and states[row[2:4]][1]}, modseq)
-    return FlagOutcome(modseq, UidSet.of(modified))
+    shared = [
+        {"mailbox": mailbox, "first": first, "last": last, "modseq": modseq}
+        for first, last, found_here in pieces
+        if any(each[2] and each[:2] in moves for each in found_here)
+    ]
+    elsewhere = _set_elsewhere(tx, found.account, shared, added, modseq) if shared else set[int]()
+    _tell_jmap(tx, mailbox, ranges, moves, modseq)
+    told = None if mailbox in elsewhere else FlagMoves(found.highest_modseq, moves, names)
+    return FlagOutcome(modseq, modified, told)
+
+
+def _pieces(
+    tx: SqlTx, mailbox: MailboxId, ranges: Sequence[tuple[int, int]], limit: int
+) -> Iterator[_Piece]:
+    """The runs with the states in them, cut where they have many.
+
+    Each state costs a look at the whole piece, so that a long run of a thousand states would
+    take a million looks.
+    """
+    left = list(reversed(ranges))
+    while left:
+        first, last = left.pop()
+        states = _STATES.rows(tx, mailbox=mailbox, first=first, last=last, limit=limit)
+        if len(states) > _FEW_STATES and last - first >= _SHORT_RUN:
+            middle = (first + last) // 2
+            left += [(middle + 1, last), (first, middle)]
+        elif states:
+            yield first, last, states
+
+
+def _set(
+    tx: SqlTx,
+    mailbox: MailboxId,
+    pieces: Sequence[_Piece],
+    state: _State,
+    after: _State,
+    limit: int,
+    modseq: ModSeq,
+) -> int:
+    """Bring all of one state to another; how many there were."""
+    return _SET.run_each(
+        tx,
+        [
+            {
+                "mailbox": mailbox,
+                "first": first,
+                "last": last,
+                "limit": limit,
+                "old_set": state[0],
+                "was_deleted": state[1],
+                "keyword_set": after[0],
+                "deleted": after[1],
+                "modseq": modseq,
+            }
+            for first, last, states in pieces
+            if any(each[:2] == state for each in states)
+        ],
+    )
+
+
+def _tell_jmap(
+    tx: SqlTx,
+    mailbox: MailboxId,
+    ranges: Sequence[tuple[int, int]],
+    moves: Mapping[_State, _State],
+    modseq: ModSeq,
+) -> None:
+    """Stamp the messages that come into sight or go out of it by `\\Deleted`."""
+    values = [
+        {"mailbox": mailbox, "first": first, "last": last, "modseq": modseq}
+        for first, last in ranges
+    ]
+    if any(state[1] > after[1] for state, after in moves.items()):
+        _CREATED_AGAIN.run_each(tx, values)
+    if any(state[1] < after[1] for state, after in moves.items()):
+        _GONE.run_each(tx, values)
 
 
 def _transitions(
@@ -170,48 +268,29 @@ def _transitions(
     }, names
 
 
-def _set_runs(
-    tx: SqlTx,
-    mailbox: MailboxId,
-    changed: Sequence[_Row],
-    states: Mapping[_State, _State],
-    modseq: ModSeq,
-) -> None:
-    by_state: dict[_State, list[int]] = {}
-    for row in changed:
-        by_state.setdefault(states[row[2:4]], []).append(row[0])
-    for (keyword_set, deleted), uids in by_state.items():
-        _SET.run_each(
-            tx,
-            range_values(
-                uids, mailbox=mailbox, keyword_set=keyword_set, deleted=deleted, modseq=modseq
-            ),
-        )
-
-
 def _set_elsewhere(
     tx: SqlTx,
     owner: AccountId,
-    shared: Mapping[int, int],
+    shared: Sequence[Mapping[str, int]],
     added: set[str],
     modseq: ModSeq,
-) -> None:
-    """Give the other placements of messages (message: keyword set) the same keywords."""
-    rows = _ELSEWHERE.rows_each(
-        tx, [{"message": number, "keyword_set": becomes} for number, becomes in shared.items()]
-    )
-    names = names_of(tx, owner, {row[3] for row in rows} | set(shared.values()))
+) -> set[int]:
+    """Give the other placements of messages changed in these ranges the same keywords.
+
+    Returns the mailboxes where there were some.
+    """
+    rows = {row[:2]: row[2:] for row in _ELSEWHERE.rows_each(tx, shared)}
+    names = names_of(tx, owner, {number for states in rows.values() for number in states})
     seen = {number for number, flags in names.items() if SEEN in flags}
     moved: dict[MailboxId, Counters] = {}
     counted: set[MailboxId] = set()
-    values = []
-    for mailbox, uid, number, keyword_set in rows:
-        becomes = shared[number]
+    places: dict[tuple[int, int], list[int]] = {}
+    for (mailbox, uid), (keyword_set, becomes) in sorted(rows.items()):
         counters = moved.setdefault(MailboxId(mailbox), Counters())
         if (keyword_set in seen) != (becomes in seen):
             counters.unseen += 1 if keyword_set in seen else -1
             counted.add(MailboxId(mailbox))
-        values.append({"mailbox": mailbox, "uid": uid, "keyword_set": becomes, "modseq": modseq})
+        places.setdefault((mailbox, becomes), []).append(uid)
     for mailbox, counters in moved.items():
         # Nobody asks any more what keywords a deleted mailbox bears.
         if find_mailbox(tx, mailbox) is not None:
@@ -220,4 +299,8 @@ def _set_elsewhere(
             move_counters(tx, mailbox, counters, modseq)
         else:
             stamp_shown(tx, mailbox, modseq)
-    _SET_KEYWORDS.run_each(tx, values)
+    for (number, becomes), uids in places.items():
+        _SET_KEYWORDS.run_each(
+            tx, range_values(uids, mailbox=number, keyword_set=becomes, modseq=modseq)
+        )
+    return set(moved)

@@ -327,7 +327,7 @@ class Mailboxes:
         return self.purge(Unpurged(found.id, 0))
 
     def purge(self, rest: Unpurged) -> Unpurged | None:
-        """Expunge up to 2,000 messages of a deleted mailbox; what is left then, for purge.
+        """Expunge up to 5,000 messages of a deleted mailbox; what is left then, for purge.
 
         Until its messages are expunged they count as the account's, and in the mailbox that
         nobody finds.  Nothing is left of a mailbox that is not there, or not deleted.

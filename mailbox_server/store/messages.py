@@ -28,7 +28,7 @@ from mailbox_server.store import changes, message_rows, text_search
 from mailbox_server.store.contents import ContentRepository
 from mailbox_server.store.copies import copy_messages, move_messages
 from mailbox_server.store.deliveries import add_message
-from mailbox_server.store.expunges import expunge_deleted, expunge_rows, live_rows
+from mailbox_server.store.expunges import expunge_deleted, expunge_uids, live_uids
 from mailbox_server.store.flags import change_flags
 from mailbox_server.store.forgetting import forget_destroyed, forget_tombstones
 from mailbox_server.store.keyword_sets import names_of
@@ -37,6 +37,7 @@ from mailbox_server.store.ports import (
     Changes,
     Column,
     Copied,
+    Expunged,
     FlagChange,
     FlagOutcome,
     MessageFacts,
@@ -124,17 +125,19 @@ class Messages:
         """copy and expunge in one (RFC 6851 §3.3)."""
         return move_messages(self._tx, self._contents, mailbox, uids, target)
 
-    def expunge(self, mailbox: MailboxId, within: Sequence[int] | None = None) -> UidSet:
-        """Expunge placements flagged \\Deleted, of all or of the given UIDs; at most 2,000.
+    def expunge(self, mailbox: MailboxId, within: Sequence[int] | None = None) -> Expunged:
+        """Expunge placements flagged \\Deleted, of the given UIDs, or of all at most 5,000.
 
-        Returns those expunged now; call again until it is empty.  Raises MailboxMissing.
+        Returns those expunged now; call again until there are none.  Raises MailboxMissing.
         """
         return expunge_deleted(self._tx, mailbox, within)
 
     def remove(self, mailbox: MailboxId, uids: Sequence[int]) -> UidSet:
         """Expunge the given placements whatever their flags.  Raises MailboxMissing."""
         found = live_mailbox(self._tx, mailbox)
-        return expunge_rows(self._tx, found.account, mailbox, live_rows(self._tx, mailbox, uids))
+        gone = live_uids(self._tx, mailbox, uids)
+        expunge_uids(self._tx, found.account, mailbox, gone)
+        return gone
 
     def forget_destroyed(self, before: datetime) -> int:
         """Give up listing, text and content of messages destroyed before then.

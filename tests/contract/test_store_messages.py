@@ -12,13 +12,14 @@ from mailbox_server.model.errors import (
     OverQuota,
     TooManyKeywords,
 )
-from mailbox_server.model.ids import AccountId, ContentId, MailboxId, MessageId
+from mailbox_server.model.ids import AccountId, ContentId, MailboxId, MessageId, ModSeq
 from mailbox_server.model.message import InternalDate, Target
 from mailbox_server.model.uid_set import UidSet
 from mailbox_server.store.ports import (
     Column,
     Copied,
     Edit,
+    Expunged,
     FlagChange,
     NewMessage,
     QuotaRule,
@@ -185,9 +186,9 @@ def test_copy_places_the_same_message_again(bench: Workbench) -> None:
     before = bench.read(lambda tx: tx.messages.view(inbox.id))
     bench.turn(hours=1)
     copied = bench.write(lambda tx: tx.messages.copy(inbox.id, [1, 2, 7], work.id))
-    assert copied == Copied(work.uid_validity, (1, 2), (1, 2))
+    assert copied == Copied(work.uid_validity, UidSet.of([1, 2]), UidSet.of([1, 2]))
     again = bench.write(lambda tx: tx.messages.copy(inbox.id, [1], work.id))
-    assert again == Copied(work.uid_validity, (1,), (3,))
+    assert again == Copied(work.uid_validity, UidSet.of([1]), UidSet.of([3]))
     assert bench.flags(work.id) == {
         1: {"\\Seen", "$Work"},
         2: {"\\Deleted"},
@@ -208,7 +209,7 @@ def test_copy_of_nothing_is_nothing(bench: Workbench) -> None:
     modseq = bench.read(lambda tx: tx.accounts.modseq(account))
     for verb in ("copy", "move"):
         done = bench.write(lambda tx, verb=verb: getattr(tx.messages, verb)(inbox.id, [5], work.id))
-        assert done == Copied(work.uid_validity, (), ())
+        assert done == Copied(work.uid_validity, UidSet(), UidSet())
         for source, goal in ((inbox.id, MailboxId(99)), (MailboxId(99), inbox.id)):
             with pytest.raises(MailboxMissing):
                 bench.write(
@@ -224,8 +225,10 @@ def test_move_leaves_one_placement(bench: Workbench) -> None:
     inbox, work = bench.mailbox(account), bench.mailbox(account, "Work")
     placed = bench.deliver(account, keywords=["$Work"])[0]
     bench.deliver(account)
+    before = bench.read(lambda tx: tx.mailboxes.get(inbox.id)).highest_modseq
     moved = bench.write(lambda tx: tx.messages.move(inbox.id, [1, 3], work.id))
-    assert moved == Copied(work.uid_validity, (1,), (1,))
+    assert (moved.sources, moved.targets) == (UidSet.of([1]), UidSet.of([1]))
+    assert moved.gone == Expunged(UidSet.of([1]), ModSeq(before), ModSeq(before + 1))
     assert uids(bench, inbox.id) == [2]
     view = bench.read(lambda tx: tx.messages.view(work.id))
     assert list(view.messages) == [placed.message]
@@ -239,7 +242,8 @@ def test_move_into_the_same_mailbox_gives_new_uids(bench: Workbench) -> None:
     for _ in range(3):
         bench.deliver(account, keywords=["\\Seen"])
     moved = bench.write(lambda tx: tx.messages.move(inbox.id, [1, 3], inbox.id))
-    assert (moved.sources, moved.targets) == ((1, 3), (4, 5))
+    assert (moved.sources, moved.targets) == (UidSet.of([1, 3]), UidSet.of([4, 5]))
+    assert moved.gone is None
     assert uids(bench, inbox.id) == [2, 4, 5]
     assert usage(bench, account)[0] == 3
 
@@ -252,7 +256,7 @@ def test_a_copy_in_another_account_is_a_message_of_its_own(bench: Workbench) -> 
     mine = bench.deliver(account, what=what, keywords=["$Work", "\\Seen"])[0]
     bench.write(lambda tx: tx.messages.copy(inbox.id, [1], inbox.id))
     copied = bench.write(lambda tx: tx.messages.copy(inbox.id, [1, 2], theirs.id))
-    assert copied.targets == (2, 3)
+    assert list(copied.targets) == [2, 3]
     view = bench.read(lambda tx: tx.messages.view(theirs.id))
     assert view.messages[1] == view.messages[2] != mine.message
     assert bench.flags(theirs.id)[3] == {"$Work", "\\Seen"}
@@ -268,7 +272,7 @@ def test_a_copy_in_another_account_is_a_message_of_its_own(bench: Workbench) -> 
     )
     assert bench.flags(theirs.id)[2] == {"$Work", "\\Seen"}
     moved = bench.write(lambda tx: tx.messages.move(inbox.id, [1], theirs.id))
-    assert moved.targets == (4,)
+    assert list(moved.targets) == [4]
     assert uids(bench, inbox.id) == [2]
 
 
@@ -292,9 +296,9 @@ def test_expunge_takes_what_is_deleted_only(bench: Workbench) -> None:
     for number in range(6):
         bench.deliver(account, deleted=number % 2 == 0)
     gone = bench.write(lambda tx: tx.messages.expunge(inbox.id, [1, 2, 3]))
-    assert gone == UidSet.of([1, 3])
-    assert bench.write(lambda tx: tx.messages.expunge(inbox.id)) == UidSet.of([5])
-    assert bench.write(lambda tx: tx.messages.expunge(inbox.id)) == UidSet()
+    assert gone.uids == UidSet.of([1, 3])
+    assert bench.write(lambda tx: tx.messages.expunge(inbox.id)).uids == UidSet.of([5])
+    assert not bench.write(lambda tx: tx.messages.expunge(inbox.id)).uids
     assert uids(bench, inbox.id) == [2, 4, 6]
     assert bench.write(lambda tx: tx.messages.remove(inbox.id, [1, 2, 9])) == UidSet.of([2])
     assert bench.read(lambda tx: tx.mailboxes.get(inbox.id)).uid_next == 7
@@ -306,7 +310,7 @@ def test_expunge_goes_in_steps(bench: Workbench, monkeypatch: pytest.MonkeyPatch
     inbox = bench.mailbox(account)
     for _ in range(5):
         bench.deliver(account, deleted=True)
-    steps = [len(bench.write(lambda tx: tx.messages.expunge(inbox.id))) for _ in range(4)]
+    steps = [len(bench.write(lambda tx: tx.messages.expunge(inbox.id)).uids) for _ in range(4)]
     assert steps == [2, 2, 1, 0]
 
 

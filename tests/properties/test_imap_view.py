@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mailbox_server.imap import mailbox_view, selected_view
+from mailbox_server.imap import change_lines, mailbox_view, selected_view
 from mailbox_server.imap.grammar.sequence_sets import STAR, By, SequenceSet
 from mailbox_server.imap.mailbox_view import MailboxView
 from mailbox_server.imap.selected import Access, ModSeqs, Tells
@@ -24,7 +24,10 @@ from mailbox_server.store.ports import (
     Changes,
     Column,
     Edit,
+    Expunged,
     FlagChange,
+    FlagMoves,
+    FlagOutcome,
     ReadTx,
     Store,
     ViewRows,
@@ -54,23 +57,48 @@ class Truth:
         self.live[self.next_uid] = (0, False, self.modseq)
         self.next_uid += 1
 
-    def store(self, uids: Sequence[int], keyword_set: int) -> None:
-        self.modseq += 1
-        for uid in uids:
-            if uid in self.live:
-                self.live[uid] = (keyword_set, self.live[uid][1], self.modseq)
+    def store(self, uids: Sequence[int], keyword_set: int) -> FlagOutcome:
+        return self._change(uids, lambda state: (keyword_set, state[1]))
 
-    def mark_deleted(self, uids: Sequence[int]) -> None:
-        self.modseq += 1
-        for uid in uids:
-            if uid in self.live and not self.live[uid][1]:
-                self.live[uid] = (self.live[uid][0], True, self.modseq)
+    def mark_deleted(self, uids: Sequence[int], spared: Sequence[int] = ()) -> FlagOutcome:
+        return self._change(uids, lambda state: (state[0], 1), spared)
 
-    def expunge(self, uids: Sequence[int]) -> None:
+    def _change(
+        self,
+        uids: Sequence[int],
+        after: Callable[[tuple[int, int]], tuple[int, int]],
+        spared: Sequence[int] = (),
+    ) -> FlagOutcome:
+        """spared: those that UNCHANGEDSINCE keeps as they are."""
+        before = self.modseq
+        self.modseq += 1
+        states = {}
+        modified = UidSet.of(uid for uid in uids if uid in self.live and uid in spared)
+        for uid in uids:
+            if uid in self.live and uid not in modified:
+                state = (self.live[uid][0], int(self.live[uid][1]))
+                becomes = after(state)
+                if becomes != state:
+                    states[state] = becomes
+                    self.live[uid] = (becomes[0], becomes[1] != 0, self.modseq)
+        if not states:
+            self.modseq = before
+            return FlagOutcome(ModSeq(before), modified)
+        names = {
+            number: frozenset((f"k{number}",)) for each in states.items() for number, _ in each
+        }
+        if 0 in names:
+            names[0] = frozenset()
+        return FlagOutcome(ModSeq(self.modseq), modified, FlagMoves(ModSeq(before), states, names))
+
+    def expunge(self, uids: Sequence[int]) -> Expunged:
+        before = self.modseq
         self.modseq += 1
         for uid in uids:
             if self.live.pop(uid, None) is not None:
                 self.gone[uid] = self.modseq
+        gone = UidSet.of(uid for uid in uids if self.gone.get(uid) == self.modseq)
+        return Expunged(gone, ModSeq(before), ModSeq(self.modseq))
 
     def forget(self) -> None:
         """The log starts only now."""
@@ -199,7 +227,23 @@ STEPS = st.lists(
     st.one_of(
         st.tuples(st.just("deliver"), st.integers(1, 8)),
         st.tuples(st.just("store"), st.sets(st.integers(0, 40)), st.integers(0, 300)),
-        st.tuples(st.just("silent"), st.integers(0, 2), st.sets(st.integers(0, 40))),
+        st.tuples(
+            st.just("silent"),
+            st.integers(0, 2),
+            st.sets(st.integers(0, 40)),
+            st.sets(st.integers(0, 40), max_size=3),
+            st.booleans(),
+        ),
+        st.tuples(
+            st.just("loud"),
+            st.integers(0, 2),
+            st.sets(st.integers(0, 40)),
+            st.integers(0, 300),
+            st.booleans(),
+        ),
+        st.tuples(
+            st.just("own expunge"), st.integers(0, 2), st.sets(st.integers(0, 40)), st.booleans()
+        ),
         st.tuples(st.just("expunge"), st.sets(st.integers(0, 40))),
         st.tuples(st.just("expunge"), st.sets(st.integers(0, 5), max_size=2)),
         st.tuples(st.just("forget")),
@@ -222,6 +266,7 @@ async def test_a_client_that_believes_us_is_never_wrong(
         # Small enough for compaction, and for answers in several blocks, to happen often.
         patched.setattr(mailbox_view, "_COMPACT_FROM", 3)
         patched.setattr(selected_view, "_LINES_A_BLOCK", 2)
+        patched.setattr(change_lines, "_BLOCK_OCTETS", 30)
         truth = Truth(page)
         for _ in range(standing):
             truth.deliver()
@@ -239,7 +284,7 @@ async def test_a_client_that_believes_us_is_never_wrong(
             client.agrees_with(truth)
             await client.view.close()
         shared.trim()
-        assert len(shared.expunged) < max(3, len(shared.uids) // 16)
+        assert shared.is_packed or len(shared.expunged) < max(3, len(shared.uids) // 16)
 
 
 async def _play(
@@ -269,8 +314,12 @@ async def _play(
             clients[who].hear(tells)
         case ("half", who) if who in clients and len(clients) > 1:
             await _hear_while_others_do(clients[who], clients)
-        case ("silent", who, uids) if who in clients:
-            await _store_silently(clients[who], truth, uids)
+        case ("silent", who, uids, spared, late) if who in clients:
+            await _store_silently(clients[who], truth, uids, spared, late=late)
+        case ("loud", who, uids, keyword_set, late) if who in clients:
+            await _store_loudly(clients[who], truth, uids, keyword_set, late=late)
+        case ("own expunge", who, uids, late) if who in clients:
+            await _expunge(clients[who], truth, uids, late=late)
 
 
 async def _hear_while_others_do(client: Client, clients: dict[int, Client]) -> None:
@@ -290,17 +339,60 @@ async def _hear_while_others_do(client: Client, clients: dict[int, Client]) -> N
             client.ask(place)
 
 
-async def _store_silently(client: Client, truth: Truth, uids: set[int]) -> None:
-    """STORE +FLAGS.SILENT (\\Deleted): the client knows what comes of it without being told."""
+async def _store_silently(
+    client: Client,
+    truth: Truth,
+    uids: set[int],
+    spared: Sequence[int] = (),
+    *,
+    late: bool = False,
+) -> None:
+    """STORE +FLAGS.SILENT (\\Deleted): the client knows what comes of it without being told.
+
+    late: others have caught up with the store before this session hears of its own write.
+    """
     await client.view.hold()
     known = [uid for uid in client.uids if uid in uids and uid is not None]
-    client.view.hush(known, FlagChange(Edit.ADD, frozenset({DELETED})))
-    truth.mark_deleted(known)
+    hushed = client.view.hush(known, FlagChange(Edit.ADD, frozenset({DELETED})))
+    outcome = truth.mark_deleted(known, spared)
     for uid in known:
-        if uid in truth.live:
+        if uid in truth.live and uid not in outcome.modified:
             client.flags[uid] |= {b"\\Deleted"}
+    if late:
+        await client.view.refresh()
+    await client.view.stored(known, outcome, hushed)
     await client.view.refresh()
     client.hear(Tells.NO_EXPUNGE)
+
+
+async def _store_loudly(
+    client: Client, truth: Truth, uids: set[int], keyword_set: int, *, late: bool
+) -> None:
+    """STORE FLAGS: all flags are told, changed or not."""
+    await client.view.hold()
+    known = [uid for uid in client.uids if uid in uids and uid is not None]
+    outcome = truth.store(known, keyword_set)
+    if late:
+        await client.view.refresh()
+    await client.view.stored(known, outcome, None)
+    await client.view.refresh()
+    for uid in known:
+        if uid in truth.live:
+            client.flags[uid] = frozenset((b"unheard",))
+    client.hear(Tells.NO_EXPUNGE)
+    for uid in known:
+        if uid in truth.live:
+            assert client.flags[uid] == truth.names(uid)
+
+
+async def _expunge(client: Client, truth: Truth, uids: set[int], *, late: bool) -> None:
+    await client.view.hold()
+    gone = truth.expunge(sorted(uids))
+    if late:
+        await client.view.refresh()
+    await client.view.expunged(gone)
+    await client.view.refresh()
+    client.hear(Tells.EVERYTHING)
 
 
 async def test_flags_and_deleted_share_classes_and_widths_grow() -> None:

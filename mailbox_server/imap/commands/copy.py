@@ -8,10 +8,9 @@ from mailbox_server.imap.grammar.sequence_sets import By
 from mailbox_server.imap.responses import Outcome, no, ok
 from mailbox_server.imap.session import CommandRefused, Session
 from mailbox_server.model.ids import AccountId, MailboxId
-from mailbox_server.model.uid_set import UidSet
 from mailbox_server.store.ports import Copied, MailboxReader, WriteTx
 
-MESSAGES_A_STEP: Final = 2_000
+MESSAGES_A_STEP: Final = 5_000
 
 NO_TARGET: Final = no("There is no such mailbox", b"TRYCREATE")
 _EXPUNGED: Final = no("Some of the messages no longer exist", b"EXPUNGEISSUED")
@@ -52,6 +51,8 @@ async def move(session: Session, arguments: CopyArguments) -> Outcome:
         code = _copy_uid(copied)
         if code:
             session.respond(b"OK [" + code + b"] Moved")
+        if copied.gone is not None:
+            await view.expunged(copied.gone)
     if arguments.by is By.NUMBER and moved < len(uids):
         return _EXPUNGED
     return ok("Moved" if moved else "There was nothing to move")
@@ -78,5 +79,5 @@ def _copy_uid(copied: Copied) -> bytes:
     """
     if not copied.sources:
         return b""
-    sources, targets = UidSet.of(copied.sources).text(), UidSet.of(copied.targets).text()
+    sources, targets = copied.sources.text(), copied.targets.text()
     return f"COPYUID {copied.uid_validity} {sources} {targets}".encode("ascii")

@@ -8,10 +8,9 @@ from mailbox_server.imap.grammar.sequence_sets import By
 from mailbox_server.imap.responses import Outcome, no, ok
 from mailbox_server.imap.session import Session
 from mailbox_server.model.ids import MailboxId
-from mailbox_server.model.uid_set import UidSet
-from mailbox_server.store.ports import WriteTx
+from mailbox_server.store.ports import Expunged, WriteTx
 
-MESSAGES_A_STEP: Final = 2_000
+MESSAGES_A_STEP: Final = 5_000
 
 
 async def expunge(session: Session, arguments: ExpungeArguments) -> Outcome:
@@ -21,14 +20,15 @@ async def expunge(session: Session, arguments: ExpungeArguments) -> Outcome:
         return no("The mailbox was selected to be read only", b"READ-ONLY")
     mailbox = view.mailbox.id
     if arguments.uids is None:
-        while await session.store.write(_expunging(mailbox, None)):
-            pass
+        while (gone := await session.store.write(_expunging(mailbox, None))).uids:
+            await view.expunged(gone)
         return ok("Expunged")
     uids = view.uids(arguments.uids, By.UID)
     for at in range(0, len(uids), MESSAGES_A_STEP):
-        await session.store.write(_expunging(mailbox, uids[at : at + MESSAGES_A_STEP]))
+        step = uids[at : at + MESSAGES_A_STEP]
+        await view.expunged(await session.store.write(_expunging(mailbox, step)))
     return ok("Expunged")
 
 
-def _expunging(mailbox: MailboxId, within: Sequence[int] | None) -> Callable[[WriteTx], UidSet]:
+def _expunging(mailbox: MailboxId, within: Sequence[int] | None) -> Callable[[WriteTx], Expunged]:
     return lambda tx: tx.messages.expunge(mailbox, within)

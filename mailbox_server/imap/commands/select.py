@@ -57,7 +57,7 @@ async def close(session: Session, arguments: None) -> Outcome:
     view = session.writable_view
     if view is not None:
         mailbox = view.mailbox.id
-        while await session.store.write(lambda tx: tx.messages.expunge(mailbox)):
+        while (await session.store.write(lambda tx: tx.messages.expunge(mailbox))).uids:
             pass
     await session.deselect()
     return ok("Closed")

@@ -12,7 +12,7 @@ from mailbox_server.model.ids import MailboxId, ModSeq
 from mailbox_server.model.uid_set import UidSet
 from mailbox_server.store.ports import FlagOutcome, WriteTx
 
-MESSAGES_A_STEP: Final = 2_000
+MESSAGES_A_STEP: Final = 10_000
 
 
 async def store(session: Session, arguments: StoreArguments) -> Outcome:
@@ -26,17 +26,10 @@ async def store(session: Session, arguments: StoreArguments) -> Outcome:
     modified: list[int] = []
     for at in range(0, len(uids), MESSAGES_A_STEP):
         step = uids[at : at + MESSAGES_A_STEP]
-        if arguments.silent:
-            view.hush(step, arguments.change)
+        hushed = view.hush(step, arguments.change) if arguments.silent else None
         outcome = await session.store.write(_changing(view.mailbox.id, step, arguments))
-        if outcome.modified:
-            refused = list(outcome.modified)
-            modified += refused
-            # The client's picture of these is old: RFC 7162 §3.1.3 recommends to renew it.
-            view.unhush(refused)
-            view.also_tell(refused)
-        if not arguments.silent:
-            view.also_tell(step)
+        await view.stored(step, outcome, hushed)
+        modified += outcome.modified
     if modified:
         return ok("Some had changed", b"MODIFIED " + _meant(view, modified, arguments.by))
     return ok("Stored")

@@ -110,20 +110,52 @@ class FlagChange:
 
 
 @dataclass(frozen=True, slots=True)
+class FlagMoves:
+    """How a view of a mailbox comes over a STORE without asking for the changes.
+
+    before: the mailbox's highest modseq until then; only a view that stands there may.
+    states: what became of each (keyword set, 0 or 1 for \\Deleted); those that are not named
+    stayed as they were, and keep their modseq.  names: of the keyword sets in states.
+    """
+
+    before: ModSeq
+    states: Mapping[tuple[int, int], tuple[int, int]]
+    names: Mapping[int, frozenset[str]]
+
+
+@dataclass(frozen=True, slots=True)
 class FlagOutcome:
-    """What a STORE did: modseq of the write; UIDs that UNCHANGEDSINCE kept it from."""
+    """What a STORE did: modseq of the write; UIDs that UNCHANGEDSINCE kept it from.
+
+    moves: None where nothing changed, and where placements of the mailbox changed that were
+    not asked for.
+    """
 
     modseq: ModSeq
     modified: UidSet
+    moves: FlagMoves | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Expunged:
+    """What an expunge took out of a mailbox: before and modseq are its highest modseqs."""
+
+    uids: UidSet
+    before: ModSeq
+    modseq: ModSeq
 
 
 @dataclass(frozen=True, slots=True)
 class Copied:
-    """COPYUID: sources[i] became targets[i]; both ascend (RFC 4315 §3)."""
+    """COPYUID: the nth of sources became the nth of targets (RFC 4315 §3).
+
+    gone: what a move took out of the source.
+    """
 
     uid_validity: int
-    sources: tuple[int, ...]
-    targets: tuple[int, ...]
+    sources: UidSet
+    targets: UidSet
+    gone: Expunged | None = None
 
 
 class QuotaRule(Enum):
@@ -237,7 +269,8 @@ class MessageReader(Protocol):
 
 
 class MessageWriter(MessageReader, Protocol):
-    """Messages, to change.  Steps of at most 2,000 UIDs, except copy."""
+    """Messages, to change.  Steps of at most 10,000 UIDs to change flags, of 5,000 to move or
+    expunge; copy takes any."""
 
     def add(self, account: AccountId, new: NewMessage, quota: QuotaRule) -> tuple[Placed, ...]:
         """Store one message in one or more mailboxes of the account.
@@ -267,10 +300,10 @@ class MessageWriter(MessageReader, Protocol):
     def move(self, mailbox: MailboxId, uids: Sequence[int], target: MailboxId) -> Copied:
         """copy and expunge in one (RFC 6851 §3.3)."""
 
-    def expunge(self, mailbox: MailboxId, within: Sequence[int] | None = None) -> UidSet:
-        """Expunge placements flagged \\Deleted, of all or of the given UIDs; at most 2,000.
+    def expunge(self, mailbox: MailboxId, within: Sequence[int] | None = None) -> Expunged:
+        """Expunge placements flagged \\Deleted, of the given UIDs, or of all at most 5,000.
 
-        Returns those expunged now; call again until it is empty.
+        Returns those expunged now; call again until there are none.
         """
 
     def remove(self, mailbox: MailboxId, uids: Sequence[int]) -> UidSet:
