@@ -1,8 +1,8 @@
 """The changes of an account in rows: what JMAP's /changes methods are answered from.
 
 There is no log of its own.  Whatever changes of a message stamps a placement of it, so that
-the changed messages of an account are those of its changed mailboxes, read from the index on
-(mailbox, updated_at); a message stands at the newest stamp of its placements.  When it came
+the changed messages of an account are those of its changed mailboxes, read from their changed
+blocks of UIDs; a message stands at the newest stamp of its placements.  When it came
 to be seen and when it was gone are two columns of the message.  What changed of threads is
 what came and went of their messages.  An answer takes time that follows what changed, and
 the number of mailboxes.
@@ -21,8 +21,9 @@ from mailbox_server.store.ports import AccountChanges
 from mailbox_server.store.prepared import Prepared
 from mailbox_server.store.schema.accounts import account
 from mailbox_server.store.schema.mailboxes import mailbox
-from mailbox_server.store.schema.messages import message, placement
+from mailbox_server.store.schema.messages import message, placement, uid_block
 from mailbox_server.store.transactions import SqlTx
+from mailbox_server.store.uid_blocks import CHANGED
 
 Id = TypeVar("Id")
 
@@ -58,20 +59,25 @@ _STAMPED: Final = (
     )
     .join_from(placement, message, message.c.id == placement.c.message)
     .where(
-        placement.c.mailbox == sa.bindparam("mailbox"),
-        ~sa.exists().where(
-            _newer.c.message == placement.c.message,
-            _newer.c.updated_at > placement.c.updated_at,
+        uid_block.c.mailbox == sa.bindparam("mailbox"),
+        *CHANGED,
+        sa.or_(
+            # The only live one: those before it were left when it was made.
+            sa.and_(
+                placement.c.shared == sa.literal_column("0"), placement.c.expunged_at.is_(None)
+            ),
+            ~sa.exists().where(
+                _newer.c.message == placement.c.message,
+                _newer.c.updated_at > placement.c.updated_at,
+            ),
         ),
     )
     .order_by(placement.c.updated_at, placement.c.message)
     .limit(sa.bindparam("most"))
 )
-_AFTER: Final = Prepared(_STAMPED.where(placement.c.updated_at > sa.bindparam("stamp")))
+_AFTER: Final = Prepared(_STAMPED)
 _INSIDE: Final = Prepared(
     _STAMPED.where(
-        # For one stamp alone SQLite would walk the whole mailbox by its primary key.
-        placement.c.updated_at > sa.bindparam("before"),
         placement.c.updated_at <= sa.bindparam("stamp"),
         placement.c.message > sa.bindparam("row"),
     )
@@ -212,13 +218,13 @@ class AccountChangeLog:
                 rows = _INSIDE.rows(
                     self._tx,
                     mailbox=number,
-                    before=since.stamp - 1,
+                    modseq=since.stamp - 1,
                     stamp=since.stamp,
                     row=since.row,
                     most=most,
                 )
             if len(rows) < most:
-                rows += _AFTER.rows(self._tx, mailbox=number, stamp=since.stamp, most=most)
+                rows += _AFTER.rows(self._tx, mailbox=number, modseq=since.stamp, most=most)
             found.update((row[:2], _Stamped(*row)) for row in rows)
         return _cut(found.values(), since, limit, present)
 

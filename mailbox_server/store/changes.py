@@ -1,7 +1,7 @@
 """What a mailbox holds and what changed in it since a modseq: the log behind every view.
 
-A placement's updated_at is the modseq of its last change, expunge included, and the index
-on (mailbox, updated_at) is the log: an answer takes time that follows its own size.
+A placement's updated_at is the modseq of its last change, expunge included, and the blocks
+of UIDs are the log (store.uid_blocks): an answer takes time that follows its own size.
 """
 
 from array import array
@@ -16,8 +16,9 @@ from mailbox_server.store.mailbox_rows import live_mailbox
 from mailbox_server.store.ports import ChangedPlacement, Changes, ViewRows
 from mailbox_server.store.prepared import Prepared
 from mailbox_server.store.schema.mailboxes import mailbox
-from mailbox_server.store.schema.messages import placement
+from mailbox_server.store.schema.messages import placement, uid_block
 from mailbox_server.store.transactions import SqlTx
+from mailbox_server.store.uid_blocks import CHANGED
 
 _MAILBOX: Final = placement.c.mailbox == sa.bindparam("mailbox")
 _LIVE: Final = placement.c.expunged_at.is_(None)
@@ -37,14 +38,7 @@ _VIEW: Final = Prepared(
 _FORGOTTEN_AT: Final = Prepared(
     sa.select(mailbox.c.forgotten_at).where(mailbox.c.id == sa.bindparam("mailbox"))
 )
-_STAMP_AFTER: Final = Prepared(
-    sa.select(placement.c.updated_at)
-    .where(_MAILBOX, placement.c.updated_at > sa.bindparam("modseq"))
-    .order_by(placement.c.updated_at)
-    .limit(sa.literal_column("1"))
-    .offset(sa.bindparam("skipped"))
-)
-_CHANGED: Final = Prepared(
+_CHANGED_ROWS: Final = (
     sa.select(
         placement.c.uid,
         placement.c.message,
@@ -54,12 +48,12 @@ _CHANGED: Final = Prepared(
         placement.c.created_at,
         placement.c.expunged_at,
     )
-    .where(
-        _MAILBOX,
-        placement.c.updated_at > sa.bindparam("modseq"),
-        placement.c.updated_at <= sa.bindparam("upto"),
-    )
+    .where(uid_block.c.mailbox == sa.bindparam("mailbox"), *CHANGED)
     .order_by(placement.c.updated_at, placement.c.uid)
+)
+_CHANGED: Final = Prepared(_CHANGED_ROWS.limit(sa.bindparam("most")))
+_CHANGED_UP_TO: Final = Prepared(
+    _CHANGED_ROWS.where(placement.c.updated_at <= sa.bindparam("upto"))
 )
 
 
@@ -92,9 +86,11 @@ def changes_since(tx: SqlTx, number: MailboxId, modseq: ModSeq, limit: int) -> C
     (forgotten_at,) = _FORGOTTEN_AT.row(tx, mailbox=number)
     if modseq < forgotten_at:
         raise StateTooOld("expunges that old have been forgotten")
-    last = _STAMP_AFTER.row(tx, mailbox=number, modseq=modseq, skipped=max(limit, 1) - 1)
-    upto = found.highest_modseq if last is None else ModSeq(last[0])
-    rows = _CHANGED.rows(tx, mailbox=number, modseq=modseq, upto=upto)
+    most, upto = max(limit, 1), found.highest_modseq
+    rows = _CHANGED.rows(tx, mailbox=number, modseq=modseq, most=most)
+    if len(rows) == most:
+        upto = ModSeq(rows[-1][4])
+        rows = _CHANGED_UP_TO.rows(tx, mailbox=number, modseq=modseq, upto=upto)
     changed = tuple(
         ChangedPlacement(uid, MessageId(message), keyword_set, deleted != 0, updated_at, created_at)
         for uid, message, keyword_set, deleted, updated_at, created_at, expunged_at in rows

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from mailbox_server.model.ids import ContentId, MailboxId, ModSeq
 from mailbox_server.model.mailbox import Mailbox
 from mailbox_server.model.uid_set import UidSet
+from mailbox_server.store import uid_blocks
 from mailbox_server.store.contents import ContentRepository
 from mailbox_server.store.expunges import (
     bury,
@@ -215,6 +216,7 @@ def _place_again(
         )
         following += end - begin + 1
     _PLACE_AGAIN.run_each(tx, values)
+    uid_blocks.placed(tx, goal.id, first, following - 1, modseq)
     targets = UidSet(((first, following - 1),))
     sets = _KEYWORD_SETS.rows(tx, mailbox=goal.id, first=first, last=following - 1)
     admit(tx, goal.id, keys_by_set(names_of(tx, goal.account, {number for (number,) in sets})))

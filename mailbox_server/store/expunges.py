@@ -16,6 +16,7 @@ import sqlalchemy as sa
 
 from mailbox_server.model.ids import AccountId, MailboxId, ModSeq
 from mailbox_server.model.uid_set import UidSet
+from mailbox_server.store import uid_blocks
 from mailbox_server.store.mailbox_rows import Counters, live_mailbox, move_counters
 from mailbox_server.store.ports import Expunged
 from mailbox_server.store.prepared import Prepared
@@ -180,6 +181,7 @@ def count_placed(tx: SqlTx, mailbox: MailboxId, uids: UidSet) -> Counted:
 def bury(tx: SqlTx, mailbox: MailboxId, uids: UidSet, modseq: ModSeq) -> None:
     """Make tombstones of live placements; nothing else moves."""
     _EXPUNGE.run_each(tx, _of_each(uids, mailbox=mailbox, modseq=modseq, now=tx.now))
+    uid_blocks.stamp(tx, mailbox, uids.ranges, modseq)
 
 
 def _of_each(uids: UidSet, **same: int) -> list[dict[str, int]]:

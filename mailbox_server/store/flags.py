@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from mailbox_server.model.ids import AccountId, MailboxId, ModSeq
 from mailbox_server.model.keywords import DELETED, SEEN
 from mailbox_server.model.uid_set import UidSet
+from mailbox_server.store import uid_blocks
 from mailbox_server.store.expunges import unseen_messages
 from mailbox_server.store.keyword_sets import admit, interned, keys_of, names_of, spelled
 from mailbox_server.store.mailbox_rows import (
@@ -148,6 +149,7 @@ def change_flags(
         moved.deleted += deleted * count
         moved.unseen += unseen * count
         counted = counted or bool(deleted or unseen)
+    uid_blocks.stamp(tx, mailbox, ranges, modseq)
     if counted:
         move_counters(tx, mailbox, moved, modseq)
     else:
@@ -303,4 +305,5 @@ def _set_elsewhere(
         _SET_KEYWORDS.run_each(
             tx, range_values(uids, mailbox=number, keyword_set=becomes, modseq=modseq)
         )
+        uid_blocks.stamp(tx, number, runs(uids), modseq)
     return set(moved)

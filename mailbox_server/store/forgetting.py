@@ -21,6 +21,7 @@ from mailbox_server.store.schema.messages import (
     placement,
 )
 from mailbox_server.store.transactions import SqlTx
+from mailbox_server.store.uid_blocks import drop_empty
 
 STEP: Final = 1_000
 TOMBSTONES_A_MAILBOX: Final = 100_000
@@ -140,6 +141,7 @@ def forget_tombstones(tx: SqlTx, before: int) -> int:
         most = min(STEP, count - TOMBSTONES_A_MAILBOX)
         rows = _OLDEST_TOMBSTONES.rows(tx, mailbox=number, most=most)
     _BURIED.run_each(tx, [{"mailbox": row[0], "uid": row[1]} for row in rows])
+    drop_empty(tx, [row[:2] for row in rows])
     floors: dict[int, int] = {}
     for number, _, _, expunged_at in rows:
         floors[number] = max(floors.get(number, 0), expunged_at)

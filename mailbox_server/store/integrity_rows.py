@@ -10,11 +10,13 @@ from mailbox_server.store.schema.accounts import account, alias, alias_target, t
 from mailbox_server.store.schema.contents import content
 from mailbox_server.store.schema.mailboxes import keyword_set, mailbox
 from mailbox_server.store.schema.messages import (
+    BLOCK_UIDS,
     message,
     message_listing,
     message_text,
     placement,
     thread_link,
+    uid_block,
 )
 
 _LIVE: Final = placement.c.expunged_at.is_(None)
@@ -136,6 +138,19 @@ ROW_INVARIANTS: Final[tuple[tuple[str, sa.Select[Any]], ...]] = (
                 placement.c.created_at < 1,
             )
         ),
+    ),
+    (
+        "every placement's change is told by its block of UIDs",
+        sa.select(placement.c.mailbox, placement.c.uid, placement.c.updated_at)
+        .outerjoin_from(
+            placement,
+            uid_block,
+            sa.and_(
+                uid_block.c.mailbox == placement.c.mailbox,
+                uid_block.c.first == placement.c.uid - placement.c.uid % BLOCK_UIDS,
+            ),
+        )
+        .where(sa.func.coalesce(uid_block.c.updated_at, 0) < placement.c.updated_at),
     ),
     (
         "no mailbox's modseq is above its account's",

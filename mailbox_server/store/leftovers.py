@@ -19,7 +19,13 @@ from mailbox_server.store.ports import ReadTx, WriteTx
 from mailbox_server.store.prepared import Prepared
 from mailbox_server.store.repositories import Repositories
 from mailbox_server.store.schema.mailboxes import keyword_set, mailbox, mailbox_keyword
-from mailbox_server.store.schema.messages import message, placement, thread_link
+from mailbox_server.store.schema.messages import (
+    message,
+    placement,
+    thread_link,
+    uid_block,
+)
+from mailbox_server.store.uid_blocks import CHANGED, DROP_OF_MAILBOX
 
 STEP: Final = 1_000
 
@@ -61,7 +67,7 @@ _UNUSED_SETS: Final = Prepared(
 )
 _SETS_SINCE: Final = Prepared(
     sa.select(placement.c.keyword_set)
-    .where(placement.c.mailbox.in_(_MAILBOXES), placement.c.updated_at > sa.bindparam("modseq"))
+    .where(uid_block.c.mailbox.in_(_MAILBOXES), *CHANGED)
     .distinct()
 )
 _DELETE_SET: Final = Prepared(
@@ -76,12 +82,12 @@ _EMPTIED: Final = Prepared(
     )
     .limit(_MOST)
 )
-_DELETE_EMPTIED: Final = tuple(
-    Prepared(statement)
-    for statement in (
-        sa.delete(mailbox_keyword).where(mailbox_keyword.c.mailbox == sa.bindparam("mailbox")),
-        sa.delete(mailbox).where(mailbox.c.id == sa.bindparam("mailbox")),
-    )
+_DELETE_EMPTIED: Final = (
+    DROP_OF_MAILBOX,
+    Prepared(
+        sa.delete(mailbox_keyword).where(mailbox_keyword.c.mailbox == sa.bindparam("mailbox"))
+    ),
+    Prepared(sa.delete(mailbox).where(mailbox.c.id == sa.bindparam("mailbox"))),
 )
 
 

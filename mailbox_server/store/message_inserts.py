@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from mailbox_server.model.errors import AccountMissing, MailboxMissing, OverQuota
 from mailbox_server.model.ids import AccountId, MailboxId, ModSeq
 from mailbox_server.model.mailbox import INBOX
+from mailbox_server.store import uid_blocks
 from mailbox_server.store.mailbox_rows import Counters
 from mailbox_server.store.prepared import Parameters, Prepared
 from mailbox_server.store.schema.accounts import account
@@ -192,3 +193,5 @@ def draw_uids(
 def place(tx: SqlTx, placements: Sequence[Parameters]) -> None:
     """Insert placements: mailbox, uid, message, keyword_set, deleted, shared, modseq, saved."""
     _PLACE.run_each(tx, placements)
+    for each in placements:
+        uid_blocks.placed(tx, each["mailbox"], each["uid"], each["uid"], each["modseq"])

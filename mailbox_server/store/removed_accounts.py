@@ -34,6 +34,7 @@ from mailbox_server.store.schema.messages import (
     placement,
     thread_link,
 )
+from mailbox_server.store.uid_blocks import DROP_OF_MAILBOX
 
 MESSAGES_A_STEP: Final = 500
 _ROWS_A_STEP: Final = 5_000
@@ -148,6 +149,7 @@ def _rest(number: int) -> Callable[[WriteTx], bool]:
         values = [{"account": number, "key": key} for (key,) in found]
         if values:
             _DELETE_KEYWORDS.run_each(tx.sql, [{"key": each["key"]} for each in values])
+            DROP_OF_MAILBOX.run_each(tx.sql, [{"mailbox": each["key"]} for each in values])
             _DELETE_MAILBOX.run_each(tx.sql, values)
             return True
         _DELETE.run(tx.sql, account=number)

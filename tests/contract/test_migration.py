@@ -15,12 +15,14 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 
 from mailbox_server.model.errors import SchemaTooNew, StoreUnavailable
+from mailbox_server.model.ids import ModSeq
 from mailbox_server.model.ports import Silence
 from mailbox_server.store import migration
 from mailbox_server.store.migration_child import main, migrations, upgrade
 from mailbox_server.store.schema import metadata
 from mailbox_server.store.schema.version import OLDEST_PROGRAM, SCHEMA_VERSION
 from mailbox_server.store.settings import StoreSettings
+from tests.contract.workbench import Workbench
 
 OpenStore = Callable[..., Any]
 
@@ -152,6 +154,31 @@ def test_a_migration_that_breaks_a_reference_is_taken_back(fresh: Path, tmp_path
     with pytest.raises(RuntimeError, match="foreign key"):
         upgrade(fresh, scripts)
     assert definitions(fresh) == before
+
+
+def test_blocks_of_uids_are_made_from_what_is_there(tmp_path: Path) -> None:
+    """Revision 2: an answer to what changed needs them."""
+    path = tmp_path / migration.DATABASE
+    migration.create(path, StoreSettings())
+    bench = Workbench(path, tmp_path)
+    account = bench.open_account()
+    inbox = bench.mailbox(account).id
+    for _ in range(70):
+        bench.deliver(account)
+    bench.write(lambda tx: tx.messages.remove(inbox, [3, 64]))
+    before = bench.read(lambda tx: tx.messages.changes_since(inbox, ModSeq(0)))
+    bench.close()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(
+            "DROP TABLE uid_block;"
+            "CREATE INDEX ix_placement_mailbox_updated_at ON placement (mailbox, updated_at)"
+        )
+    set_version(path, 1, 1)
+    upgrade(path, migrations())
+    bench = Workbench(path, tmp_path)
+    assert bench.read(lambda tx: tx.messages.changes_since(inbox, ModSeq(0))) == before
+    assert bench.broken() == []
+    bench.close()
 
 
 def test_the_child_needs_a_path(capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from mailbox_server.model.errors import MailboxMissing
 from mailbox_server.model.ids import AccountId, MailboxId, ModSeq
 from mailbox_server.model.uid_set import UidSet
-from mailbox_server.store.ports import Edit, FlagChange, FlagOutcome
+from mailbox_server.store.ports import Edit, FlagChange, FlagMoves, FlagOutcome
 from mailbox_server.store.schema.messages import message
 from tests.contract.workbench import Workbench
 
@@ -146,6 +146,45 @@ def test_thousands_of_different_sets(bench: Workbench) -> None:
     flags = bench.flags(inbox)
     assert len(set(map(frozenset, flags.values()))) == 300
     assert flags[173] == {f"bit{bit}" for bit in range(9) if 173 >> bit & 1}
+
+
+@pytest.mark.parametrize("count", [3, 40])
+def test_a_run_of_many_states_is_changed_whole(bench: Workbench, count: int) -> None:
+    """Counters and modseqs are right however the run was cut."""
+    account = bench.open_account()
+    inbox = bench.mailbox(account).id
+    for number in range(100):
+        keywords = [f"k{number % count}", *(["\\Seen"] if number % 7 == 0 else [])]
+        bench.deliver(account, keywords=keywords, deleted=number % 3 == 0)
+    bench.write(lambda tx: tx.messages.remove(inbox, [50, 51]))
+    before = bench.flags(inbox)
+    done = store(bench, inbox, list(range(2, 100)), Edit.ADD, "\\Seen", "\\Deleted")
+    assert bench.flags(inbox) == {
+        uid: names | {"\\Seen", "\\Deleted"} if 2 <= uid <= 99 else names
+        for uid, names in before.items()
+    }
+    changed = [uid for uid, modseq in modseqs(bench, inbox).items() if modseq == done.modseq]
+    assert changed == [uid for uid, names in bench.flags(inbox).items() if names != before[uid]]
+    assert bench.broken() == []
+
+
+def test_it_says_what_became_of_which_state(bench: Workbench) -> None:
+    account = bench.open_account()
+    inbox, work = bench.mailbox(account).id, bench.mailbox(account, "Work").id
+    bench.deliver(account, keywords=["\\Seen"])
+    bench.deliver(account)
+    bench.deliver(account, keywords=["\\Seen"], deleted=True)
+    before = bench.read(lambda tx: tx.mailboxes.get(inbox)).highest_modseq
+    done = store(bench, inbox, [1, 2, 3], Edit.ADD, "\\Seen")
+    assert done.moves == FlagMoves(
+        before, {(0, 0): (1, 0)}, {0: frozenset(), 1: frozenset({"\\Seen"})}
+    )
+    assert store(bench, inbox, [1, 2, 3], Edit.ADD, "\\Seen").moves is None
+    bench.write(lambda tx: tx.messages.copy(inbox, [1], work))
+    assert store(bench, inbox, [1], Edit.REMOVE, "\\Seen").moves is not None
+    bench.write(lambda tx: tx.messages.copy(inbox, [1], inbox))
+    # Its other placement, in the same mailbox, changes with it.
+    assert store(bench, inbox, [1], Edit.ADD, "\\Seen").moves is None
 
 
 def test_sets_are_told_to_their_account_only(bench: Workbench) -> None:

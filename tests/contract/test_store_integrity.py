@@ -28,6 +28,11 @@ DAMAGES = (
         "no placement's modseq is above its mailbox's highest",
         "UPDATE mailbox SET highest_modseq = 2 WHERE id = 1",
     ),
+    (
+        "every placement's change is told by its block of UIDs",
+        "UPDATE uid_block SET updated_at = updated_at - 1",
+    ),
+    ("every placement's change is told by its block of UIDs", "DELETE FROM uid_block"),
     ("no mailbox's modseq is above its account's", "UPDATE account SET modseq = 1"),
     ("tombstones are whole", "UPDATE placement SET expunged_on = NULL"),
     ("tombstones are whole", "UPDATE placement SET updated_at = 3 WHERE expunged_at IS NOT NULL"),

@@ -1,0 +1,67 @@
+"""What a session's own STOREs leave to tell, and how."""
+
+from array import array
+
+from mailbox_server.imap.flag_classes import FlagClass
+from mailbox_server.imap.own_stores import OwnStores
+from mailbox_server.imap.selected import Hushed, ModSeqs, Sight
+from mailbox_server.model.ids import ModSeq
+from mailbox_server.model.uid_set import UidSet
+from mailbox_server.store.ports import Edit, FlagChange, FlagOutcome
+
+KNOWN = [FlagClass(frozenset(), b""), FlagClass(frozenset({"\\Seen"}), b"\\Seen")]
+CHANGE = FlagChange(Edit.ADD, frozenset({"\\Seen"}))
+
+
+def uids(*numbers: int) -> "array[int]":
+    return array("I", numbers)
+
+
+def hushed(*numbers: int, untold: tuple[int, ...] = ()) -> Hushed:
+    return Hushed(CHANGE, uids(*numbers), array("B", [0] * len(numbers)), untold)
+
+
+def outcome(*spared: int) -> FlagOutcome:
+    return FlagOutcome(ModSeq(9), UidSet.of(spared))
+
+
+def test_a_loud_one_is_told_once_with_what_others_changed() -> None:
+    own = OwnStores()
+    own.made(uids(1, 2, 3), outcome(), None, KNOWN, came_over=True)
+    own.made(uids(2, 5), outcome(), None, KNOWN, came_over=False)
+    assert own.take({4, 5}, ModSeqs.HIDDEN) == uids(1, 2, 3, 4, 5)
+    assert own.is_plain
+    assert own.take(set(), ModSeqs.HIDDEN) == uids()
+
+
+def test_a_silent_one_tells_its_modseq_at_most() -> None:
+    for modseqs, told in ((ModSeqs.HIDDEN, uids(2, 3)), (ModSeqs.SHOWN, uids(1, 2, 3))):
+        own = OwnStores()
+        own.made(uids(1, 2, 3), outcome(2), hushed(1, 2, 3), KNOWN, came_over=True)
+        assert own.take({3}, modseqs) == told
+        expected = [uid for uid in told if own.expects(Sight(uid, uid, uid, b"\\Seen", 9))]
+        assert expected == ([1] if modseqs is ModSeqs.SHOWN else [])
+        own.forget()
+        assert own.is_plain
+
+
+def test_where_others_wrote_meanwhile_the_flags_decide() -> None:
+    own = OwnStores()
+    own.made(uids(1, 2, 3), outcome(), hushed(1, 2, 3, untold=(3,)), KNOWN, came_over=False)
+    assert own.take({1, 2, 3}, ModSeqs.HIDDEN) == uids(1, 2, 3)
+    assert not own.is_plain
+    sights = [
+        Sight(1, 1, 1, b"\\Seen \\Recent", 9),
+        Sight(2, 2, 2, b"\\Seen $Junk", 9),
+        Sight(3, 3, 3, b"\\Seen", 9),
+    ]
+    assert [own.expects(sight) for sight in sights] == [True, False, False]
+
+
+def test_what_a_fetch_told_is_not_told_again() -> None:
+    own = OwnStores()
+    sight = Sight(1, 1, 1, b"", 9)
+    own.fetched([sight])
+    assert not own.is_plain
+    assert not own.tells(sight)
+    assert own.tells(sight._replace(modseq=10))
