@@ -97,20 +97,15 @@ _DESTROY: Final = sa.update(message).values(
     destroyed_on=sa.bindparam("now"),
     gone_at=sa.func.coalesce(message.c.gone_at, sa.bindparam("modseq")),
 )
-_IS_PLACED: Final = sa.exists().where(placement.c.message == message.c.id, _LIVE).correlate(message)
-_SEES: Final = (
-    sa.exists()
-    .where(
-        placement.c.message == message.c.id,
-        placement.c.deleted == sa.literal_column("0"),
-        _LIVE,
-    )
-    .correlate(message)
+_place: Final = placement.alias("place")
+_IS_PLACED: Final = sa.exists().where(
+    _place.c.message == _buried.c.message, _place.c.expunged_at.is_(None)
 )
 _DESTROY_ALONE: Final = Prepared(_DESTROY.where(message.c.id.in_(_BURIED_ALONE)))
+# Most that are shared stand elsewhere: those never come to the message's row.
 _DESTROY_UNPLACED: Final = Prepared(
     _DESTROY.where(
-        message.c.id.in_(_BURIED_SHARED), message.c.destroyed_at.is_(None), ~_IS_PLACED
+        message.c.id.in_(_BURIED_SHARED.where(~_IS_PLACED)), message.c.destroyed_at.is_(None)
     ).returning(message.c.size)
 )
 _GIVE_BACK: Final = Prepared(
@@ -123,16 +118,24 @@ _GIVE_BACK: Final = Prepared(
 )
 
 
-def unseen_messages(messages: sa.Select[tuple[int]]) -> Prepared:
-    """The statement that stamps those of the messages that JMAP sees in no mailbox any more."""
+def unseen_messages(changed: sa.Select[tuple[int]], message_of: sa.Column[int]) -> Prepared:
+    """The statement that stamps those of the messages that JMAP sees in no mailbox any more.
+
+    changed: selects them, by message_of, a column of what it selects from.
+    """
+    sees = sa.exists().where(
+        _place.c.message == message_of,
+        _place.c.deleted == sa.literal_column("0"),
+        _place.c.expunged_at.is_(None),
+    )
     return Prepared(
         sa.update(message)
-        .where(message.c.id.in_(messages), message.c.gone_at.is_(None), ~_SEES)
+        .where(message.c.id.in_(changed.where(~sees)), message.c.gone_at.is_(None))
         .values(gone_at=sa.bindparam("modseq"))
     )
 
 
-_GONE: Final = unseen_messages(_BURIED_SHARED)
+_GONE: Final = unseen_messages(_BURIED_SHARED, _buried.c.message)
 
 
 @dataclass(slots=True)

@@ -99,7 +99,8 @@ _CREATED_AGAIN: Final = Prepared(
 )
 # A message whose live placements are all deleted is in none of JMAP's mailboxes.
 _GONE: Final = unseen_messages(
-    sa.select(_here.c.message).where(*_CHANGED_HERE, _here.c.deleted == sa.literal_column("1"))
+    sa.select(_here.c.message).where(*_CHANGED_HERE, _here.c.deleted == sa.literal_column("1")),
+    _here.c.message,
 )
 
 _NO_LIMIT: Final = (1 << 63) - 1
@@ -154,10 +155,11 @@ def change_flags(
         move_counters(tx, mailbox, moved, modseq)
     else:
         stamp_shown(tx, mailbox, modseq)
+    keyworded = {state for state, after in moves.items() if state[0] != after[0]}
     shared = [
         {"mailbox": mailbox, "first": first, "last": last, "modseq": modseq}
         for first, last, found_here in pieces
-        if any(each[2] and each[:2] in moves for each in found_here)
+        if any(each[2] and each[:2] in keyworded for each in found_here)
     ]
     elsewhere = _set_elsewhere(tx, found.account, shared, added, modseq) if shared else set[int]()
     _tell_jmap(tx, mailbox, ranges, moves, modseq)
