@@ -183,7 +183,7 @@ def _move_within(tx: SqlTx, source: Mailbox, uids: UidSet, goal: Mailbox) -> Cop
         return Copied(goal.uid_validity, UidSet(), UidSet())
     modseq = tx.touch(source.account)
     copied, moved = _place_again(tx, source, uids, goal, modseq)
-    bury(tx, source.id, uids, modseq)
+    bury(tx, source.id, uids, moved, modseq)
     less = Counters(-moved.messages, -moved.unseen, -moved.deleted, -moved.octets)
     move_counters(tx, source.id, less, modseq)
     if source.id == goal.id:
@@ -221,6 +221,8 @@ def _place_again(
     sets = _KEYWORD_SETS.rows(tx, mailbox=goal.id, first=first, last=following - 1)
     admit(tx, goal.id, keys_by_set(names_of(tx, goal.account, {number for (number,) in sets})))
     placed = count_placed(tx, goal.id, targets).counters
+    if placed.deleted:
+        uid_blocks.mark_deleted(tx, goal.id, targets.ranges)
     more = Counters(0, placed.unseen, placed.deleted, placed.octets)
     move_counters(tx, goal.id, more, modseq)
     return Copied(uid_validity, uids, targets), placed

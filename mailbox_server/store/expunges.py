@@ -22,7 +22,7 @@ from mailbox_server.store.ports import Expunged
 from mailbox_server.store.prepared import Prepared
 from mailbox_server.store.schema.accounts import account
 from mailbox_server.store.schema.mailboxes import keyword_set
-from mailbox_server.store.schema.messages import message, placement
+from mailbox_server.store.schema.messages import message, placement, uid_block
 from mailbox_server.store.transactions import SqlTx
 from mailbox_server.store.uid_runs import runs
 
@@ -37,10 +37,7 @@ _IN_RANGE: Final = placement.c.uid.between(sa.bindparam("first"), sa.bindparam("
 class _Uids:
     """The UIDs that a select finds, ascending; where they are one run no row is fetched."""
 
-    def __init__(self, *where: sa.ColumnElement[bool], most: bool = False) -> None:
-        found = sa.select(placement.c.uid).where(*where).order_by(placement.c.uid)
-        if most:
-            found = found.limit(sa.bindparam("most"))
+    def __init__(self, found: sa.Select[tuple[int]]) -> None:
         inner = found.subquery()
         self.listed = Prepared(found)
         self.bounds = Prepared(
@@ -55,11 +52,24 @@ class _Uids:
         return runs(uid for (uid,) in self.listed.rows(tx, **values)) if count else []
 
 
-_LIVE_UIDS: Final = _Uids(_MAILBOX, _LIVE)
-_LIVE_IN_RANGE: Final = _Uids(_MAILBOX, _LIVE, _IN_RANGE)
-_DELETED_IN_RANGE: Final = _Uids(_MAILBOX, _LIVE, _IN_RANGE, _DELETED)
-_SOME_DELETED: Final = _Uids(_MAILBOX, _DELETED, _LIVE, most=True)
-_ABOVE: Final = _Uids(_MAILBOX, _LIVE, placement.c.uid > sa.bindparam("above"), most=True)
+_UIDS: Final = sa.select(placement.c.uid).where(_LIVE).order_by(placement.c.uid)
+_MOST: Final[sa.BindParameter[int]] = sa.bindparam("most")
+_LIVE_UIDS: Final = _Uids(_UIDS.where(_MAILBOX))
+_LIVE_IN_RANGE: Final = _Uids(_UIDS.where(_MAILBOX, _IN_RANGE))
+_DELETED_IN_RANGE: Final = _Uids(_UIDS.where(_MAILBOX, _IN_RANGE, _DELETED))
+_SOME_DELETED: Final = _Uids(
+    sa.select(placement.c.uid)
+    .where(
+        uid_block.c.mailbox == sa.bindparam("mailbox"),
+        uid_block.c.deleted == sa.literal_column("1"),
+        *uid_blocks.IN_BLOCK,
+        _DELETED,
+        _LIVE,
+    )
+    .order_by(uid_block.c.first, placement.c.uid)
+    .limit(_MOST)
+)
+_ABOVE: Final = _Uids(_UIDS.where(_MAILBOX, placement.c.uid > sa.bindparam("above")).limit(_MOST))
 
 _alone: Final = 1 - placement.c.shared
 _COUNT: Final = Prepared(
@@ -181,10 +191,12 @@ def count_placed(tx: SqlTx, mailbox: MailboxId, uids: UidSet) -> Counted:
     return found
 
 
-def bury(tx: SqlTx, mailbox: MailboxId, uids: UidSet, modseq: ModSeq) -> None:
-    """Make tombstones of live placements; nothing else moves."""
+def bury(tx: SqlTx, mailbox: MailboxId, uids: UidSet, counted: Counters, modseq: ModSeq) -> None:
+    """Make tombstones of live placements, which count so much; nothing else moves."""
     _EXPUNGE.run_each(tx, _of_each(uids, mailbox=mailbox, modseq=modseq, now=tx.now))
-    uid_blocks.stamp(tx, mailbox, uids.ranges, modseq)
+    uid_blocks.bury(tx, mailbox, uids.ranges, modseq)
+    if counted.deleted:
+        uid_blocks.unmark_deleted(tx, mailbox, uids.ranges)
 
 
 def _of_each(uids: UidSet, **same: int) -> list[dict[str, int]]:
@@ -198,7 +210,7 @@ def expunge_uids(tx: SqlTx, owner: AccountId, mailbox: MailboxId, uids: UidSet) 
     tx.frees()
     modseq = tx.touch(owner)
     gone = count_placed(tx, mailbox, uids)
-    bury(tx, mailbox, uids, modseq)
+    bury(tx, mailbox, uids, gone.counters, modseq)
     _destroy_unplaced(tx, owner, mailbox, uids, gone, modseq)
     by = gone.counters
     move_counters(tx, mailbox, Counters(-by.messages, -by.unseen, -by.deleted, -by.octets), modseq)

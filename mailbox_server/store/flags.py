@@ -162,7 +162,7 @@ def change_flags(
         if any(each[2] and each[:2] in keyworded for each in found_here)
     ]
     elsewhere = _set_elsewhere(tx, found.account, shared, added, modseq) if shared else set[int]()
-    _tell_jmap(tx, mailbox, ranges, moves, modseq)
+    _tell_deleted(tx, mailbox, ranges, moves, modseq)
     told = None if mailbox in elsewhere else FlagMoves(found.highest_modseq, moves, names)
     return FlagOutcome(modseq, modified, told)
 
@@ -216,22 +216,25 @@ def _set(
     )
 
 
-def _tell_jmap(
+def _tell_deleted(
     tx: SqlTx,
     mailbox: MailboxId,
     ranges: Sequence[tuple[int, int]],
     moves: Mapping[_State, _State],
     modseq: ModSeq,
 ) -> None:
-    """Stamp the messages that come into sight or go out of it by `\\Deleted`."""
+    """Say what became `\\Deleted` and what ceased to be: its messages go out of JMAP's sight
+    or come into it."""
     values = [
         {"mailbox": mailbox, "first": first, "last": last, "modseq": modseq}
         for first, last in ranges
     ]
     if any(state[1] > after[1] for state, after in moves.items()):
         _CREATED_AGAIN.run_each(tx, values)
+        uid_blocks.unmark_deleted(tx, mailbox, ranges)
     if any(state[1] < after[1] for state, after in moves.items()):
         _GONE.run_each(tx, values)
+        uid_blocks.mark_deleted(tx, mailbox, ranges)
 
 
 def _transitions(

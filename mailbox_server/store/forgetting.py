@@ -9,6 +9,7 @@ from typing import Final
 import sqlalchemy as sa
 
 from mailbox_server.model.ids import ContentId
+from mailbox_server.store import uid_blocks
 from mailbox_server.store.contents import ContentRepository
 from mailbox_server.store.prepared import Prepared
 from mailbox_server.store.schema.accounts import account
@@ -19,9 +20,9 @@ from mailbox_server.store.schema.messages import (
     message_text,
     passport,
     placement,
+    uid_block,
 )
 from mailbox_server.store.transactions import SqlTx
-from mailbox_server.store.uid_blocks import drop_empty
 
 STEP: Final = 1_000
 TOMBSTONES_A_MAILBOX: Final = 100_000
@@ -48,23 +49,32 @@ _FORGET: Final = tuple(
 
 _TOMBSTONE: Final = (
     sa.select(placement.c.mailbox, placement.c.uid, placement.c.message, placement.c.expunged_at)
-    .where(placement.c.expunged_on.is_not(None))
+    .where(
+        *uid_blocks.IN_BLOCK,
+        uid_block.c.expunged_on.is_not(None),
+        placement.c.expunged_on.is_not(None),
+    )
     .limit(sa.bindparam("most"))
 )
 _OLD_TOMBSTONES: Final = Prepared(
-    _TOMBSTONE.where(placement.c.expunged_on < sa.bindparam("before")).order_by(
-        placement.c.expunged_on
+    _TOMBSTONE.where(
+        uid_block.c.expunged_on < sa.bindparam("before"),
+        placement.c.expunged_on < sa.bindparam("before"),
     )
 )
 _CROWDED: Final = Prepared(
     sa.select(placement.c.mailbox, sa.func.count())
-    .where(placement.c.expunged_on.is_not(None))
+    .where(
+        *uid_blocks.IN_BLOCK,
+        uid_block.c.expunged_on.is_not(None),
+        placement.c.expunged_on.is_not(None),
+    )
     .group_by(placement.c.mailbox)
     .having(sa.func.count() > sa.bindparam("most"))
     .limit(sa.literal_column("1"))
 )
 _OLDEST_TOMBSTONES: Final = Prepared(
-    _TOMBSTONE.where(placement.c.mailbox == sa.bindparam("mailbox")).order_by(
+    _TOMBSTONE.where(uid_block.c.mailbox == sa.bindparam("mailbox")).order_by(
         placement.c.updated_at
     )
 )
@@ -141,7 +151,7 @@ def forget_tombstones(tx: SqlTx, before: int) -> int:
         most = min(STEP, count - TOMBSTONES_A_MAILBOX)
         rows = _OLDEST_TOMBSTONES.rows(tx, mailbox=number, most=most)
     _BURIED.run_each(tx, [{"mailbox": row[0], "uid": row[1]} for row in rows])
-    drop_empty(tx, [row[:2] for row in rows])
+    uid_blocks.forget(tx, [row[:2] for row in rows])
     floors: dict[int, int] = {}
     for number, _, _, expunged_at in rows:
         floors[number] = max(floors.get(number, 0), expunged_at)

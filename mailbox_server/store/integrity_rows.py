@@ -140,7 +140,7 @@ ROW_INVARIANTS: Final[tuple[tuple[str, sa.Select[Any]], ...]] = (
         ),
     ),
     (
-        "every placement's change is told by its block of UIDs",
+        "placements are found by their blocks of UIDs",
         sa.select(placement.c.mailbox, placement.c.uid, placement.c.updated_at)
         .outerjoin_from(
             placement,
@@ -150,7 +150,17 @@ ROW_INVARIANTS: Final[tuple[tuple[str, sa.Select[Any]], ...]] = (
                 uid_block.c.first == placement.c.uid - placement.c.uid % BLOCK_UIDS,
             ),
         )
-        .where(sa.func.coalesce(uid_block.c.updated_at, 0) < placement.c.updated_at),
+        .where(
+            sa.or_(
+                sa.func.coalesce(uid_block.c.updated_at, 0) < placement.c.updated_at,
+                sa.and_(placement.c.deleted == 1, _LIVE, uid_block.c.deleted == 0),
+                sa.and_(
+                    placement.c.expunged_on.is_not(None),
+                    sa.func.coalesce(uid_block.c.expunged_on, placement.c.expunged_on + 1)
+                    > placement.c.expunged_on,
+                ),
+            )
+        ),
     ),
     (
         "no mailbox's modseq is above its account's",

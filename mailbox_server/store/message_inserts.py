@@ -194,4 +194,7 @@ def place(tx: SqlTx, placements: Sequence[Parameters]) -> None:
     """Insert placements: mailbox, uid, message, keyword_set, deleted, shared, modseq, saved."""
     _PLACE.run_each(tx, placements)
     for each in placements:
-        uid_blocks.placed(tx, each["mailbox"], each["uid"], each["uid"], each["modseq"])
+        mailbox_number, uid = each["mailbox"], each["uid"]
+        uid_blocks.placed(tx, mailbox_number, uid, uid, each["modseq"])
+        if each["deleted"]:
+            uid_blocks.mark_deleted(tx, mailbox_number, [(uid, uid)])

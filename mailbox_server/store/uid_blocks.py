@@ -1,8 +1,9 @@
-"""The change log of a mailbox: which blocks of its UIDs changed after a modseq.
+"""What is found by blocks of UIDs: what changed, what is \\Deleted, what is a tombstone.
 
 Every write that stamps a placement stamps its block too, with one row for BLOCK_UIDS
 placements that stand together.  Who asks what changed reads the blocks that did, by their
-index, and looks at the placements in them: at most BLOCK_UIDS for each that changed.
+index, and looks at the placements in them: at most BLOCK_UIDS for each that changed.  The
+same goes for placements that are \\Deleted, and for tombstones.
 """
 
 from collections.abc import Iterable
@@ -14,57 +15,80 @@ from mailbox_server.store.prepared import Prepared
 from mailbox_server.store.schema.messages import BLOCK_UIDS, placement, uid_block
 from mailbox_server.store.transactions import SqlTx
 
+# A select from both with this condition reads the placements of the blocks.
+IN_BLOCK: Final = (
+    placement.c.mailbox == uid_block.c.mailbox,
+    placement.c.uid.between(uid_block.c.first, uid_block.c.first + (BLOCK_UIDS - 1)),
+)
+# The same, of placements that changed after :modseq.
+CHANGED: Final = (
+    *IN_BLOCK,
+    uid_block.c.updated_at > sa.bindparam("modseq"),
+    placement.c.updated_at > sa.bindparam("modseq"),
+)
+
+_yes: Final[sa.ColumnClause[int]] = sa.literal_column("1")
+_no: Final[sa.ColumnClause[int]] = sa.literal_column("0")
+_BLOCKS: Final = (
+    uid_block.c.mailbox == sa.bindparam("mailbox"),
+    uid_block.c.first.between(sa.bindparam("low"), sa.bindparam("high")),
+)
+_BLOCK: Final = (
+    uid_block.c.mailbox == sa.bindparam("mailbox"),
+    uid_block.c.first == sa.bindparam("low"),
+)
 _STAMP: Final = Prepared(
-    sa.update(uid_block)
-    .where(
-        uid_block.c.mailbox == sa.bindparam("mailbox"),
-        uid_block.c.first.between(sa.bindparam("low"), sa.bindparam("high")),
-    )
-    .values(updated_at=sa.bindparam("modseq"))
+    sa.update(uid_block).where(*_BLOCKS).values(updated_at=sa.bindparam("modseq"))
 )
 _ADD: Final = Prepared(
     sa.insert(uid_block).values(
         mailbox=sa.bindparam("mailbox"),
         first=sa.bindparam("first"),
         updated_at=sa.bindparam("modseq"),
+        deleted=_no,
     )
 )
-_DROP_EMPTY: Final = Prepared(
-    sa.delete(uid_block).where(
-        uid_block.c.mailbox == sa.bindparam("mailbox"),
-        uid_block.c.first == sa.bindparam("first"),
+_MARK_DELETED: Final = Prepared(
+    sa.update(uid_block).where(*_BLOCKS, uid_block.c.deleted == _no).values(deleted=_yes)
+)
+_UNMARK_DELETED: Final = Prepared(
+    sa.update(uid_block)
+    .where(
+        *_BLOCKS,
+        uid_block.c.deleted == _yes,
         ~sa.exists().where(
-            placement.c.mailbox == uid_block.c.mailbox,
-            placement.c.uid.between(uid_block.c.first, uid_block.c.first + (BLOCK_UIDS - 1)),
+            *IN_BLOCK, placement.c.deleted == _yes, placement.c.expunged_at.is_(None)
         ),
     )
+    .values(deleted=_no)
 )
+_BURY: Final = Prepared(
+    sa.update(uid_block)
+    .where(*_BLOCKS, uid_block.c.expunged_on.is_(None))
+    .values(expunged_on=sa.bindparam("now"))
+)
+_EXHUME: Final = Prepared(
+    sa.update(uid_block)
+    .where(*_BLOCK)
+    .values(
+        expunged_on=sa.select(sa.func.min(placement.c.expunged_on))
+        .where(*IN_BLOCK)
+        .correlate(uid_block)
+        .scalar_subquery()
+    )
+)
+_DROP_EMPTY: Final = Prepared(sa.delete(uid_block).where(*_BLOCK, ~sa.exists().where(*IN_BLOCK)))
 DROP_OF_MAILBOX: Final = Prepared(
     sa.delete(uid_block).where(uid_block.c.mailbox == sa.bindparam("mailbox"))
 )
 
-# A select from both with this condition reads placements that changed after :modseq.
-CHANGED: Final = (
-    placement.c.mailbox == uid_block.c.mailbox,
-    placement.c.uid.between(uid_block.c.first, uid_block.c.first + (BLOCK_UIDS - 1)),
-    uid_block.c.updated_at > sa.bindparam("modseq"),
-    placement.c.updated_at > sa.bindparam("modseq"),
-)
+Ranges = Iterable[tuple[int, int]]
+"""First and last UID of each, ascending."""
 
 
-def stamp(tx: SqlTx, mailbox: int, ranges: Iterable[tuple[int, int]], modseq: int) -> None:
-    """Say that placements in these ascending ranges of UIDs changed."""
-    blocks: list[list[int]] = []
-    for first, last in ranges:
-        low, high = first - first % BLOCK_UIDS, last - last % BLOCK_UIDS
-        if blocks and low <= blocks[-1][1] + BLOCK_UIDS:
-            blocks[-1][1] = high
-        else:
-            blocks.append([low, high])
-    _STAMP.run_each(
-        tx,
-        [{"mailbox": mailbox, "low": low, "high": high, "modseq": modseq} for low, high in blocks],
-    )
+def stamp(tx: SqlTx, mailbox: int, ranges: Ranges, modseq: int) -> None:
+    """Say that placements in these ranges changed."""
+    _STAMP.run_each(tx, [{**each, "modseq": modseq} for each in _blocks(mailbox, ranges)])
 
 
 def placed(tx: SqlTx, mailbox: int, first: int, last: int, modseq: int) -> None:
@@ -81,9 +105,38 @@ def placed(tx: SqlTx, mailbox: int, first: int, last: int, modseq: int) -> None:
     )
 
 
-def drop_empty(tx: SqlTx, placements: Iterable[tuple[int, int]]) -> None:
-    """Delete the blocks where these (mailbox, uid) were the last."""
-    blocks = {(mailbox, uid - uid % BLOCK_UIDS) for mailbox, uid in placements}
-    _DROP_EMPTY.run_each(
-        tx, [{"mailbox": mailbox, "first": first} for mailbox, first in sorted(blocks)]
-    )
+def mark_deleted(tx: SqlTx, mailbox: int, ranges: Ranges) -> None:
+    """Say that placements in these ranges became \\Deleted."""
+    _MARK_DELETED.run_each(tx, _blocks(mailbox, ranges))
+
+
+def unmark_deleted(tx: SqlTx, mailbox: int, ranges: Ranges) -> None:
+    """Say that placements in these ranges are \\Deleted no more, or expunged."""
+    _UNMARK_DELETED.run_each(tx, _blocks(mailbox, ranges))
+
+
+def bury(tx: SqlTx, mailbox: int, ranges: Ranges, modseq: int) -> None:
+    """Say that placements in these ranges became tombstones."""
+    blocks = _blocks(mailbox, ranges)
+    _STAMP.run_each(tx, [{**each, "modseq": modseq} for each in blocks])
+    _BURY.run_each(tx, [{**each, "now": tx.now} for each in blocks])
+
+
+def forget(tx: SqlTx, tombstones: Iterable[tuple[int, int]]) -> None:
+    """Say that these tombstones (mailbox, uid) are gone; with the last goes the block."""
+    blocks = sorted({(mailbox, uid - uid % BLOCK_UIDS) for mailbox, uid in tombstones})
+    values = [{"mailbox": mailbox, "low": first} for mailbox, first in blocks]
+    _DROP_EMPTY.run_each(tx, values)
+    _EXHUME.run_each(tx, values)
+
+
+def _blocks(mailbox: int, ranges: Ranges) -> list[dict[str, int]]:
+    """Parameters mailbox, low and high for each run of blocks."""
+    found: list[list[int]] = []
+    for first, last in ranges:
+        low, high = first - first % BLOCK_UIDS, last - last % BLOCK_UIDS
+        if found and low <= found[-1][1] + BLOCK_UIDS:
+            found[-1][1] = high
+        else:
+            found.append([low, high])
+    return [{"mailbox": mailbox, "low": low, "high": high} for low, high in found]

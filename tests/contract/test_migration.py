@@ -164,14 +164,16 @@ def test_blocks_of_uids_are_made_from_what_is_there(tmp_path: Path) -> None:
     account = bench.open_account()
     inbox = bench.mailbox(account).id
     for _ in range(70):
-        bench.deliver(account)
+        bench.deliver(account, deleted=True)
     bench.write(lambda tx: tx.messages.remove(inbox, [3, 64]))
     before = bench.read(lambda tx: tx.messages.changes_since(inbox, ModSeq(0)))
     bench.close()
     with closing(sqlite3.connect(path)) as connection:
         connection.executescript(
             "DROP TABLE uid_block;"
-            "CREATE INDEX ix_placement_mailbox_updated_at ON placement (mailbox, updated_at)"
+            "CREATE INDEX ix_placement_mailbox_updated_at ON placement (mailbox, updated_at);"
+            "CREATE INDEX ix_placement_expunged_on ON placement (expunged_on);"
+            "CREATE INDEX ix_placement_deleted ON placement (mailbox, deleted)"
         )
     set_version(path, 1, 1)
     upgrade(path, migrations())

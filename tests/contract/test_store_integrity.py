@@ -29,10 +29,23 @@ DAMAGES = (
         "UPDATE mailbox SET highest_modseq = 2 WHERE id = 1",
     ),
     (
-        "every placement's change is told by its block of UIDs",
+        "placements are found by their blocks of UIDs",
         "UPDATE uid_block SET updated_at = updated_at - 1",
     ),
-    ("every placement's change is told by its block of UIDs", "DELETE FROM uid_block"),
+    ("placements are found by their blocks of UIDs", "DELETE FROM uid_block"),
+    (
+        "placements are found by their blocks of UIDs",
+        "UPDATE placement SET deleted = 1 WHERE expunged_at IS NULL;"
+        "UPDATE uid_block SET deleted = 0",
+    ),
+    (
+        "placements are found by their blocks of UIDs",
+        "UPDATE uid_block SET expunged_on = NULL",
+    ),
+    (
+        "placements are found by their blocks of UIDs",
+        "UPDATE uid_block SET expunged_on = expunged_on + 1",
+    ),
     ("no mailbox's modseq is above its account's", "UPDATE account SET modseq = 1"),
     ("tombstones are whole", "UPDATE placement SET expunged_on = NULL"),
     ("tombstones are whole", "UPDATE placement SET updated_at = 3 WHERE expunged_at IS NOT NULL"),

@@ -114,34 +114,38 @@ placement = keyed_table(
     sa.Column("expunged_at", INTEGER),
     sa.Column("expunged_on", INSTANT),
 )
-_DELETED = sa.and_(placement.c.deleted == 1, placement.c.expunged_at.is_(None))
-# deleted and expunged_at are the same in all of it: as columns they make SQLite choose it
-# over the primary key, which would walk the whole mailbox.
-sa.Index(
-    "ix_placement_deleted",
-    placement.c.mailbox,
-    placement.c.deleted,
-    placement.c.expunged_at,
-    placement.c.uid,
-    sqlite_where=_DELETED,
-    postgresql_where=_DELETED,
-)
-sa.Index(
-    "ix_placement_expunged_on",
-    placement.c.expunged_on,
-    sqlite_where=placement.c.expunged_on.is_not(None),
-    postgresql_where=placement.c.expunged_on.is_not(None),
-)
 
 # BLOCK_UIDS UIDs of a mailbox from first on, which is a multiple of it, where there are
-# placements.  updated_at: the newest of theirs, tombstones that are forgotten included.
+# placements: what is rare among them is found by their blocks, for a small part of what an
+# index entry for each costs.
+# updated_at: the newest of theirs, tombstones that are forgotten included.  deleted: 1 where
+# a live one is \Deleted, and maybe where none is.  expunged_on: of the oldest tombstone.
 uid_block = keyed_table(
     "uid_block",
     sa.Column("mailbox", INTEGER, sa.ForeignKey("mailbox.id"), primary_key=True),
     sa.Column("first", INTEGER, primary_key=True),
     sa.Column("updated_at", INTEGER, nullable=False),
+    sa.Column("deleted", FLAG, nullable=False),
+    sa.Column("expunged_on", INSTANT),
 )
 sa.Index("ix_uid_block_mailbox_updated_at", uid_block.c.mailbox, uid_block.c.updated_at)
+# deleted is the same in all of it: as a column it makes SQLite choose it over the primary
+# key, which would walk the whole mailbox.  Unique, because only then its order is used.
+sa.Index(
+    "uq_uid_block_deleted",
+    uid_block.c.mailbox,
+    uid_block.c.deleted,
+    uid_block.c.first,
+    unique=True,
+    sqlite_where=uid_block.c.deleted == 1,
+    postgresql_where=uid_block.c.deleted == 1,
+)
+sa.Index(
+    "ix_uid_block_expunged_on",
+    uid_block.c.expunged_on,
+    sqlite_where=uid_block.c.expunged_on.is_not(None),
+    postgresql_where=uid_block.c.expunged_on.is_not(None),
+)
 
 # digest: of a base subject and a message id that stood in Message-ID, In-Reply-To or
 # References beside it.  thread: the oldest that it led to.
