@@ -1,7 +1,7 @@
 """The lines that tell changes of a mailbox, many alike at once.
 
-A hundred thousand lines formatted one by one hold the loop ten times as long as a few
-templates written out for all messages that share their flags.
+One template is filled for all messages that stand in a row and have the same flags, so that
+not each line is formatted by itself.
 """
 
 from array import array

@@ -14,7 +14,8 @@ behind its beginning finds what changed by the modseqs.
 A view that nobody is looking at just now can be packed: only which UID each slot has is
 kept, as runs, and the next refresh reads the rest again.
 
-Rows and modseq come from one snapshot, and one refresh runs at a time (store.md §6).
+Rows and modseq come from one snapshot, and one refresh runs at a time (store.md §6).  Over a
+write of a session's own the view comes without a refresh where it stands just before it.
 """
 
 import asyncio

@@ -67,13 +67,13 @@ class MailboxWriter(MailboxReader, Protocol):
     def delete(self, account: AccountId, name: str) -> Unpurged | None:
         """Delete it with its messages; levels below stay (RFC 9051 §6.3.5).
 
-        From now on nobody finds it.  What it holds beyond 2,000 messages is returned, for
+        From now on nobody finds it.  What it holds beyond 5,000 messages is returned, for
         purge; until then it counts as the account's.  Raises MailboxMissing,
         MailboxProtected for INBOX.
         """
 
     def purge(self, rest: Unpurged) -> Unpurged | None:
-        """Expunge up to 2,000 messages of a deleted mailbox; what is left then.
+        """Expunge up to 5,000 messages of a deleted mailbox; what is left then.
 
         Call it in a write of its own until it returns None; who does not come so far leaves
         the rest to housekeeping.
