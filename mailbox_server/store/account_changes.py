@@ -48,7 +48,8 @@ _CHANGED_MAILBOXES: Final = Prepared(
     )
 )
 _newer: Final = placement.alias("newer")
-# Of each message only its newest stamp is told.
+# Of each message only its newest stamp is told, and once: moved within a mailbox it has two
+# placements of one stamp.
 _STAMPED: Final = (
     sa.select(
         placement.c.updated_at,
@@ -72,6 +73,7 @@ _STAMPED: Final = (
             ),
         ),
     )
+    .distinct()
     .order_by(placement.c.updated_at, placement.c.message)
     .limit(sa.bindparam("most"))
 )

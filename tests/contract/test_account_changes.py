@@ -323,3 +323,15 @@ def test_an_answer_costs_what_changed_not_what_there_is(
     for _ in range(200):
         bench.deliver(account)
     assert price() < 2 * few
+
+
+def test_a_page_ends_where_messages_do_not_placements(bench: Workbench, account: AccountId) -> None:
+    """Moved within its mailbox a message has two placements of one stamp."""
+    inbox = bench.mailbox(account).id
+    for _ in range(3):
+        bench.deliver(account)
+    asker = Asker(bench, account)
+    bench.write(lambda tx: tx.messages.move(inbox, [1, 2, 3], inbox))
+    found = bench.read(lambda tx: tx.changes.messages_since(account, asker.since, 1))
+    assert len(found.updated) == 1
+    assert not found.complete
