@@ -109,9 +109,13 @@ NOT_REACHED: Final = {
     "KnownNetworks.since",
     "Messages.forget_destroyed",
     "Messages.forget_tombstones",
+    # What becomes of a message after it was stored; nothing yet.
+    "Passports.stamp",
     "Receipts.settle",
     "Receipts.since",
-    # Once in a while: each hour, every few seconds, after a lost reply, under pressure.
+    # Once in a while: each hour, every few seconds, after a lost reply, under pressure, for
+    # an APPEND that does not come at once.
+    "Accounts.get",
     "Accounts.modseq",
     "Accounts.oldest",
     "Arrival.drained",
