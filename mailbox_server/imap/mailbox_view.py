@@ -114,16 +114,22 @@ class MailboxView:
         while at < len(uids):
             slot = bisect_left(self.uids, uids[at], slot)
             # All between two of the UIDs are here, so the last of a run tells for the whole.
-            short, long = 1, len(uids) - at
+            short, long = 1, 2
+            while long < len(uids) - at and self._stand(slot, uids, at, long):
+                short, long = long, 2 * long
+            long = min(long, len(uids) - at)
             while short < long:
                 middle = (short + long + 1) // 2
-                last = slot + middle - 1
-                if last < len(self.uids) and self.uids[last] == uids[at + middle - 1]:
+                if self._stand(slot, uids, at, middle):
                     short = middle
                 else:
                     long = middle - 1
             yield slot, slot + short
             at, slot = at + short, slot + short
+
+    def _stand(self, slot: int, uids: "array[int]", at: int, count: int) -> bool:
+        last = slot + count - 1
+        return last < len(self.uids) and self.uids[last] == uids[at + count - 1]
 
     @property
     def changed_after(self) -> int:

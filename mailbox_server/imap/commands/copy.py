@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from mailbox_server.imap.commands.steps import steps
 from mailbox_server.imap.grammar.message_arguments import CopyArguments
 from mailbox_server.imap.grammar.sequence_sets import By
 from mailbox_server.imap.responses import Outcome, no, ok
@@ -44,8 +45,7 @@ async def move(session: Session, arguments: CopyArguments) -> Outcome:
     uids = view.uids(arguments.numbers, arguments.by)
     session.store.glance(lambda tx: target_named(tx.mailboxes, account, name))
     moved = 0
-    for at in range(0, len(uids), MESSAGES_A_STEP):
-        step = uids[at : at + MESSAGES_A_STEP]
+    for step in steps(uids, MESSAGES_A_STEP):
         copied = await session.store.write(_moving(account, source, step, name))
         moved += len(copied.sources)
         code = _copy_uid(copied)

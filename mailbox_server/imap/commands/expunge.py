@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from mailbox_server.imap.commands.steps import steps
 from mailbox_server.imap.grammar.message_arguments import ExpungeArguments
 from mailbox_server.imap.grammar.sequence_sets import By
 from mailbox_server.imap.responses import Outcome, no, ok
@@ -24,8 +25,7 @@ async def expunge(session: Session, arguments: ExpungeArguments) -> Outcome:
             await view.expunged(gone)
         return ok("Expunged")
     uids = view.uids(arguments.uids, By.UID)
-    for at in range(0, len(uids), MESSAGES_A_STEP):
-        step = uids[at : at + MESSAGES_A_STEP]
+    for step in steps(uids, MESSAGES_A_STEP):
         await view.expunged(await session.store.write(_expunging(mailbox, step)))
     return ok("Expunged")
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from mailbox_server.imap.commands.steps import steps
 from mailbox_server.imap.grammar.message_arguments import StoreArguments
 from mailbox_server.imap.grammar.sequence_sets import By
 from mailbox_server.imap.responses import Outcome, no, ok
@@ -24,8 +25,7 @@ async def store(session: Session, arguments: StoreArguments) -> Outcome:
         session.enable_condstore()
     uids = view.uids(arguments.numbers, arguments.by)
     modified: list[int] = []
-    for at in range(0, len(uids), MESSAGES_A_STEP):
-        step = uids[at : at + MESSAGES_A_STEP]
+    for step in steps(uids, MESSAGES_A_STEP):
         hushed = view.hush(step, arguments.change) if arguments.silent else None
         outcome = await session.store.write(_changing(view.mailbox.id, step, arguments))
         await view.stored(step, outcome, hushed)

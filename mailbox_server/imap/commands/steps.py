@@ -1,0 +1,23 @@
+"""Steps in which a command changes many messages, each one write that keeps others waiting.
+
+A run of consecutive UIDs costs the store a few statements whatever its length, so a step is
+long where the UIDs stand together and short where they are scattered.
+"""
+
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import Final
+
+SCATTERED_A_STEP: Final = 2_000
+_RUNS_A_STEP: Final = 500
+
+
+def steps(uids: Sequence[int], most: int) -> Iterator[Sequence[int]]:
+    """The ascending UIDs in steps of at most so many; of SCATTERED_A_STEP where they are."""
+    at = 0
+    while at < len(uids):
+        step = uids[at : at + most]
+        if sum(after != before + 1 for before, after in pairwise(step)) >= _RUNS_A_STEP:
+            step = step[:SCATTERED_A_STEP]
+        yield step
+        at += len(step)
