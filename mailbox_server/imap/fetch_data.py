@@ -1,17 +1,17 @@
-"""Format FETCH responses: from the view alone, from rows, or with content octets streamed.
+"""Answer FETCH from rows, or with content octets streamed.
 
 Everything goes out in blocks of about 64 KiB; no read of the store is open while the
-network is waited for.  Content of small messages comes with their rows, many in one read;
-what asks for more than 1 MiB of one message is answered section by section, each with
-reads of its own.
+network is waited for.  Contents of one piece come many in one read; what asks for more than
+512 KiB of one message is answered section by section, each with reads of its own.
 """
 
-from collections.abc import AsyncIterator, Callable, Sequence
+import asyncio
+from bisect import bisect_left
+from collections.abc import AsyncGenerator, Callable, Sequence
 from collections.abc import Set as AbstractSet
-from itertools import chain
-from types import MappingProxyType
-from typing import Final, NamedTuple, cast
+from typing import Any, Final, NamedTuple
 
+from mailbox_server.imap.fetch_lines import Columns, FetchLines, opening
 from mailbox_server.imap.fetch_plan import (
     Extent,
     FetchPlan,
@@ -22,69 +22,58 @@ from mailbox_server.imap.fetch_plan import (
     length,
     pieces,
 )
-from mailbox_server.imap.grammar.dates import date_time
 from mailbox_server.imap.grammar.fetch_items import Attribute
-from mailbox_server.imap.responses import CRLF
-from mailbox_server.imap.selected import ModSeqs, Sight, SightColumns
+from mailbox_server.imap.selected import ModSeqs, SightColumns
 from mailbox_server.mime.part_table import read_part_table
 from mailbox_server.model.errors import ContentDamaged
 from mailbox_server.model.ids import ContentId, MailboxId
-from mailbox_server.model.message import InternalDate
 from mailbox_server.store.ports import Column, ReadTx, Store
 
 BLOCK_OCTETS: Final = 60_000
 ROWS_A_READ: Final = 500
-READ_OCTETS: Final = 1 << 20
+ROWS_A_BLOCK: Final = 100
+READ_OCTETS: Final = 1 << 19
 PIECE_OCTETS: Final = 1 << 18
 HEADER_OCTETS: Final = 1 << 20
 """Fields are selected within the first MiB of a header, as far as it was read at delivery."""
 
-Row = tuple[object, ...]
+_END: Final = b")\r\n"
+
+Row = tuple[Any, ...]
 
 
-class _Loaded(NamedTuple):
-    """One message's row; sections: the octets of each, None where they do not exist.
+class _Large(NamedTuple):
+    """A message whose sections are not read together; of one message all."""
 
-    stored: set instead of sections where they are too large to be read together.
+    sight: SightColumns
+    columns: Columns
+    end: bytes
+    stored: Stored
+
+
+class _Answered(NamedTuple):
+    """What one read made of the first messages it was given.
+
+    blocks: their responses.  done: how many messages that were; missing: how many of them
+        had no row any more.
+    apart: how many messages behind them have to be answered from content, after rows.
+    large: the message behind them, counted in done, that is answered section by section.
     """
 
-    row: Row
-    sections: tuple[bytes | None, ...]
-    stored: Stored | None = None
+    blocks: Sequence[bytes]
+    done: int
+    missing: int
+    apart: int = 0
+    large: _Large | None = None
 
 
-_FORMS: Final = MappingProxyType(
-    {
-        Attribute.FLAGS: b"FLAGS (%b)",
-        Attribute.UID: b"UID %d",
-        Attribute.MODSEQ: b"MODSEQ (%d)",
-    }
-)
-
-
-def view_lines(sights: SightColumns, items: Sequence[Attribute]) -> bytes:
-    """FETCH lines of items that the view holds: FLAGS, UID, MODSEQ."""
-    line = b"* %d FETCH (" + b" ".join([_FORMS[item] for item in items]) + b")\r\n"
-    columns = [sights.numbers, *(_of_view(item, sights) for item in items)]
-    return line * len(sights.uids) % tuple(chain.from_iterable(zip(*columns, strict=True)))
-
-
-def _of_view(item: Attribute, sights: SightColumns) -> Sequence[object]:
-    if item is Attribute.FLAGS:
-        return sights.flags
-    return sights.uids if item is Attribute.UID else sights.modseqs
-
-
-def _of_sight(item: Attribute, sight: Sight) -> bytes:
-    if item is Attribute.FLAGS:
-        return b"FLAGS (" + sight.flags + b")"
-    if item is Attribute.UID:
-        return b"UID %d" % sight.uid
-    return b"MODSEQ (%d)" % sight.modseq
+_Work = Callable[[ReadTx], _Answered]
 
 
 class RowFetch:
     """Answers FETCH for one mailbox from rows and contents.
+
+    While the client is sent what was read, the next is read already.
 
     missing: how many messages had no row any more and were left out.
     is_inside: whether a response was begun and its end was not yielded yet.
@@ -92,200 +81,289 @@ class RowFetch:
 
     def __init__(self, store: Store, mailbox: MailboxId, plan: FetchPlan) -> None:
         self._store = store
-        self._mailbox = mailbox
         self._plan = plan
-        self._sections = plan.sections
-        self._place = {column: place for place, column in enumerate(plan.columns, 1)}
-        self._formats: list[Callable[[Sight, Row], bytes] | SectionPlan] = [
-            item if isinstance(item, SectionPlan) else self._format(item) for item in plan.items
-        ]
-        self._patterns = [section.pattern for section in self._sections if section.pattern]
-        self._only_listed = len(self._patterns) == len(self._sections)
-        self._tells_flags = Attribute.FLAGS in plan.items
+        self._rows = _Rows(mailbox, plan)
+        self._contents = _Contents(mailbox, plan.from_content)
+        self._most = ROWS_A_READ
         self.missing = 0
         self.is_inside = False
 
     async def responses(
-        self, sights: Sequence[Sight], seen_now: AbstractSet[int], modseqs: ModSeqs
-    ) -> AsyncIterator[bytes]:
+        self, sights: SightColumns, seen_now: AbstractSet[int], modseqs: ModSeqs
+    ) -> AsyncGenerator[bytes, None]:
         """Blocks of responses for all sights.
 
         seen_now: UIDs that this FETCH has set \\Seen on; their responses end with FLAGS
         where they were not asked for, and with MODSEQ if shown (RFC 9051 §6.4.5).
         """
-        held: list[bytes] = []
-        size = 0
+        ends = self._ends(sights, seen_now, modseqs)
+        reader = self._rows if self._plan.is_in_rows else self._contents
+        async for octets in self._answers(reader, sights, ends):
+            yield octets
+
+    async def _answers(
+        self, reader: "_Rows | _Contents", sights: SightColumns, ends: Sequence[bytes]
+    ) -> AsyncGenerator[bytes, None]:
         position = 0
-        while position < len(sights):
-            block = sights[position : position + ROWS_A_READ]
-            loaded, done = await self._store.read(self._reader(block))
-            position += done
-            by_uid = {cast(int, each.row[0]): each for each in loaded}
-            for sight in block[:done]:
-                each = by_uid.get(sight.uid)
-                if each is None:
-                    self.missing += 1
-                    continue
-                closing = self._closing(sight, seen_now, modseqs)
-                if each.stored is not None:
-                    yield b"".join(held)
-                    held, size = [], 0
-                    self.is_inside = True
-                    async for octets in self._piecemeal(sight, each.row, each.stored):
+        reading = self._begin(reader, sights, ends, position)
+        try:
+            while reading is not None:
+                found = await reading
+                self.missing += found.missing
+                taken = found.done + found.apart
+                position += taken
+                # About as many as had room: rows beyond are read in vain.
+                self._most = min(ROWS_A_READ, taken + taken // 4 + 1)
+                reading = self._begin(reader, sights, ends, position)
+                for octets in found.blocks:
+                    yield octets
+                if found.large is not None:
+                    async for octets in self._piecemeal(found.large):
                         yield octets
-                    yield closing
-                    self.is_inside = False
-                    continue
-                response = self._whole(sight, each)
-                held += response
-                held.append(closing)
-                size += sum(map(len, response))
-                if size >= BLOCK_OCTETS:
-                    yield b"".join(held)
-                    held, size = [], 0
-        if held:
-            yield b"".join(held)
+                if found.apart:
+                    start = position - found.apart
+                    some = sights.part(start, position)
+                    async for octets in self._answers(self._contents, some, ends[start:position]):
+                        yield octets
+        finally:
+            if reading is not None and not reading.cancel() and not reading.cancelled():
+                # Nobody waits for it any more, and nobody needs to hear of its failure.
+                reading.exception()
 
-    # ------------------------------------------------------------ reading
+    def _begin(
+        self,
+        reader: "_Rows | _Contents",
+        sights: SightColumns,
+        ends: Sequence[bytes],
+        position: int,
+    ) -> "asyncio.Future[_Answered] | None":
+        if position >= len(ends):
+            return None
+        stop = position + self._most
+        return self._store.begin_read(reader.work(sights.part(position, stop), ends[position:stop]))
 
-    def _reader(self, block: Sequence[Sight]) -> Callable[[ReadTx], tuple[list[_Loaded], int]]:
-        uids = [sight.uid for sight in block]
-
-        def work(tx: ReadTx) -> tuple[list[_Loaded], int]:
-            rows = tx.messages.rows(self._mailbox, uids, self._plan.columns)
-            if not self._sections:
-                return [_Loaded(row, ()) for row in rows], len(uids)
-            loaded: list[_Loaded] = []
-            room = READ_OCTETS
-            for row in rows:
-                each, octets = self._load(tx, row, room)
-                if each is None:
-                    return loaded, uids.index(cast(int, row[0]))
-                loaded.append(each)
-                room -= octets
-            return loaded, len(uids)
-
-        return work
-
-    def _load(self, tx: ReadTx, row: Row, room: int) -> tuple[_Loaded | None, int]:
-        """The row with its sections where they fit in room; None: begin the next read with it."""
-        if self._only_listed and (listed := row[self._place[Column.LISTED]]) is not None:
-            fields = tuple(
-                [b"".join(each.findall(cast(bytes, listed))) + CRLF for each in self._patterns]
-            )
-            if (octets := sum(map(len, fields))) <= room:
-                return _Loaded(row, fields), octets
-        stored = self._stored(row)
-        headers: dict[Extent, bytes] = {}
-        found = []
-        octets = 0
-        for section in self._sections:
-            extent = header_extent(section, stored)
-            if extent is not None and extent not in headers:
-                headers[extent] = _read_header(tx, stored.content, extent)
-            whole = pieces(section, stored, b"" if extent is None else headers[extent])
-            found.append(whole)
-            octets += length(whole or ())
-            if octets > room:
-                return (None, 0) if room < READ_OCTETS else (_Loaded(row, (), stored), octets)
-        content = ContentId(stored.content)
-        read = {
-            piece: _read(tx, content, piece)
-            for whole in found
-            for piece in whole or ()
-            if isinstance(piece, Extent)
-        }
-        sections = tuple(None if whole is None else _join(whole, read) for whole in found)
-        return _Loaded(row, sections), octets
-
-    def _stored(self, row: Row) -> Stored:
-        place = self._place
-        listed, parts = place.get(Column.LISTED), place.get(Column.PARTS)
-        return Stored(
-            cast(int, row[place[Column.CONTENT]]),
-            cast(bytes, row[place[Column.TRACE]]),
-            cast(int, row[place[Column.SIZE]]),
-            cast(int, row[place[Column.HEADER_OCTETS]]),
-            None if listed is None else cast("bytes | None", row[listed]),
-            None if parts is None else read_part_table(cast(bytes, row[parts])),
-        )
-
-    async def _piecemeal(self, sight: Sight, row: Row, stored: Stored) -> AsyncIterator[bytes]:
-        """One response without its end, the sections one after the other."""
-        yield b"* %d FETCH (" % sight.number
-        for place, item in enumerate(self._formats):
-            space = b" " if place else b""
-            if not isinstance(item, SectionPlan):
-                yield space + item(sight, row)
-                continue
-            found = await self._store.read(_pieces_reader(item, stored))
-            yield space + _opening(item, None if found is None else length(found))
+    async def _piecemeal(self, large: _Large) -> AsyncGenerator[bytes, None]:
+        """One response, its sections one after the other."""
+        lines, sections = self._contents.lines, self._contents.sections
+        self.is_inside = True
+        for place, section in enumerate(sections):
+            found = await self._store.read(_pieces_reader(section, large.stored))
+            begin = opening(None if found is None else length(found))
+            yield lines.before(place, large.sight, large.columns, begin)
             for piece in found or ():
                 if isinstance(piece, bytes):
                     yield piece
                     continue
                 for start in range(piece.start, piece.end, PIECE_OCTETS):
                     part = Extent(start, min(start + PIECE_OCTETS, piece.end))
-                    yield await self._store.read(_extent_reader(stored.content, part))
+                    yield await self._store.read(_extent_reader(large.stored.content, part))
+        yield lines.before(len(sections), large.sight, large.columns, large.end)
+        self.is_inside = False
 
-    # ------------------------------------------------------------ formatting
+    def _ends(
+        self, sights: SightColumns, seen_now: AbstractSet[int], modseqs: ModSeqs
+    ) -> list[bytes]:
+        ends = [_END] * len(sights.uids)
+        if not seen_now or Attribute.FLAGS in self._plan.items:
+            return ends
+        hides = modseqs is ModSeqs.HIDDEN or Attribute.MODSEQ in self._plan.items
+        for place, uid in enumerate(sights.uids):
+            if uid in seen_now:
+                told = b"" if hides else b" MODSEQ (%d)" % sights.modseqs[place]
+                ends[place] = b" FLAGS (%b)%b)\r\n" % (sights.flags[place], told)
+        return ends
 
-    def _whole(self, sight: Sight, loaded: _Loaded) -> list[bytes]:
-        """One response without its end."""
-        parts = [b"* %d FETCH (" % sight.number]
-        sections = iter(loaded.sections)
-        for place, item in enumerate(self._formats):
-            if place:
-                parts.append(b" ")
-            if not isinstance(item, SectionPlan):
-                parts.append(item(sight, loaded.row))
+
+class _Rows:
+    """Answers from rows alone."""
+
+    def __init__(self, mailbox: MailboxId, plan: FetchPlan) -> None:
+        self._mailbox = mailbox
+        self._columns = plan.columns
+        self._lines = FetchLines(plan)
+        self._listed = [
+            place for place, column in enumerate(plan.columns, 1) if column in plan.listed
+        ]
+
+    def work(self, sights: SightColumns, ends: Sequence[bytes]) -> _Work:
+        """As many of these as have their listed fields in rows."""
+
+        def work(tx: ReadTx) -> _Answered:
+            rows = tx.messages.rows(self._mailbox, sights.uids, self._columns)
+            known, closing = _with_rows(sights, ends, rows)
+            missing = len(ends) - len(rows)
+            blocks: list[bytes] = []
+            for first in range(0, len(rows), ROWS_A_BLOCK):
+                stop = first + ROWS_A_BLOCK
+                columns = _columns(rows[first:stop])
+                if any(None in columns[place] for place in self._listed):
+                    if first:
+                        done = _place(sights, rows[first])
+                        return _Answered(blocks, done, done - first)
+                    # Those without a row in between are missed when their content is read.
+                    last = len(ends) if stop >= len(rows) else _place(sights, rows[stop])
+                    return _Answered((), 0, 0, apart=last)
+                blocks += _cut(
+                    self._lines.whole(known.part(first, stop), columns, closing[first:stop])
+                )
+            return _Answered(blocks, len(ends), missing)
+
+        return work
+
+
+class _Contents:
+    """Answers with octets of content."""
+
+    def __init__(self, mailbox: MailboxId, plan: FetchPlan) -> None:
+        self.lines = FetchLines(plan)
+        self.sections = plan.sections
+        self._mailbox = mailbox
+        self._columns = plan.columns
+        self._place = {column: place for place, column in enumerate(plan.columns, 1)}
+        self._is_message = [section.is_whole for section in plan.sections] == [True]
+
+    def work(self, sights: SightColumns, ends: Sequence[bytes]) -> _Work:
+        """As many of these as READ_OCTETS allow, and one at least."""
+
+        def work(tx: ReadTx) -> _Answered:
+            rows = tx.messages.rows(self._mailbox, sights.uids, self._columns)
+            sections = self._sections(tx, rows)
+            count = len(sections) or 1
+            done = len(ends) if count >= len(rows) else _place(sights, rows[count])
+            known, closing = _with_rows(sights.part(0, done), ends[:done], rows[:count])
+            missing = done - len(closing)
+            if not rows:
+                return _Answered((), done, missing)
+            columns = _columns(rows[:count])
+            if not sections:
+                large = _Large(known, columns, closing[0], self._stored(rows[0]))
+                return _Answered((), done, missing, large=large)
+            found = self.lines.pieces(known, columns, sections, closing)
+            return _Answered(_gathered(found), done, missing)
+
+        return work
+
+    def _sections(self, tx: ReadTx, rows: Sequence[Row]) -> list[Sequence[bytes | None]]:
+        """The sections' octets of the first rows; of none where already one has no room."""
+        rows, numbers = self._together(rows)
+        small = tx.contents.small(numbers)
+        found: list[Sequence[bytes | None]] = []
+        if self._is_message and len(small) == len(rows):
+            trace = self._place[Column.TRACE]
+            return [
+                (row[trace] + small[number],) for row, number in zip(rows, numbers, strict=True)
+            ]
+        room = READ_OCTETS
+        for row in rows:
+            octets, sections = self._load(tx, row, small, room)
+            if sections is None:
+                break
+            found.append(sections)
+            room -= octets
+        return found
+
+    def _together(self, rows: Sequence[Row]) -> tuple[Sequence[Row], list[ContentId]]:
+        """The first rows, with the contents among theirs that have room in memory together."""
+        content, size = self._place[Column.CONTENT], self._place[Column.SIZE]
+        numbers: list[ContentId] = []
+        room = READ_OCTETS
+        for place, row in enumerate(rows):
+            if row[size] > READ_OCTETS:
                 continue
-            octets = next(sections)
-            parts.append(_opening(item, None if octets is None else len(octets)))
-            if octets:
-                parts.append(octets)
-        return parts
+            room -= row[size]
+            if room < 0:
+                return rows[:place], numbers
+            numbers.append(ContentId(row[content]))
+        return rows, numbers
 
-    def _closing(self, sight: Sight, seen_now: AbstractSet[int], modseqs: ModSeqs) -> bytes:
-        if self._tells_flags or sight.uid not in seen_now:
-            return b")\r\n"
-        if modseqs is ModSeqs.HIDDEN or Attribute.MODSEQ in self._plan.items:
-            return b" FLAGS (%b))\r\n" % sight.flags
-        return b" FLAGS (%b) MODSEQ (%d))\r\n" % (sight.flags, sight.modseq)
+    def _load(
+        self, tx: ReadTx, row: Row, small: dict[ContentId, bytes], room: int
+    ) -> tuple[int, Sequence[bytes | None] | None]:
+        """The sections' octets and how many they are; None where there is no room for them."""
+        number = ContentId(row[self._place[Column.CONTENT]])
+        stored = self._stored(row)
+        content = small.get(number)
+        read = _reading(tx, number) if content is None else _slicing(content)
+        octets, found = 0, list[list[Piece] | None]()
+        headers: dict[Extent, bytes] = {}
+        for section in self.sections:
+            extent = header_extent(section, stored)
+            if extent is not None and extent not in headers:
+                headers[extent] = read(_shortened(extent))
+            whole = pieces(section, stored, headers[extent] if extent else b"")
+            found.append(whole)
+            octets += length(whole or ())
+            if octets > room:
+                return octets, None
+        return octets, [None if each is None else _join(each, read) for each in found]
 
-    def _format(self, item: Attribute) -> Callable[[Sight, Row], bytes]:
+    def _stored(self, row: Row) -> Stored:
         place = self._place
-        if item is Attribute.INTERNALDATE:
-            seconds, zone = place[Column.RECEIVED], place[Column.ZONE]
-            return lambda _, row: (
-                b"INTERNALDATE "
-                + date_time(InternalDate(cast(int, row[seconds]), cast(int, row[zone])))
-            )
-        if item is Attribute.SIZE:
-            size = place[Column.SIZE]
-            return lambda _, row: b"RFC822.SIZE %d" % cast(int, row[size])
-        if item is Attribute.ENVELOPE:
-            return _ready(b"ENVELOPE ", place[Column.ENVELOPE])
-        if item is Attribute.BODY:
-            return _ready(b"BODY ", place[Column.BODY])
-        if item is Attribute.BODYSTRUCTURE:
-            return _ready(b"BODYSTRUCTURE ", place[Column.BODY_STRUCTURE])
-        return lambda sight, _: _of_sight(item, sight)
+        parts = place.get(Column.PARTS)
+        return Stored(
+            row[place[Column.CONTENT]],
+            row[place[Column.TRACE]],
+            row[place[Column.SIZE]],
+            row[place[Column.HEADER_OCTETS]],
+            None if parts is None else read_part_table(row[parts]),
+        )
 
 
-def _ready(label: bytes, place: int) -> Callable[[Sight, Row], bytes]:
-    return lambda _, row: label + cast(bytes, row[place])
+def _with_rows(
+    sights: SightColumns, ends: Sequence[bytes], rows: Sequence[Row]
+) -> tuple[SightColumns, Sequence[bytes]]:
+    """Those that have rows, in their order."""
+    if len(rows) == len(ends):
+        return sights, ends
+    uids = {row[0] for row in rows}
+    places = [place for place, uid in enumerate(sights.uids) if uid in uids]
+    return sights.at(places), [ends[place] for place in places]
 
 
-def _opening(section: SectionPlan, octets: int | None) -> bytes:
-    """`BODY[TEXT] {7}`, and the empty string or NIL whole."""
-    if octets is None:
-        return section.section.label + b" NIL"
-    return section.section.label + (b" {%d}\r\n" % octets if octets else b' ""')
+def _place(sights: SightColumns, row: Row) -> int:
+    """Where the message of a row stands."""
+    return bisect_left(sights.uids, row[0])
 
 
-def _join(whole: Sequence[Piece], read: dict[Extent, bytes]) -> bytes:
-    return b"".join(piece if isinstance(piece, bytes) else read[piece] for piece in whole)
+def _columns(rows: Sequence[Row]) -> Columns:
+    return tuple(zip(*rows, strict=True))
+
+
+def _cut(octets: bytes) -> list[bytes]:
+    """Blocks of responses that were formatted at once."""
+    if len(octets) <= 2 * BLOCK_OCTETS:
+        return [octets]
+    return [octets[at : at + BLOCK_OCTETS] for at in range(0, len(octets), BLOCK_OCTETS)]
+
+
+def _gathered(found: Sequence[bytes]) -> list[bytes]:
+    """Blocks of responses that come in pieces."""
+    blocks = []
+    start, size = 0, 0
+    for place, piece in enumerate(found, 1):
+        size += len(piece)
+        if size >= BLOCK_OCTETS:
+            blocks.append(b"".join(found[start:place]))
+            start, size = place, 0
+    if size:
+        blocks.append(b"".join(found[start:]))
+    return blocks
+
+
+def _shortened(header: Extent) -> Extent:
+    return Extent(header.start, min(header.end, header.start + HEADER_OCTETS))
+
+
+def _slicing(content: bytes) -> Callable[[Extent], bytes]:
+    return lambda extent: content[extent.start : extent.end]
+
+
+def _reading(tx: ReadTx, content: ContentId) -> Callable[[Extent], bytes]:
+    return lambda extent: _read(tx, content, extent)
+
+
+def _join(whole: Sequence[Piece], read: Callable[[Extent], bytes]) -> bytes:
+    return b"".join(piece if isinstance(piece, bytes) else read(piece) for piece in whole)
 
 
 def _read(tx: ReadTx, content: ContentId, extent: Extent) -> bytes:
@@ -300,15 +378,11 @@ def _read(tx: ReadTx, content: ContentId, extent: Extent) -> bytes:
     return found[0] if len(found) == 1 else b"".join(found)
 
 
-def _read_header(tx: ReadTx, content: int, extent: Extent) -> bytes:
-    end = min(extent.end, extent.start + HEADER_OCTETS)
-    return _read(tx, ContentId(content), Extent(extent.start, end))
-
-
 def _pieces_reader(section: SectionPlan, stored: Stored) -> Callable[[ReadTx], list[Piece] | None]:
     def work(tx: ReadTx) -> list[Piece] | None:
         extent = header_extent(section, stored)
-        header = b"" if extent is None else _read_header(tx, stored.content, extent)
+        content = ContentId(stored.content)
+        header = b"" if extent is None else _read(tx, content, _shortened(extent))
         return pieces(section, stored, header)
 
     return work

@@ -19,7 +19,7 @@ from mailbox_server.imap.grammar.fetch_items import (
     FetchItem,
     SectionKind,
 )
-from mailbox_server.mime.header_fields import LISTED_FIELDS, select
+from mailbox_server.mime.header_fields import FIRST_FIELDS, LISTED_FIELDS, merged, select
 from mailbox_server.mime.structure import SectionText, Structure, section_range
 from mailbox_server.store.ports import Column
 
@@ -44,12 +44,13 @@ _TEXTS: Final = MappingProxyType(
     }
 )
 _FIELDS: Final = (SectionKind.HEADER_FIELDS, SectionKind.HEADER_FIELDS_NOT)
+_LISTED: Final = (Column.LISTED, Column.LISTED_REST, Column.LISTED_ORDER)
 
 
 class Source(enum.Enum):
     """Where a section's octets come from."""
 
-    LISTED = "the listed fields' column"
+    LISTED = "the columns of listed fields"
     OWN_HEADER = "trace and content, split by the stored header length"
     PARTS = "the content, by the part table"
 
@@ -58,14 +59,23 @@ class Source(enum.Enum):
 class SectionPlan:
     """One section and its source.
 
-    names: its header field names in lower case.  pattern: finds these fields in a column of
-    listed fields, whose lines are fields one and all; only for Source.LISTED.
+    names: its header field names in lower case.
+    columns: where listed fields are: the first of them, the rest, or both with their order.
+    pattern: finds the fields there, whose lines are fields one and all; None where all that is
+        there is asked for.  Both only for Source.LISTED.
     """
 
     section: BodySection
     source: Source
     names: frozenset[bytes]
+    columns: tuple[Column, ...] = ()
     pattern: re.Pattern[bytes] | None = None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it is the message as it is."""
+        section = self.section
+        return section.kind is SectionKind.WHOLE and not (section.parts or section.partial)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +93,7 @@ Piece = bytes | Extent
 class FetchPlan:
     """How to answer one FETCH.
 
-    columns: to ask of the store; empty where the view has it all.
+    columns: to ask of the store where rows hold all of it; empty where the view has it all.
     """
 
     items: tuple[Attribute | SectionPlan, ...]
@@ -99,29 +109,57 @@ class FetchPlan:
         """The items that are sections."""
         return [item for item in self.items if isinstance(item, SectionPlan)]
 
+    @property
+    def listed(self) -> tuple[Column, ...]:
+        """The columns of listed fields: where one is None, only the content will do."""
+        return tuple(column for column in self.columns if column in _LISTED)
+
+    @property
+    def is_in_rows(self) -> bool:
+        """Whether rows hold all of it, but for messages with too many listed fields."""
+        return all(section.source is Source.LISTED for section in self.sections)
+
+    @property
+    def from_content(self) -> "FetchPlan":
+        """The same items, every section read from the content."""
+        items = [
+            SectionPlan(item.section, Source.OWN_HEADER, item.names)
+            if isinstance(item, SectionPlan) and item.source is Source.LISTED
+            else item
+            for item in self.items
+        ]
+        return _with_columns(items)
+
 
 def plan(items: Sequence[FetchItem]) -> FetchPlan:
     """Work out the sources of all items."""
-    planned: list[Attribute | SectionPlan] = []
+    planned = [item if isinstance(item, Attribute) else _plan_section(item) for item in items]
+    whole = _with_columns(planned)
+    return whole if whole.is_in_rows else whole.from_content
+
+
+def _with_columns(items: Sequence[Attribute | SectionPlan]) -> FetchPlan:
     columns: dict[Column, None] = {}
     for item in items:
         if isinstance(item, Attribute):
-            planned.append(item)
             columns.update(dict.fromkeys(_COLUMNS.get(item, ())))
-            continue
-        section = _plan_section(item)
-        planned.append(section)
-        columns.update(dict.fromkeys(_section_columns(section)))
-    return FetchPlan(tuple(planned), tuple(columns))
+        else:
+            columns.update(dict.fromkeys(_section_columns(item)))
+    return FetchPlan(tuple(items), tuple(columns))
 
 
 def _plan_section(section: BodySection) -> SectionPlan:
     names = frozenset(name.lower() for name in section.fields)
     if section.parts:
         return SectionPlan(section, Source.PARTS, names)
-    if section.kind is SectionKind.HEADER_FIELDS and names <= LISTED_FIELDS:
-        return SectionPlan(section, Source.LISTED, names, _fields_named(names))
-    return SectionPlan(section, Source.OWN_HEADER, names)
+    if section.kind is not SectionKind.HEADER_FIELDS or not names <= LISTED_FIELDS:
+        return SectionPlan(section, Source.OWN_HEADER, names)
+    if names.isdisjoint(FIRST_FIELDS):
+        columns: tuple[Column, ...] = (Column.LISTED_REST,)
+    else:
+        columns = (Column.LISTED,) if names <= FIRST_FIELDS else _LISTED
+    pattern = None if names == FIRST_FIELDS else _fields_named(names)
+    return SectionPlan(section, Source.LISTED, names, columns, pattern)
 
 
 def _fields_named(names: frozenset[bytes]) -> re.Pattern[bytes]:
@@ -130,24 +168,32 @@ def _fields_named(names: frozenset[bytes]) -> re.Pattern[bytes]:
 
 
 def _section_columns(section: SectionPlan) -> tuple[Column, ...]:
-    own = (Column.CONTENT, Column.SIZE, Column.TRACE, Column.HEADER_OCTETS)
     if section.source is Source.LISTED:
-        return (Column.LISTED, *own)
+        return section.columns
+    own = (Column.CONTENT, Column.SIZE, Column.TRACE, Column.HEADER_OCTETS)
     return own if section.source is Source.OWN_HEADER else (*own, Column.PARTS)
+
+
+def listed_octets(section: SectionPlan, *columns: bytes) -> bytes:
+    """The octets of a section of listed fields, cut to its partial.
+
+    columns: what stands in section.columns, none of them None.
+    """
+    listed = merged(*columns) if columns[1:] else columns[0]
+    found = listed if section.pattern is None else b"".join(section.pattern.findall(listed))
+    partial = section.section.partial
+    whole = found + b"\r\n"
+    return whole if partial is None else whole[partial.start : partial.start + partial.count]
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """The columns of one message that sections need.
-
-    listed: None where they were not asked for, or are too many to keep.
-    """
+    """The columns of one message that sections of its content need."""
 
     content: int
     trace: bytes
     size: int
     header_octets: int
-    listed: bytes | None
     parts: Structure | None
 
     @property
@@ -159,8 +205,6 @@ class Stored:
 def header_extent(section: SectionPlan, stored: Stored) -> Extent | None:
     """The header block that must be read before pieces() can select its fields."""
     if section.section.kind not in _FIELDS:
-        return None
-    if section.source is Source.LISTED and stored.listed is not None:
         return None
     if section.source is not Source.PARTS:
         return Extent(0, stored.header_octets)
@@ -191,8 +235,6 @@ def _whole(section: SectionPlan, stored: Stored, header: bytes) -> list[Piece] |
             return [select(header, section.names, keep=keep)]
         return [Extent(start, end) for start, end in ranges]
     if kind in _FIELDS:
-        if section.pattern is not None and stored.listed is not None:
-            return [b"".join(section.pattern.findall(stored.listed)) + b"\r\n"]
         return [select(stored.trace + header, section.names, keep=keep)]
     if kind is SectionKind.HEADER:
         return [stored.trace, Extent(0, stored.header_octets)]

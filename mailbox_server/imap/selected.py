@@ -70,6 +70,26 @@ class SightColumns(NamedTuple):
     flags: Sequence[bytes]
     modseqs: Sequence[int]
 
+    def part(self, start: int, stop: int) -> "SightColumns":
+        """Those from start to before stop."""
+        return SightColumns(
+            self.numbers[start:stop],
+            self.uids[start:stop],
+            self.messages[start:stop],
+            self.flags[start:stop],
+            self.modseqs[start:stop],
+        )
+
+    def at(self, places: Sequence[int]) -> "SightColumns":
+        """Those at these places."""
+        return SightColumns(
+            [self.numbers[place] for place in places],
+            [self.uids[place] for place in places],
+            [self.messages[place] for place in places],
+            [self.flags[place] for place in places],
+            [self.modseqs[place] for place in places],
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Hushed:

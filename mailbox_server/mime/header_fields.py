@@ -13,6 +13,8 @@ import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from itertools import compress, islice
 
+from mailbox_server.model.message import ListedFields
+
 FIELDS = 10_000
 """Fields that are indexed; `select` and `listed` have no such limit."""
 
@@ -60,9 +62,30 @@ LISTED_FIELDS = frozenset(
 )
 """What clients list messages by, in lower case."""
 
+FIRST_FIELDS = frozenset(
+    (
+        b"bcc",
+        b"cc",
+        b"content-type",
+        b"date",
+        b"from",
+        b"in-reply-to",
+        b"message-id",
+        b"newsgroups",
+        b"priority",
+        b"references",
+        b"reply-to",
+        b"subject",
+        b"to",
+        b"x-priority",
+    )
+)
+"""Those of them that Thunderbird lists by, all in one request; others ask for few besides."""
+
 # A field as it stands with its folded lines, its name, and what follows the colon.
 # A line that is no field has no name.
 _FIELD = re.compile(rb"(?!\Z)((?:([!-9;-~]++)[ \t]*+:)?+([^\n]*+\n?+(?:[ \t][^\n]*+\n?+)*+))")
+_LISTED_FIELD = re.compile(rb"[^\n]*\n(?:[ \t][^\n]*\n)*")
 _BLANK_LINE = re.compile(rb"\n\r?\n")
 
 
@@ -77,6 +100,7 @@ def _split(header: bytes) -> Iterable[tuple[bytes, bytes, bytes]]:
     return ((found[1], found[2] or b"", found[3]) for found in _FIELD.finditer(header, 0, end))
 
 
+_REST_FIELDS = LISTED_FIELDS - FIRST_FIELDS
 _NO_FIELDS: tuple[tuple[bytes, ...], tuple[bytes, ...], tuple[bytes, ...]] = ((), (), ())
 
 
@@ -122,18 +146,34 @@ class HeaderFields:
             found += self.each(name)[:most]
         return found
 
-    def listed(self) -> bytes | None:
+    def listed(self) -> ListedFields | None:
         """The fields that clients list by, all of them, without a blank line.
 
-        For names within LISTED_FIELDS, `select` gives the same octets from this as from the
-        whole block.  None if they take more than LISTED_OCTETS: then only the block will do.
+        For names within LISTED_FIELDS, `select` gives the same octets from these, merged, as
+        from the whole block; for names of one of the two parts from that part.  None if they
+        take more than LISTED_OCTETS: then only the block will do.
         """
-        if len(self._fields) < FIELDS:
-            are_listed = map(LISTED_FIELDS.__contains__, self._names)
-            listed = _joined(compress(self._fields, are_listed))
-        else:
-            listed = _selected(self._header, LISTED_FIELDS, keep=True)
-        return listed if len(listed) <= LISTED_OCTETS else None
+        fields: Iterable[bytes] = self._fields
+        names = self._names
+        if len(names) == FIELDS:
+            found = list(_split(_selected(self._header, LISTED_FIELDS, keep=True)))
+            fields = [field for field, _, _ in found]
+            names = [name.lower() for _, name, _ in found]
+        listed = list(compress(names, map(LISTED_FIELDS.__contains__, names)))
+        order = bytes(map(FIRST_FIELDS.__contains__, listed))
+        first = _joined(compress(fields, map(FIRST_FIELDS.__contains__, names)))
+        rest = _joined(compress(fields, map(_REST_FIELDS.__contains__, names)))
+        if len(first) + len(rest) > LISTED_OCTETS:
+            return None
+        return ListedFields(first, rest, order)
+
+
+def merged(first: bytes, rest: bytes, order: bytes) -> bytes:
+    """Listed fields in the order of the header (model.message.ListedFields)."""
+    if not first or not rest:
+        return first or rest
+    parts = iter(_LISTED_FIELD.findall(rest)), iter(_LISTED_FIELD.findall(first))
+    return b"".join([next(parts[number]) for number in order])
 
 
 def field_values(header: bytes, name: str) -> list[bytes]:

@@ -17,6 +17,21 @@ class InternalDate:
 
 
 @dataclass(frozen=True, slots=True)
+class ListedFields:
+    """The raw header fields that clients list by, apart by how often they are asked for.
+
+    first: those of mime.header_fields.FIRST_FIELDS, in their order; rest: the others, in
+        theirs.
+    order: an octet for each field of the header's order, 1 for one of first and 0 for one
+        of rest (mime.header_fields.merged).
+    """
+
+    first: bytes
+    rest: bytes = b""
+    order: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
 class Analysis:
     """What is computed once, when a message is stored (store.md §5).
 
@@ -26,7 +41,7 @@ class Analysis:
     header_octets: length of the content's header with the empty line that ends it.
     part_table: the MIME tree as mime.part_table writes it.
     envelope, body, body_structure: ready IMAP octets.
-    listed_fields: the raw header fields of mime.header_fields.LISTED_FIELDS, in order;
+    listed_fields: the raw header fields of mime.header_fields.LISTED_FIELDS;
         None where they are too many to keep: then the header itself must be read.
     sent: the Date field in seconds since 1970, or None.
     preview: at most 200 characters (RFC 8970).
@@ -43,7 +58,7 @@ class Analysis:
     envelope: bytes
     body: bytes
     body_structure: bytes
-    listed_fields: bytes | None
+    listed_fields: ListedFields | None
     sent: int | None
     preview: str
     has_attachment: bool

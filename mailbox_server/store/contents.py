@@ -6,6 +6,7 @@ pieces of 256 KiB from the disk, whatever part of them it was asked for.  Pieces
 compressed (store.cold_contents) are expanded on the way, one by one.
 """
 
+from collections.abc import Collection
 from typing import Final
 
 import sqlalchemy as sa
@@ -25,6 +26,7 @@ from mailbox_server.store.schema.contents import (
 )
 from mailbox_server.store.staging import Staged
 from mailbox_server.store.transactions import SqlTx
+from mailbox_server.store.uid_runs import range_values
 
 _MOST_READ: Final = 1024 * 1024
 
@@ -36,6 +38,25 @@ _FIND: Final = Prepared(
 _CHUNK: Final = Prepared(
     sa.select(content_chunk.c.expands_to, content_chunk.c.octets).where(
         content_chunk.c.id == sa.bindparam("chunk")
+    )
+)
+_SMALL: Final = Prepared(
+    sa.select(
+        content.c.id,
+        content.c.size,
+        content.c.checksums,
+        content_chunk.c.expands_to,
+        content_chunk.c.octets,
+    )
+    .join_from(
+        content,
+        content_chunk,
+        content_chunk.c.id == content.c.id.op("<<")(sa.literal_column(str(CHUNK_BITS))),
+    )
+    .where(
+        content.c.id.between(sa.bindparam("first"), sa.bindparam("last")),
+        content.c.size <= sa.literal_column(str(CHUNK_OCTETS)),
+        content.c.file.is_(None),
     )
 )
 _ADD: Final = Prepared(
@@ -114,6 +135,20 @@ class ContentRepository:
         if start == skipped and end == skipped + len(whole):
             return whole
         return whole[start - skipped : end - skipped]
+
+    def small(self, contents: Collection[ContentId]) -> dict[ContentId, bytes]:
+        """Those of the contents that lie in one piece in a row, whole.
+
+        Raises ContentDamaged.
+        """
+        found = {}
+        rows = _SMALL.rows_each(self._tx, range_values(sorted(set(contents))))
+        for number, size, checksums, expands_to, octets in rows:
+            whole = octets if expands_to is None else expand(octets, size)
+            if whole is None or not matches(whole, checksums, 0):
+                raise ContentDamaged(f"content {number}: piece 0 is not what it was")
+            found[ContentId(number)] = whole
+        return found
 
     def keep(self, staged: StagedContent) -> ContentId:
         """Give staged content its row; a message must hold it in the same write.

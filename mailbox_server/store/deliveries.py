@@ -30,6 +30,7 @@ def storable(text: str) -> str:
 
 
 def _listing(new: NewMessage, analysis: Analysis, keys: tuple[int, ...]) -> dict[str, Any]:
+    listed = analysis.listed_fields
     return {
         "sent": analysis.sent,
         "has_attachment": int(analysis.has_attachment),
@@ -41,7 +42,9 @@ def _listing(new: NewMessage, analysis: Analysis, keys: tuple[int, ...]) -> dict
         "envelope": analysis.envelope,
         "body_structure": analysis.body_structure,
         "body": analysis.body,
-        "listed": analysis.listed_fields,
+        "listed": None if listed is None else listed.first,
+        "listed_rest": None if listed is None else listed.rest,
+        "listed_order": None if listed is None else listed.order,
         "parts": analysis.part_table,
     }
 

@@ -164,6 +164,10 @@ class SqliteStore:
 
     async def read(self, work: Callable[[ReadTx], T]) -> T:
         """Run work on a snapshot.  Raises StoreUnavailable, TooBusy; what work raises passes."""
+        return await self.begin_read(work)
+
+    def begin_read(self, work: Callable[[ReadTx], T]) -> "asyncio.Future[T]":
+        """As read, begun before anybody waits for it."""
         if self._closed:
             raise StoreUnavailable("the store is closed")
         if len(self._reads) >= self.settings.most_waiting:
@@ -171,7 +175,7 @@ class SqliteStore:
         future = self._readers.run(lambda: self._read(work))
         self._reads.add(future)
         future.add_done_callback(self._reads.discard)
-        return await future
+        return future
 
     async def write(
         self, work: Callable[[WriteTx], T], contents: Sequence[StagedContent] = ()

@@ -229,6 +229,18 @@ ROW_INVARIANTS: Final[tuple[tuple[str, sa.Select[Any]], ...]] = (
         .where(message.c.size != content.c.size + sa.func.length(message_listing.c.trace)),
     ),
     (
+        "a message is listed with its own size and date",
+        sa.select(message.c.id)
+        .join_from(message, message_listing, message_listing.c.message == message.c.id)
+        .where(
+            sa.or_(
+                message.c.size != message_listing.c.size,
+                message.c.received != message_listing.c.received,
+                message.c.zone_minutes != message_listing.c.zone_minutes,
+            )
+        ),
+    ),
+    (
         "a message is destroyed exactly when it has no live placement",
         sa.select(message.c.id, message.c.destroyed_at, _live_places.c.places)
         .outerjoin_from(message, _live_places, _live_places.c.message == message.c.id)

@@ -56,10 +56,11 @@ _MESSAGE: Final = Prepared(
         "gone_at",
     )
 )
+_OF_MESSAGE: Final = ("message", "size", "received", "zone_minutes")
 LISTING_COLUMNS: Final = tuple(
-    column.name for column in message_listing.c if column.name != "message"
+    column.name for column in message_listing.c if column.name not in _OF_MESSAGE
 )
-_LISTING: Final = Prepared(_insert(message_listing, "message", *LISTING_COLUMNS))
+_LISTING: Final = Prepared(_insert(message_listing, *_OF_MESSAGE, *LISTING_COLUMNS))
 _TEXT: Final = Prepared(_insert(message_text, "message", "header", "cut", "body"))
 _DRAW: Final = (
     sa.update(mailbox)
@@ -154,7 +155,9 @@ def insert_message(
         created_at=modseq,
         gone_at=None if seen else modseq,
     )
-    _LISTING.run(tx, message=number, **listing)
+    _LISTING.run(
+        tx, message=number, size=size, received=received, zone_minutes=zone_minutes, **listing
+    )
     _TEXT.run(tx, message=number, header=header, cut=int(cut), body=body)
     link(tx, owner, [key for key in keys if key not in links], thread)
     return number, thread

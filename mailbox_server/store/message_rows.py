@@ -34,9 +34,17 @@ _COLUMNS: Final[Mapping[Column, sa.Column[Any]]] = {
     Column.BODY: message_listing.c.body,
     Column.BODY_STRUCTURE: message_listing.c.body_structure,
     Column.LISTED: message_listing.c.listed,
+    Column.LISTED_REST: message_listing.c.listed_rest,
+    Column.LISTED_ORDER: message_listing.c.listed_order,
     Column.PREVIEW: message_listing.c.preview,
     Column.SUBJECT_BASE: message_listing.c.subject_base,
 }
+_IN_LISTING: Final[Mapping[Column, sa.Column[Any]]] = {
+    Column.SIZE: message_listing.c.size,
+    Column.RECEIVED: message_listing.c.received,
+    Column.ZONE: message_listing.c.zone_minutes,
+}
+"""Where a row of the listing is read anyway, it has these too."""
 
 _ABOUT: Final = Prepared(
     sa.select(
@@ -72,6 +80,8 @@ _PLACES: Final = Prepared(
 @lru_cache(maxsize=256)
 def _select(columns: tuple[Column, ...]) -> Prepared:
     chosen = [_COLUMNS[column] for column in columns]
+    if any(column.table is message_listing for column in chosen):
+        chosen = [_IN_LISTING.get(column, _COLUMNS[column]) for column in columns]
     joined: sa.FromClause = placement
     tables = {column.table for column in chosen}
     if message in tables or content in tables:

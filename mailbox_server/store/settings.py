@@ -45,7 +45,7 @@ class StoreSettings:
     readers: int = 2
     writer_cache_octets: int = 32 * MIB
     reader_cache_octets: int = 16 * MIB
-    mapped_octets: int = 0
+    mapped_octets: int = 2 * 1024 * MIB
     most_waiting: int = 20_000
     most_members: int = 256
     busy_wait: float = 5.0

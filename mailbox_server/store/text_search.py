@@ -13,7 +13,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from mailbox_server.mime.encoded_words import decode_words
-from mailbox_server.mime.header_fields import LISTED_FIELDS, HeaderFields
+from mailbox_server.mime.header_fields import FIRST_FIELDS, LISTED_FIELDS, HeaderFields
 from mailbox_server.mime.normal_form import normalize
 from mailbox_server.mime.part_table import read_part_table
 from mailbox_server.mime.search_text import header_holds
@@ -49,28 +49,20 @@ _BODIES: Final = Prepared(
     .join_from(placement, message_text, message_text.c.message == placement.c.message)
     .where(*_RANGE)
 )
-_LISTED: Final = Prepared(
-    sa.select(
-        placement.c.uid,
-        message_listing.c.listed,
-        message_listing.c.header_octets,
-        message.c.content,
+
+
+def _fields_in(column: sa.Column[Any]) -> Prepared:
+    return Prepared(
+        sa.select(placement.c.uid, column, message_listing.c.header_octets, message.c.content)
+        .join_from(placement, message, message.c.id == placement.c.message)
+        .join(message_listing, message_listing.c.message == message.c.id)
+        .where(*_RANGE, message.c.content.is_not(None))
     )
-    .join_from(placement, message, message.c.id == placement.c.message)
-    .join(message_listing, message_listing.c.message == message.c.id)
-    .where(*_RANGE, message.c.content.is_not(None))
-)
-_HEADERS: Final = Prepared(
-    sa.select(
-        placement.c.uid,
-        message_listing.c.trace,
-        message_listing.c.header_octets,
-        message.c.content,
-    )
-    .join_from(placement, message, message.c.id == placement.c.message)
-    .join(message_listing, message_listing.c.message == message.c.id)
-    .where(*_RANGE, message.c.content.is_not(None))
-)
+
+
+_LISTED: Final = _fields_in(message_listing.c.listed)
+_LISTED_REST: Final = _fields_in(message_listing.c.listed_rest)
+_HEADERS: Final = _fields_in(message_listing.c.trace)
 
 _CUT: Final = Prepared(
     sa.select(placement.c.uid, message_listing.c.parts, message.c.content)
@@ -113,7 +105,7 @@ def matching(
         field = name.lower().encode("utf-8", "replace")
         found = _scan(
             tx,
-            _LISTED if field in LISTED_FIELDS else _HEADERS,
+            _where(field),
             mailbox,
             within,
             lambda row: _holds(_header(contents, row, field), field, needle),
@@ -159,6 +151,12 @@ def _scan(
         for row in rows
         if matches(row)
     ]
+
+
+def _where(field: bytes) -> Prepared:
+    if field in FIRST_FIELDS:
+        return _LISTED
+    return _LISTED_REST if field in LISTED_FIELDS else _HEADERS
 
 
 def _header(contents: ContentRepository, row: Any, field: bytes) -> bytes:

@@ -405,7 +405,9 @@ def test_matching(
     octets, what = CONTENT, SEARCHED
     if not is_listed:
         # Too many fields to list: they are in the content all the same.
-        octets = (SEARCHED.listed_fields or b"") + CONTENT
+        listed = SEARCHED.listed_fields
+        assert listed is not None
+        octets = listed.first + listed.rest + CONTENT
         what = analysis(
             listed=None,
             header=SEARCHED.search_header,

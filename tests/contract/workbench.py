@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
 
+from mailbox_server.mime.header_fields import HeaderFields
 from mailbox_server.model.address import Address, Domain
 from mailbox_server.model.ids import AccountId, ContentId, MailboxId
 from mailbox_server.model.mailbox import INBOX, Mailbox
@@ -63,7 +64,7 @@ def analysis(
         envelope=b"envelope of " + subject.encode(),
         body=b"body",
         body_structure=b"structure",
-        listed_fields=listed,
+        listed_fields=None if listed is None else HeaderFields(listed).listed(),
         sent=1_600_000_000,
         preview="preview",
         has_attachment=False,

@@ -9,8 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mailbox_server.mime.header_fields import (
+    FIRST_FIELDS,
     LISTED_FIELDS,
     HeaderFields,
+    merged,
     select,
     split_fields,
 )
@@ -150,7 +152,11 @@ NAMES = st.sets(st.sampled_from([*sorted(LISTED_FIELDS)]), max_size=34)
 def test_listed_fields_answer_as_the_whole_header_does(header: bytes, names: set[bytes]) -> None:
     listed = HeaderFields(header).listed()
     assert listed is not None
-    assert select(listed, names) == select(header, names)
+    whole = merged(listed.first, listed.rest, listed.order)
+    assert select(whole, names) == select(header, names)
+    first, rest = names & FIRST_FIELDS, names - FIRST_FIELDS
+    assert select(listed.first, first) == select(header, first)
+    assert select(listed.rest, rest) == select(header, rest)
 
 
 @settings(max_examples=300, deadline=None)

@@ -1,9 +1,11 @@
 """FETCH and UID FETCH: what the client asks of messages (RFC 9051 §6.4.5, RFC 7162 §3.1.4)."""
 
 from collections.abc import Sequence
+from contextlib import aclosing
 from typing import Final
 
-from mailbox_server.imap.fetch_data import RowFetch, view_lines
+from mailbox_server.imap.fetch_data import RowFetch
+from mailbox_server.imap.fetch_lines import view_lines
 from mailbox_server.imap.fetch_plan import FetchPlan, plan
 from mailbox_server.imap.grammar.fetch_items import (
     Attribute,
@@ -75,10 +77,11 @@ async def _from_store(
         for at in range(0, len(uids), MESSAGES_A_STEP):
             step = uids[at : at + MESSAGES_A_STEP]
             seen_now = await _mark_seen(session, view, step) if marks else frozenset()
-            sights = view.sights(step)
-            view.told([sight for sight in sights if sight.uid in seen_now])
-            async for block in answers.responses(sights, seen_now, session.modseqs):
-                await session.send(block)
+            sights = view.columns(step)
+            view.told(view.sights(sorted(seen_now)))
+            async with aclosing(answers.responses(sights, seen_now, session.modseqs)) as blocks:
+                async for block in blocks:
+                    await session.send(block)
     except Ended:
         raise
     except Exception as fault:  # The client waits for the rest of a literal, whatever broke.

@@ -1,6 +1,7 @@
 """Dates of SEARCH and APPEND, read and written (RFC 9051 §9 date, date-time)."""
 
 import re
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from typing import Final
@@ -60,19 +61,30 @@ def parse_date_time(lexer: Lexer) -> InternalDate:
 
 def date_time(moment: InternalDate) -> bytes:
     """Write an internal date with its quotes, day padded with a space."""
-    seconds = min(max(moment.seconds, _FIRST_SECOND), _LAST_SECOND)
-    zone = moment.zone_minutes
-    days, second = divmod(seconds + 60 * zone, 86_400)
-    minute, second = divmod(second, 60)
+    return date_times((moment.seconds,), (moment.zone_minutes,))[0]
+
+
+def date_times(seconds: Sequence[int], zone_minutes: Sequence[int]) -> list[bytes]:
+    """Write internal dates as date_time does, each given by its seconds and its zone."""
+    if seconds and (min(seconds) < _FIRST_SECOND or max(seconds) > _LAST_SECOND):
+        seconds = [min(max(moment, _FIRST_SECOND), _LAST_SECOND) for moment in seconds]
+    found = []
+    for moment, zone in zip(seconds, zone_minutes, strict=True):
+        hours, second = divmod(moment + 60 * zone, 3_600)
+        minute, second = divmod(second, 60)
+        begin, end = _hour(hours, zone)
+        found.append(b"%b%02d:%02d%b" % (begin, minute, second, end))
+    return found
+
+
+@lru_cache(maxsize=4_096)
+def _hour(hours: int, zone: int) -> tuple[bytes, bytes]:
+    """What stands before and behind the minute, so many local hours after 1970."""
+    days, hour = divmod(hours, 24)
     zone_hours, zone_minutes = divmod(abs(zone), 60)
-    return b'"%b %02d:%02d:%02d %b%02d%02d"' % (
-        _day(days),
-        minute // 60,
-        minute % 60,
-        second,
-        b"-" if zone < 0 else b"+",
-        zone_hours,
-        zone_minutes,
+    return (
+        b'"%b %02d:' % (_day(days), hour),
+        b' %b%02d%02d"' % (b"-" if zone < 0 else b"+", zone_hours, zone_minutes),
     )
 
 

@@ -1,6 +1,6 @@
 """Contents in the store, and the evidence and receipts that go with messages."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -61,6 +61,12 @@ class ContentReader(Protocol):
         """Octets [start, start + length), shorter at the end; at most 1 MiB at a time.
 
         Raises ContentMissing, ContentDamaged.
+        """
+
+    def small(self, contents: Collection[ContentId]) -> dict[ContentId, bytes]:
+        """Those of the contents that lie in one piece in a row, whole; others are left out.
+
+        Ask for what is small together.  Raises ContentDamaged.
         """
 
 

@@ -1,5 +1,6 @@
 """The door of the store: reads, writes, staging, the doorbell."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from enum import Enum
 from typing import Protocol, TypeVar
@@ -125,6 +126,12 @@ class Store(Protocol):
 
     async def read(self, work: Callable[[ReadTx], T]) -> T:
         """Run work on a snapshot.  Raises StoreUnavailable; what work raises passes."""
+
+    def begin_read(self, work: Callable[[ReadTx], T]) -> "asyncio.Future[T]":
+        """As read, begun before anybody waits for it: for who has something to do meanwhile.
+
+        Who does not want it any more cancels it, and its failure need not be looked at.
+        """
 
     async def write(
         self, work: Callable[[WriteTx], T], contents: Sequence[StagedContent] = ()

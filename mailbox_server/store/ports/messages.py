@@ -69,8 +69,9 @@ class Column(Enum):
     """A column that MessageReader.rows can fetch; the value tells its name and its Python type.
 
     SIZE counts trace and content.  Offsets in PARTS, and HEADER_OCTETS, count from the
-    start of the content.  LISTED is None where the fields are too many to keep: then only
-    the header itself will do.  ENDS_LINE is 0 where the content's last line lacks its CRLF.
+    start of the content.  The three of LISTED are model.message.ListedFields, None where the
+    fields are too many to keep: then only the header itself will do.  ENDS_LINE is 0 where
+    the content's last line lacks its CRLF.
     """
 
     MESSAGE = "message: int"
@@ -88,7 +89,9 @@ class Column(Enum):
     ENVELOPE = "envelope: bytes"
     BODY = "body: bytes"
     BODY_STRUCTURE = "body_structure: bytes"
-    LISTED = "listed: bytes of mime.header_fields, or None"
+    LISTED = "listed: bytes or None, its first"
+    LISTED_REST = "listed_rest: bytes or None, its rest"
+    LISTED_ORDER = "listed_order: bytes or None, its order"
     PREVIEW = "preview: str"
     SUBJECT_BASE = "subject_base: str"
 
@@ -216,8 +219,8 @@ class TextCriterion:
 class MessageFacts:
     """What is known of one message apart from its mailboxes' views.
 
-    size: trace and content.  listed: mime.header_fields.LISTED_FIELDS as received; None
-    where they are too many to keep.
+    size: trace and content.  listed: mime.header_fields.FIRST_FIELDS as received; None
+    where what is listed is too much to keep.
     places: (mailbox, uid) of its live placements; empty once it was expunged everywhere.
     """
 

@@ -63,25 +63,33 @@ sa.Index(
     postgresql_where=_FORGETTABLE,
 )
 
-# What was computed at delivery.  thread_keys: the digests that lead to the thread, eight
-# octets each, so that a copy in another account finds one without the header.  listed:
-# NULL where the fields are too many to list by.
+# What was computed at delivery, with what clients ask for beside it: size, received and
+# zone_minutes are the message's, so that a list is read from one row a message.  What is
+# asked for most often comes first: SQLite walks over what stands before.  thread_keys: the
+# digests that lead to the thread, eight octets each, so that a copy in another account finds
+# one without the header.  listed, listed_rest, listed_order: model.message.ListedFields; NULL
+# where the fields are too many to list by.
 message_listing = placed_table(
     "message_listing",
     sa.Column(
         "message", INTEGER, sa.ForeignKey("message.id"), primary_key=True, autoincrement=False
     ),
+    sa.Column("size", INTEGER, nullable=False),
+    sa.Column("received", INSTANT, nullable=False),
+    sa.Column("zone_minutes", INTEGER, nullable=False),
+    sa.Column("header_octets", INTEGER, nullable=False),
+    sa.Column("trace", OCTETS, nullable=False),
+    sa.Column("listed", OCTETS),
+    sa.Column("envelope", OCTETS, nullable=False),
+    sa.Column("body_structure", OCTETS, nullable=False),
+    sa.Column("listed_rest", OCTETS),
+    sa.Column("listed_order", OCTETS),
     sa.Column("sent", INSTANT),
     sa.Column("has_attachment", FLAG, nullable=False),
-    sa.Column("header_octets", INTEGER, nullable=False),
     sa.Column("subject_base", TEXT, nullable=False),
     sa.Column("preview", TEXT, nullable=False),
     sa.Column("thread_keys", OCTETS, nullable=False),
-    sa.Column("trace", OCTETS, nullable=False),
-    sa.Column("envelope", OCTETS, nullable=False),
-    sa.Column("body_structure", OCTETS, nullable=False),
     sa.Column("body", OCTETS, nullable=False),
-    sa.Column("listed", OCTETS),
     sa.Column("parts", OCTETS, nullable=False),
 )
 

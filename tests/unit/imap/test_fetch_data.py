@@ -1,17 +1,19 @@
 """FETCH responses are the same octets however the content had to be read."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from typing import TypeVar, cast
 
 import pytest
 
 from mailbox_server.imap import fetch_data
-from mailbox_server.imap.fetch_data import RowFetch, view_lines
+from mailbox_server.imap.fetch_data import RowFetch
+from mailbox_server.imap.fetch_lines import view_lines
 from mailbox_server.imap.fetch_plan import plan
 from mailbox_server.imap.grammar.fetch_items import Attribute, parse_fetch
 from mailbox_server.imap.grammar.lexer import Lexer
 from mailbox_server.imap.grammar.sequence_sets import By
-from mailbox_server.imap.selected import ModSeqs, Sight, SightColumns
+from mailbox_server.imap.selected import ModSeqs, SightColumns
 from mailbox_server.mime.message import analyze
 from mailbox_server.mime.scanner import scan
 from mailbox_server.model.errors import ContentDamaged
@@ -28,6 +30,8 @@ class Shelf:
         self.by_uid = dict(enumerate(contents, 1))
         self.most = 0
         self.damaged_at: int | None = None
+        self.large: set[int] = set()
+        self.unlisted: set[int] = set()
         self._read = 0
 
     @property
@@ -62,13 +66,16 @@ class Shelf:
                 continue
             structure, header = scan(content)
             analysis = analyze(structure, header, lambda s, n, c=content: c[s : s + n])
+            listed = None if uid in self.unlisted else analysis.listed_fields
             known = {
                 Column.CONTENT: uid,
                 Column.SIZE: len(content) + 3,
                 Column.TRACE: b"T:\n",
                 Column.HEADER_OCTETS: analysis.header_octets,
                 Column.PARTS: analysis.part_table,
-                Column.LISTED: analysis.listed_fields,
+                Column.LISTED: None if listed is None else listed.first,
+                Column.LISTED_REST: None if listed is None else listed.rest,
+                Column.LISTED_ORDER: None if listed is None else listed.order,
                 Column.RECEIVED: 0,
                 Column.ZONE: 0,
             }
@@ -84,6 +91,14 @@ class Tx:
         self.contents = self
         self._shelf = shelf
 
+    def small(self, contents: Sequence[ContentId]) -> dict[ContentId, bytes]:
+        shelf = self._shelf
+        return {
+            number: shelf.octets(number, 0, len(shelf.by_uid[number]))
+            for number in contents
+            if number not in shelf.large
+        }
+
     def read(self, content: ContentId, start: int, count: int) -> bytes:
         return self._shelf.octets(content, start, count)
 
@@ -97,14 +112,18 @@ class Door:
     async def read(self, work: Callable[[ReadTx], T]) -> T:
         return await self.shelf.read(lambda _: work(cast(ReadTx, Tx(self.shelf))))
 
+    def begin_read(self, work: Callable[[ReadTx], T]) -> "asyncio.Future[T]":
+        return asyncio.ensure_future(self.read(work))
+
 
 def row_fetch(shelf: Shelf, items: str) -> RowFetch:
     arguments = parse_fetch(Lexer(f" 1 {items}".encode()), By.NUMBER)
     return RowFetch(cast(Store, Door(shelf)), MailboxId(1), plan(arguments.items))
 
 
-def sights(count: int) -> list[Sight]:
-    return [Sight(uid, uid, uid, b"\\Seen", 9) for uid in range(1, count + 1)]
+def sights(count: int) -> SightColumns:
+    numbers = range(1, count + 1)
+    return SightColumns(numbers, numbers, numbers, [b"\\Seen"] * count, [9] * count)
 
 
 async def answer(
@@ -120,6 +139,9 @@ async def answer(
 
 MESSAGES = [b"Subject: %d\r\n\r\n" % n + b"body %d\r\n" % n * n for n in range(1, 40)]
 ITEMS = (
+    "(FLAGS BODY[HEADER.FIELDS (Subject)]<3.4> UID RFC822.SIZE)",
+    '(BODY[HEADER.FIELDS (Subject "X%d")] BODY[] BODY[HEADER.FIELDS (Sender Subject)])',
+    "(BODY[HEADER.FIELDS (Sender Subject)] BODY[HEADER.FIELDS (Sender)])",
     "(UID BODY[])",
     "(BODY[HEADER.FIELDS (Subject)] FLAGS)",
     "(BODY[TEXT]<3.50> BODY[1] BODY[2] INTERNALDATE)",
@@ -129,14 +151,20 @@ ITEMS = (
 
 @pytest.mark.parametrize("items", ITEMS)
 @pytest.mark.parametrize("room", [1, 100, 1_000])
+@pytest.mark.parametrize("are_large", [False, True])
 async def test_streamed_or_not_the_octets_are_the_same(
-    items: str, room: int, monkeypatch: pytest.MonkeyPatch
+    items: str, room: int, are_large: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = await answer(Shelf(MESSAGES), items, len(MESSAGES))
+    shelf = Shelf(MESSAGES)
+    whole = await answer(shelf, items, len(MESSAGES))
     monkeypatch.setattr(fetch_data, "READ_OCTETS", room)
     monkeypatch.setattr(fetch_data, "PIECE_OCTETS", 7)
     monkeypatch.setattr(fetch_data, "BLOCK_OCTETS", 50)
-    assert await answer(Shelf(MESSAGES), items, len(MESSAGES)) == whole
+    monkeypatch.setattr(fetch_data, "ROWS_A_BLOCK", 7)
+    shelf.unlisted = {9, 30}
+    if are_large:
+        shelf.large = set(range(1, 40, 3))
+    assert await answer(shelf, items, len(MESSAGES)) == whole
     assert whole.count(b" FETCH (") == len(MESSAGES)
 
 

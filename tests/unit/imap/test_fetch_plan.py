@@ -3,25 +3,26 @@
 import pytest
 
 from mailbox_server.imap.fetch_plan import (
-    Extent,
     FetchPlan,
     Source,
     Stored,
     header_extent,
     length,
+    listed_octets,
     pieces,
     plan,
 )
 from mailbox_server.imap.grammar.fetch_items import parse_fetch
 from mailbox_server.imap.grammar.lexer import Lexer
 from mailbox_server.imap.grammar.sequence_sets import By
-from mailbox_server.mime.header_fields import LISTED_FIELDS, HeaderFields, select
+from mailbox_server.mime.header_fields import FIRST_FIELDS, LISTED_FIELDS, HeaderFields, select
 from mailbox_server.mime.scanner import scan
 from mailbox_server.store.ports import Column
 
 HEADER = (
-    b"X-First: 1\r\nSubject: folded\r\n\tover: lines\r\nTo : a@example.test\r\n"
-    b"subject: again\r\nContent-Type: multipart/mixed; boundary=b\r\nFrom: b@example.test\r\n\r\n"
+    b"X-First: 1\r\nSender: s@example.test\r\nSubject: folded\r\n\tover: lines\r\n"
+    b"To : a@example.test\r\nsubject: again\r\nList-Id: <l>\r\n\t(folded)\r\n"
+    b"Content-Type: multipart/mixed; boundary=b\r\nFrom: b@example.test\r\n\r\n"
 )
 BODY = (
     b"--b\r\n\r\none\r\n--b\r\nContent-Type: message/rfc822\r\n\r\n"
@@ -34,16 +35,29 @@ def planned(items: str) -> FetchPlan:
     return plan(parse_fetch(Lexer(f" 1 {items}".encode()), By.NUMBER).items)
 
 
-def stored(*, listed: bytes | None = HeaderFields(HEADER).listed()) -> Stored:
+def stored() -> Stored:
     content = HEADER + BODY
     structure, _ = scan(content)
-    return Stored(1, TRACE, len(TRACE + content), len(HEADER), listed, structure)
+    return Stored(1, TRACE, len(TRACE + content), len(HEADER), structure)
 
 
-def octets(items: str, message: Stored) -> bytes | None:
-    """The one section of items, read as RowFetch would."""
-    content = HEADER + BODY
+def from_rows(items: str) -> bytes:
+    """The one section of items, from the columns of listed fields."""
+    listed = HeaderFields(HEADER).listed()
+    assert listed is not None
+    columns = {
+        Column.LISTED: listed.first,
+        Column.LISTED_REST: listed.rest,
+        Column.LISTED_ORDER: listed.order,
+    }
     [section] = planned(items).sections
+    return listed_octets(section, *(columns[column] for column in section.columns))
+
+
+def octets(items: str) -> bytes | None:
+    """The one section of items, read from the content as RowFetch would."""
+    content, message = HEADER + BODY, stored()
+    [section] = planned(items).from_content.sections
     extent = header_extent(section, message)
     header = b"" if extent is None else content[extent.start : extent.end]
     found = pieces(section, message, header)
@@ -113,19 +127,37 @@ def test_sources(items: str, source: Source) -> None:
     ],
 )
 def test_sections(items: str, wanted: bytes | None) -> None:
-    assert octets(items, stored()) == wanted
+    assert octets(items) == wanted
+    if planned(items).is_in_rows:
+        assert from_rows(items) == wanted
 
 
-@pytest.mark.parametrize("name", sorted(LISTED_FIELDS))
-def test_listed_fields_are_the_same_from_both_sources(name: bytes) -> None:
-    items = f"BODY[HEADER.FIELDS ({name.decode()})]"
-    wanted = select(TRACE + HEADER, {name})
-    assert octets(items, stored()) == wanted
-    assert octets(items, stored(listed=None)) == wanted
+_LISTS = [
+    *([name] for name in sorted(LISTED_FIELDS)),
+    sorted(FIRST_FIELDS),
+    sorted(LISTED_FIELDS),
+    [*sorted(FIRST_FIELDS), b"sender"],
+    [b"sender", b"list-id"],
+    [b"sender", b"to"],
+]
 
 
-def test_a_message_without_listed_fields_needs_no_header() -> None:
-    [section] = planned("BODY[HEADER.FIELDS (From)]").sections
-    assert header_extent(section, stored(listed=b"")) is None
-    assert header_extent(section, stored(listed=None)) == Extent(0, len(HEADER))
-    assert pieces(section, stored(listed=b""), b"") == [b"\r\n"]
+@pytest.mark.parametrize("names", _LISTS)
+def test_listed_fields_are_the_same_from_both_sources(names: list[bytes]) -> None:
+    items = f"BODY[HEADER.FIELDS ({b' '.join(names).decode()})]"
+    wanted = select(TRACE + HEADER, names)
+    assert planned(items).is_in_rows
+    assert from_rows(items) == wanted
+    assert octets(items) == wanted
+
+
+def test_only_the_columns_of_listed_fields_that_are_needed_are_asked_for() -> None:
+    assert planned("(UID BODY[HEADER.FIELDS (From)])").columns == (Column.LISTED,)
+    assert planned("BODY[HEADER.FIELDS (Sender)]").columns == (Column.LISTED_REST,)
+    assert (
+        planned("BODY[HEADER.FIELDS (Sender From)]").listed
+        == planned("(BODY[HEADER.FIELDS (From Sender)] UID)").columns
+    )
+    both = planned("(BODY[HEADER.FIELDS (From)] BODY[])")
+    assert not both.is_in_rows
+    assert Column.LISTED not in both.columns

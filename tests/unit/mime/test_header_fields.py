@@ -6,9 +6,11 @@ from mailbox_server.mime.header_fields import (
     LISTED_OCTETS,
     HeaderFields,
     field_values,
+    merged,
     select,
     split_fields,
 )
+from mailbox_server.model.message import ListedFields
 
 HEADER = (
     b"Received: from a\r\n\tby b\r\nFrom: ann@x\r\nSUBJECT : one\r\n two\r\n"
@@ -64,10 +66,28 @@ def test_values_by_name() -> None:
 
 
 def test_listed_fields_leave_out_the_rest() -> None:
-    assert HeaderFields(HEADER).listed() == (
-        b"From: ann@x\r\nSUBJECT : one\r\n two\r\nSubject: again\r\n"
-    )
+    listed = HeaderFields(HEADER).listed()
+    assert listed is not None
+    assert listed.first == b"From: ann@x\r\nSUBJECT : one\r\n two\r\nSubject: again\r\n"
+    assert (listed.rest, listed.order) == (b"", b"\1\1\1")
     assert HeaderFields(b"Subject: " + b"x" * LISTED_OCTETS).listed() is None
+
+
+def test_listed_fields_are_merged_in_the_order_of_the_header() -> None:
+    header = b"Sender: a@x\r\nFrom: b@x\r\nList-Id: c\r\n <d>\r\nX: y\r\nTo: e@x"
+    listed = HeaderFields(header).listed()
+    assert listed == ListedFields(
+        b"From: b@x\r\nTo: e@x\r\n",
+        b"Sender: a@x\r\nList-Id: c\r\n <d>\r\n",
+        b"\0\1\0\1",
+    )
+    assert merged(listed.first, listed.rest, listed.order) == (
+        b"Sender: a@x\r\nFrom: b@x\r\nList-Id: c\r\n <d>\r\nTo: e@x\r\n"
+    )
+    many = HeaderFields(b"Sender: a@x\r\nX: y\r\n" * 20_000 + b"To: e@x\r\n").listed()
+    assert many is None
+    many = HeaderFields(b"Sender: a@x\r\n" + b"X: y\r\n" * 20_000 + b"To: e@x\r\n").listed()
+    assert many == ListedFields(b"To: e@x\r\n", b"Sender: a@x\r\n", b"\0\1")
 
 
 def test_no_listed_field_is_one_that_a_trace_holds() -> None:

@@ -5,7 +5,7 @@ import pytest
 from mailbox_server.mime.message import analyze
 from mailbox_server.mime.part_table import read_part_table
 from mailbox_server.mime.scanner import ScanLimits, Scanner, scan
-from mailbox_server.model.message import Analysis
+from mailbox_server.model.message import Analysis, ListedFields
 
 CONTENT = (
     b"From: Ann <ann@x>\r\nSubject: Re: [l] =?utf-8?q?Gr=C3=B6=C3=9Fe?=\r\n"
@@ -26,7 +26,9 @@ def test_all_of_a_message() -> None:
     assert found.envelope.endswith(b' "<2@x>" "<3@x>")')
     assert found.body == b'("text" "plain" ("charset" "us-ascii") NIL NIL "7bit" 13 1)'
     assert found.body_structure == found.body[:-1] + b" NIL NIL NIL NIL)"
-    assert found.listed_fields == CONTENT[: CONTENT.index(b"X-Other")]
+    assert found.listed_fields is not None
+    assert found.listed_fields.first == CONTENT[: CONTENT.index(b"X-Other")]
+    assert found.listed_fields.rest == b""
     assert found.sent == 10
     assert (found.preview, found.has_attachment) == ("Hello there", False)
     assert found.search_text == "hello there"
@@ -38,7 +40,7 @@ def test_all_of_a_message() -> None:
 
 def test_a_message_of_nothing() -> None:
     found = analysis_of(b"")
-    assert (found.header_octets, found.listed_fields) == (0, b"")
+    assert (found.header_octets, found.listed_fields) == (0, ListedFields(b""))
     assert (found.sent, found.message_id, found.subject_base, found.preview) == (None, None, "", "")
 
 
