@@ -11,7 +11,6 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from mailbox_server.imap.fetch_plan import FetchPlan, SectionPlan, Source, listed_octets
-from mailbox_server.imap.grammar.dates import date_times
 from mailbox_server.imap.grammar.fetch_items import Attribute
 from mailbox_server.imap.responses import CRLF
 from mailbox_server.imap.selected import SightColumns
@@ -31,6 +30,7 @@ _OF_VIEW: Final = MappingProxyType(
 )
 _OF_ROW: Final = MappingProxyType(
     {
+        Attribute.INTERNALDATE: (b"INTERNALDATE %b", Column.DATED),
         Attribute.SIZE: (b"RFC822.SIZE %d", Column.SIZE),
         Attribute.ENVELOPE: (b"ENVELOPE %b", Column.ENVELOPE),
         Attribute.BODY: (b"BODY %b", Column.BODY),
@@ -99,9 +99,6 @@ class FetchLines:
     def _item(self, item: Attribute | SectionPlan) -> tuple[bytes, _Make]:
         if isinstance(item, SectionPlan):
             return self._listed(item)
-        if item is Attribute.INTERNALDATE:
-            seconds, zone = self._place[Column.RECEIVED], self._place[Column.ZONE]
-            return b"INTERNALDATE %b", lambda _, rows: (date_times(rows[seconds], rows[zone]),)
         if item in _OF_ROW:
             form, column = _OF_ROW[item]
             place = self._place[column]

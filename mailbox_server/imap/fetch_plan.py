@@ -26,7 +26,7 @@ from mailbox_server.store.ports import Column
 _FROM_VIEW: Final = frozenset({Attribute.FLAGS, Attribute.UID, Attribute.MODSEQ})
 _COLUMNS: Final = MappingProxyType(
     {
-        Attribute.INTERNALDATE: (Column.RECEIVED, Column.ZONE),
+        Attribute.INTERNALDATE: (Column.DATED,),
         Attribute.SIZE: (Column.SIZE,),
         Attribute.ENVELOPE: (Column.ENVELOPE,),
         Attribute.BODY: (Column.BODY,),

@@ -5,9 +5,11 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
+from mailbox_server.mime.internal_date import date_time
 from mailbox_server.model.errors import AccountMissing, MailboxMissing, OverQuota
 from mailbox_server.model.ids import AccountId, MailboxId, ModSeq
 from mailbox_server.model.mailbox import INBOX
+from mailbox_server.model.message import InternalDate
 from mailbox_server.store import uid_blocks
 from mailbox_server.store.mailbox_rows import Counters
 from mailbox_server.store.prepared import Parameters, Prepared
@@ -56,7 +58,7 @@ _MESSAGE: Final = Prepared(
         "gone_at",
     )
 )
-_OF_MESSAGE: Final = ("message", "size", "received", "zone_minutes")
+_OF_MESSAGE: Final = ("message", "size", "dated")
 LISTING_COLUMNS: Final = tuple(
     column.name for column in message_listing.c if column.name not in _OF_MESSAGE
 )
@@ -155,9 +157,8 @@ def insert_message(
         created_at=modseq,
         gone_at=None if seen else modseq,
     )
-    _LISTING.run(
-        tx, message=number, size=size, received=received, zone_minutes=zone_minutes, **listing
-    )
+    dated = date_time(InternalDate(received, zone_minutes))
+    _LISTING.run(tx, message=number, size=size, dated=dated, **listing)
     _TEXT.run(tx, message=number, header=header, cut=int(cut), body=body)
     link(tx, owner, [key for key in keys if key not in links], thread)
     return number, thread

@@ -26,6 +26,7 @@ _COLUMNS: Final[Mapping[Column, sa.Column[Any]]] = {
     Column.ENDS_LINE: content.c.ends_line,
     Column.RECEIVED: message.c.received,
     Column.ZONE: message.c.zone_minutes,
+    Column.DATED: message_listing.c.dated,
     Column.TRACE: message_listing.c.trace,
     Column.SENT: message_listing.c.sent,
     Column.HEADER_OCTETS: message_listing.c.header_octets,
@@ -39,12 +40,8 @@ _COLUMNS: Final[Mapping[Column, sa.Column[Any]]] = {
     Column.PREVIEW: message_listing.c.preview,
     Column.SUBJECT_BASE: message_listing.c.subject_base,
 }
-_IN_LISTING: Final[Mapping[Column, sa.Column[Any]]] = {
-    Column.SIZE: message_listing.c.size,
-    Column.RECEIVED: message_listing.c.received,
-    Column.ZONE: message_listing.c.zone_minutes,
-}
-"""Where a row of the listing is read anyway, it has these too."""
+_IN_LISTING: Final = {Column.SIZE: message_listing.c.size}
+"""What a row of the listing has too: where that is read anyway, the message's is not."""
 
 _ABOUT: Final = Prepared(
     sa.select(

@@ -476,3 +476,21 @@ async def test_old_files_that_no_row_names_are_swept(store: SqliteStore, data: P
     assert await whole(store, named) == some_octets(700 * KIB)
     assert await whole(store, await store.write(keeping(held))) == some_octets(701 * KIB)
     stray.discard()
+
+
+async def test_small_contents_come_together(store: SqliteStore) -> None:
+    contents = (b"one", some_octets(CHUNK_OCTETS), some_octets(CHUNK_OCTETS + 1), b"", b"two")
+    numbers = [await store.write(keeping(await staged(store, octets))) for octets in contents]
+    wanted = [numbers[4], *numbers, ContentId(99)]
+    found = await store.read(lambda tx: tx.contents.small(wanted))
+    assert found == {numbers[place]: contents[place] for place in (0, 1, 4)}
+
+    def flip(tx: Any) -> None:
+        tx.sql.cursor().execute(
+            "UPDATE content_chunk SET octets = x'6f6e66' WHERE id = ?", (numbers[0] << 12,)
+        )
+
+    await store.write(flip)
+    with pytest.raises(ContentDamaged):
+        await store.read(lambda tx: tx.contents.small(wanted))
+    assert len(await store.read(lambda tx: tx.contents.small(numbers[1:]))) == 2

@@ -66,6 +66,10 @@ DAMAGES = (
         "UPDATE message_listing SET trace = x'00'",
     ),
     (
+        "a message is listed with its own size",
+        "UPDATE message_listing SET size = size + 1",
+    ),
+    (
         "a message is destroyed exactly when it has no live placement",
         "UPDATE message SET destroyed_at = NULL, destroyed_on = NULL",
     ),

@@ -43,7 +43,8 @@ def usage(bench: Workbench, account: AccountId) -> tuple[int, int]:
 def test_every_column_comes_back_as_it_was_given(bench: Workbench) -> None:
     account = bench.open_account()
     inbox = bench.mailbox(account)
-    what = analysis(subject="hello", listed=b"Subject: hello\r\n", header_octets=9)
+    listed = b"Sender: a@example.org\r\nSubject: hello\r\n"
+    what = analysis(subject="hello", listed=listed, header_octets=9)
     placed = bench.deliver(account, what=what, octets=b"12345", trace=b"trace")[0]
     expected = {
         Column.MESSAGE: placed.message,
@@ -53,6 +54,7 @@ def test_every_column_comes_back_as_it_was_given(bench: Workbench) -> None:
         Column.TRACE: b"trace",
         Column.RECEIVED: 1_700_000_001,
         Column.ZONE: 60,
+        Column.DATED: b'"14-Nov-2023 23:13:21 +0100"',
         Column.SAVED: int(bench.now.timestamp()),
         Column.SENT: 1_600_000_000,
         Column.HEADER_OCTETS: 9,
@@ -61,6 +63,8 @@ def test_every_column_comes_back_as_it_was_given(bench: Workbench) -> None:
         Column.BODY: b"body",
         Column.BODY_STRUCTURE: b"structure",
         Column.LISTED: b"Subject: hello\r\n",
+        Column.LISTED_REST: b"Sender: a@example.org\r\n",
+        Column.LISTED_ORDER: b"\0\1",
         Column.ENDS_LINE: 0,
         Column.PREVIEW: "preview",
         Column.SUBJECT_BASE: "hello",
@@ -262,7 +266,7 @@ def test_a_copy_in_another_account_is_a_message_of_its_own(bench: Workbench) -> 
     assert bench.flags(theirs.id)[3] == {"$Work", "\\Seen"}
     thread = bench.read(lambda tx: tx.messages.rows(theirs.id, [2], [Column.THREAD]))
     assert thread == [(2, root.thread)]
-    columns = [Column.CONTENT, Column.ENVELOPE, Column.RECEIVED, Column.ZONE, Column.SIZE]
+    columns = [Column.CONTENT, Column.ENVELOPE, Column.RECEIVED, Column.DATED, Column.SIZE]
     assert (
         bench.read(lambda tx: tx.messages.rows(inbox.id, [1], columns))[0][1:]
         == bench.read(lambda tx: tx.messages.rows(theirs.id, [2], columns))[0][1:]

@@ -82,6 +82,7 @@ class Column(Enum):
     TRACE = "trace: bytes"
     RECEIVED = "received: int, seconds"
     ZONE = "zone: int, minutes"
+    DATED = "dated: bytes of mime.internal_date, the two before"
     SAVED = "saved: int, seconds"
     SENT = "sent: int or None, seconds"
     HEADER_OCTETS = "header_octets: int"

@@ -63,9 +63,10 @@ sa.Index(
     postgresql_where=_FORGETTABLE,
 )
 
-# What was computed at delivery, with what clients ask for beside it: size, received and
-# zone_minutes are the message's, so that a list is read from one row a message.  What is
-# asked for most often comes first: SQLite walks over what stands before.  thread_keys: the
+# What was computed at delivery, with what clients ask for beside it: size is the message's,
+# dated its received and zone_minutes as IMAP tells them, so that a list is read from one row
+# a message.  What is asked for most often comes first: SQLite walks over what stands before.
+# thread_keys: the
 # digests that lead to the thread, eight octets each, so that a copy in another account finds
 # one without the header.  listed, listed_rest, listed_order: model.message.ListedFields; NULL
 # where the fields are too many to list by.
@@ -75,8 +76,7 @@ message_listing = placed_table(
         "message", INTEGER, sa.ForeignKey("message.id"), primary_key=True, autoincrement=False
     ),
     sa.Column("size", INTEGER, nullable=False),
-    sa.Column("received", INSTANT, nullable=False),
-    sa.Column("zone_minutes", INTEGER, nullable=False),
+    sa.Column("dated", OCTETS, nullable=False),
     sa.Column("header_octets", INTEGER, nullable=False),
     sa.Column("trace", OCTETS, nullable=False),
     sa.Column("listed", OCTETS),

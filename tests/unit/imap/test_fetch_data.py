@@ -76,8 +76,7 @@ class Shelf:
                 Column.LISTED: None if listed is None else listed.first,
                 Column.LISTED_REST: None if listed is None else listed.rest,
                 Column.LISTED_ORDER: None if listed is None else listed.order,
-                Column.RECEIVED: 0,
-                Column.ZONE: 0,
+                Column.DATED: b'" 1-Jan-1970 00:00:00 +0000"',
             }
             rows.append((uid, *(known[column] for column in columns)))
         return rows

@@ -77,8 +77,7 @@ def test_columns_are_asked_for_once() -> None:
     assert planned("(ENVELOPE BODYSTRUCTURE INTERNALDATE RFC822.SIZE)").columns == (
         Column.ENVELOPE,
         Column.BODY_STRUCTURE,
-        Column.RECEIVED,
-        Column.ZONE,
+        Column.DATED,
         Column.SIZE,
     )
 
