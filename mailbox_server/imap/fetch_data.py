@@ -5,7 +5,6 @@ network is waited for.  Contents of one piece come many in one read; what asks f
 512 KiB of one message is answered section by section, each with reads of its own.
 """
 
-import asyncio
 from bisect import bisect_left
 from collections.abc import AsyncGenerator, Callable, Sequence
 from collections.abc import Set as AbstractSet
@@ -27,7 +26,7 @@ from mailbox_server.imap.selected import ModSeqs, SightColumns
 from mailbox_server.mime.part_table import read_part_table
 from mailbox_server.model.errors import ContentDamaged
 from mailbox_server.model.ids import ContentId, MailboxId
-from mailbox_server.store.ports import Column, ReadTx, Store
+from mailbox_server.store.ports import Column, Reading, ReadTx, Store
 
 BLOCK_OCTETS: Final = 60_000
 ROWS_A_READ: Final = 500
@@ -126,9 +125,8 @@ class RowFetch:
                     async for octets in self._answers(self._contents, some, ends[start:position]):
                         yield octets
         finally:
-            if reading is not None and not reading.cancel() and not reading.cancelled():
-                # Nobody waits for it any more, and nobody needs to hear of its failure.
-                reading.exception()
+            if reading is not None:
+                reading.cancel()
 
     def _begin(
         self,
@@ -136,7 +134,7 @@ class RowFetch:
         sights: SightColumns,
         ends: Sequence[bytes],
         position: int,
-    ) -> "asyncio.Future[_Answered] | None":
+    ) -> Reading[_Answered] | None:
         if position >= len(ends):
             return None
         stop = position + self._most

@@ -174,8 +174,14 @@ class SqliteStore:
             raise TooBusy("too many reads wait")
         future = self._readers.run(lambda: self._read(work))
         self._reads.add(future)
-        future.add_done_callback(self._reads.discard)
+        future.add_done_callback(self._has_read)
         return future
+
+    def _has_read(self, future: "asyncio.Future[Any]") -> None:
+        self._reads.discard(future)
+        if not future.cancelled():
+            # Who has gone away meanwhile does not want to hear of its failure.
+            future.exception()
 
     async def write(
         self, work: Callable[[WriteTx], T], contents: Sequence[StagedContent] = ()

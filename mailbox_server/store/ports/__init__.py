@@ -25,6 +25,7 @@ from mailbox_server.store.ports.contents import (
 )
 from mailbox_server.store.ports.door import (
     Listening,
+    Reading,
     ReadTx,
     Room,
     Store,
@@ -102,6 +103,7 @@ __all__ = [
     "PassportWriter",
     "QuotaRule",
     "ReadTx",
+    "Reading",
     "Receipt",
     "ReceiptReader",
     "ReceiptWriter",

@@ -1,7 +1,6 @@
 """The door of the store: reads, writes, staging, the doorbell."""
 
-import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from enum import Enum
 from typing import Protocol, TypeVar
 
@@ -43,6 +42,7 @@ from mailbox_server.store.ports.owners import (
 )
 
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 
 class ReadTx(Protocol):
@@ -121,17 +121,21 @@ class Room(Enum):
     LOW = "low"
 
 
+class Reading(Awaitable[T_co], Protocol[T_co]):
+    """A read under way; who does not wait for it needs not look at its failure either."""
+
+    def cancel(self) -> bool:
+        """Nobody wants it any more."""
+
+
 class Store(Protocol):
     """The door (store.door.SqliteStore is the embedded one)."""
 
     async def read(self, work: Callable[[ReadTx], T]) -> T:
         """Run work on a snapshot.  Raises StoreUnavailable; what work raises passes."""
 
-    def begin_read(self, work: Callable[[ReadTx], T]) -> "asyncio.Future[T]":
-        """As read, begun before anybody waits for it: for who has something to do meanwhile.
-
-        Who does not want it any more cancels it, and its failure need not be looked at.
-        """
+    def begin_read(self, work: Callable[[ReadTx], T]) -> Reading[T]:
+        """As read, begun before anybody waits for it: for who has something to do meanwhile."""
 
     async def write(
         self, work: Callable[[WriteTx], T], contents: Sequence[StagedContent] = ()
