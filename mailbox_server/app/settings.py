@@ -237,9 +237,10 @@ class ImapSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     view_mebibytes: Annotated[
         int,
         _note(
-            "Memory of all selected mailboxes together, in MiB; about 2 MiB for 100,000 messages, "
-            "shared by all who selected the mailbox. Beyond it those that nobody is looking at "
-            "are read again when somebody does.",
+            "Memory of all mailboxes that are selected, or kept for who selects them again, in "
+            "MiB; about 2 MiB for 100,000 messages, shared by all who selected the mailbox. "
+            "Beyond it those kept go, and those that nobody is looking at are read again when "
+            "somebody does.",
             ge=1,
             live=True,
         ),

@@ -1,13 +1,15 @@
 """Answer FETCH from rows, or with content octets streamed.
 
-Everything goes out in blocks of about 64 KiB; no read of the store is open while the
-network is waited for.  Contents of one piece come many in one read; what asks for more than
-512 KiB of one message is answered section by section, each with reads of its own.
+Rows go out in blocks of about 64 KiB, content in blocks of about 256 KiB; no read of the
+store is open while the network is waited for.  Contents of one piece come many in one read;
+what asks for more than 1 MiB of one message is answered section by section, each with reads
+of its own.
 """
 
 from bisect import bisect_left
 from collections.abc import AsyncGenerator, Callable, Sequence
 from collections.abc import Set as AbstractSet
+from itertools import accumulate
 from typing import Any, Final, NamedTuple
 
 from mailbox_server.imap.fetch_lines import Columns, FetchLines, opening
@@ -31,7 +33,7 @@ from mailbox_server.store.ports import Column, Reading, ReadTx, Store
 BLOCK_OCTETS: Final = 60_000
 ROWS_A_READ: Final = 500
 ROWS_A_BLOCK: Final = 100
-READ_OCTETS: Final = 1 << 19
+READ_OCTETS: Final = 1 << 20
 PIECE_OCTETS: Final = 1 << 18
 HEADER_OCTETS: Final = 1 << 20
 """Fields are selected within the first MiB of a header, as far as it was read at delivery."""
@@ -336,15 +338,13 @@ def _cut(octets: bytes) -> list[bytes]:
 
 def _gathered(found: Sequence[bytes]) -> list[bytes]:
     """Blocks of responses that come in pieces."""
+    ends = list(accumulate(map(len, found)))
     blocks = []
-    start, size = 0, 0
-    for place, piece in enumerate(found, 1):
-        size += len(piece)
-        if size >= BLOCK_OCTETS:
-            blocks.append(b"".join(found[start:place]))
-            start, size = place, 0
-    if size:
-        blocks.append(b"".join(found[start:]))
+    place = octets = 0
+    while place < len(found):
+        beyond = bisect_left(ends, octets + PIECE_OCTETS, place) + 1
+        blocks.append(b"".join(found[place:beyond]))
+        place, octets = beyond, octets + len(blocks[-1])
     return blocks
 
 

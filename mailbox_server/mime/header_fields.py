@@ -24,8 +24,13 @@ LISTED_OCTETS = 64 * 1024
 
 LISTED_FIELDS = frozenset(
     (
+        b"auto-submitted",
+        b"autocrypt-setup-message",
         b"bcc",
         b"cc",
+        b"chat-is-post-message",
+        b"chat-version",
+        b"content-description",
         b"content-language",
         b"content-transfer-encoding",
         b"content-type",
@@ -34,6 +39,7 @@ LISTED_FIELDS = frozenset(
         b"from",
         b"importance",
         b"in-reply-to",
+        b"lines",
         b"list-archive",
         b"list-help",
         b"list-id",
@@ -51,13 +57,18 @@ LISTED_FIELDS = frozenset(
         b"sender",
         b"subject",
         b"to",
+        b"x-k9mail-identity",
         b"x-label",
+        b"x-microsoft-original-message-id",
         b"x-mozilla-draft-info",
         b"x-mozilla-keys",
         b"x-mozilla-status",
         b"x-mozilla-status2",
+        b"x-original-to",
         b"x-priority",
         b"x-uid",
+        b"x-uniform-type-identifier",
+        b"x-universally-unique-identifier",
     )
 )
 """What clients list messages by, in lower case."""

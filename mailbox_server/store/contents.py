@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from mailbox_server.model.errors import ContentDamaged, ContentMissing
 from mailbox_server.model.ids import ContentId
 from mailbox_server.store.content_files import ContentFiles
-from mailbox_server.store.digesting import matches
+from mailbox_server.store.digesting import are_whole, matches
 from mailbox_server.store.frames import expand, placed
 from mailbox_server.store.ports import StagedContent
 from mailbox_server.store.prepared import Prepared
@@ -141,13 +141,16 @@ class ContentRepository:
 
         Raises ContentDamaged.
         """
-        found = {}
         rows = _SMALL.rows_each(self._tx, range_values(sorted(set(contents))))
-        for number, size, checksums, expands_to, octets in rows:
+        found: dict[ContentId, bytes] = {}
+        for number, size, _, expands_to, octets in rows:
             whole = octets if expands_to is None else expand(octets, size)
-            if whole is None or not matches(whole, checksums, 0):
-                raise ContentDamaged(f"content {number}: piece 0 is not what it was")
-            found[ContentId(number)] = whole
+            if whole is None:
+                raise ContentDamaged(f"content {number}: its frame cannot be expanded")
+            found[number] = whole
+        if not are_whole(tuple(found.values()), [row[2] for row in rows]):
+            damaged = [row[0] for row in rows if not matches(found[row[0]], row[2], 0)]
+            raise ContentDamaged(f"contents {damaged}: piece 0 is not what it was")
         return found
 
     def keep(self, staged: StagedContent) -> ContentId:

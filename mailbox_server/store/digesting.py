@@ -2,8 +2,10 @@
 
 import array
 import hashlib
+import struct
 import sys
 import zlib
+from collections.abc import Sequence
 from typing import Final
 
 from mailbox_server.store.schema.contents import CHUNK_OCTETS
@@ -70,6 +72,13 @@ def checksum(checksums: bytes, piece: int) -> int:
     if at + _WIDTH > len(checksums):
         return -1
     return int.from_bytes(checksums[at : at + _WIDTH], "little")
+
+
+def are_whole(contents: Sequence[bytes], checksums: Sequence[bytes]) -> bool:
+    """Whether each of these contents of one piece is what its checksum says."""
+    told = b"".join(checksums)
+    found = map(zlib.crc32, contents)
+    return struct.pack(f"<{len(contents)}I", *found) == told
 
 
 def matches(octets: bytes, checksums: bytes, piece: int) -> bool:

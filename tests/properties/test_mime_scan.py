@@ -144,7 +144,7 @@ FIELD_LINES = st.sampled_from(
     ]
 )  # fmt: skip
 HEADERS = st.lists(st.one_of(FIELD_LINES, st.binary(max_size=6)), max_size=15).map(b"".join)
-NAMES = st.sets(st.sampled_from([*sorted(LISTED_FIELDS)]), max_size=34)
+NAMES = st.sets(st.sampled_from([*sorted(LISTED_FIELDS)]), max_size=45)
 
 
 @settings(max_examples=500, deadline=None)
