@@ -1,6 +1,6 @@
 """Answer FETCH from rows, or with content octets streamed.
 
-Rows go out in blocks of about 64 KiB, content in blocks of about 256 KiB; no read of the
+Rows go out in blocks of about 64 KiB, content in blocks of about 128 KiB; no read of the
 store is open while the network is waited for.  Contents of one piece come many in one read;
 what asks for more than 1 MiB of one message is answered section by section, each with reads
 of its own.
@@ -9,6 +9,7 @@ of its own.
 from bisect import bisect_left
 from collections.abc import AsyncGenerator, Callable, Sequence
 from collections.abc import Set as AbstractSet
+from contextlib import aclosing
 from itertools import accumulate
 from typing import Any, Final, NamedTuple
 
@@ -34,7 +35,7 @@ BLOCK_OCTETS: Final = 60_000
 ROWS_A_READ: Final = 500
 ROWS_A_BLOCK: Final = 100
 READ_OCTETS: Final = 1 << 20
-PIECE_OCTETS: Final = 1 << 18
+PIECE_OCTETS: Final = 1 << 17
 HEADER_OCTETS: Final = 1 << 20
 """Fields are selected within the first MiB of a header, as far as it was read at delivery."""
 
@@ -89,18 +90,17 @@ class RowFetch:
         self.missing = 0
         self.is_inside = False
 
-    async def responses(
+    def responses(
         self, sights: SightColumns, seen_now: AbstractSet[int], modseqs: ModSeqs
     ) -> AsyncGenerator[bytes, None]:
-        """Blocks of responses for all sights.
+        """Blocks of responses for all sights; close it where they are not all wanted.
 
         seen_now: UIDs that this FETCH has set \\Seen on; their responses end with FLAGS
         where they were not asked for, and with MODSEQ if shown (RFC 9051 §6.4.5).
         """
         ends = self._ends(sights, seen_now, modseqs)
         reader = self._rows if self._plan.is_in_rows else self._contents
-        async for octets in self._answers(reader, sights, ends):
-            yield octets
+        return self._answers(reader, sights, ends)
 
     async def _answers(
         self, reader: "_Rows | _Contents", sights: SightColumns, ends: Sequence[bytes]
@@ -124,8 +124,10 @@ class RowFetch:
                 if found.apart:
                     start = position - found.apart
                     some = sights.part(start, position)
-                    async for octets in self._answers(self._contents, some, ends[start:position]):
-                        yield octets
+                    rest = self._answers(self._contents, some, ends[start:position])
+                    async with aclosing(rest):
+                        async for octets in rest:
+                            yield octets
         finally:
             if reading is not None:
                 reading.cancel()
@@ -203,9 +205,9 @@ class _Rows:
                     # Those without a row in between are missed when their content is read.
                     last = len(ends) if stop >= len(rows) else _place(sights, rows[stop])
                     return _Answered((), 0, 0, apart=last)
-                blocks += _cut(
-                    self._lines.whole(known.part(first, stop), columns, closing[first:stop])
-                )
+                some = known.part(first, stop)
+                whole = self._lines.whole(some, columns, closing[first:stop])
+                blocks += _cut(whole, BLOCK_OCTETS)
             return _Answered(blocks, len(ends), missing)
 
         return work
@@ -329,22 +331,22 @@ def _columns(rows: Sequence[Row]) -> Columns:
     return tuple(zip(*rows, strict=True))
 
 
-def _cut(octets: bytes) -> list[bytes]:
-    """Blocks of responses that were formatted at once."""
-    if len(octets) <= 2 * BLOCK_OCTETS:
+def _cut(octets: bytes, size: int) -> list[bytes]:
+    """Blocks of about that size."""
+    if len(octets) <= 2 * size:
         return [octets]
-    return [octets[at : at + BLOCK_OCTETS] for at in range(0, len(octets), BLOCK_OCTETS)]
+    return [octets[at : at + size] for at in range(0, len(octets), size)]
 
 
 def _gathered(found: Sequence[bytes]) -> list[bytes]:
     """Blocks of responses that come in pieces."""
     ends = list(accumulate(map(len, found)))
-    blocks = []
+    blocks: list[bytes] = []
     place = octets = 0
     while place < len(found):
-        beyond = bisect_left(ends, octets + PIECE_OCTETS, place) + 1
-        blocks.append(b"".join(found[place:beyond]))
-        place, octets = beyond, octets + len(blocks[-1])
+        beyond = min(bisect_left(ends, octets + PIECE_OCTETS, place) + 1, len(found))
+        blocks += _cut(b"".join(found[place:beyond]), PIECE_OCTETS)
+        place, octets = beyond, ends[beyond - 1]
     return blocks
 
 

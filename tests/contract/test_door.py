@@ -4,6 +4,7 @@
 # ruff: noqa: ASYNC240
 
 import asyncio
+import gc
 import sqlite3
 import stat
 import threading
@@ -120,6 +121,25 @@ async def test_reads_run_side_by_side(store: SqliteStore) -> None:
 
     places = await asyncio.gather(*[store.read(work) for _ in range(store.settings.readers)])
     assert sorted(places) == list(range(store.settings.readers))
+
+
+async def test_a_read_may_be_begun_ahead_and_left(store: SqliteStore) -> None:
+    faults: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, fault: faults.append(fault))
+    begun = threading.Event()
+    reading = store.begin_read(lambda tx: begun.set())
+    assert await asyncio.to_thread(begun.wait, 10)
+    assert await reading is None
+
+    def fail(tx: ReadTx) -> None:
+        raise LookupError
+
+    left = store.begin_read(fail)
+    await asyncio.wait([left])
+    # Nobody has looked at it, and nobody is told.
+    del left
+    gc.collect()
+    assert faults == []
 
 
 async def test_a_caller_that_gives_up_does_not_stop_its_write(

@@ -242,3 +242,15 @@ def test_lines_from_the_view(items: tuple[Attribute, ...], line: bytes) -> None:
     two = SightColumns([4, 5], [7, 9], [1, 2], [b"\\Seen", b""], [12, 13])
     assert view_lines(two, items).count(b"\r\n") == 2
     assert view_lines(SightColumns([], [], [], [], []), items) == b""
+
+
+async def test_who_stops_listening_stops_the_reading(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fetch_data, "ROWS_A_READ", 10)
+    shelf = Shelf(MESSAGES)
+    answers = row_fetch(shelf, "(UID RFC822.SIZE)")
+    blocks = answers.responses(sights(len(MESSAGES)), frozenset(), ModSeqs.HIDDEN)
+    assert (await anext(blocks)).count(b"FETCH") == 10
+    [ahead] = asyncio.all_tasks() - {asyncio.current_task()}
+    await blocks.aclose()
+    await asyncio.wait([ahead])
+    assert ahead.cancelled()
