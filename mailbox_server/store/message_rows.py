@@ -40,7 +40,7 @@ _COLUMNS: Final[Mapping[Column, sa.Column[Any]]] = {
     Column.PREVIEW: message_listing.c.preview,
     Column.SUBJECT_BASE: message_listing.c.subject_base,
 }
-_IN_LISTING: Final = {Column.SIZE: message_listing.c.size}
+_IN_LISTING: Final[Mapping[Column, sa.Column[Any]]] = {Column.SIZE: message_listing.c.size}
 """What a row of the listing has too: where that is read anyway, the message's is not."""
 
 _ABOUT: Final = Prepared(
