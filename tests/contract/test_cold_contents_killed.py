@@ -1,6 +1,7 @@
 """Killed at any step of compressing, a store has every content whole, and goes on later."""
 
 import asyncio
+import itertools
 import os
 import subprocess
 import sys
@@ -62,8 +63,9 @@ async def test_killed_at_any_step_every_content_is_whole(
         swept.append(await sweep(again, ALL))
         assert len(files_of(copy)) == 3
         await again.close()
-    # The later it was killed, the less was left to do.
-    assert compressed == sorted(compressed, reverse=True)
+    # The later it was killed, the less was left to do; but which of two steps that threads
+    # make side by side comes first is a matter of chance.
+    assert all(later <= earlier + 1 for earlier, later in itertools.pairwise(compressed))
     assert (compressed[0], compressed[-1]) == (5, 0)
     # The new file before its commit, the old one after it; else nothing is in the way.
     assert set(swept) == {0, 1}
