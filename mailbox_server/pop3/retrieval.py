@@ -24,6 +24,10 @@ _COLUMNS = (
 )
 
 
+_Row = tuple[int, int, bool, bytes, ContentId, int]
+"""UID, size, whether the last line is whole, trace, content, octets of the header."""
+
+
 @dataclass(frozen=True, slots=True)
 class Letter:
     """One message to send.
@@ -111,7 +115,26 @@ class Retrieval:
 
     def _read(self, tx: ReadTx, uids: list[int]) -> dict[int, Letter]:
         """Letters by UID; the first at any size, those behind it while they fit ahead."""
+        rows = self._fitting(tx, uids)
+        block = self._limits.block_octets
+        together = _together(tx, [row[4] for row in rows if row[1] - len(row[3]) <= block])
         letters: dict[int, Letter] = {}
+        for uid, size, ends_line, trace, content, header_octets in rows:
+            beginning = together.get(content)
+            if beginning is None:
+                try:
+                    beginning = tx.contents.read(content, 0, min(size - len(trace), block))
+                except (ContentMissing, ContentDamaged):
+                    if uid == uids[0]:
+                        raise
+                    # It fails in its own turn, not in that of the message before it.
+                    break
+            letters[uid] = Letter(size, ends_line, trace, content, header_octets, beginning)
+        return letters
+
+    def _fitting(self, tx: ReadTx, uids: list[int]) -> list[_Row]:
+        """The rows of the first message and of those behind it that fit ahead."""
+        rows: list[_Row] = []
         room = self._limits.prefetch_octets
         for row in tx.messages.rows(self._maildrop.mailbox.id, uids, _COLUMNS):
             uid, size, ends_line, trace, content, header_octets = row
@@ -120,21 +143,18 @@ class Retrieval:
             assert isinstance(trace, bytes)
             assert isinstance(content, int)
             assert isinstance(header_octets, int)
-            is_first = uid == uids[0]
             length = size - len(trace)
-            if not is_first and length > room:
+            if uid != uids[0] and length > room:
                 break
-            try:
-                beginning = tx.contents.read(
-                    ContentId(content), 0, min(length, self._limits.block_octets)
-                )
-            except (ContentMissing, ContentDamaged):
-                if is_first:
-                    raise
-                # It fails in its own turn, not in that of the message before it.
-                break
-            room -= len(beginning)
-            letters[uid] = Letter(
-                size, bool(ends_line), trace, ContentId(content), header_octets, beginning
-            )
-        return letters
+            room -= min(length, self._limits.block_octets)
+            rows.append((uid, size, bool(ends_line), trace, ContentId(content), header_octets))
+        return rows
+
+
+def _together(tx: ReadTx, contents: list[ContentId]) -> dict[ContentId, bytes]:
+    """Those of the contents that one statement gives; none where any is damaged."""
+    try:
+        return tx.contents.small(contents)
+    except ContentDamaged:
+        # Which it is shows when they are read one by one.
+        return {}

@@ -2,7 +2,7 @@
 
 import itertools
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -17,7 +17,7 @@ from mailbox_server.model.account import (
     Token,
 )
 from mailbox_server.model.address import Address, Domain
-from mailbox_server.model.errors import ContentMissing, MailboxMissing
+from mailbox_server.model.errors import ContentDamaged, ContentMissing, MailboxMissing
 from mailbox_server.model.ids import AccountId, DomainId, MailboxId, TokenId
 from mailbox_server.model.mailbox import INBOX, Mailbox, Role
 from mailbox_server.model.uid_set import UidSet
@@ -219,7 +219,16 @@ class _Contents:
         self._store.content_reads += 1
         if content in self._store.lost_contents:
             raise ContentMissing("gone")
+        if content in self._store.damaged_contents:
+            raise ContentDamaged("flipped")
         return self._store.contents[content][start : start + length]
+
+    def small(self, contents: Collection[int]) -> dict[int, bytes]:
+        there = set(contents) - self._store.lost_contents
+        if there & self._store.damaged_contents:
+            raise ContentDamaged("flipped")
+        self._store.content_reads += len(there)
+        return {content: self._store.contents[content] for content in there}
 
 
 class MemoryStore:
@@ -237,6 +246,7 @@ class MemoryStore:
         self.contents: dict[int, bytes] = {}
         self.traces: dict[int, bytes] = {}
         self.lost_contents: set[int] = set()
+        self.damaged_contents: set[int] = set()
         self.uids = itertools.count(101)
         self.touched: set[AccountId] = set()
         self.reads = self.writes = self.row_calls = self.content_reads = 0

@@ -271,6 +271,16 @@ async def test_a_lost_content_does_not_hurt_the_message_before_it(place: Place) 
     assert (await client.say("RETR 4")).startswith(b"+OK")
 
 
+async def test_a_damaged_content_does_not_hurt_its_neighbors(place: Place) -> None:
+    place.fill(4)
+    client = await place.client()
+    inbox = place.store.inbox(place.ann).id
+    third = place.store.uids_in(place.ann)[2]
+    place.store.damaged_contents.add(place.store.placements[inbox, third])
+    for number, answer in enumerate((b"+OK", b"+OK", b"-ERR [SYS/TEMP]", b"+OK"), 1):
+        assert (await client.say(f"RETR {number}")).startswith(answer)
+
+
 @pytest.mark.parametrize(
     "error", [StoreUnavailable("down"), ContentDamaged("flipped"), KeyError("bug"), TooBusy("full")]
 )
