@@ -400,13 +400,7 @@ class Engine:
         if line is None and self._unfinished_octets() <= most:
             return None
         if line is None or len(line) > most:
-            if line is None:
-                self._buffer.clear()
-                self._scanned = 0
-            self._begin()
-            if line is None:
-                self._mode = _Mode.SKIP_LINE
-            return Malformed(None, bad("The line is too long", b"TOOBIG"))
+            return self._refuse(bad("The line is too long", b"TOOBIG"), line)
         self._begin()
         return Line(line)
 

@@ -274,6 +274,19 @@ def test_a_cr_that_comes_before_its_lf_counts_for_no_limit(octets: int) -> None:
     assert isinstance(told[0][0], Line) is (octets == ImapLimits().answer_octets)
 
 
+def test_behind_an_overlong_answer_the_same_is_skipped_wherever_it_is_cut() -> None:
+    octets = b"x" * 13_000 + b" {3+}\r\nabc\r\na NOOP\r\n"
+    for pieces in (
+        [octets],
+        [octets[:12_999], octets[12_999:]],
+        [octets[:13_003], octets[13_003:]],
+    ):
+        made = engine()
+        made.expect_line()
+        found = [event for piece in pieces for event in events(made, piece)]
+        assert [type(event) for event in found] == [Malformed, Command]
+
+
 def test_a_command_of_the_longest_length_is_taken_wherever_it_is_cut() -> None:
     line = b"a NOOP" + b" " * (ImapLimits().line_octets - 6)
     for pieces in ([line + b"\r\n"], [line + b"\r", b"\n"]):
