@@ -18,10 +18,14 @@ def message_ids(value: bytes | None) -> tuple[str, ...]:
     """
     if value is None:
         return ()
-    found = [each for each in _ID.findall(value[-FIELD_OCTETS:]) if len(each) <= ID_OCTETS]
+    found = [
+        each.decode("utf-8", "replace")
+        for each in _ID.findall(value[-FIELD_OCTETS:])
+        if len(each) <= ID_OCTETS
+    ]
     # The last mention of an id counts for the order.
     last = list(dict.fromkeys(reversed(found)))[:IDS]
-    return tuple([each.decode("utf-8", "replace") for each in reversed(last)])
+    return tuple(reversed(last))
 
 
 def ancestors(references: bytes | None, in_reply_to: bytes | None) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ from mailbox_server.mime.references import ID_OCTETS, IDS, ancestors, message_id
         (b"<a b> <> <<c@d>> <e\0f>", ("c@d",)),
         (b"<" + b"x" * (ID_OCTETS + 1) + b"> <a@b>", ("a@b",)),
         (b"<\xff@x>", ("\ufffd@x",)),
+        (b"<\xff@x> <a@b> <\xfe@x>", ("a@b", "\ufffd@x")),
     ],
 )
 def test_ids(value: bytes | None, expected: tuple[str, ...]) -> None:
