@@ -12,7 +12,7 @@ from mailbox_server.imap.engine import (
     NamedGrammar,
     NextMessage,
 )
-from mailbox_server.imap.grammar.dates import date_time, parse_date_time
+from mailbox_server.imap.grammar.dates import parse_date_time
 from mailbox_server.imap.grammar.lexer import Lexer
 from mailbox_server.imap.grammar.mailbox_names import decode, encode, parse_mailbox
 from mailbox_server.imap.grammar.search_keys import (
@@ -27,6 +27,7 @@ from mailbox_server.imap.grammar.sequence_sets import By, parse_sequence_set
 from mailbox_server.imap.limits import ImapLimits
 from mailbox_server.imap.list_patterns import ListPattern
 from mailbox_server.imap.responses import astring, mailbox, string
+from mailbox_server.mime.internal_date import date_time
 from mailbox_server.mime.response_string import string as response_string
 from mailbox_server.model.errors import BadInput, MailboxNameMalformed
 from mailbox_server.model.mailbox import INBOX, SEPARATOR, mailbox_name

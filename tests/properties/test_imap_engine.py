@@ -17,7 +17,7 @@ from mailbox_server.imap.engine import (
     NextMessage,
 )
 from mailbox_server.imap.grammar.append import parse_append
-from mailbox_server.imap.grammar.dates import date_time, parse_date_time
+from mailbox_server.imap.grammar.dates import parse_date_time
 from mailbox_server.imap.grammar.fetch_items import parse_fetch
 from mailbox_server.imap.grammar.lexer import Lexer
 from mailbox_server.imap.grammar.mailbox_names import decode, encode, parse_mailbox
@@ -26,6 +26,7 @@ from mailbox_server.imap.grammar.search_keys import parse_search
 from mailbox_server.imap.grammar.sequence_sets import By, parse_sequence_set
 from mailbox_server.imap.limits import ImapLimits
 from mailbox_server.imap.responses import astring, mailbox, string
+from mailbox_server.mime.internal_date import date_time
 from mailbox_server.model.errors import BadInput, MailboxNameMalformed
 from mailbox_server.model.mailbox import mailbox_name
 from mailbox_server.model.message import InternalDate
