@@ -3,7 +3,13 @@
 from mailbox_server.mime.attachment import file_name
 from mailbox_server.mime.content_fields import PARAMETERS, content_fields
 from mailbox_server.mime.envelope import envelope
-from mailbox_server.mime.header_fields import LISTED_FIELDS, HeaderFields, select, split_fields
+from mailbox_server.mime.header_fields import (
+    LISTED_FIELDS,
+    HeaderFields,
+    merged,
+    select,
+    split_fields,
+)
 from mailbox_server.mime.message import analyze
 from mailbox_server.mime.normal_form import normalize
 from mailbox_server.mime.part_table import UnreadablePartTable, read_part_table, write_part_table
@@ -84,7 +90,8 @@ def _header_fields(octets: bytes) -> None:
         assert start == at < end and name == name.lower()
         at = end
     indexed = HeaderFields(octets)
-    listed = indexed.listed()
+    told = indexed.listed()
+    listed = None if told is None else merged(told.first, told.rest, told.order)
     for name in {name for name, _, _ in fields if name}:
         first = indexed.first(name)
         assert first is not None and first == indexed.each(name)[0]
