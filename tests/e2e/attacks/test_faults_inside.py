@@ -29,6 +29,7 @@ from mailbox_server.pop3.maildrop import Maildrop
 from mailbox_server.pop3.retrieval import Retrieval
 from mailbox_server.store.accounts import Accounts
 from mailbox_server.store.aliases import Aliases
+from mailbox_server.store.annotations import Annotations
 from mailbox_server.store.contents import ContentRepository
 from mailbox_server.store.domains import Domains
 from mailbox_server.store.door import SqliteStore
@@ -48,6 +49,7 @@ CANARY: Final = "TheCanaryInside"
 REPOSITORIES: Final = (
     Accounts,
     Aliases,
+    Annotations,
     ContentRepository,
     Domains,
     KnownNetworks,
@@ -90,7 +92,6 @@ NOT_REACHED: Final = {
     "Accounts.set_credentials",
     "Accounts.set_quota",
     "Accounts.set_state",
-    "Accounts.usage",
     "Aliases.add",
     "Aliases.all",
     "Aliases.remove",
@@ -113,6 +114,8 @@ NOT_REACHED: Final = {
     "Passports.stamp",
     "Receipts.settle",
     "Receipts.since",
+    # Of large content only: see the bomb in the middle of a response.
+    "ContentRepository.read",
     # Once in a while: each hour, every few seconds, after a lost reply, under pressure, for
     # an APPEND that does not come at once.
     "Accounts.get",
@@ -242,6 +245,12 @@ async def use_imap(house: InProcess) -> Said:
             f"CREATE made{number}",
             f"SUBSCRIBE made{number}",
             "STATUS INBOX (MESSAGES UIDNEXT UNSEEN)",
+            "ENABLE METADATA",
+            f'SETMETADATA made{number} (/private/comment "c" /private/specialuse "\\\\Flagged")',
+            f"GETMETADATA made{number} /private/comment",
+            f"SETMETADATA made{number} (/private/specialuse NIL)",
+            f"LIST () made{number} (*) RETURN (STATUS (SIZE) METADATA (/private/comment))",
+            "GETQUOTAROOT INBOX",
             "SELECT INBOX",
             f"APPEND INBOX (\\Flagged) {{{len(MESSAGE)}+}}\r\n{MESSAGE.decode()}",
             "NOOP",
@@ -250,6 +259,9 @@ async def use_imap(house: InProcess) -> Said:
             "FETCH * BODY[TEXT]",
             "STORE * +FLAGS (\\Answered word)",
             'SEARCH TEXT "words" SUBJECT "s" UNDELETED',
+            "SEARCH RETURN (SAVE MIN COUNT) YOUNGER 3600",
+            "SORT (FROM REVERSE DATE) UTF-8 ALL",
+            "THREAD REFERENCES UTF-8 $",
             f"COPY * made{number}",
             f"MOVE * made{number}",
             f"RENAME made{number} named{number}",
@@ -336,7 +348,7 @@ async def is_well(house: InProcess) -> None:
     """As if nothing had been."""
     said = await converse(house)
     assert strange(said, trouble=False) == []
-    assert [len(each.replies) for each in said.values()] == [7, 7, 23, 9]
+    assert [len(each.replies) for each in said.values()] == [7, 7, 32, 9]
     assert house.faults() == []
 
 
