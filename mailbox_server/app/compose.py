@@ -118,7 +118,9 @@ async def build(
     """
     hostname = await asyncio.to_thread(hostname_of, settings)
     tls = _tls(settings)
-    store = await open_store(settings, events, on_fatal, lock_seconds=_SERVER_LOCK_SECONDS)
+    store = await open_store(
+        settings, events, on_fatal, lock_seconds=_SERVER_LOCK_SECONDS, may_map=True
+    )
     try:
         return _build_over(store, settings, hostname, tls, events)
     except BaseException:  # whatever failed, the folder must be free for the next try

@@ -288,6 +288,14 @@ class StoreTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
         int, _note("Kept allocated, in MiB, so that a full disk can be emptied.", ge=64)
     ] = 64
     readers: Annotated[int, _note("Threads that read the database.", ge=1, le=16)] = 2
+    map_database: Annotated[
+        bool,
+        _note(
+            "Read the database, up to 2 GiB of it, as mapped memory: messages and lists take about "
+            "half the time. On a disk with unreadable sectors it should be off: such a sector then "
+            "fails one command, and with it on it ends the whole process."
+        ),
+    ] = True
     compress_after_days: Annotated[
         int,
         _note(

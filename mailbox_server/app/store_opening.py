@@ -17,7 +17,7 @@ from mailbox_server.model.errors import StoreLocked
 from mailbox_server.model.ports import Events, Silence, SystemClock, SystemEntropy
 from mailbox_server.ops.administration import Administration
 from mailbox_server.store.door import SqliteStore
-from mailbox_server.store.settings import MIB, StoreSettings
+from mailbox_server.store.settings import MAPPED_MOST, MIB, StoreSettings
 
 _LOCK_PAUSE: Final = 0.1
 
@@ -62,8 +62,13 @@ async def open_store(
     events: Events,
     on_fatal: Callable[[BaseException], None],
     lock_seconds: float = 0.0,
+    *,
+    may_map: bool = False,
 ) -> SqliteStore:
-    """lock_seconds: how long to wait for whoever holds the data folder, mostly a verb."""
+    """lock_seconds: how long to wait for whoever holds the data folder, mostly a verb.
+
+    may_map: only a server maps the database; a verb that checks a failing disk must not die.
+    """
     chosen, data = settings.store, Path(settings.server.data)
     secure(data, events)
     until = time.monotonic() + lock_seconds
@@ -77,6 +82,7 @@ async def open_store(
                     low_room_octets=chosen.low_mebibytes * MIB,
                     reserve_octets=chosen.reserve_mebibytes * MIB,
                     readers=chosen.readers,
+                    mapped_octets=MAPPED_MOST if may_map and chosen.map_database else 0,
                 ),
                 SystemClock(),
                 SystemEntropy(),
