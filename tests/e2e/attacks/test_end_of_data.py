@@ -7,6 +7,7 @@ it elsewhere.
 """
 
 import re
+from collections.abc import Callable
 
 import pytest
 
@@ -44,13 +45,16 @@ def through_engine(*pieces: bytes) -> tuple[list[bytes | None], int]:
     return contents, mails
 
 
-def test_there_are_enough() -> None:
+def test_there_are_enough(record_property: Callable[[str, object], None]) -> None:
+    record_property("variants", len(VARIANTS))
+    record_property("cuts", sum(len(smuggling(each, ANN, b"0")) - 1 for _, each in VARIANTS))
     assert len({variant for _, variant in VARIANTS}) >= 135
     assert sum(is_honest(variant) for _, variant in VARIANTS) == 4
 
 
 @pytest.mark.parametrize("variant", [each for _, each in VARIANTS], ids=[n for n, _ in VARIANTS])
 def test_however_it_is_cut(variant: bytes) -> None:
+    """All of a variant's cuts; test_there_are_enough tells how many there are together."""
     sent = smuggling(variant, ANN, b"0")
     whole = through_engine(sent)
     contents, mails = whole
@@ -62,7 +66,9 @@ def test_however_it_is_cut(variant: bytes) -> None:
 
 
 @pytest.mark.parametrize("service", ["smtp", "lmtp"])
-def test_over_sockets(appliance: Appliance, service: str) -> None:
+def test_over_sockets(
+    appliance: Appliance, service: str, record_property: Callable[[str, object], None]
+) -> None:
     hello = b"LHLO c" if service == "lmtp" else b"EHLO c"
     accepted = {}
     for number, (name, variant) in enumerate(VARIANTS):
@@ -82,6 +88,9 @@ def test_over_sockets(appliance: Appliance, service: str) -> None:
         assert codes[1:] == rest, (name, answers)
         accepted[mark] = codes[0] == b"250"
     stored = fetch_all(appliance)
+    second = [each for each in stored if b"Subject: second %s-" % service.encode() in each]
+    record_property("variants", len(VARIANTS))
+    record_property("mails smuggled in", sum(b"Subject: first" not in each for each in second))
     for message in stored:
         assert not BARE.search(content_of(message))
     for mark, is_accepted in accepted.items():

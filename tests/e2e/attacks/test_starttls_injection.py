@@ -7,7 +7,7 @@ TLS gets the first reply, from a server that knows nothing yet.
 """
 
 import base64
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pytest
@@ -119,7 +119,12 @@ def test_in_one_packet(appliance: Appliance, protocol: Protocol, logins: None) -
 
 
 @EACH
-def test_cut_at_every_octet(appliance: Appliance, protocol: Protocol, logins: None) -> None:
+def test_cut_at_every_octet(
+    appliance: Appliance,
+    protocol: Protocol,
+    logins: None,
+    record_property: Callable[[str, object], None],
+) -> None:
     sent = protocol.start + protocol.injected
     for cut in range(1, len(sent)):
         with raw(appliance, protocol.service) as one:
@@ -127,6 +132,7 @@ def test_cut_at_every_octet(appliance: Appliance, protocol: Protocol, logins: No
             one.send(sent[cut:])
             if one.line().startswith(protocol.ready):
                 is_harmless(appliance, one, protocol)
+    record_property("cuts, none carried out", len(sent) - 1)
 
 
 @EACH
