@@ -12,8 +12,11 @@ from typing import Any, Final
 
 from mailbox_server.imap.fetch_plan import FetchPlan, SectionPlan, Source, listed_octets
 from mailbox_server.imap.grammar.fetch_items import Attribute
-from mailbox_server.imap.responses import CRLF
+from mailbox_server.imap.responses import CRLF, string
 from mailbox_server.imap.selected import SightColumns
+from mailbox_server.mime.internal_date import date_time
+from mailbox_server.model.ids import message_object_id, thread_object_id
+from mailbox_server.model.message import InternalDate
 from mailbox_server.store.ports import Column
 
 Columns = Sequence[Sequence[Any]]
@@ -37,6 +40,34 @@ _OF_ROW: Final = MappingProxyType(
         Attribute.BODYSTRUCTURE: (b"BODYSTRUCTURE %b", Column.BODY_STRUCTURE),
     }
 )
+
+_MADE: Final[MappingProxyType[Attribute, tuple[bytes, Column, Callable[[Any], bytes]]]] = (
+    MappingProxyType(
+        {
+            Attribute.EMAILID: (
+                b"EMAILID (%b)",
+                Column.MESSAGE,
+                lambda number: message_object_id(number).encode("ascii"),
+            ),
+            Attribute.THREADID: (
+                b"THREADID (%b)",
+                Column.THREAD,
+                lambda number: thread_object_id(number).encode("ascii"),
+            ),
+            Attribute.SAVEDATE: (
+                b"SAVEDATE %b",
+                Column.SAVED,
+                lambda seconds: date_time(InternalDate(seconds)),
+            ),
+            Attribute.PREVIEW: (
+                b"PREVIEW %b",
+                Column.PREVIEW,
+                lambda text: string(text.encode("utf-8")),
+            ),
+        }
+    )
+)
+"""Items that are made of a column's value as they are told."""
 
 
 class FetchLines:
@@ -103,6 +134,10 @@ class FetchLines:
             form, column = _OF_ROW[item]
             place = self._place[column]
             return form, lambda _, rows: (rows[place],)
+        if item in _MADE:
+            form, column, make = _MADE[item]
+            place = self._place[column]
+            return form, lambda _, rows: ([make(value) for value in rows[place]],)
         return _OF_VIEW[item], lambda sights, _: (of_view(item, sights),)
 
     def _listed(self, item: SectionPlan) -> tuple[bytes, _Make]:

@@ -31,6 +31,10 @@ _COLUMNS: Final = MappingProxyType(
         Attribute.ENVELOPE: (Column.ENVELOPE,),
         Attribute.BODY: (Column.BODY,),
         Attribute.BODYSTRUCTURE: (Column.BODY_STRUCTURE,),
+        Attribute.EMAILID: (Column.MESSAGE,),
+        Attribute.THREADID: (Column.THREAD,),
+        Attribute.SAVEDATE: (Column.SAVED,),
+        Attribute.PREVIEW: (Column.PREVIEW,),
     }
 )
 _TEXTS: Final = MappingProxyType(

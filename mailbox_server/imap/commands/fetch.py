@@ -34,6 +34,8 @@ async def fetch(session: Session, arguments: FetchArguments) -> Outcome:
     if Attribute.MODSEQ in items:
         session.enable_condstore()
     uids = view.uids(arguments.numbers, arguments.by)
+    if arguments.partial is not None:
+        uids = arguments.partial.of(uids)
     if arguments.changed_since is not None:
         uids = view.changed_since(arguments.changed_since, uids)
     planned = plan(items)

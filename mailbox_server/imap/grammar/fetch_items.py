@@ -1,4 +1,7 @@
-"""What FETCH asks for (RFC 9051 §6.4.5, RFC 3501 §6.4.5, RFC 7162 §3.1.4)."""
+"""What FETCH asks for (RFC 9051 §6.4.5, RFC 3501 §6.4.5, RFC 7162 §3.1.4).
+
+Items of extensions: RFC 8474 §5 (EMAILID, THREADID), RFC 8514 §4.1, RFC 8970 §3.
+"""
 
 import enum
 import re
@@ -8,6 +11,7 @@ from typing import Final
 
 from mailbox_server.imap.grammar.faults import ArgumentsMalformed, ArgumentsTooMany
 from mailbox_server.imap.grammar.lexer import MODSEQ_MOST, Lexer
+from mailbox_server.imap.grammar.partial_ranges import PartialRange, parse_partial_range
 from mailbox_server.imap.grammar.sequence_sets import By, SequenceSet, parse_sequence_set
 from mailbox_server.imap.responses import astring
 
@@ -27,6 +31,10 @@ class Attribute(enum.Enum):
     BODY = b"BODY"
     BODYSTRUCTURE = b"BODYSTRUCTURE"
     MODSEQ = b"MODSEQ"
+    EMAILID = b"EMAILID"
+    THREADID = b"THREADID"
+    SAVEDATE = b"SAVEDATE"
+    PREVIEW = b"PREVIEW"
 
 
 class SectionKind(enum.Enum):
@@ -75,12 +83,14 @@ class FetchArguments:
 
     changed_since: only messages with a higher modseq (RFC 7162 §3.1.4.1); 0 is illegal but
     iOS sends it and means all.
+    partial: only those of the messages meant (RFC 9394 §3.3), before changed_since counts.
     """
 
     numbers: SequenceSet
     by: By
     items: tuple[FetchItem, ...]
     changed_since: int | None = None
+    partial: PartialRange | None = None
 
 
 _FAST: Final = (Attribute.FLAGS, Attribute.INTERNALDATE, Attribute.SIZE)
@@ -93,6 +103,7 @@ _NAME = re.compile(rb"[A-Za-z0-9.]+")
 _SECTION = re.compile(
     rb"(?:([1-9][0-9]{0,9}(?:\.[1-9][0-9]{0,9})*)(?:\.([A-Za-z.]+))?|([A-Za-z.]*))"
 )
+_LAZY = re.compile(rb"(?i) \(LAZY\)")
 _PARTIAL = re.compile(rb"<([0-9]{1,20})\.([0-9]{1,20})>")
 
 
@@ -114,12 +125,14 @@ def parse_fetch(lexer: Lexer, by: By) -> FetchArguments:
     numbers = parse_sequence_set(lexer)
     lexer.space()
     items = _items(lexer)
-    changed_since = None
+    changed_since, partial = None, None
     if not lexer.at_end():
         lexer.space()
-        changed_since = _changed_since(lexer)
+        changed_since, partial = _modifiers(lexer)
     lexer.end()
-    return FetchArguments(numbers, by, items, changed_since)
+    if partial is not None and by is By.NUMBER:
+        raise ArgumentsMalformed("PARTIAL is for UID FETCH")
+    return FetchArguments(numbers, by, items, changed_since, partial)
 
 
 def _items(lexer: Lexer) -> tuple[FetchItem, ...]:
@@ -149,6 +162,9 @@ def _item_or_macro(lexer: Lexer) -> tuple[FetchItem, ...]:
     item = _PLAIN.get(name)
     if item is None:
         raise ArgumentsMalformed("Unknown FETCH item")
+    if item is Attribute.PREVIEW:
+        # Previews were made when the message was stored: none is too dear for LAZY.
+        lexer.match(_LAZY)
     return (item,)
 
 
@@ -216,12 +232,23 @@ def _label(
     return b"BODY[" + section + b"]" + origin
 
 
-def _changed_since(lexer: Lexer) -> int | None:
+def _modifiers(lexer: Lexer) -> tuple[int | None, PartialRange | None]:
+    """`(CHANGEDSINCE 7 PARTIAL 1:5)`, each once, in any order."""
     lexer.expect(b"(")
-    if lexer.word() != "CHANGEDSINCE":
-        raise ArgumentsMalformed("Unknown FETCH modifier")
-    lexer.space()
-    changed_since = lexer.number(MODSEQ_MOST)
+    changed_since: int | None = None
+    partial: PartialRange | None = None
     lexer.skip_spaces()
-    lexer.expect(b")")
-    return changed_since
+    while True:
+        name = lexer.word()
+        lexer.space()
+        if name == "CHANGEDSINCE" and changed_since is None:
+            changed_since = lexer.number(MODSEQ_MOST)
+        elif name == "PARTIAL" and partial is None:
+            partial = parse_partial_range(lexer)
+        else:
+            raise ArgumentsMalformed("Unknown FETCH modifier")
+        spaced = lexer.skip_spaces()
+        if lexer.take(b")"):
+            return changed_since, partial
+        if not spaced:
+            raise ArgumentsMalformed("Expected )")
