@@ -91,6 +91,7 @@ CAPABILITIES: Final = (
     CapabilityRow(
         "APPENDLIMIT", "RFC 7889", value=lambda session: str(session.limits.message_octets)
     ),
+    CapabilityRow("QRESYNC", "RFC 7162", enables=Extension.QRESYNC),
     CapabilityRow("CONDSTORE", "RFC 7162", enables=Extension.CONDSTORE),
 )
 

@@ -6,12 +6,14 @@ not each line is formatted by itself.
 
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import groupby
+from itertools import groupby, islice
 from typing import Final
 
 from mailbox_server.imap.flag_classes import FlagClass
+from mailbox_server.model.uid_set import UidSet
 
 _BLOCK_OCTETS: Final = 32 * 1024
+_RANGES_A_LINE: Final = 1_000
 
 
 def expunge_blocks(runs: Iterable[tuple[int, int]]) -> Iterator[bytes]:
@@ -27,6 +29,14 @@ def expunge_blocks(runs: Iterable[tuple[int, int]]) -> Iterator[bytes]:
                 block.clear()
     if block:
         yield bytes(block)
+
+
+def vanished_lines(vanished: UidSet, *, earlier: bool = False) -> Iterator[bytes]:
+    """VANISHED responses, each of bounded length (RFC 7162 §3.2.10)."""
+    opening = b"* VANISHED (EARLIER) " if earlier else b"* VANISHED "
+    ranges = iter(vanished.ranges)
+    while some := tuple(islice(ranges, _RANGES_A_LINE)):
+        yield opening + UidSet(some).text().encode("ascii") + b"\r\n"
 
 
 def flag_lines(

@@ -142,11 +142,6 @@ class MailboxView:
         """Something may have changed in the store."""
         self._stale = True
 
-    @property
-    def is_stale(self) -> bool:
-        """Whether a ring came since the last refresh began."""
-        return self._stale
-
     async def refresh(self) -> None:
         """Catch up with the store.
 

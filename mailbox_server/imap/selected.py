@@ -48,6 +48,13 @@ class ModSeqs(enum.Enum):
     HIDDEN = "hidden"
 
 
+class Expunges(enum.Enum):
+    """How expunges are told: by UID once QRESYNC was enabled (RFC 7162 §3.2.7)."""
+
+    BY_NUMBER = "EXPUNGE"
+    BY_UID = "VANISHED"
+
+
 class Sight(NamedTuple):
     """One message as a session sees it.
 
@@ -155,6 +162,9 @@ class SelectedView(Protocol):
         missing: raises NumberBeyond.
         """
 
+    def named(self, numbers: SequenceSet) -> UidSet:
+        """The UIDs meant, whether or not there are such messages."""
+
     def sights(self, uids: Sequence[int]) -> list[Sight]:
         """Those of the ascending UIDs that this session knows, as it sees them now.
 
@@ -212,7 +222,9 @@ class SelectedView(Protocol):
         Raises StoreUnavailable.
         """
 
-    def untold(self, tells: Tells, modseqs: ModSeqs) -> Iterator[bytes]:
+    def untold(
+        self, tells: Tells, modseqs: ModSeqs, expunges: Expunges = Expunges.BY_NUMBER
+    ) -> Iterator[bytes]:
         """Tell what changed: whole untagged lines in blocks of at most 64 KiB.
 
         EXPUNGE first (each number as it is at that moment), then EXISTS and RECENT, FLAGS

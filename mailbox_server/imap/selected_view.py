@@ -13,13 +13,14 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import compress
 from typing import Final
 
-from mailbox_server.imap.change_lines import expunge_blocks, flag_lines
+from mailbox_server.imap.change_lines import expunge_blocks, flag_lines, vanished_lines
 from mailbox_server.imap.grammar.sequence_sets import By, SequenceSet
 from mailbox_server.imap.mailbox_view import MailboxView
 from mailbox_server.imap.own_stores import OwnStores
 from mailbox_server.imap.responses import flag_list
 from mailbox_server.imap.selected import (
     Access,
+    Expunges,
     Hushed,
     ModSeqs,
     NumberBeyond,
@@ -147,7 +148,7 @@ class SessionView:
         if numbers.is_saved:
             return self._known_uids(self.saved)
         if by is By.UID:
-            return self._known_uids(numbers.resolved(self._largest()))
+            return self._known_uids(self.named(numbers))
         meant = numbers.resolved(self.count)
         if meant and meant.ranges[-1][1] > self.count:
             raise NumberBeyond("There is no message of that number")
@@ -158,6 +159,10 @@ class SessionView:
                 found.extend(uids[first - 1 : last])
             return found
         return array("I", (uids[slot] for slot in self._slots(meant.ranges)))
+
+    def named(self, numbers: SequenceSet) -> UidSet:
+        """The UIDs meant, whether or not there are such messages."""
+        return self.saved if numbers.is_saved else numbers.resolved(self._largest())
 
     def _largest(self) -> int:
         """The largest UID known, which `*` means; 0 where there is none."""
@@ -302,12 +307,9 @@ class SessionView:
         """Catch up with the store; numbers stand."""
         await self._shared.refresh()
 
-    @property
-    def is_stale(self) -> bool:
-        """Whether refresh would probably find something."""
-        return self._shared.is_stale
-
-    def untold(self, tells: Tells, modseqs: ModSeqs) -> Iterator[bytes]:
+    def untold(
+        self, tells: Tells, modseqs: ModSeqs, expunges: Expunges = Expunges.BY_NUMBER
+    ) -> Iterator[bytes]:
         """Tell what changed, in blocks of whole lines.
 
         Between two blocks others may refresh the shared arrays, or compact them: nothing
@@ -318,7 +320,11 @@ class SessionView:
         shared = self._shared
         last = shared.uids[self.known - 1] if self.known else 0
         if tells is Tells.EVERYTHING:
-            yield from expunge_blocks(self._take_expunges())
+            runs, gone = self._take_expunges()
+            if expunges is Expunges.BY_UID:
+                yield from vanished_lines(gone)
+            else:
+                yield from expunge_blocks(runs)
         if self.known < len(shared.uids):
             yield self._exists()
         if self._has_new_names():
@@ -334,22 +340,26 @@ class SessionView:
         self._own.forget()
         shared.trim()
 
-    def _take_expunges(self) -> list[tuple[int, int]]:
-        """The numbers to tell, each as it is when those before it were told, and how often."""
+    def _take_expunges(self) -> tuple[list[tuple[int, int]], UidSet]:
+        """The numbers to tell, each as it is when those before it were told, and how often;
+        and the UIDs."""
         before, expunged = self._told_dead, self._shared.expunged
         fresh = expunged[self.told_expunged :]
         self.told_expunged = len(expunged)
         runs = []
+        uids = self._shared.uids
+        gone: array[int] = array("I")
         told = 0
         # No slot told dead before lies inside a run, and each that goes moves the next up.
         for first, last in UidSet.of(fresh).ranges:
             count = min(last + 1, self.known) - first
             if count > 0:
                 runs.append((first + 1 - bisect_left(before, first) - told, count))
+                gone += uids[first : first + count]
                 told += count
         if fresh:
             self._told_dead = array("I", sorted([*before, *fresh]))
-        return runs
+        return runs, UidSet.of(gone)
 
     def _exists(self) -> bytes:
         shared = self._shared

@@ -20,7 +20,7 @@ from mailbox_server.auth.outcomes import Granted
 from mailbox_server.imap.grammar.append import AppendMessage
 from mailbox_server.imap.limits import ImapLimits
 from mailbox_server.imap.responses import CRLF, Outcome, astring, mailbox, no, untagged
-from mailbox_server.imap.selected import Access, ModSeqs, SelectedView, Tells, Views
+from mailbox_server.imap.selected import Access, Expunges, ModSeqs, SelectedView, Tells, Views
 from mailbox_server.imap.text_turns import TextTurns
 from mailbox_server.model.account import Account
 from mailbox_server.model.address import IpAddress
@@ -53,6 +53,7 @@ class Extension(enum.Enum):
     """What ENABLE can turn on; the value is its capability name (RFC 5161)."""
 
     CONDSTORE = "CONDSTORE"
+    QRESYNC = "QRESYNC"
     METADATA = "METADATA"
     METADATA_SERVER = "METADATA-SERVER"
 
@@ -322,6 +323,20 @@ class Session:
         """Whether FETCH lines carry MODSEQ."""
         return ModSeqs.SHOWN if Extension.CONDSTORE in self.enabled else ModSeqs.HIDDEN
 
+    @property
+    def expunges(self) -> Expunges:
+        """How expunges are told."""
+        return Expunges.BY_UID if Extension.QRESYNC in self.enabled else Expunges.BY_NUMBER
+
+    def highest_modseq_code(self, modseq: ModSeq | None) -> bytes:
+        """The response code of a command that expunged, where QRESYNC asks for one.
+
+        RFC 7162 §3.2.7; modseq: of the last expunge, None where nothing went.
+        """
+        if modseq is None or Extension.QRESYNC not in self.enabled:
+            return b""
+        return b"HIGHESTMODSEQ %d" % modseq
+
     def enable_condstore(self) -> None:
         """A CONDSTORE enabling command was seen (RFC 7162 §3.1).
 
@@ -375,7 +390,7 @@ class Session:
         if self.selected.gone:
             self.farewell = no("The selected mailbox was deleted", b"NONEXISTENT")
             return
-        for block in self.selected.untold(tells, self.modseqs):
+        for block in self.selected.untold(tells, self.modseqs, self.expunges):
             await self.send(block)
 
 

@@ -52,6 +52,32 @@ class UidSet:
         index = bisect_right(self.ranges, (number, 1 << 63)) - 1
         return index >= 0 and self.ranges[index][1] >= number
 
+    def common(self, other: "UidSet") -> "UidSet":
+        """The numbers that are in both."""
+        found: list[tuple[int, int]] = []
+        mine, theirs = iter(self.ranges), iter(other.ranges)
+        one, two = next(mine, None), next(theirs, None)
+        while one is not None and two is not None:
+            first, last = max(one[0], two[0]), min(one[1], two[1])
+            if first <= last:
+                found.append((first, last))
+            if one[1] < two[1]:
+                one = next(mine, None)
+            else:
+                two = next(theirs, None)
+        return UidSet(tuple(found))
+
+    def without(self, other: "UidSet") -> "UidSet":
+        """The numbers that are here and not in other."""
+        gaps: list[tuple[int, int]] = []
+        start = 1
+        for first, last in other.ranges:
+            if start < first:
+                gaps.append((start, first - 1))
+            start = last + 1
+        gaps.append((start, 1 << 63))
+        return self.common(UidSet(tuple(gaps)))
+
     def text(self) -> str:
         """As IMAP writes it (RFC 9051 §9 sequence-set): `1:3,7`."""
         return ",".join(

@@ -8,7 +8,7 @@ from mailbox_server.imap.grammar.message_arguments import CopyArguments
 from mailbox_server.imap.grammar.sequence_sets import By
 from mailbox_server.imap.responses import Outcome, no, ok
 from mailbox_server.imap.session import CommandRefused, Session
-from mailbox_server.model.ids import AccountId, MailboxId
+from mailbox_server.model.ids import AccountId, MailboxId, ModSeq
 from mailbox_server.store.ports import Copied, MailboxReader, WriteTx
 
 MESSAGES_A_STEP: Final = 5_000
@@ -45,6 +45,7 @@ async def move(session: Session, arguments: CopyArguments) -> Outcome:
     uids = view.uids(arguments.numbers, arguments.by)
     session.store.glance(lambda tx: target_named(tx.mailboxes, account, name))
     moved = 0
+    last: ModSeq | None = None
     for step in steps(uids, MESSAGES_A_STEP):
         copied = await session.store.write(_moving(account, source, step, name))
         moved += len(copied.sources)
@@ -53,9 +54,12 @@ async def move(session: Session, arguments: CopyArguments) -> Outcome:
             session.respond(b"OK [" + code + b"] Moved")
         if copied.gone is not None:
             await view.expunged(copied.gone)
+            last = copied.gone.modseq
     if arguments.by is By.NUMBER and moved < len(uids):
         return _EXPUNGED
-    return ok("Moved" if moved else "There was nothing to move")
+    if not moved:
+        return ok("There was nothing to move")
+    return ok("Moved", session.highest_modseq_code(last))
 
 
 def target_named(mailboxes: MailboxReader, account: AccountId, name: str) -> MailboxId:

@@ -17,6 +17,9 @@ async def enable(session: Session, arguments: EnableArguments) -> Outcome:
         match wanted:
             case Extension.CONDSTORE:
                 session.enable_condstore()
+            case Extension.QRESYNC:
+                session.enabled.add(wanted)
+                session.enable_condstore()
             case Extension.METADATA | Extension.METADATA_SERVER:
                 session.enabled.add(wanted)
                 session.watch_annotations()

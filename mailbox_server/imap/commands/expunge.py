@@ -8,7 +8,7 @@ from mailbox_server.imap.grammar.message_arguments import ExpungeArguments
 from mailbox_server.imap.grammar.sequence_sets import By
 from mailbox_server.imap.responses import Outcome, no, ok
 from mailbox_server.imap.session import Session
-from mailbox_server.model.ids import MailboxId
+from mailbox_server.model.ids import MailboxId, ModSeq
 from mailbox_server.store.ports import Expunged, WriteTx
 
 MESSAGES_A_STEP: Final = 5_000
@@ -20,14 +20,18 @@ async def expunge(session: Session, arguments: ExpungeArguments) -> Outcome:
     if view is None:
         return no("The mailbox was selected to be read only", b"READ-ONLY")
     mailbox = view.mailbox.id
+    last: ModSeq | None = None
     if arguments.uids is None:
         while (gone := await session.store.write(_expunging(mailbox, None))).uids:
             await view.expunged(gone)
-        return ok("Expunged")
+            last = gone.modseq
+        return ok("Expunged", session.highest_modseq_code(last))
     uids = view.uids(arguments.uids, By.UID)
     for step in steps(uids, MESSAGES_A_STEP):
-        await view.expunged(await session.store.write(_expunging(mailbox, step)))
-    return ok("Expunged")
+        gone = await session.store.write(_expunging(mailbox, step))
+        await view.expunged(gone)
+        last = gone.modseq if gone.uids else last
+    return ok("Expunged", session.highest_modseq_code(last))
 
 
 def _expunging(mailbox: MailboxId, within: Sequence[int] | None) -> Callable[[WriteTx], Expunged]:

@@ -14,9 +14,10 @@ from mailbox_server.imap.grammar.fetch_items import (
     FetchItem,
 )
 from mailbox_server.imap.grammar.sequence_sets import By
-from mailbox_server.imap.responses import Outcome, no, ok
+from mailbox_server.imap.responses import Outcome, bad, no, ok
+from mailbox_server.imap.resync import tell_vanished
 from mailbox_server.imap.selected import SelectedView
-from mailbox_server.imap.session import Ended, Session
+from mailbox_server.imap.session import Ended, Extension, Session
 from mailbox_server.model.errors import Unavailable
 from mailbox_server.model.keywords import SEEN
 from mailbox_server.store.ports import Edit, FlagChange
@@ -33,7 +34,12 @@ async def fetch(session: Session, arguments: FetchArguments) -> Outcome:
     items = _items(arguments)
     if Attribute.MODSEQ in items:
         session.enable_condstore()
+    if arguments.vanished and Extension.QRESYNC not in session.enabled:
+        return bad("QRESYNC was not enabled")
     uids = view.uids(arguments.numbers, arguments.by)
+    if arguments.vanished and arguments.changed_since is not None:
+        named = view.named(arguments.numbers)
+        await tell_vanished(session, view, arguments.changed_since, named)
     if arguments.partial is not None:
         uids = arguments.partial.of(uids)
     if arguments.changed_since is not None:

@@ -1,9 +1,10 @@
 """SELECT, EXAMINE, CLOSE and UNSELECT: the selected mailbox begins and ends here."""
 
 from mailbox_server.imap.grammar.mailbox_arguments import SelectArguments
-from mailbox_server.imap.responses import Outcome, flag_list, ok
+from mailbox_server.imap.responses import Outcome, bad, flag_list, ok
+from mailbox_server.imap.resync import resynchronize
 from mailbox_server.imap.selected import Access, SelectedView
-from mailbox_server.imap.session import Session
+from mailbox_server.imap.session import Extension, Session
 from mailbox_server.model.errors import MailboxMissing
 from mailbox_server.model.ids import mailbox_object_id
 
@@ -20,6 +21,8 @@ async def examine(session: Session, arguments: SelectArguments) -> Outcome:
 
 async def _open(session: Session, arguments: SelectArguments, access: Access) -> Outcome:
     """Leave the old mailbox, even where the new one cannot be selected."""
+    if arguments.resync is not None and Extension.QRESYNC not in session.enabled:
+        return bad("QRESYNC was not enabled")
     if session.selected is not None:
         await session.deselect()
         session.respond(b"OK [CLOSED] The previous mailbox is closed")
@@ -31,6 +34,8 @@ async def _open(session: Session, arguments: SelectArguments, access: Access) ->
         session.enable_condstore()
     view = await session.select(mailbox, access)
     _introduce(session, view)
+    if arguments.resync is not None:
+        await resynchronize(session, view, arguments.resync)
     if access is Access.READ_WRITE:
         return ok("Selected", b"READ-WRITE")
     return ok("Selected to read", b"READ-ONLY")

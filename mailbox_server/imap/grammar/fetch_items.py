@@ -83,6 +83,7 @@ class FetchArguments:
 
     changed_since: only messages with a higher modseq (RFC 7162 §3.1.4.1); 0 is illegal but
     iOS sends it and means all.
+    vanished: tell which of the messages were expunged since (RFC 7162 §3.2.6).
     partial: only those of the messages meant (RFC 9394 §3.3), before changed_since counts.
     """
 
@@ -91,6 +92,7 @@ class FetchArguments:
     items: tuple[FetchItem, ...]
     changed_since: int | None = None
     partial: PartialRange | None = None
+    vanished: bool = False
 
 
 _FAST: Final = (Attribute.FLAGS, Attribute.INTERNALDATE, Attribute.SIZE)
@@ -125,14 +127,16 @@ def parse_fetch(lexer: Lexer, by: By) -> FetchArguments:
     numbers = parse_sequence_set(lexer)
     lexer.space()
     items = _items(lexer)
-    changed_since, partial = None, None
+    found = _Modifiers()
     if not lexer.at_end():
         lexer.space()
-        changed_since, partial = _modifiers(lexer)
+        found = _modifiers(lexer)
     lexer.end()
-    if partial is not None and by is By.NUMBER:
-        raise ArgumentsMalformed("PARTIAL is for UID FETCH")
-    return FetchArguments(numbers, by, items, changed_since, partial)
+    if by is By.NUMBER and (found.partial is not None or found.vanished):
+        raise ArgumentsMalformed("PARTIAL and VANISHED are for UID FETCH")
+    if found.vanished and found.changed_since is None:
+        raise ArgumentsMalformed("VANISHED wants CHANGEDSINCE beside it")
+    return FetchArguments(numbers, by, items, found.changed_since, found.partial, found.vanished)
 
 
 def _items(lexer: Lexer) -> tuple[FetchItem, ...]:
@@ -232,23 +236,32 @@ def _label(
     return b"BODY[" + section + b"]" + origin
 
 
-def _modifiers(lexer: Lexer) -> tuple[int | None, PartialRange | None]:
-    """`(CHANGEDSINCE 7 PARTIAL 1:5)`, each once, in any order."""
-    lexer.expect(b"(")
+@dataclass(slots=True)
+class _Modifiers:
     changed_since: int | None = None
     partial: PartialRange | None = None
+    vanished: bool = False
+
+
+def _modifiers(lexer: Lexer) -> _Modifiers:
+    """`(CHANGEDSINCE 7 PARTIAL 1:5 VANISHED)`, each once, in any order."""
+    lexer.expect(b"(")
+    found = _Modifiers()
     lexer.skip_spaces()
     while True:
         name = lexer.word()
-        lexer.space()
-        if name == "CHANGEDSINCE" and changed_since is None:
-            changed_since = lexer.number(MODSEQ_MOST)
-        elif name == "PARTIAL" and partial is None:
-            partial = parse_partial_range(lexer)
+        if name == "VANISHED" and not found.vanished:
+            found.vanished = True
+        elif name == "CHANGEDSINCE" and found.changed_since is None:
+            lexer.space()
+            found.changed_since = lexer.number(MODSEQ_MOST)
+        elif name == "PARTIAL" and found.partial is None:
+            lexer.space()
+            found.partial = parse_partial_range(lexer)
         else:
             raise ArgumentsMalformed("Unknown FETCH modifier")
         spaced = lexer.skip_spaces()
         if lexer.take(b")"):
-            return changed_since, partial
+            return found
         if not spaced:
             raise ArgumentsMalformed("Expected )")

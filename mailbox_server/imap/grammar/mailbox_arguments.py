@@ -10,6 +10,7 @@ from mailbox_server.imap.grammar.faults import ArgumentsMalformed, ArgumentsTooM
 from mailbox_server.imap.grammar.lexer import Lexer
 from mailbox_server.imap.grammar.mailbox_names import decode, parse_mailbox
 from mailbox_server.imap.grammar.metadata_arguments import parse_entries
+from mailbox_server.imap.grammar.resync_arguments import Resync, parse_resync
 from mailbox_server.model.mailbox import Role
 
 PATTERNS_MOST: Final = 100
@@ -42,10 +43,14 @@ class RenameArguments:
 
 @dataclass(frozen=True, slots=True)
 class SelectArguments:
-    """SELECT or EXAMINE; condstore: the parameter was given (RFC 7162 §3.1.8)."""
+    """SELECT or EXAMINE; condstore: the parameter was given (RFC 7162 §3.1.8).
+
+    resync: what QRESYNC said (RFC 7162 §3.2.5).
+    """
 
     mailbox: str
     condstore: bool
+    resync: Resync | None = None
 
 
 class ListSelection(enum.Enum):
@@ -179,16 +184,24 @@ def parse_select(lexer: Lexer) -> SelectArguments:
     lexer.space()
     mailbox = parse_mailbox(lexer)
     condstore = False
+    resync: Resync | None = None
     if not lexer.at_end():
         lexer.space()
         lexer.expect(b"(")
-        if lexer.word() != "CONDSTORE":
-            raise ArgumentsMalformed("Unknown SELECT parameter")
-        condstore = True
         lexer.skip_spaces()
-        lexer.expect(b")")
+        while not lexer.take(b")"):
+            name = lexer.word()
+            if name == "CONDSTORE":
+                condstore = True
+            elif name == "QRESYNC" and resync is None:
+                lexer.space()
+                resync = parse_resync(lexer)
+            else:
+                raise ArgumentsMalformed("Unknown SELECT parameter")
+            if lexer.peek() != b")":
+                lexer.space()
     lexer.end()
-    return SelectArguments(mailbox, condstore)
+    return SelectArguments(mailbox, condstore, resync)
 
 
 def parse_list(lexer: Lexer) -> ListArguments:

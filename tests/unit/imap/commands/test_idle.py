@@ -56,7 +56,7 @@ class View:
             raise StoreUnavailable("the disk is away")
         self.refreshed += 1
 
-    def untold(self, tells: Tells, modseqs: object) -> list[bytes]:
+    def untold(self, tells: Tells, modseqs: object, expunges: object) -> list[bytes]:
         assert tells is Tells.EVERYTHING
         return [b"* 4 EXISTS\r\n"]
 
