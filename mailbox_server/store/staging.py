@@ -246,14 +246,20 @@ class Staged:
         return self._name if self._settled else None
 
     def read(self, start: int, length: int) -> bytes:
-        """Octets [start, start + length), shorter at the end; blocking when in a file."""
+        """Octets [start, start + length), shorter at the end; blocking when in a file.
+
+        Raises StoreUnavailable where the file cannot be read.
+        """
         if self._name is None:
             if start == 0 and length >= self._size:
                 return self._octets
             return self._octets[start : start + length]
         files = self._room.files
         path = files.path(self._name) if self._settled else files.incoming_path(self._name)
-        return read_file(path, start, length)
+        try:
+            return read_file(path, start, length)
+        except OSError as error:
+            raise _fault_of(error) from error
 
     def discard(self) -> None:
         """Give its room back; never while a write has it.  Silent after it was given back."""
@@ -286,6 +292,6 @@ def _fault_of(error: BaseException) -> MailboxServerFault:
         return error
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return DiskLow("no room for the content being received")
-    fault = StoreUnavailable("content being received could not be written")
+    fault = StoreUnavailable("content being received could not be written or read")
     fault.__cause__ = error
     return fault

@@ -251,6 +251,20 @@ async def test_a_disk_that_refuses_is_told_once_asked(
     assert (store._staging.used, store.held_files, files_of(data)) == (0, frozenset(), [])
 
 
+async def test_a_disk_that_cannot_read_back_is_trouble_of_ours(
+    store: SqliteStore, data: Path
+) -> None:
+    """Content is analyzed from its file before it is stored."""
+    content = await staged(store, some_octets(700 * KIB))
+    (file,) = files_of(data)
+    file.unlink()
+    with pytest.raises(StoreUnavailable):
+        content.read(0, 10)
+    content.discard()
+    await settled(store)
+    assert store._staging.used == 0
+
+
 async def test_a_content_file_that_does_not_sync_ends_it_all(
     store: SqliteStore, fatal: list[BaseException], monkeypatch: pytest.MonkeyPatch
 ) -> None:

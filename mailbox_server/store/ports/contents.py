@@ -24,7 +24,10 @@ class StagedContent(Protocol):
         """SHA-256 of the octets."""
 
     def read(self, start: int, length: int) -> bytes:
-        """Octets [start, start + length), shorter at the end; blocking when in a file."""
+        """Octets [start, start + length), shorter at the end; blocking when in a file.
+
+        Raises StoreUnavailable where the file cannot be read.
+        """
 
     @property
     def in_memory(self) -> bool:
