@@ -2,6 +2,9 @@
 
 Both carry a login and a token in one response; the token is an app password.  What fails is
 told in a challenge, which the client answers before the exchange ends (RFC 7628 §3.2.3).
+
+Departures: a token does not say whose it is, so who leaves the login out is refused; host
+and port are not looked at, since our tokens are good for this server alone.
 """
 
 import re
@@ -14,7 +17,7 @@ REFUSAL: Final = b'{"status":"invalid_token"}'
 """For the challenge that tells of a failure."""
 
 _OAUTHBEARER: Final = re.compile(
-    rb"n,a=(?P<login>[^,\x00\x01]+),\x01(?P<pairs>(?:[A-Za-z]+=[^\x00\x01]*\x01)*)\x01\Z"
+    rb"[ny],(?:a=(?P<login>[^,\x00\x01]+))?,\x01(?P<pairs>(?:[A-Za-z]+=[^\x00\x01]*\x01)*)\x01\Z"
 )
 _XOAUTH2: Final = re.compile(
     rb"user=(?P<login>[^\x00\x01]+)\x01(?P<pairs>(?:[A-Za-z]+=[^\x00\x01]*\x01)+)\x01\Z"
@@ -34,7 +37,9 @@ class _Bearer:
         if found is None or credential is None:
             return Malformed("not a bearer token with its login")
         try:
-            login = found["login"].replace(b"=2C", b",").replace(b"=3D", b"=").decode("utf-8")
+            login = (
+                (found["login"] or b"").replace(b"=2C", b",").replace(b"=3D", b"=").decode("utf-8")
+            )
         except UnicodeDecodeError:
             return Malformed("the login is UTF-8")
         return CheckToken(login, credential[1].decode("ascii"))

@@ -52,7 +52,7 @@ CAPABILITIES: Final = (
     CapabilityRow("AUTH=PLAIN", "RFC 4616", BEFORE_LOGIN, When.CONFIDENTIAL),
     CapabilityRow("AUTH=LOGIN", "draft-murchison-sasl-login-00", BEFORE_LOGIN, When.CONFIDENTIAL),
     CapabilityRow("AUTH=OAUTHBEARER", "RFC 7628", BEFORE_LOGIN, When.CONFIDENTIAL),
-    CapabilityRow("AUTH=XOAUTH2", "RFC 7628", BEFORE_LOGIN, When.CONFIDENTIAL),
+    CapabilityRow("AUTH=XOAUTH2", "Google's OAuth 2.0 for IMAP", BEFORE_LOGIN, When.CONFIDENTIAL),
     CapabilityRow("LITERAL+", "RFC 7888"),
     CapabilityRow("ID", "RFC 2971"),
     CapabilityRow("COMPRESS=DEFLATE", "RFC 4978", AFTER_LOGIN),

@@ -303,6 +303,11 @@ class Conversation:
         self._compression.receive(self._engine.take_rest())
 
     def _end_compression(self) -> None:
+        """Go on in plain text (RFC 8437 §4.1).
+
+        A client must wait for the reply: what it sends plain in the same packet as the end of
+        what it deflated is taken for a broken stream.
+        """
         self._flush()
         ended, self._compression = self._compression, None
         if ended is not None:

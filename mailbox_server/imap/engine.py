@@ -36,6 +36,7 @@ from mailbox_server.model.errors import BadInput
 
 BLOCK_OCTETS: Final = 64 * 1024
 
+_BLANK_LINES = re.compile(rb"(?:\r?\n)+")
 _TAG = re.compile(rb'([^\x00-\x20\x7f-\xff(){%*"\\+]{1,256}) +')
 _NAME = re.compile(rb"(?i)(UID +[a-z]+|[a-z0-9.-]+)(?= |\Z)")
 _MARKER = re.compile(rb"\{([0-9]+)(\+?)\}\Z")
@@ -261,8 +262,10 @@ class Engine:
         return len(self._buffer) - self._buffer.endswith(b"\r")
 
     def _command_line(self) -> Event | None:
-        if not self._name and self._buffer.startswith(_TLS_RECORD):
-            return self._die(None)
+        if not self._name and not self._line_octets:
+            if self._buffer.startswith(_TLS_RECORD):
+                return self._die(None)
+            self._drop_blank_lines()
         line = self._take_line()
         if line is None:
             if self._line_octets + self._unfinished_octets() <= self._line_most:
@@ -280,6 +283,13 @@ class Engine:
             found = _TAG.match(line)
             self._tag = found.group(1) if found else None
         return self._refuse(bad("The command is too long", b"TOOBIG"), line if whole else None)
+
+    def _drop_blank_lines(self) -> None:
+        """All at once: there may be thousands, and they are no commands."""
+        blank = _BLANK_LINES.match(self._buffer)
+        if blank is not None:
+            del self._buffer[: blank.end()]
+            self._scanned = 0
 
     def _first_line(self, line: bytes) -> Event | None:
         if self._line_most != self._limits.line_octets and _STRANGER.match(line):

@@ -104,8 +104,11 @@ class Authorization:
     async def break_off(self, reason: str) -> Said:
         """End the exchange under way because its next line was no response."""
         if self._exchange is not None:
-            await self._exchange.respond(CANCEL)
+            ending = await self._exchange.respond(CANCEL)
             self._exchange = None
+            if isinstance(ending, Denied):
+                # It had been refused already, and the client was told.
+                return Said(replies.err(reason), Fault.FAILED_LOGIN)
         return Said(replies.err(reason), Fault.BAD_COMMAND)
 
     def _advanced(self, answer: sasl.Answer) -> Progress:

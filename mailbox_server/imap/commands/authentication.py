@@ -9,8 +9,10 @@ from mailbox_server.auth.outcomes import (
     Throttled,
     Visitor,
 )
+from mailbox_server.auth.sasl import CANCEL
 from mailbox_server.auth.sasl_steps import Challenge, Malformed
 from mailbox_server.imap.capabilities import capability_list
+from mailbox_server.imap.grammar.faults import ArgumentsMalformed
 from mailbox_server.imap.grammar.session_arguments import AuthenticateArguments, LoginArguments
 from mailbox_server.imap.responses import Outcome, bad, no, ok
 from mailbox_server.imap.session import Security, Session
@@ -55,7 +57,15 @@ async def authenticate(session: Session, arguments: AuthenticateArguments) -> Ou
     )
     answer = await exchange.start(arguments.mechanism, arguments.initial)
     while isinstance(answer, Challenge):
-        answer = await exchange.respond(await session.ask(answer.encoded))
+        try:
+            line = await session.ask(answer.encoded)
+        except ArgumentsMalformed:
+            ending = await exchange.respond(CANCEL)
+            if isinstance(ending, Denied):
+                # It had been refused already, and the client was told.
+                return _settled(session, ending)
+            raise
+        answer = await exchange.respond(line)
     return _settled(session, answer)
 
 

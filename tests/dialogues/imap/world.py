@@ -14,12 +14,13 @@ from mailbox_server.auth.authenticator import Authenticator, AuthenticatorSettin
 from mailbox_server.auth.crunch import Crunch, CrunchLimits
 from mailbox_server.auth.passwords import HashCost, Passwords
 from mailbox_server.auth.throttle import Throttle, ThrottleSettings
+from mailbox_server.auth.token_secrets import secret_digest
 from mailbox_server.imap.limits import ImapLimits
 from mailbox_server.imap.session import Services
 from mailbox_server.imap.views import SharedViews
 from mailbox_server.mime.message import analyze
 from mailbox_server.mime.scanner import scan
-from mailbox_server.model.account import Account
+from mailbox_server.model.account import Account, Scope
 from mailbox_server.model.address import Address, Domain
 from mailbox_server.model.message import InternalDate, Target
 from mailbox_server.model.ports import Silence, SystemEntropy
@@ -146,6 +147,7 @@ class World:
             Rule(r"client (\d+) is (\w+)", self._client),
             Rule(r"clients log in themselves", self._log_in_themselves),
             Rule(r"clients come in plain text", self._plain_text),
+            Rule(r"app password of (\w+) is (\S+)", self._token),
             Rule(r"quota of (\w+) is (\d+)", self._quota),
             Rule(r"limit (\w+) is (\d+)", self._limit),
         ):
@@ -179,6 +181,14 @@ class World:
             )
         for number in range(1, int(count or "0") + 1):
             await self.deliver(name, mailbox or "INBOX", message(number))
+
+    async def _token(self, name: str, secret: str) -> None:
+        account, now = self._accounts[name].id, self.clock.now()
+        digest = secret_digest(secret)
+        assert digest is not None, "not the shape of an app password"
+        await self.store.write(
+            lambda tx: tx.tokens.add(account, "phone", Scope.ALL, digest, None, now)
+        )
 
     async def _quota(self, name: str, octets: str) -> None:
         account = self._accounts[name].id

@@ -77,6 +77,17 @@ async def test_the_password_is_no_token(house: House, name: str) -> None:
     assert await exchange(house).start(name, response) == Challenge(REFUSAL)
 
 
+@pytest.mark.parametrize("header", ["n,,", "y,,"])
+async def test_a_token_without_its_login_is_refused(house: House, header: str) -> None:
+    response = b64(f"{header}\1auth=Bearer {token_of(house)}\1\1")
+    assert await exchange(house).start("OAUTHBEARER", response) == Challenge(REFUSAL)
+
+
+async def test_a_client_that_could_bind_is_let_in(house: House) -> None:
+    response = b64(f"y,a={ANN},\1auth=Bearer {token_of(house)}\1\1")
+    assert isinstance(await exchange(house).start("OAUTHBEARER", response), Granted)
+
+
 async def test_guesses_are_counted(house: House) -> None:
     for _ in range(100):
         answer = await exchange(house).start("XOAUTH2", b64(FORMS["XOAUTH2"].format(ANN, "A" * 24)))
@@ -94,7 +105,6 @@ async def test_only_where_nobody_listens(house: House, name: str) -> None:
     ("name", "response"),
     [
         ("OAUTHBEARER", ""),
-        ("OAUTHBEARER", "n,,\1auth=Bearer abc\1\1"),
         ("OAUTHBEARER", "n,a=ann,\1auth=Basic abc\1\1"),
         ("OAUTHBEARER", "n,a=ann,\1auth=Bearer a b\1\1"),
         ("OAUTHBEARER", "n,a=ann,\1auth=Bearer abc\1"),

@@ -303,3 +303,19 @@ def test_behind_a_literal_nothing_is_a_tls_record() -> None:
 
 def test_after_login_get_is_only_a_bad_command() -> None:
     assert tags(events(engine(), b"GET / HTTP/1.1\r\na NOOP\r\n")) == [b"GET", b"a"]
+
+
+def test_blank_lines_are_dropped_all_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[int] = []
+    take_line = Engine._take_line
+
+    def counted(made: Engine) -> bytes | None:
+        looks.append(made.backlog)
+        return take_line(made)
+
+    monkeypatch.setattr(Engine, "_take_line", counted)
+    made = engine()
+    for ends in (b"\n" * 60_000, b"\r\n" * 30_000):
+        assert events(made, ends) == []
+    assert tags(events(made, b"\r\n\na NOOP\r\n\r\n")) == [b"a"]
+    assert len(looks) < 10
