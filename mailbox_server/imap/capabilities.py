@@ -60,6 +60,10 @@ CAPABILITIES: Final = (
     CapabilityRow("LANGUAGE", "RFC 5255 §3"),
     CapabilityRow("I18NLEVEL=1", "RFC 5255 §4.3"),
     CapabilityRow("ENABLE", "RFC 5161"),
+    # Who has not enabled it reads headers that are not ASCII as they were received, in literals.
+    # RFC 9755 §9 would have them follow RFC 5322; §8 leaves open how, and a surrogate would break
+    # signatures, sizes and what the client has cached.
+    CapabilityRow("UTF8=ACCEPT", "RFC 9755 §3", enables=Extension.UTF8),
     CapabilityRow("IDLE", "RFC 2177"),
     CapabilityRow("NAMESPACE", "RFC 2342"),
     CapabilityRow("CHILDREN", "RFC 3348"),

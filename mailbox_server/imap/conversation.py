@@ -275,6 +275,7 @@ class Conversation:
             return known or SERVER_BUG
         if self.session.state is not State.NOT_AUTHENTICATED:
             self._engine.logged_in()
+        self._engine.text_form = self.session.text_form
         return outcome
 
     async def _tell(self, row: CommandRow[Any]) -> None:

@@ -28,7 +28,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from mailbox_server.imap.grammar.append import AppendMessage, parse_append_message
-from mailbox_server.imap.grammar.lexer import Lexer
+from mailbox_server.imap.grammar.lexer import Lexer, TextForm
 from mailbox_server.imap.limits import ImapLimits
 from mailbox_server.imap.refusals import SERVER_BUG, refusal
 from mailbox_server.imap.responses import Outcome, bad, no
@@ -41,6 +41,7 @@ _TAG = re.compile(rb'([^\x00-\x20\x7f-\xff(){%*"\\+]{1,256}) +')
 _NAME = re.compile(rb"(?i)(UID +[a-z]+|[a-z0-9.-]+)(?= |\Z)")
 _MARKER = re.compile(rb"\{([0-9]+)(\+?)\}\Z")
 _MARKER_OCTETS: Final = 64
+_IN_PARENTHESES = re.compile(rb"\(~?\{[0-9]+\+?\}\Z")
 _LONE_LITERAL = re.compile(rb" +\{[0-9]+\+?\}\Z")
 _FORBIDDEN = re.compile(rb"[\x00\r]")
 _STRANGER = re.compile(
@@ -135,6 +136,7 @@ class Engine:
     """One client's octets.
 
     grammars: by command name, in capitals; all others are unknown commands.
+    text_form: how the commands that are read from now on write names.
     """
 
     def __init__(self, grammars: Mapping[str, NamedGrammar], limits: ImapLimits) -> None:
@@ -143,6 +145,7 @@ class Engine:
         self._buffer = bytearray()
         self._scanned = 0
         self._mode = _Mode.COMMAND
+        self.text_form = TextForm.SEVEN_BIT
         self.logged_off()
         self._begin()
 
@@ -158,6 +161,7 @@ class Engine:
         self._literals = 0
         self._remaining = 0
         self._waits = False
+        self._is_enclosed = False
 
     # ------------------------------------------------------------ from the session
 
@@ -349,7 +353,7 @@ class Engine:
         text = bytes(self._text)
         self._begin()
         try:
-            return Command(tag, name, parse(Lexer(text, arguments_at)))
+            return Command(tag, name, parse(Lexer(text, arguments_at, self.text_form)))
         except BadInput as fault:
             return Malformed(tag, refusal(fault) or SERVER_BUG)
 
@@ -359,7 +363,7 @@ class Engine:
         """The first message literal of a streaming command: parse what came so far."""
         if size > self._message_most:
             return self._refuse(no("The message is too large", b"TOOBIG"), line)
-        lexer = Lexer(bytes(self._text), self._arguments_at)
+        lexer = Lexer(bytes(self._text), self._arguments_at, self.text_form)
         try:
             arguments = self._grammars[self._name].parse(lexer)
         except BadInput as fault:
@@ -367,6 +371,7 @@ class Engine:
         self._text.clear()
         self._remaining = size
         self._waits = waits
+        self._is_enclosed = _is_enclosed(line)
         self._mode = _Mode.ANNOUNCED
         return Command(self._tag or b"*", self._name, arguments, waits)
 
@@ -387,6 +392,9 @@ class Engine:
             if self._unfinished_octets() <= self._line_most:
                 return None
             return self._overlong(bytes(self._buffer), whole=False)
+        if self._is_enclosed and not line.startswith(b")"):
+            return self._refuse(bad("Expected )"), line)
+        line = line[self._is_enclosed :]
         if not line.strip(b" "):
             self._begin()
             return NextMessage(None)
@@ -399,6 +407,7 @@ class Engine:
             return self._refuse(refusal(fault) or SERVER_BUG, line)
         self._remaining = message.size
         self._waits = marker is not None and not marker.group(2)
+        self._is_enclosed = _is_enclosed(line)
         self._mode = _Mode.ANNOUNCED
         return NextMessage(message, self._waits)
 
@@ -466,6 +475,11 @@ class Engine:
         self._buffer.clear()
         self._mode = _Mode.DEAD
         return Fatal(farewell)
+
+
+def _is_enclosed(line: bytes) -> bool:
+    """Whether the literal announced stands in parentheses, so that one closes behind it."""
+    return _IN_PARENTHESES.search(line, max(0, len(line) - _MARKER_OCTETS)) is not None
 
 
 def _size(marker: re.Match[bytes]) -> int:

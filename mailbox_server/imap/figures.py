@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
+from mailbox_server.imap.grammar.lexer import TextForm
 from mailbox_server.imap.grammar.mailbox_arguments import StatusItem
 from mailbox_server.imap.limits import ImapLimits
 from mailbox_server.imap.responses import mailbox
@@ -23,7 +24,9 @@ _FIGURES: Final[Mapping[StatusItem, Callable[[MailboxStatus, ImapLimits], int | 
 }
 
 
-def status_response(found: MailboxStatus, items: Sequence[StatusItem], limits: ImapLimits) -> bytes:
+def status_response(
+    found: MailboxStatus, items: Sequence[StatusItem], limits: ImapLimits, form: TextForm
+) -> bytes:
     """`STATUS "INBOX" (MESSAGES 3)`, without what stands around a line."""
     figures = " ".join(f"{item.value} {_FIGURES[item](found, limits)}" for item in items)
-    return b"STATUS %b (%b)" % (mailbox(found.mailbox.name), figures.encode("ascii"))
+    return b"STATUS %b (%b)" % (mailbox(found.mailbox.name, form), figures.encode("ascii"))

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
+from mailbox_server.imap.grammar.lexer import TextForm
 from mailbox_server.imap.grammar.mailbox_names import encode
 
 CRLF: Final = b"\r\n"
@@ -17,6 +18,7 @@ QUOTED_MOST: Final = 1_000
 
 _ASTRING_ATOM = re.compile(rb'[^\x00-\x20\x7f-\xff(){%*"\\]+\Z')
 _UNQUOTABLE = re.compile(rb"[\x00\r\n\x80-\xff]")
+_UNQUOTED_TEXT = re.compile(rb"[\x00\r\n]")
 _TO_ESCAPE = re.compile(rb'(["\\])')
 _NOT_PRINTABLE = re.compile(r"[^ -~]")
 
@@ -73,6 +75,10 @@ def string(octets: bytes) -> bytes:
     """A quoted string where that is possible and short, else a literal (RFC 9051 §4.3)."""
     if len(octets) > QUOTED_MOST or _UNQUOTABLE.search(octets):
         return literal(octets)
+    return _quoted(octets)
+
+
+def _quoted(octets: bytes) -> bytes:
     return b'"' + _TO_ESCAPE.sub(rb"\\\1", octets) + b'"'
 
 
@@ -100,9 +106,17 @@ def astring(octets: bytes) -> bytes:
     return string(octets)
 
 
-def mailbox(name: str) -> bytes:
-    """A mailbox name as LIST, STATUS and their like write it: modified UTF-7, a string."""
-    return string(encode(name))
+def text(written: str, form: TextForm) -> bytes:
+    """A string; where it is UTF-8 it may be quoted only in that form (RFC 9755 §3)."""
+    octets = written.encode("utf-8")
+    if form is TextForm.SEVEN_BIT or len(octets) > QUOTED_MOST or _UNQUOTED_TEXT.search(octets):
+        return string(octets)
+    return _quoted(octets)
+
+
+def mailbox(name: str, form: TextForm) -> bytes:
+    """A mailbox name as LIST, STATUS and their like write it, a string."""
+    return text(name, form) if form is TextForm.UTF8 else string(encode(name))
 
 
 def flag_list(names: Iterable[str]) -> bytes:

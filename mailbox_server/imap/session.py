@@ -18,6 +18,7 @@ from typing import Final, Protocol
 from mailbox_server.auth.authenticator import Authenticator
 from mailbox_server.auth.outcomes import Granted
 from mailbox_server.imap.grammar.append import AppendMessage
+from mailbox_server.imap.grammar.lexer import TextForm
 from mailbox_server.imap.limits import ImapLimits
 from mailbox_server.imap.responses import CRLF, Outcome, astring, mailbox, no, untagged
 from mailbox_server.imap.selected import Access, Expunges, ModSeqs, SelectedView, Tells, Views
@@ -56,6 +57,7 @@ class Extension(enum.Enum):
     QRESYNC = "QRESYNC"
     METADATA = "METADATA"
     METADATA_SERVER = "METADATA-SERVER"
+    UTF8 = "UTF8=ACCEPT"
 
 
 class Ended(Exception):
@@ -312,9 +314,14 @@ class Session:
             self._annotations_told = max(self._annotations_told, modseq)
             is_wanted = name is None or Extension.METADATA in self.enabled
             if is_wanted and modseq not in self.annotated:
-                where = b'""' if name is None else mailbox(name)
+                where = b'""' if name is None else mailbox(name, self.text_form)
                 self.respond(b"METADATA " + where + b" " + astring(entry.encode("ascii")))
         self.annotated = {at for at in self.annotated if at > self._annotations_told}
+
+    @property
+    def text_form(self) -> TextForm:
+        """How text beyond ASCII is written, by the client too."""
+        return TextForm.UTF8 if Extension.UTF8 in self.enabled else TextForm.SEVEN_BIT
 
     # ------------------------------------------------------------ the selected mailbox
 

@@ -174,6 +174,50 @@ def test_thunderbird_logs_in_and_reads(appliance: Appliance) -> None:
     assert any(mark in message for message in fetch_all(appliance, "bob", "Trash"))
 
 
+def test_thunderbird_writes_utf8_where_it_is_offered(appliance: Appliance, wire: Wire) -> None:
+    """Names as they are, and its copies in parentheses as RFC 6855 had them."""
+    _login(wire)
+    assert b"UTF8=ACCEPT" in wire.ask(b"2 capability")[0].split()
+    assert wire.ask(b"3 ENABLE UTF8=ACCEPT")[0] == b"* ENABLED UTF8=ACCEPT"
+    wire.ask('4 create "Entwürfe & Größe"'.encode())
+    wire.ask('5 subscribe "Entwürfe & Größe"'.encode())
+    listed = wire.ask(b'6 list (subscribed) "" "*" return (special-use)')
+    assert any(line.endswith(' "/" "Entwürfe & Größe"'.encode()) for line in listed)
+    copy = TRICKY.replace(b"tricky@", b"thunderbird-utf8@")
+    copy = b"Comments: " + "Grüße".encode() + b"\r\n" + copy
+    append = '7 append "Entwürfe & Größe" (\\Seen) UTF8 (~{%d+}\r\n'.encode() % len(copy)
+    (done,) = wire.ask(append + copy + b")")
+    assert b"[APPENDUID " in done
+    wire.ask('8 select "Entwürfe & Größe"'.encode())
+    fetched = wire.ask(b"9 UID fetch 1 (UID RFC822.SIZE BODY.PEEK[])")
+    assert fetched[0].endswith(b"{%d}" % len(copy))
+    assert fetched[1] == "Comments: Grüße".encode()
+    wire.ask('10 STATUS "Entwürfe & Größe" (UIDNEXT MESSAGES UNSEEN RECENT)'.encode())
+    wire.ask(b'11 uid copy 1 "Sent"')
+    with _dial(appliance, "imaps", tls=True) as other:
+        # Another program of the same person, which knows nothing of that.
+        other.line()
+        _login(other)
+        listed = other.ask(b'A2 LIST "" "*"')
+        assert any(line.endswith(b' "/" "Entw&APw-rfe &- Gr&APYA3w-e"') for line in listed)
+        assert not any(b"\xc3" in line for line in listed)
+        other.ask(b'A3 SELECT "Entw&APw-rfe &- Gr&APYA3w-e"')
+        assert other.ask(b"A4 FETCH 1 (BODY.PEEK[])")[1] == "Comments: Grüße".encode()
+
+
+def test_k9_asks_for_utf8_before_namespace(wire: Wire) -> None:
+    _login(wire)
+    wire.ask(b'2 ID ("name" "K-9 Mail")')
+    assert wire.ask(b"3 ENABLE UTF8=ACCEPT")[0] == b"* ENABLED UTF8=ACCEPT"
+    assert wire.ask(b"4 NAMESPACE")[0] == b'* NAMESPACE (("" "/")) NIL NIL'
+    wire.ask('5 CREATE "Übersicht"'.encode())
+    listed = wire.ask(b'6 LIST "" * RETURN (SPECIAL-USE)')
+    assert '* LIST (\\HasNoChildren) "/" "Übersicht"'.encode() in listed
+    wire.ask('7 SELECT "Übersicht"'.encode())
+    assert wire.ask(b"8 UID SEARCH *:*")[0] == b"* SEARCH"
+    assert wire.ask('9 UID SEARCH TEXT "Grüße"'.encode())[0] == b"* SEARCH"
+
+
 def test_outlook_puts_a_space_after_the_colon(appliance: Appliance) -> None:
     message = TRICKY.replace(b"tricky@", b"outlook@")
     with _dial(appliance, "smtp", tls=False) as wire:

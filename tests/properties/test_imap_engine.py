@@ -19,7 +19,7 @@ from mailbox_server.imap.engine import (
 from mailbox_server.imap.grammar.append import parse_append
 from mailbox_server.imap.grammar.dates import parse_date_time
 from mailbox_server.imap.grammar.fetch_items import parse_fetch
-from mailbox_server.imap.grammar.lexer import Lexer
+from mailbox_server.imap.grammar.lexer import Lexer, TextForm
 from mailbox_server.imap.grammar.mailbox_names import decode, encode, parse_mailbox
 from mailbox_server.imap.grammar.message_arguments import parse_store
 from mailbox_server.imap.grammar.search_keys import parse_search
@@ -114,6 +114,8 @@ def test_no_grammar_raises_anything_but_bad_input(octets: bytes) -> None:
     for grammar in GRAMMARS.values():
         with suppress(BadInput):
             grammar.parse(Lexer(b" " + octets))
+        with suppress(BadInput):
+            grammar.parse(Lexer(b" " + octets, 0, TextForm.UTF8))
 
 
 @given(st.text())
@@ -139,13 +141,13 @@ def test_what_decodes_encodes_to_the_same(octets: bytes) -> None:
     assert encode(text) == octets
 
 
-@given(st.text(min_size=1, max_size=50))
-def test_a_mailbox_name_survives_the_wire(text: str) -> None:
+@given(st.text(min_size=1, max_size=50), st.sampled_from(TextForm))
+def test_a_mailbox_name_survives_the_wire(text: str, form: TextForm) -> None:
     try:
         name = mailbox_name(text)
     except MailboxNameMalformed:
         return
-    assert parse_mailbox(Lexer(mailbox(name))) == name
+    assert parse_mailbox(Lexer(mailbox(name, form), 0, form)) == name
 
 
 @given(st.binary(max_size=1_200).filter(lambda octets: b"\0" not in octets))

@@ -11,6 +11,7 @@ from typing import Final
 from mailbox_server.delivery.intake import Intake
 from mailbox_server.imap.commands.copy import target_named
 from mailbox_server.imap.grammar.append import AppendArguments, AppendMessage
+from mailbox_server.imap.grammar.lexer import TextForm
 from mailbox_server.imap.responses import Outcome, no, ok
 from mailbox_server.imap.session import CommandRefused, Session
 from mailbox_server.model.errors import DiskLow, OverQuota, TooLarge
@@ -33,6 +34,7 @@ MESSAGES_MOST: Final = 500
 _EMPTY: Final = no("An empty message cannot be kept", b"CANNOT")
 _NUL: Final = no("A message must not hold NUL", b"CANNOT")
 _LONG_HEADER: Final = no("A header may have 1 MiB", b"LIMIT")
+_EIGHT_BIT: Final = no("A header that is not ASCII needs UTF8=ACCEPT enabled", b"CANNOT")
 _TOO_MANY: Final = no("Too many messages in one command", b"LIMIT")
 
 
@@ -106,6 +108,9 @@ async def _receive(session: Session, message: AppendMessage) -> _Received:
         if await intake.end() > len(intake.header):
             # What is kept about a message would be wrong without the rest of its header.
             raise CommandRefused(_LONG_HEADER)
+        if session.text_form is TextForm.SEVEN_BIT and not intake.header.isascii():
+            # RFC 9755 §4: such a client could not read back what it has written.
+            raise CommandRefused(_EIGHT_BIT)
         staged, analysis = await intake.finish()
     finally:
         intake.discard()

@@ -23,5 +23,7 @@ async def enable(session: Session, arguments: EnableArguments) -> Outcome:
             case Extension.METADATA | Extension.METADATA_SERVER:
                 session.enabled.add(wanted)
                 session.watch_annotations()
+            case Extension.UTF8:
+                session.enabled.add(wanted)
     session.respond(" ".join(["ENABLED", *newly]).encode("ascii"))
     return ok("Enabled")

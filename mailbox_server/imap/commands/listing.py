@@ -4,10 +4,12 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
+from unicodedata import normalize
 
 from mailbox_server.imap.commands.metadata import mailbox_entries, metadata_response
 from mailbox_server.imap.figures import status_response
 from mailbox_server.imap.grammar.faults import ArgumentsTooMany
+from mailbox_server.imap.grammar.lexer import TextForm
 from mailbox_server.imap.grammar.mailbox_arguments import (
     ListArguments,
     ListReturn,
@@ -59,7 +61,7 @@ async def list_mailboxes(session: Session, arguments: ListArguments) -> Outcome:
         return ok("That is all")
     patterns = _compiled(arguments)
     names = await session.store.read(lambda tx: _names(tx, session))
-    listed = _listed(arguments, patterns, names)
+    listed = _listed(arguments, patterns, names, session.text_form)
     if StatusItem.HIGHESTMODSEQ in arguments.status:
         session.enable_condstore()
     for at in range(0, len(listed), LINES_A_BLOCK):
@@ -79,7 +81,7 @@ async def _figures(
     if not arguments.status and not arguments.metadata:
         return {}
     wanted = [each.mailbox for each in listed if each.mailbox is not None and each.is_meant]
-    limits = session.limits
+    limits, form = session.limits, session.text_form
 
     def work(tx: ReadTx) -> dict[str, bytes]:
         told = {}
@@ -89,11 +91,11 @@ async def _figures(
                 # One that was deleted since has no figures; it was listed all the same.
                 with suppress(MailboxMissing):
                     found = tx.mailboxes.status(each.id)
-                    lines = untagged(status_response(found, arguments.status, limits))
+                    lines = untagged(status_response(found, arguments.status, limits, form))
             if arguments.metadata:
                 entries = mailbox_entries(tx, each)
                 chosen = {entry: entries.get(entry) for entry in arguments.metadata}
-                lines += untagged(metadata_response(each.name, chosen))
+                lines += untagged(metadata_response(each.name, chosen, form))
             told[each.name] = lines
         return told
 
@@ -108,11 +110,16 @@ async def list_subscribed(session: Session, arguments: ListArguments) -> Outcome
     """
     patterns = _compiled(arguments)
     subscribed = await session.store.read(lambda tx: tx.mailboxes.subscriptions(session.account.id))
-    lines = [_line(b"LSUB", [], name) for name in _ordered(subscribed) if _matches(patterns, name)]
+    form = session.text_form
+    lines = [
+        _line(b"LSUB", [], mailbox(name, form))
+        for name in _ordered(subscribed)
+        if _matches(patterns, name)
+    ]
     if patterns[0].ends_with_percent:
         above = _parents(subscribed) - set(subscribed)
         lines += [
-            _line(b"LSUB", ["\\Noselect"], name)
+            _line(b"LSUB", ["\\Noselect"], mailbox(name, form))
             for name in _ordered(above)
             if _matches(patterns, name)
         ]
@@ -139,7 +146,8 @@ def _parents(names: Iterable[str]) -> set[str]:
 
 
 def _compiled(arguments: ListArguments) -> list[ListPattern]:
-    joined = [arguments.reference + pattern for pattern in arguments.patterns]
+    # Names are kept in NFC; what a pattern spells out must be in it too.
+    joined = [normalize("NFC", arguments.reference + each) for each in arguments.patterns]
     if any(len(pattern) > PATTERN_CHARACTERS for pattern in joined):
         raise ArgumentsTooMany("The pattern is too long")
     return [ListPattern(pattern) for pattern in joined]
@@ -154,7 +162,7 @@ def _ordered(names: Iterable[str]) -> list[str]:
 
 
 def _listed(
-    arguments: ListArguments, patterns: Sequence[ListPattern], names: _Names
+    arguments: ListArguments, patterns: Sequence[ListPattern], names: _Names, form: TextForm
 ) -> list[_Listed]:
     """What LIST answers, in order."""
     wanted = arguments.selections & {ListSelection.SUBSCRIBED, ListSelection.SPECIAL_USE}
@@ -177,7 +185,8 @@ def _listed(
     listed = []
     for name in _ordered(shown):
         attributes = _attributes(name, names, arguments, shows_subscribed=shows_subscribed)
-        line = _line(b"LIST", attributes, name, information if name in above else b"")
+        extended = information if name in above else b""
+        line = _line(b"LIST", attributes, mailbox(name, form), extended)
         listed.append(_Listed(name, line, names.mailboxes.get(name), name in meant))
     return listed
 
@@ -210,9 +219,12 @@ def _use(found: Mailbox | None) -> Role | None:
     return None if found is None or found.role is Role.INBOX else found.role
 
 
-def _line(command: bytes, attributes: Sequence[str], name: str, information: bytes = b"") -> bytes:
+def _line(
+    command: bytes, attributes: Sequence[str], name: bytes, information: bytes = b""
+) -> bytes:
+    """name: as it is written."""
     flags = " ".join(attributes).encode("ascii")
-    told = b" (%b) %b %b%b" % (flags, _SEPARATOR, mailbox(name), information)
+    told = b" (%b) %b %b%b" % (flags, _SEPARATOR, name, information)
     return untagged(command + told)
 
 

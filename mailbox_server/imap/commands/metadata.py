@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
+from mailbox_server.imap.grammar.lexer import TextForm
 from mailbox_server.imap.grammar.metadata_arguments import (
     Depth,
     GetMetadataArguments,
@@ -37,7 +38,7 @@ async def get_metadata(session: Session, arguments: GetMetadataArguments) -> Out
     if too_long:
         chosen = {e: v for e, v in chosen.items() if v is None or most is None or len(v) <= most}
     if chosen:
-        await session.send(b"* " + metadata_response(name, chosen) + b"\r\n")
+        await session.send(b"* " + metadata_response(name, chosen, session.text_form) + b"\r\n")
     if too_long:
         return ok("That is all", b"METADATA LONGENTRIES %d" % max(too_long))
     return ok("That is all")
@@ -88,18 +89,20 @@ def _below(found: Iterable[str], entry: str, depth: Depth) -> list[str]:
     return below
 
 
-def metadata_response(name: str | None, chosen: Mapping[str, bytes | None]) -> bytes:
+def metadata_response(
+    name: str | None, chosen: Mapping[str, bytes | None], form: TextForm
+) -> bytes:
     """`METADATA "INBOX" (/private/comment "mine")`; name None for the server."""
     pairs = b" ".join(
         astring(entry.encode("ascii")) + b" " + binary_nstring(value)
         for entry, value in chosen.items()
     )
-    return b"METADATA %b (%b)" % (named(name), pairs)
+    return b"METADATA %b (%b)" % (named(name, form), pairs)
 
 
-def named(name: str | None) -> bytes:
+def named(name: str | None, form: TextForm) -> bytes:
     """A mailbox, or `""` for the server."""
-    return b'""' if name is None else mailbox(name)
+    return b'""' if name is None else mailbox(name, form)
 
 
 async def set_metadata(session: Session, arguments: SetMetadataArguments) -> Outcome:

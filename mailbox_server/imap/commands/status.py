@@ -22,5 +22,5 @@ async def status(session: Session, arguments: StatusArguments) -> Outcome:
     found = session.store.glance(work)
     if StatusItem.HIGHESTMODSEQ in arguments.items:
         session.enable_condstore()
-    session.respond(status_response(found, arguments.items, session.limits))
+    session.respond(status_response(found, arguments.items, session.limits, session.text_form))
     return ok("That is all")

@@ -1,9 +1,12 @@
 """Arguments of APPEND, read up to each message literal (RFC 9051 §6.3.12, RFC 3502).
 
+`UTF8 (~{size} ...)` is of RFC 6855 §4; RFC 9755 has dropped it, and Thunderbird sends it.
+
 The octets of the messages are no part of these values: they flow past the grammar, see
 session.MessageLiterals.
 """
 
+import re
 from dataclasses import dataclass
 
 from mailbox_server.imap.grammar.dates import parse_date_time
@@ -11,6 +14,8 @@ from mailbox_server.imap.grammar.flags import parse_flag_list
 from mailbox_server.imap.grammar.lexer import Lexer
 from mailbox_server.imap.grammar.mailbox_names import parse_mailbox
 from mailbox_server.model.message import InternalDate
+
+_UTF8 = re.compile(rb"(?i)UTF8 +\(~")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +47,10 @@ def parse_append(lexer: Lexer) -> AppendArguments:
 
 
 def parse_append_message(lexer: Lexer) -> AppendMessage:
-    """Read ` [flags] [date-time] {size}`; the octets that follow are no business of ours."""
+    """Read ` [flags] [date-time] {size}`; the octets that follow are no business of ours.
+
+    Behind `UTF8 (~{size}` the engine takes the parenthesis that closes.
+    """
     lexer.space()
     flags: frozenset[str] = frozenset()
     if lexer.peek() == b"(":
@@ -52,6 +60,7 @@ def parse_append_message(lexer: Lexer) -> AppendMessage:
     if lexer.peek() == b'"':
         date = parse_date_time(lexer)
         lexer.space()
+    lexer.match(_UTF8)
     size = lexer.announced()
     lexer.end()
     return AppendMessage(flags, date, size)

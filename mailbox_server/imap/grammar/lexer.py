@@ -5,9 +5,11 @@ has made sure that literals are complete.  Every method either takes a token and
 or raises ArgumentsMalformed.
 
 Departures from RFC 9051 §9, all for real clients: several spaces count as one, spaces
-before the line end are ignored, and atoms in astrings may hold octets above 127.
+before the line end are ignored, and atoms in astrings may hold octets above 127.  Quoted
+strings may hold UTF-8 whether or not the client has enabled it (RFC 9755 §3).
 """
 
+import enum
 import re
 from typing import Final
 
@@ -28,14 +30,26 @@ _ANNOUNCED = re.compile(rb"\{([0-9]{1,10})\+?\}")
 _NUMBER = re.compile(rb"[0-9]{1,20}")
 
 
+class TextForm(enum.Enum):
+    """How text beyond ASCII stands on a connection, in both directions.
+
+    SEVEN_BIT: names in modified UTF-7, all else in literals.
+    UTF8: names as they are, and quoted strings of UTF-8 (RFC 9755 §3).
+    """
+
+    SEVEN_BIT = "modified UTF-7"
+    UTF8 = "UTF-8"
+
+
 class Lexer:
-    """A position in the text of one command."""
+    """A position in the text of one command; text_form: what its mailbox names are written in."""
 
-    __slots__ = ("_at", "_text")
+    __slots__ = ("_at", "_text", "text_form")
 
-    def __init__(self, text: bytes, at: int = 0) -> None:
+    def __init__(self, text: bytes, at: int = 0, text_form: TextForm = TextForm.SEVEN_BIT) -> None:
         self._text = text
         self._at = at
+        self.text_form = text_form
 
     def at_end(self) -> bool:
         """Whether nothing but spaces is left."""
@@ -97,7 +111,7 @@ class Lexer:
         """A quoted string or literal, decoded."""
         found = self.match(_QUOTED)
         if found is not None:
-            return _ESCAPED.sub(rb"\1", found.group(1))
+            return _unquoted(found.group(1))
         found = self.match(_LITERAL)
         if found is None:
             raise ArgumentsMalformed("Expected a string")
@@ -156,3 +170,13 @@ class Lexer:
             raise ArgumentsMalformed("A literal here must not hold NUL")
         self._at += count
         return octets
+
+
+def _unquoted(octets: bytes) -> bytes:
+    """What stands between quotes; octets that are no UTF-8 are no text (RFC 9755 §3)."""
+    if not octets.isascii():
+        try:
+            octets.decode("utf-8")
+        except UnicodeDecodeError as fault:
+            raise ArgumentsMalformed("A quoted string is not UTF-8") from fault
+    return _ESCAPED.sub(rb"\1", octets)

@@ -213,7 +213,7 @@ def parse_list(lexer: Lexer) -> ListArguments:
         lexer.space()
     if ListSelection.RECURSIVEMATCH in selections and not selections & _CRITERIA:
         raise ArgumentsMalformed("RECURSIVEMATCH needs something to match")
-    reference = decode(lexer.astring())
+    reference = decode(lexer.astring(), lexer.text_form)
     lexer.space()
     is_extended = is_extended or lexer.peek() == b"("
     patterns = _patterns(lexer)
@@ -254,17 +254,17 @@ def _list_return(lexer: Lexer) -> ListReturn | tuple[StatusItem, ...] | tuple[st
 def parse_lsub(lexer: Lexer) -> ListArguments:
     """Read what follows LSUB."""
     lexer.space()
-    reference = decode(lexer.astring())
+    reference = decode(lexer.astring(), lexer.text_form)
     lexer.space()
-    pattern = decode(lexer.list_pattern())
+    pattern = decode(lexer.list_pattern(), lexer.text_form)
     lexer.end()
     return ListArguments(reference, (pattern,))
 
 
 def _patterns(lexer: Lexer) -> tuple[str, ...]:
     if not lexer.take(b"("):
-        return (decode(lexer.list_pattern()),)
-    return _listed(lexer, lambda: decode(lexer.list_pattern()), PATTERNS_MOST)
+        return (decode(lexer.list_pattern(), lexer.text_form),)
+    return _listed(lexer, lambda: decode(lexer.list_pattern(), lexer.text_form), PATTERNS_MOST)
 
 
 def parse_status(lexer: Lexer) -> StatusArguments:

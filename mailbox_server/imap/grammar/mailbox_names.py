@@ -1,11 +1,11 @@
-"""Mailbox names on the wire: modified UTF-7 to text and back (RFC 3501 §5.1.3)."""
+"""Mailbox names on the wire: modified UTF-7 (RFC 3501 §5.1.3) or UTF-8, to text and back."""
 
 import base64
 import binascii
 import re
 from collections.abc import Iterator
 
-from mailbox_server.imap.grammar.lexer import Lexer
+from mailbox_server.imap.grammar.lexer import Lexer, TextForm
 from mailbox_server.model.errors import MailboxNameMalformed
 from mailbox_server.model.mailbox import mailbox_name
 
@@ -14,18 +14,18 @@ _SHIFT = re.compile(r"&([^-&]*)-")
 _RUNS = re.compile(r"([ -%'-~]+)|(&)|([^ -~]+)")
 
 
-def decode(octets: bytes) -> str:
+def decode(octets: bytes, form: TextForm = TextForm.SEVEN_BIT) -> str:
     """Text of a name or LIST pattern.  Raises MailboxNameMalformed.
 
-    Only the one canonical encoding is taken, so that two spellings never mean one
-    mailbox.  A name with octets above 127 is read as plain UTF-8, which some clients send
-    without having been allowed to.
+    Of modified UTF-7 only the one canonical encoding is taken, so that two spellings never
+    mean one mailbox.  Where names are written in it, one with octets above 127 is read as
+    plain UTF-8 all the same: some clients send that without having been allowed to.
     """
     try:
         text = octets.decode("utf-8")
     except UnicodeDecodeError as fault:
         raise MailboxNameMalformed("the mailbox name is not UTF-8") from fault
-    if not text.isascii() or "&" not in text:
+    if form is TextForm.UTF8 or not text.isascii() or "&" not in text:
         return text
     decoded = "".join(_decoded(text))
     if encode(decoded) != octets:
@@ -72,4 +72,4 @@ def parse_mailbox(lexer: Lexer) -> str:
 
     Raises MailboxNameMalformed, which the session answers with NO [CANNOT].
     """
-    return mailbox_name(decode(lexer.astring()))
+    return mailbox_name(decode(lexer.astring(), lexer.text_form))

@@ -22,7 +22,7 @@ from mailbox_server.imap.grammar.faults import (
     CharsetUnknown,
 )
 from mailbox_server.imap.grammar.flags import parse_flag
-from mailbox_server.imap.grammar.lexer import MODSEQ_MOST, Lexer
+from mailbox_server.imap.grammar.lexer import MODSEQ_MOST, Lexer, TextForm
 from mailbox_server.imap.grammar.search_returns import SearchReturns, parse_search_returns
 from mailbox_server.imap.grammar.sequence_sets import By, SequenceSet, parse_sequence_set
 from mailbox_server.model.ids import row_number
@@ -248,6 +248,8 @@ def parse_search(lexer: Lexer, by: By) -> SearchArguments:
         lexer.space()
     charset = CHARSETS["UTF-8"]
     if lexer.match(_CHARSET) is not None:
+        if lexer.text_form is TextForm.UTF8:
+            raise ArgumentsMalformed("All text is UTF-8; no charset may be named")
         charset = _charset(lexer)
     return _Reader(lexer, charset).read(by, returns)
 
@@ -259,7 +261,10 @@ def parse_search_criteria(lexer: Lexer, by: By, returns: SearchReturns | None) -
 
 def _charset(lexer: Lexer) -> str:
     """The codec of the charset named next, and the space behind it."""
-    charset = CHARSETS.get(lexer.astring().decode("ascii", "replace").upper())
+    name = lexer.astring().decode("ascii", "replace").upper()
+    if lexer.text_form is TextForm.UTF8 and name != "UTF-8":
+        raise ArgumentsMalformed("All text is UTF-8")
+    charset = CHARSETS.get(name)
     if charset is None:
         raise CharsetUnknown("Charset not supported")
     lexer.space()

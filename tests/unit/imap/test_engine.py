@@ -18,12 +18,16 @@ from mailbox_server.imap.engine import (
     NextMessage,
 )
 from mailbox_server.imap.grammar.append import AppendArguments, AppendMessage, parse_append
+from mailbox_server.imap.grammar.lexer import TextForm
+from mailbox_server.imap.grammar.mailbox_arguments import SelectArguments
 from mailbox_server.imap.limits import ImapLimits
 from mailbox_server.imap.responses import Status
 
 GRAMMARS = {row.name: NamedGrammar(row.parse, streams=row.streams) for row in COMMANDS} | {
     "APPEND": NamedGrammar(parse_append, streams=True)
 }
+
+MESSAGE_OF_2 = AppendMessage(frozenset(), None, 2)
 
 
 def engine(limits: ImapLimits | None = None, *, logged_in: bool = True) -> Engine:
@@ -129,6 +133,42 @@ def test_messages_stream() -> None:
         NextMessage(None),
         Command(b"b", "NOOP", None),
     ]
+
+
+def test_a_parenthesis_closes_behind_a_utf8_message() -> None:
+    made = engine()
+    (command,) = events(made, b"a APPEND x UTF8 (~{2+}\r\n")
+    assert command == Command(b"a", "APPEND", AppendArguments("x", MESSAGE_OF_2))
+    made.accept_message()
+    assert events(made, b"yy) UTF8 (~{2}\r\n") == [
+        MessageOctets(b"yy", last=True),
+        NextMessage(MESSAGE_OF_2, waits=True),
+    ]
+    made.accept_message()
+    assert events(made, b"zz)\r\nb NOOP\r\n") == [
+        MessageOctets(b"zz", last=True),
+        NextMessage(None),
+        Command(b"b", "NOOP", None),
+    ]
+
+
+def test_an_abandoned_utf8_message_is_swallowed_with_its_parenthesis() -> None:
+    made = engine()
+    events(made, b"a APPEND x UTF8 (~{2+}\r\n")
+    made.abandon()
+    assert tags(events(made, b"yy) (\\Seen) UTF8 (~{2+}\r\nzz)\r\nb NOOP\r\n")) == [b"b"]
+
+
+def test_names_are_read_in_the_form_of_the_moment() -> None:
+    made = engine()
+    made.receive(b"a SELECT &APw-\r\nb SELECT &APw-\r\nc APPEND &APw- {1}\r\n")
+    assert made.next_event() == Command(b"a", "SELECT", SelectArguments("ü", condstore=False))
+    made.text_form = TextForm.UTF8
+    assert made.next_event() == Command(b"b", "SELECT", SelectArguments("&APw-", condstore=False))
+    command = made.next_event()
+    assert isinstance(command, Command)
+    assert isinstance(command.arguments, AppendArguments)
+    assert command.arguments.mailbox == "&APw-"
 
 
 def test_an_empty_message() -> None:

@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from mailbox_server.imap.grammar.lexer import TextForm
 from mailbox_server.imap.responses import (
     Outcome,
     Status,
@@ -17,6 +18,7 @@ from mailbox_server.imap.responses import (
     ok,
     status_line,
     string,
+    text,
     untagged,
 )
 
@@ -47,7 +49,12 @@ def test_other_forms() -> None:
     assert astring(b"a b") == b'"a b"'
     assert astring(b"a(b") == b'"a(b"'
     assert literal(b"") == b"{0}\r\n"
-    assert mailbox("Entwürfe") == b'"Entw&APw-rfe"'
+    assert mailbox("Entwürfe", TextForm.SEVEN_BIT) == b'"Entw&APw-rfe"'
+    assert mailbox('Entw"ürfe&', TextForm.UTF8) == '"Entw\\"ürfe&"'.encode()
+    assert text("bär", TextForm.SEVEN_BIT) == "{4}\r\nbär".encode()
+    assert text("bär", TextForm.UTF8) == '"bär"'.encode()
+    assert text("ü\n", TextForm.UTF8) == "{3}\r\nü\n".encode()
+    assert text("ü" * 501, TextForm.UTF8).startswith(b"{1002}\r\n")
     assert flag_list(()) == b"()"
     assert flag_list(("\\Seen", "$Junk")) == b"(\\Seen $Junk)"
     assert untagged(b"1 EXISTS") == b"* 1 EXISTS\r\n"

@@ -71,3 +71,11 @@ def test_patterns_may_hold_wildcards() -> None:
 
 def test_a_quoted_megabyte_is_read_in_one_go() -> None:
     assert len(Lexer(b'"' + b"\\\\" * 500_000 + b'"').string()) == 500_000
+
+
+@pytest.mark.parametrize("octets", [b"\xff", b"\xc0\xaf", b"\xed\xa0\x80", b"a\xc3"])
+def test_what_is_quoted_is_utf8(octets: bytes) -> None:
+    with pytest.raises(ArgumentsMalformed):
+        Lexer(b'"' + octets + b'"').string()
+    assert Lexer(b"{%d+}\r\n" % len(octets) + octets).string() == octets
+    assert Lexer('"ü\\"☃"'.encode()).string() == 'ü"☃'.encode()

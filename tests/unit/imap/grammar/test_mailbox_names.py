@@ -2,7 +2,7 @@
 
 import pytest
 
-from mailbox_server.imap.grammar.lexer import Lexer
+from mailbox_server.imap.grammar.lexer import Lexer, TextForm
 from mailbox_server.imap.grammar.mailbox_names import decode, encode, parse_mailbox
 from mailbox_server.model.errors import MailboxNameMalformed
 
@@ -52,6 +52,13 @@ def test_a_mebibyte_of_ampersands_is_one_fault() -> None:
     """Tried from each of them to the end, it would take hours."""
     with pytest.raises(MailboxNameMalformed):
         decode(b"&" * 1024 * 1024)
+
+
+def test_where_names_are_utf8_they_stand_for_themselves() -> None:
+    assert decode(b"&APw- & &", TextForm.UTF8) == "&APw- & &"
+    assert parse_mailbox(Lexer('"Entwürfe&-"'.encode(), 0, TextForm.UTF8)) == "Entwürfe&-"
+    with pytest.raises(MailboxNameMalformed):
+        decode(b"\xff", TextForm.UTF8)
 
 
 def test_plain_utf8_is_taken_from_clients_that_send_it() -> None:
