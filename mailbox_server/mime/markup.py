@@ -10,6 +10,9 @@ from html import unescape
 
 MARKUP_CHARACTERS = 256 * 1024
 
+_ZEROS = re.compile(r"&#0+(?=[0-9])")
+_TOO_LARGE = re.compile(r"&#[0-9]{8,}")
+
 # All that is no text: elements that are not shown, up to their end tag, of which it gives
 # the names; tags, of which it gives the names, with a stroke before if they end; comments;
 # declarations.
@@ -45,7 +48,14 @@ def markup_text(markup: str) -> str:
     pieces[1 :: _GROUPS + 1] = [""] * len(tags)
     pieces[2 :: _GROUPS + 1] = map(shown.__getitem__, tags)
     text = "".join(pieces)
-    return _without_blank_lines(unescape(text) if "&" in text else text)
+    return _without_blank_lines(_unescaped(text) if "&" in text else text)
+
+
+def _unescaped(text: str) -> str:
+    """Character references replaced; `unescape` cannot take numbers of thousands of digits."""
+    if "&#" in text:
+        text = _TOO_LARGE.sub("&#xfffd", _ZEROS.sub("&#", text))
+    return unescape(text)
 
 
 def _without_blank_lines(text: str) -> str:

@@ -171,6 +171,7 @@ TEXT_TARGETS = (
             b"<html><head><title>t</title></head><body><p>a<br>b<table><tr><td>c</td></tr></table>",
             b"<div class=\"a>b\" id='c'>&amp;&#x41;&lt;<!-- x -->"
             b"<style>y</style><script>z</script>",
+            b"<p>&#" + b"9" * 5_000 + b";&#x" + b"f" * 5_000,
             b"<![CDATA[x]]><svg><foreignObject><p><template>a</template></svg></body></html>x",
         ),
         (

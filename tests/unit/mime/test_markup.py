@@ -77,3 +77,21 @@ def test_many_paragraphs() -> None:
 def test_any_characters_come_to_an_end(piece: str) -> None:
     markup_text("<!--" + piece * (2 * MARKUP_CHARACTERS // len(piece)))
     assert len(markup_text(piece * MARKUP_CHARACTERS)) <= MARKUP_CHARACTERS
+
+
+@pytest.mark.parametrize(
+    ("reference", "expected"),
+    [
+        ("&#65;", "A"),
+        ("&#" + "0" * 5_000 + "65;", "A"),
+        ("&#" + "9" * 5_000 + ";", "\ufffd"),
+        ("&#" + "9" * 5_000, "\ufffd"),
+        ("&#x" + "f" * 5_000 + ";", "\ufffd"),
+        ("&#1114112;", "\ufffd"),
+        ("&#0;", "\ufffd"),
+        ("&#", "&#"),
+        ("&#00;b", "\ufffdb"),
+    ],
+)
+def test_references_to_characters_of_any_length(reference: str, expected: str) -> None:
+    assert markup_text(f"<p>{reference}</p>") == f"\n{expected}\n"
