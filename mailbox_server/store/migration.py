@@ -28,6 +28,10 @@ DATABASE: Final = "mail.sqlite3"
 BACKUPS: Final = "backups"
 CHILD: Final = "mailbox_server.store.migration_child"
 _VERSION: Final = "SELECT version, oldest_program FROM schema"
+_COLUMNS: Final = (
+    "SELECT held.name, columns.name FROM sqlite_master AS held, pragma_table_info(held.name) AS "
+    "columns WHERE held.type = 'table'"
+)
 _HAS_TABLES: Final = "SELECT count(*) FROM sqlite_master WHERE type = 'table'"
 
 
@@ -51,12 +55,31 @@ def prepare(data: Path, settings: StoreSettings, clock: Clock, events: Events) -
             f"newer; this one has {SCHEMA_VERSION}"
         )
     if version >= SCHEMA_VERSION:
+        check_columns(path)
         return
     stamp = clock.now().strftime("%Y%m%dT%H%M%SZ")
     copy = backup(path, data / BACKUPS / f"schema-{version}-{stamp}.sqlite3")
     events.info("store.migration.begin", version=version, to=SCHEMA_VERSION, backup=str(copy))
     migrate(path)
+    check_columns(path)
     events.info("store.migration.done", version=SCHEMA_VERSION)
+
+
+def check_columns(path: Path) -> None:
+    """Look whether every column that is used is there.
+
+    A store made between two releases may say a version and lack what came to it later;
+    every write would fail.  Raises StoreUnavailable.
+    """
+    with closing(sqlite.connect_to_look(path)) as connection:
+        there = set(connection.execute(_COLUMNS))
+    for name, table in metadata.tables.items():
+        missing = [column.name for column in table.columns if (name, column.name) not in there]
+        if missing:
+            raise StoreUnavailable(
+                f"{path} has no column {name}.{missing[0]}: it was made by a program that was "
+                "never released, which alone can read it; begin with an empty data folder"
+            )
 
 
 def version_of(path: Path) -> tuple[int, int] | None:

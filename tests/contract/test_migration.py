@@ -243,6 +243,20 @@ async def test_a_newer_store_that_still_allows_this_program_is_used(
     assert await store.read(lambda tx: tx.domains.all()) == []
 
 
+@pytest.mark.parametrize(
+    "harm", ["ALTER TABLE message_listing DROP COLUMN size", "DROP TABLE annotation"]
+)
+async def test_a_store_that_lacks_what_its_version_has_is_refused(
+    open_store: OpenStore, data: Path, harm: str
+) -> None:
+    await (await open_store()).close()
+    with closing(sqlite3.connect(data / "mail.sqlite3")) as connection:
+        connection.execute(harm)
+        connection.commit()
+    with pytest.raises(StoreUnavailable, match="has no column"):
+        await open_store()
+
+
 def test_a_crash_while_a_store_is_made_leaves_one_to_make(tmp_path: Path, clock: Any) -> None:
     path = tmp_path / migration.DATABASE
     path.touch()
