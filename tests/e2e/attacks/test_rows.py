@@ -14,6 +14,7 @@ EXPECTED: Final = [
     *(f"T{number}" for number in range(1, 8)),
     *(f"A{number}" for number in range(1, 11)),
     *(f"I{number}" for number in range(1, 16)),
+    "I17",
 ]
 
 

@@ -35,6 +35,10 @@ def plain(user: str, password: str) -> bytes:
     return base64.b64encode(b"\0" + user.encode() + b"\0" + password.encode())
 
 
+def bearer(login: str, token: str) -> str:
+    return base64.b64encode(f"n,a={login},\1auth=Bearer {token}\1\1".encode()).decode()
+
+
 @pytest.fixture(scope="module")
 def watched(appliance: Appliance) -> Iterator[Appliance]:
     """Restarted in debug mode, with a log of its own; at the end nothing is in it."""
@@ -166,6 +170,8 @@ def test_verbs(watched: Appliance) -> None:
         ("imaps", ("a AUTHENTICATE PLAIN", CANARY, "b AUTHENTICATE PLAIN", "=" + CANARY)),
         ("imaps", (f"a AUTHENTICATE {CANARY}", f"b AUTHENTICATE PLAIN {CANARY * 2000}")),
         ("imaps", (f"a AUTHENTICATE XOAUTH2 {CANARY}", f"b ENABLE {CANARY}")),
+        ("imaps", ("a AUTHENTICATE OAUTHBEARER " + bearer(CARL, CANARY), "AQ==")),
+        ("pop3s", ("AUTH OAUTHBEARER", bearer(CANARY, CANARY), CANARY)),
         ("pop3s", (f"PASS {CANARY}", f"PASSWORD {CANARY}", f"USER {CANARY}", CANARY)),
         ("pop3s", (f"USER {CARL}", "PASS " + CANARY * 2000)),
         ("pop3s", (f"USER {CARL}", f"PASS \0{CANARY}", f"AUTH {CANARY}")),
