@@ -15,6 +15,7 @@ class When(enum.Enum):
     PLAIN = "before TLS, where TLS can be had"
     CONFIDENTIAL = "where a password may be sent"
     EXPOSED = "where a password must not be sent"
+    UNFINISHED = "nowhere: a part of what it promises is missing, but what is there can be enabled"
 
 
 ANY: Final = frozenset({State.NOT_AUTHENTICATED, State.AUTHENTICATED, State.SELECTED})
@@ -45,6 +46,8 @@ class CapabilityRow:
 
 CAPABILITIES: Final = (
     CapabilityRow("IMAP4rev1", "RFC 3501"),
+    # Without FETCH BINARY it is not whole (RFC 9051 §6.4.5).
+    CapabilityRow("IMAP4rev2", "RFC 9051", when=When.UNFINISHED, enables=Extension.REV2),
     CapabilityRow("STARTTLS", "RFC 3501 §6.2.1", BEFORE_LOGIN, When.PLAIN),
     CapabilityRow("LOGINDISABLED", "RFC 3501 §6.2.3", BEFORE_LOGIN, When.EXPOSED),
     CapabilityRow("SASL-IR", "RFC 4959", BEFORE_LOGIN),
@@ -119,11 +122,13 @@ def _is_shown(row: CapabilityRow, session: Session) -> bool:
             return session.is_confidential
         case When.EXPOSED:
             return not session.is_confidential
+        case When.UNFINISHED:
+            return False
 
 
 def extension(name: str) -> Extension | None:
-    """What ENABLE name turns on, or None (RFC 5161 §3.1 ignores the unknown)."""
+    """What ENABLE turns on by a name in any case, or None (RFC 5161 §3.1 ignores the unknown)."""
     for row in CAPABILITIES:
-        if row.name == name and row.enables is not None:
+        if row.name.upper() == name.upper() and row.enables is not None:
             return row.enables
     return None

@@ -371,7 +371,7 @@ class Engine:
         self._text.clear()
         self._remaining = size
         self._waits = waits
-        self._is_enclosed = _is_enclosed(line)
+        self._is_enclosed = bool(_IN_PARENTHESES.search(line))
         self._mode = _Mode.ANNOUNCED
         return Command(self._tag or b"*", self._name, arguments, waits)
 
@@ -407,7 +407,7 @@ class Engine:
             return self._refuse(refusal(fault) or SERVER_BUG, line)
         self._remaining = message.size
         self._waits = marker is not None and not marker.group(2)
-        self._is_enclosed = _is_enclosed(line)
+        self._is_enclosed = bool(_IN_PARENTHESES.search(line))
         self._mode = _Mode.ANNOUNCED
         return NextMessage(message, self._waits)
 
@@ -475,11 +475,6 @@ class Engine:
         self._buffer.clear()
         self._mode = _Mode.DEAD
         return Fatal(farewell)
-
-
-def _is_enclosed(line: bytes) -> bool:
-    """Whether the literal announced stands in parentheses, so that one closes behind it."""
-    return _IN_PARENTHESES.search(line, max(0, len(line) - _MARKER_OCTETS)) is not None
 
 
 def _size(marker: re.Match[bytes]) -> int:

@@ -116,7 +116,7 @@ def text(written: str, form: TextForm) -> bytes:
 
 def mailbox(name: str, form: TextForm) -> bytes:
     """A mailbox name as LIST, STATUS and their like write it, a string."""
-    return text(name, form) if form is TextForm.UTF8 else string(encode(name))
+    return string(encode(name)) if form is TextForm.SEVEN_BIT else text(name, form)
 
 
 def flag_list(names: Iterable[str]) -> bytes:

@@ -147,6 +147,9 @@ class SelectedView(Protocol):
     saved: UidSet
     """What `$` means (RFC 5182 §2.1): UIDs that a search found, some perhaps expunged since."""
 
+    tells_recent: bool
+    """Whether RECENT and \\Recent are told; IMAP4rev2 has none of them."""
+
     def first_unseen(self) -> int | None:
         """The number of the first message without \\Seen (RFC 3501 §7.1 UNSEEN)."""
 

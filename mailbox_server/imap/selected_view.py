@@ -59,6 +59,7 @@ class SessionView:
         self._on_release = on_release
         self.in_use = False
         self.saved = UidSet()
+        self.tells_recent = True
         self._told_modseq = shared.mailbox.highest_modseq
         self._told_dead = array("I", sorted(shared.dead))
         self.told_expunged = len(shared.expunged)
@@ -204,7 +205,7 @@ class SessionView:
         text_of = {number: classes[number].text for number in set(numbers)}
         texts = list(map(text_of.__getitem__, numbers))
         known_uids = _taken(shared.uids, slots)
-        for first, beyond in self._recent_ranges():
+        for first, beyond in self._recent_ranges() if self.tells_recent else ():
             for place in range(bisect_left(known_uids, first), bisect_left(known_uids, beyond)):
                 texts[place] = texts[place] + b" " + _RECENT if texts[place] else _RECENT
         return SightColumns(
@@ -370,7 +371,8 @@ class SessionView:
         if self._access is Access.READ_WRITE and first < beyond:
             self._recent.append((first, beyond))
             shared.recent_from = beyond
-        return b"* %d EXISTS\r\n* %d RECENT\r\n" % (self.count, self.recent)
+        recent = b"* %d RECENT\r\n" % self.recent if self.tells_recent else b""
+        return b"* %d EXISTS\r\n%b" % (self.count, recent)
 
     def _has_new_names(self) -> bool:
         """Whether FLAGS must be told again (RFC 9051 §7.3.5); a new class need not bring names."""
@@ -469,8 +471,6 @@ class SessionView:
 
     def _is_told_dead(self, slot: int) -> bool:
         dead = self._told_dead
-        if not dead:
-            return False
         place = bisect_left(dead, slot)
         return place < len(dead) and dead[place] == slot
 

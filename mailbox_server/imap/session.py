@@ -58,6 +58,7 @@ class Extension(enum.Enum):
     METADATA = "METADATA"
     METADATA_SERVER = "METADATA-SERVER"
     UTF8 = "UTF8=ACCEPT"
+    REV2 = "IMAP4rev2"
 
 
 class Ended(Exception):
@@ -321,7 +322,20 @@ class Session:
     @property
     def text_form(self) -> TextForm:
         """How text beyond ASCII is written, by the client too."""
-        return TextForm.UTF8 if Extension.UTF8 in self.enabled else TextForm.SEVEN_BIT
+        if Extension.UTF8 in self.enabled:
+            return TextForm.UTF8_ONLY
+        return TextForm.UTF8 if self.is_rev2 else TextForm.SEVEN_BIT
+
+    @property
+    def is_rev2(self) -> bool:
+        """Whether the client has chosen IMAP4rev2, where that differs (RFC 9051 Appendix E)."""
+        return Extension.REV2 in self.enabled
+
+    def enable_rev2(self) -> None:
+        """From now on nothing is \\Recent, and all else is of IMAP4rev2."""
+        self.enabled.add(Extension.REV2)
+        if self.selected is not None:
+            self.selected.tells_recent = False
 
     # ------------------------------------------------------------ the selected mailbox
 
@@ -374,6 +388,7 @@ class Session:
         self.selected = await self.services.views.open(
             self.account.id, mailbox.id, access, self.channel.ring
         )
+        self.selected.tells_recent = not self.is_rev2
         return self.selected
 
     async def deselect(self) -> None:

@@ -218,6 +218,28 @@ def test_k9_asks_for_utf8_before_namespace(wire: Wire) -> None:
     assert wire.ask('9 UID SEARCH TEXT "Grüße"'.encode())[0] == b"* SEARCH"
 
 
+def test_imapflow_enables_rev2(appliance: Appliance, wire: Wire) -> None:
+    send(appliance, TRICKY.replace(b"tricky@", b"imapflow@"), [address("ann")])
+    _login(wire)
+    wire.ask(b'2 ID ("name" "imapflow")')
+    wire.ask(b"3 NAMESPACE")
+    enabled = wire.ask(b"4 ENABLE CONDSTORE UTF8=ACCEPT IMAP4rev2")[0]
+    assert enabled == b"* ENABLED CONDSTORE UTF8=ACCEPT IMAP4rev2"
+    listed = wire.ask(b'5 LIST "" "*" RETURN (SPECIAL-USE CHILDREN SUBSCRIBED)')
+    assert any(b"\\Sent" in line and b"\\Subscribed" in line for line in listed)
+    told = wire.ask(b"6 SELECT INBOX")
+    assert not any(b"RECENT" in line for line in told)
+    assert b'* LIST (\\HasNoChildren) "/" "INBOX"' in told
+    flags = wire.ask(b"7 UID FETCH 1:* (UID FLAGS MODSEQ)")
+    assert not any(b"\\Recent" in line for line in flags)
+    found = wire.ask(b"8 UID SEARCH HEADER Message-ID imapflow@")[0]
+    uid = re.fullmatch(rb'\* ESEARCH \(TAG "8"\) UID ALL ([\d:,]+)', found)
+    assert uid is not None, found
+    wire.ask(b"9 UID FETCH %s (BODYSTRUCTURE BODY.PEEK[TEXT]<0.65536>)" % uid[1])
+    assert any(b"[COPYUID " in line for line in wire.ask(b"10 UID MOVE %s Archive" % uid[1]))
+    wire.ask(b"11 STATUS Archive (MESSAGES UIDNEXT UIDVALIDITY UNSEEN HIGHESTMODSEQ)")
+
+
 def test_outlook_puts_a_space_after_the_colon(appliance: Appliance) -> None:
     message = TRICKY.replace(b"tricky@", b"outlook@")
     with _dial(appliance, "smtp", tls=False) as wire:

@@ -23,6 +23,8 @@ async def enable(session: Session, arguments: EnableArguments) -> Outcome:
             case Extension.METADATA | Extension.METADATA_SERVER:
                 session.enabled.add(wanted)
                 session.watch_annotations()
+            case Extension.REV2:
+                session.enable_rev2()
             case Extension.UTF8:
                 session.enabled.add(wanted)
     session.respond(" ".join(["ENABLED", *newly]).encode("ascii"))

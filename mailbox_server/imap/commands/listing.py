@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 from unicodedata import normalize
 
@@ -17,7 +17,7 @@ from mailbox_server.imap.grammar.mailbox_arguments import (
     StatusItem,
 )
 from mailbox_server.imap.list_patterns import PATTERN_CHARACTERS, ListPattern
-from mailbox_server.imap.responses import Outcome, mailbox, ok, string, untagged
+from mailbox_server.imap.responses import Outcome, bad, mailbox, ok, string, untagged
 from mailbox_server.imap.session import Session
 from mailbox_server.model.errors import MailboxMissing
 from mailbox_server.model.mailbox import INBOX, SEPARATOR, Mailbox, Role
@@ -25,6 +25,7 @@ from mailbox_server.store.ports import ReadTx
 
 LINES_A_BLOCK: Final = 200
 _SEPARATOR: Final = string(SEPARATOR.encode("ascii"))
+_ONE: Final = ListArguments("", (), is_extended=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +60,12 @@ async def list_mailboxes(session: Session, arguments: ListArguments) -> Outcome:
         # A question for the separator only (RFC 9051 §6.3.9).
         session.respond(b"LIST (\\Noselect) " + _SEPARATOR + b' ""')
         return ok("That is all")
+    if StatusItem.RECENT in arguments.status and session.is_rev2:
+        return bad("IMAP4rev2 has no RECENT")
     patterns = _compiled(arguments)
     names = await session.store.read(lambda tx: _names(tx, session))
+    if session.is_rev2:
+        arguments = replace(arguments, is_extended=True)
     listed = _listed(arguments, patterns, names, session.text_form)
     if StatusItem.HIGHESTMODSEQ in arguments.status:
         session.enable_condstore()
@@ -100,6 +105,19 @@ async def _figures(
         return told
 
     return await session.store.read(work)
+
+
+async def introduce(session: Session, name: str, written: str) -> None:
+    """Tell of one mailbox that a command is about; IMAP4rev2 only.
+
+    RFC 9051 §6.3.9.7; written: the name as the client has it, told where it is another one.
+    """
+    names = await session.store.read(lambda tx: _names(tx, session))
+    form = session.text_form
+    attributes = _attributes(name, names, _ONE, shows_subscribed=False)
+    is_same = written.removesuffix(SEPARATOR) == name
+    old = b" (" + string(b"OLDNAME") + b" (" + mailbox(written, form) + b"))"
+    await session.send(_line(b"LIST", attributes, mailbox(name, form), b"" if is_same else old))
 
 
 async def list_subscribed(session: Session, arguments: ListArguments) -> Outcome:

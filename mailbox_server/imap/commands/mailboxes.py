@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 
+from mailbox_server.imap.commands.listing import introduce
 from mailbox_server.imap.grammar.mailbox_arguments import (
     CreateArguments,
     MailboxArguments,
     RenameArguments,
 )
-from mailbox_server.imap.responses import Outcome, no, ok, string
+from mailbox_server.imap.responses import Outcome, Status, no, ok, string
 from mailbox_server.imap.session import Session
 from mailbox_server.model.errors import MailboxMissing, Unavailable
 from mailbox_server.model.ids import MailboxId, mailbox_object_id
@@ -25,7 +26,15 @@ async def create(session: Session, arguments: CreateArguments) -> Outcome:
         made = tx.mailboxes.create(account, name, role)
         return ok("Created", b"MAILBOXID (%b)" % mailbox_object_id(made.id).encode("ascii"))
 
-    return await session.store.write(work)
+    outcome = await session.store.write(work)
+    if outcome.status is Status.OK and session.is_rev2 and _is_another(name, arguments.written):
+        await introduce(session, name, arguments.written)
+    return outcome
+
+
+def _is_another(name: str, written: str) -> bool:
+    """Whether the client has written the name in another way than it is kept."""
+    return written.removesuffix(SEPARATOR) != name
 
 
 async def delete(session: Session, arguments: MailboxArguments) -> Outcome:
@@ -59,6 +68,9 @@ async def rename(session: Session, arguments: RenameArguments) -> Outcome:
     """Rename a mailbox with all below it; of INBOX the messages move (RFC 9051 §6.3.6)."""
     account, name, new_name = session.account.id, arguments.mailbox, arguments.new_name
     await session.store.write(lambda tx: tx.mailboxes.rename(account, name, new_name))
+    written, new_written = arguments.written, arguments.new_written
+    if session.is_rev2 and (_is_another(name, written) or _is_another(new_name, new_written)):
+        await introduce(session, new_name, written)
     return ok("Renamed")
 
 

@@ -15,16 +15,21 @@ from mailbox_server.model.uid_set import UidSet
 
 NUMBERS_A_BLOCK: Final = 2_000
 OCTETS_A_BLOCK: Final = 32 * 1024
+_ALL: Final = SearchReturns(frozenset({SearchReturn.ALL}))
 
 
 async def search(session: Session, arguments: SearchArguments) -> Outcome:
     """Answer with one SEARCH or, where RETURN was given, one ESEARCH response.
 
+    In IMAP4rev2 there is only the second (RFC 9051 §6.4.4).
+
     What is saved is empty where the search fails (RFC 5182 §2.1).
     """
     view, returns = session.view, arguments.returns
     found = await find(session, arguments)
-    if returns is None:
+    if returns is None and session.is_rev2:
+        await answer_extended(session, found, arguments, _ALL)
+    elif returns is None:
         await _answer(session, view, found, arguments)
     else:
         await answer_extended(session, found, arguments, returns)

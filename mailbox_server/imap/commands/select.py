@@ -1,5 +1,6 @@
 """SELECT, EXAMINE, CLOSE and UNSELECT: the selected mailbox begins and ends here."""
 
+from mailbox_server.imap.commands.listing import introduce
 from mailbox_server.imap.grammar.mailbox_arguments import SelectArguments
 from mailbox_server.imap.responses import Outcome, bad, flag_list, ok
 from mailbox_server.imap.resync import resynchronize
@@ -33,7 +34,7 @@ async def _open(session: Session, arguments: SelectArguments, access: Access) ->
     if arguments.condstore:
         session.enable_condstore()
     view = await session.select(mailbox, access)
-    _introduce(session, view)
+    await _introduce(session, view, arguments.written)
     if arguments.resync is not None:
         await resynchronize(session, view, arguments.resync)
     if access is Access.READ_WRITE:
@@ -41,13 +42,17 @@ async def _open(session: Session, arguments: SelectArguments, access: Access) ->
     return ok("Selected to read", b"READ-ONLY")
 
 
-def _introduce(session: Session, view: SelectedView) -> None:
+async def _introduce(session: Session, view: SelectedView, written: str) -> None:
+    """In IMAP4rev2 with LIST, and without what it has dropped (RFC 9051 §6.3.2)."""
     mailbox = view.mailbox
     session.respond(b"FLAGS " + flag_list(view.flags))
     session.respond(b"OK [PERMANENTFLAGS " + flag_list(view.permanent_flags) + b"] Kept for good")
     session.respond(b"%d EXISTS" % view.count)
-    session.respond(b"%d RECENT" % view.recent)
-    unseen = view.first_unseen()
+    if session.is_rev2:
+        await introduce(session, mailbox.name, written)
+    else:
+        session.respond(b"%d RECENT" % view.recent)
+    unseen = None if session.is_rev2 else view.first_unseen()
     if unseen is not None:
         session.respond(b"OK [UNSEEN %d] First unseen" % unseen)
     session.respond(b"OK [UIDVALIDITY %d] UIDs stand" % mailbox.uid_validity)

@@ -2,7 +2,7 @@
 
 from mailbox_server.imap.figures import status_response
 from mailbox_server.imap.grammar.mailbox_arguments import StatusArguments, StatusItem
-from mailbox_server.imap.responses import Outcome, ok
+from mailbox_server.imap.responses import Outcome, bad, ok
 from mailbox_server.imap.session import Session
 from mailbox_server.model.errors import MailboxMissing
 from mailbox_server.model.mailbox import MailboxStatus
@@ -11,6 +11,8 @@ from mailbox_server.store.ports import ReadTx
 
 async def status(session: Session, arguments: StatusArguments) -> Outcome:
     """Answer from one snapshot; asking for HIGHESTMODSEQ enables CONDSTORE."""
+    if StatusItem.RECENT in arguments.items and session.is_rev2:
+        return bad("IMAP4rev2 has no RECENT")
     account, name = session.account.id, arguments.mailbox
 
     def work(tx: ReadTx) -> MailboxStatus:

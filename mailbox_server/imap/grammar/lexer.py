@@ -34,11 +34,13 @@ class TextForm(enum.Enum):
     """How text beyond ASCII stands on a connection, in both directions.
 
     SEVEN_BIT: names in modified UTF-7, all else in literals.
-    UTF8: names as they are, and quoted strings of UTF-8 (RFC 9755 §3).
+    UTF8: names as they are, and quoted strings of UTF-8 (RFC 9051 §4.3).
+    UTF8_ONLY: the same, and no other charset may be named beside it (RFC 9755 §3).
     """
 
     SEVEN_BIT = "modified UTF-7"
     UTF8 = "UTF-8"
+    UTF8_ONLY = "UTF-8 only"
 
 
 class Lexer:

@@ -8,7 +8,7 @@ from typing import Final, TypeVar
 
 from mailbox_server.imap.grammar.faults import ArgumentsMalformed, ArgumentsTooMany
 from mailbox_server.imap.grammar.lexer import Lexer
-from mailbox_server.imap.grammar.mailbox_names import decode, parse_mailbox
+from mailbox_server.imap.grammar.mailbox_names import decode, parse_mailbox, parse_named
 from mailbox_server.imap.grammar.metadata_arguments import parse_entries
 from mailbox_server.imap.grammar.resync_arguments import Resync, parse_resync
 from mailbox_server.model.mailbox import Role
@@ -27,28 +27,36 @@ class MailboxArguments:
 
 @dataclass(frozen=True, slots=True)
 class CreateArguments:
-    """CREATE; role: what USE asks for, if given (RFC 6154 §3)."""
+    """CREATE; written: the name as the client has it.
+
+    role: what USE asks for, if given (RFC 6154 §3).
+    """
 
     mailbox: str
+    written: str
     role: Role | None
 
 
 @dataclass(frozen=True, slots=True)
 class RenameArguments:
-    """RENAME; names in stored form."""
+    """RENAME; names in stored form, and as the client has written them."""
 
     mailbox: str
+    written: str
     new_name: str
+    new_written: str
 
 
 @dataclass(frozen=True, slots=True)
 class SelectArguments:
-    """SELECT or EXAMINE; condstore: the parameter was given (RFC 7162 §3.1.8).
+    """SELECT or EXAMINE; written: the name as the client has it.
 
+    condstore: the parameter was given (RFC 7162 §3.1.8).
     resync: what QRESYNC said (RFC 7162 §3.2.5).
     """
 
     mailbox: str
+    written: str
     condstore: bool
     resync: Resync | None = None
 
@@ -136,13 +144,13 @@ def parse_quota(lexer: Lexer) -> str:
 def parse_create(lexer: Lexer) -> CreateArguments:
     """Read what follows CREATE."""
     lexer.space()
-    mailbox = parse_mailbox(lexer)
+    mailbox, written = parse_named(lexer)
     role = None
     if not lexer.at_end():
         lexer.space()
         role = _use(lexer)
     lexer.end()
-    return CreateArguments(mailbox, role)
+    return CreateArguments(mailbox, written, role)
 
 
 _ROLES: Final[Mapping[str, Role]] = {
@@ -172,17 +180,17 @@ def _use(lexer: Lexer) -> Role | None:
 def parse_rename(lexer: Lexer) -> RenameArguments:
     """Read what follows RENAME."""
     lexer.space()
-    mailbox = parse_mailbox(lexer)
+    mailbox, written = parse_named(lexer)
     lexer.space()
-    new_name = parse_mailbox(lexer)
+    new_name, new_written = parse_named(lexer)
     lexer.end()
-    return RenameArguments(mailbox, new_name)
+    return RenameArguments(mailbox, written, new_name, new_written)
 
 
 def parse_select(lexer: Lexer) -> SelectArguments:
     """Read what follows SELECT or EXAMINE."""
     lexer.space()
-    mailbox = parse_mailbox(lexer)
+    mailbox, written = parse_named(lexer)
     condstore = False
     resync: Resync | None = None
     if not lexer.at_end():
@@ -201,7 +209,7 @@ def parse_select(lexer: Lexer) -> SelectArguments:
             if lexer.peek() != b")":
                 lexer.space()
     lexer.end()
-    return SelectArguments(mailbox, condstore, resync)
+    return SelectArguments(mailbox, written, condstore, resync)
 
 
 def parse_list(lexer: Lexer) -> ListArguments:

@@ -25,7 +25,7 @@ def decode(octets: bytes, form: TextForm = TextForm.SEVEN_BIT) -> str:
         text = octets.decode("utf-8")
     except UnicodeDecodeError as fault:
         raise MailboxNameMalformed("the mailbox name is not UTF-8") from fault
-    if form is TextForm.UTF8 or not text.isascii() or "&" not in text:
+    if form is not TextForm.SEVEN_BIT or not text.isascii() or "&" not in text:
         return text
     decoded = "".join(_decoded(text))
     if encode(decoded) != octets:
@@ -72,4 +72,10 @@ def parse_mailbox(lexer: Lexer) -> str:
 
     Raises MailboxNameMalformed, which the session answers with NO [CANNOT].
     """
-    return mailbox_name(decode(lexer.astring(), lexer.text_form))
+    return parse_named(lexer)[0]
+
+
+def parse_named(lexer: Lexer) -> tuple[str, str]:
+    """The same, and the name as the client has written it."""
+    written = decode(lexer.astring(), lexer.text_form)
+    return mailbox_name(written), written

@@ -248,7 +248,7 @@ def parse_search(lexer: Lexer, by: By) -> SearchArguments:
         lexer.space()
     charset = CHARSETS["UTF-8"]
     if lexer.match(_CHARSET) is not None:
-        if lexer.text_form is TextForm.UTF8:
+        if lexer.text_form is TextForm.UTF8_ONLY:
             raise ArgumentsMalformed("All text is UTF-8; no charset may be named")
         charset = _charset(lexer)
     return _Reader(lexer, charset).read(by, returns)
@@ -262,7 +262,7 @@ def parse_search_criteria(lexer: Lexer, by: By, returns: SearchReturns | None) -
 def _charset(lexer: Lexer) -> str:
     """The codec of the charset named next, and the space behind it."""
     name = lexer.astring().decode("ascii", "replace").upper()
-    if lexer.text_form is TextForm.UTF8 and name != "UTF-8":
+    if lexer.text_form is TextForm.UTF8_ONLY and name != "UTF-8":
         raise ArgumentsMalformed("All text is UTF-8")
     charset = CHARSETS.get(name)
     if charset is None:

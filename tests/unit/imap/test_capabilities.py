@@ -22,5 +22,6 @@ def test_each_row_has_its_rule_and_stands_once() -> None:
 
 def test_what_can_be_enabled() -> None:
     assert extension("CONDSTORE") is Extension.CONDSTORE
+    assert extension("IMAP4REV2") is Extension.REV2
     assert extension("IMAP4rev1") is None
     assert {row.enables for row in CAPABILITIES if row.enables} == set(Extension)

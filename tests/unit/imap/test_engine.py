@@ -162,9 +162,11 @@ def test_an_abandoned_utf8_message_is_swallowed_with_its_parenthesis() -> None:
 def test_names_are_read_in_the_form_of_the_moment() -> None:
     made = engine()
     made.receive(b"a SELECT &APw-\r\nb SELECT &APw-\r\nc APPEND &APw- {1}\r\n")
-    assert made.next_event() == Command(b"a", "SELECT", SelectArguments("ü", condstore=False))
+    assert made.next_event() == Command(b"a", "SELECT", SelectArguments("ü", "ü", condstore=False))
     made.text_form = TextForm.UTF8
-    assert made.next_event() == Command(b"b", "SELECT", SelectArguments("&APw-", condstore=False))
+    assert made.next_event() == Command(
+        b"b", "SELECT", SelectArguments("&APw-", "&APw-", condstore=False)
+    )
     command = made.next_event()
     assert isinstance(command, Command)
     assert isinstance(command.arguments, AppendArguments)

@@ -277,6 +277,19 @@ async def test_recent_goes_to_one_session_only() -> None:
     await desk.tasks.drain(1)
 
 
+async def test_where_recent_is_not_told_it_is_known_all_the_same() -> None:
+    desk = Desk(House(2))
+    view = await desk.open()
+    view.tells_recent = False
+    desk.house.arrive()
+    await view.refresh()
+    assert told(view) == b"* 3 EXISTS\r\n"
+    assert [sight.flags for sight in view.sights([1, 3])] == [b"", b""]
+    assert view.is_recent(3)
+    await view.close()
+    await desk.tasks.drain(1)
+
+
 async def test_examine_sees_recent_and_takes_it_from_nobody() -> None:
     desk = Desk(House(2))
     looking = await desk.open(Access.READ_ONLY)
