@@ -21,6 +21,7 @@ from mailbox_server.auth.authenticator import Authenticator
 from mailbox_server.auth.known_networks import KnownNetworks as SeenNetworks
 from mailbox_server.auth.passwords import Passwords
 from mailbox_server.auth.throttle import Throttle
+from mailbox_server.delivery.intake import Intake
 from mailbox_server.delivery.receiving import Arrival, Receiver
 from mailbox_server.imap.selected_view import SessionView
 from mailbox_server.imap.views import SharedViews
@@ -60,7 +61,7 @@ REPOSITORIES: Final = (
     Tokens,
 )
 OTHERS: Final[dict[type, tuple[str, ...]]] = {
-    SqliteStore: ("read", "write", "glance", "stage", "listen", "room"),
+    SqliteStore: ("read", "begin_read", "write", "glance", "stage", "listen", "room"),
     ContentStaging: ("feed", "drained", "finish"),
     Staged: ("read",),
     Receiver: ("begin", "confirm"),
@@ -71,7 +72,21 @@ OTHERS: Final[dict[type, tuple[str, ...]]] = {
     Throttle: ("enter", "succeeded", "delay_seconds"),
     SeenNetworks: ("has", "saw"),
     SharedViews: ("open",),
-    SessionView: ("refresh", "untold", "uids", "sights", "close"),
+    Intake: ("feed", "drained", "end", "finish"),
+    SessionView: (
+        "hold",
+        "refresh",
+        "untold",
+        "uids",
+        "sights",
+        "columns",
+        "having",
+        "told",
+        "hush",
+        "stored",
+        "expunged",
+        "close",
+    ),
     Maildrop: ("measure",),
     Retrieval: ("open",),
 }
@@ -122,6 +137,7 @@ NOT_REACHED: Final = {
     "Accounts.modseq",
     "Accounts.oldest",
     "Arrival.drained",
+    "Intake.drained",
     "Authenticator.stands",
     "Mailboxes.by_role",
     "Mailboxes.get",
