@@ -17,6 +17,7 @@ _FIGURES: Final[Mapping[StatusItem, Callable[[MailboxStatus, ImapLimits], int | 
     StatusItem.UIDVALIDITY: lambda found, _: found.mailbox.uid_validity,
     StatusItem.UNSEEN: lambda found, _: found.unseen,
     StatusItem.DELETED: lambda found, _: found.deleted,
+    StatusItem.DELETED_STORAGE: lambda found, _: found.deleted_octets or 0,
     StatusItem.SIZE: lambda found, _: found.octets,
     StatusItem.HIGHESTMODSEQ: lambda found, _: found.mailbox.highest_modseq,
     StatusItem.APPENDLIMIT: lambda _, limits: limits.message_octets,

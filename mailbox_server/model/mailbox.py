@@ -94,6 +94,7 @@ class MailboxStatus:
     """Counts of one mailbox at one moment (RFC 9051 §6.3.11).
 
     octets: the sum of message sizes.  recent: placements no session has been told of yet.
+    deleted_octets: of those that are \\Deleted; None where that was not asked for.
     """
 
     mailbox: Mailbox
@@ -102,3 +103,4 @@ class MailboxStatus:
     deleted: int
     recent: int
     octets: int
+    deleted_octets: int | None = None

@@ -20,6 +20,7 @@ from mailbox_server.model.mailbox import (
     Role,
     mailbox_name,
 )
+from mailbox_server.store import uid_blocks
 from mailbox_server.store.annotations import forget_annotations
 from mailbox_server.store.copies import move_all
 from mailbox_server.store.expunges import expunge_above
@@ -33,7 +34,7 @@ from mailbox_server.store.ports import Unpurged
 from mailbox_server.store.prepared import Prepared
 from mailbox_server.store.schema.accounts import account
 from mailbox_server.store.schema.mailboxes import mailbox, mailbox_keyword, subscription
-from mailbox_server.store.schema.messages import placement
+from mailbox_server.store.schema.messages import message, placement, uid_block
 from mailbox_server.store.transactions import SqlTx
 
 MAILBOXES_AN_ACCOUNT: Final = 5_000
@@ -46,6 +47,16 @@ _FIND: Final = Prepared(SELECT_MAILBOX.where(_ACCOUNT, _NAME))
 _BY_ROLE: Final = Prepared(SELECT_MAILBOX.where(_ACCOUNT, mailbox.c.role == sa.bindparam("role")))
 _COUNT: Final = Prepared(
     sa.select(sa.func.count()).where(_ACCOUNT, mailbox.c.destroyed_at.is_(None))
+)
+_DELETED_OCTETS: Final = Prepared(
+    sa.select(sa.func.coalesce(sa.func.sum(message.c.size), 0)).where(
+        uid_block.c.mailbox == sa.bindparam("mailbox"),
+        uid_block.c.deleted == sa.literal_column("1"),
+        *uid_blocks.IN_BLOCK,
+        placement.c.deleted == sa.literal_column("1"),
+        placement.c.expunged_at.is_(None),
+        message.c.id == placement.c.message,
+    )
 )
 _STATUS: Final = Prepared(
     sa.select(
@@ -212,11 +223,17 @@ class Mailboxes:
         row = _BY_ROLE.row(self._tx, account=account, role=role.value)
         return None if row is None else mailbox_of(row)
 
-    def status(self, mailbox: MailboxId) -> MailboxStatus:
-        """Its counts, from kept columns.  Raises MailboxMissing."""
+    def status(self, mailbox: MailboxId, *, weighs_deleted: bool = False) -> MailboxStatus:
+        """Its counts, from kept columns.  Raises MailboxMissing.
+
+        weighs_deleted: also what is \\Deleted, which is summed up from its rows.
+        """
         found = live_mailbox(self._tx, mailbox)
         messages, unseen, deleted, octets, recent = _STATUS.row(self._tx, mailbox=mailbox)
-        return MailboxStatus(found, messages, unseen, deleted, recent, octets)
+        weight: int | None = None
+        if weighs_deleted:
+            (weight,) = _DELETED_OCTETS.row(self._tx, mailbox=mailbox) if deleted else (0,)
+        return MailboxStatus(found, messages, unseen, deleted, recent, octets, weight)
 
     def subscriptions(self, account: AccountId) -> list[str]:
         """Subscribed names, also of mailboxes that do not exist (RFC 3501 §6.3.9)."""

@@ -85,6 +85,7 @@ async def _figures(
     """
     if not arguments.status and not arguments.metadata:
         return {}
+    weighs = StatusItem.DELETED_STORAGE in arguments.status
     wanted = [each.mailbox for each in listed if each.mailbox is not None and each.is_meant]
     limits, form = session.limits, session.text_form
 
@@ -95,7 +96,7 @@ async def _figures(
             if arguments.status:
                 # One that was deleted since has no figures; it was listed all the same.
                 with suppress(MailboxMissing):
-                    found = tx.mailboxes.status(each.id)
+                    found = tx.mailboxes.status(each.id, weighs_deleted=weighs)
                     lines = untagged(status_response(found, arguments.status, limits, form))
             if arguments.metadata:
                 entries = mailbox_entries(tx, each)

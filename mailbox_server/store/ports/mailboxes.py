@@ -33,8 +33,11 @@ class MailboxReader(Protocol):
     def by_role(self, account: AccountId, role: Role) -> Mailbox | None:
         """The mailbox with that role, or None."""
 
-    def status(self, mailbox: MailboxId) -> MailboxStatus:
-        """Its counts, from kept columns.  Raises MailboxMissing."""
+    def status(self, mailbox: MailboxId, *, weighs_deleted: bool = False) -> MailboxStatus:
+        """Its counts, from kept columns.  Raises MailboxMissing.
+
+        weighs_deleted: also what is \\Deleted, which is summed up from its rows.
+        """
 
     def subscriptions(self, account: AccountId) -> list[str]:
         """Subscribed names, also of mailboxes that do not exist (RFC 3501 §6.3.9)."""
