@@ -180,6 +180,9 @@ class SelectedView(Protocol):
     def having(self, holds: Callable[[frozenset[str]], bool], uids: Sequence[int]) -> list[int]:
         """Those of the ascending known UIDs whose flags (without \\Recent) satisfy holds."""
 
+    def variety(self, uids: Sequence[int]) -> int:
+        """How many different sets of flags the known ones of the ascending UIDs have."""
+
     def is_recent(self, uid: int) -> bool:
         """Whether the message is \\Recent in this session."""
 

@@ -257,6 +257,10 @@ class SessionView:
                 slot += 1
         return found
 
+    def variety(self, uids: Sequence[int]) -> int:
+        """How many different sets of flags the known ones of the ascending UIDs have."""
+        return len(set(_taken(self._shared.flags, self._slots_of(uids))))
+
     def is_recent(self, uid: int) -> bool:
         """Whether the message is \\Recent in this session."""
         return any(first <= uid < beyond for first, beyond in self._recent_ranges())

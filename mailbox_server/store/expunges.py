@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from mailbox_server.model.ids import AccountId, MailboxId, ModSeq
 from mailbox_server.model.uid_set import UidSet
 from mailbox_server.store import uid_blocks
+from mailbox_server.store.by_message import ByMessage
 from mailbox_server.store.mailbox_rows import Counters, live_mailbox, move_counters
 from mailbox_server.store.ports import Expunged
 from mailbox_server.store.prepared import Prepared
@@ -108,15 +109,15 @@ _DESTROY: Final = sa.update(message).values(
     gone_at=sa.func.coalesce(message.c.gone_at, sa.bindparam("modseq")),
 )
 _place: Final = placement.alias("place")
-_IS_PLACED: Final = sa.exists().where(
-    _place.c.message == _buried.c.message, _place.c.expunged_at.is_(None)
-)
+
+
+def _is_unplaced(number: sa.ColumnElement[int]) -> sa.ColumnElement[bool]:
+    return ~sa.exists().where(_place.c.message == number, _place.c.expunged_at.is_(None))
+
+
 _DESTROY_ALONE: Final = Prepared(_DESTROY.where(message.c.id.in_(_BURIED_ALONE)))
-# Most that are shared stand elsewhere: those never come to the message's row.
-_DESTROY_UNPLACED: Final = Prepared(
-    _DESTROY.where(
-        message.c.id.in_(_BURIED_SHARED.where(~_IS_PLACED)), message.c.destroyed_at.is_(None)
-    ).returning(message.c.size)
+_DESTROY_UNPLACED: Final = ByMessage(
+    _DESTROY.where(message.c.destroyed_at.is_(None)), _BURIED_SHARED, _is_unplaced, message.c.size
 )
 _GIVE_BACK: Final = Prepared(
     sa.update(account)
@@ -128,24 +129,21 @@ _GIVE_BACK: Final = Prepared(
 )
 
 
-def unseen_messages(changed: sa.Select[tuple[int]], message_of: sa.Column[int]) -> Prepared:
-    """The statement that stamps those of the messages that JMAP sees in no mailbox any more.
+def unseen_messages(changed: sa.Select[tuple[int]]) -> ByMessage:
+    """The statement that stamps those of the messages that JMAP sees in no mailbox any more."""
 
-    changed: selects them, by message_of, a column of what it selects from.
-    """
-    sees = sa.exists().where(
-        _place.c.message == message_of,
-        _place.c.deleted == sa.literal_column("0"),
-        _place.c.expunged_at.is_(None),
-    )
-    return Prepared(
-        sa.update(message)
-        .where(message.c.id.in_(changed.where(~sees)), message.c.gone_at.is_(None))
-        .values(gone_at=sa.bindparam("modseq"))
-    )
+    def is_unseen(number: sa.ColumnElement[int]) -> sa.ColumnElement[bool]:
+        return ~sa.exists().where(
+            _place.c.message == number,
+            _place.c.deleted == sa.literal_column("0"),
+            _place.c.expunged_at.is_(None),
+        )
+
+    update = sa.update(message).where(message.c.gone_at.is_(None))
+    return ByMessage(update.values(gone_at=sa.bindparam("modseq")), changed, is_unseen)
 
 
-_GONE: Final = unseen_messages(_BURIED_SHARED, _buried.c.message)
+_GONE: Final = unseen_messages(_BURIED_SHARED)
 
 
 @dataclass(slots=True)

@@ -17,6 +17,7 @@ from mailbox_server.model.ids import AccountId, MailboxId, ModSeq
 from mailbox_server.model.keywords import DELETED, SEEN
 from mailbox_server.model.uid_set import UidSet
 from mailbox_server.store import uid_blocks
+from mailbox_server.store.by_message import FEW_RANGES
 from mailbox_server.store.expunges import unseen_messages
 from mailbox_server.store.keyword_sets import admit, interned, keys_of, names_of, spelled
 from mailbox_server.store.mailbox_rows import (
@@ -70,14 +71,24 @@ _CHANGED_HERE: Final = (
     _here.c.updated_at == sa.bindparam("modseq"),
     _here.c.expunged_at.is_(None),
 )
+# Each message once, however many of its placements changed here.
+_CHANGED_MESSAGES: Final = (
+    sa.select(_here.c.message, _here.c.keyword_set)
+    .where(*_CHANGED_HERE, _here.c.shared == sa.literal_column("1"))
+    .distinct()
+)
+_changed: Final = _CHANGED_MESSAGES.subquery("changed")
+_CHANGED_ONES: Final = Prepared(_CHANGED_MESSAGES)
 _ELSEWHERE: Final = Prepared(
-    sa.select(placement.c.mailbox, placement.c.uid, placement.c.keyword_set, _here.c.keyword_set)
-    .join_from(_here, placement, placement.c.message == _here.c.message)
-    .where(
-        *_CHANGED_HERE,
-        _here.c.shared == sa.literal_column("1"),
+    sa.select(placement.c.mailbox, placement.c.uid, placement.c.keyword_set, _changed.c.keyword_set)
+    .join_from(_changed, placement, placement.c.message == _changed.c.message)
+    .where(_LIVE, placement.c.keyword_set != _changed.c.keyword_set)
+)
+_ELSEWHERE_OF: Final = Prepared(
+    sa.select(placement.c.mailbox, placement.c.uid, placement.c.keyword_set).where(
+        placement.c.message == sa.bindparam("message"),
         _LIVE,
-        placement.c.keyword_set != _here.c.keyword_set,
+        placement.c.keyword_set != sa.bindparam("becomes"),
     )
 )
 _SET_KEYWORDS: Final = Prepared(
@@ -99,8 +110,7 @@ _CREATED_AGAIN: Final = Prepared(
 )
 # A message whose live placements are all deleted is in none of JMAP's mailboxes.
 _GONE: Final = unseen_messages(
-    sa.select(_here.c.message).where(*_CHANGED_HERE, _here.c.deleted == sa.literal_column("1")),
-    _here.c.message,
+    sa.select(_here.c.message).where(*_CHANGED_HERE, _here.c.deleted == sa.literal_column("1"))
 )
 
 _NO_LIMIT: Final = (1 << 63) - 1
@@ -144,8 +154,9 @@ def change_flags(
     admit(tx, mailbox, added)
     seen = {number for number, flags in names.items() if SEEN in flags}
     moved, counted = Counters(), False
+    places = _places(pieces)
     for state, after in moves.items():
-        count = _set(tx, mailbox, pieces, state, after, limit, modseq)
+        count = _set(tx, mailbox, places[state], state, after, limit, modseq)
         deleted, unseen = after[1] - state[1], (state[0] in seen) - (after[0] in seen)
         moved.deleted += deleted * count
         moved.unseen += unseen * count
@@ -186,10 +197,19 @@ def _pieces(
             yield first, last, states
 
 
+def _places(pieces: Sequence[_Piece]) -> dict[_State, list[tuple[int, int]]]:
+    """The pieces, by first and last UID, in which each state stands."""
+    places: dict[_State, list[tuple[int, int]]] = {}
+    for first, last, states in pieces:
+        for state in {each[:2] for each in states}:
+            places.setdefault(state, []).append((first, last))
+    return places
+
+
 def _set(
     tx: SqlTx,
     mailbox: MailboxId,
-    pieces: Sequence[_Piece],
+    places: Sequence[tuple[int, int]],
     state: _State,
     after: _State,
     limit: int,
@@ -210,8 +230,7 @@ def _set(
                 "deleted": after[1],
                 "modseq": modseq,
             }
-            for first, last, states in pieces
-            if any(each[:2] == state for each in states)
+            for first, last in places
         ],
     )
 
@@ -275,6 +294,19 @@ def _transitions(
     }, names
 
 
+def _elsewhere(
+    tx: SqlTx, shared: Sequence[Mapping[str, int]]
+) -> dict[tuple[int, int], tuple[int, int]]:
+    """(mailbox, UID) of the other placements: the keyword sets they have and are to have."""
+    if len(shared) <= FEW_RANGES:
+        return {row[:2]: row[2:] for row in _ELSEWHERE.rows_each(tx, shared)}
+    rows: dict[tuple[int, int], tuple[int, int]] = {}
+    for number, becomes in dict(_CHANGED_ONES.rows_each(tx, shared)).items():
+        for mailbox, uid, old in _ELSEWHERE_OF.rows(tx, message=number, becomes=becomes):
+            rows[mailbox, uid] = (old, becomes)
+    return rows
+
+
 def _set_elsewhere(
     tx: SqlTx,
     owner: AccountId,
@@ -286,7 +318,7 @@ def _set_elsewhere(
 
     Returns the mailboxes where there were some.
     """
-    rows = {row[:2]: row[2:] for row in _ELSEWHERE.rows_each(tx, shared)}
+    rows = _elsewhere(tx, shared)
     names = names_of(tx, owner, {number for states in rows.values() for number in states})
     seen = {number for number, flags in names.items() if SEEN in flags}
     moved: dict[MailboxId, Counters] = {}

@@ -41,10 +41,10 @@ PLANS = (
     (expunges._SOME_DELETED.listed, "placement USING PRIMARY KEY (mailbox=? AND uid>? AND uid<?)"),
     (expunges._COUNT, "PRIMARY KEY (mailbox=? AND uid>? AND uid<?)"),
     (expunges._DESTROY_ALONE, "PRIMARY KEY (mailbox=? AND uid>? AND uid<?)"),
-    (expunges._DESTROY_UNPLACED, "PRIMARY KEY (mailbox=? AND uid>? AND uid<?)"),
-    (expunges._DESTROY_UNPLACED, "ix_placement_message (message=?)"),
+    (expunges._DESTROY_UNPLACED._ranged, "PRIMARY KEY (mailbox=? AND uid>? AND uid<?)"),
+    (expunges._DESTROY_UNPLACED._single, "ix_placement_message (message=?)"),
     (expunges._LIVE_IN_RANGE.listed, "PRIMARY KEY (mailbox=? AND uid>? AND uid<?)"),
-    (expunges._GONE, "ix_placement_message (message=?)"),
+    (expunges._GONE._ranged, "ix_placement_message (message=?)"),
     (flags._STATES, "PRIMARY KEY (mailbox=? AND uid>? AND uid<?)"),
     (flags._SET, "PRIMARY KEY (mailbox=? AND uid>? AND uid<?)"),
     (flags._ELSEWHERE, "ix_placement_message (message=?)"),
@@ -76,4 +76,6 @@ def test_it_is_answered_from_an_index(tmp_path: Path, statement: Prepared, index
     plan = bench.read(explain)
     bench.close()
     assert any(index in step for step in plan), plan
-    assert not any(step.startswith("SCAN") for step in plan), plan
+    # Subqueries that were made from an index are gone through whole.
+    made = ("SCAN some", "SCAN changed")
+    assert not any(step.startswith("SCAN") and step not in made for step in plan), plan

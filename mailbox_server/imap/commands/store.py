@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from mailbox_server.imap.commands.steps import steps
+from mailbox_server.imap.commands.steps import SCATTERED_A_STEP, steps
 from mailbox_server.imap.grammar.message_arguments import StoreArguments
 from mailbox_server.imap.grammar.sequence_sets import By
 from mailbox_server.imap.responses import Outcome, no, ok
@@ -14,6 +14,9 @@ from mailbox_server.model.uid_set import UidSet
 from mailbox_server.store.ports import FlagOutcome, WriteTx
 
 MESSAGES_A_STEP: Final = 10_000
+_FEW_SETS: Final = 4
+_MANY_SETS: Final = 16
+_OF_MANY_SETS_A_STEP: Final = 500
 
 
 async def store(session: Session, arguments: StoreArguments) -> Outcome:
@@ -25,7 +28,7 @@ async def store(session: Session, arguments: StoreArguments) -> Outcome:
         session.enable_condstore()
     uids = view.uids(arguments.numbers, arguments.by)
     modified: list[int] = []
-    for step in steps(uids, MESSAGES_A_STEP):
+    for step in steps(uids, _most(view, uids)):
         hushed = view.hush(step, arguments.change) if arguments.silent else None
         outcome = await session.store.write(_changing(view.mailbox.id, step, arguments))
         await view.stored(step, outcome, hushed)
@@ -33,6 +36,14 @@ async def store(session: Session, arguments: StoreArguments) -> Outcome:
     if modified:
         return ok("Some had changed", b"MODIFIED " + _meant(view, modified, arguments.by))
     return ok("Stored")
+
+
+def _most(view: SelectedView, uids: Sequence[int]) -> int:
+    """How many in one write: each set of flags costs the store statements of its own."""
+    variety = view.variety(uids)
+    if variety <= _FEW_SETS:
+        return MESSAGES_A_STEP
+    return SCATTERED_A_STEP if variety <= _MANY_SETS else _OF_MANY_SETS_A_STEP
 
 
 def _changing(

@@ -1,0 +1,118 @@
+"""Work of the store grows with what is changed, counted in steps of the database's machine."""
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from mailbox_server.model.ids import MailboxId
+from mailbox_server.store.ports import Edit, FlagChange
+from mailbox_server.store.repositories import Repositories
+from tests.contract.workbench import Workbench
+from tests.properties.work_counting import counting, steps_of
+
+FEW, MANY = 256, 512
+LIMIT = 2.6
+"""Twice as many may take a little more than twice as long: trees grow deeper."""
+
+
+@pytest.fixture
+def make_bench(tmp_path: Path) -> Iterator[Callable[[], Workbench]]:
+    """Makes benches in memory; at the end every invariant holds in each."""
+    made: list[Workbench] = []
+
+    def make() -> Workbench:
+        made.append(Workbench(None, tmp_path))
+        return made[-1]
+
+    yield make
+    for bench in made:
+        assert bench.broken() == []
+        bench.close()
+
+
+Chosen = Callable[[list[int]], list[int]]
+Work = Callable[[Workbench, MailboxId, Sequence[int]], object]
+
+
+def flagged(bench: Workbench, inbox: MailboxId, uids: Sequence[int]) -> object:
+    change = FlagChange(Edit.ADD, frozenset({"\\Flagged"}))
+    return bench.write(lambda tx: tx.messages.change_flags(inbox, uids, change, None))
+
+
+def deleted(bench: Workbench, inbox: MailboxId, uids: Sequence[int]) -> object:
+    change = FlagChange(Edit.ADD, frozenset({"\\Deleted"}))
+    return bench.write(lambda tx: tx.messages.change_flags(inbox, uids, change, None))
+
+
+def expunged(bench: Workbench, inbox: MailboxId, uids: Sequence[int]) -> object:
+    change = FlagChange(Edit.ADD, frozenset({"\\Deleted"}))
+
+    def work(tx: Repositories) -> None:
+        tx.messages.change_flags(inbox, uids, change, None)
+        tx.messages.expunge(inbox, uids)
+
+    return bench.write(work)
+
+
+def copies_of_one(bench: Workbench, count: int) -> tuple[MailboxId, list[int]]:
+    account = bench.open_account()
+    inbox = bench.mailbox(account).id
+    bench.deliver(account)
+    held = 1
+    while held < count:
+        uids = list(range(1, held + 1))
+        bench.write(lambda tx, uids=uids: tx.messages.copy(inbox, uids, inbox))
+        held *= 2
+    return inbox, list(range(1, count + 1))
+
+
+def with_sets_of_their_own(bench: Workbench, count: int) -> tuple[MailboxId, list[int]]:
+    account = bench.open_account()
+    inbox = bench.mailbox(account).id
+    for uid in range(1, count + 1):
+        bench.deliver(account)
+        names = frozenset(f"k{bit}" for bit in range(10) if uid >> bit & 1)
+        change = FlagChange(Edit.ADD, names)
+        bench.write(lambda tx, uid=uid, c=change: tx.messages.change_flags(inbox, [uid], c, None))
+    return inbox, list(range(1, count + 1))
+
+
+def steps(
+    bench: Workbench,
+    make: Callable[[Workbench, int], tuple[MailboxId, list[int]]],
+    work: Work,
+    chosen: Chosen,
+    count: int,
+) -> int:
+    inbox, uids = make(bench, count)
+    with bench.counted() as taken:
+        work(bench, inbox, chosen(uids))
+        return taken()
+
+
+@pytest.mark.parametrize(
+    "chosen", [lambda uids: uids[::2], lambda uids: uids[: len(uids) // 2]], ids=["odd", "half"]
+)
+@pytest.mark.parametrize("work", [flagged, deleted, expunged])
+def test_copies_of_one_message(
+    make_bench: Callable[[], Workbench], work: Work, chosen: Chosen
+) -> None:
+    few, many = (steps(make_bench(), copies_of_one, work, chosen, n) for n in (FEW, MANY))
+    assert many <= LIMIT * few
+
+
+@pytest.mark.parametrize("work", [flagged, deleted])
+def test_messages_with_sets_of_their_own(
+    make_bench: Callable[[], Workbench], work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Here lines of ours count: for each set it must be known where it stands."""
+    lines = []
+    for count in (FEW, MANY):
+        bench = make_bench()
+        inbox, uids = with_sets_of_their_own(bench, count)
+        with counting(monkeypatch) as counted:
+            lines.append(steps_of(counted, partial(work, bench, inbox, uids)))
+    few, many = lines
+    assert many <= LIMIT * few
