@@ -3,6 +3,9 @@
 Everything that can be refused is refused before the client is asked for a literal.  Where
 it was not waited for and is here already, only the write looks whether the mailbox is there
 and the quota allows it.  Several messages in one command are one write, all or none.
+
+Departure from RFC 9755 §4: a header with 8-bit octets is kept whoever brings it.  Archives
+are full of them, and mbsync and its like would never get such a message across.
 """
 
 from dataclasses import dataclass
@@ -11,7 +14,6 @@ from typing import Final
 from mailbox_server.delivery.intake import Intake
 from mailbox_server.imap.commands.copy import target_named
 from mailbox_server.imap.grammar.append import AppendArguments, AppendMessage
-from mailbox_server.imap.grammar.lexer import TextForm
 from mailbox_server.imap.responses import Outcome, no, ok
 from mailbox_server.imap.session import CommandRefused, Session
 from mailbox_server.model.errors import DiskLow, OverQuota, TooLarge
@@ -34,7 +36,6 @@ MESSAGES_MOST: Final = 500
 _EMPTY: Final = no("An empty message cannot be kept", b"CANNOT")
 _NUL: Final = no("A message must not hold NUL", b"CANNOT")
 _LONG_HEADER: Final = no("A header may have 1 MiB", b"LIMIT")
-_EIGHT_BIT: Final = no("A header that is not ASCII needs UTF8=ACCEPT enabled", b"CANNOT")
 _TOO_MANY: Final = no("Too many messages in one command", b"LIMIT")
 
 
@@ -108,9 +109,6 @@ async def _receive(session: Session, message: AppendMessage) -> _Received:
         if await intake.end() > len(intake.header):
             # What is kept about a message would be wrong without the rest of its header.
             raise CommandRefused(_LONG_HEADER)
-        if session.text_form is TextForm.SEVEN_BIT and not intake.header.isascii():
-            # RFC 9755 §4: such a client could not read back what it has written.
-            raise CommandRefused(_EIGHT_BIT)
         staged, analysis = await intake.finish()
     finally:
         intake.discard()
