@@ -4,11 +4,14 @@ All ways of matching are followed at once, as bits of one number, so that `*a*a*
 no more than plain text: one step an octet of the name.
 """
 
+from collections.abc import Sequence
 from typing import Final
 
+from mailbox_server.imap.grammar.faults import ArgumentsTooMany
 from mailbox_server.model.mailbox import INBOX, SEPARATOR
 
 PATTERN_CHARACTERS: Final = 1_000
+STEPS_MOST: Final = 10_000_000
 
 
 class ListPattern:
@@ -25,11 +28,36 @@ class ListPattern:
             pattern = INBOX + pattern[len(INBOX) :]
         self._steps = _Steps(pattern)
         self._inbox = _Steps(pattern.upper())
+        # What matches everything takes no steps: LIST "" * is never refused.
+        self.width = 0 if pattern == "*" else 1 + len(pattern) // 64
         self.ends_with_percent = pattern.endswith("%")
 
     def matches(self, name: str) -> bool:
         """Whether the whole name matches."""
         return self._steps.match(name) or (name == INBOX and self._inbox.match(name))
+
+
+class Matching:
+    """The patterns of one command, and how many steps it may still take.
+
+    A step is a character of a name against 64 or fewer characters of a pattern.  Raises
+    ArgumentsTooMany when STEPS_MOST would be passed.  Blocks: call it on a reader thread.
+    """
+
+    def __init__(self, patterns: Sequence[ListPattern], steps: int = STEPS_MOST) -> None:
+        """patterns: one is enough for a name to match."""
+        self._patterns = patterns
+        self._left = steps
+
+    def matches(self, name: str) -> bool:
+        """Whether the whole name matches any of them."""
+        for pattern in self._patterns:
+            self._left -= len(name) * pattern.width
+            if self._left < 0:
+                raise ArgumentsTooMany("The patterns take too long")
+            if pattern.matches(name):
+                return True
+        return False
 
 
 class _Steps:

@@ -16,7 +16,7 @@ from mailbox_server.imap.grammar.mailbox_arguments import (
     ListSelection,
     StatusItem,
 )
-from mailbox_server.imap.list_patterns import PATTERN_CHARACTERS, ListPattern
+from mailbox_server.imap.list_patterns import PATTERN_CHARACTERS, ListPattern, Matching
 from mailbox_server.imap.responses import Outcome, bad, mailbox, ok, string, untagged
 from mailbox_server.imap.session import Session
 from mailbox_server.model.errors import MailboxMissing
@@ -63,10 +63,13 @@ async def list_mailboxes(session: Session, arguments: ListArguments) -> Outcome:
     if StatusItem.RECENT in arguments.status and session.is_rev2:
         return bad("IMAP4rev2 has no RECENT")
     patterns = _compiled(arguments)
-    names = await session.store.read(lambda tx: _names(tx, session))
     if session.is_rev2:
         arguments = replace(arguments, is_extended=True)
-    listed = _listed(arguments, patterns, names, session.text_form)
+    meant, form = arguments, session.text_form
+    # On the reader's thread: many long names against many patterns take seconds.
+    listed = await session.store.read(
+        lambda tx: _listed(meant, Matching(patterns), _names(tx, session), form)
+    )
     if StatusItem.HIGHESTMODSEQ in arguments.status:
         session.enable_condstore()
     for at in range(0, len(listed), LINES_A_BLOCK):
@@ -128,21 +131,26 @@ async def list_subscribed(session: Session, arguments: ListArguments) -> Outcome
     below it is told as \\Noselect.
     """
     patterns = _compiled(arguments)
-    subscribed = await session.store.read(lambda tx: tx.mailboxes.subscriptions(session.account.id))
     form = session.text_form
-    lines = [
-        _line(b"LSUB", [], mailbox(name, form))
-        for name in _ordered(subscribed)
-        if _matches(patterns, name)
-    ]
-    if patterns[0].ends_with_percent:
-        above = _parents(subscribed) - set(subscribed)
-        lines += [
-            _line(b"LSUB", ["\\Noselect"], mailbox(name, form))
-            for name in _ordered(above)
-            if _matches(patterns, name)
+
+    def work(tx: ReadTx) -> list[bytes]:
+        matching = Matching(patterns)
+        subscribed = tx.mailboxes.subscriptions(session.account.id)
+        lines = [
+            _line(b"LSUB", [], mailbox(name, form))
+            for name in _ordered(subscribed)
+            if matching.matches(name)
         ]
-    await _send(session, lines)
+        if patterns[0].ends_with_percent:
+            above = _parents(subscribed) - set(subscribed)
+            lines += [
+                _line(b"LSUB", ["\\Noselect"], mailbox(name, form))
+                for name in _ordered(above)
+                if matching.matches(name)
+            ]
+        return lines
+
+    await _send(session, await session.store.read(work))
     return ok("That is all")
 
 
@@ -172,16 +180,12 @@ def _compiled(arguments: ListArguments) -> list[ListPattern]:
     return [ListPattern(pattern) for pattern in joined]
 
 
-def _matches(patterns: Sequence[ListPattern], name: str) -> bool:
-    return any(pattern.matches(name) for pattern in patterns)
-
-
 def _ordered(names: Iterable[str]) -> list[str]:
     return sorted(names, key=lambda name: (name != INBOX, name))
 
 
 def _listed(
-    arguments: ListArguments, patterns: Sequence[ListPattern], names: _Names, form: TextForm
+    arguments: ListArguments, matching: Matching, names: _Names, form: TextForm
 ) -> list[_Listed]:
     """What LIST answers, in order."""
     wanted = arguments.selections & {ListSelection.SUBSCRIBED, ListSelection.SPECIAL_USE}
@@ -190,13 +194,13 @@ def _listed(
         candidates = set(names.subscribed)
     if ListSelection.SPECIAL_USE in wanted:
         candidates = {name for name in candidates if _use(names.mailboxes.get(name)) is not None}
-    meant = {name for name in candidates if _matches(patterns, name)}
+    meant = {name for name in candidates if matching.matches(name)}
     above: set[str] = set()
     shown = set(meant)
     if ListSelection.RECURSIVEMATCH in arguments.selections:
         above = _parents(candidates)
         # Those that are listed themselves need no parent to tell of them (RFC 5258 §3.5).
-        shown |= {name for name in _parents(candidates - meant) if _matches(patterns, name)}
+        shown |= {name for name in _parents(candidates - meant) if matching.matches(name)}
     information = b" (" + string(b"CHILDINFO") + b" (" + _quoted(wanted) + b"))"
     shows_subscribed = bool(
         ListSelection.SUBSCRIBED in wanted or ListReturn.SUBSCRIBED in arguments.returns

@@ -71,10 +71,12 @@ def server_entries(tx: ReadTx, account: Account) -> dict[str, bytes]:
 def _chosen(
     found: Mapping[str, bytes], asked: Sequence[str], depth: Depth
 ) -> dict[str, bytes | None]:
-    """The entries asked for, None for those that are not there, and those below them."""
+    """The entries asked for and those below them; without depth, None for those not there."""
     chosen: dict[str, bytes | None] = {}
     for entry in asked:
-        chosen[entry] = found.get(entry)
+        # With a depth, what is not there is not told (RFC 5464 §4.2.2).
+        if depth is Depth.ITSELF or entry in found:
+            chosen[entry] = found.get(entry)
         chosen.update((each, found[each]) for each in _below(found, entry, depth))
     return chosen
 

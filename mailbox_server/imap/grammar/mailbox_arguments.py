@@ -13,7 +13,7 @@ from mailbox_server.imap.grammar.metadata_arguments import parse_entries
 from mailbox_server.imap.grammar.resync_arguments import Resync, parse_resync
 from mailbox_server.model.mailbox import Role
 
-PATTERNS_MOST: Final = 100
+PATTERNS_MOST: Final = 20
 
 E = TypeVar("E", bound=enum.Enum)
 
@@ -81,24 +81,6 @@ class ListReturn(enum.Enum):
     SPECIAL_USE = "SPECIAL-USE"
 
 
-@dataclass(frozen=True, slots=True)
-class ListArguments:
-    """LIST or LSUB; reference and patterns decoded, `*` and `%` in place.
-
-    is_extended: options or several patterns were given (RFC 5258 §3).
-    status: what to tell of each mailbox in a STATUS response (RFC 5819 §2).
-    metadata: entries to tell in a METADATA response (RFC 9590 §3).
-    """
-
-    reference: str
-    patterns: tuple[str, ...]
-    selections: frozenset[ListSelection] = frozenset()
-    returns: frozenset[ListReturn] = frozenset()
-    status: "tuple[StatusItem, ...]" = ()
-    metadata: tuple[str, ...] = ()
-    is_extended: bool = False
-
-
 class StatusItem(enum.Enum):
     """What STATUS can tell.
 
@@ -116,6 +98,24 @@ class StatusItem(enum.Enum):
     HIGHESTMODSEQ = "HIGHESTMODSEQ"
     APPENDLIMIT = "APPENDLIMIT"
     MAILBOXID = "MAILBOXID"
+
+
+@dataclass(frozen=True, slots=True)
+class ListArguments:
+    """LIST or LSUB; reference and patterns decoded, `*` and `%` in place.
+
+    is_extended: options or several patterns were given (RFC 5258 §3).
+    status: what to tell of each mailbox in a STATUS response (RFC 5819 §2).
+    metadata: entries to tell in a METADATA response (RFC 9590 §3).
+    """
+
+    reference: str
+    patterns: tuple[str, ...]
+    selections: frozenset[ListSelection] = frozenset()
+    returns: frozenset[ListReturn] = frozenset()
+    status: tuple[StatusItem, ...] = ()
+    metadata: tuple[str, ...] = ()
+    is_extended: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,8 +238,8 @@ def parse_list(lexer: Lexer) -> ListArguments:
     lexer.end()
     plain = frozenset(each for each in returns if isinstance(each, ListReturn))
     told = [item for each in returns if isinstance(each, tuple) for item in each]
-    status = tuple(item for item in told if isinstance(item, StatusItem))
-    entries = tuple(item for item in told if isinstance(item, str))
+    status = tuple(dict.fromkeys(item for item in told if isinstance(item, StatusItem)))
+    entries = tuple(dict.fromkeys(item for item in told if isinstance(item, str)))
     return ListArguments(reference, patterns, selections, plain, status, entries, is_extended)
 
 

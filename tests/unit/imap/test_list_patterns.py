@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailbox_server.imap.list_patterns import ListPattern
+from mailbox_server.imap.grammar.faults import ArgumentsTooMany
+from mailbox_server.imap.list_patterns import ListPattern, Matching
 
 
 @pytest.mark.parametrize(
@@ -55,3 +56,22 @@ def test_hostile_patterns_cost_no_more_than_others() -> None:
 @given(st.text("ab*", max_size=8), st.text("ab/", max_size=8))
 def test_a_star_is_the_star_of_the_shell(pattern: str, name: str) -> None:
     assert ListPattern(pattern).matches(name) is fnmatch.fnmatchcase(name, pattern)
+
+
+def test_a_command_takes_no_more_steps_than_it_may() -> None:
+    matching = Matching([ListPattern("*a*b")] * 2, steps=10)
+    assert not matching.matches("xxxxx")
+    with pytest.raises(ArgumentsTooMany):
+        matching.matches("x")
+
+
+def test_long_names_against_many_long_patterns_are_refused() -> None:
+    matching = Matching([ListPattern("*a" * 400 + "*x") for _ in range(20)])
+    with pytest.raises(ArgumentsTooMany):
+        for _ in range(3_000):
+            matching.matches("a" * 900)
+
+
+def test_everything_is_always_listed() -> None:
+    matching = Matching([ListPattern("*")], steps=0)
+    assert matching.matches("a" * 900)
