@@ -95,8 +95,8 @@ class RowFetch:
     ) -> AsyncGenerator[bytes, None]:
         """Blocks of responses for all sights; close it where they are not all wanted.
 
-        seen_now: UIDs that this FETCH has set \\Seen on; their responses end with FLAGS
-        where they were not asked for, and with MODSEQ if shown (RFC 9051 §6.4.5).
+        seen_now: UIDs that this FETCH has set \\Seen on; their responses end with FLAGS, and
+        with MODSEQ if shown, where those were not asked for (RFC 9051 §6.4.5, RFC 7162 §3.2).
         """
         ends = self._ends(sights, seen_now, modseqs)
         reader = self._rows if self._plan.is_in_rows else self._contents
@@ -166,13 +166,17 @@ class RowFetch:
         self, sights: SightColumns, seen_now: AbstractSet[int], modseqs: ModSeqs
     ) -> list[bytes]:
         ends = [_END] * len(sights.uids)
-        if not seen_now or Attribute.FLAGS in self._plan.items:
+        items = self._plan.items
+        flags = Attribute.FLAGS not in items
+        modseq = modseqs is ModSeqs.SHOWN and Attribute.MODSEQ not in items
+        if not seen_now or not (flags or modseq):
             return ends
-        hides = modseqs is ModSeqs.HIDDEN or Attribute.MODSEQ in self._plan.items
         for place, uid in enumerate(sights.uids):
             if uid in seen_now:
-                told = b"" if hides else b" MODSEQ (%d)" % sights.modseqs[place]
-                ends[place] = b" FLAGS (%b)%b)\r\n" % (sights.flags[place], told)
+                told = b" FLAGS (%b)" % sights.flags[place] if flags else b""
+                if modseq:
+                    told += b" MODSEQ (%d)" % sights.modseqs[place]
+                ends[place] = told + _END
         return ends
 
 

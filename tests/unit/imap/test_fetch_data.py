@@ -226,7 +226,11 @@ async def test_flags_are_added_where_seen_was_set() -> None:
     told = await answer(shelf, "(MODSEQ BODY[TEXT])", 1, frozenset({1}), ModSeqs.SHOWN)
     assert told == b"* 1 FETCH (MODSEQ (9) BODY[TEXT] {3}\r\nxyz FLAGS (\\Seen))\r\n"
     told = await answer(shelf, "(FLAGS BODY[TEXT])", 1, frozenset({1}), ModSeqs.SHOWN)
+    assert told == b"* 1 FETCH (FLAGS (\\Seen) BODY[TEXT] {3}\r\nxyz MODSEQ (9))\r\n"
+    told = await answer(shelf, "(FLAGS BODY[TEXT])", 1, frozenset({1}))
     assert told == b"* 1 FETCH (FLAGS (\\Seen) BODY[TEXT] {3}\r\nxyz)\r\n"
+    told = await answer(shelf, "BODY[TEXT]", 1, frozenset({1}), ModSeqs.SHOWN)
+    assert told == b"* 1 FETCH (BODY[TEXT] {3}\r\nxyz FLAGS (\\Seen) MODSEQ (9))\r\n"
 
 
 @pytest.mark.parametrize(
