@@ -11,7 +11,7 @@ pulls the octets through session.literals.
 """
 
 import enum
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -152,7 +152,6 @@ class Session:
     selected are set by login and SELECT.
 
     tag: of the command under way, for responses that name it.
-    annotated: modseqs of this session's own SETMETADATA commands.
     has_said_its_name: ID was given and logged.
     is_compressed: COMPRESS was done; holds from behind its tagged reply (RFC 4978 §3).
     wants_tls: shake hands after the tagged reply.  farewell: say BYE after the tagged reply.
@@ -184,7 +183,7 @@ class Session:
         self.farewell: Outcome | None = None
         self._granted: Granted | None = None
         self._listening: Listening | None = None
-        self.annotated: set[ModSeq] = set()
+        self._annotated: set[ModSeq] = set()
         self._annotations_told: ModSeq | None = None
         self._annotations_rang = False
         self._account_changed = False
@@ -273,6 +272,7 @@ class Session:
         self._granted = self._listening = None
         self._account_changed = self._annotations_rang = False
         self._annotations_told = None
+        self._annotated.clear()
         self.enabled.clear()
         self.is_compressed = False
 
@@ -305,6 +305,11 @@ class Session:
             account = self.account.id
             self._annotations_told = self.store.glance(lambda tx: tx.changes.state(account).stamp)
 
+    def has_annotated(self, modseqs: Iterable[ModSeq]) -> None:
+        """These writes were this session's own: it need not hear of them."""
+        if self._annotations_told is not None:
+            self._annotated.update(modseqs)
+
     def _tell_annotations(self) -> None:
         """Tell names only, and not of what this session did."""
         if not self._annotations_rang or self._annotations_told is None:
@@ -314,10 +319,10 @@ class Session:
         for modseq, name, entry in self.store.glance(lambda tx: _annotated(tx, account, after)):
             self._annotations_told = max(self._annotations_told, modseq)
             is_wanted = name is None or Extension.METADATA in self.enabled
-            if is_wanted and modseq not in self.annotated:
+            if is_wanted and modseq not in self._annotated:
                 where = b'""' if name is None else mailbox(name, self.text_form)
                 self.respond(b"METADATA " + where + b" " + astring(entry.encode("ascii")))
-        self.annotated = {at for at in self.annotated if at > self._annotations_told}
+        self._annotated = {at for at in self._annotated if at > self._annotations_told}
 
     @property
     def text_form(self) -> TextForm:

@@ -9,6 +9,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+DUMMIES_A_MESSAGE: Final = 5
+"""Beyond so many in all, only messages that are there and nearest ancestors are linked."""
+
 STEPS_A_MESSAGE: Final = 50
 """Where hostile references ask for more, links that could make a loop are not made."""
 
@@ -17,7 +20,7 @@ STEPS_A_MESSAGE: Final = 50
 class Threadable:
     """What of a message decides about its place.
 
-    number: what stands for it in the answer.  order: its place in the mailbox.
+    number: what stands for it in the answer.
     sent: seconds (RFC 5256 §2.2).  references: message ids, the nearest ancestor last.
     subject: the base subject, normalized; "" where there is none.
     is_reply: whether signs of a reply or forward were taken off for it.
@@ -86,6 +89,7 @@ class _Linking:
         self._nodes: list[Node] = []
         self._known: dict[str, Node] = {}
         self._steps = STEPS_A_MESSAGE * len(messages)
+        self._dummies = DUMMIES_A_MESSAGE * len(messages)
         own = []
         for order, message in enumerate(messages):
             own.append(self._node_of(message, order))
@@ -112,9 +116,13 @@ class _Linking:
 
     def _link(self, node: Node, references: Sequence[str]) -> None:
         above: Node | None = None
+        nearest = references[-1] if references else None
         for reference in references:
             named = self._known.get(reference)
             if named is None:
+                if self._dummies <= 0 and reference is not nearest:
+                    continue
+                self._dummies -= 1
                 named = self._known[reference] = Node(None, node.order)
                 self._nodes.append(named)
             if above is not None and named.parent is None and not self._is_below(above, named):

@@ -14,6 +14,8 @@ from mailbox_server.model.ids import MailboxId
 ENTRIES_MOST: Final = 100
 """On one mailbox, and of one account on the server."""
 VALUE_OCTETS: Final = 32 * 1024
+OCTETS_AN_ACCOUNT: Final = 4 * 1024 * 1024
+"""Of all names and values of an account together, those removed included."""
 NAME_CHARACTERS: Final = 200
 
 _NAME: Final = re.compile(r"/(?:private|shared)(?:/[^/*%\x00-\x1f\x7f-\U0010ffff]+)+")

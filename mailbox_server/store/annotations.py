@@ -4,7 +4,12 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from mailbox_server.model.annotation import ENTRIES_MOST, VALUE_OCTETS, ChangedEntry
+from mailbox_server.model.annotation import (
+    ENTRIES_MOST,
+    OCTETS_AN_ACCOUNT,
+    VALUE_OCTETS,
+    ChangedEntry,
+)
 from mailbox_server.model.errors import AnnotationTooLarge, TooManyAnnotations
 from mailbox_server.model.ids import AccountId, MailboxId, ModSeq
 from mailbox_server.store.prepared import Prepared
@@ -62,6 +67,17 @@ _CHANGED: Final = Prepared(
     )
     .order_by(annotation.c.updated_at, annotation.c.id)
 )
+_OCTETS: Final = Prepared(
+    sa.select(
+        sa.func.coalesce(
+            sa.func.sum(
+                sa.func.length(annotation.c.entry)
+                + sa.func.coalesce(sa.func.length(annotation.c.value), 0)
+            ),
+            0,
+        )
+    ).where(annotation.c.account == sa.bindparam("account"))
+)
 _FORGET: Final = Prepared(sa.delete(annotation).where(_OF_MAILBOX))
 
 
@@ -102,6 +118,8 @@ class Annotations:
         live, removed = _COUNT.row(tx, **where)
         if live > ENTRIES_MOST:
             raise TooManyAnnotations("the mailbox holds as many annotations as it may")
+        if value is not None and _OCTETS.row(tx, account=account)[0] > OCTETS_AN_ACCOUNT:
+            raise TooManyAnnotations("the account holds as many annotations as it may")
         if removed > REMOVED_MOST:
             _OLDEST_REMOVED.run(tx, **where, most=removed - REMOVED_MOST)
         return modseq

@@ -2,7 +2,12 @@
 
 import pytest
 
-from mailbox_server.model.annotation import ENTRIES_MOST, VALUE_OCTETS, ChangedEntry
+from mailbox_server.model.annotation import (
+    ENTRIES_MOST,
+    OCTETS_AN_ACCOUNT,
+    VALUE_OCTETS,
+    ChangedEntry,
+)
 from mailbox_server.model.errors import (
     AnnotationTooLarge,
     MailboxExists,
@@ -95,3 +100,15 @@ async def test_a_role_is_held_by_one_mailbox(store: SqliteStore) -> None:
     found = await store.read(lambda tx: tx.mailboxes.by_role(ann, Role.SENT))
     assert found is not None
     assert found.name == "Posted"
+
+
+async def test_all_of_an_account_together_have_a_limit(store: SqliteStore) -> None:
+    (ann,) = await open_accounts(store, ANN)
+
+    def fill(tx: WriteTx) -> None:
+        for number in range(OCTETS_AN_ACCOUNT // VALUE_OCTETS + 1):
+            made = tx.mailboxes.create(ann, f"M{number}")
+            tx.annotations.set(ann, made.id, "/private/x", b"x" * VALUE_OCTETS)
+
+    with pytest.raises(TooManyAnnotations):
+        await store.write(fill)

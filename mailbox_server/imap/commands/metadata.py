@@ -31,7 +31,7 @@ _USES: Final[Mapping[str, Role]] = {
 async def get_metadata(session: Session, arguments: GetMetadataArguments) -> Outcome:
     """Tell the entries that are asked for, and how long the longest of those left out is."""
     account, name = session.account, arguments.mailbox
-    found = session.store.glance(lambda tx: _named(tx, account, name))
+    found = await session.store.read(lambda tx: _named(tx, account, name))
     chosen = _chosen(found, arguments.entries, arguments.depth)
     most = arguments.most_octets
     too_long = [] if most is None else [len(v) for v in chosen.values() if v and len(v) > most]
@@ -126,7 +126,7 @@ async def set_metadata(session: Session, arguments: SetMetadataArguments) -> Out
                 modseqs.append(tx.annotations.set(account, number, entry, value))
         return modseqs
 
-    session.annotated.update(await session.store.write(work))
+    session.has_annotated(await session.store.write(work))
     return ok("Written")
 
 

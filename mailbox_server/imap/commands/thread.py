@@ -18,6 +18,8 @@ from mailbox_server.model.ids import MailboxId
 from mailbox_server.store.ports import Column, ReadTx, Store
 
 ROWS_A_READ: Final = 500
+REFERENCES: Final = 20
+"""The nearest ancestors of each message that are looked at."""
 _COLUMNS: Final = (Column.SENT, Column.RECEIVED, Column.SUBJECT_BASE, Column.LISTED)
 
 
@@ -26,8 +28,11 @@ async def thread(session: Session, arguments: ThreadArguments) -> Outcome:
     view, asked = session.view, arguments.search
     found = await find(session, asked)
     numbers = found if asked.by is By.UID else await numbers_of(view, found)
-    messages = await _threadables(session.store, view.mailbox.id, found, numbers)
-    octets = await asyncio.to_thread(_response, arguments.algorithm, messages)
+    # One at a time: what decides about the threads of a large mailbox takes some memory.
+    async with session.services.text_turns.turn(session.account.id):
+        messages = await _threadables(session.store, view.mailbox.id, found, numbers)
+        octets = await asyncio.to_thread(_response, arguments.algorithm, messages)
+    del messages
     try:
         for at in range(0, len(octets), OCTETS_A_BLOCK):
             await session.send(octets[at : at + OCTETS_A_BLOCK])
@@ -71,7 +76,7 @@ def _threadable(number: int, sent: Any, received: Any, subject: Any, listed: Any
         number,
         received if sent is None else sent,
         message_id(fields.first(b"message-id")),
-        references,
+        references[-REFERENCES:],
         subject,
         written_subject is not None and is_reply(decode_words(written_subject)),
     )

@@ -6,6 +6,7 @@ import re
 import pytest
 
 from mailbox_server.imap.thread_trees import (
+    DUMMIES_A_MESSAGE,
     Threadable,
     _Linking,
     by_references,
@@ -155,3 +156,11 @@ def test_looking_for_loops_has_an_end() -> None:
     assert -2 * len(messages) <= linking._steps < 0
     answer = threads(*messages)
     assert len(re.findall(r"\d+", answer)) == len(messages)
+
+
+def test_references_to_nobody_make_no_more_nodes_than_a_few_a_message() -> None:
+    count = 1_000
+    messages = [message(n, *(f"{n}-{m}" for m in range(20))) for n in range(1, count + 1)]
+    linking = _Linking(messages)
+    assert len(linking._nodes) <= (DUMMIES_A_MESSAGE + 2) * count
+    assert threads(*messages).count("(") == count
