@@ -27,7 +27,7 @@ from mailbox_server.imap.fetch_plan import (
 from mailbox_server.imap.grammar.fetch_items import Attribute
 from mailbox_server.imap.selected import ModSeqs, SightColumns
 from mailbox_server.mime.part_table import read_part_table
-from mailbox_server.model.errors import ContentDamaged
+from mailbox_server.model.errors import ContentDamaged, ContentMissing
 from mailbox_server.model.ids import ContentId, MailboxId
 from mailbox_server.store.ports import Column, Reading, ReadTx, Store
 
@@ -60,6 +60,7 @@ class _Answered(NamedTuple):
         had no row any more.
     apart: how many messages behind them have to be answered from content, after rows.
     large: the message behind them, counted in done, that is answered section by section.
+    damaged: UIDs of those, counted in done, whose content cannot be read back.
     """
 
     blocks: Sequence[bytes]
@@ -67,6 +68,7 @@ class _Answered(NamedTuple):
     missing: int
     apart: int = 0
     large: _Large | None = None
+    damaged: Sequence[int] = ()
 
 
 _Work = Callable[[ReadTx], _Answered]
@@ -78,6 +80,7 @@ class RowFetch:
     While the client is sent what was read, the next is read already.
 
     missing: how many messages had no row any more and were left out.
+    damaged: UIDs of those that were left out because their content cannot be read back.
     is_inside: whether a response was begun and its end was not yielded yet.
     """
 
@@ -88,6 +91,7 @@ class RowFetch:
         self._contents = _Contents(mailbox, plan.from_content)
         self._most = ROWS_A_READ
         self.missing = 0
+        self.damaged: list[int] = []
         self.is_inside = False
 
     def responses(
@@ -111,6 +115,7 @@ class RowFetch:
             while reading is not None:
                 found = await reading
                 self.missing += found.missing
+                self.damaged += found.damaged
                 taken = found.done + found.apart
                 position += taken
                 # About as many as had room: rows beyond are read in vain.
@@ -232,28 +237,40 @@ class _Contents:
         """As many of these as READ_OCTETS allow, and one at least."""
 
         def work(tx: ReadTx) -> _Answered:
-            rows = tx.messages.rows(self._mailbox, sights.uids, self._columns)
+            rows: Sequence[Row] = tx.messages.rows(self._mailbox, sights.uids, self._columns)
             sections = self._sections(tx, rows)
-            count = len(sections) or 1
+            count = min(len(sections) or 1, len(rows))
             done = len(ends) if count >= len(rows) else _place(sights, rows[count])
-            known, closing = _with_rows(sights.part(0, done), ends[:done], rows[:count])
-            missing = done - len(closing)
-            if not rows:
-                return _Answered((), done, missing)
-            columns = _columns(rows[:count])
+            missing = done - count
+            whole = [section for section in sections if section is not None]
+            answered, damaged = rows[:count], list[int]()
+            if len(whole) < len(sections):
+                lost = {place for place, section in enumerate(sections) if section is None}
+                answered = [row for place, row in enumerate(rows[:count]) if place not in lost]
+                damaged = [rows[place][0] for place in sorted(lost)]
+            if not answered:
+                return _Answered((), done, missing, damaged=damaged)
+            known, closing = _with_rows(sights.part(0, done), ends[:done], answered)
             if not sections:
-                large = _Large(known, columns, closing[0], self._stored(rows[0]))
+                large = _Large(known, _columns(answered), closing[0], self._stored(rows[0]))
                 return _Answered((), done, missing, large=large)
-            found = self.lines.pieces(known, columns, sections, closing)
-            return _Answered(_gathered(found), done, missing)
+            found = self.lines.pieces(known, _columns(answered), whole, closing)
+            return _Answered(_gathered(found), done, missing, damaged=damaged)
 
         return work
 
-    def _sections(self, tx: ReadTx, rows: Sequence[Row]) -> list[Sequence[bytes | None]]:
-        """The sections' octets of the first rows; of none where already one has no room."""
+    def _sections(self, tx: ReadTx, rows: Sequence[Row]) -> list[Sequence[bytes | None] | None]:
+        """The sections' octets of the first rows; of none where already one has no room.
+
+        None for a message whose content cannot be read back.
+        """
         rows, numbers = self._together(rows)
-        small = tx.contents.small(numbers)
-        found: list[Sequence[bytes | None]] = []
+        try:
+            small = tx.contents.small(numbers)
+        except ContentDamaged:
+            # Which it is shows when they are read one by one.
+            small = {}
+        found: list[Sequence[bytes | None] | None] = []
         if self._is_message and len(small) == len(rows):
             trace = self._place[Column.TRACE]
             return [
@@ -261,7 +278,11 @@ class _Contents:
             ]
         room = READ_OCTETS
         for row in rows:
-            octets, sections = self._load(tx, row, small, room)
+            try:
+                octets, sections = self._load(tx, row, small, room)
+            except (ContentMissing, ContentDamaged):
+                found.append(None)
+                continue
             if sections is None:
                 break
             found.append(sections)

@@ -24,6 +24,7 @@ from mailbox_server.store.ports import Edit, FlagChange
 
 LINES_A_BLOCK: Final = 500
 MESSAGES_A_STEP: Final = 2_000
+UIDS_NAMED: Final = 50
 
 _SET_SEEN: Final = FlagChange(Edit.ADD, frozenset({SEEN}))
 
@@ -51,8 +52,12 @@ async def fetch(session: Session, arguments: FetchArguments) -> Outcome:
     marks = session.writable_view is not None and any(
         isinstance(item, BodySection) and item.sets_seen for item in items
     )
-    missing = await _from_store(session, view, planned, uids, marks=marks)
-    if missing:
+    answers = RowFetch(session.store, view.mailbox.id, planned)
+    await _from_store(session, view, answers, uids, marks=marks)
+    if answers.damaged:
+        _report(session, answers.damaged)
+        return no("Some of the messages cannot be read now", b"UNAVAILABLE")
+    if answers.missing:
         return no("Some of the messages no longer exist", b"EXPUNGEISSUED")
     return ok("That is all")
 
@@ -77,19 +82,19 @@ async def _from_view(
 
 
 async def _from_store(
-    session: Session, view: SelectedView, planned: FetchPlan, uids: Sequence[int], *, marks: bool
-) -> int:
-    """Returns how many messages could not be answered."""
-    answers = RowFetch(session.store, view.mailbox.id, planned)
+    session: Session, view: SelectedView, answers: RowFetch, uids: Sequence[int], *, marks: bool
+) -> None:
     try:
         for at in range(0, len(uids), MESSAGES_A_STEP):
             step = uids[at : at + MESSAGES_A_STEP]
             seen_now = await _mark_seen(session, view, step) if marks else frozenset()
             sights = view.columns(step)
-            view.told(view.sights(sorted(seen_now)))
+            told = view.sights(sorted(seen_now))
             async with aclosing(answers.responses(sights, seen_now, session.modseqs)) as blocks:
                 async for block in blocks:
                     await session.send(block)
+            unsent = frozenset(answers.damaged)
+            view.told([sight for sight in told if sight.uid not in unsent])
     except Ended:
         raise
     except Exception as fault:  # The client waits for the rest of a literal, whatever broke.
@@ -98,7 +103,16 @@ async def _from_store(
         # Nothing can be said to it any more.
         session.services.events.fault("imap.fetch_cut_short", fault, connection=session.connection)
         raise Ended from fault
-    return answers.missing
+
+
+def _report(session: Session, uids: Sequence[int]) -> None:
+    session.services.events.warning(
+        "imap.content_damaged",
+        connection=session.connection,
+        mailbox=session.view.mailbox.id,
+        count=len(uids),
+        uids=" ".join(map(str, uids[:UIDS_NAMED])),
+    )
 
 
 async def _mark_seen(session: Session, view: SelectedView, uids: Sequence[int]) -> frozenset[int]:

@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 from collections.abc import AsyncIterator
 from importlib import import_module
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
@@ -172,3 +172,27 @@ async def test_sessions_at_once_keep_every_flag(driver: MemoryDriver) -> None:
     for client in range(1, 6):
         for turn in range(5):
             assert b"k%d.%d" % (client, turn) in line
+
+
+async def test_one_damaged_content_hides_no_other_and_its_seen_is_told(
+    driver: MemoryDriver,
+) -> None:
+    await say(driver, b"a ENABLE CONDSTORE")
+    await say(driver, b"b APPEND INBOX {9+}\r\na: b\r\n\r\nc")
+    await say(driver, b"c SELECT INBOX")
+
+    def flip(tx: Any) -> None:
+        tx.sql.cursor().execute(
+            "UPDATE content_chunk SET octets = x'6f6e66'"
+            " WHERE id = (SELECT min(id) + (1 << 12) FROM content_chunk)"
+        )
+
+    await driver.world.store.write(flip)
+    told = await say(driver, b"d FETCH 1:3 (UID BODY[TEXT])")
+    assert told.count(b"BODY[TEXT]") == 2
+    assert b"* 1 FETCH (UID 1 BODY[TEXT] {" in told
+    assert b"* 3 FETCH (UID 3 BODY[TEXT] {1}\r\nc FLAGS (\\Seen \\Recent) MODSEQ (" in told
+    assert b"* 2 FETCH (UID 2 FLAGS (\\Seen \\Recent) MODSEQ (" in told
+    assert b"d NO [UNAVAILABLE] Some of the messages cannot be read now\r\n" in told
+    assert told.count(b"FLAGS (\\Seen") == 3
+    assert b" FETCH " not in await say(driver, b"e NOOP")

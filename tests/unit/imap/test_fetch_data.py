@@ -1,6 +1,7 @@
 """FETCH responses are the same octets however the content had to be read."""
 
 import asyncio
+import re
 from collections.abc import Callable, Sequence
 from typing import TypeVar, cast
 
@@ -30,6 +31,7 @@ class Shelf:
         self.by_uid = dict(enumerate(contents, 1))
         self.most = 0
         self.damaged_at: int | None = None
+        self.damaged: set[int] = set()
         self.large: set[int] = set()
         self.unlisted: set[int] = set()
         self._read = 0
@@ -51,6 +53,8 @@ class Shelf:
     # as contents.read; the door's own has one argument only
     def octets(self, content: ContentId, start: int, count: int) -> bytes:
         if self.damaged_at is not None and start <= self.damaged_at < start + count:
+            raise ContentDamaged("damaged")
+        if content in self.damaged:
             raise ContentDamaged("damaged")
         found = self.by_uid[content][start : start + count]
         self._read += len(found)
@@ -207,13 +211,18 @@ async def test_damage_in_the_middle_of_a_literal_is_seen_as_such() -> None:
     assert answers.is_inside
 
 
-async def test_damage_before_the_response_leaves_a_sane_stream() -> None:
-    shelf = Shelf([b"a: b\r\n\r\nxyz"])
-    shelf.damaged_at = 2
-    answers = row_fetch(shelf, "BODY[]")
-    with pytest.raises(ContentDamaged):
-        async for _ in answers.responses(sights(1), frozenset(), ModSeqs.HIDDEN):
-            pass
+@pytest.mark.parametrize("items", ["BODY[]", "(UID BODY[TEXT])", "(BODY[] BODY[HEADER])"])
+@pytest.mark.parametrize("damaged", [{2}, {1, 3}, {1, 2, 3}])
+async def test_only_damaged_messages_are_left_out(items: str, damaged: set[int]) -> None:
+    shelf = Shelf(MESSAGES[:3])
+    lines = [part for part in re.split(rb"(?=\* \d FETCH)", await answer(shelf, items, 3)) if part]
+    shelf.damaged = damaged
+    answers = row_fetch(shelf, items)
+    blocks = [b async for b in answers.responses(sights(3), frozenset(), ModSeqs.HIDDEN)]
+    intact = [line for number, line in enumerate(lines, 1) if number not in damaged]
+    assert b"".join(blocks) == b"".join(intact)
+    assert answers.damaged == sorted(damaged)
+    assert answers.missing == 0
     assert not answers.is_inside
 
 
