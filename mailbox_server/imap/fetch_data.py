@@ -7,6 +7,7 @@ of its own.
 """
 
 from bisect import bisect_left
+from collections import deque
 from collections.abc import AsyncGenerator, Callable, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import aclosing
@@ -77,7 +78,7 @@ _Work = Callable[[ReadTx], _Answered]
 class RowFetch:
     """Answers FETCH for one mailbox from rows and contents.
 
-    While the client is sent what was read, the next is read already.
+    While the client is sent the last block of what was read, the next is read already.
 
     missing: how many messages had no row any more and were left out.
     damaged: UIDs of those that were left out because their content cannot be read back.
@@ -120,9 +121,14 @@ class RowFetch:
                 position += taken
                 # About as many as had room: rows beyond are read in vain.
                 self._most = min(ROWS_A_READ, taken + taken // 4 + 1)
+                # Only one read's octets wait for a client that does not listen.
+                reading, blocks = None, deque(found.blocks)
+                found = found._replace(blocks=())
+                while len(blocks) > 1:
+                    yield blocks.popleft()
                 reading = self._begin(reader, sights, ends, position)
-                for octets in found.blocks:
-                    yield octets
+                while blocks:
+                    yield blocks.popleft()
                 if found.large is not None:
                     async for octets in self._piecemeal(found.large):
                         yield octets

@@ -267,3 +267,20 @@ async def test_who_stops_listening_stops_the_reading(monkeypatch: pytest.MonkeyP
     await blocks.aclose()
     await asyncio.wait([ahead])
     assert ahead.cancelled()
+
+
+async def test_nothing_is_read_ahead_while_more_than_a_block_waits(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(fetch_data, "READ_OCTETS", 1_000)
+    monkeypatch.setattr(fetch_data, "PIECE_OCTETS", 400)
+    shelf = Shelf(MESSAGES)
+    blocks = row_fetch(shelf, "BODY[]").responses(
+        sights(len(MESSAGES)), frozenset(), ModSeqs.HIDDEN
+    )
+    await anext(blocks)
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+    ahead = 0
+    async for _ in blocks:
+        ahead += len(asyncio.all_tasks()) > 1
+    assert ahead
