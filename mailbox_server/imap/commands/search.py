@@ -36,28 +36,39 @@ async def search(session: Session, arguments: SearchArguments) -> Outcome:
     return ok("That is all")
 
 
-async def find(session: Session, arguments: SearchArguments) -> list[int]:
-    """The UIDs that match, ascending, saved where that was asked for."""
+async def find(session: Session, arguments: SearchArguments, *, saves: bool = True) -> list[int]:
+    """The UIDs that match, ascending.
+
+    Where SAVE was asked for they are saved; nothing is where it fails.  saves: False where
+    the caller saves them in another order.
+    """
     view, returns, services = session.view, arguments.returns, session.services
+    if arguments.refused is not None:
+        view.saved = UidSet()
+        raise arguments.refused
     if arguments.asks_modseq:
         session.enable_condstore()
-    found: list[int] = []
     try:
         found = await matches(
             session.store, view, arguments.key, services.clock, services.text_turns
         )
     except SearchTooLong:
+        await save(view, (), returns)
         refusal = no("The search takes too long; ask for less", b"LIMIT")
         raise CommandRefused(refusal) from None
-    finally:
-        save(view, found, returns)
+    except BaseException:  # whatever it was, the client must not act upon an older result
+        await save(view, (), returns)
+        raise
+    if saves:
+        await save(view, found, returns)
     return found
 
 
-def save(view: SelectedView, found: Sequence[int], returns: SearchReturns | None) -> None:
+async def save(view: SelectedView, found: Sequence[int], returns: SearchReturns | None) -> None:
     """Let `$` mean what was found, where that was asked for; found in the answer's order."""
     if returns is not None and SearchReturn.SAVE in returns:
-        view.saved = _to_save(found, returns)
+        # Beside the loop: a hundred thousand scattered results take a while.
+        view.saved = await asyncio.to_thread(_to_save, found, returns) if found else UidSet()
 
 
 def _to_save(found: Sequence[int], returns: SearchReturns) -> UidSet:
@@ -107,14 +118,28 @@ async def answer_extended(
 ) -> None:
     """Answer with an ESEARCH response, unless nothing but SAVE was asked for.
 
-    found: UIDs in the order of the answer.  The whole response is put together first: sets
-    are short where results lie together.
+    found: UIDs in the order of the answer.  The whole response is put together first, beside
+    the loop: sets are short where results lie together.
     """
     if not returns.is_told:
         return
     view, by_uid = session.view, arguments.by is By.UID
     numbers = found if by_uid else await numbers_of(view, found)
-    line = [b"* ESEARCH (TAG ", string(session.tag), b") UID" if by_uid else b")"]
+    told = await asyncio.to_thread(_returned, numbers, returns)
+    line = [b"* ESEARCH (TAG ", string(session.tag), b") UID" if by_uid else b")", told]
+    if arguments.asks_modseq and found:
+        line.append(b" MODSEQ %d" % await _modseq(view, found, returns))
+    octets = b"".join(line)
+    try:
+        for at in range(0, len(octets), OCTETS_A_BLOCK):
+            await session.send(octets[at : at + OCTETS_A_BLOCK])
+    finally:
+        session.channel.write(CRLF)
+
+
+def _returned(numbers: Sequence[int], returns: SearchReturns) -> bytes:
+    """What was asked for of the results (RFC 4731 §3.1, RFC 9394 §3.1)."""
+    line: list[bytes] = []
     if numbers:
         if SearchReturn.MIN in returns:
             line.append(b" MIN %d" % numbers[0])
@@ -127,20 +152,13 @@ async def answer_extended(
         line.append(b" PARTIAL (" + returns.partial.written + b" ")
         line.append((_set(window) if window else b"NIL") + b")")
     if SearchReturn.COUNT in returns:
-        line.append(b" COUNT %d" % len(found))
-    if arguments.asks_modseq and found:
-        line.append(b" MODSEQ %d" % await _modseq(view, found, returns))
-    octets = b"".join(line)
-    try:
-        for at in range(0, len(octets), OCTETS_A_BLOCK):
-            await session.send(octets[at : at + OCTETS_A_BLOCK])
-    finally:
-        session.channel.write(CRLF)
+        line.append(b" COUNT %d" % len(numbers))
+    return b"".join(line)
 
 
 async def numbers_of(view: SelectedView, uids: Sequence[int]) -> list[int]:
     """The message numbers of known UIDs, in their order."""
-    ascending = sorted(uids)
+    ascending = await asyncio.to_thread(sorted, uids)
     numbers: dict[int, int] = {}
     for at in range(0, len(ascending), NUMBERS_A_BLOCK):
         block = view.sights(ascending[at : at + NUMBERS_A_BLOCK])
@@ -163,13 +181,14 @@ def _set(numbers: Sequence[int]) -> bytes:
 
 
 async def _modseq(view: SelectedView, found: Sequence[int], returns: SearchReturns) -> int:
-    """Of the messages that MIN and MAX name where only these are told, else of all found.
+    """The highest of the messages that are told; of all found with ALL or COUNT.
 
     RFC 4731 §3.2.
     """
-    told = returns.options - {SearchReturn.SAVE}
-    only_ends = returns.partial is None and told <= {SearchReturn.MIN, SearchReturn.MAX}
-    uids = sorted(_ends(found, returns) if only_ends else found)
+    partial = returns.partial
+    some = not (SearchReturn.ALL in returns or SearchReturn.COUNT in returns)
+    told = {*_ends(found, returns), *(partial.of(found) if partial else ())} if some else found
+    uids = sorted(told)
     highest = 0
     for at in range(0, len(uids), NUMBERS_A_BLOCK):
         block = view.sights(uids[at : at + NUMBERS_A_BLOCK])

@@ -19,9 +19,13 @@ from mailbox_server.imap.sorting import in_order
 async def sort(session: Session, arguments: SortArguments) -> Outcome:
     """Answer with one SORT or, where RETURN was given, one ESEARCH response."""
     view, asked = session.view, arguments.search
-    found = await find(session, asked)
-    ordered = await in_order(session.store, view.mailbox.id, found, arguments.criteria)
-    save(view, ordered, asked.returns)
+    found = await find(session, asked, saves=False)
+    try:
+        ordered = await in_order(session.store, view.mailbox.id, found, arguments.criteria)
+    except BaseException:  # as in find: nothing older may stay saved
+        await save(view, (), asked.returns)
+        raise
+    await save(view, ordered, asked.returns)
     if asked.returns is not None:
         await answer_extended(session, ordered, asked, asked.returns)
         return ok("That is all")

@@ -23,8 +23,13 @@ from mailbox_server.imap.grammar.faults import (
 )
 from mailbox_server.imap.grammar.flags import parse_flag
 from mailbox_server.imap.grammar.lexer import MODSEQ_MOST, Lexer, TextForm
-from mailbox_server.imap.grammar.search_returns import SearchReturns, parse_search_returns
+from mailbox_server.imap.grammar.search_returns import (
+    SearchReturn,
+    SearchReturns,
+    parse_search_returns,
+)
 from mailbox_server.imap.grammar.sequence_sets import By, SequenceSet, parse_sequence_set
+from mailbox_server.model.errors import BadInput
 from mailbox_server.model.ids import row_number
 from mailbox_server.model.keywords import ANSWERED, DELETED, DRAFT, FLAGGED, SEEN
 from mailbox_server.store.ports import TextCriterion, TextScope
@@ -204,12 +209,15 @@ class SearchArguments:
 
     by: what the reply lists.  asks_modseq: a ModSeqKey is somewhere in the tree.
     returns: what to answer in an ESEARCH response; None for a SEARCH response.
+    refused: why it cannot be done, where something was to be saved: then nothing is saved
+        any more (RFC 5182 §2.1).
     """
 
     by: By
     key: SearchKey
     asks_modseq: bool
     returns: SearchReturns | None = None
+    refused: BadInput | None = None
 
 
 class _Shape(enum.Enum):
@@ -246,6 +254,10 @@ def parse_search(lexer: Lexer, by: By) -> SearchArguments:
     if lexer.match(_RETURN) is not None:
         returns = parse_search_returns(lexer)
         lexer.space()
+    return _or_refused(lambda: _read(lexer, by, returns), by, returns)
+
+
+def _read(lexer: Lexer, by: By, returns: SearchReturns | None) -> SearchArguments:
     charset = CHARSETS["UTF-8"]
     if lexer.match(_CHARSET) is not None:
         if lexer.text_form is TextForm.UTF8_ONLY:
@@ -256,7 +268,19 @@ def parse_search(lexer: Lexer, by: By) -> SearchArguments:
 
 def parse_search_criteria(lexer: Lexer, by: By, returns: SearchReturns | None) -> SearchArguments:
     """Read charset and keys as SORT and THREAD have them (RFC 5256 §5 search-criteria)."""
-    return _Reader(lexer, _charset(lexer)).read(by, returns)
+    return _or_refused(lambda: _Reader(lexer, _charset(lexer)).read(by, returns), by, returns)
+
+
+def _or_refused(
+    read: Callable[[], SearchArguments], by: By, returns: SearchReturns | None
+) -> SearchArguments:
+    """What read gives; what is answered with NO reaches the handler where SAVE was asked for."""
+    try:
+        return read()
+    except (CharsetUnknown, ArgumentsTooMany) as fault:
+        if returns is None or SearchReturn.SAVE not in returns:
+            raise
+        return SearchArguments(by, AllKey(), False, returns, fault)
 
 
 def _charset(lexer: Lexer) -> str:
