@@ -10,6 +10,7 @@ import socket
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import pytest
 
@@ -22,6 +23,8 @@ MIB = 1024 * 1024
 A_FEW_MIB = 6 * MIB
 SHORT_SECONDS = 0.1
 LARGE = b"Subject: large\r\n\r\n" + (b"z" * 70 + b"\r\n") * 20_000
+MIDDLING = (b"z" * 70 + b"\r\n") * 1_400
+MANY = 40
 LOGIN = f'"{address("bob")}" "{PASSWORDS["bob"]}"'.encode()
 
 
@@ -92,6 +95,50 @@ def test_it_costs_little_while_it_lasts(appliance: Appliance, deaf: Deaf) -> Non
         assert peak_octets(appliance.pid) - before <= A_FEW_MIB
         # Others are served meanwhile.
         send(appliance, b"Subject: meanwhile\r\n\r\nx\r\n", [address("ann")])
+
+
+def select_inbox(carrier: socket.socket, password: str) -> None:
+    """Log ann in, and read all that comes of it."""
+    carrier.settimeout(30)
+    carrier.sendall(f'a LOGIN "{address("ann")}" "{password}"\r\nb SELECT INBOX\r\n'.encode())
+    came = b""
+    while b"\r\nb OK" not in came:
+        came += carrier.recv(4096)
+
+
+@pytest.fixture
+def in_clear(tmp_path: Path) -> Iterator[Appliance]:
+    """An appliance that takes passwords without TLS."""
+    running = Appliance(tmp_path, "[login]\nplaintext_on_loopback = true\n")
+    running.open_accounts()
+    running.start()
+    yield running
+    running.stop()
+
+
+def test_of_many_each_costs_what_one_read_took(in_clear: Appliance) -> None:
+    """I6 of the design notes: nothing more is read for who has not taken what was read."""
+    for number in range(40):
+        send(in_clear, b"Subject: %d\r\n\r\n" % number + MIDDLING, [address("ann")])
+    port = in_clear.ports["imap"]
+    with contextlib.ExitStack() as held:
+        carriers = [held.enter_context(connected(port)) for _ in range(MANY)]
+        for carrier in carriers:
+            select_inbox(carrier, PASSWORDS["ann"])
+        before = forget_peak(in_clear.pid)
+        for carrier in carriers:
+            carrier.sendall(b"c FETCH 1:* BODY.PEEK[]\r\n")
+        for carrier in carriers:
+            assert carrier.recv(1, socket.MSG_PEEK) == b"*"
+        # What is asked for now is read behind all that they were read.
+        with socket.create_connection(("127.0.0.1", port)) as reader:
+            select_inbox(reader, PASSWORDS["ann"])
+            reader.sendall(b"c FETCH 1:* BODY.PEEK[]\r\n")
+            came = b""
+            while b"\r\nc OK" not in came[-100:]:
+                came += reader.recv(1 << 16)
+        assert len(came) > 40 * len(MIDDLING)
+        assert peak_octets(in_clear.pid) - before <= MANY * MIB * 3 // 2
 
 
 async def gone(house: InProcess) -> None:
