@@ -19,6 +19,9 @@ from mailbox_server.store.ports import Room
 
 _NAME: Final = "reserve"
 _FRESH_FOR: Final = 1.0
+_FRESH_FOR_NEAR_THE_MARK: Final = 0.02
+_NEAR: Final = 1024 * 1024 * 1024
+"""With less above the low mark, a second of mail could pass it unseen."""
 _ROOM_TO_START: Final = 8 * 1024 * 1024
 
 
@@ -122,12 +125,14 @@ class RoomMeter:
         self._on_low = on_low
         self._events = events
         self._room = Room.AMPLE
+        self._is_near = False
         self._asked: float | None = None
 
     def room(self) -> Room:
-        """Whether new mail may be accepted; at most a second old."""
+        """Whether new mail may be accepted; at most a second old, near the mark far younger."""
         now = self._clock.monotonic()
-        if self._asked is None or now - self._asked >= _FRESH_FOR:
+        fresh_for = _FRESH_FOR_NEAR_THE_MARK if self._is_near else _FRESH_FOR
+        if self._asked is None or now - self._asked >= fresh_for:
             self._asked = now
             self._become(self._measure())
         return self._room
@@ -160,6 +165,7 @@ class RoomMeter:
             free = self._outside() + self._free_inside()
         except sqlite3.Error:
             return Room.LOW
+        self._is_near = self._low <= free < self._low + _NEAR
         return Room.AMPLE if free >= self._low else Room.LOW
 
     def _outside(self) -> int:

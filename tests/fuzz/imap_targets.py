@@ -13,7 +13,7 @@ from mailbox_server.imap.engine import (
     NextMessage,
 )
 from mailbox_server.imap.grammar.dates import parse_date_time
-from mailbox_server.imap.grammar.lexer import Lexer
+from mailbox_server.imap.grammar.lexer import Lexer, TextForm
 from mailbox_server.imap.grammar.mailbox_names import decode, encode, parse_mailbox
 from mailbox_server.imap.grammar.search_keys import (
     DEPTH_MOST,
@@ -126,7 +126,8 @@ def _mailbox_names(octets: bytes) -> None:
         assert b"&" not in octets or not octets.isascii() or encode(text) == octets
         name = mailbox_name(text)
         assert mailbox_name(name) == name
-        assert parse_mailbox(Lexer(mailbox(name))) == name
+        for form in TextForm:
+            assert parse_mailbox(Lexer(mailbox(name, form), text_form=form)) == name
     text = text_of(octets)
     assert decode(encode(text)) == text
 

@@ -9,6 +9,7 @@ import pytest
 
 from mailbox_server.model.ports import Clock, Silence
 from mailbox_server.store.disk import DiskReserve, RoomMeter
+from mailbox_server.store.ports import Room
 from tests.unit.auth.memory_store import RecordedEvents
 
 SIZE = 256 * 1024
@@ -73,12 +74,13 @@ class Disk:
     def __init__(self) -> None:
         self.free = 1_000
         self.at = 0.0
+        self.turns = 2.0
 
     def statvfs(self, path: object) -> SimpleNamespace:
         return SimpleNamespace(f_bavail=self.free, f_frsize=1)
 
     def monotonic(self) -> float:
-        self.at += 2.0
+        self.at += self.turns
         return self.at
 
 
@@ -109,3 +111,20 @@ def test_low_room_and_its_end_are_told_once(
         ("store.room", "ample", 600),
         ("store.room", "low", 700),
     ]
+
+
+@pytest.mark.parametrize(("above", "seen"), [(1 << 29, Room.LOW), (1 << 31, Room.AMPLE)])
+def test_near_the_mark_room_is_measured_again_soon(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, above: int, seen: Room
+) -> None:
+    """A fast disk takes more in a second than may be left."""
+    disk, events = Disk(), RecordedEvents()
+    reserve = DiskReserve(tmp_path, 0, events)
+    reserve.take()
+    monkeypatch.setattr(os, "statvfs", disk.statvfs)
+    clock, nothing = cast(Clock, disk), lambda: None
+    meter = RoomMeter(tmp_path, 500, reserve, lambda: 0, clock, nothing, nothing, events)
+    disk.free, disk.turns = 500 + above, 0.05
+    assert meter.room() is Room.AMPLE
+    disk.free = 400
+    assert meter.room() is seen
