@@ -9,9 +9,11 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Final
 
+from tests.bench import imap_search, wakings
 from tests.bench.contest import Contestant, contestants
 from tests.bench.imap_wire import Answer, ImapWire
-from tests.bench.mixed_messages import batches, messages
+from tests.bench.loop_lag import LAG, LAG_WORST, watching
+from tests.bench.mixed_messages import batches, messages, received
 from tests.bench.report import Report
 from tests.bench.rows import AtLeast, Better, Measure, Row
 
@@ -56,24 +58,31 @@ _OVER_MANY: Final = (SELECTED, *(each for each, _ in FETCHES), STORE, SILENT, CO
 
 def run(report: Report) -> None:
     """Print the table."""
-    if not report.wants(APPEND, LOGINS, FILLING, *_OVER_MANY):
+    wanted = (FILLING, *_OVER_MANY, *imap_search.MEASURES, LAG, LAG_WORST)
+    if not report.wants(APPEND, LOGINS, *wakings.MEASURES, *wanted):
         return
     count = report.options.messages
     with contestants(report.options) as sides:
         report.begin(f"IMAP over {count:,} messages of 11 KiB", sides)
-        report.compare((LOGINS,), sides, _logins)
-        report.compare((APPEND,), sides, _append)
-        if not report.wants(FILLING, *_OVER_MANY):
-            return
-        _fill_all(report, sides, count)
-        report.compare((SELECTED,), sides, _select)
-        for measure, items in FETCHES:
-            answers: dict[str, int] = {}
-            report.compare((measure,), sides, _fetching(measure, items, answers))
-            _check(measure, answers, count)
-        changed = min(_CHANGED, count)
-        report.compare((STORE, SILENT), sides, _storing(changed))
-        report.compare((COPY, MOVE, EXPUNGE), sides, _carrying(changed))
+        with watching(report, sides[0]):
+            report.compare((LOGINS,), sides, _logins)
+            report.compare((APPEND,), sides, _append)
+            wakings.run(report, sides)
+            if report.wants(*wanted):
+                _over_many(report, sides, count)
+
+
+def _over_many(report: Report, sides: list[Contestant], count: int) -> None:
+    _fill_all(report, sides, count)
+    report.compare((SELECTED,), sides, _select)
+    for measure, items in FETCHES:
+        answers: dict[str, int] = {}
+        report.compare((measure,), sides, _fetching(measure, items, answers))
+        _check(measure, answers, count)
+    imap_search.run(report, sides, log_in, _MAILBOX)
+    changed = min(_CHANGED, count)
+    report.compare((STORE, SILENT), sides, _storing(changed))
+    report.compare((COPY, MOVE, EXPUNGE), sides, _carrying(changed))
 
 
 def log_in(side: Contestant) -> ImapWire:
@@ -89,7 +98,7 @@ def fill(side: Contestant, mailbox: str, count: int) -> float:
 
     def append(wire: ImapWire, part: Iterator[bytes]) -> None:
         try:
-            wire.append_all(mailbox, part)
+            wire.append_all(mailbox, ((each, received(each)) for each in part))
             wire.log_out()
         except BaseException as fault:  # told by the thread that waits
             faults.append(fault)
@@ -109,6 +118,7 @@ def fill(side: Contestant, mailbox: str, count: int) -> float:
 
 
 def _fill_all(report: Report, sides: list[Contestant], count: int) -> None:
+    report.now(FILLING.title)
     figures = {
         side.name: (count / _filled(side, count),) for side in sides if _is_empty(side, count)
     }

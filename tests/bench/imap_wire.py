@@ -7,6 +7,7 @@ and by the tagged OK.
 import re
 import socket
 import ssl
+import zlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
@@ -14,6 +15,7 @@ from typing import Final
 _RECV_OCTETS: Final = 1 << 20
 _TAIL_OCTETS: Final = 8192
 _SECONDS: Final = 300.0
+_COUNT: Final = re.compile(rb"ESEARCH[^\r\n]* COUNT (\d+)")
 _MESSAGES: Final = re.compile(rb"\(MESSAGES (\d+)\)")
 
 
@@ -62,6 +64,8 @@ class ImapWire:
             self._socket = context.wrap_socket(self._socket, server_hostname="localhost")
         self._block = bytearray(_RECV_OCTETS)
         self._number = 0
+        self._deflater: zlib._Compress | None = None
+        self._inflater: zlib._Decompress | None = None
         self._until(b"*")
 
     def log_in(self, login: str, password: str) -> None:
@@ -76,7 +80,10 @@ class ImapWire:
     def send(self, line: str) -> None:
         """Send one command; answer() must follow."""
         self._number += 1
-        self._socket.sendall(b"t%d %b\r\n" % (self._number, line.encode()))
+        octets = b"t%d %b\r\n" % (self._number, line.encode())
+        if self._deflater is not None:
+            octets = self._deflater.compress(octets) + self._deflater.flush(zlib.Z_SYNC_FLUSH)
+        self._socket.sendall(octets)
 
     def answer(self) -> Answer:
         """Read the answer of the last command.  Raises NotOk."""
@@ -89,29 +96,47 @@ class ImapWire:
     def append(self, mailbox: str, message: bytes, flags: str = "") -> None:
         """APPEND with a literal that does not wait.  Raises NotOk."""
         self._number += 1
-        self._socket.sendall(_append(self._number, mailbox, message, flags))
+        self._socket.sendall(_append(self._number, mailbox, message, f"({flags})"))
         self.answer()
 
-    def append_all(self, mailbox: str, messages: Iterable[bytes], ahead: int = 64) -> None:
-        """APPEND with up to so many commands sent ahead of their answers.  Raises NotOk."""
+    def append_all(
+        self, mailbox: str, messages: Iterable[tuple[bytes, str]], ahead: int = 64
+    ) -> None:
+        """APPEND with up to so many commands sent ahead of their answers.  Raises NotOk.
+
+        With each message its internal date, as IMAP writes it.
+        """
         reader = self._socket.makefile("rb")
         waiting = 0
-        for message in messages:
+        for message, received in messages:
             if waiting == ahead:
                 _expect_ok(reader.readline)
                 waiting -= 1
             self._number += 1
-            self._socket.sendall(_append(self._number, mailbox, message, ""))
+            self._socket.sendall(_append(self._number, mailbox, message, f'() "{received}"'))
             waiting += 1
         for _ in range(waiting):
             _expect_ok(reader.readline)
         reader.close()
+
+    def found(self, criteria: str) -> int:
+        """How many messages of the selected mailbox match.  Raises NotOk."""
+        answer = self.command(f"SEARCH RETURN (COUNT) {criteria}")
+        found = _COUNT.search(answer.tail)
+        assert found is not None
+        return int(found[1])
 
     def count(self, mailbox: str) -> int:
         """Messages by STATUS."""
         found = _MESSAGES.search(self.command(f"STATUS {mailbox} (MESSAGES)").tail)
         assert found is not None
         return int(found[1])
+
+    def compress(self) -> None:
+        """COMPRESS; from here on only for small answers.  Raises NotOk."""
+        self.command("COMPRESS DEFLATE")
+        self._deflater = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+        self._inflater = zlib.decompressobj(wbits=-zlib.MAX_WBITS)
 
     def idle(self) -> None:
         """Begin IDLE; read what comes with fileno() and read()."""
@@ -141,15 +166,18 @@ class ImapWire:
             octets = self._socket.recv_into(self._block)
             if not octets:
                 raise NotOk("the connection was closed")
-            if tail.take(view[:octets]):
+            block = view[:octets]
+            if self._inflater is not None:
+                block = memoryview(self._inflater.decompress(block))
+            if tail.take(block):
                 return tail
 
 
-def _append(number: int, mailbox: str, message: bytes, flags: str) -> bytes:
-    return b"t%d APPEND %b (%b) {%d+}\r\n%b\r\n" % (
+def _append(number: int, mailbox: str, message: bytes, attributes: str) -> bytes:
+    return b"t%d APPEND %b %b {%d+}\r\n%b\r\n" % (
         number,
         mailbox.encode(),
-        flags.encode(),
+        attributes.encode(),
         len(message),
         message,
     )

@@ -34,6 +34,7 @@ def _memory(title: str, most: float | None) -> Measure:
 IDLE: Final = _memory("idle appliance, PSS", 90)
 USED: Final = _memory("idle again after a login and a mail, PSS", None)
 CLIENTS: Final = _memory("idling IMAP clients, PSS", 130)
+DEFLATED: Final = _memory("idling IMAP clients with COMPRESS, PSS", 180)
 TLS_CLIENTS: Final = _memory("idling IMAP clients with TLS, PSS", 450)
 LARGE_IN: Final = _memory("100 MiB message in by SMTP, added at most", 16)
 LARGE_OUT: Final = _memory("100 MiB message out by IMAP, added at most", 16)
@@ -46,6 +47,7 @@ def run(report: Report) -> None:
     parts: tuple[tuple[tuple[Measure, ...], Callable[[Report, tuple[Measure, ...]], None]], ...] = (
         ((IDLE, USED), _idle),
         ((CLIENTS,), _clients),
+        ((DEFLATED,), _compressing_clients),
         ((TLS_CLIENTS,), _tls_clients),
         ((LARGE_IN, LARGE_OUT), _large),
         ((GREETING, GREETING_WORST), _greetings),
@@ -92,6 +94,17 @@ def _clients(report: Report, measures: tuple[Measure, ...]) -> None:
         _row(report, CLIENTS, sides, lambda side: _idling(side, report.options.clients))
 
 
+def _compressing_clients(report: Report, measures: tuple[Measure, ...]) -> None:
+    with contestants(report.options, with_peers=False) as sides:
+        report.begin(f"{report.options.clients:,} clients in IDLE, COMPRESS", sides)
+        _row(
+            report,
+            DEFLATED,
+            sides,
+            lambda side: _idling(side, report.options.clients, compressed=True),
+        )
+
+
 def _tls_clients(report: Report, measures: tuple[Measure, ...]) -> None:
     with contestants(report.options, with_peers=False) as sides:
         report.begin(f"{report.options.clients:,} clients in IDLE, TLS", sides)
@@ -100,12 +113,14 @@ def _tls_clients(report: Report, measures: tuple[Measure, ...]) -> None:
         )
 
 
-def _idling(side: Contestant, count: int, *, tls: bool = False) -> float:
+def _idling(side: Contestant, count: int, *, tls: bool = False, compressed: bool = False) -> float:
     held = []
     context = unverified()
     for _ in range(count):
         wire = ImapWire(side.imaps, context) if tls and side.imaps else ImapWire(side.imap)
         wire.log_in(side.login, side.password)
+        if compressed:
+            wire.compress()
         wire.command("SELECT INBOX")
         wire.idle()
         held.append(wire)

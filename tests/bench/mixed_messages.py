@@ -3,12 +3,13 @@
 Of ten, five are plain text, four text with HTML, one has a base64 attachment; about 11 KiB on
 average, CRLF, with the trace of three hops, encoded words in every third subject, and
 References within threads of eight.  Text is put together of ready paragraphs, so that
-100,000 are made in seconds.
+100,000 are made in seconds.  One in RARE_EVERY holds words that are nowhere else.
 """
 
 import base64
 import itertools
 import random
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -20,6 +21,14 @@ _BOUNDARY: Final = "=_bench_boundary"
 _PEOPLE: Final = ("Ann Archer", "Bob Baker", "Cleo Chandler", "Dora Dyer", "Emil Fletcher")
 _ENCODED: Final = ("=?UTF-8?Q?Gr=C3=BC=C3=9Fe_aus_Z=C3=BCrich?=", "=?UTF-8?B?5pel5pys6Kqe?=")
 _THREAD: Final = 8
+_DATED: Final = re.compile(rb"\r\nDate: (\d+) Nov 2026 ([0-9:]+ \+\d+)\r\n")
+
+RARE_EVERY: Final = 1_997
+RARE_WORD: Final = "quizzaciously"
+RARE_PAIR: Final = "大阪"
+FREQUENT_WORD: Final = WORDS[8]
+"""A word of nearly every message."""
+_RARE: Final = f"Answered {RARE_WORD.capitalize()} in {RARE_PAIR}.\r\n\r\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +61,14 @@ def messages(first: int, beyond: int) -> Iterator[bytes]:
         yield _message(number, blocks)
 
 
+def received(message: bytes) -> str:
+    """The internal date that IMAP is told: the message's own."""
+    found = _DATED.search(message)
+    assert found is not None
+    day, rest = int(found[1]), found[2].decode()
+    return f"{day:2}-Nov-2026 {rest}"
+
+
 def batches(count: int, connections: int) -> list[Iterator[bytes]]:
     """Messages 0 to count - 1 in so many parts of equal size."""
     edges = [count * part // connections for part in range(connections + 1)]
@@ -63,6 +80,8 @@ def _message(number: int, blocks: _Blocks) -> bytes:
     kind = number % 10
     head = _header(number, chance)
     text = f"This is message {number}.\r\n\r\n" + _some(chance, blocks.plain, 2, 10)
+    if number % RARE_EVERY == 0:
+        text += _RARE
     if kind < 5:
         whole = f"{head}Content-Type: text/plain; charset=utf-8\r\n\r\n{text}"
         return whole.encode()

@@ -1,6 +1,7 @@
 """Measure all sides in turns, and print rows as they come."""
 
 import os
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -19,6 +20,7 @@ class Report:
     options: Options
     machine: Sequence[str] = ()
     rows: list[Row] = field(default_factory=list)
+    _doings: list[tuple[float, str]] = field(default_factory=list)
 
     def wants(self, *measures: Measure) -> bool:
         """Whether one of these rows was asked for."""
@@ -30,6 +32,15 @@ class Report:
         print(f"\n{title}")
         print("; ".join(f"{side.name}: pid {' '.join(map(str, side.pids))}" for side in sides))
         print(heading([side.name for side in sides]), flush=True)
+
+    def now(self, doing: str) -> None:
+        """What is measured from here on."""
+        self._doings.append((time.perf_counter(), doing))
+
+    def doing_at(self, at: float) -> str:
+        """What was measured at that time of the performance counter."""
+        known = [doing for since, doing in self._doings if since <= at]
+        return known[-1] if known else "nothing"
 
     def add(self, row: Row) -> None:
         """Print and keep the row if it was asked for."""
@@ -56,6 +67,7 @@ class Report:
             for side in sides if run % 2 == 0 else sides[::-1]:
                 # What the other side left in memory must not be written in this one's time.
                 os.sync()
+                self.now(f"{measures[0].title} ({side.name})")
                 for each, figure in measure(side).items():
                     figures[each].setdefault(side.name, []).append(figure)
         for each, by_side in figures.items():

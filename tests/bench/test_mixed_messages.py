@@ -4,7 +4,14 @@ import email
 import email.policy
 from collections import Counter
 
-from tests.bench.mixed_messages import batches, messages
+from tests.bench.mixed_messages import (
+    FREQUENT_WORD,
+    RARE_EVERY,
+    RARE_PAIR,
+    RARE_WORD,
+    batches,
+    messages,
+)
 
 COUNT = 400
 
@@ -30,3 +37,12 @@ def test_messages_are_sound_and_mixed() -> None:
 def test_messages_are_of_ordinary_size() -> None:
     made = list(messages(0, COUNT))
     assert 10_000 < sum(map(len, made)) / COUNT < 13_000
+
+
+def test_some_words_are_rare_and_one_is_not() -> None:
+    made = list(messages(0, RARE_EVERY + 1))
+    rare = [number for number, octets in enumerate(made) if RARE_WORD.encode() in octets.lower()]
+    assert rare == [0, RARE_EVERY]
+    assert rare == [number for number, octets in enumerate(made) if RARE_PAIR.encode() in octets]
+    frequent = sum(f" {FREQUENT_WORD} ".encode() in octets for octets in made)
+    assert frequent > 0.9 * len(made)
