@@ -20,6 +20,7 @@ from mailbox_server.app.consistency import (
 from mailbox_server.app.data_folder import SECRET_FILE
 from mailbox_server.app.settings import Settings
 from mailbox_server.app.store_opening import open_store, passwords_of
+from mailbox_server.app.switching import imap_switches, pop3_switches
 from mailbox_server.auth.authenticator import Authenticator, AuthenticatorSettings
 from mailbox_server.auth.crunch import Crunch, CrunchLimits
 from mailbox_server.auth.known_networks import KnownNetworks
@@ -197,6 +198,7 @@ def _build_over(
             _imap_limits(settings),
             offers_tls=context is not None,
             loopback_logins=settings.login.plaintext_on_loopback,
+            switches=imap_switches(settings),
         ),
         tasks,
         entropy,
@@ -247,6 +249,7 @@ def change_live(built: Built, settings: Settings, events: Events) -> None:
         built.imap.services,
         limits=_imap_limits(settings),
         loopback_logins=settings.login.plaintext_on_loopback,
+        switches=imap_switches(settings),
     )
     built.views.most_octets = settings.imap.view_mebibytes * MIB
     built.housekeeping.rules = _housekeeping_rules(settings)
@@ -329,6 +332,7 @@ def _pop3_settings(settings: Settings, hostname: Domain) -> Pop3Settings:
         second_session=SecondSession(chosen.second_session),
         removal=Removal(chosen.deleted),
         retrieved=Retrieved.MARK_SEEN if chosen.mark_seen else Retrieved.LEAVE,
+        switches=pop3_switches(settings),
         limits=Pop3Limits(idle_seconds=float(chosen.idle_seconds)),
     )
 

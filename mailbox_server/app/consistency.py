@@ -11,6 +11,7 @@ from typing import Final
 from mailbox_server.app.configuration import unusable
 from mailbox_server.app.data_folder import check_data
 from mailbox_server.app.settings import ListenSettings, Settings
+from mailbox_server.app.switching import check_switches
 from mailbox_server.dns.resolver import NameServer
 from mailbox_server.model.address import Address, Domain, parse_ip
 from mailbox_server.model.errors import AddressMalformed, DomainMalformed
@@ -83,6 +84,7 @@ def check(settings: Settings, source: str) -> None:
     _check_socket(settings.listen, source)
     _check_connections(settings, source)
     _check_addresses(settings, source)
+    check_switches(settings, source)
     for text in settings.dns.servers:
         if name_server(text) is None:
             raise unusable(source, "dns.servers", text, "ADDRESS, ADDRESS:PORT or [IPV6]:PORT")

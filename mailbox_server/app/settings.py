@@ -220,6 +220,14 @@ class Pop3Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     idle_seconds: Annotated[
         int, _note("Autologout, in seconds; RFC 1939 asks for 600.", ge=600, le=86400, live=True)
     ] = 600
+    hide: Annotated[
+        list[str],
+        _note(
+            'Capabilities not to be shown, each "everyone: CAPABILITY ..." or "account ADDRESS: '
+            'CAPABILITY ..."; a login mechanism is AUTH=NAME. What is hidden still answers.',
+            live=True,
+        ),
+    ] = msgspec.field(default_factory=list)
 
 
 class ImapSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -245,6 +253,25 @@ class ImapSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
             live=True,
         ),
     ] = 128
+    hide: Annotated[
+        list[str],
+        _note(
+            "Capabilities that a program breaks on, neither shown to it nor enabled by it, each "
+            '"WHOM: CAPABILITY ...", where WHOM is everyone, account ADDRESS, client NAME or '
+            "client NAME version VERSION, the latter two being how the program's own words "
+            "begin. `mailbox-server config switches` shows those that are known already.",
+            live=True,
+        ),
+    ] = msgspec.field(default_factory=list)
+    show: Annotated[
+        list[str],
+        _note(
+            "Capabilities to be shown although they are hidden without this, written as above. "
+            "The word of a client goes before that of an account and of everyone, and hide "
+            "before show.",
+            live=True,
+        ),
+    ] = msgspec.field(default_factory=list)
 
 
 class DnsSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -1,11 +1,17 @@
-"""What the server can do, one row a capability, in the order in which clients read them."""
+"""What the server can do, one row a capability, in the order in which clients read them.
+
+What is switched off for a client or an account (model.switches) is neither shown nor turned
+on, by ENABLE or otherwise.  Its commands still answer whoever gives them: a program may have
+kept an older list, and to refuse what works helps nobody.
+"""
 
 import enum
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from mailbox_server.imap.session import Extension, Security, Session, State
+from mailbox_server.model.switches import Deed
 
 
 class When(enum.Enum):
@@ -29,7 +35,7 @@ class CapabilityRow:
 
     states: where CAPABILITY shows it.  Most are shown before login too: imaplib and others
     never ask again.  enables: what ENABLE with this name turns on.  value: what stands behind
-    `name=`.
+    `name=`.  by_default: HIDE where the configuration must ask for it.
     """
 
     name: str
@@ -38,6 +44,7 @@ class CapabilityRow:
     when: When = When.ALWAYS
     enables: Extension | None = None
     value: Callable[[Session], str] | None = None
+    by_default: Deed = Deed.SHOW
 
     def shown(self, session: Session) -> str:
         """As CAPABILITY writes it."""
@@ -103,16 +110,29 @@ CAPABILITIES: Final = (
 )
 
 
+SWITCHABLE: Final = frozenset(row.name.upper() for row in CAPABILITIES) - {
+    "IMAP4REV1",
+    "STARTTLS",
+    "LOGINDISABLED",
+}
+"""What may be hidden or shown, in capitals: not what the protocol and passwords rest on."""
+
+
 def capability_list(session: Session) -> bytes:
     """What CAPABILITY answers now, behind the word itself."""
+    decided = session.decisions()
     return b" ".join(
-        row.shown(session).encode("ascii") for row in CAPABILITIES if _is_shown(row, session)
+        row.shown(session).encode("ascii")
+        for row in CAPABILITIES
+        if session.state in row.states and _is_shown(row, session) and _is_switched_on(row, decided)
     )
 
 
+def _is_switched_on(row: CapabilityRow, decided: Mapping[str, Deed]) -> bool:
+    return decided.get(row.name.upper(), row.by_default) is Deed.SHOW
+
+
 def _is_shown(row: CapabilityRow, session: Session) -> bool:
-    if session.state not in row.states:
-        return False
     match row.when:
         case When.ALWAYS:
             return True
@@ -126,9 +146,10 @@ def _is_shown(row: CapabilityRow, session: Session) -> bool:
             return False
 
 
-def extension(name: str) -> Extension | None:
+def extension(name: str, session: Session) -> Extension | None:
     """What ENABLE turns on by a name in any case, or None (RFC 5161 §3.1 ignores the unknown)."""
+    decided = session.decisions()
     for row in CAPABILITIES:
         if row.name.upper() == name.upper() and row.enables is not None:
-            return row.enables
+            return row.enables if _is_switched_on(row, decided) else None
     return None

@@ -11,7 +11,7 @@ pulls the octets through session.literals.
 """
 
 import enum
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -29,6 +29,7 @@ from mailbox_server.model.errors import MailboxMissing
 from mailbox_server.model.ids import AccountId, ModSeq
 from mailbox_server.model.mailbox import Mailbox
 from mailbox_server.model.ports import Clock, Events
+from mailbox_server.model.switches import ClientProgram, Deed, Switches
 from mailbox_server.store.ports import Listening, ReadTx, Store
 
 WELCOME_SECONDS: Final = 60.0
@@ -132,6 +133,7 @@ class Services:
     offers_tls: whether STARTTLS can be done.
     loopback_logins: whether a peer on this machine may send its password without TLS.
     text_turns: what text searches of all sessions wait for.
+    switches: which capabilities are hidden from, or shown to, whom.
     """
 
     store: Store
@@ -143,6 +145,7 @@ class Services:
     offers_tls: bool
     loopback_logins: bool
     text_turns: TextTurns = field(default_factory=TextTurns)
+    switches: Switches = field(default_factory=Switches)
 
 
 class Session:
@@ -152,7 +155,7 @@ class Session:
     selected are set by login and SELECT.
 
     tag: of the command under way, for responses that name it.
-    has_said_its_name: ID was given and logged.
+    program: what the client said of itself with ID, None until it did.
     is_compressed: COMPRESS was done; holds from behind its tagged reply (RFC 4978 §3).
     wants_tls: shake hands after the tagged reply.  farewell: say BYE after the tagged reply.
     """
@@ -177,7 +180,7 @@ class Session:
         self.enabled: set[Extension] = set()
         self.tag = b""
         self.failed_logins = 0
-        self.has_said_its_name = False
+        self.program: ClientProgram | None = None
         self.is_compressed = False
         self.wants_tls = False
         self.farewell: Outcome | None = None
@@ -234,6 +237,15 @@ class Session:
         return self.security is Security.TLS or (
             self.services.loopback_logins and self.peer.is_loopback
         )
+
+    def decisions(self) -> Mapping[str, Deed]:
+        """Which capabilities are hidden or shown to who is there, as far as that is known."""
+        account = None if self._granted is None else self._granted.account.address
+        decided = dict(self.services.switches.decisions(account, self.program))
+        if decided.get("CONDSTORE") is Deed.HIDE:
+            # The one cannot be had without the other (RFC 7162 §3.2.3).
+            decided["QRESYNC"] = Deed.HIDE
+        return decided
 
     def log_in(self, granted: Granted) -> None:
         """Who is there."""
@@ -367,8 +379,11 @@ class Session:
         """A CONDSTORE enabling command was seen (RFC 7162 §3.1).
 
         Where that happens in a selected mailbox, the client is told its HIGHESTMODSEQ.
+        Nothing comes of it where CONDSTORE is switched off.
         """
         if Extension.CONDSTORE in self.enabled:
+            return
+        if self.decisions().get("CONDSTORE") is Deed.HIDE:
             return
         self.enabled.add(Extension.CONDSTORE)
         if self.selected is not None:

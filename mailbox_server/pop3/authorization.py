@@ -17,7 +17,7 @@ from mailbox_server.auth.outcomes import (
     Throttled,
     Visitor,
 )
-from mailbox_server.auth.sasl import CANCEL, offered_names
+from mailbox_server.auth.sasl import CANCEL
 from mailbox_server.auth.sasl_steps import Challenge, Malformed
 from mailbox_server.pop3 import replies
 from mailbox_server.pop3.sending import short_listing
@@ -86,11 +86,12 @@ class Authorization:
             return Said(replies.USER_FIRST)
         return _settled(await self._authenticator.authenticate(self._visitor, login, password))
 
-    async def begin(self, mechanism: str, initial: bytes | None, *, confidential: bool) -> Progress:
-        """AUTH; without a mechanism it lists them, as clients older than RFC 5034 ask."""
+    async def begin(
+        self, mechanism: str, initial: bytes | None, shown: tuple[str, ...], *, confidential: bool
+    ) -> Progress:
+        """AUTH; without a mechanism it lists those shown, as clients older than RFC 5034 ask."""
         if not mechanism:
-            names = offered_names(confidential=confidential)
-            return Said(short_listing(replies.MECHANISMS, names))
+            return Said(short_listing(replies.MECHANISMS, shown))
         self._exchange = sasl.Exchange(
             self._authenticator, self._visitor, confidential=confidential
         )

@@ -1,11 +1,12 @@
 """What CAPA announces, when, and by which RFC (RFC 2449 §5, §6)."""
 
 import enum
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from mailbox_server.auth.sasl import offered_names
+from mailbox_server.auth.sasl import MECHANISMS, offered_names
+from mailbox_server.model.switches import Deed
 from mailbox_server.pop3.grammar import State
 
 
@@ -22,11 +23,22 @@ class Standing:
     """What decides which capabilities there are.
 
     confidential: whether the password itself may travel.
+    decided: what the configuration hides, by tag in capitals, a mechanism as `AUTH=NAME`.
     """
 
     state: State
     tls: Tls
     confidential: bool
+    decided: Mapping[str, Deed]
+
+    @property
+    def mechanisms(self) -> tuple[str, ...]:
+        """The SASL mechanisms to show, strongest first."""
+        return tuple(
+            name
+            for name in offered_names(confidential=self.confidential)
+            if self.decided.get(f"AUTH={name}") is not Deed.HIDE
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +50,8 @@ class CapabilityRow:
     line: Callable[[Standing], str | None]
 
 
-def _sasl(standing: Standing) -> str:
-    return "SASL " + " ".join(offered_names(confidential=standing.confidential))
+def _sasl(standing: Standing) -> str | None:
+    return f"SASL {' '.join(standing.mechanisms)}" if standing.mechanisms else None
 
 
 def _user(standing: Standing) -> str | None:
@@ -73,7 +85,15 @@ CAPABILITIES: Final = (
 )
 
 
+SWITCHABLE: Final = frozenset(row.tag for row in CAPABILITIES if row.tag != "STLS") | {
+    f"AUTH={row.name}" for row in MECHANISMS
+}
+"""What may be hidden; not what keeps passwords from travelling in clear."""
+
+
 def capability_lines(standing: Standing) -> list[str]:
-    """The lines of the response, in the table's order."""
-    lines = (row.line(standing) for row in CAPABILITIES)
+    """The lines of the response, in the table's order; hidden commands answer all the same."""
+    lines = (
+        row.line(standing) for row in CAPABILITIES if standing.decided.get(row.tag) is not Deed.HIDE
+    )
     return [line for line in lines if line is not None]

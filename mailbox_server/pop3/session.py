@@ -225,7 +225,9 @@ class Session:
     # AUTHORIZATION
 
     def _standing(self) -> Standing:
-        return Standing(self.state, self._out.tls, self._is_confidential())
+        account = None if self._opened is None else self._opened.granted.account.address
+        decided = self._settings.switches.decisions(account, None)
+        return Standing(self.state, self._out.tls, self._is_confidential(), decided)
 
     def _is_confidential(self) -> bool:
         return self._out.tls is Tls.ACTIVE or (
@@ -261,7 +263,10 @@ class Session:
                     user, password, confidential=confidential
                 )
             case Auth(mechanism, initial):
-                progress = await authorization.begin(mechanism, initial, confidential=confidential)
+                shown = self._standing().mechanisms
+                progress = await authorization.begin(
+                    mechanism, initial, shown, confidential=confidential
+                )
         await self._go_on(progress)
 
     async def _respond(self, event: Command | Response) -> None:

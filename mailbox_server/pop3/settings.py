@@ -1,7 +1,9 @@
 """What can be set about POP3, and its limits."""
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from mailbox_server.model.switches import Switches
 
 
 class SecondSession(enum.Enum):
@@ -69,7 +71,7 @@ class Pop3Limits:
 @dataclass(frozen=True, slots=True)
 class Pop3Settings:
     """hostname: for the greeting.  plaintext_on_loopback: whether clients on this machine
-    may log in without TLS."""
+    may log in without TLS.  switches: which capabilities are hidden from whom."""
 
     hostname: str
     plaintext_on_loopback: bool = False
@@ -77,4 +79,5 @@ class Pop3Settings:
     removal: Removal = Removal.EXPUNGE
     retrieved: Retrieved = Retrieved.LEAVE
     eight_bit: EightBit = EightBit.SEND
+    switches: Switches = field(default_factory=Switches)
     limits: Pop3Limits = Pop3Limits()

@@ -236,3 +236,12 @@ def test_a_reader_that_goes_away_leaves_no_trace(house: Appliance, tmp_path: Pat
         said = raw.stderr.read()
     assert raw.returncode == 1
     assert said == b""
+
+
+def test_what_is_hidden_from_whom(house: Appliance) -> None:
+    listed = rows(house, "config", "switches")
+    office = next(row for row in listed if row["whom"] == "client microsoft office 365")
+    assert (office["protocol"], office["deed"]) == ("imap", "hidden")
+    assert office["capabilities"] == ["UIDONLY"]
+    assert "#49" in office["reason"]
+    assert b"microsoft office 365" in verb(house, "config", "switches")

@@ -6,9 +6,11 @@ from mailbox_server.imap.capabilities import capability_list
 from mailbox_server.imap.grammar.session_arguments import IdArguments
 from mailbox_server.imap.responses import Outcome, ok, string
 from mailbox_server.imap.session import Session
+from mailbox_server.model.switches import ClientProgram
 
 PRODUCT: Final = b"mailbox-server"
-LOGGED_CHARACTERS: Final = 60
+KEPT_CHARACTERS: Final = 60
+_OWN_NAME: Final = b'ID ("name" ' + string(PRODUCT) + b")"
 
 
 async def capability(session: Session, arguments: None) -> Outcome:
@@ -30,19 +32,28 @@ async def logout(session: Session, arguments: None) -> Outcome:
 
 
 async def identify(session: Session, arguments: IdArguments) -> Outcome:
-    """Exchange names; the client's first one is for the log only (RFC 2971 §2)."""
+    """Exchange names (RFC 2971 §3.1); what is shown may depend on the client's, the last given.
+
+    Where it does, the tagged reply tells the capabilities anew.
+    """
     given = dict(arguments.pairs)
-    if given and not session.has_said_its_name:
-        session.has_said_its_name = True
+    if not given:
+        session.respond(_OWN_NAME)
+        return ok("Pleased to meet you")
+    before, is_first = capability_list(session), session.program is None
+    session.program = ClientProgram(_kept(given.get("name", "")), _kept(given.get("version", "")))
+    if is_first:
         session.services.events.info(
             "imap.client",
             connection=session.connection,
-            name=_loggable(given.get("name", "")),
-            version=_loggable(given.get("version", "")),
+            name=session.program.name,
+            version=session.program.version,
         )
-    session.respond(b'ID ("name" ' + string(PRODUCT) + b")")
-    return ok("Pleased to meet you")
+    session.respond(_OWN_NAME)
+    after = capability_list(session)
+    return ok("Pleased to meet you", b"" if after == before else b"CAPABILITY " + after)
 
 
-def _loggable(text: str) -> str:
-    return "".join(c if c.isprintable() else "?" for c in text[:LOGGED_CHARACTERS])
+def _kept(text: str) -> str:
+    """As it may stand in the log."""
+    return "".join(c if c.isprintable() else "?" for c in text[:KEPT_CHARACTERS])

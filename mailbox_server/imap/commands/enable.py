@@ -10,7 +10,7 @@ async def enable(session: Session, arguments: EnableArguments) -> Outcome:
     """Enable what we know, ignore the rest; only what is newly on is listed (§3.2)."""
     newly = []
     for name in arguments.names:
-        wanted = extension(name)
+        wanted = extension(name, session)
         if wanted is None or wanted in session.enabled:
             continue
         newly.append(wanted.value)

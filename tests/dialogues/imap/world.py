@@ -24,6 +24,7 @@ from mailbox_server.model.account import Account, Scope
 from mailbox_server.model.address import Address, Domain
 from mailbox_server.model.message import InternalDate, Target
 from mailbox_server.model.ports import Silence, SystemEntropy
+from mailbox_server.model.switches import Deed, Switches, SwitchRule
 from mailbox_server.net.tasks import TaskKeeper
 from mailbox_server.store.door import SqliteStore
 from mailbox_server.store.ports import NewMessage, QuotaRule, WriteTx
@@ -82,6 +83,7 @@ class World:
         self._place = place
         self._accounts: dict[str, Account] = {}
         self._clients: dict[int, str] = {}
+        self._rules: list[SwitchRule] = []
         entropy = SystemEntropy()
         self._passwords = Passwords(HashCost(memory_kib=64, passes=1), entropy)
         self._crunch = Crunch(CrunchLimits(threads=1))
@@ -131,6 +133,7 @@ class World:
             limits=self.limits,
             offers_tls=True,
             loopback_logins=self.loopback_logins,
+            switches=Switches(configured=self._rules),
         )
 
     def login_of(self, client: int) -> str:
@@ -150,6 +153,7 @@ class World:
             Rule(r"app password of (\w+) is (\S+)", self._token),
             Rule(r"quota of (\w+) is (\d+)", self._quota),
             Rule(r"limit (\w+) is (\d+)", self._limit),
+            Rule(r"(hide|show) (.+)", self._switch),
         ):
             found = re.fullmatch(rule.pattern, statement)
             if found is not None:
@@ -170,6 +174,9 @@ class World:
 
     def _limit(self, name: str, value: str) -> None:
         self.limits = replace(self.limits, **{name: int(value)})
+
+    def _switch(self, deed: str, rule: str) -> None:
+        self._rules.append(SwitchRule.parse(Deed[deed.upper()], rule))
 
     async def _account(self, name: str, mailbox: str | None, count: str | None) -> None:
         if name not in self._accounts:

@@ -14,6 +14,7 @@ from datetime import timedelta
 from mailbox_server.auth.outcomes import Service, Visitor
 from mailbox_server.model.account import Account, AccountState, Scope
 from mailbox_server.model.errors import StoreUnavailable
+from mailbox_server.model.switches import Deed, Switches, SwitchRule
 from mailbox_server.net.admission import AdmissionLimits, Admissions
 from mailbox_server.net.listeners import Listener, TcpAddress
 from mailbox_server.net.reception import AsyncioServerEndpoint, ReceptionPlan
@@ -77,6 +78,9 @@ class World:
             self.house.store.broken_writes = StoreUnavailable("full")
         elif statement == "the store has a bug in writing":
             self.house.store.broken_writes = KeyError("secret detail")
+        elif found := re.fullmatch(r"hide (.+)", statement):
+            rule = SwitchRule.parse(Deed.HIDE, found[1])
+            self.settings = replace(self.settings, switches=Switches(configured=(rule,)))
         elif found := re.fullmatch(r"account (\w+) is disabled", statement):
             self.house.store.set_state(self.accounts[found[1]], AccountState.DISABLED)
         else:

@@ -19,8 +19,10 @@ from mailbox_server.app.data_folder import check_data
 from mailbox_server.app.settings import (
     AddressSettings,
     DnsSettings,
+    ImapSettings,
     ListenSettings,
     NetSettings,
+    Pop3Table,
     ServerSettings,
     Settings,
     StoreTable,
@@ -263,3 +265,27 @@ def test_every_socket_that_listens_is_counted(tmp_path: Path) -> None:
     listen = msgspec.structs.replace(_QUIET, smtp=["*:25", "[::1]:26"], lmtp=["unix:/run/lmtp"])
     assert descriptor_needs(_settings(tmp_path)).listening == 1
     assert descriptor_needs(_settings(tmp_path, listen=listen)).listening == 5
+
+
+@pytest.mark.parametrize(
+    ("tables", "fault"),
+    [
+        ({"imap": ImapSettings(hide=["everyone"])}, r"imap\.hide: found 'everyone'.*WHOM"),
+        ({"imap": ImapSettings(hide=["everyone: SPLICE"])}, r"imap\.hide: .*SPLICE is none"),
+        ({"imap": ImapSettings(hide=["everyone: LOGINDISABLED"])}, "LOGINDISABLED is none"),
+        ({"imap": ImapSettings(show=["account ann: IDLE"])}, r"imap\.show: .* an address"),
+        ({"pop3": Pop3Table(hide=["everyone: STLS"])}, r"pop3\.hide: .*STLS is none"),
+        ({"pop3": Pop3Table(hide=["client x: TOP"])}, "POP3 clients have no name"),
+    ],
+)
+def test_rules_about_capabilities(
+    tmp_path: Path, tables: dict[str, msgspec.Struct], fault: str
+) -> None:
+    with pytest.raises(SettingsMalformed, match=fault):
+        check(_settings(tmp_path, **tables), "f.toml")
+
+
+def test_sound_rules_about_capabilities(tmp_path: Path) -> None:
+    imap = ImapSettings(hide=["client X version 1: IDLE Auth=Login"], show=["everyone: IDLE"])
+    pop3 = Pop3Table(hide=["account ann@example.org: AUTH=PLAIN TOP"])
+    check(_settings(tmp_path, imap=imap, pop3=pop3), "f.toml")

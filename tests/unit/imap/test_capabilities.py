@@ -1,10 +1,22 @@
 """The capability table says what the rest of the house can do."""
 
+from typing import Any, cast
+
 from mailbox_server.auth.sasl import MECHANISMS
-from mailbox_server.imap.capabilities import CAPABILITIES, extension
+from mailbox_server.imap.capabilities import (
+    CAPABILITIES,
+    SWITCHABLE,
+    capability_list,
+    extension,
+)
 from mailbox_server.imap.command_row import CommandTable
 from mailbox_server.imap.commands import COMMANDS
-from mailbox_server.imap.session import Extension
+from mailbox_server.imap.known_clients import KNOWN_CASES
+from mailbox_server.imap.limits import ImapLimits
+from mailbox_server.imap.session import Extension, Security, Services, Session
+from mailbox_server.model.address import parse_ip
+from mailbox_server.model.ports import Silence, SystemClock
+from mailbox_server.model.switches import ClientProgram, Deed, Switches, SwitchRule, Whom
 
 
 def test_the_mechanisms_offered_are_those_spoken() -> None:
@@ -20,8 +32,62 @@ def test_each_row_has_its_rule_and_stands_once() -> None:
     assert all(row.rfc.startswith("RFC ") for row in COMMANDS)
 
 
+def session(*rules: SwitchRule, program: ClientProgram | None = None) -> Session:
+    nothing = cast(Any, None)
+    services = Services(
+        nothing,
+        nothing,
+        nothing,
+        SystemClock(),
+        Silence(),
+        ImapLimits(),
+        offers_tls=False,
+        loopback_logins=False,
+        switches=Switches((case.rule for case in KNOWN_CASES), rules),
+    )
+    peer = parse_ip("::1")
+    assert peer is not None
+    made = Session(services, nothing, nothing, connection="c", peer=peer, security=Security.TLS)
+    made.program = program
+    return made
+
+
+def hide(text: str) -> SwitchRule:
+    return SwitchRule.parse(Deed.HIDE, text)
+
+
 def test_what_can_be_enabled() -> None:
-    assert extension("CONDSTORE") is Extension.CONDSTORE
-    assert extension("IMAP4REV2") is Extension.REV2
-    assert extension("IMAP4rev1") is None
+    anybody = session()
+    assert extension("CONDSTORE", anybody) is Extension.CONDSTORE
+    assert extension("IMAP4REV2", anybody) is Extension.REV2
+    assert extension("IMAP4rev1", anybody) is None
+    hidden = {row.enables for row in CAPABILITIES if row.by_default is Deed.HIDE}
     assert {row.enables for row in CAPABILITIES if row.enables} == set(Extension)
+    shown = {extension(row.name, anybody) for row in CAPABILITIES} - {None}
+    assert shown == set(Extension) - hidden
+
+
+def test_what_is_switched_off_is_neither_shown_nor_enabled() -> None:
+    broken = session(hide("client Broken: qresync"), program=ClientProgram("broken mail", "1"))
+    assert extension("QRESYNC", broken) is None
+    assert extension("CONDSTORE", broken) is Extension.CONDSTORE
+    assert b"QRESYNC" not in capability_list(broken).split()
+    assert b"QRESYNC" in capability_list(session(hide("client Broken: qresync"))).split()
+
+
+def test_who_has_no_condstore_has_no_qresync() -> None:
+    without = session(hide("everyone: CONDSTORE"))
+    assert extension("QRESYNC", without) is None
+    assert not {b"CONDSTORE", b"QRESYNC"} & set(capability_list(without).split())
+    without.enable_condstore()
+    assert not without.enabled
+
+
+def test_what_passwords_rest_on_cannot_be_switched() -> None:
+    assert not {"IMAP4REV1", "STARTTLS", "LOGINDISABLED"} & SWITCHABLE
+
+
+def test_each_known_case_says_why_and_where_that_is_told() -> None:
+    assert KNOWN_CASES
+    assert all(case.reason and "#" in case.seen for case in KNOWN_CASES)
+    assert all(case.rule.whom is Whom.CLIENT for case in KNOWN_CASES)
