@@ -15,19 +15,18 @@ from itertools import accumulate
 from typing import Any, Final, NamedTuple
 
 from mailbox_server.imap.fetch_lines import Columns, FetchLines, opening
-from mailbox_server.imap.fetch_plan import (
+from mailbox_server.imap.fetch_plan import FetchPlan, SectionPlan
+from mailbox_server.imap.grammar.fetch_items import Attribute
+from mailbox_server.imap.selected import ModSeqs, SightColumns
+from mailbox_server.mime.part_table import read_part_table
+from mailbox_server.mime.sections import (
     Extent,
-    FetchPlan,
     Piece,
-    SectionPlan,
     Stored,
     header_extent,
     length,
     pieces,
 )
-from mailbox_server.imap.grammar.fetch_items import Attribute
-from mailbox_server.imap.selected import ModSeqs, SightColumns
-from mailbox_server.mime.part_table import read_part_table
 from mailbox_server.model.errors import ContentDamaged, ContentMissing
 from mailbox_server.model.ids import ContentId, MailboxId
 from mailbox_server.store.ports import Column, Reading, ReadTx, Store
@@ -37,8 +36,6 @@ ROWS_A_READ: Final = 500
 ROWS_A_BLOCK: Final = 100
 READ_OCTETS: Final = 1 << 20
 PIECE_OCTETS: Final = 1 << 17
-HEADER_OCTETS: Final = 1 << 20
-"""Fields are selected within the first MiB of a header, as far as it was read at delivery."""
 
 _END: Final = b")\r\n"
 
@@ -320,10 +317,10 @@ class _Contents:
         octets, found = 0, list[list[Piece] | None]()
         headers: dict[Extent, bytes] = {}
         for section in self.sections:
-            extent = header_extent(section, stored)
+            extent = header_extent(section.wanted, stored)
             if extent is not None and extent not in headers:
-                headers[extent] = read(_shortened(extent))
-            whole = pieces(section, stored, headers[extent] if extent else b"")
+                headers[extent] = read(extent)
+            whole = pieces(section.wanted, stored, headers[extent] if extent else b"")
             found.append(whole)
             octets += length(whole or ())
             if octets > room:
@@ -381,10 +378,6 @@ def _gathered(found: Sequence[bytes]) -> list[bytes]:
     return blocks
 
 
-def _shortened(header: Extent) -> Extent:
-    return Extent(header.start, min(header.end, header.start + HEADER_OCTETS))
-
-
 def _slicing(content: bytes) -> Callable[[Extent], bytes]:
     return lambda extent: content[extent.start : extent.end]
 
@@ -411,10 +404,10 @@ def _read(tx: ReadTx, content: ContentId, extent: Extent) -> bytes:
 
 def _pieces_reader(section: SectionPlan, stored: Stored) -> Callable[[ReadTx], list[Piece] | None]:
     def work(tx: ReadTx) -> list[Piece] | None:
-        extent = header_extent(section, stored)
+        extent = header_extent(section.wanted, stored)
         content = ContentId(stored.content)
-        header = b"" if extent is None else _read(tx, content, _shortened(extent))
-        return pieces(section, stored, header)
+        header = b"" if extent is None else _read(tx, content, extent)
+        return pieces(section.wanted, stored, header)
 
     return work
 

@@ -2,8 +2,7 @@
 
 A section is answered from the cheapest source: header fields that clients list by from
 their own column, whole and header sections by the stored lengths, deeper ones from the part
-table.  Readers see trace + content: the trace belongs to every section that begins at the
-message's own header.
+table (mime.sections).
 """
 
 import enum
@@ -13,14 +12,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from mailbox_server.imap.grammar.fetch_items import (
-    Attribute,
-    BodySection,
-    FetchItem,
-    SectionKind,
-)
-from mailbox_server.mime.header_fields import FIRST_FIELDS, LISTED_FIELDS, merged, select
-from mailbox_server.mime.structure import SectionText, Structure, section_range
+from mailbox_server.imap.grammar.fetch_items import Attribute, BodySection, FetchItem
+from mailbox_server.mime.header_fields import FIRST_FIELDS, LISTED_FIELDS, merged
+from mailbox_server.mime.sections import Section, SectionKind
 from mailbox_server.store.ports import Column
 
 _FROM_VIEW: Final = frozenset({Attribute.FLAGS, Attribute.UID, Attribute.MODSEQ})
@@ -37,17 +31,6 @@ _COLUMNS: Final = MappingProxyType(
         Attribute.PREVIEW: (Column.PREVIEW,),
     }
 )
-_TEXTS: Final = MappingProxyType(
-    {
-        SectionKind.WHOLE: SectionText.ALL,
-        SectionKind.HEADER: SectionText.HEADER,
-        SectionKind.HEADER_FIELDS: SectionText.HEADER,
-        SectionKind.HEADER_FIELDS_NOT: SectionText.HEADER,
-        SectionKind.TEXT: SectionText.TEXT,
-        SectionKind.MIME: SectionText.MIME,
-    }
-)
-_FIELDS: Final = (SectionKind.HEADER_FIELDS, SectionKind.HEADER_FIELDS_NOT)
 _LISTED: Final = (Column.LISTED, Column.LISTED_REST, Column.LISTED_ORDER)
 
 
@@ -63,7 +46,7 @@ class Source(enum.Enum):
 class SectionPlan:
     """One section and its source.
 
-    names: its header field names in lower case.
+    wanted: its octets.
     columns: where listed fields are: the first of them, the rest, or both with their order.
     pattern: finds the fields there, whose lines are fields one and all; None where all that is
         there is asked for.  Both only for Source.LISTED.
@@ -71,7 +54,7 @@ class SectionPlan:
 
     section: BodySection
     source: Source
-    names: frozenset[bytes]
+    wanted: Section
     columns: tuple[Column, ...] = ()
     pattern: re.Pattern[bytes] | None = None
 
@@ -80,17 +63,6 @@ class SectionPlan:
         """Whether it is the message as it is."""
         section = self.section
         return section.kind is SectionKind.WHOLE and not (section.parts or section.partial)
-
-
-@dataclass(frozen=True, slots=True)
-class Extent:
-    """Octets [start, end) of the content."""
-
-    start: int
-    end: int
-
-
-Piece = bytes | Extent
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +99,7 @@ class FetchPlan:
     def from_content(self) -> "FetchPlan":
         """The same items, every section read from the content."""
         items = [
-            SectionPlan(item.section, Source.OWN_HEADER, item.names)
+            SectionPlan(item.section, Source.OWN_HEADER, item.wanted)
             if isinstance(item, SectionPlan) and item.source is Source.LISTED
             else item
             for item in self.items
@@ -154,16 +126,17 @@ def _with_columns(items: Sequence[Attribute | SectionPlan]) -> FetchPlan:
 
 def _plan_section(section: BodySection) -> SectionPlan:
     names = frozenset(name.lower() for name in section.fields)
+    wanted = Section(section.parts, section.kind, names, section.partial)
     if section.parts:
-        return SectionPlan(section, Source.PARTS, names)
+        return SectionPlan(section, Source.PARTS, wanted)
     if section.kind is not SectionKind.HEADER_FIELDS or not names <= LISTED_FIELDS:
-        return SectionPlan(section, Source.OWN_HEADER, names)
+        return SectionPlan(section, Source.OWN_HEADER, wanted)
     if names.isdisjoint(FIRST_FIELDS):
         columns: tuple[Column, ...] = (Column.LISTED_REST,)
     else:
         columns = (Column.LISTED,) if names <= FIRST_FIELDS else _LISTED
     pattern = None if names == FIRST_FIELDS else _fields_named(names)
-    return SectionPlan(section, Source.LISTED, names, columns, pattern)
+    return SectionPlan(section, Source.LISTED, wanted, columns, pattern)
 
 
 def _fields_named(names: frozenset[bytes]) -> re.Pattern[bytes]:
@@ -188,89 +161,3 @@ def listed_octets(section: SectionPlan, *columns: bytes) -> bytes:
     partial = section.section.partial
     whole = found + b"\r\n"
     return whole if partial is None else whole[partial.start : partial.start + partial.count]
-
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """The columns of one message that sections of its content need."""
-
-    content: int
-    trace: bytes
-    size: int
-    header_octets: int
-    parts: Structure | None
-
-    @property
-    def content_octets(self) -> int:
-        """Length of the content alone."""
-        return self.size - len(self.trace)
-
-
-def header_extent(section: SectionPlan, stored: Stored) -> Extent | None:
-    """The header block that must be read before pieces() can select its fields."""
-    if section.section.kind not in _FIELDS:
-        return None
-    if section.source is not Source.PARTS:
-        return Extent(0, stored.header_octets)
-    ranges = _ranges(section, stored, SectionText.HEADER)
-    return Extent(*ranges[0]) if ranges else None
-
-
-def pieces(section: SectionPlan, stored: Stored, header: bytes) -> list[Piece] | None:
-    """The section's octets in order, cut to its partial; None where it does not exist.
-
-    header: what header_extent asked for, else b"".
-    """
-    whole = _whole(section, stored, header)
-    partial = section.section.partial
-    if whole is None or partial is None:
-        return whole
-    return _cut(whole, partial.start, partial.start + partial.count)
-
-
-def _whole(section: SectionPlan, stored: Stored, header: bytes) -> list[Piece] | None:
-    kind = section.section.kind
-    keep = kind is not SectionKind.HEADER_FIELDS_NOT
-    if section.source is Source.PARTS:
-        ranges = _ranges(section, stored, _TEXTS[kind])
-        if ranges is None:
-            return None
-        if kind in _FIELDS:
-            return [select(header, section.names, keep=keep)]
-        return [Extent(start, end) for start, end in ranges]
-    if kind in _FIELDS:
-        return [select(stored.trace + header, section.names, keep=keep)]
-    if kind is SectionKind.HEADER:
-        return [stored.trace, Extent(0, stored.header_octets)]
-    if kind is SectionKind.TEXT:
-        return [Extent(stored.header_octets, stored.content_octets)]
-    if kind is SectionKind.WHOLE:
-        return [stored.trace, Extent(0, stored.content_octets)]
-    return None
-
-
-def _ranges(
-    section: SectionPlan, stored: Stored, text: SectionText
-) -> list[tuple[int, int]] | None:
-    assert stored.parts is not None, "the plan asks for the part table"
-    return section_range(stored.parts, section.section.parts, text)
-
-
-def length(found: Sequence[Piece]) -> int:
-    """Octets of all pieces."""
-    return sum(len(p) if isinstance(p, bytes) else p.end - p.start for p in found)
-
-
-def _cut(whole: Sequence[Piece], start: int, end: int) -> list[Piece]:
-    kept: list[Piece] = []
-    position = 0
-    for piece in whole:
-        size = len(piece) if isinstance(piece, bytes) else piece.end - piece.start
-        low, high = max(start - position, 0), min(end - position, size)
-        if low < high:
-            if isinstance(piece, bytes):
-                kept.append(piece[low:high])
-            else:
-                kept.append(Extent(piece.start + low, piece.start + high))
-        position += size
-    return kept

@@ -14,6 +14,7 @@ from mailbox_server.imap.grammar.lexer import MODSEQ_MOST, Lexer
 from mailbox_server.imap.grammar.partial_ranges import PartialRange, parse_partial_range
 from mailbox_server.imap.grammar.sequence_sets import By, SequenceSet, parse_sequence_set
 from mailbox_server.imap.responses import astring
+from mailbox_server.mime.sections import Partial, SectionKind
 
 ITEMS_MOST: Final = 500
 FIELDS_MOST: Final = 1_000
@@ -35,25 +36,6 @@ class Attribute(enum.Enum):
     THREADID = b"THREADID"
     SAVEDATE = b"SAVEDATE"
     PREVIEW = b"PREVIEW"
-
-
-class SectionKind(enum.Enum):
-    """Which octets of a part are meant (RFC 9051 §6.4.5.1)."""
-
-    WHOLE = ""
-    HEADER = "HEADER"
-    HEADER_FIELDS = "HEADER.FIELDS"
-    HEADER_FIELDS_NOT = "HEADER.FIELDS.NOT"
-    TEXT = "TEXT"
-    MIME = "MIME"
-
-
-@dataclass(frozen=True, slots=True)
-class Partial:
-    """`<start.count>`: octets from start, at most count (1 or more)."""
-
-    start: int
-    count: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,21 +2,13 @@
 
 import pytest
 
-from mailbox_server.imap.fetch_plan import (
-    FetchPlan,
-    Source,
-    Stored,
-    header_extent,
-    length,
-    listed_octets,
-    pieces,
-    plan,
-)
+from mailbox_server.imap.fetch_plan import FetchPlan, Source, listed_octets, plan
 from mailbox_server.imap.grammar.fetch_items import parse_fetch
 from mailbox_server.imap.grammar.lexer import Lexer
 from mailbox_server.imap.grammar.sequence_sets import By
 from mailbox_server.mime.header_fields import FIRST_FIELDS, LISTED_FIELDS, HeaderFields, select
 from mailbox_server.mime.scanner import scan
+from mailbox_server.mime.sections import Stored, header_extent, length, pieces
 from mailbox_server.store.ports import Column
 
 HEADER = (
@@ -58,9 +50,9 @@ def octets(items: str) -> bytes | None:
     """The one section of items, read from the content as RowFetch would."""
     content, message = HEADER + BODY, stored()
     [section] = planned(items).from_content.sections
-    extent = header_extent(section, message)
+    extent = header_extent(section.wanted, message)
     header = b"" if extent is None else content[extent.start : extent.end]
-    found = pieces(section, message, header)
+    found = pieces(section.wanted, message, header)
     if found is None:
         return None
     whole = b"".join(p if isinstance(p, bytes) else content[p.start : p.end] for p in found)

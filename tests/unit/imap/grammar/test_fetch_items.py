@@ -7,12 +7,11 @@ from mailbox_server.imap.grammar.fetch_items import (
     Attribute,
     BodySection,
     FetchArguments,
-    Partial,
-    SectionKind,
     parse_fetch,
 )
 from mailbox_server.imap.grammar.lexer import Lexer
 from mailbox_server.imap.grammar.sequence_sets import By
+from mailbox_server.mime.sections import Partial, SectionKind
 
 
 def read(text: str) -> FetchArguments:
