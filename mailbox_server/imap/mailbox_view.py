@@ -27,6 +27,7 @@ from dataclasses import replace
 from typing import Final, Protocol
 
 from mailbox_server.imap.flag_classes import FlagClasses
+from mailbox_server.imap.message_facts import MessageFacts
 from mailbox_server.model.errors import MailboxMissing, StateTooOld
 from mailbox_server.model.ids import MailboxId, ModSeq
 from mailbox_server.model.mailbox import Mailbox
@@ -70,6 +71,7 @@ class MailboxView:
         rows, names = snapshot
         self.store = store
         self.mailbox: Mailbox = rows.mailbox
+        self.facts = MessageFacts(rows.mailbox.id)
         self.classes = FlagClasses()
         self.classes.learn(names)
         self.gone = False
@@ -376,7 +378,8 @@ class MailboxView:
             return len(self._packed) * self._packed.itemsize
         arrays = (self.uids, self.messages, self.modseqs, self.flags, self.expunged)
         return (
-            sum(len(each) * each.itemsize for each in arrays)
+            self.facts.octets
+            + sum(len(each) * each.itemsize for each in arrays)
             + self._changed_uids * self.uids.itemsize
             + len(self.dead) * _DEAD_OCTETS
             + len(self.classes.known) * _CLASS_OCTETS
@@ -394,6 +397,7 @@ class MailboxView:
 
     def pack(self) -> None:
         """Give the memory back; nobody may be using the view."""
+        self.facts.forget()
         self._packed = array("I", (bound for run in _runs(self.uids) for bound in run))
         self.uids, self.flags = array("I"), array("B")
         self.messages, self.modseqs = array("q"), array("q")

@@ -38,6 +38,7 @@ from mailbox_server.imap.grammar.search_keys import (
     TextKey,
 )
 from mailbox_server.imap.grammar.sequence_sets import STAR, By, SequenceSet
+from mailbox_server.imap.message_facts import NEVER, Fact
 from mailbox_server.imap.selected import SelectedView
 from mailbox_server.imap.text_turns import TextTurns
 from mailbox_server.mime.dates import read_date
@@ -59,7 +60,12 @@ _EVERYTHING: Final = SequenceSet(((1, STAR),))
 _DAY_SECONDS: Final = 86_400
 _EPOCH_DAY: Final = date(1970, 1, 1).toordinal()
 
+_LEAST: Final = -(1 << 63)
+_MOST: Final = 1 << 63
+
 Row = tuple[object, ...]
+Range = tuple[int, int]
+"""The least number and the most."""
 
 
 class SearchTooLong(Refused):
@@ -133,18 +139,18 @@ class _Search:
             case ModSeqKey(modseq):
                 return view.changed_since(modseq - 1, uids)
             case SizeKey():
-                return await self._by_rows((Column.SIZE,), _sized(key), uids)
+                return await self._by_fact(Fact.SIZE, _sized(key), uids)
             case DateKey(DateField.INTERNAL):
-                return await self._by_rows((Column.RECEIVED, Column.ZONE), _received(key), uids)
+                return await self._by_fact(Fact.RECEIVED_DAY, _days(key), uids)
             case DateKey(DateField.SAVED):
-                return await self._by_rows((Column.SAVED,), _saved(key), uids)
+                return await self._by_fact(Fact.SAVED_DAY, _days(key), uids)
             case AgeKey():
-                return await self._by_rows((Column.RECEIVED,), _aged(key, self._now), uids)
+                return await self._by_fact(Fact.RECEIVED, _aged(key, self._now), uids)
             case ObjectKey(kind, row):
                 column = Column.MESSAGE if kind is ObjectKind.MESSAGE else Column.THREAD
                 return await self._by_rows((column,), lambda found: found[1] == row, uids)
             case DateKey():
-                return await self._by_rows((Column.SENT, Column.LISTED), _sent(key), uids)
+                return await self._by_sent(key, uids)
             case TextKey():
                 return await self._by_text(key, uids)
             case _:
@@ -168,6 +174,38 @@ class _Search:
             for first, last in key.numbers.resolved(count).ranges
             if first <= count
         )
+
+    async def _by_fact(self, fact: Fact, within: Range, uids: Sequence[int]) -> list[int]:
+        """Those whose number is in the range."""
+        known, values = await self._numbers(fact, uids)
+        least, most = within
+        return [uid for uid, value in zip(known, values, strict=True) if least <= value <= most]
+
+    async def _numbers(
+        self, fact: Fact, uids: Sequence[int]
+    ) -> tuple[Sequence[int], Sequence[int]]:
+        view = self._view
+        return await view.facts.numbers(self._store, fact, uids, view.all_uids(), self._breathe)
+
+    async def _by_sent(self, key: DateKey, uids: Sequence[int]) -> list[int]:
+        """By the day that the Date field says; a message without a readable one matches none.
+
+        A zone moves the day by one at most: the field itself is seldom needed.
+        """
+        wanted = key.day.toordinal() - _EPOCH_DAY
+        known, values = await self._numbers(Fact.SENT, uids)
+        near_from, near_to = (wanted - 1) * _DAY_SECONDS, (wanted + 2) * _DAY_SECONDS
+        pairs = list(zip(known, values, strict=True))
+        near = [uid for uid, sent in pairs if near_from <= sent < near_to]
+        match key.relation:
+            case Relation.BEFORE:
+                sure = [uid for uid, sent in pairs if NEVER < sent < near_from]
+            case Relation.ON:
+                sure = []
+            case Relation.SINCE:
+                sure = [uid for uid, sent in pairs if sent >= near_to]
+        found = await self._by_rows((Column.SENT, Column.LISTED), _sent(key), near)
+        return sorted([*sure, *found])
 
     async def _by_rows(
         self, columns: tuple[Column, ...], holds: Callable[[Row], bool], uids: Sequence[int]
@@ -264,58 +302,44 @@ def _flagged(name: str, *, present: bool) -> Callable[[frozenset[str]], bool]:
     return lambda names: any(each.lower() == lowered for each in names) is present
 
 
-def _sized(key: SizeKey) -> Callable[[Row], bool]:
-    octets = key.octets
+def _sized(key: SizeKey) -> Range:
     if key.size is Size.LARGER:
-        return lambda row: cast(int, row[1]) > octets
-    return lambda row: cast(int, row[1]) < octets
+        return key.octets + 1, _MOST
+    return _LEAST, key.octets - 1
 
 
-def _compared(key: DateKey) -> Callable[[int], bool]:
-    """Whether a day, counted from 1970, is before, on or since the key's."""
+def _days(key: DateKey) -> Range:
+    """Days from 1970: of the internal date in its own zone, "disregarding time and timezone";
+    of the saved date in UTC (RFC 8514 §4.2)."""
     wanted = key.day.toordinal() - _EPOCH_DAY
     match key.relation:
         case Relation.BEFORE:
-            return lambda day: day < wanted
+            return _LEAST, wanted - 1
         case Relation.ON:
-            return lambda day: day == wanted
+            return wanted, wanted
         case Relation.SINCE:
-            return lambda day: day >= wanted
+            return wanted, _MOST
 
 
-def _received(key: DateKey) -> Callable[[Row], bool]:
-    """The day of the internal date in its own zone: "disregarding time and timezone"."""
-    holds = _compared(key)
-    return lambda row: holds((cast(int, row[1]) + 60 * cast(int, row[2])) // _DAY_SECONDS)
-
-
-def _saved(key: DateKey) -> Callable[[Row], bool]:
-    """The day in UTC on which it came to the mailbox (RFC 8514 §4.2)."""
-    holds = _compared(key)
-    return lambda row: holds(cast(int, row[1]) // _DAY_SECONDS)
-
-
-def _aged(key: AgeKey, now: int) -> Callable[[Row], bool]:
+def _aged(key: AgeKey, now: int) -> Range:
     limit = now - key.seconds
-    if key.age is Age.OLDER:
-        return lambda row: cast(int, row[1]) <= limit
-    return lambda row: cast(int, row[1]) >= limit
+    return (_LEAST, limit) if key.age is Age.OLDER else (limit, _MOST)
 
 
 def _sent(key: DateKey) -> Callable[[Row], bool]:
-    """The day that the Date field says; a message without a readable one matches none."""
-    holds = _compared(key)
     wanted = key.day.toordinal() - _EPOCH_DAY
+    relation = key.relation
 
     def work(row: Row) -> bool:
-        seconds = cast("int | None", row[1])
-        if seconds is None:
-            return False
-        day = seconds // _DAY_SECONDS
-        # A zone moves the day by one at most: the field itself is seldom needed.
-        if abs(day - wanted) <= 1:
-            day = _written_day(cast("bytes | None", row[2]), day)
-        return holds(day)
+        day = cast(int, row[1]) // _DAY_SECONDS
+        written = _written_day(cast("bytes | None", row[2]), day)
+        match relation:
+            case Relation.BEFORE:
+                return written < wanted
+            case Relation.ON:
+                return written == wanted
+            case Relation.SINCE:
+                return written >= wanted
 
     return work
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from mailbox_server.imap.grammar.sequence_sets import By, SequenceSet
+from mailbox_server.imap.message_facts import MessageFacts
 from mailbox_server.model.errors import BadInput
 from mailbox_server.model.ids import AccountId, MailboxId
 from mailbox_server.model.mailbox import Mailbox
@@ -150,6 +151,10 @@ class SelectedView(Protocol):
     tells_recent: bool
     """Whether RECENT and \\Recent are told; IMAP4rev2 has none of them."""
 
+    @property
+    def facts(self) -> MessageFacts:
+        """What never changes about its messages, shared with all who have the mailbox open."""
+
     def first_unseen(self) -> int | None:
         """The number of the first message without \\Seen (RFC 3501 §7.1 UNSEEN)."""
 
@@ -164,6 +169,12 @@ class SelectedView(Protocol):
         UIDs that do not exist are silently left out; of message numbers none may be
         missing: raises NumberBeyond.
         """
+
+    def all_uids(self) -> Sequence[int]:
+        """All known UIDs, ascending."""
+
+    def numbers(self, uids: Sequence[int]) -> Sequence[int]:
+        """The numbers of known, ascending UIDs."""
 
     def named(self, numbers: SequenceSet) -> UidSet:
         """The UIDs meant, whether or not there are such messages."""

@@ -16,6 +16,7 @@ from typing import Final
 from mailbox_server.imap.change_lines import expunge_blocks, flag_lines, vanished_lines
 from mailbox_server.imap.grammar.sequence_sets import By, SequenceSet
 from mailbox_server.imap.mailbox_view import MailboxView
+from mailbox_server.imap.message_facts import MessageFacts
 from mailbox_server.imap.own_stores import OwnStores
 from mailbox_server.imap.responses import flag_list
 from mailbox_server.imap.selected import (
@@ -134,6 +135,11 @@ class SessionView:
         room = len(flags) - len(SYSTEM_FLAGS) < KEYWORDS_A_MAILBOX
         return (*flags, "\\*") if room else flags
 
+    @property
+    def facts(self) -> MessageFacts:
+        """What never changes about its messages."""
+        return self._shared.facts
+
     def first_unseen(self) -> int | None:
         """The number of the first message without \\Seen."""
         unseen = self._shared.classes.where(lambda names: SEEN not in names)
@@ -160,6 +166,14 @@ class SessionView:
                 found.extend(uids[first - 1 : last])
             return found
         return array("I", (uids[slot] for slot in self._slots(meant.ranges)))
+
+    def all_uids(self) -> Sequence[int]:
+        """All known UIDs, ascending."""
+        return self._known_uids(UidSet.of_ranges(((1, (1 << 32) - 1),)))
+
+    def numbers(self, uids: Sequence[int]) -> Sequence[int]:
+        """The numbers of known, ascending UIDs."""
+        return self._numbers(self._slots_of(uids))
 
     def named(self, numbers: SequenceSet) -> UidSet:
         """The UIDs meant, whether or not there are such messages."""
@@ -247,15 +261,12 @@ class SessionView:
         """Those of the ascending known UIDs whose flags (without \\Recent) satisfy holds."""
         shared = self._shared
         wanted = shared.classes.where(holds)
-        found, slot, end = [], 0, len(shared.uids)
-        for uid in uids:
-            if slot >= end or shared.uids[slot] != uid:
-                slot = bisect_left(shared.uids, uid, slot)
-            if slot < end and shared.uids[slot] == uid:
-                if wanted[shared.flags[slot]]:
-                    found.append(uid)
-                slot += 1
-        return found
+        slots = self._slots_of(uids)
+        classes = _taken(shared.flags, slots)
+        if isinstance(slots, range):
+            return list(compress(uids, map(wanted.__getitem__, classes)))
+        chosen = map(wanted.__getitem__, classes)
+        return [shared.uids[slot] for slot in compress(slots, chosen)]
 
     def variety(self, uids: Sequence[int]) -> int:
         """How many different sets of flags the known ones of the ascending UIDs have."""

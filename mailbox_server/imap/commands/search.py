@@ -98,13 +98,11 @@ async def _answer(
     try:
         modseq = 0
         for at in range(0, len(found), NUMBERS_A_BLOCK):
-            sights = view.sights(found[at : at + NUMBERS_A_BLOCK])
-            modseq = max((modseq, *(sight.modseq for sight in sights)))
-            if arguments.by is By.UID:
-                numbers = b"".join(b" %d" % sight.uid for sight in sights)
-            else:
-                numbers = b"".join(b" %d" % sight.number for sight in sights)
-            await session.send(numbers)
+            uids = found[at : at + NUMBERS_A_BLOCK]
+            if arguments.asks_modseq:
+                modseq = max((modseq, *view.columns(uids).modseqs))
+            numbers = uids if arguments.by is By.UID else view.numbers(uids)
+            await session.send(b"".join([b" %d" % number for number in numbers]))
         if arguments.asks_modseq and found:
             # RFC 7162 §3.1.5: not where nothing was found.
             await session.send(b" (MODSEQ %d)" % modseq)
@@ -161,8 +159,8 @@ async def numbers_of(view: SelectedView, uids: Sequence[int]) -> list[int]:
     ascending = await asyncio.to_thread(sorted, uids)
     numbers: dict[int, int] = {}
     for at in range(0, len(ascending), NUMBERS_A_BLOCK):
-        block = view.sights(ascending[at : at + NUMBERS_A_BLOCK])
-        numbers.update((sight.uid, sight.number) for sight in block)
+        block = ascending[at : at + NUMBERS_A_BLOCK]
+        numbers.update(zip(block, view.numbers(block), strict=True))
         await asyncio.sleep(0)
     return [numbers[uid] for uid in uids]
 
@@ -191,7 +189,6 @@ async def _modseq(view: SelectedView, found: Sequence[int], returns: SearchRetur
     uids = sorted(told)
     highest = 0
     for at in range(0, len(uids), NUMBERS_A_BLOCK):
-        block = view.sights(uids[at : at + NUMBERS_A_BLOCK])
-        highest = max((highest, *(sight.modseq for sight in block)))
+        highest = max((highest, *view.columns(uids[at : at + NUMBERS_A_BLOCK]).modseqs))
         await asyncio.sleep(0)
     return highest

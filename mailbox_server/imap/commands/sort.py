@@ -21,7 +21,7 @@ async def sort(session: Session, arguments: SortArguments) -> Outcome:
     view, asked = session.view, arguments.search
     found = await find(session, asked, saves=False)
     try:
-        ordered = await in_order(session.store, view.mailbox.id, found, arguments.criteria)
+        ordered = await in_order(session.store, view, found, arguments.criteria)
     except BaseException:  # as in find: nothing older may stay saved
         await save(view, (), asked.returns)
         raise

@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mailbox_server.imap import search
+from mailbox_server.imap import message_facts, search
 from mailbox_server.imap.grammar.lexer import Lexer
 from mailbox_server.imap.grammar.search_keys import parse_search
 from mailbox_server.imap.grammar.sequence_sets import By, SequenceSet
+from mailbox_server.imap.message_facts import MessageFacts
 from mailbox_server.imap.search import SearchTooLong, matches
 from mailbox_server.imap.selected import NumberBeyond, SelectedView
 from mailbox_server.imap.text_turns import TextTurns
@@ -32,6 +33,7 @@ class Box:
     def __init__(self, count: int) -> None:
         self.count = count
         self.mailbox = self
+        self.facts = MessageFacts(self.id)
         self.asked: list[tuple[str, int]] = []
         self.weighed = 0
 
@@ -42,6 +44,9 @@ class Box:
         if any(number > self.count for number in meant):
             raise NumberBeyond("beyond")
         return [2 * number for number in meant]
+
+    def all_uids(self) -> Sequence[int]:
+        return range(2, 2 * self.count + 1, 2)
 
     def uid_at(self, number: int) -> int:
         assert 1 <= number <= self.count
@@ -146,7 +151,7 @@ async def test_an_empty_mailbox_has_nothing_to_find() -> None:
 async def test_dear_keys_are_asked_of_what_cheap_ones_leave() -> None:
     box = Box(100)
     await found(box, "BODY 1 SUBJECT 6 LARGER 50 SEEN 1:80")
-    assert box.asked == [("flags", 80), ("rows", 40), ("Subject", 15), ("body", 7)]
+    assert box.asked == [("flags", 80), ("rows", 100), ("Subject", 15), ("body", 7)]
 
 
 async def test_the_second_of_or_is_asked_of_the_rest_only() -> None:
@@ -157,7 +162,7 @@ async def test_the_second_of_or_is_asked_of_the_rest_only() -> None:
 
 async def test_reads_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(search, "BLOCK", 1_000)
-    monkeypatch.setattr(search, "ROWS_A_READ", 30)
+    monkeypatch.setattr(message_facts, "ROWS_A_READ", 30)
     monkeypatch.setattr(search, "TEXTS_A_READ", 70)
     box = Box(2_500)
     assert len(await found(box, "TEXT 1 LARGER 0")) > 0
@@ -192,7 +197,7 @@ async def test_equal_keys_are_asked_once() -> None:
 
 async def test_a_search_that_takes_too_long_is_given_up() -> None:
     with pytest.raises(SearchTooLong):
-        await found(Box(5_000), "NOT LARGER 9999", Standing(step=10.0))
+        await found(Box(10_000), "NOT LARGER 9999", Standing(step=10.0))
 
 
 KEYS = st.recursive(
