@@ -1,4 +1,4 @@
-"""`account add|list|password|quota|disable|remove`."""
+"""`account add|list|password|quota|set|disable|remove`."""
 
 import sys
 from typing import Final
@@ -21,6 +21,8 @@ _COLUMNS: Final = (
     ("MESSAGES", "messages"),
     ("HOLDS", "octets"),
     ("QUOTA", "quota_octets"),
+    ("MOST MESSAGES", "quota_messages"),
+    ("ADMINISTRATOR", "is_administrator"),
     ("SINCE", "created"),
 )
 
@@ -84,6 +86,32 @@ def quota(surroundings: Surroundings, address: str, quota: int) -> None:
     """Let ADDRESS hold at most QUOTA, for example 5G; 0 is unlimited."""
     ask(surroundings, requests.AccountQuota(address, quota))
     said(f"{address} has a new quota", surroundings)
+
+
+@verb.command("set")
+@click.argument("address")
+@click.option("--quota", type=SIZE, help="What it may hold, for example 5G; 0 is unlimited.")
+@click.option(
+    "--messages", type=click.IntRange(0), help="How many messages it may hold; 0 is unlimited."
+)
+@click.option(
+    "--administrator/--no-administrator",
+    default=None,
+    help="Whether it may set the quota of every account (IMAP SETQUOTA).",
+)
+@click.pass_obj
+def set_account(
+    surroundings: Surroundings,
+    address: str,
+    quota: int | None,
+    messages: int | None,
+    administrator: bool | None,
+) -> None:
+    """Change what ADDRESS may hold and do; what is not named stays as it is."""
+    if quota is None and messages is None and administrator is None:
+        raise click.UsageError("say what to set")
+    asked = requests.AccountSet(address, quota, messages, administrator)
+    show_rows(ask(surroundings, asked), _COLUMNS, surroundings)
 
 
 @verb.command("disable")

@@ -75,6 +75,8 @@ def _cell(attribute: str, value: Any) -> Text:
         return Text("-", style="dim")
     if attribute.endswith("octets") or attribute == "size":
         return Text("unlimited" if attribute == "quota_octets" and not value else octets(value))
+    if attribute == "quota_messages" and not value:
+        return Text("unlimited")
     if isinstance(value, bool):
         return Text("yes" if value else "no")
     if isinstance(value, list):

@@ -206,7 +206,7 @@ class Arrival:
         An alias waits for its fullest member: what was left out for one would be lost, and
         what was forced in would have no end.
         """
-        accounts = [member.account for member in members(found) if member.account.quota_octets]
+        accounts = [member.account for member in members(found) if member.account.is_limited]
         if not accounts:
             return False
         declared, store = self._opening.declared_size, self._receiver.store
@@ -394,8 +394,8 @@ class Arrival:
 
 
 def _is_full(tx: ReadTx, account: Account, declared: int | None) -> bool:
-    used = tx.accounts.usage(account.id).octets
-    return used >= account.quota_octets or used + (declared or 0) > account.quota_octets
+    # Of a message something is stored in any case, and an account that is full takes no more.
+    return not account.has_room(tx.accounts.usage(account.id), declared or 1, 1)
 
 
 @dataclass(frozen=True, slots=True)

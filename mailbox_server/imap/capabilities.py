@@ -82,6 +82,8 @@ CAPABILITIES: Final = (
     CapabilityRow("STATUS=SIZE", "RFC 8438"),
     CapabilityRow("QUOTA", "RFC 9208"),
     CapabilityRow("QUOTA=RES-STORAGE", "RFC 9208 §5.1"),
+    CapabilityRow("QUOTA=RES-MESSAGE", "RFC 9208 §5.2"),
+    CapabilityRow("QUOTASET", "RFC 9208 §4.1.3"),
     CapabilityRow("METADATA", "RFC 5464", enables=Extension.METADATA),
     CapabilityRow("METADATA-SERVER", "RFC 5464", enables=Extension.METADATA_SERVER),
     CapabilityRow("LIST-METADATA", "RFC 9590"),

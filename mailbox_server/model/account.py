@@ -32,7 +32,8 @@ class AccountState(enum.Enum):
 class Account:
     """One owner of mailboxes; the login is the address.
 
-    quota_octets: 0 is unlimited.
+    quota_octets, quota_messages: 0 is unlimited.
+    is_administrator: may set the quota of every account.
     """
 
     id: AccountId
@@ -40,6 +41,20 @@ class Account:
     state: AccountState
     quota_octets: int
     created: datetime
+    quota_messages: int = 0
+    is_administrator: bool = False
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether there is a quota at all."""
+        return bool(self.quota_octets or self.quota_messages)
+
+    def has_room(self, usage: "Usage", octets: int, messages: int) -> bool:
+        """Whether the quota lets it hold so much beside its usage."""
+        fits = not self.quota_octets or usage.octets + octets <= self.quota_octets
+        return fits and (
+            not self.quota_messages or usage.messages + messages <= self.quota_messages
+        )
 
 
 @dataclass(frozen=True, slots=True)

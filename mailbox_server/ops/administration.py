@@ -91,6 +91,12 @@ def _quota(octets: int) -> int:
     return octets
 
 
+def _message_quota(messages: int) -> int:
+    if not 0 <= messages < 1 << 62:
+        raise BadInput("the quota is a number of messages from 0 (unlimited)")
+    return messages
+
+
 def _password(text: str) -> str:
     if not text:
         raise BadInput("the password is empty")
@@ -167,6 +173,8 @@ def _account_row(tx: ReadTx, account: Account) -> requests.AccountRow:
         usage.octets,
         account.quota_octets,
         _instant(account.created) or "",
+        account.quota_messages,
+        account.is_administrator,
     )
 
 
@@ -206,6 +214,23 @@ async def _account_quota(
         lambda tx: tx.accounts.set_quota(account_of(tx, asked.address).id, quota)
     )
     return []
+
+
+async def _account_set(self: Administration, asked: requests.AccountSet) -> list[requests.AnyRow]:
+    octets = None if asked.quota_octets is None else _quota(asked.quota_octets)
+    messages = None if asked.quota_messages is None else _message_quota(asked.quota_messages)
+
+    def work(tx: WriteTx) -> requests.AccountRow:
+        number = account_of(tx, asked.address).id
+        if octets is not None:
+            tx.accounts.set_quota(number, octets)
+        if messages is not None:
+            tx.accounts.set_message_quota(number, messages)
+        if asked.is_administrator is not None:
+            tx.accounts.set_administrator(number, is_administrator=asked.is_administrator)
+        return _account_row(tx, account_of(tx, asked.address))
+
+    return [await self.store.write(work)]
 
 
 async def _account_disable(
@@ -377,6 +402,7 @@ _VERBS: Final = MappingProxyType(
         requests.AccountList: _account_list,
         requests.AccountPassword: _account_password,
         requests.AccountQuota: _account_quota,
+        requests.AccountSet: _account_set,
         requests.AccountDisable: _account_disable,
         requests.AccountRemove: _account_remove,
         requests.AliasAdd: _alias_add,

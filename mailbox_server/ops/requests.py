@@ -66,6 +66,15 @@ class AccountQuota(Request, frozen=True, tag="account.quota"):
     quota_octets: int
 
 
+class AccountSet(Request, frozen=True, tag="account.set"):
+    """Set what is not None: quotas (0 is unlimited), and whether it is an administrator."""
+
+    address: str
+    quota_octets: int | None = None
+    quota_messages: int | None = None
+    is_administrator: bool | None = None
+
+
 class AccountDisable(Request, frozen=True, tag="account.disable"):
     """Stop or allow logins; mail still arrives."""
 
@@ -170,6 +179,7 @@ AnyRequest = (
     | AccountList
     | AccountPassword
     | AccountQuota
+    | AccountSet
     | AccountDisable
     | AccountRemove
     | AliasAdd
@@ -201,7 +211,7 @@ class DomainRow(Row, frozen=True, tag="domain"):
 
 
 class AccountRow(Row, frozen=True, tag="account"):
-    """An account; quota_octets 0 is unlimited."""
+    """An account; a quota of 0 is unlimited."""
 
     address: str
     state: str
@@ -209,6 +219,8 @@ class AccountRow(Row, frozen=True, tag="account"):
     octets: int
     quota_octets: int
     created: str
+    quota_messages: int = 0
+    is_administrator: bool = False
 
 
 class AliasRow(Row, frozen=True, tag="alias"):

@@ -40,6 +40,8 @@ _COLUMNS: Final = sa.select(
     account.c.state,
     account.c.quota_octets,
     account.c.created,
+    account.c.quota_messages,
+    account.c.is_administrator,
 )
 _ALL: Final = Prepared(_COLUMNS.where(account.c.key.is_not(None)).order_by(account.c.key))
 _OF_DOMAIN: Final = Prepared(
@@ -104,6 +106,12 @@ _SET_CREDENTIALS: Final = (
     sa.update(account).where(_ID).values({name: sa.bindparam(name) for name in _PROOF})
 )
 _SET_QUOTA: Final = sa.update(account).where(_ID).values(quota_octets=sa.bindparam("most"))
+_SET_MESSAGE_QUOTA: Final = (
+    sa.update(account).where(_ID).values(quota_messages=sa.bindparam("most"))
+)
+_SET_ADMINISTRATOR: Final = (
+    sa.update(account).where(_ID).values(is_administrator=sa.bindparam("is_one"))
+)
 _SET_STATE: Final = sa.update(account).where(_ID).values(state=sa.bindparam("word"))
 
 _FLOOR: Final = Prepared(sa.select(uid_validity_floor.c.next))
@@ -140,13 +148,15 @@ def _address(text: str) -> Address:
 
 
 def _account(row: Any) -> Account:
-    number, address, state, quota_octets, created = row
+    number, address, state, quota_octets, created, quota_messages, is_administrator = row
     return Account(
         AccountId(number),
         _address(address),
         AccountState(state),
         quota_octets,
         datetime.fromtimestamp(created, UTC),
+        quota_messages,
+        bool(is_administrator),
     )
 
 
@@ -249,7 +259,9 @@ class Accounts:
         for name, role in DEFAULT_MAILBOXES:
             mailboxes.subscribe(number, name)
             mailboxes.create(number, name, role)
-        return _account((number, str(address), AccountState.ACTIVE.value, quota_octets, created))
+        return _account(
+            (number, str(address), AccountState.ACTIVE.value, quota_octets, created, 0, 0)
+        )
 
     def set_credentials(self, account: AccountId, credentials: Credentials) -> None:
         """Replace the password's proof.  Raises AccountMissing."""
@@ -259,6 +271,15 @@ class Accounts:
     def set_quota(self, account: AccountId, quota_octets: int) -> None:
         """0 is unlimited.  Raises AccountMissing."""
         self._change(_SET_QUOTA, {"number": account, "most": quota_octets})
+
+    def set_message_quota(self, account: AccountId, messages: int) -> None:
+        """How many messages it may hold; 0 is unlimited.  Raises AccountMissing."""
+        self._change(_SET_MESSAGE_QUOTA, {"number": account, "most": messages})
+
+    def set_administrator(self, account: AccountId, *, is_administrator: bool) -> None:
+        """Whether it may set every account's quota.  Raises AccountMissing."""
+        self._tx.touch(account)  # wakes its sessions, which look at their login anew
+        self._change(_SET_ADMINISTRATOR, {"number": account, "is_one": int(is_administrator)})
 
     def set_state(self, account: AccountId, state: AccountState) -> None:
         """Enable or disable logins.  Raises AccountMissing."""

@@ -78,7 +78,21 @@ _OCTETS: Final = Prepared(
         )
     ).where(annotation.c.account == sa.bindparam("account"))
 )
-_FORGET: Final = Prepared(sa.delete(annotation).where(_OF_MAILBOX))
+_FORGET: Final = Prepared(
+    sa.delete(annotation).where(annotation.c.mailbox == sa.bindparam("mailbox"))
+)
+_COPY: Final = Prepared(
+    sa.insert(annotation).from_select(
+        ("account", "mailbox", "entry", "value", "updated_at"),
+        sa.select(
+            annotation.c.account,
+            sa.bindparam("target"),
+            annotation.c.entry,
+            annotation.c.value,
+            sa.bindparam("modseq"),
+        ).where(_OF_MAILBOX, annotation.c.value.is_not(None)),
+    )
+)
 
 
 class Annotations:
@@ -125,6 +139,17 @@ class Annotations:
         return modseq
 
 
-def forget_annotations(tx: SqlTx, account: AccountId, mailbox: MailboxId) -> None:
-    """The mailbox is deleted, and what was written on it with it."""
-    _FORGET.run(tx, account=account, mailbox=mailbox)
+def forget_annotations(tx: SqlTx, mailbox: MailboxId) -> None:
+    """The mailbox is deleted, and what anybody has written on it with it."""
+    _FORGET.run(tx, mailbox=mailbox)
+
+
+def copy_annotations(tx: SqlTx, account: AccountId, mailbox: MailboxId, target: MailboxId) -> None:
+    """What the account has written on a mailbox is written on another one too.
+
+    Raises TooManyAnnotations where the account would hold more than it may.
+    """
+    modseq = tx.touch(account)
+    _COPY.run(tx, account=account, mailbox=mailbox, target=target, modseq=modseq)
+    if _OCTETS.row(tx, account=account)[0] > OCTETS_AN_ACCOUNT:
+        raise TooManyAnnotations("the account holds as many annotations as it may")

@@ -238,7 +238,7 @@ def _copy_across(
     if not rows:
         return Copied(goal.uid_validity, UidSet(), UidSet())
     sizes = {row[1]: row[4] for row in rows}
-    check_quota(tx, goal.account, sum(sizes.values()), enforce=True)
+    check_quota(tx, goal.account, sum(sizes.values()), len(sizes), enforce=True)
     modseq = tx.touch(goal.account)
     names = names_of(tx, source.account, {row[2] for row in rows})
     sets = {

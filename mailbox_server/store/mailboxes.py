@@ -21,7 +21,7 @@ from mailbox_server.model.mailbox import (
     mailbox_name,
 )
 from mailbox_server.store import uid_blocks
-from mailbox_server.store.annotations import forget_annotations
+from mailbox_server.store.annotations import copy_annotations, forget_annotations
 from mailbox_server.store.copies import move_all
 from mailbox_server.store.expunges import expunge_above
 from mailbox_server.store.mailbox_rows import (
@@ -302,7 +302,10 @@ class Mailboxes:
         if self.find(account, new_name) is not None:
             raise MailboxExists("the mailbox exists already")
         if name == INBOX:
-            move_all(self._tx, found, self.create(account, new_name))
+            made = self.create(account, new_name)
+            # RFC 5464 §3.2: INBOX keeps its own annotations, too.
+            copy_annotations(self._tx, account, found.id, made.id)
+            move_all(self._tx, found, made)
             return
         if new_name.startswith(name + SEPARATOR):
             raise MailboxNameMalformed("a mailbox cannot move below itself")
@@ -338,7 +341,7 @@ class Mailboxes:
         self._tx.frees()
         modseq = self._tx.touch(account)
         _FORGET_KEYWORDS.run(self._tx, mailbox=found.id)
-        forget_annotations(self._tx, account, found.id)
+        forget_annotations(self._tx, found.id)
         _DESTROY.run(self._tx, mailbox=found.id, modseq=modseq, now=self._tx.now)
         _STAMP_BELOW.run(self._tx, account=account, modseq=modseq, **_range_below(name))
         return self.purge(Unpurged(found.id, 0))

@@ -30,9 +30,9 @@ def _insert(table: sa.Table, *names: str) -> sa.Insert:
 
 
 _QUOTA: Final = Prepared(
-    sa.select(account.c.quota_octets, account.c.octets).where(
-        account.c.id == sa.bindparam("account"), account.c.key.is_not(None)
-    )
+    sa.select(
+        account.c.quota_octets, account.c.octets, account.c.quota_messages, account.c.messages
+    ).where(account.c.id == sa.bindparam("account"), account.c.key.is_not(None))
 )
 _TAKE: Final = Prepared(
     sa.update(account)
@@ -42,7 +42,13 @@ _TAKE: Final = Prepared(
         octets=account.c.octets + sa.bindparam("octets"),
         messages=account.c.messages + sa.literal_column("1"),
     )
-    .returning(account.c.modseq, account.c.quota_octets, account.c.octets)
+    .returning(
+        account.c.modseq,
+        account.c.quota_octets,
+        account.c.octets,
+        account.c.quota_messages,
+        account.c.messages,
+    )
 )
 _MESSAGE: Final = Prepared(
     _insert(
@@ -94,13 +100,16 @@ _PLACE: Final = Prepared(
 )
 
 
-def check_quota(tx: SqlTx, owner: AccountId, octets: int, *, enforce: bool) -> None:
+def check_quota(tx: SqlTx, owner: AccountId, octets: int, messages: int, *, enforce: bool) -> None:
     """Raises AccountMissing, and OverQuota where enforce is set and it would be passed."""
     row = _QUOTA.row(tx, account=owner)
     if row is None:
         raise AccountMissing("there is no such account")
-    quota, held = row
-    if enforce and quota and held + octets > quota:
+    quota, held, quota_messages, count = row
+    passes = (quota and held + octets > quota) or (
+        quota_messages and count + messages > quota_messages
+    )
+    if enforce and passes:
         raise OverQuota("the account would hold more than its quota")
 
 
@@ -114,8 +123,8 @@ def take(tx: SqlTx, owner: AccountId, octets: int, *, enforce: bool) -> ModSeq:
     row = _TAKE.row(tx, account=owner, step=step, octets=octets)
     if row is None:
         raise AccountMissing("there is no such account")
-    modseq, quota, held = row
-    if enforce and quota and held > quota:
+    modseq, quota, held, most, count = row
+    if enforce and ((quota and held > quota) or (most and count > most)):
         raise OverQuota("the account would hold more than its quota")
     tx.has_taken(owner, ModSeq(modseq))
     return ModSeq(modseq)

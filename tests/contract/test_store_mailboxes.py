@@ -258,6 +258,24 @@ def test_renaming_inbox_moves_its_messages(bench: Workbench) -> None:
     assert bench.read(lambda tx: tx.accounts.usage(account)).messages == 5
 
 
+def test_renaming_inbox_copies_what_is_written_on_it(bench: Workbench) -> None:
+    """RFC 5464 §3.2: the annotations go along, and INBOX keeps them."""
+    account = bench.open_account()
+    inbox = bench.mailbox(account).id
+
+    def write(tx: Repositories) -> None:
+        tx.annotations.set(account, inbox, "/private/comment", b"mine")
+        tx.annotations.set(account, inbox, "/private/gone", b"x")
+        tx.annotations.set(account, inbox, "/private/gone", None)
+        tx.mailboxes.rename(account, INBOX, "Old")
+
+    bench.write(write)
+    old = bench.mailbox(account, "Old").id
+    for mailbox in (inbox, old):
+        found = bench.read(lambda tx, mailbox=mailbox: tx.annotations.all(account, mailbox))
+        assert found == {"/private/comment": b"mine"}
+
+
 def test_any_name_is_subscribed_once(bench: Workbench) -> None:
     account = bench.open_account()
     bench.mailbox(account, "Work")

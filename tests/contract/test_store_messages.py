@@ -125,6 +125,31 @@ def test_quota(bench: Workbench, quota: QuotaRule) -> None:
         assert usage(bench, account) == (2, 11)
 
 
+@pytest.mark.parametrize("quota", list(QuotaRule))
+def test_a_quota_of_messages(bench: Workbench, quota: QuotaRule) -> None:
+    account, other = bench.open_account(), bench.open_account(BEN)
+    bench.write(lambda tx: tx.accounts.set_message_quota(account, 2))
+    inbox, theirs = bench.mailbox(account), bench.mailbox(other)
+    bench.deliver(account)
+    bench.deliver(account)
+    if quota is QuotaRule.OVERSHOOT:
+        bench.deliver(account, quota=quota)
+        assert usage(bench, account)[0] == 3
+        return
+    with pytest.raises(OverQuota):
+        bench.deliver(account)
+    bench.deliver(other)
+    for verb in ("copy", "move"):
+        with pytest.raises(OverQuota):
+            bench.write(lambda tx, verb=verb: getattr(tx.messages, verb)(theirs.id, [1], inbox.id))
+    # Another placement is no other message.
+    bench.write(lambda tx: tx.messages.copy(inbox.id, [1, 2], inbox.id))
+    assert usage(bench, account)[0] == 2
+    bench.write(lambda tx: tx.accounts.set_message_quota(account, 0))
+    bench.deliver(account)
+    assert usage(bench, account)[0] == 3
+
+
 def test_refused_messages_leave_nothing(bench: Workbench) -> None:
     account, other = bench.open_account(), bench.open_account(BEN)
     theirs = bench.mailbox(other)

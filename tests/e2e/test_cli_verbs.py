@@ -103,6 +103,13 @@ def test_accounts(house: Appliance) -> None:
     verb(house, "account", "password", "bob@example.test", stdin="another secret\n")
     verb(house, "account", "quota", "bob@example.test", "1M")
     assert "is not a size" in refused(house, 2, "account", "quota", "bob@example.test", "-5")
+    assert "what to set" in refused(house, 2, "account", "set", "bob@example.test")
+    assert "-1" in refused(house, 2, "account", "set", "bob@example.test", "--messages", "-1")
+    (bob,) = rows(house, "account", "set", "bob@example.test", "--messages", "9", "--administrator")
+    assert (bob["quota_messages"], bob["is_administrator"]) == (9, True)
+    (bob,) = rows(house, "account", "set", "bob@example.test", "--no-administrator")
+    assert (bob["quota_messages"], bob["is_administrator"]) == (9, False)
+    assert bob["quota_octets"] == 1 << 20
     verb(house, "account", "disable", "bob@example.test")
     found = {row["address"]: row for row in rows(house, "account", "list")}
     assert found["bob@example.test"]["state"] == "disabled"

@@ -36,7 +36,7 @@ from mailbox_server.imap.commands.mailboxes import (
     unsubscribe,
 )
 from mailbox_server.imap.commands.metadata import get_metadata, set_metadata
-from mailbox_server.imap.commands.quota import quota, quota_root
+from mailbox_server.imap.commands.quota import quota, quota_root, set_quota
 from mailbox_server.imap.commands.search import search
 from mailbox_server.imap.commands.select import close, examine, select, unselect
 from mailbox_server.imap.commands.sort import sort
@@ -62,6 +62,7 @@ from mailbox_server.imap.grammar.message_arguments import (
     parse_uid_expunge,
 )
 from mailbox_server.imap.grammar.metadata_arguments import parse_get_metadata, parse_set_metadata
+from mailbox_server.imap.grammar.quota_arguments import parse_set_quota
 from mailbox_server.imap.grammar.search_keys import parse_search
 from mailbox_server.imap.grammar.sequence_sets import By
 from mailbox_server.imap.grammar.session_arguments import (
@@ -102,6 +103,7 @@ COMMANDS: Final[tuple[CommandRow[Any], ...]] = (
     CommandRow("NAMESPACE", AFTER_LOGIN, parse_nothing, namespace, "RFC 2342 §5"),
     CommandRow("GETQUOTA", AFTER_LOGIN, parse_quota, quota, "RFC 9208 §4.1.1"),
     CommandRow("GETQUOTAROOT", AFTER_LOGIN, parse_one_mailbox, quota_root, "RFC 9208 §4.1.2"),
+    CommandRow("SETQUOTA", AFTER_LOGIN, parse_set_quota, set_quota, "RFC 9208 §4.1.3"),
     CommandRow("GETMETADATA", AFTER_LOGIN, parse_get_metadata, get_metadata, "RFC 5464 §4.2"),
     CommandRow("SETMETADATA", AFTER_LOGIN, parse_set_metadata, set_metadata, "RFC 5464 §4.3"),
     CommandRow("STATUS", AFTER_LOGIN, parse_status, status, "RFC 3501 §6.3.10, RFC 7162 §3.1.7"),

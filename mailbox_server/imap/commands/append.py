@@ -81,19 +81,19 @@ def _admit(session: Session, mailbox: str, size: int, all_octets: int, before: i
         raise DiskLow("too little room is left for an APPEND")
     if not session.literals.is_at_hand:
         account = session.account.id
-        session.store.glance(lambda tx: _look(tx, account, mailbox, all_octets))
+        session.store.glance(lambda tx: _look(tx, account, mailbox, all_octets, before + 1))
 
 
-def _look(tx: ReadTx, account: AccountId, mailbox: str, octets: int) -> None:
+def _look(tx: ReadTx, account: AccountId, mailbox: str, octets: int, messages: int) -> None:
     """Refuse what the write, which looks again, would refuse.
 
     Raises CommandRefused, OverQuota.
     """
     target_named(tx.mailboxes, account, mailbox)
     found = tx.accounts.get(account)
-    if found is None or found.quota_octets == 0:
+    if found is None or not found.is_limited:
         return
-    if tx.accounts.usage(account).octets + octets > found.quota_octets:
+    if not found.has_room(tx.accounts.usage(account), octets, messages):
         raise OverQuota("the account would be over its quota")
 
 

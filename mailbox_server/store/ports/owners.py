@@ -89,6 +89,12 @@ class AccountWriter(AccountReader, Protocol):
     def set_quota(self, account: AccountId, quota_octets: int) -> None:
         """0 is unlimited.  Raises AccountMissing."""
 
+    def set_message_quota(self, account: AccountId, messages: int) -> None:
+        """How many messages it may hold; 0 is unlimited.  Raises AccountMissing."""
+
+    def set_administrator(self, account: AccountId, *, is_administrator: bool) -> None:
+        """Whether it may set every account's quota.  Raises AccountMissing."""
+
     def set_state(self, account: AccountId, state: AccountState) -> None:
         """Enable or disable logins.  Raises AccountMissing."""
 

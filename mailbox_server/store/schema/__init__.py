@@ -7,6 +7,7 @@ from mailbox_server.store.schema import (
     jobs,
     mailboxes,
     messages,
+    sharing,
     version,
 )
 from mailbox_server.store.schema.columns import metadata
@@ -19,5 +20,6 @@ __all__ = [
     "mailboxes",
     "messages",
     "metadata",
+    "sharing",
     "version",
 ]

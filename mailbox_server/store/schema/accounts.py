@@ -7,6 +7,7 @@ it proves passwords with lies in the same row, since it is small and read with i
 import sqlalchemy as sa
 
 from mailbox_server.store.schema.columns import (
+    FLAG,
     INSTANT,
     INTEGER,
     OCTETS,
@@ -28,6 +29,7 @@ domain = numbered_table(
 
 # address: as it was given; key: what it is found by (model.address).
 # domain, key: NULL once the account is removed; the row stays until all it held is purged.
+# quota_octets, quota_messages: 0 is unlimited.
 # octets, messages: what the account holds, each message once, expunged ones not.
 # forgotten_at: changes up to this modseq may have been forgotten.
 # uid_validity_next: the UIDVALIDITY that the next new mailbox gets.
@@ -50,6 +52,8 @@ account = numbered_table(
     sa.Column("scram_iterations", INTEGER),
     sa.Column("scram_stored_key", OCTETS),
     sa.Column("scram_server_key", OCTETS),
+    sa.Column("quota_messages", INTEGER, nullable=False, server_default="0"),
+    sa.Column("is_administrator", FLAG, nullable=False, server_default="0"),
 )
 
 # One row: the UIDVALIDITY that no account removed so far has reached.

@@ -16,7 +16,7 @@ annotation = numbered_table(
     "annotation",
     number(),
     sa.Column("account", INTEGER, sa.ForeignKey("account.id"), nullable=False),
-    sa.Column("mailbox", INTEGER, nullable=False),
+    sa.Column("mailbox", INTEGER, nullable=False, index=True),
     sa.Column("entry", TEXT, nullable=False),
     sa.Column("value", OCTETS),
     sa.Column("updated_at", INTEGER, nullable=False),

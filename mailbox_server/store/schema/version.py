@@ -10,8 +10,8 @@ import sqlalchemy as sa
 
 from mailbox_server.store.schema.columns import INTEGER, placed_table
 
-SCHEMA_VERSION: Final = 2
-OLDEST_PROGRAM: Final = 2
+SCHEMA_VERSION: Final = 3
+OLDEST_PROGRAM: Final = 3
 
 schema = placed_table(
     "schema",

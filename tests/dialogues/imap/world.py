@@ -152,6 +152,8 @@ class World:
             Rule(r"clients come in plain text", self._plain_text),
             Rule(r"app password of (\w+) is (\S+)", self._token),
             Rule(r"quota of (\w+) is (\d+)", self._quota),
+            Rule(r"(\w+) may hold (\d+) messages", self._message_quota),
+            Rule(r"(\w+) is an administrator", self._administrator),
             Rule(r"limit (\w+) is (\d+)", self._limit),
             Rule(r"(hide|show) (.+)", self._switch),
         ):
@@ -200,6 +202,16 @@ class World:
     async def _quota(self, name: str, octets: str) -> None:
         account = self._accounts[name].id
         await self.store.write(lambda tx: tx.accounts.set_quota(account, int(octets)))
+
+    async def _message_quota(self, name: str, messages: str) -> None:
+        account = self._accounts[name].id
+        await self.store.write(lambda tx: tx.accounts.set_message_quota(account, int(messages)))
+
+    async def _administrator(self, name: str) -> None:
+        account = self._accounts[name].id
+        await self.store.write(
+            lambda tx: tx.accounts.set_administrator(account, is_administrator=True)
+        )
 
     async def _mailbox(self, name: str, mailbox: str) -> None:
         await self._account(name, None, None)
