@@ -71,7 +71,7 @@ class MailboxView:
         rows, names = snapshot
         self.store = store
         self.mailbox: Mailbox = rows.mailbox
-        self.facts = MessageFacts(rows.mailbox.id)
+        self.facts = MessageFacts(rows.mailbox.id, asyncio.Lock())
         self.classes = FlagClasses()
         self.classes.learn(names)
         self.gone = False

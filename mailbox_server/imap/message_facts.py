@@ -10,11 +10,11 @@ a small part of what is not here reads just that, and nothing is kept.
 Messages that are gone stay until they are more than half, then all starts over.
 """
 
-import asyncio
 import enum
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Final, cast
 
@@ -61,13 +61,15 @@ class Order:
 
 
 class MessageFacts:
-    """The columns and orders of one mailbox."""
+    """The columns and orders of one mailbox.
 
-    def __init__(self, mailbox: MailboxId) -> None:
+    turn: a lock; who makes columns or orders has it.
+    """
+
+    def __init__(self, mailbox: MailboxId, turn: AbstractAsyncContextManager[None]) -> None:
         self.mailbox = mailbox
+        self.turn = turn
         self.orders: dict[enum.Enum, Order] = {}
-        self.ordering = asyncio.Lock()
-        self._reading = asyncio.Lock()
         self._columns: dict[Fact, _Numbers] = {}
 
     @property
@@ -95,7 +97,7 @@ class MessageFacts:
         uids: ascending, among known: all that the session knows of the mailbox.  breathe is
         awaited between two reads.  Raises StoreUnavailable, and what breathe raises.
         """
-        async with self._reading:
+        async with self.turn:
             column = self._columns.get(fact)
             if column is None or len(column.uids) > 2 * len(known) + _SPARE:
                 column = self._columns[fact] = _Numbers()

@@ -37,7 +37,7 @@ async def whole_order(
 
     Raises StoreUnavailable, and what breathe raises.
     """
-    async with facts.ordering:
+    async with facts.turn:
         order = facts.orders.get(key)
         if order is None or len(order.uids) > 2 * len(known) + _SPARE:
             order = await _made(store, facts.mailbox, key, known, breathe)

@@ -1,5 +1,6 @@
 """What never changes about messages is read once, and orders are those of a plain sort."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from typing import TypeVar, cast
 
@@ -25,7 +26,7 @@ class Box:
 
     def __init__(self) -> None:
         self.mailbox = self
-        self.facts = MessageFacts(self.id)
+        self.facts = MessageFacts(self.id, asyncio.Lock())
         self.sizes: dict[int, int] = {}
         self.subjects: dict[int, str] = {}
         self.known: list[int] = []

@@ -1,5 +1,6 @@
 """SEARCH asks cheap keys first, dear ones only of what is left, and always in blocks."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import TypeVar, cast
@@ -33,7 +34,7 @@ class Box:
     def __init__(self, count: int) -> None:
         self.count = count
         self.mailbox = self
-        self.facts = MessageFacts(self.id)
+        self.facts = MessageFacts(self.id, asyncio.Lock())
         self.asked: list[tuple[str, int]] = []
         self.weighed = 0
 
