@@ -13,7 +13,7 @@ Messages that are gone stay until they are more than half, then all starts over.
 import enum
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Final, cast
@@ -175,7 +175,7 @@ def _sent_or_received(sent: object, received: object) -> int:
     return cast(int, received if sent is None else sent)
 
 
-_FACTS: Final[dict[Fact, tuple[tuple[Column, ...], Callable[..., int]]]] = {
+_FACTS: Final[Mapping[Fact, tuple[tuple[Column, ...], Callable[..., int]]]] = {
     Fact.SIZE: ((Column.SIZE,), _itself),
     Fact.RECEIVED: ((Column.RECEIVED,), _itself),
     Fact.RECEIVED_DAY: ((Column.RECEIVED, Column.ZONE), _day),

@@ -100,11 +100,13 @@ HOOKS: Final = [
     *((kind, name) for kind, names in OTHERS.items() for name in names),
 ]
 NOT_REACHED: Final = {
-    # Verbs of an operator.
+    # Verbs of an operator, and SETQUOTA of an administrator.
     "Accounts.add",
     "Accounts.all",
     "Accounts.remove",
+    "Accounts.set_administrator",
     "Accounts.set_credentials",
+    "Accounts.set_message_quota",
     "Accounts.set_quota",
     "Accounts.set_state",
     "Aliases.add",

@@ -20,12 +20,12 @@ CLI = Path(main.__file__).parent
 LEAVES = {
     "serve", "try",
     "domain add", "domain catch-all", "domain list", "domain remove",
-    "account add", "account list", "account password", "account quota", "account disable",
-    "account remove",
+    "account add", "account list", "account password", "account quota", "account set",
+    "account disable", "account remove",
     "alias add", "alias list", "alias remove",
     "mailbox list",
     "message list", "message show", "message raw", "message import",
-    "config check", "config show",
+    "config check", "config show", "config switches",
     "store check", "store migrate",
     "token add", "token list", "token revoke",
 }  # fmt: skip
