@@ -228,6 +228,14 @@ class Pop3Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
             live=True,
         ),
     ] = msgspec.field(default_factory=list)
+    show: Annotated[
+        list[str],
+        _note(
+            "Capabilities to be shown although they are hidden without this, written as above; "
+            "so far AUTH=SCRAM-SHA-256-PLUS.",
+            live=True,
+        ),
+    ] = msgspec.field(default_factory=list)
 
 
 class ImapSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

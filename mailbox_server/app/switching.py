@@ -17,7 +17,8 @@ def imap_rules(settings: Settings) -> list[SwitchRule]:
 
 def pop3_rules(settings: Settings) -> list[SwitchRule]:
     """The configured rules for POP3.  Raises BadInput."""
-    return [SwitchRule.parse(Deed.HIDE, text) for text in settings.pop3.hide]
+    hidden = [SwitchRule.parse(Deed.HIDE, text) for text in settings.pop3.hide]
+    return hidden + [SwitchRule.parse(Deed.SHOW, text) for text in settings.pop3.show]
 
 
 def imap_switches(settings: Settings) -> Switches:
@@ -36,6 +37,7 @@ def check_switches(settings: Settings, source: str) -> None:
         ("imap.hide", settings.imap.hide, IMAP_SWITCHABLE),
         ("imap.show", settings.imap.show, IMAP_SWITCHABLE),
         ("pop3.hide", settings.pop3.hide, POP3_SWITCHABLE),
+        ("pop3.show", settings.pop3.show, POP3_SWITCHABLE),
     ):
         for text in texts:
             try:

@@ -9,8 +9,15 @@ from typing import Final
 
 from mailbox_server.auth.authenticator import Authenticator, ScramAttempt
 from mailbox_server.auth.bearer import REFUSAL
+from mailbox_server.auth.link import Link
 from mailbox_server.auth.outcomes import Denied, Outcome, TemporaryTrouble, Visitor
-from mailbox_server.auth.sasl import CANCEL, decode_initial, decode_response, find_mechanism
+from mailbox_server.auth.sasl import (
+    CANCEL,
+    Needs,
+    decode_initial,
+    decode_response,
+    find_mechanism,
+)
 from mailbox_server.auth.sasl_steps import (
     Challenge,
     CheckPassword,
@@ -45,17 +52,12 @@ _OVER: Final = Malformed("the exchange is over")
 
 
 class Exchange:
-    """Used once: start, then respond while the answer is a Challenge.
+    """Used once: start, then respond while the answer is a Challenge."""
 
-    confidential: inside TLS, or where plain-text logins are allowed.
-    """
-
-    def __init__(
-        self, authenticator: Authenticator, visitor: Visitor, *, confidential: bool
-    ) -> None:
+    def __init__(self, authenticator: Authenticator, visitor: Visitor, link: Link) -> None:
         self._authenticator = authenticator
         self._visitor = visitor
-        self._confidential = confidential
+        self._link = link
         self._mechanism: Mechanism | None = None
         self._attempt: ScramAttempt | None = None
         self._refused: Outcome | None = None
@@ -69,9 +71,9 @@ class Exchange:
         row = find_mechanism(mechanism)
         if row is None:
             return MechanismUnknown()
-        if row.shows_password and not self._confidential:
-            return TlsNeeded()
-        self._mechanism = row.make(self._authenticator.entropy)
+        if not row.is_usable(self._link):
+            return TlsNeeded() if row.needs is Needs.CONFIDENCE else MechanismUnknown()
+        self._mechanism = row.make(self._authenticator.entropy, self._link)
         if initial is None:
             return Challenge(row.prompt)
         decoded = decode_initial(initial)

@@ -5,20 +5,24 @@ Responses reach a mechanism decoded; decode_response does that strictly (RFC 503
 ones are the protocol engine's to refuse.
 """
 
-from collections.abc import Callable
+import enum
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from mailbox_server.auth.base_64 import decode_base_64
 from mailbox_server.auth.bearer import OauthBearer, Xoauth2
+from mailbox_server.auth.link import Link
 from mailbox_server.auth.sasl_steps import Challenge, CheckPassword, Malformed, Mechanism, Step
 from mailbox_server.auth.scram import ScramSha256
 from mailbox_server.model.account import ScramKeys
 from mailbox_server.model.ports import Entropy
+from mailbox_server.model.switches import Deed
 
 RESPONSE_LINE_OCTETS: Final = 12_288
 CANCEL: Final = b"*"
 EMPTY_INITIAL: Final = b"="
+BINDING_MECHANISM: Final = "SCRAM-SHA-256-PLUS"
 
 
 class Plain:
@@ -69,30 +73,71 @@ class Login:
         return Malformed("LOGIN needs no keys")
 
 
+class Needs(enum.Enum):
+    """What a mechanism needs of the connection."""
+
+    NOTHING = "nothing"
+    CONFIDENCE = "that nobody listens, for the password or token itself travels"
+    BINDING = "a channel to bind to"
+
+
 @dataclass(frozen=True, slots=True)
 class MechanismRow:
     """One mechanism.
 
     prompt: the first challenge where the client gave no initial response; empty for
         mechanisms in which the client speaks first (RFC 4422 §3.3).
-    shows_password: the password or token itself travels, so only inside TLS.
+    by_default: HIDE where the configuration must ask for it to be shown.
     """
 
     name: str
     rfc: str
     prompt: bytes
-    shows_password: bool
-    make: Callable[[Entropy], Mechanism]
+    needs: Needs
+    make: Callable[[Entropy, Link], Mechanism]
+    by_default: Deed = Deed.SHOW
+
+    def is_usable(self, link: Link) -> bool:
+        """Whether the connection gives what it needs."""
+        match self.needs:
+            case Needs.NOTHING:
+                return True
+            case Needs.CONFIDENCE:
+                return link.is_confidential
+            case Needs.BINDING:
+                return link.end_point is not None
 
 
 MECHANISMS: Final = (
-    MechanismRow("SCRAM-SHA-256", "RFC 7677", b"", False, ScramSha256),
-    MechanismRow("PLAIN", "RFC 4616", b"", True, lambda entropy: Plain()),
+    # Hidden: programs that choose it (those over GNU SASL: mutt, msmtp, mpop) bring tls-exporter
+    # or tls-unique, which we cannot have, and give up instead of taking the next mechanism.
     MechanismRow(
-        "LOGIN", "draft-murchison-sasl-login-00", b"Username:", True, lambda entropy: Login()
+        BINDING_MECHANISM,
+        "RFC 7677",
+        b"",
+        Needs.BINDING,
+        lambda entropy, link: ScramSha256(entropy, link, binds=True),
+        Deed.HIDE,
     ),
-    MechanismRow("OAUTHBEARER", "RFC 7628", b"", True, lambda entropy: OauthBearer()),
-    MechanismRow("XOAUTH2", "Google's OAuth 2.0 for IMAP", b"", True, lambda entropy: Xoauth2()),
+    MechanismRow("SCRAM-SHA-256", "RFC 7677", b"", Needs.NOTHING, ScramSha256),
+    MechanismRow("PLAIN", "RFC 4616", b"", Needs.CONFIDENCE, lambda entropy, link: Plain()),
+    MechanismRow(
+        "LOGIN",
+        "draft-murchison-sasl-login-00",
+        b"Username:",
+        Needs.CONFIDENCE,
+        lambda entropy, link: Login(),
+    ),
+    MechanismRow(
+        "OAUTHBEARER", "RFC 7628", b"", Needs.CONFIDENCE, lambda entropy, link: OauthBearer()
+    ),
+    MechanismRow(
+        "XOAUTH2",
+        "Google's OAuth 2.0 for IMAP",
+        b"",
+        Needs.CONFIDENCE,
+        lambda entropy, link: Xoauth2(),
+    ),
 )
 
 
@@ -102,12 +147,16 @@ def find_mechanism(name: str) -> MechanismRow | None:
     return next((row for row in MECHANISMS if row.name == wanted), None)
 
 
-def offered_names(*, confidential: bool) -> tuple[str, ...]:
+def offered_names(link: Link, decided: Mapping[str, Deed]) -> tuple[str, ...]:
     """The mechanisms to advertise, strongest first.
 
-    confidential: inside TLS, or where plain-text logins are allowed.
+    decided: what is hidden or shown by configuration, a mechanism as `AUTH=NAME`.
     """
-    return tuple(row.name for row in MECHANISMS if confidential or not row.shows_password)
+    return tuple(
+        row.name
+        for row in MECHANISMS
+        if row.is_usable(link) and decided.get(f"AUTH={row.name}", row.by_default) is Deed.SHOW
+    )
 
 
 def decode_response(line: bytes) -> bytes | None:

@@ -1,10 +1,13 @@
-"""SCRAM-SHA-256 without channel binding: key derivation and the server's side (RFC 5802, 7677).
+"""SCRAM-SHA-256, with and without channel binding: keys and the server's side (RFC 5802, 7677).
 
 The server's side is sans-IO: octets of the client in, steps out.  What it needs from the
 store it asks for with NeedKeys, so that unknown logins can be given keys that look real.
 The iteration count is always ours; nothing a client sends causes more than one HMAC a
-message.  -PLUS is not offered: clients that send `y` (could bind, thinks we cannot) are
-right, those that send `p=` are refused (RFC 5802 §6).
+message.
+
+-PLUS binds the exchange to our certificate (tls-server-end-point, see net.tls_ends), so that
+nobody in the middle with another one can pass it on.  Who sends `y` (could bind, thinks that
+we cannot) although -PLUS is shown to it was shown another list, and is refused (RFC 5802 §6).
 """
 
 import base64
@@ -15,6 +18,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from mailbox_server.auth.base_64 import decode_base_64
+from mailbox_server.auth.link import Link
 from mailbox_server.auth.precis import saslprep
 from mailbox_server.auth.sasl_steps import Challenge, Malformed, NeedKeys, Proven, Step
 from mailbox_server.model.account import ScramKeys
@@ -24,6 +28,7 @@ ITERATIONS: Final = 4_096
 SALT_OCTETS: Final = 16
 NONCE_OCTETS: Final = 18
 CLIENT_NONCE_OCTETS: Final = 1_024
+BINDING: Final = b"tls-server-end-point"
 
 _HASH: Final = "sha256"
 _FIRST: Final = re.compile(
@@ -77,8 +82,11 @@ class _First:
 class ScramSha256:
     """One exchange; feed each decoded response to receive, and keys where they are asked for."""
 
-    def __init__(self, entropy: Entropy) -> None:
+    def __init__(self, entropy: Entropy, link: Link, *, binds: bool = False) -> None:
+        """binds: as -PLUS; the link must have an end point then."""
         self._entropy = entropy
+        self._link = link
+        self._binds = binds
         self._first: _First | None = None
         self._keys: ScramKeys | None = None
         self._server_first = b""
@@ -115,8 +123,9 @@ class ScramSha256:
         found = _FIRST.match(response)
         if found is None:
             return Malformed("not a client-first message")
-        if found["flag"].startswith(b"p"):
-            return Malformed("channel binding was not offered")
+        fault = self._flag_fault(found["flag"])
+        if fault is not None:
+            return Malformed(fault)
         if len(found["nonce"]) > CLIENT_NONCE_OCTETS:
             return Malformed("the client's nonce is too long")
         login, authzid = _saslname(found["login"]), _saslname(found["authzid"] or b"")
@@ -127,6 +136,20 @@ class ScramSha256:
         )
         return NeedKeys(login, authzid)
 
+    def _flag_fault(self, flag: bytes) -> str | None:
+        """What is wrong with the flag about channel binding (RFC 5802 §5.1, §6), if anything."""
+        if self._binds:
+            return (
+                None
+                if flag == b"p=" + BINDING
+                else "the only channel binding here is " + (BINDING.decode("ascii"))
+            )
+        if flag.startswith(b"p"):
+            return "channel binding belongs to SCRAM-SHA-256-PLUS"
+        if flag == b"y" and self._link.shows_binding:
+            return "the server does support channel binding"
+        return None
+
     def _receive_final(self, response: bytes) -> Step:
         assert self._first is not None
         assert self._keys is not None
@@ -134,8 +157,11 @@ class ScramSha256:
         if found is None:
             return Malformed("not a client-final message")
         binding, proof = decode_base_64(found["binding"]), decode_base_64(found["proof"])
-        if binding != self._first.header:
+        if binding is None or not binding.startswith(self._first.header):
             return Malformed("the channel binding differs from the first message")
+        bound = binding[len(self._first.header) :]
+        if bound and not self._binds:
+            return Malformed("there is no channel binding in this mechanism")
         if not hmac.compare_digest(found["nonce"], self._nonce):
             return Malformed("the nonce is not ours")
         if proof is None or len(proof) != 32:
@@ -144,6 +170,9 @@ class ScramSha256:
         signature = hmac.digest(self._keys.stored_key, message, _HASH)
         client_key = bytes(a ^ b for a, b in zip(proof, signature, strict=True))
         matches = hmac.compare_digest(hashlib.sha256(client_key).digest(), self._keys.stored_key)
+        if self._binds and not hmac.compare_digest(bound, self._link.end_point or b""):
+            # Somebody stands between us, or the client has another certificate of ours.
+            matches = False
         proven = Proven(self._first.login, self._first.authzid, matches=matches)
         if not matches:
             return proven

@@ -8,6 +8,7 @@ import msgspec
 from mailbox_server.app.configuration import load, settings_table, value_of
 from mailbox_server.app.consistency import check, warnings
 from mailbox_server.app.switching import check_switches, imap_rules, pop3_rules
+from mailbox_server.auth.sasl import MECHANISMS
 from mailbox_server.cli.outcome import Surroundings, printable, said, show_json
 from mailbox_server.cli.tables import show_rows
 from mailbox_server.cli.verbs import Noun
@@ -75,6 +76,11 @@ def show_switches(surroundings: Surroundings) -> None:
     rows = [
         Switched("imap", "everyone", "hidden", [row.name], f"by default; {row.rfc}")
         for row in CAPABILITIES
+        if row.by_default is Deed.HIDE
+    ]
+    rows += [
+        Switched("pop3", "everyone", "hidden", [f"AUTH={row.name}"], f"by default; {row.rfc}")
+        for row in MECHANISMS
         if row.by_default is Deed.HIDE
     ]
     rows += [_switched("imap", case.rule, f"{case.reason} ({case.seen})") for case in KNOWN_CASES]

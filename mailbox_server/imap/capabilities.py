@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from mailbox_server.auth.link import Link
+from mailbox_server.auth.sasl import BINDING_MECHANISM
 from mailbox_server.imap.session import Extension, Security, Session, State
 from mailbox_server.model.switches import Deed
 
@@ -20,6 +22,7 @@ class When(enum.Enum):
     ALWAYS = "always"
     PLAIN = "before TLS, where TLS can be had"
     CONFIDENTIAL = "where a password may be sent"
+    BOUND = "where a login can be bound to the TLS connection"
     EXPOSED = "where a password must not be sent"
     UNFINISHED = "nowhere: a part of what it promises is missing, but what is there can be enabled"
 
@@ -58,6 +61,10 @@ CAPABILITIES: Final = (
     CapabilityRow("STARTTLS", "RFC 3501 §6.2.1", BEFORE_LOGIN, When.PLAIN),
     CapabilityRow("LOGINDISABLED", "RFC 3501 §6.2.3", BEFORE_LOGIN, When.EXPOSED),
     CapabilityRow("SASL-IR", "RFC 4959", BEFORE_LOGIN),
+    # Why it must be asked for: auth.sasl.
+    CapabilityRow(
+        f"AUTH={BINDING_MECHANISM}", "RFC 7677", BEFORE_LOGIN, When.BOUND, by_default=Deed.HIDE
+    ),
     CapabilityRow("AUTH=SCRAM-SHA-256", "RFC 7677", BEFORE_LOGIN),
     CapabilityRow("AUTH=PLAIN", "RFC 4616", BEFORE_LOGIN, When.CONFIDENTIAL),
     CapabilityRow("AUTH=LOGIN", "draft-murchison-sasl-login-00", BEFORE_LOGIN, When.CONFIDENTIAL),
@@ -122,12 +129,22 @@ SWITCHABLE: Final = frozenset(row.name.upper() for row in CAPABILITIES) - {
 
 def capability_list(session: Session) -> bytes:
     """What CAPABILITY answers now, behind the word itself."""
+    return b" ".join(row.shown(session).encode("ascii") for row in _shown_rows(session))
+
+
+def link_of(session: Session) -> Link:
+    """What the connection gives to a login."""
+    shows_binding = any(row.name == f"AUTH={BINDING_MECHANISM}" for row in _shown_rows(session))
+    return Link(session.is_confidential, session.tls_ends, shows_binding)
+
+
+def _shown_rows(session: Session) -> list[CapabilityRow]:
     decided = session.decisions()
-    return b" ".join(
-        row.shown(session).encode("ascii")
+    return [
+        row
         for row in CAPABILITIES
         if session.state in row.states and _is_shown(row, session) and _is_switched_on(row, decided)
-    )
+    ]
 
 
 def _is_switched_on(row: CapabilityRow, decided: Mapping[str, Deed]) -> bool:
@@ -142,6 +159,8 @@ def _is_shown(row: CapabilityRow, session: Session) -> bool:
             return session.security is Security.PLAIN and session.services.offers_tls
         case When.CONFIDENTIAL:
             return session.is_confidential
+        case When.BOUND:
+            return session.tls_ends is not None and session.tls_ends.end_point is not None
         case When.EXPOSED:
             return not session.is_confidential
         case When.UNFINISHED:

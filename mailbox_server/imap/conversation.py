@@ -80,6 +80,7 @@ class Conversation:
         self.session = Session(
             services, self, self, connection=connection, peer=peer, security=security
         )
+        self.session.tls_ends = wire.tls_ends
 
     # ------------------------------------------------------------ from the transport
 
@@ -295,7 +296,7 @@ class Conversation:
         if not await self._wire.start_tls():
             self.lost()
             raise Ended
-        self.session.security = Security.TLS
+        self.session.security, self.session.tls_ends = Security.TLS, self._wire.tls_ends
         self._progressed(Progress.IDLE)
 
     def _start_compression(self) -> None:

@@ -20,6 +20,7 @@ from mailbox_server.model.ports import Entropy
 from mailbox_server.net.admission import Phase
 from mailbox_server.net.peer_address import ip_of_host
 from mailbox_server.net.tasks import TaskKeeper
+from mailbox_server.net.tls_ends import TlsEnds
 from mailbox_server.net.twisted_transport import AsyncioTransport
 
 TICK_SECONDS: Final = 5.0
@@ -83,6 +84,11 @@ class ImapProtocol(Protocol):
         return self.conversation.forget_plaintext()
 
     # What the conversation asks for (Wire)
+
+    @property
+    def tls_ends(self) -> TlsEnds | None:
+        """What TLS says of both ends."""
+        return self._transport.tls_ends
 
     def write(self, octets: bytes) -> None:
         """Send octets."""

@@ -30,6 +30,7 @@ from mailbox_server.model.ids import AccountId, ModSeq
 from mailbox_server.model.mailbox import Mailbox
 from mailbox_server.model.ports import Clock, Events
 from mailbox_server.model.switches import ClientProgram, Deed, Switches
+from mailbox_server.net.tls_ends import TlsEnds
 from mailbox_server.store.ports import Listening, ReadTx, Store
 
 WELCOME_SECONDS: Final = 60.0
@@ -152,7 +153,7 @@ class Session:
     """One client's conversation.
 
     services, connection (the id in the log), peer and security say where we are; account and
-    selected are set by login and SELECT.
+    selected are set by login and SELECT.  tls_ends: what TLS says of both ends, if there is TLS.
 
     tag: of the command under way, for responses that name it.
     program: what the client said of itself with ID, None until it did.
@@ -176,6 +177,7 @@ class Session:
         self.connection = connection
         self.peer = peer
         self.security = security
+        self.tls_ends: TlsEnds | None = None
         self.selected: SelectedView | None = None
         self.enabled: set[Extension] = set()
         self.tag = b""

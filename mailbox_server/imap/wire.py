@@ -3,6 +3,8 @@
 import enum
 from typing import Protocol
 
+from mailbox_server.net.tls_ends import TlsEnds
+
 
 class Progress(enum.Enum):
     """What the transport's register of connections wants to know.
@@ -17,6 +19,10 @@ class Progress(enum.Enum):
 
 class Wire(Protocol):
     """The transport, seen from the conversation; its methods do nothing once it is lost."""
+
+    @property
+    def tls_ends(self) -> TlsEnds | None:
+        """What TLS says of both ends; None in plain text."""
 
     def write(self, octets: bytes) -> None:
         """Send octets behind all written before."""

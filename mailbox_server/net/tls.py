@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.serialization import PublicFormat
 
 from mailbox_server.model.envelope import TlsState
+from mailbox_server.net.tls_ends import ServingContext, end_point_of
 
 _CIPHERS: Final = ":".join(
     (
@@ -67,7 +68,7 @@ class ServedCertificate:
     names: tuple[str, ...]
     not_before: datetime
     not_after: datetime
-    inner: ssl.SSLContext
+    inner: ServingContext
 
 
 class ServerTls:
@@ -154,6 +155,7 @@ def load_certificate(files: CertificateFiles) -> ServedCertificate | Certificate
     if _public_octets(key.public_key()) != _public_octets(leaf.public_key()):
         return CertificateUnusable(files.key, f"is not the key of {files.chain}")
     inner = _policy_context()
+    inner.end_point = end_point_of(leaf)
     try:
         inner.load_cert_chain(files.chain, files.key, password=_no_passphrase)
     except (OSError, ValueError) as error:
@@ -175,8 +177,8 @@ def describe_tls(session: ssl.SSLObject | ssl.SSLSocket | None) -> TlsState | No
     return TlsState(agreed or version, name, bits)
 
 
-def _policy_context() -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+def _policy_context() -> ServingContext:
+    context = ServingContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION
     # Clients know best which cipher their hardware likes; all of ours are good.

@@ -44,6 +44,7 @@ from mailbox_server.net.handshake import HANDSHAKE_SECONDS, PlaintextForgetting,
 from mailbox_server.net.prompt_acknowledgment import acknowledge_now
 from mailbox_server.net.tasks import TaskKeeper
 from mailbox_server.net.tls import describe_tls
+from mailbox_server.net.tls_ends import TlsEnds, describe_ends
 from mailbox_server.net.write_deadline import WriteDeadline
 
 HIGH_WATER: Final = 64 * 1024
@@ -72,6 +73,7 @@ class AsyncioTransport(asyncio.Protocol):
     ticket: the place in the register of connections; given back when the connection is
         lost.  The protocol tells it of its phases and may set its on_shed.
     tls: None in plain text; the session's parameters once a handshake is done.
+    tls_ends: likewise, what it says of both ends.
     """
 
     disconnecting = False
@@ -87,6 +89,7 @@ class AsyncioTransport(asyncio.Protocol):
     ) -> None:
         self.ticket = ticket
         self.tls: TlsState | None = None
+        self.tls_ends: TlsEnds | None = None
         self._factory = factory
         self._tasks = tasks
         self._write_seconds = write_seconds
@@ -395,7 +398,8 @@ class AsyncioTransport(asyncio.Protocol):
 
     def _adopt(self, transport: asyncio.Transport) -> None:
         transport.set_write_buffer_limits(high=HIGH_WATER)
-        self.tls = describe_tls(transport.get_extra_info("ssl_object"))
+        session = transport.get_extra_info("ssl_object")
+        self.tls, self.tls_ends = describe_tls(session), describe_ends(session)
         carrier = transport.get_extra_info("socket")
         if carrier is not None and carrier.family in (socket.AF_INET, socket.AF_INET6):
             carrier.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

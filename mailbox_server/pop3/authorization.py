@@ -20,6 +20,7 @@ from mailbox_server.auth.outcomes import (
 from mailbox_server.auth.sasl import CANCEL
 from mailbox_server.auth.sasl_steps import Challenge, Malformed
 from mailbox_server.pop3 import replies
+from mailbox_server.pop3.capabilities import Standing
 from mailbox_server.pop3.sending import short_listing
 
 
@@ -86,15 +87,11 @@ class Authorization:
             return Said(replies.USER_FIRST)
         return _settled(await self._authenticator.authenticate(self._visitor, login, password))
 
-    async def begin(
-        self, mechanism: str, initial: bytes | None, shown: tuple[str, ...], *, confidential: bool
-    ) -> Progress:
+    async def begin(self, mechanism: str, initial: bytes | None, standing: Standing) -> Progress:
         """AUTH; without a mechanism it lists those shown, as clients older than RFC 5034 ask."""
         if not mechanism:
-            return Said(short_listing(replies.MECHANISMS, shown))
-        self._exchange = sasl.Exchange(
-            self._authenticator, self._visitor, confidential=confidential
-        )
+            return Said(short_listing(replies.MECHANISMS, standing.mechanisms))
+        self._exchange = sasl.Exchange(self._authenticator, self._visitor, standing.link)
         return self._advanced(await self._exchange.start(mechanism, initial))
 
     async def respond(self, line: bytes) -> Progress:

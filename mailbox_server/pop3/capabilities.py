@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from mailbox_server.auth.link import Link
 from mailbox_server.auth.sasl import MECHANISMS, offered_names
 from mailbox_server.model.switches import Deed
 from mailbox_server.pop3.grammar import State
@@ -22,23 +23,20 @@ class Tls(enum.Enum):
 class Standing:
     """What decides which capabilities there are.
 
-    confidential: whether the password itself may travel.
-    decided: what the configuration hides, by tag in capitals, a mechanism as `AUTH=NAME`.
+    link: what the connection gives to a login.
+    decided: what the configuration hides or shows, by tag in capitals, a mechanism as
+        `AUTH=NAME`.
     """
 
     state: State
     tls: Tls
-    confidential: bool
+    link: Link
     decided: Mapping[str, Deed]
 
     @property
     def mechanisms(self) -> tuple[str, ...]:
         """The SASL mechanisms to show, strongest first."""
-        return tuple(
-            name
-            for name in offered_names(confidential=self.confidential)
-            if self.decided.get(f"AUTH={name}") is not Deed.HIDE
-        )
+        return offered_names(self.link, self.decided)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +53,7 @@ def _sasl(standing: Standing) -> str | None:
 
 
 def _user(standing: Standing) -> str | None:
-    return "USER" if standing.confidential else None
+    return "USER" if standing.link.is_confidential else None
 
 
 def _stls(standing: Standing) -> str | None:

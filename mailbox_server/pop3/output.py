@@ -2,6 +2,7 @@
 
 from typing import Protocol
 
+from mailbox_server.net.tls_ends import TlsEnds
 from mailbox_server.pop3.capabilities import Tls
 
 
@@ -11,6 +12,10 @@ class Output(Protocol):
     @property
     def tls(self) -> Tls:
         """Where the connection stands with TLS."""
+
+    @property
+    def tls_ends(self) -> TlsEnds | None:
+        """What TLS says of both ends; None in plain text."""
 
     def write(self, octets: bytes) -> None:
         """Send, after all written before; never waits, nothing happens on a lost line."""

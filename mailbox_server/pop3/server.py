@@ -25,6 +25,7 @@ from mailbox_server.model.ports import Entropy
 from mailbox_server.net.admission import Phase
 from mailbox_server.net.peer_address import ip_of_host
 from mailbox_server.net.tasks import TaskKeeper
+from mailbox_server.net.tls_ends import TlsEnds
 from mailbox_server.net.twisted_transport import AsyncioTransport
 from mailbox_server.pop3 import replies
 from mailbox_server.pop3.capabilities import Tls
@@ -134,6 +135,11 @@ class Pop3Protocol(Protocol):
         if self._transport.tls is not None:
             return Tls.ACTIVE
         return Tls.ABSENT if self._context is None else Tls.AVAILABLE
+
+    @property
+    def tls_ends(self) -> TlsEnds | None:
+        """What TLS says of both ends."""
+        return self._transport.tls_ends
 
     def write(self, octets: bytes) -> None:
         """Gather octets; they leave with the next flush."""

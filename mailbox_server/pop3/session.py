@@ -6,10 +6,12 @@ Everything that is not foreseen is `-ERR [SYS/TEMP]`, or the end of the connecti
 response has begun, for a multi-line response has no way to say that it broke.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mailbox_server.auth.authenticator import Authenticator
+from mailbox_server.auth.link import Link
 from mailbox_server.auth.outcomes import Granted, Visitor
+from mailbox_server.auth.sasl import BINDING_MECHANISM, offered_names
 from mailbox_server.model.errors import ContentMissing, Refused, Unavailable
 from mailbox_server.model.ports import Clock, Events
 from mailbox_server.pop3 import replies
@@ -227,7 +229,10 @@ class Session:
     def _standing(self) -> Standing:
         account = None if self._opened is None else self._opened.granted.account.address
         decided = self._settings.switches.decisions(account, None)
-        return Standing(self.state, self._out.tls, self._is_confidential(), decided)
+        link = Link(self._is_confidential(), self._out.tls_ends)
+        shows_binding = BINDING_MECHANISM in offered_names(link, decided)
+        link = replace(link, shows_binding=shows_binding)
+        return Standing(self.state, self._out.tls, link, decided)
 
     def _is_confidential(self) -> bool:
         return self._out.tls is Tls.ACTIVE or (
@@ -263,10 +268,7 @@ class Session:
                     user, password, confidential=confidential
                 )
             case Auth(mechanism, initial):
-                shown = self._standing().mechanisms
-                progress = await authorization.begin(
-                    mechanism, initial, shown, confidential=confidential
-                )
+                progress = await authorization.begin(mechanism, initial, self._standing())
         await self._go_on(progress)
 
     async def _respond(self, event: Command | Response) -> None:

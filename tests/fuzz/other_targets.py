@@ -10,6 +10,7 @@ import msgspec
 from mailbox_server.app.configuration import load
 from mailbox_server.app.consistency import listen_address, name_server
 from mailbox_server.app.settings import Settings
+from mailbox_server.auth.link import Link
 from mailbox_server.auth.precis import login_form, opaque_string, saslprep
 from mailbox_server.auth.sasl import MECHANISMS, decode_initial
 from mailbox_server.auth.sasl_steps import Challenge, CheckPassword, Malformed, NeedKeys, Proven
@@ -18,19 +19,21 @@ from mailbox_server.cli.message_files import messages_in
 from mailbox_server.model.errors import BadInput, PasswordMalformed, SettingsMalformed
 from mailbox_server.model.passport import Evidence
 from mailbox_server.model.ports import SystemEntropy
+from mailbox_server.net.tls_ends import TlsEnds
 from mailbox_server.ops.expiry_dates import read_expiry
 from mailbox_server.ops.requests import Answer, AnyRequest
 from mailbox_server.store.frames import compress, expand, file_octets, placed
 from mailbox_server.store.passports import _evidence, _lines
 from tests.fuzz.target import Target, text_of
 
+_LINK = Link(is_confidential=True, ends=TlsEnds(b"digest"), shows_binding=True)
 _KEYS = derive_keys("secret", b"0123456789abcdef", 1)
 _NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 
 def _sasl(octets: bytes) -> None:
     for row in MECHANISMS:
-        mechanism = row.make(SystemEntropy())
+        mechanism = row.make(SystemEntropy(), _LINK)
         for response in octets.split(b"\n"):
             step = mechanism.receive(response)
             if isinstance(step, NeedKeys):

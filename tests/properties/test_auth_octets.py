@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mailbox_server.auth.base_64 import decode_base_64
+from mailbox_server.auth.link import Link
 from mailbox_server.auth.precis import login_form, opaque_string, saslprep
 from mailbox_server.auth.sasl import MECHANISMS, MechanismRow
 from mailbox_server.auth.sasl_steps import CheckPassword, Malformed, NeedKeys, Proven
@@ -13,11 +14,26 @@ from mailbox_server.auth.scram import derive_keys
 from mailbox_server.auth.token_secrets import secret_digest
 from mailbox_server.model.errors import PasswordMalformed
 from mailbox_server.model.ports import SystemEntropy
+from mailbox_server.net.tls_ends import TlsEnds
 
+LINK = Link(is_confidential=True, ends=TlsEnds(b"digest"), shows_binding=True)
 KEYS = derive_keys("secret", b"0123456789abcdef", 1)
 
 scram_like = st.lists(
-    st.sampled_from([b"n", b"y", b"p=x", b",", b"n=ann", b"r=abc", b"a=b", b"c=biws", b"p=AAAA"])
+    st.sampled_from(
+        [
+            b"n",
+            b"y",
+            b"p=x",
+            b"p=tls-server-end-point",
+            b",",
+            b"n=ann",
+            b"r=abc",
+            b"a=b",
+            b"c=biws",
+            b"p=AAAA",
+        ]
+    )
     | st.binary(max_size=6),
     max_size=10,
 ).map(b"".join)
@@ -30,7 +46,7 @@ scram_like = st.lists(
 def test_a_mechanism_never_raises_and_comes_to_an_end(
     row: MechanismRow, responses: list[bytes]
 ) -> None:
-    mechanism = row.make(SystemEntropy())
+    mechanism = row.make(SystemEntropy(), LINK)
     for response in responses:
         step = mechanism.receive(response)
         if isinstance(step, NeedKeys):

@@ -11,7 +11,7 @@ from mailbox_server.auth.outcomes import (
 )
 from mailbox_server.auth.sasl import CANCEL
 from mailbox_server.auth.sasl_steps import Challenge, Malformed
-from mailbox_server.imap.capabilities import capability_list
+from mailbox_server.imap.capabilities import capability_list, link_of
 from mailbox_server.imap.grammar.faults import ArgumentsMalformed
 from mailbox_server.imap.grammar.session_arguments import AuthenticateArguments, LoginArguments
 from mailbox_server.imap.responses import Outcome, bad, no, ok
@@ -50,11 +50,7 @@ async def login(session: Session, arguments: LoginArguments) -> Outcome:
 
 async def authenticate(session: Session, arguments: AuthenticateArguments) -> Outcome:
     """Log in by a SASL mechanism, with an initial response or without (RFC 4959)."""
-    exchange = Exchange(
-        session.services.authenticator,
-        _visitor(session),
-        confidential=session.is_confidential,
-    )
+    exchange = Exchange(session.services.authenticator, _visitor(session), link_of(session))
     answer = await exchange.start(arguments.mechanism, arguments.initial)
     while isinstance(answer, Challenge):
         try:

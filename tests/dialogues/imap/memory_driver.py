@@ -8,6 +8,7 @@ from mailbox_server.imap.conversation import Conversation
 from mailbox_server.imap.session import Security
 from mailbox_server.imap.wire import Progress
 from mailbox_server.model.address import parse_ip
+from mailbox_server.net.tls_ends import TlsEnds
 from tests.dialogues.imap.world import PASSWORD, PATIENCE_SECONDS, World
 from tests.dialogues.player.driver import Ending
 
@@ -20,6 +21,7 @@ class MemoryWire:
         self.held = bytearray()
         self.paused = False
         self.closed = False
+        self.tls_ends: TlsEnds | None = None
         self.shakes_hands: asyncio.Future[None] | None = None
         self.conversation: Conversation
 
@@ -109,6 +111,7 @@ class MemoryDriver:
         await self._rest()
         shakes_hands = self.wires[client].shakes_hands
         assert shakes_hands is not None
+        self.wires[client].tls_ends = TlsEnds(b"the digest of our certificate")
         shakes_hands.set_result(None)
 
     async def hang_up(self, client: int) -> None:

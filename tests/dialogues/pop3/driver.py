@@ -19,6 +19,7 @@ from mailbox_server.net.admission import AdmissionLimits, Admissions
 from mailbox_server.net.listeners import Listener, TcpAddress
 from mailbox_server.net.reception import AsyncioServerEndpoint, ReceptionPlan
 from mailbox_server.net.tasks import TaskKeeper
+from mailbox_server.net.tls_ends import TlsEnds
 from mailbox_server.pop3.capabilities import Tls
 from mailbox_server.pop3.engine import Engine
 from mailbox_server.pop3.locks import MaildropLocks
@@ -78,8 +79,8 @@ class World:
             self.house.store.broken_writes = StoreUnavailable("full")
         elif statement == "the store has a bug in writing":
             self.house.store.broken_writes = KeyError("secret detail")
-        elif found := re.fullmatch(r"hide (.+)", statement):
-            rule = SwitchRule.parse(Deed.HIDE, found[1])
+        elif found := re.fullmatch(r"(hide|show) (.+)", statement):
+            rule = SwitchRule.parse(Deed[found[1].upper()], found[2])
             self.settings = replace(self.settings, switches=Switches(configured=(rule,)))
         elif found := re.fullmatch(r"account (\w+) is disabled", statement):
             self.house.store.set_state(self.accounts[found[1]], AccountState.DISABLED)
@@ -101,6 +102,7 @@ class _MemoryClient:
     def __init__(self, world: World) -> None:
         self._world = world
         self.tls = world.tls
+        self.tls_ends: TlsEnds | None = None
         self.octets = bytearray()
         self.is_closed = False
         self.is_shaking = False
@@ -174,7 +176,7 @@ class MemoryDriver:
         known = self._clients[client]
         assert not known.engine.forget()
         known.is_shaking = False
-        known.tls = Tls.ACTIVE
+        known.tls, known.tls_ends = Tls.ACTIVE, TlsEnds(b"the digest of our certificate")
         known.session.secured()
 
     async def hang_up(self, client: int) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from mailbox_server.auth.bearer import REFUSAL
 from mailbox_server.auth.exchange import Exchange, TlsNeeded
+from mailbox_server.auth.link import Link
 from mailbox_server.auth.outcomes import Denied, Granted, Throttled
 from mailbox_server.auth.sasl_steps import Challenge, Malformed
 from mailbox_server.auth.token_secrets import new_secret, secret_digest
@@ -37,7 +38,7 @@ def token_of(house: House) -> str:
 
 
 def exchange(house: House, *, confidential: bool = True) -> Exchange:
-    return Exchange(house.authenticator, visitor(), confidential=confidential)
+    return Exchange(house.authenticator, visitor(), Link(confidential))
 
 
 def b64(text: str) -> bytes:

@@ -7,6 +7,7 @@ import pytest
 import scramp
 
 from mailbox_server.auth.exchange import Cancelled, Exchange, MechanismUnknown, TlsNeeded
+from mailbox_server.auth.link import Link
 from mailbox_server.auth.outcomes import Denied, Granted, TemporaryTrouble, Throttled
 from mailbox_server.auth.sasl_steps import Challenge, Malformed
 from mailbox_server.model.account import AccountState
@@ -25,7 +26,7 @@ def house() -> Iterator[House]:
 
 
 def exchange(house: House, *, confidential: bool = True, ip: str = "192.0.2.7") -> Exchange:
-    return Exchange(house.authenticator, visitor(ip), confidential=confidential)
+    return Exchange(house.authenticator, visitor(ip), Link(confidential))
 
 
 def b64(text: str) -> bytes:

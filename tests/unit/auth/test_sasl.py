@@ -4,6 +4,7 @@ import base64
 
 import pytest
 
+from mailbox_server.auth.link import Link
 from mailbox_server.auth.sasl import (
     MECHANISMS,
     RESPONSE_LINE_OCTETS,
@@ -16,6 +17,8 @@ from mailbox_server.auth.sasl import (
 )
 from mailbox_server.auth.sasl_steps import Challenge, CheckPassword, Malformed
 from mailbox_server.auth.scram import derive_keys
+from mailbox_server.model.switches import Deed
+from mailbox_server.net.tls_ends import TlsEnds
 from tests.unit.auth.memory_store import CountedEntropy
 
 
@@ -77,24 +80,31 @@ def test_a_password_never_shows_in_a_repr() -> None:
 
 
 def test_what_is_offered() -> None:
-    assert offered_names(confidential=True) == (
+    assert offered_names(Link(is_confidential=True), {}) == (
         "SCRAM-SHA-256",
         "PLAIN",
         "LOGIN",
         "OAUTHBEARER",
         "XOAUTH2",
     )
-    assert offered_names(confidential=False) == ("SCRAM-SHA-256",)
+    assert offered_names(Link(is_confidential=False), {}) == ("SCRAM-SHA-256",)
+    bound = Link(is_confidential=True, ends=TlsEnds(b"digest"))
+    shown = {"AUTH=SCRAM-SHA-256-PLUS": Deed.SHOW, "AUTH=LOGIN": Deed.HIDE}
+    assert offered_names(bound, {})[0] == "SCRAM-SHA-256"
+    assert offered_names(bound, shown)[:3] == ("SCRAM-SHA-256-PLUS", "SCRAM-SHA-256", "PLAIN")
+    assert "LOGIN" not in offered_names(bound, shown)
+    unbound = Link(is_confidential=True, ends=TlsEnds(None))
+    assert "SCRAM-SHA-256-PLUS" not in offered_names(unbound, shown)
 
 
 def test_every_row_is_found_in_any_case_and_makes_its_mechanism() -> None:
     for row in MECHANISMS:
         assert find_mechanism(row.name.lower()) is row
-        assert isinstance(row.make(CountedEntropy()).receive(b""), Malformed)
+        made = row.make(CountedEntropy(), Link(is_confidential=True))
+        assert isinstance(made.receive(b""), Malformed)
         assert row.rfc
     assert find_mechanism("CRAM-MD5") is None
     assert find_mechanism("") is None
-    assert find_mechanism("SCRAM-SHA-256-PLUS") is None
 
 
 @pytest.mark.parametrize("octets", [b"", b"a", b"ab", b"abc", bytes(range(256))])

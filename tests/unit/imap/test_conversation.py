@@ -20,6 +20,7 @@ from mailbox_server.imap.wire import Progress
 from mailbox_server.model.address import parse_ip
 from mailbox_server.model.errors import OverQuota
 from mailbox_server.model.ports import Silence
+from mailbox_server.net.tls_ends import TlsEnds
 
 
 class Wire:
@@ -47,6 +48,8 @@ class Wire:
 
     def resume_reading(self) -> None:
         self.reading = True
+
+    tls_ends: TlsEnds | None = None
 
     async def start_tls(self) -> bool:
         return False

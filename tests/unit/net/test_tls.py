@@ -1,5 +1,6 @@
 """Certificates are made, served by name, renewed and reloaded without losing the good one."""
 
+import hashlib
 import ipaddress
 import ssl
 import stat
@@ -8,8 +9,9 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from cryptography.x509.oid import NameOID
 
 from mailbox_server.model.address import Domain
 from mailbox_server.model.envelope import TlsState
@@ -25,6 +27,7 @@ from mailbox_server.net.tls import (
     describe_tls,
     load_certificate,
 )
+from mailbox_server.net.tls_ends import describe_ends, end_point_of
 
 NOW = datetime.now(UTC)
 
@@ -286,3 +289,41 @@ def test_what_is_wrong_is_said_of_the_right_file(tmp_path: Path) -> None:
 
 def test_no_session_no_description() -> None:
     assert describe_tls(None) is None
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "digest"),
+    [(hashes.SHA256(), "sha256"), (hashes.SHA384(), "sha384"), (hashes.SHA512(), "sha512")],
+)
+def test_the_end_point_is_the_digest_by_the_signatures_own_hash(
+    algorithm: hashes.HashAlgorithm, digest: str
+) -> None:
+    certificate = _self_signed(ec.generate_private_key(ec.SECP256R1()), algorithm)
+    octets = certificate.public_bytes(serialization.Encoding.DER)
+    assert end_point_of(certificate) == hashlib.new(digest, octets).digest()
+
+
+def test_a_signature_without_a_hash_of_its_own_has_no_end_point() -> None:
+    # RFC 5929 §4.1 leaves it undefined.
+    assert end_point_of(_self_signed(ed25519.Ed25519PrivateKey.generate(), None)) is None
+
+
+def test_only_a_finished_handshake_has_ends() -> None:
+    assert describe_ends(None) is None
+
+
+def _self_signed(
+    key: ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey,
+    algorithm: hashes.HashAlgorithm | None,
+) -> x509.Certificate:
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    return (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(datetime(2026, 1, 1, tzinfo=UTC))
+        .not_valid_after(datetime(2036, 1, 1, tzinfo=UTC))
+        .sign(key, algorithm)  # type: ignore[arg-type]
+    )

@@ -14,6 +14,7 @@ from mailbox_server.auth.outcomes import Service, Visitor
 from mailbox_server.model.account import Account, AccountState, Scope
 from mailbox_server.model.errors import ContentDamaged, DiskLow, StoreUnavailable, TooBusy
 from mailbox_server.model.keywords import SEEN
+from mailbox_server.net.tls_ends import TlsEnds
 from mailbox_server.pop3.capabilities import Tls
 from mailbox_server.pop3.engine import Engine
 from mailbox_server.pop3.locks import MaildropLocks
@@ -51,6 +52,8 @@ class Client:
         self.drains += 1
         if self.is_lost:
             raise ConnectionResetError
+
+    tls_ends: TlsEnds | None = None
 
     def start_tls(self) -> None:
         raise AssertionError("not here")
