@@ -24,7 +24,6 @@ class When(enum.Enum):
     CONFIDENTIAL = "where a password may be sent"
     BOUND = "where a login can be bound to the TLS connection"
     EXPOSED = "where a password must not be sent"
-    UNFINISHED = "nowhere: a part of what it promises is missing, but what is there can be enabled"
 
 
 ANY: Final = frozenset({State.NOT_AUTHENTICATED, State.AUTHENTICATED, State.SELECTED})
@@ -56,8 +55,7 @@ class CapabilityRow:
 
 CAPABILITIES: Final = (
     CapabilityRow("IMAP4rev1", "RFC 3501"),
-    # Without FETCH BINARY it is not whole (RFC 9051 §6.4.5).
-    CapabilityRow("IMAP4rev2", "RFC 9051", when=When.UNFINISHED, enables=Extension.REV2),
+    CapabilityRow("IMAP4rev2", "RFC 9051", enables=Extension.REV2),
     CapabilityRow("STARTTLS", "RFC 3501 §6.2.1", BEFORE_LOGIN, When.PLAIN),
     CapabilityRow("LOGINDISABLED", "RFC 3501 §6.2.3", BEFORE_LOGIN, When.EXPOSED),
     CapabilityRow("SASL-IR", "RFC 4959", BEFORE_LOGIN),
@@ -105,13 +103,12 @@ CAPABILITIES: Final = (
     CapabilityRow("OBJECTID", "RFC 8474"),
     CapabilityRow("SAVEDATE", "RFC 8514"),
     CapabilityRow("PREVIEW", "RFC 8970"),
+    CapabilityRow("BINARY", "RFC 3516"),
     CapabilityRow("SORT", "RFC 5256"),
     CapabilityRow("SORT=DISPLAY", "RFC 5957"),
     CapabilityRow("THREAD=ORDEREDSUBJECT", "RFC 5256"),
     CapabilityRow("THREAD=REFERENCES", "RFC 5256"),
     CapabilityRow("ESORT", "RFC 5267 §3"),
-    CapabilityRow("CONTEXT=SEARCH", "RFC 5267 §4"),
-    CapabilityRow("CONTEXT=SORT", "RFC 5267 §4"),
     CapabilityRow("WITHIN", "RFC 5032"),
     CapabilityRow(
         "APPENDLIMIT", "RFC 7889", value=lambda session: str(session.limits.message_octets)
@@ -165,8 +162,6 @@ def _is_shown(row: CapabilityRow, session: Session) -> bool:
             return session.tls_ends is not None and session.tls_ends.end_point is not None
         case When.EXPOSED:
             return not session.is_confidential
-        case When.UNFINISHED:
-            return False
 
 
 def extension(name: str, session: Session) -> Extension | None:

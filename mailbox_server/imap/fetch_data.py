@@ -2,21 +2,31 @@
 
 Rows go out in blocks of about 64 KiB, content in blocks of about 128 KiB; no read of the
 store is open while the network is waited for.  Contents of one piece come many in one read;
-what asks for more than 1 MiB of one message is answered section by section, each with reads
-of its own.
+what asks for more than 1 MiB of one message is answered piecemeal.
 """
 
+import enum
 from bisect import bisect_left
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import aclosing
+from functools import partial
 from itertools import accumulate
 from typing import Any, Final, NamedTuple
 
-from mailbox_server.imap.fetch_lines import Columns, FetchLines, opening
-from mailbox_server.imap.fetch_plan import FetchPlan, SectionPlan
-from mailbox_server.imap.grammar.fetch_items import Attribute
+from mailbox_server.imap.encoded_parts import (
+    EncodedPart,
+    EncodingUnknown,
+    decode,
+    encoded_part,
+    reading,
+)
+from mailbox_server.imap.fetch_lines import Columns, FetchLines
+from mailbox_server.imap.fetch_piecemeal import LargeMessage, Piecemeal
+from mailbox_server.imap.fetch_plan import BinaryPlan, FetchPlan
+from mailbox_server.imap.grammar.fetch_items import Attribute, BinarySize
+from mailbox_server.imap.part_decoder import PartDecoder
 from mailbox_server.imap.selected import ModSeqs, SightColumns
 from mailbox_server.mime.part_table import read_part_table
 from mailbox_server.mime.sections import (
@@ -42,15 +52,6 @@ _END: Final = b")\r\n"
 Row = tuple[Any, ...]
 
 
-class _Large(NamedTuple):
-    """A message whose sections are not read together; of one message all."""
-
-    sight: SightColumns
-    columns: Columns
-    end: bytes
-    stored: Stored
-
-
 class _Answered(NamedTuple):
     """What one read made of the first messages it was given.
 
@@ -59,14 +60,23 @@ class _Answered(NamedTuple):
     apart: how many messages behind them have to be answered from content, after rows.
     large: the message behind them, counted in done, that is answered section by section.
     damaged: UIDs of those, counted in done, whose content cannot be read back.
+    encoded: UIDs of those, counted in done, with a part whose encoding cannot be undone.
     """
 
     blocks: Sequence[bytes]
     done: int
     missing: int
     apart: int = 0
-    large: _Large | None = None
+    large: LargeMessage | None = None
     damaged: Sequence[int] = ()
+    encoded: Sequence[int] = ()
+
+
+class _Untold(enum.Enum):
+    """Why a message is left out."""
+
+    DAMAGED = "its content cannot be read back"
+    ENCODED = "a part is in an encoding that we cannot undo"
 
 
 _Work = Callable[[ReadTx], _Answered]
@@ -79,17 +89,22 @@ class RowFetch:
 
     missing: how many messages had no row any more and were left out.
     damaged: UIDs of those that were left out because their content cannot be read back.
+    encoded: of those left out because a part is in an encoding that we cannot undo.
     is_inside: whether a response was begun and its end was not yielded yet.
     """
 
-    def __init__(self, store: Store, mailbox: MailboxId, plan: FetchPlan) -> None:
+    def __init__(
+        self, store: Store, mailbox: MailboxId, plan: FetchPlan, decoder: PartDecoder
+    ) -> None:
         self._store = store
         self._plan = plan
         self._rows = _Rows(mailbox, plan)
         self._contents = _Contents(mailbox, plan.from_content)
+        self._piecemeal = Piecemeal(store, plan.from_content, decoder)
         self._most = ROWS_A_READ
         self.missing = 0
         self.damaged: list[int] = []
+        self.encoded: list[int] = []
         self.is_inside = False
 
     def responses(
@@ -114,6 +129,7 @@ class RowFetch:
                 found = await reading
                 self.missing += found.missing
                 self.damaged += found.damaged
+                self.encoded += found.encoded
                 taken = found.done + found.apart
                 position += taken
                 # About as many as had room: rows beyond are read in vain.
@@ -127,8 +143,11 @@ class RowFetch:
                 while blocks:
                     yield blocks.popleft()
                 if found.large is not None:
-                    async for octets in self._piecemeal(found.large):
-                        yield octets
+                    self.is_inside = True
+                    async with aclosing(self._piecemeal.response(found.large)) as response:
+                        async for octets in response:
+                            yield octets
+                    self.is_inside = False
                 if found.apart:
                     start = position - found.apart
                     some = sights.part(start, position)
@@ -151,24 +170,6 @@ class RowFetch:
             return None
         stop = position + self._most
         return self._store.begin_read(reader.work(sights.part(position, stop), ends[position:stop]))
-
-    async def _piecemeal(self, large: _Large) -> AsyncGenerator[bytes, None]:
-        """One response, its sections one after the other."""
-        lines, sections = self._contents.lines, self._contents.sections
-        self.is_inside = True
-        for place, section in enumerate(sections):
-            found = await self._store.read(_pieces_reader(section, large.stored))
-            begin = opening(None if found is None else length(found))
-            yield lines.before(place, large.sight, large.columns, begin)
-            for piece in found or ():
-                if isinstance(piece, bytes):
-                    yield piece
-                    continue
-                for start in range(piece.start, piece.end, PIECE_OCTETS):
-                    part = Extent(start, min(start + PIECE_OCTETS, piece.end))
-                    yield await self._store.read(_extent_reader(large.stored.content, part))
-        yield lines.before(len(sections), large.sight, large.columns, large.end)
-        self.is_inside = False
 
     def _ends(
         self, sights: SightColumns, seen_now: AbstractSet[int], modseqs: ModSeqs
@@ -235,6 +236,7 @@ class _Contents:
         self._columns = plan.columns
         self._place = {column: place for place, column in enumerate(plan.columns, 1)}
         self._is_message = [section.is_whole for section in plan.sections] == [True]
+        self._binaries = [item for item in plan.sections if isinstance(item, BinaryPlan)]
 
     def work(self, sights: SightColumns, ends: Sequence[bytes]) -> _Work:
         """As many of these as READ_OCTETS allow, and one at least."""
@@ -245,35 +247,33 @@ class _Contents:
             count = min(len(sections) or 1, len(rows))
             done = len(ends) if count >= len(rows) else _place(sights, rows[count])
             missing = done - count
-            whole = [section for section in sections if section is not None]
-            answered, damaged = rows[:count], list[int]()
+            whole = [section for section in sections if not isinstance(section, _Untold)]
+            answered, damaged, encoded = rows[:count], list[int](), list[int]()
             if len(whole) < len(sections):
-                lost = {place for place, section in enumerate(sections) if section is None}
-                answered = [row for place, row in enumerate(rows[:count]) if place not in lost]
-                damaged = [rows[place][0] for place in sorted(lost)]
+                reasons = list(zip(rows, sections, strict=False))
+                answered = [row for row, found in reasons if not isinstance(found, _Untold)]
+                damaged = [row[0] for row, found in reasons if found is _Untold.DAMAGED]
+                encoded = [row[0] for row, found in reasons if found is _Untold.ENCODED]
             if not answered:
-                return _Answered((), done, missing, damaged=damaged)
+                return _Answered((), done, missing, damaged=damaged, encoded=encoded)
             known, closing = _with_rows(sights.part(0, done), ends[:done], answered)
             if not sections:
-                large = _Large(known, _columns(answered), closing[0], self._stored(rows[0]))
+                large = LargeMessage(known, _columns(answered), closing[0], self._stored(rows[0]))
                 return _Answered((), done, missing, large=large)
             found = self.lines.pieces(known, _columns(answered), whole, closing)
-            return _Answered(_gathered(found), done, missing, damaged=damaged)
+            return _Answered(_gathered(found), done, missing, damaged=damaged, encoded=encoded)
 
         return work
 
-    def _sections(self, tx: ReadTx, rows: Sequence[Row]) -> list[Sequence[bytes | None] | None]:
-        """The sections' octets of the first rows; of none where already one has no room.
-
-        None for a message whose content cannot be read back.
-        """
+    def _sections(self, tx: ReadTx, rows: Sequence[Row]) -> list[Sequence[bytes | None] | _Untold]:
+        """The sections' octets of the first rows; of none where already one has no room."""
         rows, numbers = self._together(rows)
         try:
             small = tx.contents.small(numbers)
         except ContentDamaged:
             # Which it is shows when they are read one by one.
             small = {}
-        found: list[Sequence[bytes | None] | None] = []
+        found: list[Sequence[bytes | None] | _Untold] = []
         if self._is_message and len(small) == len(rows):
             trace = self._place[Column.TRACE]
             return [
@@ -284,7 +284,10 @@ class _Contents:
             try:
                 octets, sections = self._load(tx, row, small, room)
             except (ContentMissing, ContentDamaged):
-                found.append(None)
+                found.append(_Untold.DAMAGED)
+                continue
+            except EncodingUnknown:
+                found.append(_Untold.ENCODED)
                 continue
             if sections is None:
                 break
@@ -309,23 +312,32 @@ class _Contents:
     def _load(
         self, tx: ReadTx, row: Row, small: dict[ContentId, bytes], room: int
     ) -> tuple[int, Sequence[bytes | None] | None]:
-        """The sections' octets and how many they are; None where there is no room for them."""
+        """The sections' octets and how many they are; None where there is no room for them.
+
+        Parts that are decoded count with their octets as received.
+        """
         number = ContentId(row[self._place[Column.CONTENT]])
         stored = self._stored(row)
         content = small.get(number)
-        read = _reading(tx, number) if content is None else _slicing(content)
-        octets, found = 0, list[list[Piece] | None]()
+        read = reading(tx, number) if content is None else _slicing(content)
+        encoded = {section: encoded_part(section, stored) for section in self._binaries}
+        octets, makes = 0, list[Callable[[], bytes | None]]()
         headers: dict[Extent, bytes] = {}
         for section in self.sections:
-            extent = header_extent(section.wanted, stored)
-            if extent is not None and extent not in headers:
-                headers[extent] = read(extent)
-            whole = pieces(section.wanted, stored, headers[extent] if extent else b"")
-            found.append(whole)
-            octets += length(whole or ())
+            if isinstance(section, BinaryPlan):
+                part = encoded[section]
+                octets += 0 if part is None else part.size
+                makes.append(partial(_decoded, section, part, read))
+            else:
+                extent = header_extent(section.wanted, stored)
+                if extent is not None and extent not in headers:
+                    headers[extent] = read(extent)
+                found = pieces(section.wanted, stored, headers[extent] if extent else b"")
+                octets += length(found or ())
+                makes.append(partial(_join, found, read))
             if octets > room:
                 return octets, None
-        return octets, [None if each is None else _join(each, read) for each in found]
+        return octets, [make() for make in makes]
 
     def _stored(self, row: Row) -> Stored:
         place = self._place
@@ -382,35 +394,17 @@ def _slicing(content: bytes) -> Callable[[Extent], bytes]:
     return lambda extent: content[extent.start : extent.end]
 
 
-def _reading(tx: ReadTx, content: ContentId) -> Callable[[Extent], bytes]:
-    return lambda extent: _read(tx, content, extent)
+def _decoded(
+    section: BinaryPlan, part: EncodedPart | None, read: Callable[[Extent], bytes]
+) -> bytes | None:
+    """The octets of a part, or the digits of its size."""
+    octets = None if part is None else decode(part, read)
+    if isinstance(section.section, BinarySize):
+        return b"%d" % len(octets or b"")
+    return octets
 
 
-def _join(whole: Sequence[Piece], read: Callable[[Extent], bytes]) -> bytes:
-    return b"".join(piece if isinstance(piece, bytes) else read(piece) for piece in whole)
-
-
-def _read(tx: ReadTx, content: ContentId, extent: Extent) -> bytes:
-    found = []
-    start = extent.start
-    while start < extent.end:
-        octets = tx.contents.read(content, start, min(READ_OCTETS, extent.end - start))
-        if not octets:
-            raise ContentDamaged("the content is shorter than its row says")
-        found.append(octets)
-        start += len(octets)
-    return found[0] if len(found) == 1 else b"".join(found)
-
-
-def _pieces_reader(section: SectionPlan, stored: Stored) -> Callable[[ReadTx], list[Piece] | None]:
-    def work(tx: ReadTx) -> list[Piece] | None:
-        extent = header_extent(section.wanted, stored)
-        content = ContentId(stored.content)
-        header = b"" if extent is None else _read(tx, content, extent)
-        return pieces(section.wanted, stored, header)
-
-    return work
-
-
-def _extent_reader(content: int, extent: Extent) -> Callable[[ReadTx], bytes]:
-    return lambda tx: _read(tx, ContentId(content), extent)
+def _join(found: Sequence[Piece] | None, read: Callable[[Extent], bytes]) -> bytes | None:
+    if found is None:
+        return None
+    return b"".join(piece if isinstance(piece, bytes) else read(piece) for piece in found)

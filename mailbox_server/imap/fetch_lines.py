@@ -10,8 +10,14 @@ from itertools import chain
 from types import MappingProxyType
 from typing import Any, Final
 
-from mailbox_server.imap.fetch_plan import FetchPlan, SectionPlan, Source, listed_octets
-from mailbox_server.imap.grammar.fetch_items import Attribute
+from mailbox_server.imap.fetch_plan import (
+    BinaryPlan,
+    FetchPlan,
+    SectionPlan,
+    Source,
+    listed_octets,
+)
+from mailbox_server.imap.grammar.fetch_items import Attribute, BinarySize
 from mailbox_server.imap.responses import CRLF, string
 from mailbox_server.imap.selected import SightColumns
 from mailbox_server.mime.internal_date import date_time
@@ -76,11 +82,14 @@ class FetchLines:
     def __init__(self, plan: FetchPlan) -> None:
         self._place = {column: place for place, column in enumerate(plan.columns, 1)}
         self._forms: list[bytes] = []
+        self._openings = [_opening_for(section) for section in plan.sections]
         self._makes: list[list[_Make]] = []
         form, makes = b"* %d FETCH (", list[_Make]([_numbers])
         for place, item in enumerate(plan.items):
             space = b" " if place else b""
-            if isinstance(item, SectionPlan) and not plan.is_in_rows:
+            if isinstance(item, BinaryPlan) or (
+                isinstance(item, SectionPlan) and not plan.is_in_rows
+            ):
                 self._forms.append(form + space + _escaped(item.section.label) + b"%b")
                 self._makes.append(makes)
                 form, makes = b"", []
@@ -104,10 +113,13 @@ class FetchLines:
         sections: Sequence[Sequence[bytes | None]],
         ends: Sequence[bytes],
     ) -> list[bytes]:
-        """The responses in pieces, as many of each; sections: by message, octets by section."""
+        """The responses in pieces, as many of each.
+
+        sections: by message, octets by section; of a BINARY.SIZE its digits.
+        """
         found: list[Sequence[bytes]] = []
         for place, octets in enumerate(zip(*sections, strict=True)):
-            openings = [opening(None if each is None else len(each)) for each in octets]
+            openings = list(map(self._openings[place], octets))
             found += (self._filled(place, sights, columns, openings), [o or b"" for o in octets])
         found.append(self._filled(len(self._forms) - 1, sights, columns, ends))
         return list(chain.from_iterable(zip(*found, strict=True)))
@@ -172,11 +184,26 @@ def of_view(item: Attribute, sights: SightColumns) -> Sequence[object]:
     return sights.uids if item is Attribute.UID else sights.modseqs
 
 
-def opening(octets: int | None) -> bytes:
-    """What stands between a section's label and its octets; NIL and "" are whole with it."""
+def opening(octets: int | None, *, holds_nul: bool = False) -> bytes:
+    """What stands between a section's label and its octets; NIL and "" are whole with it.
+
+    What holds NUL is a literal8 (RFC 3516 §4.3).
+    """
     if octets is None:
         return b" NIL"
+    if holds_nul:
+        return b" ~{%d}\r\n" % octets
     return b" {%d}\r\n" % octets if octets else b' ""'
+
+
+def _opening_for(section: SectionPlan | BinaryPlan) -> Callable[[bytes | None], bytes]:
+    if isinstance(section, SectionPlan):
+        return lambda octets: opening(None if octets is None else len(octets))
+    if isinstance(section.section, BinarySize):
+        return lambda digits: b" "
+    return lambda octets: (
+        opening(None) if octets is None else opening(len(octets), holds_nul=b"\0" in octets)
+    )
 
 
 def _numbers(sights: SightColumns, _: Columns) -> tuple[Sequence[object], ...]:

@@ -12,7 +12,13 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from mailbox_server.imap.grammar.fetch_items import Attribute, BodySection, FetchItem
+from mailbox_server.imap.grammar.fetch_items import (
+    Attribute,
+    BinarySection,
+    BinarySize,
+    BodySection,
+    FetchItem,
+)
 from mailbox_server.mime.header_fields import FIRST_FIELDS, LISTED_FIELDS, merged
 from mailbox_server.mime.sections import Section, SectionKind
 from mailbox_server.store.ports import Column
@@ -66,13 +72,25 @@ class SectionPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class BinaryPlan:
+    """A part that is decoded (RFC 3516 §4.2), found by the part table."""
+
+    section: BinarySection | BinarySize
+
+    @property
+    def is_whole(self) -> bool:
+        """Never answered as the message is: NUL in it wants another form."""
+        return False
+
+
+@dataclass(frozen=True, slots=True)
 class FetchPlan:
     """How to answer one FETCH.
 
     columns: to ask of the store where rows hold all of it; empty where the view has it all.
     """
 
-    items: tuple[Attribute | SectionPlan, ...]
+    items: tuple[Attribute | SectionPlan | BinaryPlan, ...]
     columns: tuple[Column, ...]
 
     @property
@@ -81,9 +99,9 @@ class FetchPlan:
         return bool(self.columns)
 
     @property
-    def sections(self) -> list[SectionPlan]:
+    def sections(self) -> list[SectionPlan | BinaryPlan]:
         """The items that are sections."""
-        return [item for item in self.items if isinstance(item, SectionPlan)]
+        return [item for item in self.items if not isinstance(item, Attribute)]
 
     @property
     def listed(self) -> tuple[Column, ...]:
@@ -93,7 +111,10 @@ class FetchPlan:
     @property
     def is_in_rows(self) -> bool:
         """Whether rows hold all of it, but for messages with too many listed fields."""
-        return all(section.source is Source.LISTED for section in self.sections)
+        return all(
+            isinstance(section, SectionPlan) and section.source is Source.LISTED
+            for section in self.sections
+        )
 
     @property
     def from_content(self) -> "FetchPlan":
@@ -109,12 +130,21 @@ class FetchPlan:
 
 def plan(items: Sequence[FetchItem]) -> FetchPlan:
     """Work out the sources of all items."""
-    planned = [item if isinstance(item, Attribute) else _plan_section(item) for item in items]
-    whole = _with_columns(planned)
+    whole = _with_columns([_plan_item(item) for item in items])
     return whole if whole.is_in_rows else whole.from_content
 
 
-def _with_columns(items: Sequence[Attribute | SectionPlan]) -> FetchPlan:
+def _plan_item(item: FetchItem) -> Attribute | SectionPlan | BinaryPlan:
+    match item:
+        case Attribute():
+            return item
+        case BodySection():
+            return _plan_section(item)
+        case _:
+            return BinaryPlan(item)
+
+
+def _with_columns(items: Sequence[Attribute | SectionPlan | BinaryPlan]) -> FetchPlan:
     columns: dict[Column, None] = {}
     for item in items:
         if isinstance(item, Attribute):
@@ -144,11 +174,11 @@ def _fields_named(names: frozenset[bytes]) -> re.Pattern[bytes]:
     return re.compile(rb"(?mi)^(?:%b)[ \t]*:[^\n]*\n(?:[ \t][^\n]*\n)*" % either)
 
 
-def _section_columns(section: SectionPlan) -> tuple[Column, ...]:
-    if section.source is Source.LISTED:
-        return section.columns
+def _section_columns(section: SectionPlan | BinaryPlan) -> tuple[Column, ...]:
     own = (Column.CONTENT, Column.SIZE, Column.TRACE, Column.HEADER_OCTETS)
-    return own if section.source is Source.OWN_HEADER else (*own, Column.PARTS)
+    if isinstance(section, BinaryPlan) or section.source is Source.PARTS:
+        return (*own, Column.PARTS)
+    return section.columns if section.source is Source.LISTED else own
 
 
 def listed_octets(section: SectionPlan, *columns: bytes) -> bytes:

@@ -116,7 +116,7 @@ def pieces(section: Section, stored: Stored, header: bytes) -> list[Piece] | Non
     partial = section.partial
     if whole is None or partial is None:
         return whole
-    return _cut(whole, partial.start, partial.start + partial.count)
+    return cut(whole, partial.start, partial.start + partial.count)
 
 
 def _whole(section: Section, stored: Stored, header: bytes) -> list[Piece] | None:
@@ -150,7 +150,8 @@ def length(found: Sequence[Piece]) -> int:
     return sum(len(p) if isinstance(p, bytes) else p.end - p.start for p in found)
 
 
-def _cut(whole: Sequence[Piece], start: int, end: int) -> list[Piece]:
+def cut(whole: Sequence[Piece], start: int, end: int) -> list[Piece]:
+    """Octets [start, end) of all pieces."""
     kept: list[Piece] = []
     position = 0
     for piece in whole:

@@ -35,6 +35,7 @@ MESSAGES_MOST: Final = 500
 
 _EMPTY: Final = no("An empty message cannot be kept", b"CANNOT")
 _NUL: Final = no("A message must not hold NUL", b"CANNOT")
+_BINARY: Final = no("NUL is kept only inside an encoding", b"UNKNOWN-CTE")
 _LONG_HEADER: Final = no("A header may have 1 MiB", b"LIMIT")
 _TOO_MANY: Final = no("Too many messages in one command", b"LIMIT")
 
@@ -102,8 +103,8 @@ async def _receive(session: Session, message: AppendMessage) -> _Received:
     try:
         async for octets in session.literals.blocks():
             if b"\0" in octets:
-                # RFC 3501 §4.3 has no NUL in literals; without BINARY no client may send one.
-                raise CommandRefused(_NUL)
+                # A literal has none (RFC 9051 §4.3); a literal8 may, but BODY[] could not tell it.
+                raise CommandRefused(_BINARY if message.may_hold_nul else _NUL)
             if intake.feed(octets):
                 await intake.drained()
         if await intake.end() > len(intake.header):

@@ -9,6 +9,7 @@ from mailbox_server.imap.fetch_lines import view_lines
 from mailbox_server.imap.fetch_plan import FetchPlan, plan
 from mailbox_server.imap.grammar.fetch_items import (
     Attribute,
+    BinarySection,
     BodySection,
     FetchArguments,
     FetchItem,
@@ -50,13 +51,15 @@ async def fetch(session: Session, arguments: FetchArguments) -> Outcome:
         await _from_view(session, view, planned, uids)
         return ok("That is all")
     marks = session.writable_view is not None and any(
-        isinstance(item, BodySection) and item.sets_seen for item in items
+        isinstance(item, BodySection | BinarySection) and item.sets_seen for item in items
     )
-    answers = RowFetch(session.store, view.mailbox.id, planned)
+    answers = RowFetch(session.store, view.mailbox.id, planned, session.part_decoder)
     await _from_store(session, view, answers, uids, marks=marks)
     if answers.damaged:
         _report(session, answers.damaged)
         return no("Some of the messages cannot be read now", b"UNAVAILABLE")
+    if answers.encoded:
+        return no("A part is in an encoding that is not known here", b"UNKNOWN-CTE")
     if answers.missing:
         return no("Some of the messages no longer exist", b"EXPUNGEISSUED")
     return ok("That is all")
@@ -93,7 +96,7 @@ async def _from_store(
             async with aclosing(answers.responses(sights, seen_now, session.modseqs)) as blocks:
                 async for block in blocks:
                     await session.send(block)
-            unsent = frozenset(answers.damaged)
+            unsent = frozenset(answers.damaged).union(answers.encoded)
             view.told([sight for sight in told if sight.uid not in unsent])
     except Ended:
         raise

@@ -1,4 +1,4 @@
-"""Arguments of APPEND, read up to each message literal (RFC 9051 §6.3.12, RFC 3502).
+"""Arguments of APPEND, read up to each message literal (RFC 9051 §6.3.12, RFC 3502, RFC 3516 §4.4).
 
 `UTF8 (~{size} ...)` is of RFC 6855 §4; RFC 9755 has dropped it, and Thunderbird sends it.
 
@@ -23,12 +23,13 @@ class AppendMessage:
     """One message as announced.
 
     flags: stored form, \\Deleted perhaps among them.  date: None means now.
-    size: octets of the literal to come.
+    size: octets of the literal to come.  may_hold_nul: whether it is a literal8.
     """
 
     flags: frozenset[str]
     date: InternalDate | None
     size: int
+    may_hold_nul: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ def parse_append(lexer: Lexer) -> AppendArguments:
 
 
 def parse_append_message(lexer: Lexer) -> AppendMessage:
-    """Read ` [flags] [date-time] {size}`; the octets that follow are no business of ours.
+    """Read ` [flags] [date-time] [~]{size}`; the octets that follow are no business of ours.
 
     Behind `UTF8 (~{size}` the engine takes the parenthesis that closes.
     """
@@ -60,7 +61,7 @@ def parse_append_message(lexer: Lexer) -> AppendMessage:
     if lexer.peek() == b'"':
         date = parse_date_time(lexer)
         lexer.space()
-    lexer.match(_UTF8)
+    may_hold_nul = lexer.match(_UTF8) is not None or lexer.take(b"~")
     size = lexer.announced()
     lexer.end()
-    return AppendMessage(flags, date, size)
+    return AppendMessage(flags, date, size, may_hold_nul)

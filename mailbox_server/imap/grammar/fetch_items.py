@@ -1,6 +1,7 @@
 """What FETCH asks for (RFC 9051 §6.4.5, RFC 3501 §6.4.5, RFC 7162 §3.1.4).
 
-Items of extensions: RFC 8474 §5 (EMAILID, THREADID), RFC 8514 §4.1, RFC 8970 §3.
+Items of extensions: RFC 3516 §4.2 (BINARY), RFC 8474 §5 (EMAILID, THREADID), RFC 8514 §4.1,
+RFC 8970 §3.
 """
 
 import enum
@@ -56,7 +57,28 @@ class BodySection:
     label: bytes
 
 
-FetchItem = Attribute | BodySection
+@dataclass(frozen=True, slots=True)
+class BinarySection:
+    """BINARY[...] and BINARY.PEEK[...]: a part with its transfer encoding undone.
+
+    The members are those of BodySection; partial counts decoded octets (RFC 3516 §4.2).
+    """
+
+    parts: tuple[int, ...]
+    partial: Partial | None
+    sets_seen: bool
+    label: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class BinarySize:
+    """BINARY.SIZE[...]: how many octets BINARY[...] would give."""
+
+    parts: tuple[int, ...]
+    label: bytes
+
+
+FetchItem = Attribute | BodySection | BinarySection | BinarySize
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +109,7 @@ _NAME = re.compile(rb"[A-Za-z0-9.]+")
 _SECTION = re.compile(
     rb"(?:([1-9][0-9]{0,9}(?:\.[1-9][0-9]{0,9})*)(?:\.([A-Za-z.]+))?|([A-Za-z.]*))"
 )
+_SECTION_BINARY = re.compile(rb"\[((?:[1-9][0-9]{0,9}(?:\.[1-9][0-9]{0,9})*)?)\]")
 _LAZY = re.compile(rb"(?i) \(LAZY\)")
 _PARTIAL = re.compile(rb"<([0-9]{1,20})\.([0-9]{1,20})>")
 
@@ -142,6 +165,11 @@ def _item_or_macro(lexer: Lexer) -> tuple[FetchItem, ...]:
     name = found.group().decode("ascii").upper() if found else ""
     if lexer.peek() == b"[" and name in ("BODY", "BODY.PEEK"):
         return (_body_section(lexer, sets_seen=name == "BODY"),)
+    if name in ("BINARY", "BINARY.PEEK"):
+        return (_binary_section(lexer, sets_seen=name == "BINARY"),)
+    if name == "BINARY.SIZE":
+        parts, label = _section_binary(lexer)
+        return (BinarySize(parts, b"BINARY.SIZE" + label),)
     for macro, items in _MACROS:
         if macro == name:
             return items
@@ -158,9 +186,7 @@ def _body_section(lexer: Lexer, *, sets_seen: bool) -> BodySection:
     lexer.expect(b"[")
     found = lexer.match(_SECTION)
     numbers, below, alone = found.groups() if found else (None, None, None)
-    parts = tuple(int(number) for number in numbers.split(b".")) if numbers else ()
-    if len(parts) > PARTS_MOST:
-        raise ArgumentsTooMany("The part number is too deep")
+    parts = _part_numbers(numbers)
     try:
         kind = SectionKind((below or alone or b"").decode("ascii").upper())
     except ValueError as fault:
@@ -176,6 +202,27 @@ def _body_section(lexer: Lexer, *, sets_seen: bool) -> BodySection:
     return BodySection(
         parts, kind, fields, partial, sets_seen, _label(parts, kind, fields, partial)
     )
+
+
+def _part_numbers(written: bytes | None) -> tuple[int, ...]:
+    parts = tuple(int(number) for number in written.split(b".")) if written else ()
+    if len(parts) > PARTS_MOST:
+        raise ArgumentsTooMany("The part number is too deep")
+    return parts
+
+
+def _binary_section(lexer: Lexer, *, sets_seen: bool) -> BinarySection:
+    parts, label = _section_binary(lexer)
+    partial = _partial(lexer)
+    return BinarySection(parts, partial, sets_seen, b"BINARY" + label + _origin(partial))
+
+
+def _section_binary(lexer: Lexer) -> tuple[tuple[int, ...], bytes]:
+    """`[1.2]` as part numbers, and as the response repeats it."""
+    found = lexer.match(_SECTION_BINARY)
+    if found is None:
+        raise ArgumentsMalformed("Expected a part number")
+    return _part_numbers(found.group(1)), found.group()
 
 
 def _fields(lexer: Lexer) -> tuple[bytes, ...]:
@@ -214,8 +261,11 @@ def _label(
     section = ".".join(words).encode("ascii")
     if fields:
         section += b" (" + b" ".join(astring(field) for field in fields) + b")"
-    origin = b"" if partial is None else b"<%d>" % partial.start
-    return b"BODY[" + section + b"]" + origin
+    return b"BODY[" + section + b"]" + _origin(partial)
+
+
+def _origin(partial: Partial | None) -> bytes:
+    return b"" if partial is None else b"<%d>" % partial.start
 
 
 @dataclass(slots=True)

@@ -28,6 +28,7 @@ GRAMMARS = {row.name: NamedGrammar(row.parse, streams=row.streams) for row in CO
 }
 
 MESSAGE_OF_2 = AppendMessage(frozenset(), None, 2)
+BINARY_OF_2 = replace(MESSAGE_OF_2, may_hold_nul=True)
 
 
 def engine(limits: ImapLimits | None = None, *, logged_in: bool = True) -> Engine:
@@ -138,11 +139,11 @@ def test_messages_stream() -> None:
 def test_a_parenthesis_closes_behind_a_utf8_message() -> None:
     made = engine()
     (command,) = events(made, b"a APPEND x UTF8 (~{2+}\r\n")
-    assert command == Command(b"a", "APPEND", AppendArguments("x", MESSAGE_OF_2))
+    assert command == Command(b"a", "APPEND", AppendArguments("x", BINARY_OF_2))
     made.accept_message()
     assert events(made, b"yy) UTF8 (~{2}\r\n") == [
         MessageOctets(b"yy", last=True),
-        NextMessage(MESSAGE_OF_2, waits=True),
+        NextMessage(BINARY_OF_2, waits=True),
     ]
     made.accept_message()
     assert events(made, b"zz)\r\nb NOOP\r\n") == [

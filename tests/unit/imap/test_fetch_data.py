@@ -7,13 +7,14 @@ from typing import TypeVar, cast
 
 import pytest
 
-from mailbox_server.imap import fetch_data
+from mailbox_server.imap import fetch_data, fetch_piecemeal
 from mailbox_server.imap.fetch_data import RowFetch
 from mailbox_server.imap.fetch_lines import view_lines
 from mailbox_server.imap.fetch_plan import plan
 from mailbox_server.imap.grammar.fetch_items import Attribute, parse_fetch
 from mailbox_server.imap.grammar.lexer import Lexer
 from mailbox_server.imap.grammar.sequence_sets import By
+from mailbox_server.imap.part_decoder import PartDecoder
 from mailbox_server.imap.selected import ModSeqs, SightColumns
 from mailbox_server.mime.message import analyze
 from mailbox_server.mime.scanner import scan
@@ -121,7 +122,7 @@ class Door:
 
 def row_fetch(shelf: Shelf, items: str) -> RowFetch:
     arguments = parse_fetch(Lexer(f" 1 {items}".encode()), By.NUMBER)
-    return RowFetch(cast(Store, Door(shelf)), MailboxId(1), plan(arguments.items))
+    return RowFetch(cast(Store, Door(shelf)), MailboxId(1), plan(arguments.items), PartDecoder())
 
 
 def sights(count: int) -> SightColumns:
@@ -149,6 +150,7 @@ ITEMS = (
     "(BODY[HEADER.FIELDS (Subject)] FLAGS)",
     "(BODY[TEXT]<3.50> BODY[1] BODY[2] INTERNALDATE)",
     "(BODY[HEADER.FIELDS (T X)] BODY[])",
+    "(BINARY[] BINARY.SIZE[1] BINARY.SIZE[7] BINARY.PEEK[1]<3.50> BINARY[7] UID)",
 )
 
 
@@ -162,6 +164,7 @@ async def test_streamed_or_not_the_octets_are_the_same(
     whole = await answer(shelf, items, len(MESSAGES))
     monkeypatch.setattr(fetch_data, "READ_OCTETS", room)
     monkeypatch.setattr(fetch_data, "PIECE_OCTETS", 7)
+    monkeypatch.setattr(fetch_piecemeal, "PIECE_OCTETS", 7)
     monkeypatch.setattr(fetch_data, "BLOCK_OCTETS", 50)
     monkeypatch.setattr(fetch_data, "ROWS_A_BLOCK", 7)
     shelf.unlisted = {9, 30}
@@ -174,6 +177,7 @@ async def test_streamed_or_not_the_octets_are_the_same(
 async def test_no_read_takes_much_more_than_its_room(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fetch_data, "READ_OCTETS", 500)
     monkeypatch.setattr(fetch_data, "PIECE_OCTETS", 100)
+    monkeypatch.setattr(fetch_piecemeal, "PIECE_OCTETS", 100)
     shelf = Shelf(MESSAGES)
     await answer(shelf, "(BODY[] BODY[TEXT] BODY[1])", len(MESSAGES))
     assert shelf.most <= 500
@@ -190,6 +194,40 @@ async def test_many_sections_of_a_large_message_are_not_held_together() -> None:
         total += len(block)
     assert most <= fetch_data.PIECE_OCTETS
     assert total > 20 * 300_000
+
+
+@pytest.mark.parametrize("are_large", [False, True])
+async def test_decoded_parts_are_told_in_the_form_that_fits(
+    are_large: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if are_large:
+        monkeypatch.setattr(fetch_data, "READ_OCTETS", 1)
+    encoded = b"Content-Transfer-Encoding: base64\r\n\r\n"
+    shelf = Shelf([encoded + b"AGE=", encoded + b"YWI=", encoded])
+    items = "(BINARY[1] BINARY.SIZE[1] BINARY[1]<1.1> UID)"
+    assert await answer(shelf, items, 3) == (
+        b"* 1 FETCH (BINARY[1] ~{2}\r\n\0a BINARY.SIZE[1] 2 BINARY[1]<1> {1}\r\na UID 1)\r\n"
+        b"* 2 FETCH (BINARY[1] {2}\r\nab BINARY.SIZE[1] 2 BINARY[1]<1> {1}\r\nb UID 2)\r\n"
+        b'* 3 FETCH (BINARY[1] "" BINARY.SIZE[1] 0 BINARY[1]<1> "" UID 3)\r\n'
+    )
+
+
+@pytest.mark.parametrize("are_large", [False, True])
+async def test_messages_with_an_unknown_encoding_are_left_out(
+    are_large: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if are_large:
+        monkeypatch.setattr(fetch_data, "READ_OCTETS", 1)
+    strange = b"Content-Transfer-Encoding: x\r\n\r\ny"
+    shelf = Shelf([b"\r\na", strange, b"\r\nb", strange])
+    answers = row_fetch(shelf, "(BODY[TEXT] BINARY[1])")
+    blocks = [b async for b in answers.responses(sights(4), frozenset(), ModSeqs.HIDDEN)]
+    assert b"".join(blocks) == (
+        b"* 1 FETCH (BODY[TEXT] {1}\r\na BINARY[1] {1}\r\na)\r\n"
+        b"* 3 FETCH (BODY[TEXT] {1}\r\nb BINARY[1] {1}\r\nb)\r\n"
+    )
+    assert answers.encoded == [2, 4]
+    assert not answers.damaged and not answers.missing
 
 
 async def test_messages_whose_rows_are_gone_are_counted() -> None:

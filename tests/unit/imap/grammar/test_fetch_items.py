@@ -5,8 +5,11 @@ import pytest
 from mailbox_server.imap.grammar.faults import ArgumentsMalformed, ArgumentsTooMany
 from mailbox_server.imap.grammar.fetch_items import (
     Attribute,
+    BinarySection,
+    BinarySize,
     BodySection,
     FetchArguments,
+    FetchItem,
     parse_fetch,
 )
 from mailbox_server.imap.grammar.lexer import Lexer
@@ -86,6 +89,20 @@ def test_body_sections(text: str, expected: BodySection) -> None:
     assert section(text) == expected
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("BINARY[]", BinarySection((), None, True, b"BINARY[]")),
+        ("binary.peek[1.2]", BinarySection((1, 2), None, False, b"BINARY[1.2]")),
+        ("BINARY[4]<9.2048>", BinarySection((4,), Partial(9, 2048), True, b"BINARY[4]<9>")),
+        ("Binary.Size[3.1]", BinarySize((3, 1), b"BINARY.SIZE[3.1]")),
+        ("BINARY.SIZE[]", BinarySize((), b"BINARY.SIZE[]")),
+    ],
+)
+def test_decoded_parts(text: str, expected: FetchItem) -> None:
+    assert read("1 " + text).items == (expected,)
+
+
 def test_a_field_name_cannot_break_out_of_the_label() -> None:
     label = section("BODY[HEADER.FIELDS ({9}\r\na)]\r\n* 1 )]").label
     assert label == b"BODY[HEADER.FIELDS ({9}\r\na)]\r\n* 1 )]"
@@ -103,7 +120,9 @@ def test_modifiers() -> None:
      "1 BODY[HEADER.FIELDS ()]", "1 BODY[]<0>", "1 BODY[]<0.0>", "1 BODY[]<-1.5>",
      "1 BODY[]<99999999999999999999.1>", "1 FLAGS UID", "1 FLAGS (CHANGEDSINCE)",
      "1 FLAGS (CHANGEDSINCE x)", "1 FLAGS (FOO 1)", "1 FLAGS (CHANGEDSINCE 9223372036854775808)",
-     "1 ((FLAGS))", "1 RFC822.PEEK", "1 BODY[1.TEXT"],
+     "1 ((FLAGS))", "1 RFC822.PEEK", "1 BODY[1.TEXT", "1 BINARY", "1 BINARY.SIZE", "1 BINARY[1",
+     "1 BINARY[TEXT]", "1 BINARY[1.MIME]", "1 BINARY[0]", "1 BINARY[1.]", "1 BINARY.SIZE[1]<0.1>",
+     "1 BINARY.PEEK", "1 BINARY[1]<0.0>", "1 BINARY.SIZE.PEEK[1]"],
 )  # fmt: skip
 def test_refused(text: str) -> None:
     with pytest.raises(ArgumentsMalformed):
@@ -113,6 +132,8 @@ def test_refused(text: str) -> None:
 def test_limits() -> None:
     with pytest.raises(ArgumentsTooMany):
         read("1 BODY[" + "1." * 100 + "1]")
+    with pytest.raises(ArgumentsTooMany):
+        read("1 BINARY.SIZE[" + "1." * 100 + "1]")
     with pytest.raises(ArgumentsTooMany):
         read("1 BODY[HEADER.FIELDS (" + "a " * 1_001 + ")]")
     with pytest.raises(ArgumentsTooMany):

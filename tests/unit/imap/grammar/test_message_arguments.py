@@ -81,9 +81,15 @@ def test_append() -> None:
     assert parse_append_message(Lexer(b" {7+}")) == AppendMessage(frozenset(), None, 7)
 
 
+@pytest.mark.parametrize("text", [b" ~{7}", b" ~{7+}", b" () ~{7}", b" utf8 (~{7}"])
+def test_a_literal8_may_hold_nul(text: bytes) -> None:
+    assert parse_append_message(Lexer(text)) == AppendMessage(frozenset(), None, 7, True)
+
+
 @pytest.mark.parametrize(
     "text",
     [b" Sent", b" Sent (", b" Sent (\\Seen)", b' Sent "x" {3}', b" Sent {3} x", b" Sent x {3}",
+     b" Sent~{3}", b" Sent ~~{3}", b" Sent ~ {3}",
      b' Sent "17-Jul-1996 02:44:25 -0700" (\\Seen) {3}', b" Sent (\\Nope) {3}"],
 )  # fmt: skip
 def test_append_refused(text: bytes) -> None:
