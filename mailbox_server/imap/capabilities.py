@@ -109,6 +109,8 @@ CAPABILITIES: Final = (
     CapabilityRow("THREAD=ORDEREDSUBJECT", "RFC 5256"),
     CapabilityRow("THREAD=REFERENCES", "RFC 5256"),
     CapabilityRow("ESORT", "RFC 5267 §3"),
+    CapabilityRow("CONTEXT=SEARCH", "RFC 5267 §4"),
+    CapabilityRow("CONTEXT=SORT", "RFC 5267 §4"),
     CapabilityRow("WITHIN", "RFC 5032"),
     CapabilityRow(
         "APPENDLIMIT", "RFC 7889", value=lambda session: str(session.limits.message_octets)

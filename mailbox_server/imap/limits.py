@@ -15,6 +15,8 @@ class ImapLimits:
     backlog_octets: received and not yet executed; above it reading pauses.
     unsent_octets: written and not yet taken by the network; above it execution pauses.
     bad_in_a_row: commands in a row that cannot be read before the connection ends.
+    contexts: searches kept up to date at once.  context_messages: in the results of all of
+        them together, four octets each.
     failed_logins: in one connection.
     login_seconds: from connecting to login.  idle_seconds: between commands and in IDLE, at
         least 30 minutes (RFC 9051 §5.4).  literal_seconds: without any octet of a command or
@@ -32,6 +34,8 @@ class ImapLimits:
     backlog_octets: int = 64 * 1024
     unsent_octets: int = 64 * 1024
     bad_in_a_row: int = 20
+    contexts: int = 10
+    context_messages: int = 500_000
     failed_logins: int = 3
     login_seconds: float = 120.0
     idle_seconds: float = 31 * 60.0

@@ -6,7 +6,7 @@ from clients goes through string(), which quotes it or makes it a literal.
 
 import enum
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -122,3 +122,16 @@ def mailbox(name: str, form: TextForm) -> bytes:
 def flag_list(names: Iterable[str]) -> bytes:
     """`(\\Seen $Junk)`; names in stored form are atoms, so they need no quotes."""
     return b"(" + " ".join(names).encode("ascii") + b")"
+
+
+def ordered_set(numbers: Sequence[int]) -> bytes:
+    """The numbers in their order, runs as ranges (RFC 5267 §3.2 lets SORT answer so)."""
+    pieces = []
+    first = last = numbers[0]
+    for number in numbers[1:]:
+        if number != last + 1:
+            pieces.append(b"%d" % first if first == last else b"%d:%d" % (first, last))
+            first = number
+        last = number
+    pieces.append(b"%d" % first if first == last else b"%d:%d" % (first, last))
+    return b",".join(pieces)

@@ -73,10 +73,19 @@ class SearchTooLong(Refused):
 
 
 async def matches(
-    store: Store, view: SelectedView, key: SearchKey, clock: Clock, turns: TextTurns
+    store: Store,
+    view: SelectedView,
+    key: SearchKey,
+    clock: Clock,
+    turns: TextTurns,
+    among: Sequence[int] | None = None,
 ) -> list[int]:
-    """The UIDs of the matching messages, ascending.  Raises SearchTooLong, StoreUnavailable."""
-    return await _Search(store, view, clock, turns).run(key)
+    """The UIDs of the matching messages, ascending.  Raises SearchTooLong, StoreUnavailable.
+
+    among: ascending known UIDs, or None for all.
+    """
+    uids = view.uids(_EVERYTHING, By.UID) if among is None else among
+    return await _Search(store, view, clock, turns).run(key, uids)
 
 
 class _Search:
@@ -89,8 +98,7 @@ class _Search:
         self._now = int(clock.now().timestamp())
         self._named: dict[NumbersKey, UidSet] = {}
 
-    async def run(self, key: SearchKey) -> list[int]:
-        uids = self._view.uids(_EVERYTHING, By.UID)
+    async def run(self, key: SearchKey, uids: Sequence[int]) -> list[int]:
         found: list[int] = []
         for at in range(0, len(uids), BLOCK):
             found += await self._matching(key, uids[at : at + BLOCK])

@@ -99,6 +99,18 @@ class SightColumns(NamedTuple):
         )
 
 
+class Stand(NamedTuple):
+    """Where somebody stands who wants to hear of each change of a view once.
+
+    changed: the position in the log of changes.  modseq: of the view.  last: the UID of the
+    last message known, 0 for none.
+    """
+
+    changed: int
+    modseq: int
+    last: int
+
+
 @dataclass(frozen=True, slots=True)
 class Hushed:
     """How messages stood before a .SILENT change of theirs.
@@ -199,6 +211,18 @@ class SelectedView(Protocol):
 
     def changed_since(self, modseq: int, uids: Sequence[int]) -> list[int]:
         """Those of the ascending known UIDs with a higher modseq."""
+
+    def stand(self) -> Stand:
+        """Where the view stands now, as far as this session knows it."""
+
+    def changed_after(self, stand: Stand) -> Sequence[int]:
+        """The known UIDs, ascending, that came since or whose flags changed since.
+
+        Told or not, made by this session or not; expunged ones are left out.
+        """
+
+    def going(self) -> UidSet:
+        """Known messages that are expunged, which this session is still to be told."""
 
     def hush(self, uids: Sequence[int], change: FlagChange) -> Hushed:
         """This session is about to make change with .SILENT: the client knows what comes of it.

@@ -27,6 +27,7 @@ from mailbox_server.imap.selected import (
     NumberBeyond,
     Sight,
     SightColumns,
+    Stand,
     Tells,
 )
 from mailbox_server.model.errors import MailboxMissing
@@ -289,6 +290,28 @@ class SessionView:
                 slot += 1
         return found
 
+    def stand(self) -> Stand:
+        """Where the view stands now, as far as this session knows it."""
+        shared = self._shared
+        return Stand(shared.changed_after, shared.mailbox.highest_modseq, self._last_known())
+
+    def _last_known(self) -> int:
+        return self._shared.uids[self.known - 1] if self.known else 0
+
+    def changed_after(self, stand: Stand) -> Sequence[int]:
+        """The known UIDs, ascending, that came since or whose flags changed since."""
+        last = self._last_known()
+        changed = {uid for uid in self._changed_from(stand.changed, stand.modseq) if uid <= last}
+        came = UidSet(((stand.last + 1, last),)) if last > stand.last else UidSet()
+        either = UidSet.of_ranges([*UidSet.of(changed).ranges, *came.ranges])
+        return self._known_uids(either.without(self.going()))
+
+    def going(self) -> UidSet:
+        """Known messages that are expunged, which this session is still to be told."""
+        shared = self._shared
+        fresh = shared.expunged[self.told_expunged :]
+        return UidSet.of(shared.uids[slot] for slot in fresh if slot < self.known)
+
     # ------------------------------------------------------------ own writes
 
     def hush(self, uids: Sequence[int], change: FlagChange) -> Hushed:
@@ -334,7 +357,7 @@ class SessionView:
         if tells is Tells.NOTHING:
             return
         shared = self._shared
-        last = shared.uids[self.known - 1] if self.known else 0
+        last = self._last_known()
         if tells is Tells.EVERYTHING:
             runs, gone = self._take_expunges()
             if expunges is Expunges.BY_UID:
@@ -411,12 +434,15 @@ class SessionView:
 
     def _pending(self) -> set[int]:
         """UIDs whose flags changed since this session was told."""
+        return self._changed_from(self.told_changed, self._told_modseq)
+
+    def _changed_from(self, position: int, after: int) -> set[int]:
+        """UIDs whose flags changed behind a position in the log, where the modseq was after."""
         shared = self._shared
-        if self.told_changed < shared.changed_before:
-            told = self._told_modseq
+        if position < shared.changed_before:
             pairs = zip(shared.uids, shared.modseqs, strict=True)
-            return {uid for uid, modseq in pairs if modseq > told}
-        start = self.told_changed - shared.changed_before
+            return {uid for uid, modseq in pairs if modseq > after}
+        start = position - shared.changed_before
         fresh: set[int] = set()
         for number in range(start, len(shared.changed)):
             fresh.update(shared.changed[number])

@@ -17,6 +17,7 @@ from typing import Final, Protocol
 
 from mailbox_server.auth.authenticator import Authenticator
 from mailbox_server.auth.outcomes import Granted
+from mailbox_server.imap.contexts import Contexts
 from mailbox_server.imap.grammar.append import AppendMessage
 from mailbox_server.imap.grammar.lexer import TextForm
 from mailbox_server.imap.limits import ImapLimits
@@ -157,6 +158,7 @@ class Session:
     selected are set by login and SELECT.  tls_ends: what TLS says of both ends, if there is TLS.
 
     tag: of the command under way, for responses that name it.
+    contexts: searches in the selected mailbox whose results are kept up to date.
     program: what the client said of itself with ID, None until it did.
     part_decoder: for FETCH BINARY of large parts.
     is_compressed: COMPRESS was done; holds from behind its tagged reply (RFC 4978 §3).
@@ -183,6 +185,7 @@ class Session:
         self.selected: SelectedView | None = None
         self.enabled: set[Extension] = set()
         self.tag = b""
+        self.contexts = Contexts(services)
         self.failed_logins = 0
         self.program: ClientProgram | None = None
         self.is_compressed = False
@@ -420,6 +423,7 @@ class Session:
     async def deselect(self) -> None:
         """Let go of the selected mailbox, if any."""
         selected, self.selected = self.selected, None
+        self.contexts.clear()
         if selected is not None:
             await selected.close()
 
@@ -438,8 +442,24 @@ class Session:
         if self.selected.gone:
             self.farewell = no("The selected mailbox was deleted", b"NONEXISTENT")
             return
+        if self.contexts:
+            await self._tell_contexts(self.selected, tells)
+            return
         for block in self.selected.untold(tells, self.modseqs, self.expunges):
             await self.send(block)
+
+    async def _tell_contexts(self, view: SelectedView, tells: Tells) -> None:
+        """The order is that of RFC 5267 §4.3: what leaves results goes before its number, what
+        comes to them behind the EXISTS or FETCH that brought it."""
+        while octets := self.contexts.removals(view):
+            await self.send(octets)
+        for block in view.untold(tells, self.modseqs, self.expunges):
+            await self.send(block)
+        async for octets in self.contexts.updates(view):
+            # Others may have gone on while the search was asked: their flags come first.
+            for block in view.untold(Tells.NO_EXPUNGE, self.modseqs, self.expunges):
+                await self.send(block)
+            await self.send(octets)
 
 
 def _annotated(

@@ -5,6 +5,7 @@ Where much of the mailbox is asked for, the orders that are kept for the whole o
 
 import asyncio
 from collections.abc import Callable, Sequence
+from functools import cmp_to_key
 from typing import Any, Final, cast
 
 from mailbox_server.imap.grammar.sort_arguments import SortCriterion, SortKey
@@ -75,6 +76,32 @@ async def _by_orders(
     return await asyncio.to_thread(by_ranks)
 
 
+class SortOrder:
+    """What messages are compared by; criteria: the first counts most."""
+
+    def __init__(self, criteria: Sequence[SortCriterion]) -> None:
+        self._reverse = [each.is_reverse for each in criteria]
+        self.columns = tuple(dict.fromkeys(c for each in criteria for c in key_of(each.key)[0]))
+        self._values = [_value(each.key, self.columns) for each in criteria]
+
+    def keys(self, row: Row) -> tuple[Any, ...]:
+        """What a row (uid, *columns) is compared by, one key a criterion."""
+        return tuple(value(row) for value in self._values)
+
+    @property
+    def rank(self) -> Callable[[tuple[int, tuple[Any, ...]]], Any]:
+        """What turns (uid, keys) into something that sorts; equal ones by UID."""
+        return cmp_to_key(self._compared)
+
+    def _compared(
+        self, one: tuple[int, tuple[Any, ...]], other: tuple[int, tuple[Any, ...]]
+    ) -> int:
+        for is_reverse, mine, theirs in zip(self._reverse, one[1], other[1], strict=True):
+            if mine != theirs:
+                return 1 if (mine > theirs) is not is_reverse else -1
+        return one[0] - other[0]
+
+
 async def _by_keys(
     store: Store,
     mailbox: MailboxId,
@@ -82,16 +109,15 @@ async def _by_keys(
     criteria: Sequence[SortCriterion],
     breathe: Breathe,
 ) -> list[int]:
-    columns = tuple(dict.fromkeys(c for each in criteria for c in key_of(each.key)[0]))
-    values = [_value(each.key, columns) for each in criteria]
+    by = SortOrder(criteria)
     keys: list[list[Any]] = [[] for _ in criteria]
     known: list[int] = []
     for at in range(0, len(uids), ROWS_A_READ):
         block = uids[at : at + ROWS_A_READ]
 
         def work(tx: ReadTx, block: Sequence[int] = block) -> list[tuple[Any, ...]]:
-            rows = tx.messages.rows(mailbox, block, columns)
-            return [(row[0], *(value(row) for value in values)) for row in rows]
+            rows = tx.messages.rows(mailbox, block, by.columns)
+            return [(row[0], *by.keys(row)) for row in rows]
 
         for uid, *found in await store.read(work):
             known.append(cast(int, uid))

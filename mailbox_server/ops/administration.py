@@ -302,7 +302,7 @@ async def _mailbox_list(self: Administration, asked: requests.MailboxList) -> li
     def rows(tx: ReadTx) -> list[requests.AnyRow]:
         found: list[requests.AnyRow] = []
         for mailbox in tx.mailboxes.all(account_of(tx, asked.address).id):
-            status = tx.mailboxes.status(mailbox.id)
+            status = tx.mailboxes.status(mailbox.id, counts_recent=False)
             found.append(
                 requests.MailboxRow(
                     mailbox_object_id(mailbox.id),

@@ -27,7 +27,6 @@ from mailbox_server.store.expunges import expunge_above
 from mailbox_server.store.mailbox_rows import (
     SELECT_MAILBOX,
     find_mailbox,
-    live_mailbox,
     mailbox_of,
 )
 from mailbox_server.store.ports import Unpurged
@@ -59,19 +58,21 @@ _DELETED_OCTETS: Final = Prepared(
     )
 )
 _STATUS: Final = Prepared(
-    sa.select(
+    SELECT_MAILBOX.add_columns(
         mailbox.c.messages,
         mailbox.c.unseen,
         mailbox.c.deleted,
         mailbox.c.octets,
-        sa.select(sa.func.count())
-        .where(
-            placement.c.mailbox == mailbox.c.id,
-            placement.c.uid >= mailbox.c.recent_from,
-            placement.c.expunged_at.is_(None),
-        )
-        .scalar_subquery(),
     ).where(mailbox.c.id == sa.bindparam("mailbox"))
+)
+_COUNT_RECENT: Final = Prepared(
+    sa.select(sa.func.count())
+    .join_from(mailbox, placement, placement.c.mailbox == mailbox.c.id)
+    .where(
+        mailbox.c.id == sa.bindparam("mailbox"),
+        placement.c.uid >= mailbox.c.recent_from,
+        placement.c.expunged_at.is_(None),
+    )
 )
 _BELOW: Final = Prepared(
     sa.select(mailbox.c.id, mailbox.c.name)
@@ -223,17 +224,23 @@ class Mailboxes:
         row = _BY_ROLE.row(self._tx, account=account, role=role.value)
         return None if row is None else mailbox_of(row)
 
-    def status(self, mailbox: MailboxId, *, weighs_deleted: bool = False) -> MailboxStatus:
+    def status(
+        self, mailbox: MailboxId, *, counts_recent: bool = True, weighs_deleted: bool = False
+    ) -> MailboxStatus:
         """Its counts, from kept columns.  Raises MailboxMissing.
 
+        counts_recent: also what is \\Recent, which is counted row by row; else it is 0.
         weighs_deleted: also what is \\Deleted, which is summed up from its rows.
         """
-        found = live_mailbox(self._tx, mailbox)
-        messages, unseen, deleted, octets, recent = _STATUS.row(self._tx, mailbox=mailbox)
+        row = _STATUS.row(self._tx, mailbox=mailbox)
+        if row is None:
+            raise MailboxMissing("there is no such mailbox")
+        *columns, messages, unseen, deleted, octets = row
+        (recent,) = _COUNT_RECENT.row(self._tx, mailbox=mailbox) if counts_recent else (0,)
         weight: int | None = None
         if weighs_deleted:
             (weight,) = _DELETED_OCTETS.row(self._tx, mailbox=mailbox) if deleted else (0,)
-        return MailboxStatus(found, messages, unseen, deleted, recent, octets, weight)
+        return MailboxStatus(mailbox_of(columns), messages, unseen, deleted, recent, octets, weight)
 
     def subscriptions(self, account: AccountId) -> list[str]:
         """Subscribed names, also of mailboxes that do not exist (RFC 3501 §6.3.9)."""

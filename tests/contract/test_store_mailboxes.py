@@ -323,6 +323,7 @@ def test_recent_is_claimed_once(bench: Workbench) -> None:
     assert bench.read(lambda tx: tx.accounts.modseq(account)) == modseq
     bench.deliver(account)
     assert bench.read(lambda tx: tx.mailboxes.status(inbox.id)).recent == 1
+    assert bench.read(lambda tx: tx.mailboxes.status(inbox.id, counts_recent=False)).recent == 0
     assert bench.write(lambda tx: tx.mailboxes.claim_recent(inbox.id)) == (3, 4)
 
 

@@ -37,7 +37,7 @@ from mailbox_server.imap.commands.mailboxes import (
 )
 from mailbox_server.imap.commands.metadata import get_metadata, set_metadata
 from mailbox_server.imap.commands.quota import quota, quota_root, set_quota
-from mailbox_server.imap.commands.search import search
+from mailbox_server.imap.commands.search import cancel_update, search
 from mailbox_server.imap.commands.select import close, examine, select, unselect
 from mailbox_server.imap.commands.sort import sort
 from mailbox_server.imap.commands.status import status
@@ -64,6 +64,7 @@ from mailbox_server.imap.grammar.message_arguments import (
 from mailbox_server.imap.grammar.metadata_arguments import parse_get_metadata, parse_set_metadata
 from mailbox_server.imap.grammar.quota_arguments import parse_set_quota
 from mailbox_server.imap.grammar.search_keys import parse_search
+from mailbox_server.imap.grammar.search_returns import parse_cancel_update
 from mailbox_server.imap.grammar.sequence_sets import By
 from mailbox_server.imap.grammar.session_arguments import (
     parse_authenticate,
@@ -144,7 +145,7 @@ COMMANDS: Final[tuple[CommandRow[Any], ...]] = (
         WHEN_SELECTED,
         partial(parse_sort, by=By.NUMBER),
         sort,
-        "RFC 5256 §3, RFC 5267 §3",
+        "RFC 5256 §3, RFC 5267 §3, §4",
         Tells.NO_EXPUNGE,
     ),
     CommandRow(
@@ -154,6 +155,9 @@ COMMANDS: Final[tuple[CommandRow[Any], ...]] = (
         thread,
         "RFC 5256 §3",
         Tells.NO_EXPUNGE,
+    ),
+    CommandRow(
+        "CANCELUPDATE", WHEN_SELECTED, parse_cancel_update, cancel_update, "RFC 5267 §4.3.5"
     ),
     CommandRow("COPY", WHEN_SELECTED, partial(parse_copy, by=By.NUMBER), copy, "RFC 9051 §6.4.7"),
     CommandRow("MOVE", WHEN_SELECTED, partial(parse_copy, by=By.NUMBER), move, "RFC 6851 §3.1"),

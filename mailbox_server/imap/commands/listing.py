@@ -88,6 +88,7 @@ async def _figures(
     """
     if not arguments.status and not arguments.metadata:
         return {}
+    recent = StatusItem.RECENT in arguments.status
     weighs = StatusItem.DELETED_STORAGE in arguments.status
     wanted = [each.mailbox for each in listed if each.mailbox is not None and each.is_meant]
     limits, form = session.limits, session.text_form
@@ -99,7 +100,9 @@ async def _figures(
             if arguments.status:
                 # One that was deleted since has no figures; it was listed all the same.
                 with suppress(MailboxMissing):
-                    found = tx.mailboxes.status(each.id, weighs_deleted=weighs)
+                    found = tx.mailboxes.status(
+                        each.id, counts_recent=recent, weighs_deleted=weighs
+                    )
                     lines = untagged(status_response(found, arguments.status, limits, form))
             if arguments.metadata:
                 entries = mailbox_entries(tx, each)

@@ -1,13 +1,19 @@
-"""SEARCH and UID SEARCH: which messages match (RFC 9051 §6.4.4, RFC 3501 §7.2.5, RFC 7162)."""
+"""SEARCH and UID SEARCH: which messages match (RFC 9051 §6.4.4, RFC 3501 §7.2.5, RFC 5267)."""
 
 import asyncio
 from collections.abc import Sequence
 from typing import Final
 
+from mailbox_server.imap.contexts import Context, refused
 from mailbox_server.imap.grammar.search_keys import SearchArguments
-from mailbox_server.imap.grammar.search_returns import SearchReturn, SearchReturns
+from mailbox_server.imap.grammar.search_returns import (
+    CancelArguments,
+    SearchReturn,
+    SearchReturns,
+)
 from mailbox_server.imap.grammar.sequence_sets import By
-from mailbox_server.imap.responses import CRLF, Outcome, no, ok, string
+from mailbox_server.imap.grammar.sort_arguments import SortCriterion
+from mailbox_server.imap.responses import CRLF, Outcome, bad, no, ok, ordered_set, string
 from mailbox_server.imap.search import SearchTooLong, matches
 from mailbox_server.imap.selected import SelectedView
 from mailbox_server.imap.session import CommandRefused, Session
@@ -26,17 +32,49 @@ async def search(session: Session, arguments: SearchArguments) -> Outcome:
     What is saved is empty where the search fails (RFC 5182 §2.1).
     """
     view, returns = session.view, arguments.returns
-    found = await find(session, arguments)
+    context = updating(session, arguments, None)
+    found = await find(session, arguments, context)
     if returns is None and session.is_rev2:
         await answer_extended(session, found, arguments, _ALL)
     elif returns is None:
         await _answer(session, view, found, arguments)
     else:
         await answer_extended(session, found, arguments, returns)
+    keep_updated(session, context, found)
     return ok("That is all")
 
 
-async def find(session: Session, arguments: SearchArguments, *, saves: bool = True) -> list[int]:
+def updating(
+    session: Session, arguments: SearchArguments, criteria: Sequence[SortCriterion] | None
+) -> Context | None:
+    """What was asked, where its results are to be kept up to date (RFC 5267 §4.3)."""
+    returns = arguments.returns
+    if returns is None or SearchReturn.UPDATE not in returns:
+        return None
+    if session.tag in session.contexts:
+        raise CommandRefused(bad("A search with that tag is kept up to date"))
+    return session.contexts.begun(session.tag, arguments.by, arguments.key, criteria, session.view)
+
+
+def keep_updated(session: Session, context: Context | None, found: Sequence[int]) -> None:
+    """Tell from now on how what was found changes; found in the answer's order."""
+    if context is not None and not session.contexts.keep(context, found):
+        session.channel.write(refused(session.tag, "No updates; cancel some that are told"))
+
+
+async def cancel_update(session: Session, arguments: CancelArguments) -> Outcome:
+    """Tell no more of these (RFC 5267 §4.3.5); some may have ended by themselves."""
+    session.contexts.cancel(arguments.tags)
+    return ok("No further updates")
+
+
+async def find(
+    session: Session,
+    arguments: SearchArguments,
+    context: Context | None = None,
+    *,
+    saves: bool = True,
+) -> list[int]:
     """The UIDs that match, ascending.
 
     Where SAVE was asked for they are saved; nothing is where it fails.  saves: False where
@@ -48,10 +86,9 @@ async def find(session: Session, arguments: SearchArguments, *, saves: bool = Tr
         raise arguments.refused
     if arguments.asks_modseq:
         session.enable_condstore()
+    key = arguments.key if context is None else context.key
     try:
-        found = await matches(
-            session.store, view, arguments.key, services.clock, services.text_turns
-        )
+        found = await matches(session.store, view, key, services.clock, services.text_turns)
     except SearchTooLong:
         await save(view, (), returns)
         refusal = no("The search takes too long; ask for less", b"LIMIT")
@@ -144,11 +181,11 @@ def _returned(numbers: Sequence[int], returns: SearchReturns) -> bytes:
         if SearchReturn.MAX in returns:
             line.append(b" MAX %d" % numbers[-1])
         if SearchReturn.ALL in returns:
-            line.append(b" ALL " + _set(numbers))
+            line.append(b" ALL " + ordered_set(numbers))
     if returns.partial is not None:
         window = returns.partial.of(numbers)
         line.append(b" PARTIAL (" + returns.partial.written + b" ")
-        line.append((_set(window) if window else b"NIL") + b")")
+        line.append((ordered_set(window) if window else b"NIL") + b")")
     if SearchReturn.COUNT in returns:
         line.append(b" COUNT %d" % len(numbers))
     return b"".join(line)
@@ -163,19 +200,6 @@ async def numbers_of(view: SelectedView, uids: Sequence[int]) -> list[int]:
         numbers.update(zip(block, view.numbers(block), strict=True))
         await asyncio.sleep(0)
     return [numbers[uid] for uid in uids]
-
-
-def _set(numbers: Sequence[int]) -> bytes:
-    """The numbers in their order, runs as ranges (RFC 5267 §3.2 lets SORT answer so)."""
-    pieces = []
-    first = last = numbers[0]
-    for number in numbers[1:]:
-        if number != last + 1:
-            pieces.append(b"%d" % first if first == last else b"%d:%d" % (first, last))
-            first = number
-        last = number
-    pieces.append(b"%d" % first if first == last else b"%d:%d" % (first, last))
-    return b",".join(pieces)
 
 
 async def _modseq(view: SelectedView, found: Sequence[int], returns: SearchReturns) -> int:

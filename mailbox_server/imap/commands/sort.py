@@ -1,4 +1,4 @@
-"""SORT and UID SORT: which messages match, in an order (RFC 5256 §3, RFC 5267 §3)."""
+"""SORT and UID SORT: which messages match, in an order (RFC 5256 §3, RFC 5267 §3, §4)."""
 
 from collections.abc import Sequence
 
@@ -6,8 +6,10 @@ from mailbox_server.imap.commands.search import (
     NUMBERS_A_BLOCK,
     answer_extended,
     find,
+    keep_updated,
     numbers_of,
     save,
+    updating,
 )
 from mailbox_server.imap.grammar.sequence_sets import By
 from mailbox_server.imap.grammar.sort_arguments import SortArguments
@@ -19,7 +21,8 @@ from mailbox_server.imap.sorting import in_order
 async def sort(session: Session, arguments: SortArguments) -> Outcome:
     """Answer with one SORT or, where RETURN was given, one ESEARCH response."""
     view, asked = session.view, arguments.search
-    found = await find(session, asked, saves=False)
+    context = updating(session, asked, arguments.criteria)
+    found = await find(session, asked, context, saves=False)
     try:
         ordered = await in_order(session.store, view, found, arguments.criteria)
     except BaseException:  # as in find: nothing older may stay saved
@@ -28,6 +31,7 @@ async def sort(session: Session, arguments: SortArguments) -> Outcome:
     await save(view, ordered, asked.returns)
     if asked.returns is not None:
         await answer_extended(session, ordered, asked, asked.returns)
+        keep_updated(session, context, ordered)
         return ok("That is all")
     numbers = ordered if asked.by is By.UID else await numbers_of(view, ordered)
     await _answer(session, numbers)

@@ -14,16 +14,18 @@ async def status(session: Session, arguments: StatusArguments) -> Outcome:
     if StatusItem.RECENT in arguments.items and session.is_rev2:
         return bad("IMAP4rev2 has no RECENT")
     account, name = session.account.id, arguments.mailbox
+    recent = StatusItem.RECENT in arguments.items
     weighs = StatusItem.DELETED_STORAGE in arguments.items
 
     def work(tx: ReadTx) -> MailboxStatus:
         found = tx.mailboxes.find(account, name)
         if found is None:
             raise MailboxMissing("STATUS of a mailbox that does not exist")
-        return tx.mailboxes.status(found.id, weighs_deleted=weighs)
+        return tx.mailboxes.status(found.id, counts_recent=recent, weighs_deleted=weighs)
 
-    # Rows that are \Deleted may be many: these are summed up beside the loop.
-    found = await session.store.read(work) if weighs else session.store.glance(work)
+    # Rows that are \Recent or \Deleted may be many: these are gone through beside the loop.
+    by_rows = recent or weighs
+    found = await session.store.read(work) if by_rows else session.store.glance(work)
     if StatusItem.HIGHESTMODSEQ in arguments.items:
         session.enable_condstore()
     session.respond(status_response(found, arguments.items, session.limits, session.text_form))

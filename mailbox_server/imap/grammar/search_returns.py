@@ -1,7 +1,8 @@
-"""What a SEARCH is to return (RFC 4731 §3.1, RFC 5182 §2.1, RFC 9394 §3.1)."""
+"""What a SEARCH is to return (RFC 4731 §3.1, RFC 5182 §2.1, RFC 5267 §4, RFC 9394 §3.1)."""
 
 import enum
 from dataclasses import dataclass
+from typing import Final
 
 from mailbox_server.imap.grammar.faults import ArgumentsMalformed
 from mailbox_server.imap.grammar.lexer import Lexer
@@ -9,13 +10,23 @@ from mailbox_server.imap.grammar.partial_ranges import PartialRange, parse_parti
 
 
 class SearchReturn(enum.Enum):
-    """A return option without argument."""
+    """A return option without argument.
+
+    UPDATE: tell from now on how the results change (RFC 5267 §4.3).
+    """
 
     MIN = "MIN"
     MAX = "MAX"
     ALL = "ALL"
     COUNT = "COUNT"
     SAVE = "SAVE"
+    UPDATE = "UPDATE"
+
+
+CONTEXT: Final = "CONTEXT"
+"""Hints that the same will be asked again (RFC 5267 §4.2); read, and without effect."""
+
+_UNTOLD: Final = frozenset({SearchReturn.SAVE, SearchReturn.UPDATE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +44,9 @@ class SearchReturns:
 
     @property
     def is_told(self) -> bool:
-        """Whether anything but SAVE was asked for: then there is an ESEARCH response."""
-        return self.partial is not None or bool(self.options - {SearchReturn.SAVE})
+        """Whether results were asked for, not SAVE or UPDATE alone: then there is an ESEARCH
+        response."""
+        return self.partial is not None or bool(self.options - _UNTOLD)
 
 
 def parse_search_returns(lexer: Lexer) -> SearchReturns:
@@ -52,7 +64,7 @@ def parse_search_returns(lexer: Lexer) -> SearchReturns:
             partial = parse_partial_range(lexer)
         elif name in SearchReturn.__members__:
             options.add(SearchReturn[name])
-        else:
+        elif name != CONTEXT:
             raise ArgumentsMalformed("Unknown return option")
         if lexer.peek() != b")":
             lexer.space()
@@ -61,3 +73,20 @@ def parse_search_returns(lexer: Lexer) -> SearchReturns:
     if partial is None and not options:
         options.add(SearchReturn.ALL)
     return SearchReturns(frozenset(options), partial)
+
+
+@dataclass(frozen=True, slots=True)
+class CancelArguments:
+    """CANCELUPDATE; tags of searching commands."""
+
+    tags: tuple[bytes, ...]
+
+
+def parse_cancel_update(lexer: Lexer) -> CancelArguments:
+    """Read what follows CANCELUPDATE."""
+    tags: list[bytes] = []
+    while not tags or not lexer.at_end():
+        lexer.space()
+        tags.append(lexer.string())
+    lexer.end()
+    return CancelArguments(tuple(tags))

@@ -33,9 +33,12 @@ class MailboxReader(Protocol):
     def by_role(self, account: AccountId, role: Role) -> Mailbox | None:
         """The mailbox with that role, or None."""
 
-    def status(self, mailbox: MailboxId, *, weighs_deleted: bool = False) -> MailboxStatus:
+    def status(
+        self, mailbox: MailboxId, *, counts_recent: bool = True, weighs_deleted: bool = False
+    ) -> MailboxStatus:
         """Its counts, from kept columns.  Raises MailboxMissing.
 
+        counts_recent: also what is \\Recent, which is counted row by row; else it is 0.
         weighs_deleted: also what is \\Deleted, which is summed up from its rows.
         """
 
