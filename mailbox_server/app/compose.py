@@ -199,12 +199,12 @@ def _build_over(
             offers_tls=context is not None,
             loopback_logins=settings.login.plaintext_on_loopback,
             switches=imap_switches(settings),
+            hostname=hostname.ascii,
         ),
         tasks,
         entropy,
         context,
     )
-
     administration = Administration(store, passwords, clock, entropy)
     return Built(
         hostname=hostname,

@@ -112,6 +112,9 @@ CAPABILITIES: Final = (
     CapabilityRow("CONTEXT=SEARCH", "RFC 5267 §4"),
     CapabilityRow("CONTEXT=SORT", "RFC 5267 §4"),
     CapabilityRow("WITHIN", "RFC 5032"),
+    CapabilityRow("MULTIAPPEND", "RFC 3502"),
+    CapabilityRow("CATENATE", "RFC 4469"),
+    CapabilityRow("URL-PARTIAL", "RFC 5550 §5.7.1"),
     CapabilityRow(
         "APPENDLIMIT", "RFC 7889", value=lambda session: str(session.limits.message_octets)
     ),

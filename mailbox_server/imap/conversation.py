@@ -25,9 +25,9 @@ from mailbox_server.imap.engine import (
     Malformed,
     MessageOctets,
     NeedLiteral,
-    NextMessage,
+    NextSteps,
 )
-from mailbox_server.imap.grammar.append import AppendMessage
+from mailbox_server.imap.grammar.append import AppendStep
 from mailbox_server.imap.grammar.faults import ArgumentsMalformed
 from mailbox_server.imap.refusals import SERVER_BUG, refusal
 from mailbox_server.imap.responses import Outcome, Status, bad, ok, status_line
@@ -71,7 +71,7 @@ class Conversation:
         self._rung = False
         self._reading = True
         self._bad_in_a_row = 0
-        self._message: NextMessage | None = None
+        self._waits_for_message = False
         self._compression: Compression | None = None
         self._begun = services.clock.monotonic()
         self._heard = self._begun
@@ -207,7 +207,7 @@ class Conversation:
             case Fatal(farewell):
                 self._end(farewell)
                 raise Ended
-            case MessageOctets() | NextMessage() | Line():
+            case MessageOctets() | NextSteps() | Line():
                 # What an abandoned command left; nobody waits for it.
                 self._engine.abandon()
 
@@ -256,7 +256,7 @@ class Conversation:
         self._wire.progressed(progress)
 
     async def _handle(self, row: CommandRow[Any], command: Command) -> Outcome:
-        self._message = NextMessage(None, command.waits)
+        self._waits_for_message = command.waits
         try:
             await self.session.hold()
             outcome = await row.handle(self.session, command.arguments)
@@ -436,7 +436,7 @@ class Conversation:
 
     async def accept(self) -> None:
         """Ask for the announced message."""
-        if self._message is not None and self._message.waits:
+        if self._waits_for_message:
             self.write(b"+ OK\r\n")
         self._engine.accept_message()
 
@@ -451,20 +451,23 @@ class Conversation:
             if event.last:
                 return
 
-    async def next_message(self) -> AppendMessage | None:
-        """The message announced behind the one before, or None at the command's end."""
-        event = await self._next_event()
-        match event:
-            case NextMessage(message):
-                self._message = event
-                return message
-            case Malformed(_, outcome):
-                raise CommandRefused(outcome)
-            case Fatal(farewell):
-                self._end(farewell)
-                raise Ended
-            case _:
-                raise AssertionError("a message was not read to its end")
+    async def next_steps(self) -> tuple[AppendStep, ...]:
+        """What follows the message literal that was read, up to the next one or the end."""
+        while True:
+            event = await self._next_event()
+            match event:
+                case NextSteps(steps, waits):
+                    self._waits_for_message = waits
+                    return steps
+                case NeedLiteral():
+                    self.write(b"+ OK\r\n")
+                case Malformed(_, outcome):
+                    raise CommandRefused(outcome)
+                case Fatal(farewell):
+                    self._end(farewell)
+                    raise Ended
+                case _:
+                    raise AssertionError("a message was not read to its end")
 
 
 def bye(farewell: Outcome) -> bytes:

@@ -13,7 +13,7 @@ from copy import deepcopy
 from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
-from mailbox_server.imap.content_extents import read_extent
+from mailbox_server.delivery.message_parts import read_extent
 from mailbox_server.imap.fetch_plan import BinaryPlan
 from mailbox_server.imap.grammar.fetch_items import BinarySection
 from mailbox_server.mime.sections import Extent, Piece, Stored, cut, length

@@ -5,14 +5,14 @@ command is read no earlier than the one before it is done, and what AUTHENTICATE
 STARTTLS mean for the octets behind them needs no undoing.
 
 A command is collected until it is complete (lines and literals in one text), then parsed
-once.  The commands that stream (APPEND) are parsed when their first message literal is
-announced; the octets of the message then pass through as MessageOctets, never kept.
+once.  The commands that stream (APPEND) are parsed in stretches, each up to the next message
+literal; the octets of the message then pass through as MessageOctets, never kept.
 
     COMMAND    a line, or the rest of one behind a literal
     LITERAL    the octets of a literal that is an argument
     ANNOUNCED  a message literal was announced: accept_message() or abandon() decides
     MESSAGE    the octets of a message
-    REST       what follows a message: the end of the command or another message
+    REST       what follows a message: the end of the command, or more up to another literal
     LINE       one line as it is, for SASL and DONE
     SKIP_LITERAL, SKIP_LINE    the rest of a command that was answered already
     DEAD       after Fatal; all that follows is ignored
@@ -27,7 +27,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from mailbox_server.imap.grammar.append import AppendMessage, parse_append_message
+from mailbox_server.imap.grammar.append import (
+    AppendArguments,
+    AppendStep,
+    AppendText,
+    Within,
+    parse_append_rest,
+)
 from mailbox_server.imap.grammar.lexer import Lexer, TextForm
 from mailbox_server.imap.limits import ImapLimits
 from mailbox_server.imap.refusals import SERVER_BUG, refusal
@@ -41,8 +47,9 @@ _TAG = re.compile(rb'([^\x00-\x20\x7f-\xff(){%*"\\+]{1,256}) +')
 _NAME = re.compile(rb"(?i)(UID +[a-z]+|[a-z0-9.-]+)(?= |\Z)")
 _MARKER = re.compile(rb"\{([0-9]+)(\+?)\}\Z")
 _MARKER_OCTETS: Final = 64
-_IN_PARENTHESES = re.compile(rb"\(~?\{[0-9]+\+?\}\Z")
 _LONE_LITERAL = re.compile(rb" +\{[0-9]+\+?\}\Z")
+_URL_LITERAL = re.compile(rb"(?i)[( ]URL +\{[0-9]+\+?\}\Z")
+_MAILBOX_URL = re.compile(rb"(?i) +URL +\{[0-9]+\+?\}\Z")
 _FORBIDDEN = re.compile(rb"[\x00\r]")
 _STRANGER = re.compile(
     rb"(?:GET|HEAD|POST|PUT|DELETE|CONNECT|OPTIONS|TRACE|PATCH|PRI) [^ ]* HTTP/|SSH-"
@@ -88,10 +95,13 @@ class MessageOctets:
 
 
 @dataclass(frozen=True, slots=True)
-class NextMessage:
-    """What followed a message: another one, or None at the end of the command."""
+class NextSteps:
+    """What followed a message literal, up to the next one or the end of the command.
 
-    message: AppendMessage | None
+    waits: whether the client waits for `+` before it sends the literal.
+    """
+
+    steps: tuple[AppendStep, ...]
     waits: bool = False
 
 
@@ -117,7 +127,7 @@ class Fatal:
     farewell: Outcome | None
 
 
-Event = Command | NeedLiteral | MessageOctets | NextMessage | Line | Malformed | Fatal
+Event = Command | NeedLiteral | MessageOctets | NextSteps | Line | Malformed | Fatal
 
 
 class _Mode(enum.Enum):
@@ -161,7 +171,7 @@ class Engine:
         self._literals = 0
         self._remaining = 0
         self._waits = False
-        self._is_enclosed = False
+        self._within: Within | None = None
 
     # ------------------------------------------------------------ from the session
 
@@ -318,10 +328,23 @@ class Engine:
         self._text += line
         if marker is None:
             return self._complete()
+        if self._grammars[self._name].streams and not self._is_argument():
+            return self._announce(line, _size(marker), waits=not marker.group(2))
+        return self._collect(line, marker)
+
+    def _is_argument(self) -> bool:
+        """Whether the literal at the end of a streaming command's text is not of a message.
+
+        A mailbox may be named so, and a URL of CATENATE.  But a mailbox may be named URL.
+        """
+        text = bytes(self._text[self._arguments_at :])
+        if _LONE_LITERAL.match(text):
+            return True
+        return _is_url(text) and not _MAILBOX_URL.match(text)
+
+    def _collect(self, line: bytes, marker: re.Match[bytes]) -> Event | None:
+        """Take the octets of a literal into the text."""
         size = _size(marker)
-        grammar = self._grammars[self._name]
-        if grammar.streams and not _LONE_LITERAL.match(bytes(self._text), self._arguments_at):
-            return self._announce(line, size, waits=not marker.group(2))
         self._literals += 1
         self._literal_octets += size
         if (
@@ -339,7 +362,7 @@ class Engine:
         self._text += self._buffer[:take]
         self._drop(take)
         if not self._remaining:
-            self._mode = _Mode.COMMAND
+            self._mode = _Mode.COMMAND if self._within is None else _Mode.REST
         return None
 
     def _drop(self, take: int) -> None:
@@ -368,12 +391,18 @@ class Engine:
             arguments = self._grammars[self._name].parse(lexer)
         except BadInput as fault:
             return self._refuse(refusal(fault) or SERVER_BUG, line)
-        self._text.clear()
-        self._remaining = size
-        self._waits = waits
-        self._is_enclosed = bool(_IN_PARENTHESES.search(line))
-        self._mode = _Mode.ANNOUNCED
+        assert isinstance(arguments, AppendArguments), "no other command streams"
+        self._expect(arguments.steps[-1], waits=waits)
         return Command(self._tag or b"*", self._name, arguments, waits)
+
+    def _expect(self, step: AppendStep, *, waits: bool) -> None:
+        """The text that ends a stretch was announced; nothing is taken before a decision."""
+        assert isinstance(step, AppendText), "the grammar reads on up to a literal"
+        self._text.clear()
+        self._remaining = step.size
+        self._waits = waits
+        self._within = step.within
+        self._mode = _Mode.ANNOUNCED
 
     def _message(self) -> Event | None:
         take = min(self._remaining, len(self._buffer), BLOCK_OCTETS)
@@ -389,27 +418,32 @@ class Engine:
     def _rest(self) -> Event | None:
         line = self._take_line()
         if line is None:
-            if self._unfinished_octets() <= self._line_most:
+            if self._line_octets + self._unfinished_octets() <= self._line_most:
                 return None
             return self._overlong(bytes(self._buffer), whole=False)
-        if self._is_enclosed and not line.startswith(b")"):
-            return self._refuse(bad("Expected )"), line)
-        line = line[self._is_enclosed :]
-        if not line.strip(b" "):
-            self._begin()
-            return NextMessage(None)
+        self._line_octets += len(line)
+        if self._line_octets > self._line_most:
+            return self._overlong(line, whole=True)
+        if _FORBIDDEN.search(line):
+            return self._refuse(bad("NUL or CR in a command"), line)
         marker = _MARKER.search(line, max(0, len(line) - _MARKER_OCTETS))
+        self._text += line
+        if marker is not None and _is_url(line):
+            return self._collect(line, marker)
         if marker is not None and _size(marker) > self._message_most:
             return self._refuse(no("The message is too large", b"TOOBIG"), line)
+        lexer = Lexer(bytes(self._text), 0, self.text_form)
+        assert self._within is not None, "a message came before its rest"
         try:
-            message = parse_append_message(Lexer(line))
+            steps = parse_append_rest(lexer, self._within)
         except BadInput as fault:
             return self._refuse(refusal(fault) or SERVER_BUG, line)
-        self._remaining = message.size
-        self._waits = marker is not None and not marker.group(2)
-        self._is_enclosed = bool(_IN_PARENTHESES.search(line))
-        self._mode = _Mode.ANNOUNCED
-        return NextMessage(message, self._waits)
+        if marker is None:
+            self._begin()
+            return NextSteps(steps)
+        waits = not marker.group(2)
+        self._expect(steps[-1], waits=waits)
+        return NextSteps(steps, waits)
 
     # ------------------------------------------------------------ single lines
 
@@ -475,6 +509,11 @@ class Engine:
         self._buffer.clear()
         self._mode = _Mode.DEAD
         return Fatal(farewell)
+
+
+def _is_url(text: bytes) -> bool:
+    """Whether the literal at the end of text is a URL of CATENATE."""
+    return _URL_LITERAL.search(text, max(0, len(text) - _MARKER_OCTETS)) is not None
 
 
 def _size(marker: re.Match[bytes]) -> int:

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from typing import Final, NamedTuple
 
-from mailbox_server.imap.content_extents import read_extent
+from mailbox_server.delivery.message_parts import read_extent
 from mailbox_server.imap.encoded_parts import encoded_part
 from mailbox_server.imap.fetch_lines import Columns, FetchLines, opening
 from mailbox_server.imap.fetch_plan import BinaryPlan, FetchPlan, SectionPlan

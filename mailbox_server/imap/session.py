@@ -18,7 +18,7 @@ from typing import Final, Protocol
 from mailbox_server.auth.authenticator import Authenticator
 from mailbox_server.auth.outcomes import Granted
 from mailbox_server.imap.contexts import Contexts
-from mailbox_server.imap.grammar.append import AppendMessage
+from mailbox_server.imap.grammar.append import AppendStep
 from mailbox_server.imap.grammar.lexer import TextForm
 from mailbox_server.imap.limits import ImapLimits
 from mailbox_server.imap.part_decoder import PartDecoder
@@ -80,12 +80,13 @@ class CommandRefused(Exception):
 class MessageLiterals(Protocol):
     """The message literals of the APPEND being handled, pulled one after the other.
 
-        message = arguments.first
-        while message is not None:
-            ... refuse by returning an Outcome or raising, before accept() ...
-            await literals.accept()
-            async for octets in literals.blocks(): ...
-            message = await literals.next_message()
+        steps = arguments.steps
+        while steps:
+            ... all steps; for the text that a stretch may end with:
+                ... refuse by returning an Outcome or raising, before accept() ...
+                await literals.accept()
+                async for octets in literals.blocks(): ...
+            steps = await literals.next_steps() if it ended with a text else ()
 
     When the handler ends early, what a LITERAL+ still sends is swallowed.
     """
@@ -100,8 +101,8 @@ class MessageLiterals(Protocol):
     def blocks(self) -> AsyncIterator[bytes]:
         """The literal's octets as they arrive, at most 64 KiB each, size octets in all."""
 
-    async def next_message(self) -> AppendMessage | None:
-        """The next message announced, or None at the end of the command.
+    async def next_steps(self) -> tuple[AppendStep, ...]:
+        """The next stretch; () at the end of the command.  Only after a literal was read.
 
         Raises CommandRefused where what follows cannot be read; let it pass.
         """
@@ -137,6 +138,7 @@ class Services:
     loopback_logins: whether a peer on this machine may send its password without TLS.
     text_turns: what text searches of all sessions wait for.
     switches: which capabilities are hidden from, or shown to, whom.
+    hostname: the server's own name, for URLs.
     """
 
     store: Store
@@ -149,6 +151,7 @@ class Services:
     loopback_logins: bool
     text_turns: TextTurns = field(default_factory=TextTurns)
     switches: Switches = field(default_factory=Switches)
+    hostname: str = "localhost"
 
 
 class Session:

@@ -41,6 +41,10 @@ class MailboxNameMalformed(BadInput):
     """Not a name a mailbox can have (RFC 9051 §5.1)."""
 
 
+class UrlMalformed(BadInput):
+    """Not a URL of one message or a part of it (RFC 5092 §11)."""
+
+
 class MessageMalformed(BadInput):
     """Octets that cannot be kept as a message."""
 

@@ -10,7 +10,7 @@ import pytest
 
 from mailbox_server.delivery import intake
 from mailbox_server.imap.commands.append import append
-from mailbox_server.imap.grammar.append import AppendArguments, AppendMessage
+from mailbox_server.imap.grammar.append import AppendArguments, AppendMessage, AppendText
 from mailbox_server.imap.session import Session
 from mailbox_server.mime.scanner import TURN_STEPS, Scanner
 from mailbox_server.model.ids import AccountId
@@ -81,8 +81,8 @@ async def by_append(store: SqliteStore, account: AccountId, content: bytes) -> N
         def blocks(self) -> AsyncIterator[bytes]:
             return blocks(content)
 
-        async def next_message(self) -> None:
-            return None
+        async def next_steps(self) -> tuple[()]:
+            return ()
 
     session = SimpleNamespace(
         store=store,
@@ -93,8 +93,8 @@ async def by_append(store: SqliteStore, account: AccountId, content: bytes) -> N
         connection="c1",
         peer="192.0.2.1",
     )
-    message = AppendMessage(frozenset(), None, len(content))
-    arguments = AppendArguments(INBOX, message)
+    steps = (AppendMessage(frozenset(), None), AppendText(len(content)))
+    arguments = AppendArguments(INBOX, steps)
     await append(cast(Session, session), arguments)
 
 

@@ -10,7 +10,7 @@ from mailbox_server.imap.engine import (
     Event,
     MessageOctets,
     NamedGrammar,
-    NextMessage,
+    NextSteps,
 )
 from mailbox_server.imap.grammar.dates import parse_date_time
 from mailbox_server.imap.grammar.lexer import Lexer, TextForm
@@ -29,7 +29,9 @@ from mailbox_server.imap.list_patterns import ListPattern
 from mailbox_server.imap.responses import astring, mailbox, string
 from mailbox_server.mime.internal_date import date_time
 from mailbox_server.mime.response_string import string as response_string
-from mailbox_server.model.errors import BadInput, MailboxNameMalformed
+from mailbox_server.mime.section_names import read_section
+from mailbox_server.model.errors import BadInput, MailboxNameMalformed, UrlMalformed
+from mailbox_server.model.imap_url import parse_imap_url
 from mailbox_server.model.mailbox import INBOX, SEPARATOR, mailbox_name
 from mailbox_server.model.state_token import StateToken
 from tests.fuzz.target import Target, pieces_of, text_of
@@ -47,6 +49,16 @@ _LIMITS = ImapLimits(
 )
 
 
+def _urls(octets: bytes) -> None:
+    with suppress(UrlMalformed):
+        url = parse_imap_url(octets)
+        assert url.mailbox is None or mailbox_name(url.mailbox) == url.mailbox
+        assert url.verifier is None or octets.startswith(url.verifier.rump + b":")
+        assert 0 < url.uid < 2**32 and "\n" not in url.host
+        section = read_section(url.section)
+        assert section is None or "\0" not in section.kind.value
+
+
 def _events(pieces: list[bytes], *, logged_in: bool) -> list[Event]:
     engine = Engine(_GRAMMARS, _LIMITS)
     if logged_in:
@@ -61,7 +73,7 @@ def _events(pieces: list[bytes], *, logged_in: bool) -> list[Event]:
             else:
                 found.append(event)
             match event:
-                case Command(name="APPEND") | NextMessage(message=_):
+                case Command(name="APPEND") | NextSteps():
                     engine.accept_message()
                 case Command(name="IDLE" | "AUTHENTICATE"):
                     engine.expect_line()
@@ -185,6 +197,7 @@ _OTHERS = (
     b"STORE:1:5 (UNCHANGEDSINCE 7) +FLAGS.SILENT (\\Seen $Junk)",
     b"STATUS:INBOX (MESSAGES UNSEEN)",
     b'APPEND:INBOX (\\Seen) " 1-Jan-2026 10:00:00 +0100" {5}',
+    b'APPEND:INBOX CATENATE (URL "/a/;UID=1" URL {2}\r\n/x) () CATENATE (TEXT {5}',
     b"LOGIN:ann {3+}\r\nabc",
     b'ID:("name" "x" "version" NIL)',
     b"SELECT:&APw- (CONDSTORE)",
@@ -238,6 +251,8 @@ IMAP_TARGETS = (
             b"d APPEND INBOX (\\Seen) {5}\r\nhello {3+}\r\nabc\r\ne IDLE\r\nDONE\r\n",
             b"f AUTHENTICATE PLAIN\r\nAGEAYg==\r\ng UID FETCH 1:* (FLAGS)\r\n",
             b"h APPEND {5+}\r\nINBOX {999+}\r\n",
+            b"i APPEND x CATENATE (URL /a/;UID=1 TEXT {2}\r\nab URL {3+}\r\n/;U TEXT {1+}\r\n"
+            b"c) {2+}\r\nde\r\nj APPEND URL CATENATE (URL {2}\r\n/x)\r\n",
             b"\x16\x03\x01",
             b"GET / HTTP/1.1\r\n",
         ),
@@ -260,6 +275,9 @@ IMAP_TARGETS = (
             b"(",
             b"{99999999999999999999999+}\r\n",
             b"d LOGIN ",
+            b" CATENATE (",
+            b" URL ",
+            b" TEXT ",
         ),
         1_000,
     ),
@@ -329,5 +347,30 @@ IMAP_TARGETS = (
         ),
         (b'"', b"\\", b"\0", b"\xff", b"(", b"-Feb-", b"~", b"."),
         1_200,
+    ),
+    Target(
+        "imap-urls",
+        "URLs of messages: host, user, mailbox, section, partial, for whom and until when",
+        _urls,
+        (
+            b"imap://joe@example.com/INBOX/;uid=20/;section=1.2;urlauth=submit+fred:internal:"
+            b"91354a473744909de610943775f92038",
+            b"imap://;AUTH=*@[::1]:143/a%2Fb/../c;UIDVALIDITY=7/;UID=1/;PARTIAL=0.1024",
+            b"/x/;UID=1/;SECTION=HEADER.FIELDS%20(From%20To);EXPIRE=1990-12-31T15:59:60-08:00"
+            b";URLAUTH=anonymous",
+            b";UID=1",
+        ),
+        (
+            b"imap://",
+            b"@",
+            b"/;",
+            b"UID=",
+            b"%2F",
+            b"/../",
+            b";URLAUTH=",
+            b":INTERNAL:",
+            b";EXPIRE=",
+        ),
+        400,
     ),
 )

@@ -14,7 +14,7 @@ from mailbox_server.imap.engine import (
     Event,
     MessageOctets,
     NamedGrammar,
-    NextMessage,
+    NextSteps,
 )
 from mailbox_server.imap.grammar.append import parse_append
 from mailbox_server.imap.grammar.dates import parse_date_time
@@ -74,7 +74,7 @@ def played(pieces: Sequence[bytes]) -> tuple[list[Event], int]:
             else:
                 found.append(event)
             match event:
-                case Command(name="APPEND") | NextMessage(message=_):
+                case Command(name="APPEND") | NextSteps():
                     engine.accept_message()
                 case Command(name="IDLE"):
                     engine.expect_line()

@@ -26,7 +26,7 @@ _LIST_ATOM = re.compile(rb'[^\x00-\x20\x7f(){"\\]+')
 _QUOTED = re.compile(rb'"([^\x00\r\n"\\]*(?:\\["\\][^\x00\r\n"\\]*)*)"')
 _ESCAPED = re.compile(rb'\\(["\\])')
 _LITERAL = re.compile(rb"\{([0-9]{1,10})\+?\}\r?\n")
-_ANNOUNCED = re.compile(rb"\{([0-9]{1,10})\+?\}")
+_ANNOUNCED = re.compile(rb"\{([0-9]{1,10})\+?\}\Z")
 _NUMBER = re.compile(rb"[0-9]{1,20}")
 
 
@@ -148,7 +148,7 @@ class Lexer:
         return found.group() if found is not None else self.string()
 
     def announced(self) -> int:
-        """The size of a literal whose octets are not part of this text."""
+        """The size of a literal whose octets are not part of this text, which ends with it."""
         found = self.match(_ANNOUNCED)
         if found is None:
             raise ArgumentsMalformed("Expected a literal")

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import pytest
 
-from mailbox_server.model.errors import DiskLow
+from mailbox_server.model.errors import ContentDamaged, DiskLow
 from mailbox_server.store.ports import Room
 from tests.dialogues.imap.memory_driver import MemoryDriver
 from tests.dialogues.imap.world import World
@@ -196,3 +196,53 @@ async def test_one_damaged_content_hides_no_other_and_its_seen_is_told(
     assert b"d NO [UNAVAILABLE] Some of the messages cannot be read now\r\n" in told
     assert told.count(b"FLAGS (\\Seen") == 3
     assert b" FETCH " not in await say(driver, b"e NOOP")
+
+
+async def test_a_catenate_over_the_quota_copies_nothing(driver: MemoryDriver) -> None:
+    """RFC 4469: what URLs bring counts as if the client had sent it."""
+    world = driver.world
+    account = world.store.glance(lambda tx: tx.accounts.all())[0].id
+    await world.store.write(lambda tx: tx.accounts.set_quota(account, 600))
+    urls = b" URL /INBOX/;UID=2/;SECTION=TEXT" * 12
+    told = await say(driver, b"a APPEND INBOX CATENATE (URL /INBOX/;UID=1%b TEXT {5}" % urls)
+    assert told.startswith(b"a NO [OVERQUOTA]")
+    assert b"(MESSAGES 2)" in await say(driver, b"c STATUS INBOX (MESSAGES)")
+
+
+async def test_large_parts_are_catenated_in_blocks(
+    driver: MemoryDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No more than a block of what a URL names is in memory at once."""
+    await say(driver, b"a APPEND INBOX {%d+}\r\n%b" % (len(LARGE), LARGE))
+    store, read, most = driver.world.store, driver.world.store.read, 0
+
+    async def measured(work: Any) -> Any:
+        nonlocal most
+        found = await read(work)
+        most = max(most, len(found) if isinstance(found, bytes) else 0)
+        return found
+
+    monkeypatch.setattr(store, "read", measured)
+    url = b"/INBOX/;UID=3"
+    told = await say(driver, b"b APPEND INBOX CATENATE (URL %b URL %b/;SECTION=2)" % (url, url))
+    assert b"b OK [APPENDUID" in told and 0 < most <= 1 << 17
+    monkeypatch.undo()
+    await say(driver, b"c SELECT INBOX")
+    told = await say(driver, b"d FETCH 4 BODY.PEEK[]")
+    begin = told.index(b"}\r\n") + 3
+    part = b"0123456789abcdef" * 16 * 1024 * 12
+    assert told[begin : begin + len(LARGE) + len(part)] == LARGE + part
+
+
+async def test_a_url_whose_content_is_damaged_is_told(
+    driver: MemoryDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = import_module("mailbox_server.delivery.message_parts")
+    monkeypatch.setattr(module, "read_extent", damaged)
+    told = await say(driver, b"a APPEND INBOX CATENATE (URL /INBOX/;UID=1)")
+    assert told.startswith(b'a NO [BADURL "/INBOX/;UID=1"]')
+    assert b"(MESSAGES 2)" in await say(driver, b"c STATUS INBOX (MESSAGES)")
+
+
+def damaged(*_: object) -> bytes:
+    raise ContentDamaged("bits fell over")

@@ -32,6 +32,7 @@ from mailbox_server.store.settings import StoreSettings
 from tests.dialogues.player.driver import StatementUnknown
 
 DOMAIN: Final = "example.test"
+HOSTNAME: Final = "mail.house.test"
 PASSWORD: Final = "secret"
 MEMORY_BACKED: Final = Path("/dev/shm")
 PATIENCE_SECONDS: Final = 20.0
@@ -133,6 +134,7 @@ class World:
             limits=self.limits,
             offers_tls=True,
             loopback_logins=self.loopback_logins,
+            hostname=HOSTNAME,
             switches=Switches(configured=self._rules),
         )
 

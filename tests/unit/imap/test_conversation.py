@@ -10,7 +10,7 @@ import pytest
 
 from mailbox_server.imap.command_row import ANY_STATE, CommandRow, CommandTable
 from mailbox_server.imap.conversation import Conversation
-from mailbox_server.imap.grammar.append import AppendArguments, parse_append
+from mailbox_server.imap.grammar.append import AppendArguments, AppendStep, AppendText, parse_append
 from mailbox_server.imap.grammar.session_arguments import parse_nothing
 from mailbox_server.imap.limits import ImapLimits
 from mailbox_server.imap.responses import Outcome, no, ok
@@ -428,16 +428,16 @@ class Appended:
         self.ended = False
 
     async def __call__(self, session: Session, arguments: AppendArguments) -> Outcome:
-        message = arguments.first
+        steps: tuple[AppendStep, ...] = arguments.steps
         try:
-            while message is not None:
-                if message.size > self.most:
+            while steps and isinstance(text := steps[-1], AppendText):
+                if text.size > self.most:
                     return no("too large", b"TOOBIG")
                 await session.literals.accept()
                 octets = b"".join([block async for block in session.literals.blocks()])
-                assert len(octets) == message.size
+                assert len(octets) == text.size
                 self.messages.append(octets)
-                message = await session.literals.next_message()
+                steps = await session.literals.next_steps()
         except Ended:
             self.ended = True
             raise
@@ -464,6 +464,18 @@ async def test_messages_are_asked_for_and_streamed(stage: Stage, appended: Appen
     said = await stage.hear(b"abc\r\nb FINE\r\n")
     assert said == ["+ OK", "+ OK", "a OK kept", "b OK fine"]
     assert appended.messages == [b"m" * 200_000, b"abc"]
+
+
+async def test_the_literal_of_a_url_behind_a_text_is_asked_for(
+    stage: Stage, appended: Appended
+) -> None:
+    stage.begin()
+    assert await stage.hear(b"a APPEND x CATENATE (TEXT {3}\r\n") == ["+ OK"]
+    assert await stage.hear(b"abc URL {2}\r\n") == ["+ OK", "+ OK"]
+    assert await stage.hear(b"/x TEXT {1}\r\n") == ["+ OK"] * 3
+    said = await stage.hear(b"d)\r\nb FINE\r\n")
+    assert said == ["+ OK"] * 3 + ["a OK kept", "b OK fine"]
+    assert appended.messages == [b"abc", b"d"]
 
 
 async def test_a_refused_message_is_not_asked_for(stage: Stage, appended: Appended) -> None:

@@ -15,9 +15,16 @@ from mailbox_server.imap.engine import (
     MessageOctets,
     NamedGrammar,
     NeedLiteral,
-    NextMessage,
+    NextSteps,
 )
-from mailbox_server.imap.grammar.append import AppendArguments, AppendMessage, parse_append
+from mailbox_server.imap.grammar.append import (
+    AppendArguments,
+    AppendMessage,
+    AppendText,
+    AppendUrl,
+    Within,
+    parse_append,
+)
 from mailbox_server.imap.grammar.lexer import TextForm
 from mailbox_server.imap.grammar.mailbox_arguments import SelectArguments
 from mailbox_server.imap.limits import ImapLimits
@@ -27,8 +34,8 @@ GRAMMARS = {row.name: NamedGrammar(row.parse, streams=row.streams) for row in CO
     "APPEND": NamedGrammar(parse_append, streams=True)
 }
 
-MESSAGE_OF_2 = AppendMessage(frozenset(), None, 2)
-BINARY_OF_2 = replace(MESSAGE_OF_2, may_hold_nul=True)
+PLAIN = AppendMessage(frozenset(), None)
+UTF8_OF_2 = (PLAIN, AppendText(2, Within.UTF8, may_hold_nul=True))
 
 
 def engine(limits: ImapLimits | None = None, *, logged_in: bool = True) -> Engine:
@@ -113,7 +120,7 @@ def test_messages_stream() -> None:
     assert command == Command(
         b"a",
         "APPEND",
-        AppendArguments("INBOX", AppendMessage(frozenset({"\\Seen"}), None, 100_000)),
+        AppendArguments("INBOX", (AppendMessage(frozenset({"\\Seen"}), None), AppendText(100_000))),
         waits=True,
     )
     made.accept_message()
@@ -125,13 +132,11 @@ def test_messages_stream() -> None:
     assert made.backlog == 0
     (last,) = events(made, b"y" * 30_000)
     assert last == MessageOctets(b"y" * 30_000, last=True)
-    assert events(made, b" () {2+}\r\nzz\r\n") == [
-        NextMessage(AppendMessage(frozenset(), None, 2), waits=False)
-    ]
+    assert events(made, b" () {2+}\r\nzz\r\n") == [NextSteps((PLAIN, AppendText(2)), waits=False)]
     made.accept_message()
     assert events(made, b"b NOOP\r\n") == [
         MessageOctets(b"zz", last=True),
-        NextMessage(None),
+        NextSteps(()),
         Command(b"b", "NOOP", None),
     ]
 
@@ -139,16 +144,16 @@ def test_messages_stream() -> None:
 def test_a_parenthesis_closes_behind_a_utf8_message() -> None:
     made = engine()
     (command,) = events(made, b"a APPEND x UTF8 (~{2+}\r\n")
-    assert command == Command(b"a", "APPEND", AppendArguments("x", BINARY_OF_2))
+    assert command == Command(b"a", "APPEND", AppendArguments("x", UTF8_OF_2))
     made.accept_message()
     assert events(made, b"yy) UTF8 (~{2}\r\n") == [
         MessageOctets(b"yy", last=True),
-        NextMessage(BINARY_OF_2, waits=True),
+        NextSteps(UTF8_OF_2, waits=True),
     ]
     made.accept_message()
     assert events(made, b"zz)\r\nb NOOP\r\n") == [
         MessageOctets(b"zz", last=True),
-        NextMessage(None),
+        NextSteps(()),
         Command(b"b", "NOOP", None),
     ]
 
@@ -158,6 +163,68 @@ def test_an_abandoned_utf8_message_is_swallowed_with_its_parenthesis() -> None:
     events(made, b"a APPEND x UTF8 (~{2+}\r\n")
     made.abandon()
     assert tags(events(made, b"yy) (\\Seen) UTF8 (~{2+}\r\nzz)\r\nb NOOP\r\n")) == [b"b"]
+
+
+def test_urls_and_texts_alternate() -> None:
+    made = engine()
+    (command,) = events(made, b"a APPEND x CATENATE (URL /a/;UID=1 TEXT {2+}\r\n")
+    text = AppendText(2, Within.CATENATE)
+    assert command == Command(
+        b"a", "APPEND", AppendArguments("x", (PLAIN, AppendUrl(b"/a/;UID=1"), text))
+    )
+    made.accept_message()
+    assert events(made, b"yy URL {3}\r\n") == [MessageOctets(b"yy", last=True), NeedLiteral()]
+    assert events(made, b"/\r\n URL {2+}\r\n/b TEXT {2}\r\n") == [
+        NextSteps((AppendUrl(b"/\r\n"), AppendUrl(b"/b"), text), waits=True)
+    ]
+    made.accept_message()
+    assert events(made, b"zz) () {2+}\r\n") == [
+        MessageOctets(b"zz", last=True),
+        NextSteps((PLAIN, AppendText(2)), waits=False),
+    ]
+    made.accept_message()
+    assert events(made, b"zz CATENATE (URL /c)\r\nb NOOP\r\n") == [
+        MessageOctets(b"zz", last=True),
+        NextSteps((PLAIN, AppendUrl(b"/c"))),
+        Command(b"b", "NOOP", None),
+    ]
+
+
+def test_urls_alone_need_no_literal() -> None:
+    made = engine()
+    (command,) = events(made, b"a APPEND x CATENATE (URL {2+}\r\n/a URL /b)\r\n")
+    assert command == Command(
+        b"a", "APPEND", AppendArguments("x", (PLAIN, AppendUrl(b"/a"), AppendUrl(b"/b")))
+    )
+    made.abandon()
+    assert tags(events(made, b"b NOOP\r\n")) == [b"b"]
+
+
+def test_a_mailbox_may_be_named_as_parts_are() -> None:
+    for name in ("URL", "TEXT", "CATENATE"):
+        made = engine()
+        (command,) = events(made, b"a APPEND " + name.encode() + b" {2+}\r\n")
+        assert command == Command(b"a", "APPEND", AppendArguments(name, (PLAIN, AppendText(2))))
+
+
+def test_literals_of_urls_are_counted_behind_messages_too() -> None:
+    made = engine()
+    events(made, b"a APPEND x CATENATE (TEXT {1+}\r\n")
+    made.accept_message()
+    events(made, b"y")
+    (event,) = events(made, b" URL {2000000+}\r\n")
+    assert isinstance(event, Malformed) and event.outcome.code == b"TOOBIG"
+
+
+def test_spaces_behind_a_literal_announce_none() -> None:
+    made = engine()
+    (event,) = events(made, b"a APPEND x {5} \r\n")
+    assert isinstance(event, Malformed)
+    events(made, b"b APPEND x {1+}\r\n")
+    made.accept_message()
+    events(made, b"y")
+    (event,) = events(made, b" {5} \r\n")
+    assert isinstance(event, Malformed)
 
 
 def test_names_are_read_in_the_form_of_the_moment() -> None:
@@ -180,7 +247,7 @@ def test_an_empty_message() -> None:
     made.accept_message()
     assert events(made) == [
         MessageOctets(b"", last=True),
-        NextMessage(None),
+        NextSteps(()),
         Command(b"b", "NOOP", None),
     ]
 

@@ -2,7 +2,6 @@
 
 import pytest
 
-from mailbox_server.imap.grammar.append import AppendMessage, parse_append, parse_append_message
 from mailbox_server.imap.grammar.dates import parse_date_time
 from mailbox_server.imap.grammar.faults import ArgumentsMalformed, ArgumentsTooMany
 from mailbox_server.imap.grammar.lexer import Lexer
@@ -63,38 +62,6 @@ def test_copy_and_expunge() -> None:
     assert parse_expunge(Lexer(b" ")).uids is None
     found = parse_uid_expunge(Lexer(b" 3,7")).uids
     assert found is not None and found.ranges == ((3, 3), (7, 7))
-
-
-def test_append_drops_recent() -> None:
-    """Programs that copy messages give all the flags that they found."""
-    assert parse_append(Lexer(b" Sent (\\Recent \\Seen) {1}")).first.flags == {"\\Seen"}
-
-
-def test_append() -> None:
-    found = parse_append(Lexer(b' Sent (\\Seen) "17-Jul-1996 02:44:25 -0700" {310}'))
-    assert found.mailbox == "Sent"
-    moment = InternalDate(837596665, -420)
-    assert found.first == AppendMessage(frozenset({"\\Seen"}), moment, 310)
-    assert parse_append(Lexer(b" {5}\r\nDraft () {0+}")).first == AppendMessage(
-        frozenset(), None, 0
-    )
-    assert parse_append_message(Lexer(b" {7+}")) == AppendMessage(frozenset(), None, 7)
-
-
-@pytest.mark.parametrize("text", [b" ~{7}", b" ~{7+}", b" () ~{7}", b" utf8 (~{7}"])
-def test_a_literal8_may_hold_nul(text: bytes) -> None:
-    assert parse_append_message(Lexer(text)) == AppendMessage(frozenset(), None, 7, True)
-
-
-@pytest.mark.parametrize(
-    "text",
-    [b" Sent", b" Sent (", b" Sent (\\Seen)", b' Sent "x" {3}', b" Sent {3} x", b" Sent x {3}",
-     b" Sent~{3}", b" Sent ~~{3}", b" Sent ~ {3}",
-     b' Sent "17-Jul-1996 02:44:25 -0700" (\\Seen) {3}', b" Sent (\\Nope) {3}"],
-)  # fmt: skip
-def test_append_refused(text: bytes) -> None:
-    with pytest.raises(ArgumentsMalformed):
-        parse_append(Lexer(text))
 
 
 @pytest.mark.parametrize(
