@@ -99,6 +99,7 @@ CAPABILITIES: Final = (
     CapabilityRow("CREATE-SPECIAL-USE", "RFC 6154 §3"),
     CapabilityRow("ESEARCH", "RFC 4731"),
     CapabilityRow("SEARCHRES", "RFC 5182"),
+    CapabilityRow("MULTISEARCH", "RFC 7377"),
     CapabilityRow("PARTIAL", "RFC 9394"),
     CapabilityRow("OBJECTID", "RFC 8474"),
     CapabilityRow("SAVEDATE", "RFC 8514"),

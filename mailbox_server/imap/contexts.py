@@ -20,10 +20,11 @@ from mailbox_server.imap.grammar.sort_arguments import SortCriterion
 from mailbox_server.imap.kept_keys import Mover, movers, settled
 from mailbox_server.imap.limits import ImapLimits
 from mailbox_server.imap.responses import no, ordered_set, status_line, string, untagged
-from mailbox_server.imap.search import SearchTooLong, matches
+from mailbox_server.imap.search import matches
 from mailbox_server.imap.selected import SelectedView, Stand
 from mailbox_server.imap.sort_insertion import places
 from mailbox_server.imap.text_turns import TextTurns
+from mailbox_server.model.errors import SearchTooLong
 from mailbox_server.model.ports import Clock
 from mailbox_server.model.uid_set import UidSet
 from mailbox_server.store.ports import Store
@@ -163,7 +164,9 @@ class Contexts:
         asked, is_all = self._to_ask(context, view, largest, now)
         if asked:
             found = frozenset(
-                await matches(means.store, view, context.key, means.clock, means.text_turns, asked)
+                await matches(
+                    means.store, view, context.key, means.clock, means.text_turns, among=asked
+                )
             )
             lines = await self._told(context, view, asked, found)
         else:

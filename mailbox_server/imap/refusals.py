@@ -24,6 +24,7 @@ from mailbox_server.model.errors import (
     MailboxNameMalformed,
     MailboxProtected,
     OverQuota,
+    SearchTooLong,
     TooLarge,
     TooManyAnnotations,
     TooManyKeywords,
@@ -36,6 +37,7 @@ SERVER_BUG: Final = no("That went wrong here and is written in our log", b"SERVE
 _REFUSALS: Final[tuple[tuple[type[Exception], Outcome], ...]] = (
     (ArgumentsTooMany, no("More than this server takes in one command", b"LIMIT")),
     (CharsetUnknown, no("Charset not supported", b"BADCHARSET (US-ASCII UTF-8)")),
+    (SearchTooLong, no("The search takes too long; ask for less", b"LIMIT")),
     (NumberBeyond, bad("There is no message with that number")),
     (MailboxNameMalformed, no("A mailbox cannot have that name", b"CANNOT")),
     (KeywordMalformed, no("A flag cannot have that name", b"CANNOT")),

@@ -1,6 +1,6 @@
-"""Which messages of a selected view a search key matches.
+"""Which messages of a mailbox a search key matches.
 
-The view is gone through in blocks, and for each the tree is walked with the messages that
+Its UIDs are gone through in blocks, and for each the tree is walked with the messages that
 are still in question: of AND, cheap keys are asked first and only what they leave meets
 the dear ones; of OR, the second is asked for what the first did not match.  The grammar
 bounds depth and number of keys, so walking may recurse.  Equal keys side by side are asked
@@ -37,13 +37,13 @@ from mailbox_server.imap.grammar.search_keys import (
     SizeKey,
     TextKey,
 )
-from mailbox_server.imap.grammar.sequence_sets import STAR, By, SequenceSet
+from mailbox_server.imap.grammar.sequence_sets import By
 from mailbox_server.imap.message_facts import NEVER, Fact
-from mailbox_server.imap.selected import SelectedView
+from mailbox_server.imap.searched import Searched
 from mailbox_server.imap.text_turns import TextTurns
 from mailbox_server.mime.dates import read_date
 from mailbox_server.mime.header_fields import HeaderFields
-from mailbox_server.model.errors import Refused
+from mailbox_server.model.errors import SearchTooLong
 from mailbox_server.model.ids import MailboxId
 from mailbox_server.model.ports import Clock
 from mailbox_server.model.uid_set import UidSet
@@ -56,7 +56,6 @@ OCTETS_A_READ: Final = 8 * 1024 * 1024
 """Of messages, or of header blocks, whose text one read looks through: about 20 ms."""
 SECONDS_MOST: Final = 60.0
 
-_EVERYTHING: Final = SequenceSet(((1, STAR),))
 _DAY_SECONDS: Final = 86_400
 _EPOCH_DAY: Final = date(1970, 1, 1).toordinal()
 
@@ -68,33 +67,34 @@ Range = tuple[int, int]
 """The least number and the most."""
 
 
-class SearchTooLong(Refused):
-    """The search was given up after SECONDS_MOST."""
-
-
 async def matches(
     store: Store,
-    view: SelectedView,
+    view: Searched,
     key: SearchKey,
     clock: Clock,
     turns: TextTurns,
+    *,
     among: Sequence[int] | None = None,
+    until: float | None = None,
 ) -> list[int]:
     """The UIDs of the matching messages, ascending.  Raises SearchTooLong, StoreUnavailable.
 
-    among: ascending known UIDs, or None for all.
+    among: ascending known UIDs, or None for all.  until: when to give up, by the monotonic
+    clock; SECONDS_MOST from now if not given.
     """
-    uids = view.uids(_EVERYTHING, By.UID) if among is None else among
-    return await _Search(store, view, clock, turns).run(key, uids)
+    uids = view.all_uids() if among is None else among
+    return await _Search(store, view, clock, turns, until).run(key, uids)
 
 
 class _Search:
-    def __init__(self, store: Store, view: SelectedView, clock: Clock, turns: TextTurns) -> None:
+    def __init__(
+        self, store: Store, view: Searched, clock: Clock, turns: TextTurns, until: float | None
+    ) -> None:
         self._store = store
         self._turns = turns
         self._view = view
         self._clock = clock
-        self._until = clock.monotonic() + SECONDS_MOST
+        self._until = clock.monotonic() + SECONDS_MOST if until is None else until
         self._now = int(clock.now().timestamp())
         self._named: dict[NumbersKey, UidSet] = {}
 

@@ -11,7 +11,7 @@
     │   ├── DomainInUse, MailboxProtected, MailboxHasChildren, TooManyKeywords,
     │   │   TooManyMailboxes
     │   ├── OverQuota, TooLarge, AliasTooWide
-    │   └── StateTooOld
+    │   └── StateTooOld, SearchTooLong
     └── Unavailable           trouble of ours, temporary for every peer
         ├── StoreUnavailable, CommitUnknown, DiskLow, SyncFailed, ContentDamaged,
         │   SchemaTooNew, StoreLocked, TooBusy
@@ -159,6 +159,10 @@ class AliasTooWide(Refused):
 
 class StateTooOld(Refused):
     """Changes that old have been forgotten; resynchronize from nothing (RFC 7162 §3.2.5)."""
+
+
+class SearchTooLong(Refused):
+    """A search was given up when its time was over."""
 
 
 class Unavailable(MailboxServerFault):

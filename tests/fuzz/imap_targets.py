@@ -209,6 +209,7 @@ _OTHERS = (
     b"SORT:RETURN (PARTIAL 1:5) (REVERSE DATE SUBJECT) UTF-8 SINCE 1-Jan-2026",
     b"THREAD:REFERENCES UTF-8 (OR SEEN DRAFT)",
     b"COMPRESS:DEFLATE",
+    b'ESEARCH:IN (mailboxes ("a" &APw-) subtree-one b personal) RETURN (MIN PARTIAL 1:5) UNSEEN',
 )
 _WORDS = (
     b"(",

@@ -22,6 +22,7 @@ from mailbox_server.imap.commands.authentication import (
 from mailbox_server.imap.commands.compress import compress
 from mailbox_server.imap.commands.copy import copy, move
 from mailbox_server.imap.commands.enable import enable
+from mailbox_server.imap.commands.esearch import esearch
 from mailbox_server.imap.commands.expunge import expunge
 from mailbox_server.imap.commands.fetch import fetch
 from mailbox_server.imap.commands.idle import idle
@@ -44,6 +45,7 @@ from mailbox_server.imap.commands.status import status
 from mailbox_server.imap.commands.store import store
 from mailbox_server.imap.commands.thread import thread
 from mailbox_server.imap.grammar.append import parse_append
+from mailbox_server.imap.grammar.esearch_arguments import parse_esearch
 from mailbox_server.imap.grammar.fetch_items import parse_fetch
 from mailbox_server.imap.grammar.mailbox_arguments import (
     parse_create,
@@ -111,6 +113,7 @@ COMMANDS: Final[tuple[CommandRow[Any], ...]] = (
     CommandRow(
         "APPEND", AFTER_LOGIN, parse_append, append, "RFC 9051 §6.3.12, RFC 3502", streams=True
     ),
+    CommandRow("ESEARCH", AFTER_LOGIN, parse_esearch, esearch, "RFC 7377 §2"),
     CommandRow("IDLE", AFTER_LOGIN, parse_nothing, idle, "RFC 2177 §3"),
     CommandRow("CHECK", WHEN_SELECTED, parse_nothing, noop, "RFC 3501 §6.4.1"),
     CommandRow("CLOSE", WHEN_SELECTED, parse_nothing, close, "RFC 9051 §6.4.1", Tells.NOTHING),

@@ -1,7 +1,7 @@
 """SEARCH and UID SEARCH: which messages match (RFC 9051 §6.4.4, RFC 3501 §7.2.5, RFC 5267)."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from mailbox_server.imap.contexts import Context, refused
@@ -13,8 +13,8 @@ from mailbox_server.imap.grammar.search_returns import (
 )
 from mailbox_server.imap.grammar.sequence_sets import By
 from mailbox_server.imap.grammar.sort_arguments import SortCriterion
-from mailbox_server.imap.responses import CRLF, Outcome, bad, no, ok, ordered_set, string
-from mailbox_server.imap.search import SearchTooLong, matches
+from mailbox_server.imap.responses import CRLF, Outcome, bad, ok, ordered_set, string
+from mailbox_server.imap.search import matches
 from mailbox_server.imap.selected import SelectedView
 from mailbox_server.imap.session import CommandRefused, Session
 from mailbox_server.model.uid_set import UidSet
@@ -74,11 +74,12 @@ async def find(
     context: Context | None = None,
     *,
     saves: bool = True,
+    until: float | None = None,
 ) -> list[int]:
-    """The UIDs that match, ascending.
+    """The UIDs that match in the selected mailbox, ascending.
 
     Where SAVE was asked for they are saved; nothing is where it fails.  saves: False where
-    the caller saves them in another order.
+    the caller saves them in another order.  until: as in imap.search.matches.
     """
     view, returns, services = session.view, arguments.returns, session.services
     if arguments.refused is not None:
@@ -88,11 +89,9 @@ async def find(
         session.enable_condstore()
     key = arguments.key if context is None else context.key
     try:
-        found = await matches(session.store, view, key, services.clock, services.text_turns)
-    except SearchTooLong:
-        await save(view, (), returns)
-        refusal = no("The search takes too long; ask for less", b"LIMIT")
-        raise CommandRefused(refusal) from None
+        found = await matches(
+            session.store, view, key, services.clock, services.text_turns, until=until
+        )
     except BaseException:  # whatever it was, the client must not act upon an older result
         await save(view, (), returns)
         raise
@@ -160,10 +159,24 @@ async def answer_extended(
         return
     view, by_uid = session.view, arguments.by is By.UID
     numbers = found if by_uid else await numbers_of(view, found)
-    told = await asyncio.to_thread(_returned, numbers, returns)
-    line = [b"* ESEARCH (TAG ", string(session.tag), b") UID" if by_uid else b")", told]
+    correlators = b"TAG %b)%b" % (string(session.tag), b" UID" if by_uid else b"")
+    modseq = None
     if arguments.asks_modseq and found:
-        line.append(b" MODSEQ %d" % await _modseq(view, found, returns))
+        modseq = await highest_modseq(lambda uids: modseqs_in(view, uids), found, returns)
+    await write_extended(session, correlators, numbers, returns, modseq)
+
+
+async def write_extended(
+    session: Session,
+    correlators: bytes,
+    numbers: Sequence[int],
+    returns: SearchReturns,
+    modseq: int | None,
+) -> None:
+    """Write one ESEARCH response; correlators: up to what was asked for, without `(`."""
+    line = [b"* ESEARCH (", correlators, await asyncio.to_thread(_returned, numbers, returns)]
+    if modseq is not None:
+        line.append(b" MODSEQ %d" % modseq)
     octets = b"".join(line)
     try:
         for at in range(0, len(octets), OCTETS_A_BLOCK):
@@ -202,10 +215,19 @@ async def numbers_of(view: SelectedView, uids: Sequence[int]) -> list[int]:
     return [numbers[uid] for uid in uids]
 
 
-async def _modseq(view: SelectedView, found: Sequence[int], returns: SearchReturns) -> int:
+def modseqs_in(view: SelectedView, uids: Sequence[int]) -> Sequence[int]:
+    """The modseqs of the ascending UIDs that the view knows."""
+    return view.columns(uids).modseqs
+
+
+async def highest_modseq(
+    modseqs: Callable[[Sequence[int]], Sequence[int]],
+    found: Sequence[int],
+    returns: SearchReturns,
+) -> int:
     """The highest of the messages that are told; of all found with ALL or COUNT.
 
-    RFC 4731 §3.2.
+    RFC 4731 §3.2; modseqs: of ascending UIDs.
     """
     partial = returns.partial
     some = not (SearchReturn.ALL in returns or SearchReturn.COUNT in returns)
@@ -213,6 +235,6 @@ async def _modseq(view: SelectedView, found: Sequence[int], returns: SearchRetur
     uids = sorted(told)
     highest = 0
     for at in range(0, len(uids), NUMBERS_A_BLOCK):
-        highest = max((highest, *view.columns(uids[at : at + NUMBERS_A_BLOCK]).modseqs))
+        highest = max((highest, *modseqs(uids[at : at + NUMBERS_A_BLOCK])))
         await asyncio.sleep(0)
     return highest

@@ -9,7 +9,7 @@ as little to refuse as it costs to send.
 
 import enum
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from functools import partial
@@ -201,6 +201,21 @@ LeafKey = (
     | ModSeqKey
 )
 SearchKey = LeafKey | NotKey | OrKey | AndKey
+
+
+def leaves(key: SearchKey) -> Iterator[LeafKey]:
+    """The keys below key that have none below them, or key itself."""
+    stack = [key]
+    while stack:
+        match stack.pop():
+            case AndKey(keys):
+                stack.extend(keys)
+            case OrKey(one, other):
+                stack += (one, other)
+            case NotKey(inner):
+                stack.append(inner)
+            case leaf:
+                yield leaf
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,9 +14,10 @@ from mailbox_server.imap.grammar.lexer import Lexer
 from mailbox_server.imap.grammar.search_keys import parse_search
 from mailbox_server.imap.grammar.sequence_sets import By, SequenceSet
 from mailbox_server.imap.message_facts import MessageFacts
-from mailbox_server.imap.search import SearchTooLong, matches
+from mailbox_server.imap.search import matches
 from mailbox_server.imap.selected import NumberBeyond, SelectedView
 from mailbox_server.imap.text_turns import TextTurns
+from mailbox_server.model.errors import SearchTooLong
 from mailbox_server.model.ids import AccountId, MailboxId
 from mailbox_server.model.ports import Clock
 from mailbox_server.store.ports import Column, ReadTx, Store, TextCriterion

@@ -1,0 +1,104 @@
+"""ESEARCH: which messages of several mailboxes match (RFC 7377).
+
+Mailboxes are searched one after the other, and each is answered as soon as it is known what
+matches there.  Those that are not selected are read for this one search and not kept.
+"""
+
+from typing import Final
+
+from mailbox_server.imap.commands.search import (
+    find,
+    highest_modseq,
+    keep_updated,
+    modseqs_in,
+    updating,
+    write_extended,
+)
+from mailbox_server.imap.filtered_mailboxes import chosen
+from mailbox_server.imap.grammar.esearch_arguments import EsearchArguments
+from mailbox_server.imap.grammar.search_keys import SearchArguments
+from mailbox_server.imap.grammar.search_returns import SearchReturn, SearchReturns
+from mailbox_server.imap.responses import Outcome, bad, mailbox, ok, string
+from mailbox_server.imap.search import SECONDS_MOST, matches
+from mailbox_server.imap.searched import unselected
+from mailbox_server.imap.session import Session
+from mailbox_server.model.errors import MailboxMissing, SearchTooLong
+from mailbox_server.model.mailbox import Mailbox
+
+_ALL: Final = SearchReturns(frozenset({SearchReturn.ALL}))
+
+
+async def esearch(session: Session, arguments: EsearchArguments) -> Outcome:
+    """Answer with an ESEARCH response for each mailbox in which something matches.
+
+    When time is up, what was answered stands, and the rest was not searched (RFC 7377 §2.4).
+    """
+    if arguments.wants_selected and session.selected is None:
+        return bad("No mailbox is selected")
+    search, until = arguments.search, session.services.clock.monotonic() + SECONDS_MOST
+    if search.asks_modseq:
+        session.enable_condstore()
+    account = session.account.id
+    selected = None if session.selected is None else session.selected.mailbox.id
+    mailboxes = await session.store.read(
+        lambda tx: chosen(tx, account, arguments.filters, selected)
+    )
+    for count, each in enumerate(mailboxes):
+        try:
+            if each.id == selected:
+                await _answer_selected(session, search, until)
+            else:
+                await _answer_other(session, each, search, until)
+        except SearchTooLong:
+            if count:
+                return ok("The search takes too long; that is not all", b"LIMIT")
+            raise
+        except MailboxMissing:
+            # Deleted since: it has nothing to answer.
+            continue
+    return ok("That is all")
+
+
+async def _answer_selected(session: Session, search: SearchArguments, until: float) -> None:
+    """Search what this session sees of its mailbox; only there results are kept up to date."""
+    view, returns = session.view, search.returns or _ALL
+    context = updating(session, search, None)
+    found = await find(session, search, context, until=until)
+    modseq = None
+    if search.asks_modseq and found:
+        modseq = await highest_modseq(lambda uids: modseqs_in(view, uids), found, returns)
+    await _answer(session, view.mailbox, found, returns, modseq)
+    keep_updated(session, context, found)
+
+
+async def _answer_other(
+    session: Session, place: Mailbox, search: SearchArguments, until: float
+) -> None:
+    """Search a mailbox as it is in the store.  Raises MailboxMissing."""
+    services, returns = session.services, search.returns or _ALL
+    seen = await session.store.read(unselected(place.id, search.key))
+    found = await matches(
+        session.store, seen, search.key, services.clock, services.text_turns, until=until
+    )
+    modseq = None
+    if search.asks_modseq and found:
+        modseq = await highest_modseq(seen.modseqs_of, found, returns)
+    await _answer(session, place, found, returns, modseq)
+
+
+async def _answer(
+    session: Session,
+    place: Mailbox,
+    found: list[int],
+    returns: SearchReturns,
+    modseq: int | None,
+) -> None:
+    """Tell of a mailbox where something matched, even if only its count was asked for."""
+    if not found or not returns.is_told:
+        return
+    correlators = b"TAG %b MAILBOX %b UIDVALIDITY %d) UID" % (
+        string(session.tag),
+        mailbox(place.name, session.text_form),
+        place.uid_validity,
+    )
+    await write_extended(session, correlators, found, returns, modseq)
