@@ -100,6 +100,7 @@ CAPABILITIES: Final = (
     CapabilityRow("ESEARCH", "RFC 4731"),
     CapabilityRow("SEARCHRES", "RFC 5182"),
     CapabilityRow("MULTISEARCH", "RFC 7377"),
+    CapabilityRow("FILTERS", "RFC 5466"),
     CapabilityRow("PARTIAL", "RFC 9394"),
     CapabilityRow("OBJECTID", "RFC 8474"),
     CapabilityRow("SAVEDATE", "RFC 8514"),

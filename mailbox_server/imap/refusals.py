@@ -9,6 +9,7 @@ from mailbox_server.imap.grammar.faults import (
     ArgumentsMalformed,
     ArgumentsTooMany,
     CharsetUnknown,
+    FilterCharset,
 )
 from mailbox_server.imap.responses import Outcome, bad, no
 from mailbox_server.imap.selected import NumberBeyond
@@ -33,10 +34,12 @@ from mailbox_server.model.errors import (
 )
 
 SERVER_BUG: Final = no("That went wrong here and is written in our log", b"SERVERBUG")
+_BADCHARSET: Final = b"BADCHARSET (US-ASCII UTF-8)"
 
 _REFUSALS: Final[tuple[tuple[type[Exception], Outcome], ...]] = (
     (ArgumentsTooMany, no("More than this server takes in one command", b"LIMIT")),
-    (CharsetUnknown, no("Charset not supported", b"BADCHARSET (US-ASCII UTF-8)")),
+    (CharsetUnknown, no("Charset not supported", _BADCHARSET)),
+    (FilterCharset, bad("A filter needs UTF-8", _BADCHARSET)),
     (SearchTooLong, no("The search takes too long; ask for less", b"LIMIT")),
     (NumberBeyond, bad("There is no message with that number")),
     (MailboxNameMalformed, no("A mailbox cannot have that name", b"CANNOT")),

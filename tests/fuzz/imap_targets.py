@@ -13,6 +13,7 @@ from mailbox_server.imap.engine import (
     NextSteps,
 )
 from mailbox_server.imap.grammar.dates import parse_date_time
+from mailbox_server.imap.grammar.faults import ArgumentsTooMany
 from mailbox_server.imap.grammar.lexer import Lexer, TextForm
 from mailbox_server.imap.grammar.mailbox_names import decode, encode, parse_mailbox
 from mailbox_server.imap.grammar.search_keys import (
@@ -22,11 +23,18 @@ from mailbox_server.imap.grammar.search_keys import (
     OrKey,
     SearchKey,
     parse_search,
+    parse_stored,
 )
 from mailbox_server.imap.grammar.sequence_sets import By, parse_sequence_set
 from mailbox_server.imap.limits import ImapLimits
 from mailbox_server.imap.list_patterns import ListPattern
 from mailbox_server.imap.responses import astring, mailbox, string
+from mailbox_server.imap.stored_filters import (
+    FilterUndefined,
+    is_filtered,
+    may_store,
+    without_filters,
+)
 from mailbox_server.mime.internal_date import date_time
 from mailbox_server.mime.response_string import string as response_string
 from mailbox_server.mime.section_names import read_section
@@ -100,6 +108,15 @@ def _grammar(octets: bytes) -> None:
     for each in _GRAMMARS.values() if grammar is None else (grammar,):
         with suppress(BadInput):
             each.parse(Lexer(b" " + arguments))
+
+
+def _stored_filter(octets: bytes) -> None:
+    """What may be stored names filters that are bounded; each names all."""
+    entry = "/private/filters/values/a"
+    if may_store(entry, octets):
+        with suppress(FilterUndefined, ArgumentsTooMany):
+            key = without_filters(parse_stored(octets), {entry: octets})
+            assert not is_filtered(key) and _depth(key) <= DEPTH_MOST + 1
 
 
 def _depth(key: SearchKey) -> int:
@@ -284,6 +301,14 @@ IMAP_TARGETS = (
     ),
     Target(
         "imap-grammar", "arguments of IMAP commands", _grammar, (*_FETCH, *_OTHERS), _WORDS, 800
+    ),
+    Target(
+        "stored-filters",
+        "values of FILTER",
+        _stored_filter,
+        (b'OR SMALLER 5000 FROM "boss@example.com"', b"FILTER a", b"NOT (FILTER b SEEN)"),
+        (b"(", b")", b"NOT ", b"OR ", b"ALL ", b"FILTER a ", b"FILTER ", b'""', b"\xc3\xa9"),
+        1_500,
     ),
     Target(
         "search-keys",

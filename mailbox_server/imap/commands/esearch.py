@@ -11,6 +11,7 @@ from mailbox_server.imap.commands.search import (
     highest_modseq,
     keep_updated,
     modseqs_in,
+    resolved,
     updating,
     write_extended,
 )
@@ -35,7 +36,8 @@ async def esearch(session: Session, arguments: EsearchArguments) -> Outcome:
     """
     if arguments.wants_selected and session.selected is None:
         return bad("No mailbox is selected")
-    search, until = arguments.search, session.services.clock.monotonic() + SECONDS_MOST
+    until = session.services.clock.monotonic() + SECONDS_MOST
+    search = await resolved(session, arguments.search)
     if search.asks_modseq:
         session.enable_condstore()
     account = session.account.id

@@ -11,6 +11,7 @@ from mailbox_server.imap.grammar.metadata_arguments import (
 )
 from mailbox_server.imap.responses import Outcome, astring, binary_nstring, mailbox, no, ok
 from mailbox_server.imap.session import CommandRefused, Session
+from mailbox_server.imap.stored_filters import may_store
 from mailbox_server.model.account import Account
 from mailbox_server.model.errors import MailboxMissing
 from mailbox_server.model.ids import ModSeq
@@ -112,6 +113,8 @@ async def set_metadata(session: Session, arguments: SetMetadataArguments) -> Out
     account, name, values = session.account.id, arguments.mailbox, arguments.values
     if name is None and any(entry.startswith(SHARED) for entry in values):
         return no("What the server says to all is not yours to set", b"NOPERM")
+    if name is None and not all(may_store(entry, value) for entry, value in values.items()):
+        return no("That is no search that can be stored", b"CANNOT")
 
     def work(tx: WriteTx) -> list[ModSeq]:
         found = None if name is None else tx.mailboxes.find(account, name)

@@ -2,10 +2,13 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Final
 
+from mailbox_server.imap.commands.metadata import server_entries
 from mailbox_server.imap.contexts import Context, refused
-from mailbox_server.imap.grammar.search_keys import SearchArguments
+from mailbox_server.imap.grammar.faults import ArgumentsTooMany
+from mailbox_server.imap.grammar.search_keys import ModSeqKey, SearchArguments, leaves
 from mailbox_server.imap.grammar.search_returns import (
     CancelArguments,
     SearchReturn,
@@ -13,10 +16,11 @@ from mailbox_server.imap.grammar.search_returns import (
 )
 from mailbox_server.imap.grammar.sequence_sets import By
 from mailbox_server.imap.grammar.sort_arguments import SortCriterion
-from mailbox_server.imap.responses import CRLF, Outcome, bad, ok, ordered_set, string
+from mailbox_server.imap.responses import CRLF, Outcome, bad, no, ok, ordered_set, string
 from mailbox_server.imap.search import matches
 from mailbox_server.imap.selected import SelectedView
 from mailbox_server.imap.session import CommandRefused, Session
+from mailbox_server.imap.stored_filters import FilterUndefined, is_filtered, without_filters
 from mailbox_server.model.uid_set import UidSet
 
 NUMBERS_A_BLOCK: Final = 2_000
@@ -31,6 +35,7 @@ async def search(session: Session, arguments: SearchArguments) -> Outcome:
 
     What is saved is empty where the search fails (RFC 5182 §2.1).
     """
+    arguments = await resolved(session, arguments)
     view, returns = session.view, arguments.returns
     context = updating(session, arguments, None)
     found = await find(session, arguments, context)
@@ -42,6 +47,25 @@ async def search(session: Session, arguments: SearchArguments) -> Outcome:
         await answer_extended(session, found, arguments, returns)
     keep_updated(session, context, found)
     return ok("That is all")
+
+
+async def resolved(session: Session, arguments: SearchArguments) -> SearchArguments:
+    """The search with what its stored filters ask for (RFC 5466 §3.1)."""
+    if not is_filtered(arguments.key):
+        return arguments
+    account = session.account
+    entries = await session.store.read(lambda tx: server_entries(tx, account))
+    try:
+        key = without_filters(arguments.key, entries)
+    except (FilterUndefined, ArgumentsTooMany) as fault:
+        if session.selected is not None:
+            await save(session.view, (), arguments.returns)
+        if isinstance(fault, ArgumentsTooMany):
+            raise
+        code = b"UNDEFINED-FILTER " + fault.name.encode("ascii")
+        raise CommandRefused(no("There is no such filter", code)) from fault
+    asks_modseq = any(isinstance(leaf, ModSeqKey) for leaf in leaves(key))
+    return replace(arguments, key=key, asks_modseq=asks_modseq)
 
 
 def updating(

@@ -8,6 +8,7 @@ from mailbox_server.imap.commands.search import (
     find,
     keep_updated,
     numbers_of,
+    resolved,
     save,
     updating,
 )
@@ -20,7 +21,7 @@ from mailbox_server.imap.sorting import in_order
 
 async def sort(session: Session, arguments: SortArguments) -> Outcome:
     """Answer with one SORT or, where RETURN was given, one ESEARCH response."""
-    view, asked = session.view, arguments.search
+    view, asked = session.view, await resolved(session, arguments.search)
     context = updating(session, asked, arguments.criteria)
     found = await find(session, asked, context, saves=False)
     try:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any, Final, cast
 
-from mailbox_server.imap.commands.search import OCTETS_A_BLOCK, find, numbers_of
+from mailbox_server.imap.commands.search import OCTETS_A_BLOCK, find, numbers_of, resolved
 from mailbox_server.imap.grammar.sequence_sets import By
 from mailbox_server.imap.grammar.sort_arguments import ThreadAlgorithm, ThreadArguments
 from mailbox_server.imap.responses import CRLF, Outcome, ok
@@ -25,7 +25,7 @@ _COLUMNS: Final = (Column.SENT, Column.RECEIVED, Column.SUBJECT_BASE, Column.LIS
 
 async def thread(session: Session, arguments: ThreadArguments) -> Outcome:
     """Answer with one THREAD response."""
-    view, asked = session.view, arguments.search
+    view, asked = session.view, await resolved(session, arguments.search)
     found = await find(session, asked)
     numbers = found if asked.by is By.UID else await numbers_of(view, found)
     # One at a time: what decides about the threads of a large mailbox takes some memory.

@@ -1,7 +1,7 @@
 """What SEARCH asks for, as a tree (RFC 9051 §6.4.4, RFC 3501 §6.4.4, RFC 7162 §3.1.5).
 
-Keys of extensions: RFC 5032 §3 (OLDER, YOUNGER), RFC 8474 §5 (EMAILID, THREADID), RFC 8514
-§4.2 (SAVEDBEFORE and kin).
+Keys of extensions: RFC 5032 §3 (OLDER, YOUNGER), RFC 5466 §3.1 (FILTER), RFC 8474 §5 (EMAILID,
+THREADID), RFC 8514 §4.2 (SAVEDBEFORE and kin).
 
 Read without recursion: at most 50 levels and 1,000 keys, so that a hostile search costs
 as little to refuse as it costs to send.
@@ -15,11 +15,13 @@ from datetime import date
 from functools import partial
 from typing import Final
 
+from mailbox_server.imap.grammar.charsets import US_ASCII, UTF_8, charset_named, text_of
 from mailbox_server.imap.grammar.dates import parse_date
 from mailbox_server.imap.grammar.faults import (
     ArgumentsMalformed,
     ArgumentsTooMany,
     CharsetUnknown,
+    FilterCharset,
 )
 from mailbox_server.imap.grammar.flags import parse_flag
 from mailbox_server.imap.grammar.lexer import MODSEQ_MOST, Lexer, TextForm
@@ -36,15 +38,6 @@ from mailbox_server.store.ports import TextCriterion, TextScope
 
 DEPTH_MOST: Final = 50
 KEYS_MOST: Final = 1_000
-
-CHARSETS: Final[Mapping[str, str]] = {
-    "US-ASCII": "ascii",
-    "UTF-8": "utf-8",
-    "ISO-8859-1": "latin-1",
-    "ISO-8859-15": "iso8859-15",
-    "WINDOWS-1252": "cp1252",
-}
-"""Charset names we take, with the codec of each; the default is UTF-8."""
 
 
 class DateField(enum.Enum):
@@ -167,6 +160,13 @@ class ModSeqKey:
 
 
 @dataclass(frozen=True, slots=True)
+class FilterKey:
+    """What the stored filter of that name asks for (RFC 5466 §3.1); see imap.stored_filters."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class NotKey:
     """Messages that the key does not match."""
 
@@ -199,6 +199,7 @@ LeafKey = (
     | SizeKey
     | TextKey
     | ModSeqKey
+    | FilterKey
 )
 SearchKey = LeafKey | NotKey | OrKey | AndKey
 
@@ -272,8 +273,16 @@ def parse_search(lexer: Lexer, by: By) -> SearchArguments:
     return _or_refused(lambda: _read(lexer, by, returns), by, returns)
 
 
+def parse_stored(value: bytes) -> SearchKey:
+    """Read the value of a stored filter (RFC 5466 §4 search-criteria).
+
+    Raises ArgumentsMalformed, ArgumentsTooMany, CharsetUnknown.
+    """
+    return _Reader(Lexer(value), UTF_8).read(By.UID, None).key
+
+
 def _read(lexer: Lexer, by: By, returns: SearchReturns | None) -> SearchArguments:
-    charset = CHARSETS["UTF-8"]
+    charset = UTF_8
     if lexer.match(_CHARSET) is not None:
         if lexer.text_form is TextForm.UTF8_ONLY:
             raise ArgumentsMalformed("All text is UTF-8; no charset may be named")
@@ -292,7 +301,7 @@ def _or_refused(
     """What read gives; what is answered with NO reaches the handler where SAVE was asked for."""
     try:
         return read()
-    except (CharsetUnknown, ArgumentsTooMany) as fault:
+    except (CharsetUnknown, FilterCharset, ArgumentsTooMany) as fault:
         if returns is None or SearchReturn.SAVE not in returns:
             raise
         return SearchArguments(by, AllKey(), False, returns, fault)
@@ -303,9 +312,7 @@ def _charset(lexer: Lexer) -> str:
     name = lexer.astring().decode("ascii", "replace").upper()
     if lexer.text_form is TextForm.UTF8_ONLY and name != "UTF-8":
         raise ArgumentsMalformed("All text is UTF-8")
-    charset = CHARSETS.get(name)
-    if charset is None:
-        raise CharsetUnknown("Charset not supported")
+    charset = charset_named(name)
     lexer.space()
     return charset
 
@@ -332,11 +339,15 @@ class _Reader:
                     return SearchArguments(by, key, self._asks_modseq, returns)
 
     def text(self) -> str:
-        octets = self.lexer.astring()
-        try:
-            return octets.decode(self._charset)
-        except UnicodeDecodeError as fault:
-            raise CharsetUnknown("The text does not fit the charset") from fault
+        return text_of(self.lexer.astring(), self._charset)
+
+    def filter_name(self) -> str:
+        if self._charset not in (UTF_8, US_ASCII):
+            raise FilterCharset("The strings of a filter are UTF-8")
+        name = self.lexer.atom().decode("ascii")
+        if "/" in name:
+            raise ArgumentsMalformed("Not the name of a filter")
+        return name
 
     def _opened(self) -> bool:
         """Take `(`, NOT or OR, if one stands here; a key must follow it."""
@@ -476,6 +487,7 @@ _WITH_ARGUMENT: Final[Mapping[str, Callable[[_Reader], SearchKey]]] = {
     "BODY": _text_in(TextScope.BODY),
     "CC": _text_in(TextScope.CC),
     "EMAILID": _object(ObjectKind.MESSAGE),
+    "FILTER": lambda reader: FilterKey(reader.filter_name()),
     "FROM": _text_in(TextScope.FROM),
     "HEADER": _header,
     "KEYWORD": partial(_keyword, present=True),

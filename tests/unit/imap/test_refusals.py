@@ -6,6 +6,7 @@ from mailbox_server.imap.grammar.faults import (
     ArgumentsMalformed,
     ArgumentsTooMany,
     CharsetUnknown,
+    FilterCharset,
 )
 from mailbox_server.imap.refusals import refusal
 from mailbox_server.imap.responses import Status
@@ -20,6 +21,8 @@ SECRET = "/var/lib/mailbox-server/store.db is broken"
     [
         (ArgumentsTooMany(SECRET), Status.NO, b"LIMIT"),
         (CharsetUnknown(SECRET), Status.NO, b"BADCHARSET (US-ASCII UTF-8)"),
+        (FilterCharset(SECRET), Status.BAD, b"BADCHARSET (US-ASCII UTF-8)"),
+        (errors.SearchTooLong(SECRET), Status.NO, b"LIMIT"),
         (NumberBeyond(SECRET), Status.BAD, b""),
         (errors.MailboxNameMalformed(SECRET), Status.NO, b"CANNOT"),
         (errors.MailboxMissing(SECRET), Status.NO, b"NONEXISTENT"),

@@ -8,6 +8,7 @@ from mailbox_server.imap.grammar.faults import (
     ArgumentsMalformed,
     ArgumentsTooMany,
     CharsetUnknown,
+    FilterCharset,
 )
 from mailbox_server.imap.grammar.lexer import Lexer
 from mailbox_server.imap.grammar.search_keys import (
@@ -15,6 +16,7 @@ from mailbox_server.imap.grammar.search_keys import (
     AndKey,
     DateField,
     DateKey,
+    FilterKey,
     FlagKey,
     ModSeqKey,
     NotKey,
@@ -64,6 +66,8 @@ FIRST = NumbersKey(SequenceSet(((1, 1),)), By.NUMBER)
         ("FROM smith", TextKey(TextCriterion(TextScope.FROM, "smith"))),
         ('BODY "a b"', TextKey(TextCriterion(TextScope.BODY, "a b"))),
         ('HEADER X-Spam ""', TextKey(TextCriterion(TextScope.HEADER, "", "X-Spam"))),
+        ("FILTER on-the-road", FilterKey("on-the-road")),
+        ("NOT FILTER x", NotKey(FilterKey("x"))),
         ("MODSEQ 620", ModSeqKey(620)),
         ('MODSEQ "/flags/\\\\draft" all 620', ModSeqKey(620)),
         ("NOT SEEN", NotKey(SEEN)),
@@ -105,11 +109,18 @@ def test_charsets() -> None:
     ["", "FOO", "NOT", "NOT ", "OR", "OR SEEN", "()", "(SEEN", "SEEN)", "SEEN  )", "FROM",
      "HEADER x", "LARGER x", "LARGER -1", "BEFORE 31-Feb-2020", "BEFORE 1-Foo-2020", "BEFORE x",
      "UID", "UID x", "0", "KEYWORD", "KEYWORD \\Recent", "MODSEQ", 'MODSEQ "/x" some 1',
-     "MODSEQ 9223372036854775808", "CHARSET UTF-8", "SEEN(ALL)"],
+     "MODSEQ 9223372036854775808", "CHARSET UTF-8", "SEEN(ALL)", "FILTER",
+     "FILTER a/b", 'FILTER "a"', "FILTER ä", "FILTER a]"],
 )  # fmt: skip
 def test_refused(text: str) -> None:
     with pytest.raises(ArgumentsMalformed):
         read(text)
+
+
+def test_a_filter_is_utf_8() -> None:
+    assert read("CHARSET us-ascii FILTER a").key == FilterKey("a")
+    with pytest.raises(FilterCharset):
+        read("CHARSET iso-8859-1 FILTER a")
 
 
 @pytest.mark.parametrize("opening", ["(", "NOT ", "OR ALL "])
