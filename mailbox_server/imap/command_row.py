@@ -26,8 +26,9 @@ class CommandRow(Generic[A]):
     parse: reads from just behind the name to the end of the command (it calls
         lexer.end()).  Raises what grammar.faults names, or MailboxNameMalformed.
     handle: does it; see imap.session.
-    streams: its literals after the first argument are messages: parse is called with the
-        text up to and including the first `{size}`, handle pulls session.literals.
+    streams: its literals after the mailbox are messages: parse is called with the text up to
+        and including the first `{size}`, handle pulls session.literals.
+    names_message: the mailbox is its second argument, behind one that is no string.
     tells: which changes may be told between handle and the tagged reply.
     """
 
@@ -38,6 +39,7 @@ class CommandRow(Generic[A]):
     rfc: str
     tells: Tells = Tells.EVERYTHING
     streams: bool = False
+    names_message: bool = False
 
 
 class CommandTable:
@@ -46,5 +48,6 @@ class CommandTable:
     def __init__(self, rows: Iterable[CommandRow[Any]]) -> None:
         self.rows: Mapping[str, CommandRow[Any]] = {row.name: row for row in rows}
         self.grammars: Mapping[str, NamedGrammar] = {
-            name: NamedGrammar(row.parse, streams=row.streams) for name, row in self.rows.items()
+            name: NamedGrammar(row.parse, streams=row.streams, names_message=row.names_message)
+            for name, row in self.rows.items()
         }

@@ -5,8 +5,8 @@ command is read no earlier than the one before it is done, and what AUTHENTICATE
 STARTTLS mean for the octets behind them needs no undoing.
 
 A command is collected until it is complete (lines and literals in one text), then parsed
-once.  The commands that stream (APPEND) are parsed in stretches, each up to the next message
-literal; the octets of the message then pass through as MessageOctets, never kept.
+once.  The commands that stream (APPEND, REPLACE) are parsed in stretches, each up to the
+next message literal; the octets of the message then pass through as MessageOctets, never kept.
 
     COMMAND    a line, or the rest of one behind a literal
     LITERAL    the octets of a literal that is an argument
@@ -31,6 +31,7 @@ from mailbox_server.imap.grammar.append import (
     AppendArguments,
     AppendStep,
     AppendText,
+    ReplaceArguments,
     Within,
     parse_append_rest,
 )
@@ -47,6 +48,7 @@ _TAG = re.compile(rb'([^\x00-\x20\x7f-\xff(){%*"\\+]{1,256}) +')
 _NAME = re.compile(rb"(?i)(UID +[a-z]+|[a-z0-9.-]+)(?= |\Z)")
 _MARKER = re.compile(rb"\{([0-9]+)(\+?)\}\Z")
 _MARKER_OCTETS: Final = 64
+_ARGUMENT = re.compile(rb" +[^ ]+")
 _LONE_LITERAL = re.compile(rb" +\{[0-9]+\+?\}\Z")
 _URL_LITERAL = re.compile(rb"(?i)[( ]URL +\{[0-9]+\+?\}\Z")
 _MAILBOX_URL = re.compile(rb"(?i) +URL +\{[0-9]+\+?\}\Z")
@@ -58,13 +60,20 @@ _TLS_RECORD: Final = b"\x16\x03"
 
 
 class NamedGrammar:
-    """How the arguments of one command are read; streams as in CommandRow."""
+    """How the arguments of one command are read; streams and names_message as in CommandRow."""
 
-    __slots__ = ("parse", "streams")
+    __slots__ = ("names_message", "parse", "streams")
 
-    def __init__(self, parse: Callable[[Lexer], object], *, streams: bool = False) -> None:
+    def __init__(
+        self,
+        parse: Callable[[Lexer], object],
+        *,
+        streams: bool = False,
+        names_message: bool = False,
+    ) -> None:
         self.parse = parse
         self.streams = streams
+        self.names_message = names_message
 
 
 @dataclass(frozen=True, slots=True)
@@ -338,6 +347,8 @@ class Engine:
         A mailbox may be named so, and a URL of CATENATE.  But a mailbox may be named URL.
         """
         text = bytes(self._text[self._arguments_at :])
+        if self._grammars[self._name].names_message:
+            text = _ARGUMENT.sub(b"", text, count=1)
         if _LONE_LITERAL.match(text):
             return True
         return _is_url(text) and not _MAILBOX_URL.match(text)
@@ -391,7 +402,7 @@ class Engine:
             arguments = self._grammars[self._name].parse(lexer)
         except BadInput as fault:
             return self._refuse(refusal(fault) or SERVER_BUG, line)
-        assert isinstance(arguments, AppendArguments), "no other command streams"
+        assert isinstance(arguments, AppendArguments | ReplaceArguments), "no other streams"
         self._expect(arguments.steps[-1], waits=waits)
         return Command(self._tag or b"*", self._name, arguments, waits)
 

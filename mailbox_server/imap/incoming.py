@@ -1,4 +1,4 @@
-"""Messages on their way in: the steps of APPEND become staged contents.
+"""Messages on their way in: the steps of APPEND and REPLACE become staged contents.
 
 Everything that can be refused is refused before the client is asked for a literal.  Where
 it was not waited for and is here already, only the write looks whether the mailbox is there
@@ -23,8 +23,9 @@ from mailbox_server.imap.grammar.append import (
     AppendUrl,
     Within,
 )
-from mailbox_server.imap.responses import Outcome, no
+from mailbox_server.imap.responses import Outcome, bad, no
 from mailbox_server.imap.session import CommandRefused, Session
+from mailbox_server.model.account import Usage
 from mailbox_server.model.errors import (
     ContentDamaged,
     ContentMissing,
@@ -45,6 +46,7 @@ _NUL: Final = no("A message must not hold NUL", b"CANNOT")
 _BINARY: Final = no("NUL is kept only inside an encoding", b"UNKNOWN-CTE")
 _LONG_HEADER: Final = no("A header may have 1 MiB", b"LIMIT")
 _TOO_MANY: Final = no("Too many messages in one command", b"LIMIT")
+_ONE_ALONE: Final = bad("One message is replaced by one")
 _NOT_IN_CODE: Final = re.compile(rb"[^!#-\[^-~]")
 
 
@@ -57,12 +59,18 @@ class Received:
     analysis: Analysis
 
 
-async def receive(session: Session, mailbox: str, steps: tuple[AppendStep, ...]) -> list[Received]:
+async def receive(
+    session: Session,
+    mailbox: str,
+    steps: tuple[AppendStep, ...],
+    replaced: Usage | None = None,
+) -> list[Received]:
     """Receive every message of a command, in order; give all of them to one write.
 
-    mailbox: to where they shall go.  Where it raises, nothing is staged any more.
+    mailbox: to where they shall go.  replaced: what makes room for them; they are one then.
+    Where it raises, nothing is staged any more.
     """
-    incoming = _Incoming(session, mailbox)
+    incoming = _Incoming(session, mailbox, replaced)
     try:
         while steps:
             for step in steps:
@@ -76,11 +84,12 @@ async def receive(session: Session, mailbox: str, steps: tuple[AppendStep, ...])
 
 
 class _Incoming:
-    """The messages of one command; octets: of all of them."""
+    """The messages of one command."""
 
-    def __init__(self, session: Session, mailbox: str) -> None:
+    def __init__(self, session: Session, mailbox: str, replaced: Usage | None) -> None:
         self._session = session
         self._mailbox = mailbox
+        self._replaced = replaced
         self._received: list[Received] = []
         self._announced: AppendMessage | None = None
         self._intake: Intake | None = None
@@ -92,6 +101,8 @@ class _Incoming:
         match step:
             case AppendMessage():
                 await self._end()
+                if self._received and self._replaced is not None:
+                    raise CommandRefused(_ONE_ALONE)
                 self._announced = step
             case AppendText():
                 await self._take_text(step)
@@ -156,8 +167,10 @@ class _Incoming:
         if session.store.room() is Room.LOW:
             raise DiskLow("too little room is left for an APPEND")
         if not is_here:
-            account, mailbox, octets = session.account.id, self._mailbox, self._all_octets
-            session.store.glance(lambda tx: _look(tx, account, mailbox, octets, before + 1))
+            account, mailbox = session.account.id, self._mailbox
+            freed = self._replaced or Usage(0, 0)
+            more = Usage(self._all_octets - freed.octets, before + 1 - freed.messages)
+            session.store.glance(lambda tx: _look(tx, account, mailbox, more))
 
     async def _end(self) -> None:
         """The message under way is complete, if there is one."""
@@ -180,7 +193,7 @@ async def _feed(intake: Intake, octets: bytes) -> None:
         await intake.drained()
 
 
-def _look(tx: ReadTx, account: AccountId, mailbox: str, octets: int, messages: int) -> None:
+def _look(tx: ReadTx, account: AccountId, mailbox: str, more: Usage) -> None:
     """Refuse what the write, which looks again, would refuse.
 
     Raises CommandRefused, OverQuota.
@@ -189,7 +202,7 @@ def _look(tx: ReadTx, account: AccountId, mailbox: str, octets: int, messages: i
     found = tx.accounts.get(account)
     if found is None or not found.is_limited:
         return
-    if not found.has_room(tx.accounts.usage(account), octets, messages):
+    if not found.has_room(tx.accounts.usage(account), more.octets, more.messages):
         raise OverQuota("the account would be over its quota")
 
 

@@ -50,11 +50,14 @@ class Account:
         return bool(self.quota_octets or self.quota_messages)
 
     def has_room(self, usage: "Usage", octets: int, messages: int) -> bool:
-        """Whether the quota lets it hold so much beside its usage."""
-        fits = not self.quota_octets or usage.octets + octets <= self.quota_octets
-        return fits and (
-            not self.quota_messages or usage.messages + messages <= self.quota_messages
+        """Whether the quota lets it hold so much beside its usage; what adds nothing it does."""
+        return _fits(self.quota_octets, usage.octets, octets) and _fits(
+            self.quota_messages, usage.messages, messages
         )
+
+
+def _fits(quota: int, held: int, more: int) -> bool:
+    return not quota or more <= 0 or held + more <= quota
 
 
 @dataclass(frozen=True, slots=True)

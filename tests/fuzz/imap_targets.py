@@ -3,13 +3,12 @@
 from contextlib import suppress
 from typing import Final
 
-from mailbox_server.imap.commands import COMMANDS
+from mailbox_server.imap.commands import COMMAND_TABLE
 from mailbox_server.imap.engine import (
     Command,
     Engine,
     Event,
     MessageOctets,
-    NamedGrammar,
     NextSteps,
 )
 from mailbox_server.imap.grammar.dates import parse_date_time
@@ -44,7 +43,7 @@ from mailbox_server.model.mailbox import INBOX, SEPARATOR, mailbox_name
 from mailbox_server.model.state_token import StateToken
 from tests.fuzz.target import Target, pieces_of, text_of
 
-_GRAMMARS: Final = {row.name: NamedGrammar(row.parse, streams=row.streams) for row in COMMANDS}
+_GRAMMARS: Final = COMMAND_TABLE.grammars
 _LIMITS = ImapLimits(
     line_octets=200,
     line_octets_before_login=100,
@@ -81,7 +80,7 @@ def _events(pieces: list[bytes], *, logged_in: bool) -> list[Event]:
             else:
                 found.append(event)
             match event:
-                case Command(name="APPEND") | NextSteps():
+                case Command(name="APPEND" | "REPLACE" | "UID REPLACE") | NextSteps():
                     engine.accept_message()
                 case Command(name="IDLE" | "AUTHENTICATE"):
                     engine.expect_line()

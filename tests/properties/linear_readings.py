@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from mailbox_server.imap.commands import COMMANDS
-from mailbox_server.imap.engine import Command, Engine, NamedGrammar
+from mailbox_server.imap.commands import COMMAND_TABLE
+from mailbox_server.imap.engine import Command, Engine
 from mailbox_server.imap.limits import ImapLimits
 from mailbox_server.mime.header_fields import LISTED_FIELDS, select, split_fields
 from mailbox_server.mime.message import analyze
@@ -22,7 +22,7 @@ from mailbox_server.smtp.engine import Engine as SmtpEngine
 from mailbox_server.smtp.grammar import parse
 from mailbox_server.smtp.limits import SmtpLimits
 
-_GRAMMARS: Final = {row.name: NamedGrammar(row.parse, streams=row.streams) for row in COMMANDS}
+_GRAMMARS: Final = COMMAND_TABLE.grammars
 _ABSENT: Final = "is nowhere"
 
 

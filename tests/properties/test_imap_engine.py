@@ -7,7 +7,7 @@ from itertools import pairwise
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mailbox_server.imap.commands import COMMANDS
+from mailbox_server.imap.commands import COMMAND_TABLE
 from mailbox_server.imap.engine import (
     Command,
     Engine,
@@ -16,7 +16,6 @@ from mailbox_server.imap.engine import (
     NamedGrammar,
     NextSteps,
 )
-from mailbox_server.imap.grammar.append import parse_append
 from mailbox_server.imap.grammar.dates import parse_date_time
 from mailbox_server.imap.grammar.fetch_items import parse_fetch
 from mailbox_server.imap.grammar.lexer import Lexer, TextForm
@@ -41,8 +40,8 @@ SMALL = ImapLimits(
     swallow_octets=1_000,
     answer_octets=50,
 )
-GRAMMARS = {row.name: NamedGrammar(row.parse, streams=row.streams) for row in COMMANDS} | {
-    "APPEND": NamedGrammar(parse_append, streams=True),
+GRAMMARS = {
+    **COMMAND_TABLE.grammars,
     "X-FETCH": NamedGrammar(lambda lexer: parse_fetch(lexer, By.UID)),
     "X-SEARCH": NamedGrammar(lambda lexer: parse_search(lexer, By.NUMBER)),
     "X-STORE": NamedGrammar(lambda lexer: parse_store(lexer, By.UID)),
@@ -74,7 +73,7 @@ def played(pieces: Sequence[bytes]) -> tuple[list[Event], int]:
             else:
                 found.append(event)
             match event:
-                case Command(name="APPEND") | NextSteps():
+                case Command(name="APPEND" | "REPLACE" | "UID REPLACE") | NextSteps():
                     engine.accept_message()
                 case Command(name="IDLE"):
                     engine.expect_line()

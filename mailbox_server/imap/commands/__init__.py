@@ -38,13 +38,14 @@ from mailbox_server.imap.commands.mailboxes import (
 )
 from mailbox_server.imap.commands.metadata import get_metadata, set_metadata
 from mailbox_server.imap.commands.quota import quota, quota_root, set_quota
+from mailbox_server.imap.commands.replace import replace
 from mailbox_server.imap.commands.search import cancel_update, search
 from mailbox_server.imap.commands.select import close, examine, select, unselect
 from mailbox_server.imap.commands.sort import sort
 from mailbox_server.imap.commands.status import status
 from mailbox_server.imap.commands.store import store
 from mailbox_server.imap.commands.thread import thread
-from mailbox_server.imap.grammar.append import parse_append
+from mailbox_server.imap.grammar.append import parse_append, parse_replace
 from mailbox_server.imap.grammar.esearch_arguments import parse_esearch
 from mailbox_server.imap.grammar.fetch_items import parse_fetch
 from mailbox_server.imap.grammar.mailbox_arguments import (
@@ -114,6 +115,15 @@ COMMANDS: Final[tuple[CommandRow[Any], ...]] = (
         "APPEND", AFTER_LOGIN, parse_append, append, "RFC 9051 §6.3.12, RFC 3502", streams=True
     ),
     CommandRow("ESEARCH", AFTER_LOGIN, parse_esearch, esearch, "RFC 7377 §2"),
+    CommandRow(
+        "REPLACE",
+        WHEN_SELECTED,
+        partial(parse_replace, by=By.NUMBER),
+        replace,
+        "RFC 8508 §3.2",
+        streams=True,
+        names_message=True,
+    ),
     CommandRow("IDLE", AFTER_LOGIN, parse_nothing, idle, "RFC 2177 §3"),
     CommandRow("CHECK", WHEN_SELECTED, parse_nothing, noop, "RFC 3501 §6.4.1"),
     CommandRow("CLOSE", WHEN_SELECTED, parse_nothing, close, "RFC 9051 §6.4.1", Tells.NOTHING),
@@ -179,6 +189,15 @@ COMMANDS: Final[tuple[CommandRow[Any], ...]] = (
         "UID STORE", WHEN_SELECTED, partial(parse_store, by=By.UID), store, "RFC 9051 §6.4.9"
     ),
     CommandRow("UID COPY", WHEN_SELECTED, partial(parse_copy, by=By.UID), copy, "RFC 9051 §6.4.9"),
+    CommandRow(
+        "UID REPLACE",
+        WHEN_SELECTED,
+        partial(parse_replace, by=By.UID),
+        replace,
+        "RFC 8508 §3.3",
+        streams=True,
+        names_message=True,
+    ),
     CommandRow("UID MOVE", WHEN_SELECTED, partial(parse_copy, by=By.UID), move, "RFC 6851 §3.2"),
 )
 

@@ -30,28 +30,32 @@ async def append(session: Session, arguments: AppendArguments) -> Outcome:
 
 async def _keep(session: Session, name: str, received: list[Received]) -> list[Placed]:
     """One write; what was staged is the store's from there on, whatever happens."""
-    account, connection = session.account.id, session.connection
-    now = session.services.clock.now()
-    evidence = Evidence(
-        now,
-        "append",
-        (("peer", str(session.peer)), ("connection", connection), ("mailbox", name)),
-    )
+    account, evidence = session.account.id, evidence_of(session, name)
 
     def work(tx: WriteTx) -> list[Placed]:
         mailbox = target_named(tx.mailboxes, account, name)
         placed: list[Placed] = []
         for each in received:
-            new = _new_message(tx, each, mailbox, evidence)
+            new = new_message(tx, each, mailbox, evidence)
             placed += tx.messages.add(account, new, QuotaRule.ENFORCE)
         return placed
 
     return await session.store.write(work, [each.staged for each in received])
 
 
-def _new_message(
+def evidence_of(session: Session, name: str) -> Evidence:
+    """With what a passport begins of a message that the session puts into a mailbox."""
+    return Evidence(
+        session.services.clock.now(),
+        "append",
+        (("peer", str(session.peer)), ("connection", session.connection), ("mailbox", name)),
+    )
+
+
+def new_message(
     tx: WriteTx, received: Received, mailbox: MailboxId, evidence: Evidence
 ) -> NewMessage:
+    """A received message as the store takes it, \\Deleted only in its mailbox."""
     announced = received.announced
     return NewMessage(
         tx.contents.keep(received.staged),

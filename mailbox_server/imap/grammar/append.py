@@ -1,6 +1,7 @@
-"""Arguments of APPEND, read up to each message literal.
+"""Arguments of APPEND and REPLACE, read up to each message literal.
 
-RFC 9051 §6.3.12, RFC 3502 (several messages), RFC 3516 §4.4 (literal8), RFC 4469 (CATENATE).
+RFC 9051 §6.3.12, RFC 3502 (several messages), RFC 3516 §4.4 (literal8), RFC 4469 (CATENATE),
+RFC 8508 (REPLACE).
 `UTF8 (~{size} ...)` is of RFC 6855 §4; RFC 9755 has dropped it, and Thunderbird sends it.
 
 What is appended comes as steps: a message begins, then come its parts, texts and URLs.  The
@@ -18,6 +19,7 @@ from mailbox_server.imap.grammar.faults import ArgumentsMalformed, ArgumentsTooM
 from mailbox_server.imap.grammar.flags import parse_flag_list
 from mailbox_server.imap.grammar.lexer import Lexer
 from mailbox_server.imap.grammar.mailbox_names import parse_mailbox
+from mailbox_server.imap.grammar.sequence_sets import By, SequenceSet, parse_sequence_number
 from mailbox_server.model.message import InternalDate
 
 STEPS_MOST: Final = 1_000
@@ -77,6 +79,16 @@ class AppendArguments:
     steps: tuple[AppendStep, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class ReplaceArguments:
+    """REPLACE or UID REPLACE, as far as AppendArguments go; what comes behind may be too much."""
+
+    number: SequenceSet
+    by: By
+    mailbox: str
+    steps: tuple[AppendStep, ...]
+
+
 def parse_append(lexer: Lexer) -> AppendArguments:
     """Read what follows APPEND, up to the end or the `{size}` of the first message literal."""
     lexer.space()
@@ -85,6 +97,14 @@ def parse_append(lexer: Lexer) -> AppendArguments:
     if not _message(lexer, steps):
         _messages(lexer, steps)
     return AppendArguments(mailbox, tuple(steps))
+
+
+def parse_replace(lexer: Lexer, by: By) -> ReplaceArguments:
+    """Read what follows REPLACE, up to the end or the first message literal (RFC 8508 §5)."""
+    lexer.space()
+    number = parse_sequence_number(lexer)
+    new = parse_append(lexer)
+    return ReplaceArguments(number, by, new.mailbox, new.steps)
 
 
 def parse_append_rest(lexer: Lexer, within: Within) -> tuple[AppendStep, ...]:

@@ -17,6 +17,8 @@ _SET = re.compile(
     rb"(?:,(?:[0-9]{1,10}|\*)(?::(?:[0-9]{1,10}|\*))?)*"
 )
 
+_NUMBER = re.compile(rb"[0-9]{1,10}|\*")
+
 
 class By(enum.Enum):
     """What the numbers of a command mean."""
@@ -66,6 +68,15 @@ def parse_sequence_set(lexer: Lexer) -> SequenceSet:
         low = _bound(first)
         ranges.append((low, _bound(last) if last else low))
     return SequenceSet(tuple(ranges))
+
+
+def parse_sequence_number(lexer: Lexer) -> SequenceSet:
+    """Read one number or `*` (RFC 9051 §9 seq-number)."""
+    found = lexer.match(_NUMBER)
+    if found is None:
+        raise ArgumentsMalformed("Expected a number")
+    number = _bound(found.group())
+    return SequenceSet(((number, number),))
 
 
 def _bound(digits: bytes) -> int:

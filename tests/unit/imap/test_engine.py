@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from mailbox_server.imap.commands import COMMANDS
+from mailbox_server.imap.commands import COMMAND_TABLE
 from mailbox_server.imap.engine import (
     Command,
     Engine,
@@ -13,7 +13,6 @@ from mailbox_server.imap.engine import (
     Line,
     Malformed,
     MessageOctets,
-    NamedGrammar,
     NeedLiteral,
     NextSteps,
 )
@@ -22,17 +21,16 @@ from mailbox_server.imap.grammar.append import (
     AppendMessage,
     AppendText,
     AppendUrl,
+    ReplaceArguments,
     Within,
-    parse_append,
 )
 from mailbox_server.imap.grammar.lexer import TextForm
 from mailbox_server.imap.grammar.mailbox_arguments import SelectArguments
+from mailbox_server.imap.grammar.sequence_sets import By, SequenceSet
 from mailbox_server.imap.limits import ImapLimits
 from mailbox_server.imap.responses import Status
 
-GRAMMARS = {row.name: NamedGrammar(row.parse, streams=row.streams) for row in COMMANDS} | {
-    "APPEND": NamedGrammar(parse_append, streams=True)
-}
+GRAMMARS = COMMAND_TABLE.grammars
 
 PLAIN = AppendMessage(frozenset(), None)
 UTF8_OF_2 = (PLAIN, AppendText(2, Within.UTF8, may_hold_nul=True))
@@ -205,6 +203,22 @@ def test_a_mailbox_may_be_named_as_parts_are() -> None:
         made = engine()
         (command,) = events(made, b"a APPEND " + name.encode() + b" {2+}\r\n")
         assert command == Command(b"a", "APPEND", AppendArguments(name, (PLAIN, AppendText(2))))
+
+
+@pytest.mark.parametrize("name", ["REPLACE", "UID REPLACE"])
+def test_the_mailbox_of_a_replacement_stands_behind_a_number(name: str) -> None:
+    by = By.UID if name.startswith("UID") else By.NUMBER
+    seven = SequenceSet(((7, 7),))
+    for mailbox in ("URL", "7"):
+        for written in (b"%b", b"{%d+}\r\n%b"):
+            octets = mailbox.encode()
+            text = written % ((octets,) if written == b"%b" else (len(octets), octets))
+            made = engine()
+            (command,) = events(made, b"a %b 7 %b {2+}\r\n" % (name.encode(), text))
+            steps = (PLAIN, AppendText(2))
+            assert command == Command(b"a", name, ReplaceArguments(seven, by, mailbox, steps))
+    (event,) = events(engine(), b"a %b {2+}\r\n" % name.encode())
+    assert isinstance(event, Malformed)
 
 
 def test_literals_of_urls_are_counted_behind_messages_too() -> None:

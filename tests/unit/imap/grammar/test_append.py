@@ -9,12 +9,15 @@ from mailbox_server.imap.grammar.append import (
     AppendStep,
     AppendText,
     AppendUrl,
+    ReplaceArguments,
     Within,
     parse_append,
     parse_append_rest,
+    parse_replace,
 )
 from mailbox_server.imap.grammar.faults import ArgumentsMalformed, ArgumentsTooMany
 from mailbox_server.imap.grammar.lexer import Lexer
+from mailbox_server.imap.grammar.sequence_sets import STAR, By, SequenceSet
 from mailbox_server.model.message import InternalDate
 
 PLAIN = AppendMessage(frozenset(), None)
@@ -128,3 +131,22 @@ def test_not_any_number_of_parts() -> None:
 def test_append_refused(text: bytes) -> None:
     with pytest.raises(ArgumentsMalformed):
         parse_append(Lexer(text))
+
+
+@pytest.mark.parametrize(
+    ("written", "number"), [(b"4", 4), (b"*", STAR), (b"4294967295", 2**32 - 1)]
+)
+def test_a_message_to_be_replaced(written: bytes, number: int) -> None:
+    found = parse_replace(Lexer(b" " + written + b" {1}\r\n5 (\\Seen) {3}"), By.UID)
+    numbers = SequenceSet(((number, number),))
+    assert found == ReplaceArguments(numbers, By.UID, "5", (SEEN, AppendText(3)))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [b" x {3}", b" 0 x {3}", b" 1:2 x {3}", b" 1,2 x {3}", b" $ x {3}", b" 4294967296 x {3}",
+     b" -1 x {3}", b" 1 {3}", b" 1", b" {3}", b" 12345678901 x {3}"],
+)  # fmt: skip
+def test_no_message_to_be_replaced(text: bytes) -> None:
+    with pytest.raises(ArgumentsMalformed):
+        parse_replace(Lexer(text), By.NUMBER)
