@@ -3,7 +3,6 @@
 import asyncio
 import os
 import socket
-import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -21,6 +20,7 @@ from mailbox_server.app.data_folder import SECRET_FILE
 from mailbox_server.app.settings import Settings
 from mailbox_server.app.store_opening import open_store, passwords_of
 from mailbox_server.app.switching import imap_switches, pop3_switches
+from mailbox_server.app.tls_opening import open_tls, take_registered
 from mailbox_server.auth.authenticator import Authenticator, AuthenticatorSettings
 from mailbox_server.auth.crunch import Crunch, CrunchLimits
 from mailbox_server.auth.known_networks import KnownNetworks
@@ -42,7 +42,7 @@ from mailbox_server.model.ports import Clock, Events, SystemClock, SystemEntropy
 from mailbox_server.net.admission import AdmissionLimits, Admissions, NetworkLimit
 from mailbox_server.net.descriptors import Scarcity, leaving, present_limit
 from mailbox_server.net.tasks import TaskKeeper
-from mailbox_server.net.tls import CertificateFiles, CertificateUnusable, ServerTls
+from mailbox_server.net.tls import ServerTls
 from mailbox_server.ops.administration import Administration
 from mailbox_server.ops.control import ControlSocket
 from mailbox_server.ops.housekeeping import Housekeeping, HousekeepingRules
@@ -102,13 +102,6 @@ def hostname_of(settings: Settings) -> Domain:
         ) from error
 
 
-def certificate_files(settings: Settings) -> list[CertificateFiles]:
-    """The certificates to serve; none without TLS."""
-    if not settings.tls.certificate:
-        return []
-    return [CertificateFiles(Path(settings.tls.certificate), Path(settings.tls.key))]
-
-
 async def build(
     settings: Settings, events: Events, on_fatal: Callable[[BaseException], None]
 ) -> Built:
@@ -118,11 +111,13 @@ async def build(
     Raises SettingsMalformed, StoreLocked, SchemaTooNew, StoreUnavailable.
     """
     hostname = await asyncio.to_thread(hostname_of, settings)
-    tls = _tls(settings)
+    tls = open_tls(settings)
     store = await open_store(
         settings, events, on_fatal, lock_seconds=_SERVER_LOCK_SECONDS, may_map=True
     )
     try:
+        if tls is not None:
+            await take_registered(tls, store, events)
         return _build_over(store, settings, hostname, tls, events)
     except BaseException:  # whatever failed, the folder must be free for the next try
         await store.close()
@@ -136,9 +131,8 @@ def _build_over(
     tls: ServerTls | None,
     events: Events,
 ) -> Built:
-    clock, entropy = SystemClock(), SystemEntropy()
-    data = Path(settings.server.data)
-    context: ssl.SSLContext | None = None if tls is None else tls.context
+    clock, entropy, data = SystemClock(), SystemEntropy(), Path(settings.server.data)
+    context, login_context = (None, None) if tls is None else (tls.context, tls.login_context)
     tasks = TaskKeeper(lambda name, error: events.fault("task.failed", error, task=name))
     admissions = Admissions(_admission_limits(settings, events), clock)
 
@@ -185,7 +179,7 @@ def _build_over(
         _pop3_settings(settings, hostname),
         tasks,
         entropy,
-        context,
+        login_context,
     )
     views = SharedViews(store, tasks, events, settings.imap.view_mebibytes * MIB)
     imap = ImapFactory(
@@ -196,16 +190,17 @@ def _build_over(
             clock,
             events,
             _imap_limits(settings),
-            offers_tls=context is not None,
+            offers_tls=login_context is not None,
             loopback_logins=settings.login.plaintext_on_loopback,
             switches=imap_switches(settings),
             hostname=hostname.ascii,
         ),
         tasks,
         entropy,
-        context,
+        login_context,
     )
-    administration = Administration(store, passwords, clock, entropy)
+    take = None if tls is None else tls.take_from_clients
+    administration = Administration(store, passwords, clock, entropy, take)
     return Built(
         hostname=hostname,
         clock=clock,
@@ -253,16 +248,6 @@ def change_live(built: Built, settings: Settings, events: Events) -> None:
     )
     built.views.most_octets = settings.imap.view_mebibytes * MIB
     built.housekeeping.rules = _housekeeping_rules(settings)
-
-
-def _tls(settings: Settings) -> ServerTls | None:
-    files = certificate_files(settings)
-    if not files:
-        return None
-    opened = ServerTls.open(files)
-    if isinstance(opened, CertificateUnusable):
-        raise SettingsMalformed(f"tls: {opened}")
-    return opened
 
 
 def _admission_limits(settings: Settings, events: Events) -> AdmissionLimits:

@@ -17,7 +17,12 @@ from mailbox_server.model.address import Address, Domain, parse_ip
 from mailbox_server.model.errors import AddressMalformed, DomainMalformed
 from mailbox_server.net.descriptors import DescriptorNeeds
 from mailbox_server.net.listeners import ListenAddress, TcpAddress, UnixAddress
-from mailbox_server.net.tls import CertificateFiles, CertificateUnusable, load_certificate
+from mailbox_server.net.tls import (
+    CertificateFiles,
+    CertificateUnusable,
+    load_authorities,
+    load_certificate,
+)
 
 SERVICES: Final = ("smtp", "smtp_tls", "lmtp", "pop3", "pop3s", "imap", "imaps")
 TLS_SERVICES: Final = ("smtp_tls", "pop3s", "imaps")
@@ -80,6 +85,7 @@ def check(settings: Settings, source: str) -> None:
     _check_writable(settings, source)
     _check_room(settings, source)
     _check_certificate(settings, source)
+    _check_authority(settings, source)
     _check_listeners(settings, source)
     _check_socket(settings.listen, source)
     _check_connections(settings, source)
@@ -164,6 +170,13 @@ def _check_certificate(settings: Settings, source: str) -> None:
                 source, f"tls.{name}", str(loaded.file), f"a usable PEM file, but: {loaded.reason}"
             )
         return
+    if tls.client_certificates != "none":
+        raise unusable(
+            source,
+            "tls.client_certificates",
+            tls.client_certificates,
+            '"none", because tls.certificate is not set',
+        )
     for service in TLS_SERVICES:
         if getattr(settings.listen, service):
             raise unusable(
@@ -171,6 +184,22 @@ def _check_certificate(settings: Settings, source: str) -> None:
                 f"listen.{service}",
                 getattr(settings.listen, service),
                 "an empty list, because tls.certificate is not set",
+            )
+
+
+def _check_authority(settings: Settings, source: str) -> None:
+    authority = settings.tls.client_authority
+    if (settings.tls.client_certificates == "issued") != bool(authority):
+        wanted = 'a file where tls.client_certificates is "issued", "" else'
+        raise unusable(source, "tls.client_authority", authority, wanted)
+    if authority:
+        loaded = load_authorities(Path(authority))
+        if isinstance(loaded, CertificateUnusable):
+            raise unusable(
+                source,
+                "tls.client_authority",
+                authority,
+                f"a usable PEM file, but: {loaded.reason}",
             )
 
 

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Final
 
 from mailbox_server import __version__
-from mailbox_server.app.compose import Built, build, certificate_files, change_live
+from mailbox_server.app.compose import Built, build, change_live
 from mailbox_server.app.configuration import load, not_live
 from mailbox_server.app.consistency import SERVICES, TLS_SERVICES, check, listen_addresses
 from mailbox_server.app.expiry import tell_certificates
 from mailbox_server.app.settings import Settings
+from mailbox_server.app.tls_opening import certificate_files
 from mailbox_server.imap import server as imap
 from mailbox_server.model.address import IpAddress
 from mailbox_server.model.errors import MailboxServerFault, SettingsMalformed, Unavailable
@@ -162,10 +163,12 @@ async def _listen(
     open_ports: list[Reception | AsyncioPort],
 ) -> None:
     """Accept on every listener; open_ports grows as they begin."""
-    context = None if built.tls is None else built.tls.context
     for service, listener in listeners:
-        implicit = context if service in TLS_SERVICES else None
-        if service in ("smtp", "smtp_tls", "lmtp"):
+        is_transfer = service in ("smtp", "smtp_tls", "lmtp")
+        implicit = None
+        if built.tls is not None and service in TLS_SERVICES:
+            implicit = built.tls.context if is_transfer else built.tls.login_context
+        if is_transfer:
             talks = built.lmtp if service == "lmtp" else built.smtp
             plan = _plan(built, log, service, implicit, smtp.REFUSAL_OF_NEWCOMERS)
             reception = Reception(listener, talks.build, built.admissions, built.tasks, plan)

@@ -69,6 +69,21 @@ class TlsSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     key: Annotated[
         str, _note("PEM file with the private key of the certificate, not encrypted.", live=True)
     ] = ""
+    client_certificates: Annotated[
+        Literal["none", "registered", "issued"],
+        _note(
+            "Which certificates of programs log in by IMAP and POP3 (AUTH=EXTERNAL): those that "
+            '"account certificate add" registers, or those that client_authority issued. '
+            "Whoever shows another one cannot connect."
+        ),
+    ] = "none"
+    client_authority: Annotated[
+        str,
+        _note(
+            'PEM file with the authorities for "issued". Their certificates log in to the account '
+            "whose address they have as rfc822Name, and to those they are registered with."
+        ),
+    ] = ""
 
 
 class ListenSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from mailbox_server.auth.crunch import Crunch
-from mailbox_server.auth.lookup import Found, credentials_stamp, find_login
+from mailbox_server.auth.lookup import Found, credentials_stamp, find_certified, find_login
 from mailbox_server.auth.outcomes import (
     Denied,
     Granted,
@@ -34,6 +34,7 @@ from mailbox_server.auth.verdict_cache import VerdictCache
 from mailbox_server.model.account import AccountState, Scope, ScramKeys, Token
 from mailbox_server.model.errors import BadHash, PasswordMalformed, Unavailable
 from mailbox_server.model.ports import Clock, Entropy, Events
+from mailbox_server.net.client_certificates import ClientCertificate
 from mailbox_server.store.ports import ReadTx, Store, WriteTx
 
 T = TypeVar("T")
@@ -209,6 +210,29 @@ class Authenticator:
         ):
             return self._grant(visitor, found, attempt.charge, None)
         return await self._deny(visitor, found, self._throttle.delay_seconds(attempt.charge))
+
+    async def certified(
+        self, visitor: Visitor, certificate: ClientCertificate, authzid: str
+    ) -> Outcome:
+        """Check whom the certificate stands for that the visitor proved to hold.
+
+        authzid: whom of those it wants to be; "" where there is one only.
+        """
+        return await self._guarded(visitor, self._certified(visitor, certificate, authzid))
+
+    async def _certified(
+        self, visitor: Visitor, certificate: ClientCertificate, authzid: str
+    ) -> Outcome:
+        found = self._store.glance(lambda tx: find_certified(tx, certificate, authzid))
+        charge = self._throttle.enter(visitor.ip, found.key)
+        if charge.gate is Gate.SHUT:
+            return self._throttled(visitor, charge)
+        token = found.token
+        if found.is_active and (token is None or self._may_use(token, visitor.scope)):
+            if token is not None:
+                await self._note_use(token)
+            return self._grant(visitor, found, charge, token)
+        return await self._deny(visitor, found, self._throttle.delay_seconds(charge))
 
     def stands(self, granted: Granted) -> bool:
         """Whether what was granted would still be: account active, credentials unchanged.

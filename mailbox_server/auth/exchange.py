@@ -20,6 +20,7 @@ from mailbox_server.auth.sasl import (
 )
 from mailbox_server.auth.sasl_steps import (
     Challenge,
+    CheckCertificate,
     CheckPassword,
     CheckToken,
     Malformed,
@@ -118,6 +119,11 @@ class Exchange:
                         self._visitor, login, secret, tokens_only=True
                     )
                 )
+            case CheckCertificate(authzid):
+                self._mechanism = None
+                certificate = self._link.certificate
+                assert certificate is not None, "the mechanism is not usable without"
+                return await self._authenticator.certified(self._visitor, certificate, authzid)
             case Proven(_, authzid, matches):
                 attempt, self._attempt, self._mechanism = self._attempt, None, None
                 if attempt is None:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from mailbox_server.net.client_certificates import ClientCertificate
 from mailbox_server.net.tls_ends import TlsEnds
 
 
@@ -23,3 +24,8 @@ class Link:
     def end_point(self) -> bytes | None:
         """The data of tls-server-end-point, None where there is none (RFC 5929 §4)."""
         return None if self.ends is None else self.ends.end_point
+
+    @property
+    def certificate(self) -> ClientCertificate | None:
+        """What the client proved to hold in the handshake."""
+        return None if self.ends is None else self.ends.certificate

@@ -9,6 +9,7 @@ from mailbox_server.model.account import Account, AccountState, Credentials, Tok
 from mailbox_server.model.address import Address
 from mailbox_server.model.errors import AddressMalformed, DomainMalformed, PasswordMalformed
 from mailbox_server.model.ids import AccountId
+from mailbox_server.net.client_certificates import ClientCertificate
 from mailbox_server.store.ports import ReadTx
 
 # Row numbers start at 1, so a look-up for this one costs what one for an account does.
@@ -49,6 +50,46 @@ def find_login(tx: ReadTx, login: str, token_digest: bytes | None) -> Found:
     token = tx.tokens.find(account_id, token_digest) if token_digest is not None else None
     key = address.key if address is not None else login[:_KEY_CHARACTERS]
     return Found(key, account, credentials, token)
+
+
+def find_certified(tx: ReadTx, certificate: ClientCertificate, authzid: str) -> Found:
+    """Look up whom a certificate stands for.
+
+    Those are the accounts it is registered with, and those whose address an authority put
+    into it.  authzid picks one of them.  Without it a registration goes before an address,
+    and where several are left there is no telling who is meant: nobody is found.
+    """
+    registered = [
+        (account, token)
+        for token in tx.tokens.holders(certificate.fingerprint)
+        if (account := tx.accounts.get(token.account)) is not None
+    ]
+    named: list[tuple[Account, Token | None]] = [
+        (account, None)
+        for text in certificate.addresses
+        if (address := _address(text)) is not None
+        and (account := tx.accounts.find(address)) is not None
+    ]
+    if authzid:
+        wanted = parse_login(tx, authzid)
+        standing = [
+            (account, token)
+            for account, token in [*registered, *named]
+            if wanted is not None and account.address.key == wanted.key
+        ]
+    else:
+        standing = [*registered] or named
+    if not standing or any(account.id != standing[0][0].id for account, _ in standing):
+        return Found(certificate.fingerprint.hex(), None, None, None)
+    account, token = standing[0]
+    return Found(account.address.key, account, tx.accounts.credentials(account.id), token)
+
+
+def _address(text: str) -> Address | None:
+    try:
+        return Address.parse(text)
+    except (AddressMalformed, DomainMalformed):
+        return None
 
 
 def parse_login(tx: ReadTx, login: str) -> Address | None:

@@ -35,8 +35,9 @@ class Visitor:
 
 @dataclass(frozen=True, slots=True)
 class Granted:
-    """Logged in as account; token: the app password used, None for the password itself.
+    """Logged in as account; token: the app password or certificate used.
 
+    token is None for the password itself, and for a certificate that names the account.
     stamp: stands for the credentials it was granted on; see Authenticator.stands.
     """
 

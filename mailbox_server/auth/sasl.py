@@ -13,7 +13,14 @@ from typing import Final
 from mailbox_server.auth.base_64 import decode_base_64
 from mailbox_server.auth.bearer import OauthBearer, Xoauth2
 from mailbox_server.auth.link import Link
-from mailbox_server.auth.sasl_steps import Challenge, CheckPassword, Malformed, Mechanism, Step
+from mailbox_server.auth.sasl_steps import (
+    Challenge,
+    CheckCertificate,
+    CheckPassword,
+    Malformed,
+    Mechanism,
+    Step,
+)
 from mailbox_server.auth.scram import ScramSha256
 from mailbox_server.model.account import ScramKeys
 from mailbox_server.model.ports import Entropy
@@ -73,12 +80,31 @@ class Login:
         return Malformed("LOGIN needs no keys")
 
 
+class External:
+    """EXTERNAL (RFC 4422 Appendix A): the authzid, or nothing, in one response."""
+
+    def receive(self, response: bytes) -> Step:
+        """Take the only response."""
+        try:
+            authzid = response.decode("utf-8")
+        except UnicodeDecodeError:
+            return Malformed("an EXTERNAL response is UTF-8")
+        if "\x00" in authzid:
+            return Malformed("an EXTERNAL response has no NUL")
+        return CheckCertificate(authzid)
+
+    def supply(self, keys: ScramKeys) -> Step:
+        """EXTERNAL asks for no keys."""
+        return Malformed("EXTERNAL needs no keys")
+
+
 class Needs(enum.Enum):
     """What a mechanism needs of the connection."""
 
     NOTHING = "nothing"
     CONFIDENCE = "that nobody listens, for the password or token itself travels"
     BINDING = "a channel to bind to"
+    CERTIFICATE = "a certificate of the client"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +132,18 @@ class MechanismRow:
                 return link.is_confidential
             case Needs.BINDING:
                 return link.end_point is not None
+            case Needs.CERTIFICATE:
+                return link.certificate is not None
 
 
 MECHANISMS: Final = (
+    MechanismRow(
+        "EXTERNAL",
+        "RFC 4422 Appendix A",
+        b"",
+        Needs.CERTIFICATE,
+        lambda entropy, link: External(),
+    ),
     # Hidden: programs that choose it (those over GNU SASL: mutt, msmtp, mpop) bring tls-exporter
     # or tls-unique, which we cannot have, and give up instead of taking the next mechanism.
     MechanismRow(

@@ -40,6 +40,16 @@ class CheckToken:
 
 
 @dataclass(frozen=True, slots=True)
+class CheckCertificate:
+    """The client rests on the certificate it showed in the handshake.
+
+    authzid: whose it wants to be; "" is whoever the certificate stands for.
+    """
+
+    authzid: str
+
+
+@dataclass(frozen=True, slots=True)
 class NeedKeys:
     """Fetch the SCRAM keys of login and supply them."""
 
@@ -66,7 +76,7 @@ class Malformed:
     reason: str
 
 
-Step = Challenge | CheckPassword | CheckToken | NeedKeys | Proven | Malformed
+Step = Challenge | CheckPassword | CheckToken | CheckCertificate | NeedKeys | Proven | Malformed
 
 
 class Mechanism(Protocol):

@@ -1,10 +1,11 @@
-"""`account add|list|password|quota|set|disable|remove`."""
+"""`account add|list|password|quota|set|disable|remove|certificate`."""
 
 import sys
 from typing import Final
 
 import click
 
+from mailbox_server.cli.certificate import certificate
 from mailbox_server.cli.operator import ask
 from mailbox_server.cli.outcome import Surroundings, said
 from mailbox_server.cli.sizes import SIZE
@@ -46,6 +47,9 @@ def read_password() -> str:
 @click.group("account", cls=Noun)
 def verb() -> None:
     """Accounts: who has mailboxes here."""
+
+
+verb.add_command(certificate)
 
 
 @verb.command("add")

@@ -22,6 +22,7 @@ class When(enum.Enum):
     ALWAYS = "always"
     PLAIN = "before TLS, where TLS can be had"
     CONFIDENTIAL = "where a password may be sent"
+    CERTIFIED = "where the client has shown a certificate"
     BOUND = "where a login can be bound to the TLS connection"
     EXPOSED = "where a password must not be sent"
 
@@ -59,6 +60,7 @@ CAPABILITIES: Final = (
     CapabilityRow("STARTTLS", "RFC 3501 §6.2.1", BEFORE_LOGIN, When.PLAIN),
     CapabilityRow("LOGINDISABLED", "RFC 3501 §6.2.3", BEFORE_LOGIN, When.EXPOSED),
     CapabilityRow("SASL-IR", "RFC 4959", BEFORE_LOGIN),
+    CapabilityRow("AUTH=EXTERNAL", "RFC 4422 Appendix A", BEFORE_LOGIN, When.CERTIFIED),
     # Why it must be asked for: auth.sasl.
     CapabilityRow(
         f"AUTH={BINDING_MECHANISM}", "RFC 7677", BEFORE_LOGIN, When.BOUND, by_default=Deed.HIDE
@@ -168,6 +170,8 @@ def _is_shown(row: CapabilityRow, session: Session) -> bool:
             return session.is_confidential
         case When.BOUND:
             return session.tls_ends is not None and session.tls_ends.end_point is not None
+        case When.CERTIFIED:
+            return session.tls_ends is not None and session.tls_ends.certificate is not None
         case When.EXPOSED:
             return not session.is_confidential
 

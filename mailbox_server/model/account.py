@@ -96,9 +96,10 @@ class Scope(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """An app password: a random secret, shown once, that logs in for one scope.
+    """What logs in for one scope instead of the password: an app password or a certificate.
 
-    secret_digest: SHA-256 of the secret, which is random enough to need no slow hash.
+    An app password is a random secret, shown once; its SHA-256 is kept, for it is random
+    enough to need no slow hash.  Of a certificate that digest is the fingerprint.
     """
 
     id: TokenId
@@ -108,6 +109,7 @@ class Token:
     created: datetime
     expires: datetime | None
     last_used: datetime | None
+    is_certificate: bool = False
 
 
 @dataclass(frozen=True, slots=True)

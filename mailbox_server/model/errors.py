@@ -109,6 +109,10 @@ class AccountExists(Refused):
     """The address belongs to an account already."""
 
 
+class TokenExists(Refused):
+    """The account has that certificate already."""
+
+
 class AliasExists(Refused):
     """The address is an alias already."""
 

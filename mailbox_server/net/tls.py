@@ -1,10 +1,13 @@
-"""The one server TLS context of the process: its policy, its certificates, and live reload.
+"""The server TLS context of the process: its policy, its certificates, and live reload.
 
 The context given to the listeners never changes.  It holds no certificate itself: for
 each handshake the SNI callback puts in the inner context of the fitting certificate.
 Loading new files into a live context would not do: OpenSSL keeps one certificate per key
 type, so after a change from RSA to ECDSA the old one would still be served, and a bad
 key behind a good certificate would leave a broken pair.
+
+Where clients are asked for certificates there is a second such context, for the services
+that people log in to: other mail servers have certificates that we know nothing of.
 
 Policy: TLS 1.2 and 1.3, Mozilla's intermediate ciphers, no compression, no renegotiation.
 """
@@ -21,6 +24,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.serialization import PublicFormat
 
 from mailbox_server.model.envelope import TlsState
+from mailbox_server.net.client_certificates import ClientTrust, Vouching, is_acceptable
 from mailbox_server.net.tls_ends import ServingContext, end_point_of
 
 _CIPHERS: Final = ":".join(
@@ -62,6 +66,8 @@ class ServedCertificate:
 
     names: DNS names of the leaf, lower case, wildcards as `*.example.com`.
     not_before, not_after: UTC.  An expired one is still served, since no TLS is worse.
+    inner: serves it to whoever connects.  asking: likewise, and asks for the client's; None
+        where no certificates are taken.
     """
 
     files: CertificateFiles
@@ -69,29 +75,49 @@ class ServedCertificate:
     not_before: datetime
     not_after: datetime
     inner: ServingContext
+    asking: ServingContext | None = None
 
 
 class ServerTls:
-    """The live certificates, and the context that serves them.
+    """The live certificates, and the contexts that serve them.
 
     The first certificate answers peers that name no host or one we do not know.
+    login_context: for services that are logged in to; it asks for the client's certificate
+        where there is a trust, and is the other one else.
     """
 
-    def __init__(self, certificates: Sequence[ServedCertificate]) -> None:
+    def __init__(
+        self, certificates: Sequence[ServedCertificate], trust: ClientTrust | None = None
+    ) -> None:
         self.certificates = tuple(certificates)
         self.context = _policy_context()
         self.context.sni_callback = self._choose
+        self._trust = trust
+        self.login_context = self.context
+        if trust is not None:
+            # Whether to ask is taken from here, whom to trust from the context chosen later.
+            self.login_context = _policy_context()
+            trust.ask_in(self.login_context)
+            self.login_context.sni_callback = self._choose_asking
 
     @classmethod
-    def open(cls, files: Sequence[CertificateFiles]) -> "ServerTls | CertificateUnusable":
+    def open(
+        cls, files: Sequence[CertificateFiles], trust: ClientTrust | None = None
+    ) -> "ServerTls | CertificateUnusable":
         """Load one or more certificates; the first that cannot be used is the answer."""
         loaded: list[ServedCertificate] = []
         for pair in files:
-            certificate = load_certificate(pair)
+            certificate = load_certificate(pair, trust)
             if isinstance(certificate, CertificateUnusable):
                 return certificate
             loaded.append(certificate)
-        return cls(loaded)
+        return cls(loaded, trust)
+
+    def take_from_clients(self, certificate: bytes) -> None:
+        """From the next handshake on, take a registered certificate (DER) where one is asked."""
+        if self._trust is not None:
+            asking = (one.asking for one in self.certificates)
+            self._trust.add(certificate, [context for context in asking if context is not None])
 
     def reload(
         self, files: Sequence[CertificateFiles] | None = None
@@ -107,7 +133,7 @@ class ServerTls:
         troubles: list[CertificateUnusable] = []
         fresh: list[ServedCertificate] = []
         for pair in wanted:
-            certificate = load_certificate(pair)
+            certificate = load_certificate(pair, self._trust)
             if not isinstance(certificate, CertificateUnusable):
                 fresh.append(certificate)
                 continue
@@ -134,8 +160,16 @@ class ServerTls:
     ) -> None:
         handshake.context = self.certificate_for(server_name).inner
 
+    def _choose_asking(
+        self, handshake: ssl.SSLSocket | ssl.SSLObject, server_name: str | None, _: ssl.SSLContext
+    ) -> None:
+        chosen = self.certificate_for(server_name)
+        handshake.context = chosen.asking or chosen.inner
 
-def load_certificate(files: CertificateFiles) -> ServedCertificate | CertificateUnusable:
+
+def load_certificate(
+    files: CertificateFiles, trust: ClientTrust | None = None
+) -> ServedCertificate | CertificateUnusable:
     """Read and check one chain and key; says in words what is wrong with which file."""
     try:
         chain = x509.load_pem_x509_certificates(files.chain.read_bytes())
@@ -154,16 +188,35 @@ def load_certificate(files: CertificateFiles) -> ServedCertificate | Certificate
     leaf = chain[0]
     if _public_octets(key.public_key()) != _public_octets(leaf.public_key()):
         return CertificateUnusable(files.key, f"is not the key of {files.chain}")
-    inner = _policy_context()
-    inner.end_point = end_point_of(leaf)
+    inner, asking = _policy_context(), None if trust is None else _policy_context()
     try:
-        inner.load_cert_chain(files.chain, files.key, password=_no_passphrase)
+        for context in (inner, asking):
+            if context is not None:
+                context.end_point = end_point_of(leaf)
+                context.load_cert_chain(files.chain, files.key, password=_no_passphrase)
     except (OSError, ValueError) as error:
         reason = getattr(error, "reason", None) or error.args[-1]
         return CertificateUnusable(files.chain, f"OpenSSL refuses it: {reason}")
+    if trust is not None and asking is not None:
+        trust.ask_in(asking)
+        asking.vouching = trust.vouching
     return ServedCertificate(
-        files, _dns_names(leaf), leaf.not_valid_before_utc, leaf.not_valid_after_utc, inner
+        files, _dns_names(leaf), leaf.not_valid_before_utc, leaf.not_valid_after_utc, inner, asking
     )
+
+
+def load_authorities(file: Path) -> ClientTrust | CertificateUnusable:
+    """Trust in the clients' certificates that the authorities of a PEM file have issued."""
+    try:
+        found = x509.load_pem_x509_certificates(file.read_bytes())
+    except OSError as error:
+        return CertificateUnusable(file, error.strerror or "cannot be read")
+    except ValueError:
+        return CertificateUnusable(file, "holds no certificate in PEM form")
+    octets = [one.public_bytes(serialization.Encoding.DER) for one in found]
+    if not all(is_acceptable(one) for one in octets):
+        return CertificateUnusable(file, "OpenSSL refuses it")
+    return ClientTrust(Vouching.AUTHORITY, octets)
 
 
 def describe_tls(session: ssl.SSLObject | ssl.SSLSocket | None) -> TlsState | None:

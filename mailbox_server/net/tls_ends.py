@@ -14,6 +14,12 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from mailbox_server.net.client_certificates import (
+    ClientCertificate,
+    Vouching,
+    client_certificate,
+)
+
 _WEAK: Final = frozenset(("md5", "sha1"))
 
 
@@ -22,18 +28,22 @@ class TlsEnds:
     """Both ends of one connection.
 
     end_point: the data of tls-server-end-point; None where it is not defined.
+    certificate: what the client proved to hold; None where it was not asked or has none.
     """
 
     end_point: bytes | None
+    certificate: ClientCertificate | None = None
 
 
 class ServingContext(ssl.SSLContext):
     """A context that knows the certificate it serves.
 
     end_point: see TlsEnds.
+    vouching: what stands for a client's certificate; None where none is asked for.
     """
 
     end_point: bytes | None = None
+    vouching: Vouching | None = None
 
 
 def end_point_of(certificate: x509.Certificate) -> bytes | None:
@@ -65,4 +75,9 @@ def describe_ends(session: ssl.SSLObject | ssl.SSLSocket | None) -> TlsEnds | No
     if session is None:
         return None
     context = session.context
-    return TlsEnds(context.end_point if isinstance(context, ServingContext) else None)
+    if not isinstance(context, ServingContext):
+        return TlsEnds(None)
+    shown = None if context.vouching is None else session.getpeercert(binary_form=True)
+    if not shown or context.vouching is None:
+        return TlsEnds(context.end_point)
+    return TlsEnds(context.end_point, client_certificate(shown, context.vouching))

@@ -25,7 +25,7 @@ from mailbox_server.model.errors import (
 )
 from mailbox_server.model.ids import TokenId, mailbox_object_id
 from mailbox_server.model.ports import Clock, Entropy
-from mailbox_server.ops import message_verbs, requests
+from mailbox_server.ops import certificate_verbs, message_verbs, requests
 from mailbox_server.ops.expiry_dates import read_expiry
 from mailbox_server.ops.targets import missing, refuse_elsewhere, refuse_loop
 from mailbox_server.store.dialect.trouble import reason_of
@@ -44,12 +44,15 @@ class Administration:
 
     upload is the stream behind a request that carries octets; download is called with each
     block of a request that returns octets and may wait.
+
+    take_from_clients: has the handshakes of a running server take a certificate (DER).
     """
 
     store: Store
     passwords: Passwords
     clock: Clock
     entropy: Entropy
+    take_from_clients: Callable[[bytes], None] | None = None
 
     async def perform(
         self,
@@ -343,13 +346,21 @@ def _token_row(token: Token, secret: str | None = None) -> requests.TokenRow:
     )
 
 
-async def _token_add(self: Administration, asked: requests.TokenAdd) -> list[requests.AnyRow]:
+def _scope(text: str) -> Scope:
     try:
-        scope = Scope(asked.scope)
+        return Scope(text)
     except ValueError as error:
-        raise BadInput(f"{asked.scope!r:.40} is no scope: read, send or all") from error
-    if not 0 < len(asked.name) <= _NAME_CHARACTERS:
+        raise BadInput(f"{text!r:.40} is no scope: read, send or all") from error
+
+
+def _check_name(name: str) -> None:
+    if not 0 < len(name) <= _NAME_CHARACTERS:
         raise BadInput(f"the name has 1 to {_NAME_CHARACTERS} characters")
+
+
+async def _token_add(self: Administration, asked: requests.TokenAdd) -> list[requests.AnyRow]:
+    scope = _scope(asked.scope)
+    _check_name(asked.name)
     now = self.clock.now()
     expires = None if asked.expires is None else read_expiry(asked.expires, now)
     secret = new_secret(self.entropy)
@@ -371,7 +382,7 @@ async def _token_add(self: Administration, asked: requests.TokenAdd) -> list[req
 
 async def _token_list(self: Administration, asked: requests.TokenList) -> list[requests.AnyRow]:
     tokens = await self.store.read(lambda tx: tx.tokens.all(account_of(tx, asked.address).id))
-    return [_token_row(token) for token in tokens]
+    return [_token_row(token) for token in tokens if not token.is_certificate]
 
 
 async def _token_revoke(self: Administration, asked: requests.TokenRevoke) -> list[requests.AnyRow]:
@@ -379,6 +390,30 @@ async def _token_revoke(self: Administration, asked: requests.TokenRevoke) -> li
         lambda tx: tx.tokens.revoke(account_of(tx, asked.address).id, TokenId(asked.token))
     )
     return []
+
+
+async def _certificate_add(
+    self: Administration, asked: requests.CertificateAdd
+) -> list[requests.AnyRow]:
+    _check_name(asked.name)
+    row, octets = await certificate_verbs.add(
+        self.store, self.clock, account_of, asked, _scope(asked.scope)
+    )
+    if self.take_from_clients is not None:
+        self.take_from_clients(octets)
+    return [row]
+
+
+async def _certificate_list(
+    self: Administration, asked: requests.CertificateList
+) -> list[requests.AnyRow]:
+    return await certificate_verbs.list_all(self.store, account_of, asked)
+
+
+async def _certificate_remove(
+    self: Administration, asked: requests.CertificateRemove
+) -> list[requests.AnyRow]:
+    return await certificate_verbs.remove(self.store, account_of, asked)
 
 
 async def _store_check(self: Administration, asked: requests.StoreCheck) -> list[requests.AnyRow]:
@@ -414,6 +449,9 @@ _VERBS: Final = MappingProxyType(
         requests.TokenAdd: _token_add,
         requests.TokenList: _token_list,
         requests.TokenRevoke: _token_revoke,
+        requests.CertificateAdd: _certificate_add,
+        requests.CertificateList: _certificate_list,
+        requests.CertificateRemove: _certificate_remove,
         requests.StoreCheck: _store_check,
     }
 )

@@ -164,6 +164,28 @@ class TokenRevoke(Request, frozen=True, tag="token.revoke"):
     token: int
 
 
+class CertificateAdd(Request, frozen=True, tag="certificate.add"):
+    """Let a certificate log in; pem holds it, and may hold more behind it."""
+
+    address: str
+    pem: str
+    name: str
+    scope: str = "all"
+
+
+class CertificateList(Request, frozen=True, tag="certificate.list"):
+    """List the certificates of an account."""
+
+    address: str
+
+
+class CertificateRemove(Request, frozen=True, tag="certificate.remove"):
+    """Let a certificate log in no more."""
+
+    address: str
+    certificate: int
+
+
 class StoreCheck(Request, frozen=True, tag="store.check"):
     """Run the integrity list; contents too where deep."""
 
@@ -193,6 +215,9 @@ AnyRequest = (
     | TokenAdd
     | TokenList
     | TokenRevoke
+    | CertificateAdd
+    | CertificateList
+    | CertificateRemove
     | StoreCheck
 )
 
@@ -300,6 +325,19 @@ class TokenRow(Row, frozen=True, tag="token"):
     secret: str | None = None
 
 
+class CertificateRow(Row, frozen=True, tag="certificate"):
+    """A certificate that logs in; fingerprint is SHA-256 in hexadecimal digits."""
+
+    certificate: int
+    name: str
+    scope: str
+    subject: str
+    fingerprint: str
+    created: str
+    expires: str | None
+    last_used: str | None
+
+
 class FindingRow(Row, frozen=True, tag="finding"):
     """One violated invariant."""
 
@@ -316,6 +354,7 @@ AnyRow = (
     | PassportRow
     | ImportedRow
     | TokenRow
+    | CertificateRow
     | FindingRow
 )
 

@@ -11,6 +11,7 @@ from mailbox_server.model.account import (
     KnownNetwork,
     Scope,
     ScramKeys,
+    Token,
     Usage,
 )
 from mailbox_server.model.address import Address, AddressLiteral, Domain, Localpart
@@ -23,6 +24,7 @@ from mailbox_server.model.errors import (
     DomainInUse,
     DomainMissing,
     MailboxMissing,
+    TokenExists,
     TokenMissing,
 )
 from mailbox_server.model.ids import AccountId, AliasId, TokenId
@@ -282,6 +284,36 @@ def test_tokens_belong_to_one_account(bench: Workbench) -> None:
         bench.write(
             lambda tx: tx.tokens.add(AccountId(9), "x", Scope.ALL, b"d" * 32, None, bench.now)
         )
+
+
+def test_a_certificate_is_found_by_its_fingerprint_with_every_account(bench: Workbench) -> None:
+    account, other = bench.open_account(), bench.open_account(BEN)
+
+    def register(owner: AccountId, octets: bytes, fingerprint: bytes) -> Token:
+        return bench.write(
+            lambda tx: tx.tokens.add(
+                owner, "laptop", Scope.ALL, fingerprint, bench.now, bench.now, octets
+            )
+        )
+
+    first = register(account, b"one", b"f" * 32)
+    second = register(other, b"one", b"f" * 32)
+    third = register(other, b"two", b"g" * 32)
+    phone = bench.write(
+        lambda tx: tx.tokens.add(account, "phone", Scope.READ, b"d" * 32, None, bench.now)
+    )
+    assert first.is_certificate and not phone.is_certificate
+    assert bench.read(lambda tx: tx.tokens.holders(b"f" * 32)) == [first, second]
+    assert bench.read(lambda tx: tx.tokens.holders(b"d" * 32)) == []
+    assert bench.read(lambda tx: tx.tokens.find(account, b"f" * 32)) is None
+    assert bench.read(lambda tx: tx.tokens.all(account)) == [first, phone]
+    assert bench.read(lambda tx: tx.tokens.certificates(other)) == [b"one", b"two"]
+    assert bench.read(lambda tx: tx.tokens.certificates()) == [b"one", b"one", b"two"]
+    with pytest.raises(TokenExists):
+        register(account, b"one", b"f" * 32)
+    bench.write(lambda tx: tx.tokens.revoke(other, second.id))
+    assert bench.read(lambda tx: tx.tokens.holders(b"f" * 32)) == [first]
+    assert bench.read(lambda tx: tx.tokens.holders(b"g" * 32)) == [third]
 
 
 def test_networks_are_known_by_account_and_forgotten_by_age(bench: Workbench) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 from unittest import mock
 
 import pytest
+import trustme
 from click.testing import CliRunner
 
 from mailbox_server.cli.main import main
@@ -138,6 +139,39 @@ def test_aliases(house: Appliance) -> None:
     verb(house, "alias", "remove", "info@example.test")
     assert rows(house, "alias", "list") == []
     assert "no alias" in refused(house, 1, "alias", "remove", "info@example.test")
+
+
+def test_certificates(house: Appliance, tmp_path: Path) -> None:
+    identity = trustme.CA().issue_cert("ann@example.test", common_name="Ann's laptop")
+    file = tmp_path / "ann.pem"
+    file.write_bytes(identity.cert_chain_pems[0].bytes())
+    words = ("account", "certificate", "add", "ann@example.test", str(file), "--name", "laptop")
+    (added,) = rows(house, *words)
+    assert added["subject"].startswith("CN=Ann's laptop")
+    assert len(added["fingerprint"]) == 32 * 3 - 1
+    assert added["expires"] is not None
+    assert rows(house, "account", "certificate", "list", "ann@example.test") == [added]
+    assert rows(house, "token", "list", "ann@example.test") == []
+    assert "already" in refused(house, 1, *words)
+    number = str(added["certificate"])
+    said = verb(house, "account", "certificate", "remove", "ann@example.test", number)
+    assert said == f"certificate {number} logs in no more\n".encode()
+    assert rows(house, "account", "certificate", "list", "ann@example.test") == []
+    refused(house, 1, "account", "certificate", "remove", "ann@example.test", number)
+    secret = rows(house, "token", "add", "ann@example.test")[0]
+    token = str(secret["token"])
+    refused(house, 1, "account", "certificate", "remove", "ann@example.test", token)
+    verb(house, "token", "revoke", "ann@example.test", token)
+    file.write_bytes(b"\xff\x00 no certificate")
+    refused(house, 1, *words)
+    refused(house, 2, *words[:4], str(tmp_path / "nothing.pem"))
+    refused(house, 1, *words[:3], "nobody@example.test", str(house.authority))
+    for _ in range(20):
+        one = trustme.CA().issue_cert("ann@example.test")
+        file.write_bytes(one.cert_chain_pems[0].bytes())
+        rows(house, *words)
+    file.write_bytes(trustme.CA().cert_pem.bytes())
+    assert "at most 20" in refused(house, 1, *words)
 
 
 def test_tokens(house: Appliance) -> None:

@@ -1,5 +1,6 @@
 """Targets elsewhere: logins, settings, what the store reads back, files, the control socket."""
 
+import base64
 import tempfile
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -13,12 +14,20 @@ from mailbox_server.app.settings import Settings
 from mailbox_server.auth.link import Link
 from mailbox_server.auth.precis import login_form, opaque_string, saslprep
 from mailbox_server.auth.sasl import MECHANISMS, decode_initial
-from mailbox_server.auth.sasl_steps import Challenge, CheckPassword, Malformed, NeedKeys, Proven
+from mailbox_server.auth.sasl_steps import (
+    Challenge,
+    CheckCertificate,
+    CheckPassword,
+    Malformed,
+    NeedKeys,
+    Proven,
+)
 from mailbox_server.auth.scram import derive_keys
 from mailbox_server.cli.message_files import messages_in
 from mailbox_server.model.errors import BadInput, PasswordMalformed, SettingsMalformed
 from mailbox_server.model.passport import Evidence
 from mailbox_server.model.ports import SystemEntropy
+from mailbox_server.net.client_certificates import MOST_ADDRESSES, addresses_in
 from mailbox_server.net.tls_ends import TlsEnds
 from mailbox_server.ops.expiry_dates import read_expiry
 from mailbox_server.ops.requests import Answer, AnyRequest
@@ -28,6 +37,12 @@ from tests.fuzz.target import Target, text_of
 
 _LINK = Link(is_confidential=True, ends=TlsEnds(b"digest"), shows_binding=True)
 _KEYS = derive_keys("secret", b"0123456789abcdef", 1)
+_CERTIFICATE = base64.b64decode(
+    b"MIHzMIGmoAMCAQICAQcwBQYDK2VwMA4xDDAKBgNVBAMMA2FubjAeFw0yNjAxMDEwMDAwMDBaFw0zNjAxMDEwMDAwMD"
+    b"BaMA4xDDAKBgNVBAMMA2FubjAqMAUGAytlcAMhAC0sQMMH5cG4XGGV2CDSnXtD0Eg7h0cERndE/ehJ5LQxoykwJzAl"
+    b"BgNVHREEHjAcgQ9hbm5AZXhhbXBsZS5vcmeCCWxvY2FsaG9zdDAFBgMrZXADQQC3syTS+sYm76SLLtHBKynt3gO8ZY"
+    b"MneCGhlIYxBEb5uPHbD55dy743boC7upbaw6TBlFQrfkVNqbQyLlWsFSYH"
+)
 _NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 
@@ -42,15 +57,21 @@ def _sasl(octets: bytes) -> None:
             if isinstance(step, CheckPassword):
                 assert step.login and step.password
                 assert "\0" not in step.login + step.password + step.authzid
+            if isinstance(step, CheckCertificate):
+                assert "\0" not in step.authzid
             if isinstance(step, Challenge):
                 assert decode_initial(step.encoded) == step.octets
-            if isinstance(step, Malformed | CheckPassword | Proven):
+            if isinstance(step, Malformed | CheckPassword | CheckCertificate | Proven):
                 break
     decode_initial(octets)
     for prepare in (login_form, opaque_string, saslprep):
         with suppress(PasswordMalformed):
             prepared = prepare(text_of(octets))
             assert prepared and prepare(prepared) == prepared
+
+
+def _certificate(octets: bytes) -> None:
+    assert len(addresses_in(octets)) <= MOST_ADDRESSES
 
 
 def _settings(octets: bytes) -> None:
@@ -112,6 +133,13 @@ def _control(octets: bytes) -> None:
 
 
 OTHER_TARGETS = (
+    Target(
+        "client_certificate",
+        "addresses in a client's certificate",
+        _certificate,
+        (_CERTIFICATE,),
+        (b"ann@example.org", b"\x81", b"\x82", b"\x30\x80", b"\x06\x03\x55\x1d\x11", b"\xff"),
+    ),
     Target(
         "sasl",
         "SASL responses, logins and passwords",

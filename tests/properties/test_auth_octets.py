@@ -9,7 +9,13 @@ from mailbox_server.auth.base_64 import decode_base_64
 from mailbox_server.auth.link import Link
 from mailbox_server.auth.precis import login_form, opaque_string, saslprep
 from mailbox_server.auth.sasl import MECHANISMS, MechanismRow
-from mailbox_server.auth.sasl_steps import CheckPassword, Malformed, NeedKeys, Proven
+from mailbox_server.auth.sasl_steps import (
+    CheckCertificate,
+    CheckPassword,
+    Malformed,
+    NeedKeys,
+    Proven,
+)
 from mailbox_server.auth.scram import derive_keys
 from mailbox_server.auth.token_secrets import secret_digest
 from mailbox_server.model.errors import PasswordMalformed
@@ -56,7 +62,9 @@ def test_a_mechanism_never_raises_and_comes_to_an_end(
             assert step.login
             assert step.password
             assert "\0" not in step.login + step.password + step.authzid
-        if isinstance(step, Malformed | CheckPassword | Proven):
+        if isinstance(step, CheckCertificate):
+            assert "\0" not in step.authzid
+        if isinstance(step, Malformed | CheckPassword | CheckCertificate | Proven):
             break
 
 

@@ -1,4 +1,4 @@
-"""Who has mail here: domains, accounts, aliases and app passwords in the store."""
+"""Who has mail here: domains, accounts, aliases and what logs in to them, in the store."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -143,17 +143,23 @@ class KnownNetworkWriter(KnownNetworkReader, Protocol):
 
 
 class TokenReader(Protocol):
-    """App passwords."""
+    """App passwords and certificates."""
 
     def all(self, account: AccountId) -> list[Token]:
         """The account's tokens, oldest first, expired ones included."""
 
     def find(self, account: AccountId, secret_digest: bytes) -> Token | None:
-        """The token with that digest, expired or not."""
+        """The app password with that digest, expired or not."""
+
+    def holders(self, fingerprint: bytes) -> list[Token]:
+        """Every account's certificate with that fingerprint, expired ones included."""
+
+    def certificates(self, account: AccountId | None = None) -> list[bytes]:
+        """The account's certificates, or all there are, as DER, oldest first."""
 
 
 class TokenWriter(TokenReader, Protocol):
-    """App passwords, to change."""
+    """App passwords and certificates, to change."""
 
     def add(
         self,
@@ -163,8 +169,12 @@ class TokenWriter(TokenReader, Protocol):
         secret_digest: bytes,
         expires: datetime | None,
         now: datetime,
+        certificate: bytes | None = None,
     ) -> Token:
-        """Raises AccountMissing."""
+        """certificate: as DER, with its fingerprint as digest; None for an app password.
+
+        Raises AccountMissing, TokenExists.
+        """
 
     def used(self, token: TokenId, at: datetime) -> None:
         """Remember the last use; silent when the token is gone."""

@@ -87,15 +87,18 @@ known_network = keyed_table(
     sa.Column("seen", INSTANT, nullable=False),
 )
 
+# secret_digest: of an app password's secret, or of the certificate.
+# certificate: as DER; NULL for an app password.
 token = numbered_table(
     "token",
     number(),
     sa.Column("account", INTEGER, sa.ForeignKey("account.id"), nullable=False),
     sa.Column("name", TEXT, nullable=False),
     sa.Column("scope", TEXT, nullable=False),
-    sa.Column("secret_digest", OCTETS, nullable=False),
+    sa.Column("secret_digest", OCTETS, nullable=False, index=True),
     sa.Column("created", INSTANT, nullable=False),
     sa.Column("expires", INSTANT),
     sa.Column("last_used", INSTANT),
+    sa.Column("certificate", OCTETS),
     sa.UniqueConstraint("account", "secret_digest"),
 )

@@ -111,7 +111,9 @@ class MemoryDriver:
         await self._rest()
         shakes_hands = self.wires[client].shakes_hands
         assert shakes_hands is not None
-        self.wires[client].tls_ends = TlsEnds(b"the digest of our certificate")
+        self.wires[client].tls_ends = TlsEnds(
+            b"the digest of our certificate", self.world.certificate
+        )
         shakes_hands.set_result(None)
 
     async def hang_up(self, client: int) -> None:

@@ -5,13 +5,12 @@ import ssl
 from datetime import timedelta
 
 import trustme
-from cryptography import x509
 
 from mailbox_server.imap.server import ImapFactory
 from mailbox_server.model.ports import SystemEntropy
-from mailbox_server.net.tls_ends import ServingContext, end_point_of
 from mailbox_server.net.twisted_transport import AsyncioTransport
 from tests.dialogues.imap.world import PASSWORD, PATIENCE_SECONDS, World
+from tests.dialogues.player.certificates import asking_contexts, serving_context
 from tests.dialogues.player.driver import Ending
 from tests.dialogues.player.sockets import SocketClients
 
@@ -24,11 +23,8 @@ class SocketDriver(SocketClients):
         authority.configure_trust(client_context)
         super().__init__("127.0.0.1", 0, tls=client_context)
         self.world = world
-        self._context = ServingContext(ssl.PROTOCOL_TLS_SERVER)
-        issued = authority.issue_cert("localhost")
-        issued.configure_cert(self._context)
-        leaf = x509.load_pem_x509_certificate(issued.cert_chain_pems[0].bytes())
-        self._context.end_point = end_point_of(leaf)
+        self._authority = authority
+        self._context = serving_context(authority)
         self.factory: ImapFactory | None = None
         self._server: asyncio.Server | None = None
 
@@ -37,6 +33,9 @@ class SocketDriver(SocketClients):
 
     async def connect(self, client: int) -> None:
         if self._server is None:
+            if self.world.certificate is not None:
+                addresses = self.world.certificate.addresses
+                self._context, self._tls = asking_contexts(self._authority, addresses)
             factory = ImapFactory(
                 self.world.services, self.world.tasks, SystemEntropy(), self._context
             )

@@ -25,6 +25,7 @@ from mailbox_server.model.address import Address, Domain
 from mailbox_server.model.message import InternalDate, Target
 from mailbox_server.model.ports import Silence, SystemEntropy
 from mailbox_server.model.switches import Deed, Switches, SwitchRule
+from mailbox_server.net.client_certificates import ClientCertificate
 from mailbox_server.net.tasks import TaskKeeper
 from mailbox_server.store.door import SqliteStore
 from mailbox_server.store.ports import NewMessage, QuotaRule, WriteTx
@@ -70,6 +71,7 @@ class World:
     """What the scripts are played in.
 
     logs_in: whether the drivers log clients in before the script goes on.
+    certificate: what clients show in TLS.
     """
 
     def __init__(self, place: Path, store: SqliteStore, clock: TurnedClock) -> None:
@@ -78,6 +80,7 @@ class World:
         self.limits = ImapLimits()
         self.logs_in = True
         self.loopback_logins = True
+        self.certificate: ClientCertificate | None = None
         self.faults: list[BaseException] = []
         self.tasks = TaskKeeper(lambda name, fault: self.faults.append(fault))
         self.events = Gathered(self.faults)
@@ -152,6 +155,7 @@ class World:
             Rule(r"client (\d+) is (\w+)", self._client),
             Rule(r"clients log in themselves", self._log_in_themselves),
             Rule(r"clients come in plain text", self._plain_text),
+            Rule(r"clients show a certificate of (\w+(?: and \w+)*)", self._show),
             Rule(r"app password of (\w+) is (\S+)", self._token),
             Rule(r"quota of (\w+) is (\d+)", self._quota),
             Rule(r"(\w+) may hold (\d+) messages", self._message_quota),
@@ -175,6 +179,10 @@ class World:
 
     def _plain_text(self) -> None:
         self.logs_in = self.loopback_logins = False
+
+    def _show(self, names: str) -> None:
+        addresses = tuple(f"{name}@{DOMAIN}" for name in names.split(" and "))
+        self.certificate = ClientCertificate(b"a fingerprint", addresses)
 
     def _limit(self, name: str, value: str) -> None:
         self.limits = replace(self.limits, **{name: int(value)})

@@ -11,11 +11,14 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 
+import trustme
+
 from mailbox_server.auth.outcomes import Service, Visitor
 from mailbox_server.model.account import Account, AccountState, Scope
 from mailbox_server.model.errors import StoreUnavailable
 from mailbox_server.model.switches import Deed, Switches, SwitchRule
 from mailbox_server.net.admission import AdmissionLimits, Admissions
+from mailbox_server.net.client_certificates import ClientCertificate
 from mailbox_server.net.listeners import Listener, TcpAddress
 from mailbox_server.net.reception import AsyncioServerEndpoint, ReceptionPlan
 from mailbox_server.net.tasks import TaskKeeper
@@ -32,6 +35,7 @@ from mailbox_server.pop3.settings import (
     Retrieved,
     SecondSession,
 )
+from tests.dialogues.player.certificates import asking_contexts
 from tests.dialogues.player.driver import Ending, StatementUnknown
 from tests.dialogues.player.sockets import SocketClients
 from tests.unit.auth.house import House
@@ -48,6 +52,7 @@ class World:
         self.house = House()
         self.accounts: dict[str, Account] = {}
         self.tls = Tls.AVAILABLE
+        self.certificate: ClientCertificate | None = None
         self.settings = Pop3Settings(hostname="mail.example.org", plaintext_on_loopback=True)
         self.services = Pop3Services(
             self.house.store,  # type: ignore[arg-type]
@@ -65,6 +70,8 @@ class World:
             self.house.store.add_message(self.accounts[found[2]], ast.literal_eval("b" + found[1]))
         elif statement == "logins need TLS":
             self.settings = replace(self.settings, plaintext_on_loopback=False)
+        elif found := re.fullmatch(r"clients show a certificate of (\w+)", statement):
+            self.certificate = ClientCertificate(b"a fingerprint", (f"{found[1]}@example.org",))
         elif statement == "no certificate":
             self.tls = Tls.ABSENT
         elif statement == "a second session is refused":
@@ -176,7 +183,8 @@ class MemoryDriver:
         known = self._clients[client]
         assert not known.engine.forget()
         known.is_shaking = False
-        known.tls, known.tls_ends = Tls.ACTIVE, TlsEnds(b"the digest of our certificate")
+        ends = TlsEnds(b"the digest of our certificate", self._world.certificate)
+        known.tls, known.tls_ends = Tls.ACTIVE, ends
         known.session.secured()
 
     async def hang_up(self, client: int) -> None:
@@ -199,6 +207,9 @@ class SocketDriver(SocketClients):
         self._world.make_true(statement)
 
     async def connect(self, client: int) -> None:
+        if self._world.certificate is not None and self._server.factory is None:
+            addresses = self._world.certificate.addresses
+            self._server.context, self._tls = asking_contexts(trustme.CA(), addresses)
         self._port = await self._server.port()
         await super().connect(client)
 
@@ -211,7 +222,7 @@ class ServedWorld:
 
     def __init__(self, world: World, context: ssl.SSLContext) -> None:
         self._world = world
-        self._context = context
+        self.context = context
         self._failed: list[BaseException] = []
         self.tasks = TaskKeeper(lambda name, error: self._failed.append(error))
         self.factory: Pop3Factory | None = None
@@ -229,13 +240,13 @@ class ServedWorld:
                 world.settings,
                 self.tasks,
                 world.house.entropy,
-                self._context if world.tls is Tls.AVAILABLE else None,
+                self.context if world.tls is Tls.AVAILABLE else None,
             )
             endpoint = AsyncioServerEndpoint(
                 Listener(TcpAddress("127.0.0.1", self._port), (listening,)),
                 Admissions(AdmissionLimits(), world.house.clock),
                 self.tasks,
-                ReceptionPlan(self._context if self.is_implicit_tls else None),
+                ReceptionPlan(self.context if self.is_implicit_tls else None),
             )
             self._listening = await endpoint.serve(self.factory)
         return self._port

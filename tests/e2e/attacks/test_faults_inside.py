@@ -120,6 +120,7 @@ NOT_REACHED: Final = {
     "Passports.of",
     "Tokens.add",
     "Tokens.all",
+    "Tokens.certificates",
     "Tokens.revoke",
     # The start of the server, and housekeeping.
     "ContentRepository.release",
@@ -131,6 +132,8 @@ NOT_REACHED: Final = {
     "Passports.stamp",
     "Receipts.settle",
     "Receipts.since",
+    # Where clients show certificates.
+    "Tokens.holders",
     # Of large content only: see the bomb in the middle of a response.
     "ContentRepository.read",
     # Once in a while: each hour, every few seconds, after a lost reply, under pressure, for

@@ -59,6 +59,39 @@ def test_a_certificate_that_cannot_be_read(tmp_path: Path) -> None:
         check(settings, "f.toml")
 
 
+@pytest.mark.parametrize(
+    ("tls", "sentence"),
+    [
+        (TlsSettings(client_certificates="registered"), r"tls\.client_certificates: .*not set"),
+        (TlsSettings(client_authority="/ca.pem"), r"tls\.client_authority: found '/ca\.pem'"),
+    ],
+)
+def test_client_certificates_that_cannot_be(
+    tmp_path: Path, tls: TlsSettings, sentence: str
+) -> None:
+    with pytest.raises(SettingsMalformed, match=sentence):
+        check(_settings(tmp_path, tls=tls), "f.toml")
+
+
+def test_an_authority_goes_with_what_it_issued(tmp_path: Path) -> None:
+    issued = ensure_server_certificate(tmp_path / "tls", [Domain("localhost")], [], SystemClock())
+    served = TlsSettings(certificate=str(issued.files.chain), key=str(issued.files.key))
+    authority, change = str(issued.authority), msgspec.structs.replace
+    for fitting in (
+        change(served, client_certificates="registered"),
+        change(served, client_certificates="issued", client_authority=authority),
+    ):
+        check(_settings(tmp_path, tls=fitting), "f.toml")
+    for unfit in (
+        change(served, client_certificates="issued"),
+        change(served, client_certificates="registered", client_authority=authority),
+        change(served, client_certificates="issued", client_authority=str(issued.files.key)),
+        change(served, client_certificates="issued", client_authority="/no/ca.pem"),
+    ):
+        with pytest.raises(SettingsMalformed, match=r"f\.toml: tls\.client_authority: found"):
+            check(_settings(tmp_path, tls=unfit), "f.toml")
+
+
 def test_implicit_tls_without_certificate(tmp_path: Path) -> None:
     settings = _settings(tmp_path, listen=msgspec.structs.replace(_QUIET, imaps=["*:993"]))
     with pytest.raises(SettingsMalformed, match=r"listen\.imaps: .*tls\.certificate is not set"):

@@ -112,10 +112,17 @@ class _Tokens:
             (
                 t
                 for t, d in self._store.tokens.values()
-                if (t.account, d) == (account, secret_digest)
+                if (t.account, d) == (account, secret_digest) and not t.is_certificate
             ),
             None,
         )
+
+    def holders(self, fingerprint: bytes) -> list[Token]:
+        return [
+            token
+            for token, digest in self._store.tokens.values()
+            if token.is_certificate and digest == fingerprint
+        ]
 
     def used(self, token: TokenId, at: datetime) -> None:
         held, digest = self._store.tokens[token]
@@ -289,6 +296,13 @@ class MemoryStore:
             TokenId(next(self._ids)), account.id, "phone", scope, BEGINNING, expires, None
         )
         self.tokens[token.id] = (token, digest)
+        return token
+
+    def add_certificate(
+        self, account: Account, fingerprint: bytes, scope: Scope, expires: datetime | None = None
+    ) -> Token:
+        token = replace(self.add_token(account, fingerprint, scope, expires), is_certificate=True)
+        self.tokens[token.id] = (token, fingerprint)
         return token
 
     def set_state(self, account: Account, state: AccountState) -> None:

@@ -22,6 +22,7 @@ LEAVES = {
     "domain add", "domain catch-all", "domain list", "domain remove",
     "account add", "account list", "account password", "account quota", "account set",
     "account disable", "account remove",
+    "account certificate add", "account certificate list", "account certificate remove",
     "alias add", "alias list", "alias remove",
     "mailbox list",
     "message list", "message show", "message raw", "message import",
@@ -40,13 +41,17 @@ def same_umask() -> Iterator[None]:
 
 
 def _leaves() -> dict[str, click.Command]:
+    return _leaves_of(commands)
+
+
+def _leaves_of(group: click.Group) -> dict[str, click.Command]:
     found: dict[str, click.Command] = {}
-    context = click.Context(commands)
-    for name in commands.list_commands(context):
-        verb = commands.get_command(context, name)
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        verb = group.get_command(context, name)
         assert verb is not None
         if isinstance(verb, click.Group):
-            found |= {f"{name} {leaf}": command for leaf, command in verb.commands.items()}
+            found |= {f"{name} {leaf}": command for leaf, command in _leaves_of(verb).items()}
         else:
             found[name] = verb
     return found
