@@ -303,7 +303,8 @@ class Engine:
 
     def _overlong(self, line: bytes, *, whole: bool) -> Event:
         if self._tag is None:
-            found = _TAG.match(line)
+            # However much has come already: what is beyond the bound is not looked at.
+            found = _TAG.match(line, 0, self._line_most + 1)
             self._tag = found.group(1) if found else None
         return self._refuse(bad("The command is too long", b"TOOBIG"), line if whole else None)
 

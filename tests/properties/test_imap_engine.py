@@ -94,6 +94,7 @@ def test_any_pieces_give_the_same_events(octets: bytes, cuts: list[int]) -> None
 
 
 @given(CONVERSATIONS)
+@example(b"x" * (SMALL.line_octets + 1) + b" NOOP\r\nb NOOP\r\n")
 def test_octet_by_octet_gives_the_same_events(octets: bytes) -> None:
     in_pieces, most = played([octets[at : at + 1] for at in range(len(octets))])
     assert _told(in_pieces) == _told(played([octets])[0])
