@@ -12,8 +12,9 @@ from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
+from mailbox_server.imap.grammar.fetch_items import FetchItem
 from mailbox_server.imap.grammar.search_keys import SearchKey
 from mailbox_server.imap.grammar.sequence_sets import STAR, By, SequenceSet
 from mailbox_server.imap.grammar.sort_arguments import SortCriterion
@@ -55,6 +56,7 @@ class Context:
 
     criteria: None for SEARCH.  stand: where the view stood before the messages were asked
     last.  largest: the last message then.  asked_at: when all were asked, on the clock.
+    items: what to answer of new messages that come to the results.
     """
 
     tag: bytes
@@ -66,6 +68,18 @@ class Context:
     largest: int
     asked_at: float
     results: "array[int]"
+    items: tuple[FetchItem, ...] = ()
+
+
+class Update(NamedTuple):
+    """ESEARCH responses, and what is to be answered before them (RFC 5465 §7).
+
+    fresh: ascending UIDs of new messages, of whose coming to the results these responses tell;
+    none where no items were asked for.
+    """
+
+    octets: bytes
+    fresh: Sequence[int] = ()
 
 
 class Contexts:
@@ -78,6 +92,11 @@ class Contexts:
     def __bool__(self) -> bool:
         return bool(self._kept)
 
+    @property
+    def items(self) -> dict[FetchItem, None]:
+        """What all of them together want answered of new messages, in order."""
+        return {item: None for each in self._kept.values() for item in each.items}
+
     def __contains__(self, tag: bytes) -> bool:
         return tag in self._kept
 
@@ -88,6 +107,7 @@ class Contexts:
         key: SearchKey,
         criteria: Sequence[SortCriterion] | None,
         view: SelectedView,
+        items: tuple[FetchItem, ...] = (),
     ) -> Context:
         """A search that begins now; it is not kept yet.  Search for the key of what returns."""
         settled_key = settled(key, view)
@@ -101,6 +121,7 @@ class Contexts:
             _largest(view),
             self._means.clock.monotonic(),
             array("I"),
+            items,
         )
 
     def keep(self, context: Context, found: Sequence[int]) -> bool:
@@ -140,43 +161,44 @@ class Contexts:
                 lines += _response(context, b" REMOVEFROM (%b)" % taken)
         return lines
 
-    async def updates(self, view: SelectedView) -> AsyncIterator[bytes]:
-        """ESEARCH responses of what came to the results and went from them since last time.
+    async def updates(self, view: SelectedView) -> AsyncIterator[Update]:
+        """What came to the results and went from them since last time.
 
         Before one is sent, the flags that brought it about are to be told.  A search that
         takes too long is given up with NOUPDATE.  Raises StoreUnavailable.
         """
         for context in list(self._kept.values()):
             try:
-                octets = await self._update(context, view)
+                update = await self._update(context, view)
             except SearchTooLong:
-                octets = self._given_up(context)
-            if octets:
-                yield octets
+                update = Update(self._given_up(context))
+            if update.octets:
+                yield update
 
     def _given_up(self, context: Context) -> bytes:
         self.cancel([context.tag])
         return refused(context.tag, "No more updates of this search; it takes too long")
 
-    async def _update(self, context: Context, view: SelectedView) -> bytes:
+    async def _update(self, context: Context, view: SelectedView) -> Update:
         means, now = self._means, self._means.clock.monotonic()
         stand, largest = view.stand(), _largest(view)
         asked, is_all = self._to_ask(context, view, largest, now)
+        lines, fresh = b"", list[int]()
         if asked:
             found = frozenset(
                 await matches(
                     means.store, view, context.key, means.clock, means.text_turns, among=asked
                 )
             )
-            lines = await self._told(context, view, asked, found)
-        else:
-            lines = b""
+            lines, come = await self._told(context, view, asked, found)
+            if context.items:
+                fresh = come[bisect_right(come, context.stand.last) :]
         context.stand, context.largest = stand, largest
         if is_all:
             context.asked_at = now
         if len(context.results) > means.limits.context_messages:
             lines += self._given_up(context)
-        return lines
+        return Update(lines, fresh)
 
     def _to_ask(
         self, context: Context, view: SelectedView, largest: int, now: float
@@ -196,7 +218,8 @@ class Contexts:
 
     async def _told(
         self, context: Context, view: SelectedView, asked: Sequence[int], found: frozenset[int]
-    ) -> bytes:
+    ) -> tuple[bytes, list[int]]:
+        """The response, and the ascending UIDs that came to the results."""
         # New messages are in no results yet: nothing need be looked through for them.
         is_new = asked[0] > context.stand.last
         had = [] if is_new else _among(context, UidSet.of(asked))
@@ -211,7 +234,7 @@ class Contexts:
             lines += b" REMOVEFROM (%b)" % _pairs(_take(context, gone, view))
         if come:
             lines += b" ADDTO (%b)" % _pairs(_put(context, come, where, view))
-        return _response(context, lines) if lines else b""
+        return (_response(context, lines) if lines else b""), come
 
 
 def _response(context: Context, items: bytes) -> bytes:

@@ -10,7 +10,7 @@ the next place where it waits, so that a command that has begun is finished and 
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from typing import Any, Final
 
 from mailbox_server.imap.capabilities import capability_list
@@ -31,7 +31,9 @@ from mailbox_server.imap.grammar.append import AppendStep
 from mailbox_server.imap.grammar.faults import ArgumentsMalformed
 from mailbox_server.imap.refusals import SERVER_BUG, refusal
 from mailbox_server.imap.responses import Outcome, Status, bad, ok, status_line
+from mailbox_server.imap.selected import Tells
 from mailbox_server.imap.session import CommandRefused, Ended, Security, Services, Session, State
+from mailbox_server.imap.telling import tell, tell_unasked
 from mailbox_server.imap.wire import Progress, Wire
 from mailbox_server.model.address import IpAddress
 
@@ -189,7 +191,7 @@ class Conversation:
         self.write(status_line(b"*", ok("Ready", capabilities)))
         commands = 0
         while self.session.state is not State.LOGOUT:
-            await self._step(await self._next_event())
+            await self._step(await self._next_step())
             commands += 1
             if commands % COMMANDS_A_TURN == 0:
                 # Pipelined commands answered from memory never wait: let others in.
@@ -232,7 +234,10 @@ class Conversation:
             elif session.state is State.NOT_AUTHENTICATED and self._progress is Progress.BUSY:
                 self._logged_off()
         self._engine.abandon()
-        await self._tell(row)
+        if session.notifications.listens:
+            # What is not told now may be told as soon as the command is answered.
+            self._rung = row.tells is not Tells.EVERYTHING
+        await self._told(tell(session, row.tells))
         session.release()
         self._answer(command.tag, outcome)
         await self.drained()
@@ -279,10 +284,10 @@ class Conversation:
         self._engine.text_form = self.session.text_form
         return outcome
 
-    async def _tell(self, row: CommandRow[Any]) -> None:
-        """Tell of changes; trouble there does not undo what the command did."""
+    async def _told(self, telling: Awaitable[None]) -> None:
+        """Wait for changes to be told; trouble there does not undo what a command did."""
         try:
-            await self.session.tell(row.tells)
+            await telling
         except Ended:
             raise
         except Exception as fault:  # The command was carried out: its reply must stand.
@@ -316,6 +321,20 @@ class Conversation:
             self._engine.receive(ended.take_rest())
 
     # ------------------------------------------------------------ waiting for the client
+
+    async def _next_step(self) -> Event:
+        """What the client sends next; until it comes, NOTIFY may want changes told."""
+        while True:
+            event = self._try_event()
+            if event is not None:
+                return event
+            if self._rung and self.session.notifications.listens:
+                self._rung = False
+                await self._told(tell_unasked(self.session))
+                if self.session.farewell is not None:
+                    self._end(self.session.farewell)
+            else:
+                await self._more()
 
     async def _next_event(self) -> Event:
         while True:

@@ -17,6 +17,8 @@ class ImapLimits:
     bad_in_a_row: commands in a row that cannot be read before the connection ends.
     contexts: searches kept up to date at once.  context_messages: in the results of all of
         them together, four octets each.
+    notify_groups, notify_names: in one NOTIFY.  notices_at_once: mailboxes told of at once
+        beyond which nothing more is told (RFC 5465 §5.8).
     failed_logins: in one connection.
     login_seconds: from connecting to login.  idle_seconds: between commands and in IDLE, at
         least 30 minutes (RFC 9051 §5.4).  literal_seconds: without any octet of a command or
@@ -36,6 +38,9 @@ class ImapLimits:
     bad_in_a_row: int = 20
     contexts: int = 10
     context_messages: int = 500_000
+    notify_groups: int = 100
+    notify_names: int = 1_000
+    notices_at_once: int = 1_000
     failed_logins: int = 3
     login_seconds: float = 120.0
     idle_seconds: float = 31 * 60.0

@@ -42,6 +42,17 @@ class Tells(enum.Enum):
     NOTHING = "nothing"
 
 
+class Hears(enum.Enum):
+    """What a client wants to be told of its selected mailbox (RFC 5465 §6.1).
+
+    OWN: what its own commands ask for; what others did waits until it is wanted.
+    """
+
+    ALL = "all"
+    NO_FLAGS = "no flags that others changed"
+    OWN = "only what its own commands bring about"
+
+
 class ModSeqs(enum.Enum):
     """Whether FETCH lines carry MODSEQ: they do once CONDSTORE was enabled (RFC 7162 §3.2)."""
 
@@ -264,13 +275,17 @@ class SelectedView(Protocol):
         """
 
     def untold(
-        self, tells: Tells, modseqs: ModSeqs, expunges: Expunges = Expunges.BY_NUMBER
+        self,
+        tells: Tells,
+        modseqs: ModSeqs,
+        expunges: Expunges = Expunges.BY_NUMBER,
+        hears: Hears = Hears.ALL,
     ) -> Iterator[bytes]:
         """Tell what changed: whole untagged lines in blocks of at most 64 KiB.
 
         EXPUNGE first (each number as it is at that moment), then EXISTS and RECENT, FLAGS
         where there are new keywords, then FETCH with UID, FLAGS and, if shown, MODSEQ.  What
-        was yielded counts as told.
+        was yielded counts as told; what hears leaves out waits.
         Nothing is yielded for Tells.NOTHING.
         """
 

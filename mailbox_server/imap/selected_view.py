@@ -22,6 +22,7 @@ from mailbox_server.imap.responses import flag_list
 from mailbox_server.imap.selected import (
     Access,
     Expunges,
+    Hears,
     Hushed,
     ModSeqs,
     NumberBeyond,
@@ -71,6 +72,7 @@ class SessionView:
         self._told_classes = len(shared.classes.known)
         self._told_names = shared.classes.names()
         self._own = OwnStores()
+        self._has_expunged = False
         shared.onlookers.add(self)
 
     # ------------------------------------------------------------ being looked at
@@ -334,6 +336,7 @@ class SessionView:
 
     async def expunged(self, expunged: Expunged) -> None:
         """This session expunged messages; numbers stand."""
+        self._has_expunged = True
         await self._shared.came_over_expunge(expunged)
 
     def told(self, sights: Sequence[Sight]) -> None:
@@ -347,7 +350,11 @@ class SessionView:
         await self._shared.refresh()
 
     def untold(
-        self, tells: Tells, modseqs: ModSeqs, expunges: Expunges = Expunges.BY_NUMBER
+        self,
+        tells: Tells,
+        modseqs: ModSeqs,
+        expunges: Expunges = Expunges.BY_NUMBER,
+        hears: Hears = Hears.ALL,
     ) -> Iterator[bytes]:
         """Tell what changed, in blocks of whole lines.
 
@@ -358,20 +365,23 @@ class SessionView:
             return
         shared = self._shared
         last = self._last_known()
-        if tells is Tells.EVERYTHING:
+        # Numbers go in the order of the expunges: with its own, a client hears of all.
+        hears_expunges = hears is not Hears.OWN or self._has_expunged
+        if tells is Tells.EVERYTHING and hears_expunges:
+            self._has_expunged = False
             runs, gone = self._take_expunges()
             if expunges is Expunges.BY_UID:
                 yield from vanished_lines(gone)
             else:
                 yield from expunge_blocks(runs)
-        if self.known < len(shared.uids):
+        if self.known < len(shared.uids) and hears is not Hears.OWN:
             yield self._exists()
         if self._has_new_names():
             yield b"* FLAGS %b\r\n* OK [PERMANENTFLAGS %b] Kept for good\r\n" % (
                 flag_list(self.flags),
                 flag_list(self.permanent_flags),
             )
-        fresh = self._take_changes(last, modseqs)
+        fresh = self._take_changes(last, modseqs, hears)
         for at in range(0, len(fresh), _LINES_A_BLOCK):
             block = self._change_lines(fresh[at : at + _LINES_A_BLOCK], modseqs)
             if block:
@@ -424,9 +434,11 @@ class SessionView:
         self._told_names = names
         return True
 
-    def _take_changes(self, last: int, modseqs: ModSeqs) -> "array[int]":
+    def _take_changes(self, last: int, modseqs: ModSeqs, hears: Hears) -> "array[int]":
         """UIDs to tell of, ascending: of those up to last that changed, and of own stores."""
         shared = self._shared
+        if hears is not Hears.ALL:
+            return self._own.take(set(), modseqs)
         pending = {uid for uid in self._pending() if uid <= last}
         self.told_changed = shared.changed_after
         self._told_modseq = shared.mailbox.highest_modseq

@@ -11,29 +11,31 @@ pulls the octets through session.literals.
 """
 
 import enum
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from mailbox_server.auth.authenticator import Authenticator
 from mailbox_server.auth.outcomes import Granted
+from mailbox_server.imap.account_watch import AccountWatches
+from mailbox_server.imap.annotation_news import AnnotationNews
 from mailbox_server.imap.contexts import Contexts
 from mailbox_server.imap.grammar.append import AppendStep
 from mailbox_server.imap.grammar.lexer import TextForm
 from mailbox_server.imap.limits import ImapLimits
+from mailbox_server.imap.notifications import Notifications
 from mailbox_server.imap.part_decoder import PartDecoder
-from mailbox_server.imap.responses import CRLF, Outcome, astring, mailbox, no, untagged
-from mailbox_server.imap.selected import Access, Expunges, ModSeqs, SelectedView, Tells, Views
+from mailbox_server.imap.responses import CRLF, Outcome, untagged
+from mailbox_server.imap.selected import Access, Expunges, ModSeqs, SelectedView, Views
 from mailbox_server.imap.text_turns import TextTurns
 from mailbox_server.model.account import Account
 from mailbox_server.model.address import IpAddress
-from mailbox_server.model.errors import MailboxMissing
-from mailbox_server.model.ids import AccountId, ModSeq
+from mailbox_server.model.ids import ModSeq
 from mailbox_server.model.mailbox import Mailbox
 from mailbox_server.model.ports import Clock, Events
 from mailbox_server.model.switches import ClientProgram, Deed, Switches
 from mailbox_server.net.tls_ends import TlsEnds
-from mailbox_server.store.ports import Listening, ReadTx, Store
+from mailbox_server.store.ports import Listening, Store
 
 WELCOME_SECONDS: Final = 60.0
 
@@ -137,6 +139,7 @@ class Services:
     offers_tls: whether STARTTLS can be done.
     loopback_logins: whether a peer on this machine may send its password without TLS.
     text_turns: what text searches of all sessions wait for.
+    watches: how accounts stand of which NOTIFY is told.
     switches: which capabilities are hidden from, or shown to, whom.
     hostname: the server's own name, for URLs.
     """
@@ -150,6 +153,7 @@ class Services:
     offers_tls: bool
     loopback_logins: bool
     text_turns: TextTurns = field(default_factory=TextTurns)
+    watches: AccountWatches = field(default_factory=AccountWatches)
     switches: Switches = field(default_factory=Switches)
     hostname: str = "localhost"
 
@@ -162,6 +166,7 @@ class Session:
 
     tag: of the command under way, for responses that name it.
     contexts: searches in the selected mailbox whose results are kept up to date.
+    annotations, notifications: what is told of beside the selected mailbox.
     program: what the client said of itself with ID, None until it did.
     part_decoder: for FETCH BINARY of large parts.
     is_compressed: COMPRESS was done; holds from behind its tagged reply (RFC 4978 §3).
@@ -189,6 +194,8 @@ class Session:
         self.enabled: set[Extension] = set()
         self.tag = b""
         self.contexts = Contexts(services)
+        self.annotations = AnnotationNews()
+        self.notifications = Notifications(services)
         self.failed_logins = 0
         self.program: ClientProgram | None = None
         self.is_compressed = False
@@ -197,17 +204,14 @@ class Session:
         self.farewell: Outcome | None = None
         self._granted: Granted | None = None
         self._listening: Listening | None = None
-        self._annotated: set[ModSeq] = set()
-        self._annotations_told: ModSeq | None = None
-        self._annotations_rang = False
         self._account_changed = False
         self._looked_at = 0.0
         self._logged_out = False
 
     @property
     def store(self) -> Store:
-        """The store."""
-        return self.services.store
+        """The store, by the door that commands are to use."""
+        return self.notifications.store
 
     @property
     def limits(self) -> ImapLimits:
@@ -266,8 +270,8 @@ class Session:
 
     def _account_rang(self, modseq: ModSeq) -> None:
         self._account_changed = True
-        if self._annotations_told is not None:
-            self._annotations_rang = True
+        # Both are to know, whether or not the other one does.
+        if self.notifications.rang(modseq) | self.annotations.rang():
             self.channel.ring()
 
     def is_still_welcome(self) -> bool:
@@ -287,15 +291,15 @@ class Session:
         """The connection is over: let go of everything."""
         if self._listening is not None:
             self._listening.close()
+        self.notifications.end()
         await self.deselect()
 
     async def log_off(self) -> None:
         """Nobody is there any more; nothing of the account's time stays (RFC 8437 §4)."""
         await self.close()
         self._granted = self._listening = None
-        self._account_changed = self._annotations_rang = False
-        self._annotations_told = None
-        self._annotated.clear()
+        self._account_changed = False
+        self.annotations = AnnotationNews()
         self.enabled.clear()
         self.part_decoder = PartDecoder()
         self.is_compressed = False
@@ -322,31 +326,6 @@ class Session:
         """
         self.channel.write(b"+ " + challenge + CRLF)
         return await self.channel.line()
-
-    def watch_annotations(self) -> None:
-        """From now on tell which entries others set or remove (RFC 5464 §4.4)."""
-        if self._annotations_told is None:
-            account = self.account.id
-            self._annotations_told = self.store.glance(lambda tx: tx.changes.state(account).stamp)
-
-    def has_annotated(self, modseqs: Iterable[ModSeq]) -> None:
-        """These writes were this session's own: it need not hear of them."""
-        if self._annotations_told is not None:
-            self._annotated.update(modseqs)
-
-    def _tell_annotations(self) -> None:
-        """Tell names only, and not of what this session did."""
-        if not self._annotations_rang or self._annotations_told is None:
-            return
-        self._annotations_rang = False
-        account, after = self.account.id, self._annotations_told
-        for modseq, name, entry in self.store.glance(lambda tx: _annotated(tx, account, after)):
-            self._annotations_told = max(self._annotations_told, modseq)
-            is_wanted = name is None or Extension.METADATA in self.enabled
-            if is_wanted and modseq not in self._annotated:
-                where = b'""' if name is None else mailbox(name, self.text_form)
-                self.respond(b"METADATA " + where + b" " + astring(entry.encode("ascii")))
-        self._annotated = {at for at in self._annotated if at > self._annotations_told}
 
     @property
     def text_form(self) -> TextForm:
@@ -429,52 +408,3 @@ class Session:
         self.contexts.clear()
         if selected is not None:
             await selected.close()
-
-    async def tell(self, tells: Tells) -> None:
-        """Catch up with the store and write what the client may hear now."""
-        if tells is Tells.NOTHING:
-            return
-        self._tell_annotations()
-        if self.selected is None:
-            return
-        try:
-            await self.selected.hold()
-            await self.selected.refresh()
-        except MailboxMissing:
-            assert self.selected.gone, "nobody else misses it"
-        if self.selected.gone:
-            self.farewell = no("The selected mailbox was deleted", b"NONEXISTENT")
-            return
-        if self.contexts:
-            await self._tell_contexts(self.selected, tells)
-            return
-        for block in self.selected.untold(tells, self.modseqs, self.expunges):
-            await self.send(block)
-
-    async def _tell_contexts(self, view: SelectedView, tells: Tells) -> None:
-        """The order is that of RFC 5267 §4.3: what leaves results goes before its number, what
-        comes to them behind the EXISTS or FETCH that brought it."""
-        while octets := self.contexts.removals(view):
-            await self.send(octets)
-        for block in view.untold(tells, self.modseqs, self.expunges):
-            await self.send(block)
-        async for octets in self.contexts.updates(view):
-            # Others may have gone on while the search was asked: their flags come first.
-            for block in view.untold(Tells.NO_EXPUNGE, self.modseqs, self.expunges):
-                await self.send(block)
-            await self.send(octets)
-
-
-def _annotated(
-    tx: ReadTx, account: AccountId, after: ModSeq
-) -> list[tuple[ModSeq, str | None, str]]:
-    """(modseq, name of the mailbox or None for the server, entry), oldest first."""
-    found: list[tuple[ModSeq, str | None, str]] = []
-    for modseq, changed in tx.annotations.changed(account, after):
-        if changed.mailbox is None:
-            found.append((modseq, None, changed.entry))
-            continue
-        held = tx.mailboxes.get(changed.mailbox)
-        if held is not None:
-            found.append((modseq, held.name, changed.entry))
-    return found

@@ -5,13 +5,14 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from mailbox_server.model.errors import (
+    AccountMissing,
     MailboxExists,
     MailboxMissing,
     MailboxNameMalformed,
     MailboxProtected,
     TooManyMailboxes,
 )
-from mailbox_server.model.ids import AccountId, MailboxId
+from mailbox_server.model.ids import AccountId, MailboxId, ModSeq
 from mailbox_server.model.mailbox import (
     INBOX,
     SEPARATOR,
@@ -29,7 +30,7 @@ from mailbox_server.store.mailbox_rows import (
     find_mailbox,
     mailbox_of,
 )
-from mailbox_server.store.ports import Unpurged
+from mailbox_server.store.ports import MovedMailboxes, Unpurged
 from mailbox_server.store.prepared import Prepared
 from mailbox_server.store.schema.accounts import account
 from mailbox_server.store.schema.mailboxes import mailbox, mailbox_keyword, subscription
@@ -57,13 +58,27 @@ _DELETED_OCTETS: Final = Prepared(
         message.c.id == placement.c.message,
     )
 )
-_STATUS: Final = Prepared(
-    SELECT_MAILBOX.add_columns(
-        mailbox.c.messages,
-        mailbox.c.unseen,
-        mailbox.c.deleted,
-        mailbox.c.octets,
-    ).where(mailbox.c.id == sa.bindparam("mailbox"))
+_SELECT_STATUS: Final = SELECT_MAILBOX.add_columns(
+    mailbox.c.messages, mailbox.c.unseen, mailbox.c.deleted, mailbox.c.octets
+)
+_STATUS: Final = Prepared(_SELECT_STATUS.where(mailbox.c.id == sa.bindparam("mailbox")))
+_STAND: Final = Prepared(
+    sa.select(account.c.modseq).where(
+        account.c.id == sa.bindparam("account"), account.c.key.is_not(None)
+    )
+)
+# What is counted never stands above highest_modseq.
+_MOVED: Final = Prepared(
+    _SELECT_STATUS.where(
+        _ACCOUNT,
+        sa.or_(
+            mailbox.c.highest_modseq > sa.bindparam("modseq"),
+            mailbox.c.updated_at > sa.bindparam("modseq"),
+        ),
+    )
+)
+_DELETED: Final = Prepared(
+    sa.select(mailbox.c.id).where(_ACCOUNT, mailbox.c.destroyed_at > sa.bindparam("modseq"))
 )
 _COUNT_RECENT: Final = Prepared(
     sa.select(sa.func.count())
@@ -241,6 +256,22 @@ class Mailboxes:
         if weighs_deleted:
             (weight,) = _DELETED_OCTETS.row(self._tx, mailbox=mailbox) if deleted else (0,)
         return MailboxStatus(mailbox_of(columns), messages, unseen, deleted, recent, octets, weight)
+
+    def moved_since(self, account: AccountId, modseq: ModSeq) -> MovedMailboxes:
+        """Mailboxes of which a name, a use, a subscription, a count or a flag changed since.
+
+        Raises AccountMissing.
+        """
+        stand = _STAND.row(self._tx, account=account)
+        if stand is None:
+            raise AccountMissing("there is no such account")
+        since = {"account": account, "modseq": modseq}
+        moved = [
+            MailboxStatus(mailbox_of(columns), messages, unseen, deleted, 0, octets)
+            for *columns, messages, unseen, deleted, octets in _MOVED.rows(self._tx, **since)
+        ]
+        gone = [MailboxId(number) for (number,) in _DELETED.rows(self._tx, **since)]
+        return MovedMailboxes(ModSeq(stand[0]), moved, gone)
 
     def subscriptions(self, account: AccountId) -> list[str]:
         """Subscribed names, also of mailboxes that do not exist (RFC 3501 §6.3.9)."""

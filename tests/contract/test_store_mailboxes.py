@@ -3,6 +3,7 @@
 import pytest
 
 from mailbox_server.model.errors import (
+    AccountMissing,
     MailboxExists,
     MailboxMissing,
     MailboxNameMalformed,
@@ -335,3 +336,42 @@ def test_nothing_is_found_under_unknown_ids(bench: Workbench) -> None:
     assert bench.read(lambda tx: tx.mailboxes.find(account, "x")) is None
     with pytest.raises(MailboxMissing):
         bench.write(lambda tx: tx.mailboxes.delete(account, "x"))
+
+
+def test_what_moved_since(bench: Workbench) -> None:
+    account, other = bench.open_account(), bench.open_account(BEN)
+
+    def moved(since: ModSeq) -> tuple[ModSeq, set[str], list[MailboxId]]:
+        found = bench.read(lambda tx: tx.mailboxes.moved_since(account, since))
+        return found.upto, {each.mailbox.name for each in found.moved}, list(found.deleted)
+
+    at, names, deleted = moved(ModSeq(0))
+    assert INBOX in names and not deleted
+    assert moved(at) == (at, set(), [])
+    made = bench.write(lambda tx: tx.mailboxes.create(account, "a/b"))
+    bench.write(lambda tx: tx.mailboxes.create(other, "c"))
+    assert moved(at) == (at + 1, {"a", "a/b"}, [])
+    bench.write(lambda tx: tx.mailboxes.subscribe(account, "a/b"))
+    assert moved(ModSeq(at + 1)) == (at + 2, {"a/b"}, [])
+    bench.write(lambda tx: tx.mailboxes.rename(account, "a/b", "d"))
+    assert moved(ModSeq(at + 2)) == (at + 3, {"d"}, [])
+    bench.write(lambda tx: tx.mailboxes.delete(account, "d"))
+    assert moved(ModSeq(at + 3)) == (at + 4, set(), [made.id])
+    bench.write(lambda tx: tx.mailboxes.subscribe(account, "nowhere"))
+    assert moved(ModSeq(at + 4)) == (at + 5, set(), [])
+    with pytest.raises(AccountMissing):
+        bench.read(lambda tx: tx.mailboxes.moved_since(AccountId(999), ModSeq(0)))
+
+
+def test_figures_of_what_moved(bench: Workbench) -> None:
+    account = bench.open_account()
+    inbox = bench.mailbox(account).id
+    at = bench.read(lambda tx: tx.changes.state(account).stamp)
+    bench.deliver(account)
+    (status,) = bench.read(lambda tx: tx.mailboxes.moved_since(account, at)).moved
+    assert status == bench.read(lambda tx: tx.mailboxes.status(inbox, counts_recent=False))
+    assert (status.messages, status.unseen, status.recent) == (1, 1, 0)
+    change = FlagChange(Edit.ADD, frozenset({"\\Flagged"}))
+    bench.write(lambda tx: tx.messages.change_flags(inbox, [1], change))
+    (status,) = bench.read(lambda tx: tx.mailboxes.moved_since(account, ModSeq(at + 1))).moved
+    assert status.mailbox.highest_modseq == at + 2

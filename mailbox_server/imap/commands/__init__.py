@@ -37,6 +37,7 @@ from mailbox_server.imap.commands.mailboxes import (
     unsubscribe,
 )
 from mailbox_server.imap.commands.metadata import get_metadata, set_metadata
+from mailbox_server.imap.commands.notify import notify
 from mailbox_server.imap.commands.quota import quota, quota_root, set_quota
 from mailbox_server.imap.commands.replace import replace
 from mailbox_server.imap.commands.search import cancel_update, search
@@ -65,6 +66,7 @@ from mailbox_server.imap.grammar.message_arguments import (
     parse_uid_expunge,
 )
 from mailbox_server.imap.grammar.metadata_arguments import parse_get_metadata, parse_set_metadata
+from mailbox_server.imap.grammar.notify_arguments import parse_notify
 from mailbox_server.imap.grammar.quota_arguments import parse_set_quota
 from mailbox_server.imap.grammar.search_keys import parse_search
 from mailbox_server.imap.grammar.search_returns import parse_cancel_update
@@ -125,6 +127,7 @@ COMMANDS: Final[tuple[CommandRow[Any], ...]] = (
         names_message=True,
     ),
     CommandRow("IDLE", AFTER_LOGIN, parse_nothing, idle, "RFC 2177 §3"),
+    CommandRow("NOTIFY", AFTER_LOGIN, parse_notify, notify, "RFC 5465 §3.1"),
     CommandRow("CHECK", WHEN_SELECTED, parse_nothing, noop, "RFC 3501 §6.4.1"),
     CommandRow("CLOSE", WHEN_SELECTED, parse_nothing, close, "RFC 9051 §6.4.1", Tells.NOTHING),
     CommandRow("UNSELECT", WHEN_SELECTED, parse_nothing, unselect, "RFC 3691 §2", Tells.NOTHING),

@@ -22,7 +22,7 @@ async def enable(session: Session, arguments: EnableArguments) -> Outcome:
                 session.enable_condstore()
             case Extension.METADATA | Extension.METADATA_SERVER:
                 session.enabled.add(wanted)
-                session.watch_annotations()
+                session.annotations.watch(session.store, session.account.id)
             case Extension.REV2:
                 session.enable_rev2()
             case Extension.UTF8:

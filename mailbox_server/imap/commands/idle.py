@@ -3,6 +3,7 @@
 from mailbox_server.imap.responses import Outcome, bad, no, ok
 from mailbox_server.imap.selected import Tells
 from mailbox_server.imap.session import Session
+from mailbox_server.imap.telling import tell
 from mailbox_server.model.errors import Unavailable
 
 
@@ -11,7 +12,7 @@ async def idle(session: Session, arguments: None) -> Outcome:
     await session.send(b"+ idling\r\n")
     while True:
         try:
-            await session.tell(Tells.EVERYTHING)
+            await tell(session, Tells.EVERYTHING)
         except Unavailable as trouble:
             # K-9 turns push off for good after one failed IDLE: the next ring will do.
             session.services.events.warning(

@@ -16,28 +16,23 @@ from mailbox_server.imap.grammar.mailbox_arguments import (
     ListSelection,
     StatusItem,
 )
+from mailbox_server.imap.list_lines import (
+    SEPARATOR_STRING,
+    Names,
+    attributes_of,
+    levels_above,
+    list_line,
+    names_of,
+    use_of,
+)
 from mailbox_server.imap.list_patterns import PATTERN_CHARACTERS, ListPattern, Matching
-from mailbox_server.imap.responses import Outcome, bad, mailbox, ok, string, untagged
+from mailbox_server.imap.responses import Outcome, bad, ok, string, untagged
 from mailbox_server.imap.session import Session
 from mailbox_server.model.errors import MailboxMissing
-from mailbox_server.model.mailbox import INBOX, SEPARATOR, Mailbox, Role
+from mailbox_server.model.mailbox import INBOX, SEPARATOR, Mailbox
 from mailbox_server.store.ports import ReadTx
 
 LINES_A_BLOCK: Final = 200
-_SEPARATOR: Final = string(SEPARATOR.encode("ascii"))
-_ONE: Final = ListArguments("", (), is_extended=True)
-
-
-@dataclass(frozen=True, slots=True)
-class _Names:
-    """The account's names from one snapshot.
-
-    above: names that are only levels above mailboxes or subscriptions.
-    """
-
-    mailboxes: dict[str, Mailbox]
-    subscribed: frozenset[str]
-    parents: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,17 +53,17 @@ async def list_mailboxes(session: Session, arguments: ListArguments) -> Outcome:
     """LIST, with the options of RFC 5258, 5819 and 6154."""
     if arguments.patterns == ("",) and not arguments.is_extended:
         # A question for the separator only (RFC 9051 §6.3.9).
-        session.respond(b"LIST (\\Noselect) " + _SEPARATOR + b' ""')
+        session.respond(b"LIST (\\Noselect) " + SEPARATOR_STRING + b' ""')
         return ok("That is all")
     if StatusItem.RECENT in arguments.status and session.is_rev2:
         return bad("IMAP4rev2 has no RECENT")
     patterns = _compiled(arguments)
     if session.is_rev2:
         arguments = replace(arguments, is_extended=True)
-    meant, form = arguments, session.text_form
+    meant, form, account = arguments, session.text_form, session.account.id
     # On the reader's thread: many long names against many patterns take seconds.
     listed = await session.store.read(
-        lambda tx: _listed(meant, Matching(patterns), _names(tx, session), form)
+        lambda tx: _listed(meant, Matching(patterns), names_of(tx, account), form)
     )
     if StatusItem.HIGHESTMODSEQ in arguments.status:
         session.enable_condstore()
@@ -119,12 +114,13 @@ async def introduce(session: Session, name: str, written: str) -> None:
 
     RFC 9051 §6.3.9.7; written: the name as the client has it, told where it is another one.
     """
-    names = await session.store.read(lambda tx: _names(tx, session))
+    account = session.account.id
+    names = await session.store.read(lambda tx: names_of(tx, account))
     form = session.text_form
-    attributes = _attributes(name, names, _ONE, shows_subscribed=False)
+    attributes = attributes_of(name, names, is_extended=True, shows_subscribed=False)
     is_same = written.removesuffix(SEPARATOR) == name
-    old = b" (" + string(b"OLDNAME") + b" (" + mailbox(written, form) + b"))"
-    await session.send(_line(b"LIST", attributes, mailbox(name, form), b"" if is_same else old))
+    old = None if is_same else written
+    await session.send(list_line(attributes, name, form, old_name=old))
 
 
 async def list_subscribed(session: Session, arguments: ListArguments) -> Outcome:
@@ -140,14 +136,14 @@ async def list_subscribed(session: Session, arguments: ListArguments) -> Outcome
         matching = Matching(patterns)
         subscribed = tx.mailboxes.subscriptions(session.account.id)
         lines = [
-            _line(b"LSUB", [], mailbox(name, form))
+            list_line([], name, form, command=b"LSUB")
             for name in _ordered(subscribed)
             if matching.matches(name)
         ]
         if patterns[0].ends_with_percent:
-            above = _parents(subscribed) - set(subscribed)
+            above = levels_above(subscribed) - set(subscribed)
             lines += [
-                _line(b"LSUB", ["\\Noselect"], mailbox(name, form))
+                list_line(["\\Noselect"], name, form, command=b"LSUB")
                 for name in _ordered(above)
                 if matching.matches(name)
             ]
@@ -155,24 +151,6 @@ async def list_subscribed(session: Session, arguments: ListArguments) -> Outcome
 
     await _send(session, await session.store.read(work))
     return ok("That is all")
-
-
-def _names(tx: ReadTx, session: Session) -> _Names:
-    mailboxes = {found.name: found for found in tx.mailboxes.all(session.account.id)}
-    subscribed = frozenset(tx.mailboxes.subscriptions(session.account.id))
-    return _Names(mailboxes, subscribed, frozenset(_parents(mailboxes)))
-
-
-def _parents(names: Iterable[str]) -> set[str]:
-    """Every level above the names."""
-    parents = set()
-    for name in names:
-        while SEPARATOR in name:
-            name = name.rpartition(SEPARATOR)[0]
-            if name in parents:
-                break
-            parents.add(name)
-    return parents
 
 
 def _compiled(arguments: ListArguments) -> list[ListPattern]:
@@ -188,7 +166,7 @@ def _ordered(names: Iterable[str]) -> list[str]:
 
 
 def _listed(
-    arguments: ListArguments, matching: Matching, names: _Names, form: TextForm
+    arguments: ListArguments, matching: Matching, names: Names, form: TextForm
 ) -> list[_Listed]:
     """What LIST answers, in order."""
     wanted = arguments.selections & {ListSelection.SUBSCRIBED, ListSelection.SPECIAL_USE}
@@ -196,62 +174,31 @@ def _listed(
     if ListSelection.SUBSCRIBED in wanted:
         candidates = set(names.subscribed)
     if ListSelection.SPECIAL_USE in wanted:
-        candidates = {name for name in candidates if _use(names.mailboxes.get(name)) is not None}
+        candidates = {name for name in candidates if use_of(names.mailboxes.get(name)) is not None}
     meant = {name for name in candidates if matching.matches(name)}
     above: set[str] = set()
     shown = set(meant)
     if ListSelection.RECURSIVEMATCH in arguments.selections:
-        above = _parents(candidates)
+        above = levels_above(candidates)
         # Those that are listed themselves need no parent to tell of them (RFC 5258 §3.5).
-        shown |= {name for name in _parents(candidates - meant) if matching.matches(name)}
+        shown |= {name for name in levels_above(candidates - meant) if matching.matches(name)}
     information = b" (" + string(b"CHILDINFO") + b" (" + _quoted(wanted) + b"))"
     shows_subscribed = bool(
         ListSelection.SUBSCRIBED in wanted or ListReturn.SUBSCRIBED in arguments.returns
     )
     listed = []
     for name in _ordered(shown):
-        attributes = _attributes(name, names, arguments, shows_subscribed=shows_subscribed)
+        attributes = attributes_of(
+            name, names, is_extended=arguments.is_extended, shows_subscribed=shows_subscribed
+        )
         extended = information if name in above else b""
-        line = _line(b"LIST", attributes, mailbox(name, form), extended)
+        line = list_line(attributes, name, form, extended)
         listed.append(_Listed(name, line, names.mailboxes.get(name), name in meant))
     return listed
 
 
 def _quoted(wanted: Iterable[ListSelection]) -> bytes:
     return b" ".join(sorted(string(each.value.encode("ascii")) for each in wanted))
-
-
-def _attributes(
-    name: str, names: _Names, arguments: ListArguments, *, shows_subscribed: bool
-) -> list[str]:
-    """CHILDREN and special uses are told in every LIST: clients without options need them."""
-    attributes = []
-    found = names.mailboxes.get(name)
-    if found is None:
-        # Clients that send no options may not know the stronger one (RFC 5258 §3).
-        is_level = name in names.parents and not arguments.is_extended
-        attributes.append("\\Noselect" if is_level else "\\NonExistent")
-    attributes.append("\\HasChildren" if name in names.parents else "\\HasNoChildren")
-    use = _use(found)
-    if use is not None:
-        attributes.append("\\" + use.value)
-    if shows_subscribed and name in names.subscribed:
-        attributes.append("\\Subscribed")
-    return attributes
-
-
-def _use(found: Mailbox | None) -> Role | None:
-    """Its special use; INBOX has none in IMAP (RFC 6154 §2)."""
-    return None if found is None or found.role is Role.INBOX else found.role
-
-
-def _line(
-    command: bytes, attributes: Sequence[str], name: bytes, information: bytes = b""
-) -> bytes:
-    """name: as it is written."""
-    flags = " ".join(attributes).encode("ascii")
-    told = b" (%b) %b %b%b" % (flags, _SEPARATOR, name, information)
-    return untagged(command + told)
 
 
 async def _send(session: Session, lines: Sequence[bytes]) -> None:

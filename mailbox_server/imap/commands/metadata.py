@@ -129,7 +129,7 @@ async def set_metadata(session: Session, arguments: SetMetadataArguments) -> Out
                 modseqs.append(tx.annotations.set(account, number, entry, value))
         return modseqs
 
-    session.has_annotated(await session.store.write(work))
+    session.annotations.made(await session.store.write(work))
     return ok("Written")
 
 

@@ -8,6 +8,7 @@ from typing import Final
 from mailbox_server.imap.commands.metadata import server_entries
 from mailbox_server.imap.contexts import Context, refused
 from mailbox_server.imap.grammar.faults import ArgumentsTooMany
+from mailbox_server.imap.grammar.fetch_items import Attribute
 from mailbox_server.imap.grammar.search_keys import ModSeqKey, SearchArguments, leaves
 from mailbox_server.imap.grammar.search_returns import (
     CancelArguments,
@@ -77,7 +78,13 @@ def updating(
         return None
     if session.tag in session.contexts:
         raise CommandRefused(bad("A search with that tag is kept up to date"))
-    return session.contexts.begun(session.tag, arguments.by, arguments.key, criteria, session.view)
+    if Attribute.MODSEQ in returns.items:
+        session.enable_condstore()
+    if returns.items:
+        session.notifications.note_own(session.account.id)
+    return session.contexts.begun(
+        session.tag, arguments.by, arguments.key, criteria, session.view, returns.items
+    )
 
 
 def keep_updated(session: Session, context: Context | None, found: Sequence[int]) -> None:

@@ -131,7 +131,7 @@ def parse_fetch(lexer: Lexer, by: By) -> FetchArguments:
     lexer.space()
     numbers = parse_sequence_set(lexer)
     lexer.space()
-    items = _items(lexer)
+    items = parse_items(lexer)
     found = _Modifiers()
     if not lexer.at_end():
         lexer.space()
@@ -144,7 +144,8 @@ def parse_fetch(lexer: Lexer, by: By) -> FetchArguments:
     return FetchArguments(numbers, by, items, found.changed_since, found.partial, found.vanished)
 
 
-def _items(lexer: Lexer) -> tuple[FetchItem, ...]:
+def parse_items(lexer: Lexer) -> tuple[FetchItem, ...]:
+    """Read one item, or several in parentheses."""
     if not lexer.take(b"("):
         return _item_or_macro(lexer)
     items: dict[FetchItem, None] = {}

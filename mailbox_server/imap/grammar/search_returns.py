@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from mailbox_server.imap.grammar.faults import ArgumentsMalformed
+from mailbox_server.imap.grammar.fetch_items import FetchItem, parse_items
 from mailbox_server.imap.grammar.lexer import Lexer
 from mailbox_server.imap.grammar.partial_ranges import PartialRange, parse_partial_range
 
@@ -34,10 +35,12 @@ class SearchReturns:
     """`RETURN (...)`.
 
     options: what was asked for; `()` asks for ALL.  partial: with it there is no ALL.
+    items: what to answer of new messages that come to the results (RFC 5465 §7), with UPDATE.
     """
 
     options: frozenset[SearchReturn]
     partial: PartialRange | None = None
+    items: tuple[FetchItem, ...] = ()
 
     def __contains__(self, option: SearchReturn) -> bool:
         return option in self.options
@@ -54,9 +57,11 @@ def parse_search_returns(lexer: Lexer) -> SearchReturns:
     lexer.expect(b"(")
     options: set[SearchReturn] = set()
     partial = None
+    items: tuple[FetchItem, ...] = ()
     lexer.skip_spaces()
     while not lexer.take(b")"):
         name = lexer.word()
+        spaced = False
         if name == "PARTIAL":
             if partial is not None:
                 raise ArgumentsMalformed("PARTIAL may stand only once")
@@ -64,15 +69,19 @@ def parse_search_returns(lexer: Lexer) -> SearchReturns:
             partial = parse_partial_range(lexer)
         elif name in SearchReturn.__members__:
             options.add(SearchReturn[name])
+            if name == "UPDATE":
+                spaced = lexer.skip_spaces()
+                if lexer.peek() == b"(":
+                    items, spaced = parse_items(lexer), False
         elif name != CONTEXT:
             raise ArgumentsMalformed("Unknown return option")
-        if lexer.peek() != b")":
-            lexer.space()
+        if not (lexer.skip_spaces() or spaced) and lexer.peek() != b")":
+            raise ArgumentsMalformed("Expected )")
     if partial is not None and SearchReturn.ALL in options:
         raise ArgumentsMalformed("PARTIAL and ALL exclude each other")
     if partial is None and not options:
         options.add(SearchReturn.ALL)
-    return SearchReturns(frozenset(options), partial)
+    return SearchReturns(frozenset(options), partial, items)
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,7 @@ from mailbox_server.store.ports.door import (
 from mailbox_server.store.ports.mailboxes import (
     MailboxReader,
     MailboxWriter,
+    MovedMailboxes,
     Unpurged,
 )
 from mailbox_server.store.ports.messages import (
@@ -98,6 +99,7 @@ __all__ = [
     "MessageFacts",
     "MessageReader",
     "MessageWriter",
+    "MovedMailboxes",
     "NewMessage",
     "PassportReader",
     "PassportWriter",

@@ -1,12 +1,10 @@
 """Mailboxes in the store: names, roles, counts and subscriptions."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from mailbox_server.model.ids import (
-    AccountId,
-    MailboxId,
-)
+from mailbox_server.model.ids import AccountId, MailboxId, ModSeq
 from mailbox_server.model.mailbox import Mailbox, MailboxStatus, Role
 
 
@@ -16,6 +14,19 @@ class Unpurged:
 
     mailbox: MailboxId
     above: int
+
+
+@dataclass(frozen=True, slots=True)
+class MovedMailboxes:
+    """What became of an account's mailboxes since a modseq, up to another one.
+
+    moved: as they are now, in no order; of what they count all but what is \\Recent, which
+    is 0.  deleted: those that are no more; some may never have been told of.
+    """
+
+    upto: ModSeq
+    moved: Sequence[MailboxStatus]
+    deleted: Sequence[MailboxId]
 
 
 class MailboxReader(Protocol):
@@ -40,6 +51,12 @@ class MailboxReader(Protocol):
 
         counts_recent: also what is \\Recent, which is counted row by row; else it is 0.
         weighs_deleted: also what is \\Deleted, which is summed up from its rows.
+        """
+
+    def moved_since(self, account: AccountId, modseq: ModSeq) -> MovedMailboxes:
+        """Mailboxes of which a name, a use, a subscription, a count or a flag changed since.
+
+        Raises AccountMissing.
         """
 
     def subscriptions(self, account: AccountId) -> list[str]:

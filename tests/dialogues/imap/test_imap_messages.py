@@ -130,10 +130,10 @@ async def test_stores_in_steps_reach_every_message(
     driver: MemoryDriver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await driver.given("account ann with INBOX of 5 messages")
-    for module in ("store", "copy", "expunge", "fetch"):
-        # The package has functions of the same names.
-        commands = import_module(f"mailbox_server.imap.commands.{module}")
-        monkeypatch.setattr(commands, "MESSAGES_A_STEP", 2)
+    for name in ("commands.store", "commands.copy", "commands.expunge", "fetch_answers"):
+        # The package of commands has functions of the same names.
+        module = import_module(f"mailbox_server.imap.{name}")
+        monkeypatch.setattr(module, "MESSAGES_A_STEP", 2)
     await say(driver, b"a SELECT INBOX")
     told = await say(driver, b"b FETCH 1:7 BODY[TEXT]")
     assert told.count(b"FLAGS (\\Seen \\Recent))") == 7

@@ -267,6 +267,8 @@ async def use_imap(house: InProcess) -> Said:
             f"SUBSCRIBE made{number}",
             "STATUS INBOX (MESSAGES UIDNEXT UNSEEN)",
             "ENABLE METADATA",
+            "NOTIFY SET STATUS (SELECTED (MessageNew (UID) MessageExpunge FlagChange)) "
+            "(PERSONAL (MessageNew MessageExpunge MailboxName))",
             f'SETMETADATA made{number} (/private/comment "c" /private/specialuse "\\\\Flagged")',
             f"GETMETADATA made{number} /private/comment",
             f"SETMETADATA made{number} (/private/specialuse NIL)",
@@ -369,7 +371,7 @@ async def is_well(house: InProcess) -> None:
     """As if nothing had been."""
     said = await converse(house)
     assert strange(said, trouble=False) == []
-    assert [len(each.replies) for each in said.values()] == [7, 7, 32, 9]
+    assert [len(each.replies) for each in said.values()] == [7, 7, 33, 9]
     assert house.faults() == []
 
 

@@ -131,8 +131,8 @@ class Follower:
             self.client.read(octets)
         for _ in self.view.untold(tells, ModSeqs.HIDDEN):
             pass
-        async for octets in self.contexts.updates(self.view):
-            self.client.read(octets)
+        async for update in self.contexts.updates(self.view):
+            self.client.read(update.octets)
 
 
 @pytest.mark.parametrize("by", By)
@@ -220,7 +220,7 @@ async def test_the_results_of_all_are_bounded_together(world: World) -> None:
         await world.deliver("ann", "INBOX", message(number))
     await view.refresh()
     list(view.untold(Tells.EVERYTHING, ModSeqs.HIDDEN))
-    lines = [octets async for octets in contexts.updates(view)]
+    lines = [update.octets async for update in contexts.updates(view)]
     assert lines[0].startswith(b'* ESEARCH (TAG "a") UID ADDTO (0 4:6)\r\n* NO [NOUPDATE "a"]')
     assert b"c" in contexts
     assert b"a" not in contexts

@@ -5,7 +5,7 @@ from typing import Any, cast
 from mailbox_server.imap.commands.idle import idle
 from mailbox_server.imap.limits import ImapLimits
 from mailbox_server.imap.responses import Status
-from mailbox_server.imap.selected import SelectedView, Tells
+from mailbox_server.imap.selected import Hears, SelectedView, Tells
 from mailbox_server.imap.session import Security, Services, Session
 from mailbox_server.model.address import parse_ip
 from mailbox_server.model.errors import StoreUnavailable
@@ -56,8 +56,8 @@ class View:
             raise StoreUnavailable("the disk is away")
         self.refreshed += 1
 
-    def untold(self, tells: Tells, modseqs: object, expunges: object) -> list[bytes]:
-        assert tells is Tells.EVERYTHING
+    def untold(self, tells: Tells, modseqs: object, expunges: object, hears: Hears) -> list[bytes]:
+        assert tells is Tells.EVERYTHING and hears is Hears.ALL
         return [b"* 4 EXISTS\r\n"]
 
 

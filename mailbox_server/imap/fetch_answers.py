@@ -1,0 +1,119 @@
+"""Answer what a client asked of messages, with FETCH or for all that will come (RFC 5465 §5.2)."""
+
+from collections.abc import Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Final
+
+from mailbox_server.imap.fetch_data import RowFetch
+from mailbox_server.imap.fetch_lines import view_lines
+from mailbox_server.imap.fetch_plan import FetchPlan, plan
+from mailbox_server.imap.grammar.fetch_items import (
+    Attribute,
+    BinarySection,
+    BodySection,
+    FetchItem,
+)
+from mailbox_server.imap.selected import SelectedView
+from mailbox_server.imap.session import Ended, Session
+from mailbox_server.model.errors import Unavailable
+from mailbox_server.model.keywords import SEEN
+from mailbox_server.store.ports import Edit, FlagChange
+
+LINES_A_BLOCK: Final = 500
+MESSAGES_A_STEP: Final = 2_000
+UIDS_NAMED: Final = 50
+
+_SET_SEEN: Final = FlagChange(Edit.ADD, frozenset({SEEN}))
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """Whether messages were not answered for.
+
+    damaged: some cannot be read back.  encoded: a part is in an encoding that is not known.
+    missing: some no longer exist.
+    """
+
+    damaged: bool = False
+    encoded: bool = False
+    missing: bool = False
+
+
+async def answer(
+    session: Session, view: SelectedView, items: Sequence[FetchItem], uids: Sequence[int]
+) -> LeftOut:
+    """Answer for known, ascending UIDs; sets \\Seen where a section does."""
+    planned = plan(items)
+    if not planned.needs_store:
+        await _from_view(session, view, planned, uids)
+        return LeftOut()
+    marks = session.writable_view is not None and any(
+        isinstance(item, BodySection | BinarySection) and item.sets_seen for item in items
+    )
+    answers = RowFetch(session.store, view.mailbox.id, planned, session.part_decoder)
+    await _from_store(session, view, answers, uids, marks=marks)
+    if answers.damaged:
+        _report(session, answers.damaged)
+    return LeftOut(bool(answers.damaged), bool(answers.encoded), bool(answers.missing))
+
+
+async def _from_view(
+    session: Session, view: SelectedView, planned: FetchPlan, uids: Sequence[int]
+) -> None:
+    items = [item for item in planned.items if isinstance(item, Attribute)]
+    for at in range(0, len(uids), LINES_A_BLOCK):
+        sights = view.columns(uids[at : at + LINES_A_BLOCK])
+        await session.send(view_lines(sights, items))
+
+
+async def _from_store(
+    session: Session, view: SelectedView, answers: RowFetch, uids: Sequence[int], *, marks: bool
+) -> None:
+    try:
+        for at in range(0, len(uids), MESSAGES_A_STEP):
+            step = uids[at : at + MESSAGES_A_STEP]
+            seen_now = await _mark_seen(session, view, step) if marks else frozenset()
+            sights = view.columns(step)
+            told = view.sights(sorted(seen_now))
+            async with aclosing(answers.responses(sights, seen_now, session.modseqs)) as blocks:
+                async for block in blocks:
+                    await session.send(block)
+            unsent = frozenset(answers.damaged).union(answers.encoded)
+            view.told([sight for sight in told if sight.uid not in unsent])
+    except Ended:
+        raise
+    except Exception as fault:  # The client waits for the rest of a literal, whatever broke.
+        if not answers.is_inside:
+            raise
+        # Nothing can be said to it any more.
+        session.services.events.fault("imap.fetch_cut_short", fault, connection=session.connection)
+        raise Ended from fault
+
+
+def _report(session: Session, uids: Sequence[int]) -> None:
+    session.services.events.warning(
+        "imap.content_damaged",
+        connection=session.connection,
+        mailbox=session.view.mailbox.id,
+        count=len(uids),
+        uids=" ".join(map(str, uids[:UIDS_NAMED])),
+    )
+
+
+async def _mark_seen(session: Session, view: SelectedView, uids: Sequence[int]) -> frozenset[int]:
+    """Set \\Seen before its message is sent; returns the UIDs that lacked it."""
+    unseen = view.having(lambda names: SEEN not in names, uids)
+    if not unseen:
+        return frozenset()
+    mailbox = view.mailbox.id
+    try:
+        await session.store.write(lambda tx: tx.messages.change_flags(mailbox, unseen, _SET_SEEN))
+    except Unavailable as trouble:
+        # A full disk keeps nobody from reading.
+        session.services.events.warning(
+            "imap.seen_not_set", connection=session.connection, reason=type(trouble).__name__
+        )
+        return frozenset()
+    await view.refresh()
+    return frozenset(unseen)

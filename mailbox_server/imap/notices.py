@@ -1,0 +1,202 @@
+"""What is told of mailboxes that are not selected, between two pictures of an account.
+
+Names come first, then figures: a client knows a mailbox by its name (RFC 5465 §5).
+"""
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from mailbox_server.imap.account_watch import Picture
+from mailbox_server.imap.figures import status_response
+from mailbox_server.imap.grammar.lexer import TextForm
+from mailbox_server.imap.grammar.mailbox_arguments import StatusItem
+from mailbox_server.imap.grammar.notify_arguments import MESSAGE_EVENTS, Event
+from mailbox_server.imap.limits import ImapLimits
+from mailbox_server.imap.list_lines import Names, attributes_of, list_line
+from mailbox_server.imap.responses import untagged
+from mailbox_server.imap.wishes import Wishes
+from mailbox_server.model.ids import MailboxId
+from mailbox_server.model.mailbox import SEPARATOR, MailboxStatus
+
+_FLAGS: Final = frozenset({Event.FLAG_CHANGE, Event.ANNOTATION_CHANGE})
+_COUNTS: Final = (StatusItem.MESSAGES, StatusItem.UIDNEXT)
+_STANDS: Final = (StatusItem.UIDVALIDITY, StatusItem.HIGHESTMODSEQ)
+
+
+@dataclass(frozen=True, slots=True)
+class Audience:
+    """To whom it is told.
+
+    selected: the mailbox of which messages are told otherwise.  shows_modseqs: whether
+    CONDSTORE was enabled.
+    """
+
+    wishes: Wishes
+    selected: MailboxId | None
+    shows_modseqs: bool
+    form: TextForm
+    limits: ImapLimits
+
+
+class TooManyNotices(Exception):
+    """More at once than the limits allow."""
+
+
+def standing(now: Picture, audience: Audience) -> list[bytes]:
+    """STATUS of every mailbox whose messages are to be told of (RFC 5465 §3.1)."""
+    lines = []
+    for number, status in sorted(now.mailboxes.items()):
+        events = _events(audience, status.mailbox.name, now) & MESSAGE_EVENTS
+        if events and number != audience.selected:
+            items = [*_COUNTS, StatusItem.UIDVALIDITY]
+            if events & _FLAGS:
+                items.append(StatusItem.HIGHESTMODSEQ)
+            lines.append(_status_line(status, items, audience))
+    return lines
+
+
+def news(before: Picture, now: Picture, audience: Audience) -> list[bytes]:
+    """LIST and STATUS lines.  Raises TooManyNotices."""
+    if before is now:
+        return []
+    moved = [
+        status
+        for number, status in now.mailboxes.items()
+        if status is not before.mailboxes.get(number)
+    ]
+    figures = list(_figures(moved, before, audience, now))
+    told = _NamesTold(before, now, audience)
+    told.look(moved)
+    if len(told.names) + len(figures) > audience.limits.notices_at_once:
+        raise TooManyNotices
+    return [*told.lines(), *figures]
+
+
+def _events(audience: Audience, name: str, *pictures: Picture) -> frozenset[Event]:
+    is_subscribed = any(name in picture.subscribed for picture in pictures)
+    return audience.wishes.of(name, is_subscribed=is_subscribed)
+
+
+# ---------------------------------------------------------------- figures
+
+
+def _figures(
+    moved: Collection[MailboxStatus], before: Picture, audience: Audience, now: Picture
+) -> Iterator[bytes]:
+    for status in moved:
+        number = status.mailbox.id
+        if number == audience.selected:
+            continue
+        events = _events(audience, status.mailbox.name, now) & MESSAGE_EVENTS
+        items = _changed(before.mailboxes.get(number), status, events, audience) if events else ()
+        if items:
+            yield _status_line(status, items, audience)
+
+
+def _changed(
+    old: MailboxStatus | None,
+    new: MailboxStatus,
+    events: frozenset[Event],
+    audience: Audience,
+) -> list[StatusItem]:
+    """What to tell, in a fixed order; nothing of a mailbox that came to be and is empty."""
+    items: dict[StatusItem, None] = {}
+    has_flags = bool(events & _FLAGS)
+    stands = new.mailbox
+    if old is None:
+        moves = stands.uid_next > 1
+        counts_moved, unseen_moved = moves, bool(new.unseen)
+    else:
+        moves = old.mailbox.highest_modseq != stands.highest_modseq
+        counts_moved = (old.messages, old.mailbox.uid_next) != (new.messages, stands.uid_next)
+        unseen_moved = old.unseen != new.unseen
+    if counts_moved:
+        items.update(dict.fromkeys(_COUNTS))
+    if old is None and moves:
+        items[StatusItem.UIDVALIDITY] = None
+    if has_flags and unseen_moved:
+        items[StatusItem.UNSEEN] = None
+    if audience.shows_modseqs and (counts_moved or (has_flags and moves)):
+        items.update(dict.fromkeys(_STANDS))
+    return list(items)
+
+
+def _status_line(status: MailboxStatus, items: list[StatusItem], audience: Audience) -> bytes:
+    return untagged(status_response(status, items, audience.limits, audience.form))
+
+
+# ---------------------------------------------------------------- names
+
+
+class _NamesTold:
+    """Gathers the names of which LIST is to tell, each once.
+
+    names: by name, the one that it had before where it was renamed.
+    """
+
+    def __init__(self, before: Picture, now: Picture, audience: Audience) -> None:
+        self._before = before
+        self._now = now
+        self._audience = audience
+        self.names: dict[str, str | None] = {}
+
+    def look(self, moved: Collection[MailboxStatus]) -> None:
+        """Find them; moved: what is new or not as it was."""
+        before, now = self._before, self._now
+        for number, status in before.mailboxes.items():
+            if number not in now.mailboxes:
+                self._came_or_went(status.mailbox.name)
+        renamed: dict[str, str] = {}
+        for status in moved:
+            old = before.mailboxes.get(status.mailbox.id)
+            if old is None:
+                self._came_or_went(status.mailbox.name)
+            elif old.mailbox.name != status.mailbox.name:
+                renamed[status.mailbox.name] = old.mailbox.name
+        self._renamed(renamed)
+        if before.subscribed is not now.subscribed:
+            for name in sorted(before.subscribed ^ now.subscribed):
+                if self._wants(name, Event.SUBSCRIPTION_CHANGE):
+                    self.names.setdefault(name, None)
+
+    def _wants(self, name: str, event: Event) -> bool:
+        return event in _events(self._audience, name, self._before, self._now)
+
+    def _came_or_went(self, name: str) -> None:
+        """Of the level above it is told too: it may have become a parent, or be none now."""
+        above = name.rpartition(SEPARATOR)[0]
+        for each in (name, above) if above else (name,):
+            if self._wants(each, Event.MAILBOX_NAME):
+                self.names.setdefault(each, None)
+
+    def _renamed(self, renamed: dict[str, str]) -> None:
+        """What moved with the mailbox above it is not told, where that is (RFC 5465 §5.4)."""
+        told: dict[str, str] = {}
+        for name in sorted(renamed):
+            old = renamed[name]
+            if any(_moved_along(name, old, above, told) for above in _levels(name)):
+                continue
+            if self._wants(name, Event.MAILBOX_NAME) or self._wants(old, Event.MAILBOX_NAME):
+                told[name] = old
+        self.names.update(told)
+
+    def lines(self) -> Iterator[bytes]:
+        """LIST of each, by name."""
+        if not self.names:
+            return
+        now, form = self._now, self._audience.form
+        names = Names.of((each.mailbox for each in now.mailboxes.values()), now.subscribed)
+        for name in sorted(self.names):
+            attributes = attributes_of(name, names, is_extended=True, shows_subscribed=True)
+            yield list_line(attributes, name, form, old_name=self.names[name])
+
+
+def _levels(name: str) -> Iterator[str]:
+    while SEPARATOR in name:
+        name = name.rpartition(SEPARATOR)[0]
+        yield name
+
+
+def _moved_along(name: str, old: str, above: str, told: dict[str, str]) -> bool:
+    return above in told and old == told[above] + name[len(above) :]
