@@ -103,6 +103,7 @@ CAPABILITIES: Final = (
     CapabilityRow("SEARCHRES", "RFC 5182"),
     CapabilityRow("MULTISEARCH", "RFC 7377"),
     CapabilityRow("FILTERS", "RFC 5466"),
+    CapabilityRow("SEARCH=FUZZY", "RFC 6203"),
     CapabilityRow("PARTIAL", "RFC 9394"),
     CapabilityRow("OBJECTID", "RFC 8474"),
     CapabilityRow("SAVEDATE", "RFC 8514"),

@@ -1,11 +1,12 @@
-"""Put messages in the order that SORT asks for (RFC 5256 §3, RFC 5957 §3).
+"""Put messages in the order that SORT asks for (RFC 5256 §3, RFC 5957 §3, RFC 6203 §6).
 
 Where much of the mailbox is asked for, the orders that are kept for the whole of it serve.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cmp_to_key
+from types import MappingProxyType
 from typing import Any, Final, cast
 
 from mailbox_server.imap.grammar.sort_arguments import SortCriterion, SortKey
@@ -21,6 +22,9 @@ _FEW: Final = 8
 """Whoever asks for less than this part of a mailbox pays for what he asks for."""
 
 Row = Sequence[object]
+Scores = Mapping[int, int]
+"""How relevant messages are, by UID."""
+NO_SCORES: Final[Scores] = MappingProxyType({})
 
 
 async def _go_on() -> None:
@@ -33,18 +37,21 @@ async def in_order(
     uids: Sequence[int],
     criteria: Sequence[SortCriterion],
     breathe: Breathe = _go_on,
+    scores: Scores | None = None,
 ) -> list[int]:
     """The UIDs sorted; what criteria leave equal keeps its order.
 
     uids: ascending, known to the view.  Messages that are gone from the store come last, as if
-    they had no keys.  breathe is awaited between two reads.
+    they had no keys.  breathe is awaited between two reads.  scores: for RELEVANCY, of each UID.
     Raises StoreUnavailable, and what breathe raises.
     """
-    if len(uids) * _FEW >= view.count:
+    if scores is None and len(uids) * _FEW >= view.count:
         found = await _by_orders(store, view, uids, criteria, breathe)
         if len(found) == len(uids):
             return found
-    return await _by_keys(store, view.mailbox.id, uids, criteria, breathe)
+    return await _by_keys(
+        store, view.mailbox.id, uids, SortOrder(criteria, scores or NO_SCORES), breathe
+    )
 
 
 async def _by_orders(
@@ -77,12 +84,16 @@ async def _by_orders(
 
 
 class SortOrder:
-    """What messages are compared by; criteria: the first counts most."""
+    """What messages are compared by; criteria: the first counts most; scores: as in in_order."""
 
-    def __init__(self, criteria: Sequence[SortCriterion]) -> None:
-        self._reverse = [each.is_reverse for each in criteria]
-        self.columns = tuple(dict.fromkeys(c for each in criteria for c in key_of(each.key)[0]))
-        self._values = [_value(each.key, self.columns) for each in criteria]
+    def __init__(self, criteria: Sequence[SortCriterion], scores: Scores = NO_SCORES) -> None:
+        self.reverses = [each.is_reverse for each in criteria]
+        stored = [each.key for each in criteria if each.key is not SortKey.RELEVANCY]
+        self.columns = tuple(dict.fromkeys(c for each in stored for c in key_of(each)[0]))
+        self._values = [
+            _score(scores) if each.key is SortKey.RELEVANCY else _value(each.key, self.columns)
+            for each in criteria
+        ]
 
     def keys(self, row: Row) -> tuple[Any, ...]:
         """What a row (uid, *columns) is compared by, one key a criterion."""
@@ -96,7 +107,7 @@ class SortOrder:
     def _compared(
         self, one: tuple[int, tuple[Any, ...]], other: tuple[int, tuple[Any, ...]]
     ) -> int:
-        for is_reverse, mine, theirs in zip(self._reverse, one[1], other[1], strict=True):
+        for is_reverse, mine, theirs in zip(self.reverses, one[1], other[1], strict=True):
             if mine != theirs:
                 return 1 if (mine > theirs) is not is_reverse else -1
         return one[0] - other[0]
@@ -106,11 +117,10 @@ async def _by_keys(
     store: Store,
     mailbox: MailboxId,
     uids: Sequence[int],
-    criteria: Sequence[SortCriterion],
+    by: SortOrder,
     breathe: Breathe,
 ) -> list[int]:
-    by = SortOrder(criteria)
-    keys: list[list[Any]] = [[] for _ in criteria]
+    keys: list[list[Any]] = [[] for _ in by.reverses]
     known: list[int] = []
     for at in range(0, len(uids), ROWS_A_READ):
         block = uids[at : at + ROWS_A_READ]
@@ -124,13 +134,17 @@ async def _by_keys(
             for column, key in zip(keys, found, strict=True):
                 column.append(key)
         await breathe()
-    reverses = [each.is_reverse for each in criteria]
     order = await asyncio.to_thread(
-        sorted_places, len(known), list(zip(keys, reverses, strict=True))
+        sorted_places, len(known), list(zip(keys, by.reverses, strict=True))
     )
     found_all = len(known) == len(uids)
     gone = [] if found_all else sorted(frozenset(uids).difference(known))
     return [known[place] for place in order] + gone
+
+
+def _score(scores: Scores) -> Callable[[Row], Any]:
+    """The highest first (RFC 6203 §6)."""
+    return lambda row: -scores[cast(int, row[0])]
 
 
 def _value(key: SortKey, columns: Sequence[Column]) -> Callable[[Row], Any]:

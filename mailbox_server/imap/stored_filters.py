@@ -20,6 +20,7 @@ from mailbox_server.imap.grammar.search_keys import (
     KEYS_MOST,
     AndKey,
     FilterKey,
+    FuzzyKey,
     NotKey,
     OrKey,
     SearchKey,
@@ -90,6 +91,8 @@ class _Substitution:
                 return OrKey(self.of(one, depth + 1), self.of(other, depth + 1))
             case NotKey(inner):
                 return NotKey(self.of(inner, depth + 1))
+            case FuzzyKey(inner):
+                return FuzzyKey(self.of(inner, depth + 1))
             case FilterKey(name):
                 return self._meant(name, depth)
             case _:

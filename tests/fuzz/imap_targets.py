@@ -11,6 +11,14 @@ from mailbox_server.imap.engine import (
     MessageOctets,
     NextSteps,
 )
+from mailbox_server.imap.fuzzy import (
+    GRADED_MOST,
+    WORDS_MOST,
+    grade_of,
+    is_fuzzy,
+    keys_of,
+    widened,
+)
 from mailbox_server.imap.grammar.dates import parse_date_time
 from mailbox_server.imap.grammar.faults import ArgumentsTooMany
 from mailbox_server.imap.grammar.lexer import Lexer, TextForm
@@ -18,6 +26,7 @@ from mailbox_server.imap.grammar.mailbox_names import decode, encode, parse_mail
 from mailbox_server.imap.grammar.search_keys import (
     DEPTH_MOST,
     AndKey,
+    FuzzyKey,
     NotKey,
     OrKey,
     SearchKey,
@@ -121,7 +130,7 @@ def _stored_filter(octets: bytes) -> None:
 def _depth(key: SearchKey) -> int:
     """Recursion is what is looked for: a tree deeper than DEPTH_MOST would fail here."""
     match key:
-        case NotKey(inner):
+        case NotKey(inner) | FuzzyKey(inner):
             return 1 + _depth(inner)
         case OrKey(one, other):
             return 1 + max(_depth(one), _depth(other))
@@ -132,7 +141,10 @@ def _depth(key: SearchKey) -> int:
 
 def _search(octets: bytes) -> None:
     with suppress(BadInput):
-        assert _depth(parse_search(Lexer(b" " + octets), By.UID).key) <= DEPTH_MOST + 1
+        key = parse_search(Lexer(b" " + octets), By.UID).key
+        assert _depth(key) <= DEPTH_MOST + 1
+        assert not is_fuzzy(widened(key)) and (is_fuzzy(key) or widened(key) == key)
+        assert len(keys_of(grade_of(key))) <= GRADED_MOST * (3 + 3 * WORDS_MOST)
 
 
 def _sequence_set(octets: bytes) -> None:
@@ -320,9 +332,22 @@ IMAP_TARGETS = (
             b'MODSEQ "/flags/\\\\Draft" all 7 LARGER 5',
             b'NOT NOT OR NOT 1:2 OR * 5 SUBJECT x SENTON "1-Jan-2026"',
             b"(" * 50 + b"ALL" + b")" * 50,
+            b'FUZZY (TEXT "IMAP break" SINCE 1-Jan-0001 OR LARGER 9 NOT FUZZY SEEN)',
             b"CHARSET ISO-8859-1 BODY {1+}\r\n\xe9 KEYWORD $a UNKEYWORD b",
         ),
-        (b"(", b")", b"NOT ", b"OR ", b"OR (", b"ALL ", b"((((((((", b"UID 1 ", b'""', b"CHARSET "),
+        (
+            b"(",
+            b")",
+            b"NOT ",
+            b"FUZZY ",
+            b"OR ",
+            b"OR (",
+            b"ALL ",
+            b"((((((((",
+            b"UID 1 ",
+            b'""',
+            b"CHARSET ",
+        ),
         1_500,
     ),
     Target(

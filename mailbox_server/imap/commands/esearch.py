@@ -12,6 +12,8 @@ from mailbox_server.imap.commands.search import (
     keep_updated,
     modseqs_in,
     resolved,
+    scores_of,
+    tells_relevancy,
     updating,
     write_extended,
 )
@@ -21,7 +23,7 @@ from mailbox_server.imap.grammar.search_keys import SearchArguments
 from mailbox_server.imap.grammar.search_returns import SearchReturn, SearchReturns
 from mailbox_server.imap.responses import Outcome, bad, mailbox, ok, string
 from mailbox_server.imap.search import SECONDS_MOST, matches
-from mailbox_server.imap.searched import unselected
+from mailbox_server.imap.searched import Searched, unselected
 from mailbox_server.imap.session import Session
 from mailbox_server.model.errors import MailboxMissing, SearchTooLong
 from mailbox_server.model.mailbox import Mailbox
@@ -69,7 +71,8 @@ async def _answer_selected(session: Session, search: SearchArguments, until: flo
     modseq = None
     if search.asks_modseq and found:
         modseq = await highest_modseq(lambda uids: modseqs_in(view, uids), found, returns)
-    await _answer(session, view.mailbox, found, returns, modseq)
+    scores = await _told_scores(session, search, view, found, until)
+    await _answer(session, view.mailbox, found, returns, modseq, scores)
     keep_updated(session, context, found)
 
 
@@ -85,7 +88,18 @@ async def _answer_other(
     modseq = None
     if search.asks_modseq and found:
         modseq = await highest_modseq(seen.modseqs_of, found, returns)
-    await _answer(session, place, found, returns, modseq)
+    scores = await _told_scores(session, search, seen, found, until)
+    await _answer(session, place, found, returns, modseq, scores)
+
+
+async def _told_scores(
+    session: Session, search: SearchArguments, view: Searched, found: list[int], until: float
+) -> list[int]:
+    """How relevant what was found is, where that is to be told."""
+    if search.fuzzy is None or not tells_relevancy(search):
+        return []
+    scores = await scores_of(session, search.fuzzy, view, found, until)
+    return [scores[uid] for uid in found]
 
 
 async def _answer(
@@ -94,6 +108,7 @@ async def _answer(
     found: list[int],
     returns: SearchReturns,
     modseq: int | None,
+    scores: list[int],
 ) -> None:
     """Tell of a mailbox where something matched, even if only its count was asked for."""
     if not found or not returns.is_told:
@@ -103,4 +118,4 @@ async def _answer(
         mailbox(place.name, session.text_form),
         place.uid_validity,
     )
-    await write_extended(session, correlators, found, returns, modseq)
+    await write_extended(session, correlators, found, returns, modseq, scores)

@@ -7,9 +7,10 @@ from typing import Final
 
 from mailbox_server.imap.commands.metadata import server_entries
 from mailbox_server.imap.contexts import Context, refused
+from mailbox_server.imap.fuzzy import grade_of, is_fuzzy, keys_of, relevancy, widened
 from mailbox_server.imap.grammar.faults import ArgumentsTooMany
 from mailbox_server.imap.grammar.fetch_items import Attribute
-from mailbox_server.imap.grammar.search_keys import ModSeqKey, SearchArguments, leaves
+from mailbox_server.imap.grammar.search_keys import ModSeqKey, SearchArguments, SearchKey, leaves
 from mailbox_server.imap.grammar.search_returns import (
     CancelArguments,
     SearchReturn,
@@ -19,8 +20,10 @@ from mailbox_server.imap.grammar.sequence_sets import By
 from mailbox_server.imap.grammar.sort_arguments import SortCriterion
 from mailbox_server.imap.responses import CRLF, Outcome, bad, no, ok, ordered_set, string
 from mailbox_server.imap.search import matches
+from mailbox_server.imap.searched import Searched
 from mailbox_server.imap.selected import SelectedView
 from mailbox_server.imap.session import CommandRefused, Session
+from mailbox_server.imap.sorting import NO_SCORES, Scores
 from mailbox_server.imap.stored_filters import FilterUndefined, is_filtered, without_filters
 from mailbox_server.model.uid_set import UidSet
 
@@ -44,16 +47,37 @@ async def search(session: Session, arguments: SearchArguments) -> Outcome:
         await answer_extended(session, found, arguments, _ALL)
     elif returns is None:
         await _answer(session, view, found, arguments)
+    elif tells_relevancy(arguments) and arguments.fuzzy is not None:
+        try:
+            scores = await scores_of(session, arguments.fuzzy, view, found)
+        except BaseException:  # as in find
+            await save(view, (), returns)
+            raise
+        await answer_extended(session, found, arguments, returns, scores)
     else:
         await answer_extended(session, found, arguments, returns)
     keep_updated(session, context, found)
     return ok("That is all")
 
 
-async def resolved(session: Session, arguments: SearchArguments) -> SearchArguments:
-    """The search with what its stored filters ask for (RFC 5466 §3.1)."""
-    if not is_filtered(arguments.key):
+async def resolved(
+    session: Session, arguments: SearchArguments, *, sorts: bool = False
+) -> SearchArguments:
+    """The search with what its stored filters and FUZZY ask for (RFC 5466 §3.1, RFC 6203).
+
+    sorts: whether the caller wants to sort by relevancy.
+    """
+    if is_filtered(arguments.key):
+        arguments = await _filtered(session, arguments)
+    fuzzy = arguments.key if is_fuzzy(arguments.key) else None
+    if fuzzy is None:
+        if (sorts or tells_relevancy(arguments)) and arguments.refused is None:
+            raise CommandRefused(bad("RELEVANCY is for searches with FUZZY"))
         return arguments
+    return replace(arguments, key=widened(fuzzy), fuzzy=fuzzy)
+
+
+async def _filtered(session: Session, arguments: SearchArguments) -> SearchArguments:
     account = session.account
     entries = await session.store.read(lambda tx: server_entries(tx, account))
     try:
@@ -69,12 +93,46 @@ async def resolved(session: Session, arguments: SearchArguments) -> SearchArgume
     return replace(arguments, key=key, asks_modseq=asks_modseq)
 
 
+def tells_relevancy(arguments: SearchArguments) -> bool:
+    """Whether scores are among what is to be returned."""
+    return arguments.returns is not None and SearchReturn.RELEVANCY in arguments.returns
+
+
+async def scores_of(
+    session: Session,
+    fuzzy: SearchKey,
+    view: Searched,
+    found: Sequence[int],
+    until: float | None = None,
+) -> Scores:
+    """How relevant each of the UIDs, ascending, is.  Raises SearchTooLong, StoreUnavailable."""
+    services, grade = session.services, grade_of(fuzzy)
+    hits = {
+        key: frozenset(
+            await matches(
+                session.store,
+                view,
+                key,
+                services.clock,
+                services.text_turns,
+                among=found,
+                until=until,
+            )
+        )
+        for key in keys_of(grade)
+    }
+    return await asyncio.to_thread(lambda: {uid: relevancy(grade, hits, uid) for uid in found})
+
+
 def updating(
     session: Session, arguments: SearchArguments, criteria: Sequence[SortCriterion] | None
 ) -> Context | None:
     """What was asked, where its results are to be kept up to date (RFC 5267 §4.3)."""
     returns = arguments.returns
     if returns is None or SearchReturn.UPDATE not in returns:
+        return None
+    if arguments.fuzzy is not None:
+        session.channel.write(refused(session.tag, "No updates of what is fuzzy"))
         return None
     if session.tag in session.contexts:
         raise CommandRefused(bad("A search with that tag is kept up to date"))
@@ -179,12 +237,16 @@ async def _answer(
 
 
 async def answer_extended(
-    session: Session, found: Sequence[int], arguments: SearchArguments, returns: SearchReturns
+    session: Session,
+    found: Sequence[int],
+    arguments: SearchArguments,
+    returns: SearchReturns,
+    scores: Scores = NO_SCORES,
 ) -> None:
     """Answer with an ESEARCH response, unless nothing but SAVE was asked for.
 
-    found: UIDs in the order of the answer.  The whole response is put together first, beside
-    the loop: sets are short where results lie together.
+    found: UIDs in the order of the answer.  scores: where they are to be told.  The whole
+    response is put together first, beside the loop: sets are short where results lie together.
     """
     if not returns.is_told:
         return
@@ -194,7 +256,8 @@ async def answer_extended(
     modseq = None
     if arguments.asks_modseq and found:
         modseq = await highest_modseq(lambda uids: modseqs_in(view, uids), found, returns)
-    await write_extended(session, correlators, numbers, returns, modseq)
+    told = [scores[uid] for uid in found] if SearchReturn.RELEVANCY in returns else ()
+    await write_extended(session, correlators, numbers, returns, modseq, told)
 
 
 async def write_extended(
@@ -203,9 +266,11 @@ async def write_extended(
     numbers: Sequence[int],
     returns: SearchReturns,
     modseq: int | None,
+    scores: Sequence[int] = (),
 ) -> None:
     """Write one ESEARCH response; correlators: up to what was asked for, without `(`."""
-    line = [b"* ESEARCH (", correlators, await asyncio.to_thread(_returned, numbers, returns)]
+    told = await asyncio.to_thread(_returned, numbers, returns, scores)
+    line = [b"* ESEARCH (", correlators, told]
     if modseq is not None:
         line.append(b" MODSEQ %d" % modseq)
     octets = b"".join(line)
@@ -216,8 +281,11 @@ async def write_extended(
         session.channel.write(CRLF)
 
 
-def _returned(numbers: Sequence[int], returns: SearchReturns) -> bytes:
-    """What was asked for of the results (RFC 4731 §3.1, RFC 9394 §3.1)."""
+def _returned(numbers: Sequence[int], returns: SearchReturns, scores: Sequence[int]) -> bytes:
+    """What was asked for of the results (RFC 4731 §3.1, RFC 6203 §4, RFC 9394 §3.1).
+
+    scores: of the numbers.  With PARTIAL those of its window are told.
+    """
     line: list[bytes] = []
     if numbers:
         if SearchReturn.MIN in returns:
@@ -232,6 +300,9 @@ def _returned(numbers: Sequence[int], returns: SearchReturns) -> bytes:
         line.append((ordered_set(window) if window else b"NIL") + b")")
     if SearchReturn.COUNT in returns:
         line.append(b" COUNT %d" % len(numbers))
+    if SearchReturn.RELEVANCY in returns:
+        told = scores if returns.partial is None else returns.partial.of(scores)
+        line.append(b" RELEVANCY (" + b" ".join([b"%d" % score for score in told]) + b")")
     return b"".join(line)
 
 

@@ -10,28 +10,36 @@ from mailbox_server.imap.commands.search import (
     numbers_of,
     resolved,
     save,
+    scores_of,
+    tells_relevancy,
     updating,
 )
 from mailbox_server.imap.grammar.sequence_sets import By
 from mailbox_server.imap.grammar.sort_arguments import SortArguments
 from mailbox_server.imap.responses import CRLF, Outcome, ok
 from mailbox_server.imap.session import Session
-from mailbox_server.imap.sorting import in_order
+from mailbox_server.imap.sorting import NO_SCORES, in_order
 
 
 async def sort(session: Session, arguments: SortArguments) -> Outcome:
     """Answer with one SORT or, where RETURN was given, one ESEARCH response."""
-    view, asked = session.view, await resolved(session, arguments.search)
+    sorts, view = arguments.asks_relevancy, session.view
+    asked = await resolved(session, arguments.search, sorts=sorts)
     context = updating(session, asked, arguments.criteria)
     found = await find(session, asked, context, saves=False)
     try:
-        ordered = await in_order(session.store, view, found, arguments.criteria)
+        scores = NO_SCORES
+        if asked.fuzzy is not None and (sorts or tells_relevancy(asked)):
+            scores = await scores_of(session, asked.fuzzy, view, found)
+        ordered = await in_order(
+            session.store, view, found, arguments.criteria, scores=scores if sorts else None
+        )
     except BaseException:  # as in find: nothing older may stay saved
         await save(view, (), asked.returns)
         raise
     await save(view, ordered, asked.returns)
     if asked.returns is not None:
-        await answer_extended(session, ordered, asked, asked.returns)
+        await answer_extended(session, ordered, asked, asked.returns, scores)
         keep_updated(session, context, ordered)
         return ok("That is all")
     numbers = ordered if asked.by is By.UID else await numbers_of(view, ordered)

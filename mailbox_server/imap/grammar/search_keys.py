@@ -1,7 +1,7 @@
 """What SEARCH asks for, as a tree (RFC 9051 §6.4.4, RFC 3501 §6.4.4, RFC 7162 §3.1.5).
 
-Keys of extensions: RFC 5032 §3 (OLDER, YOUNGER), RFC 5466 §3.1 (FILTER), RFC 8474 §5 (EMAILID,
-THREADID), RFC 8514 §4.2 (SAVEDBEFORE and kin).
+Keys of extensions: RFC 5032 §3 (OLDER, YOUNGER), RFC 5466 §3.1 (FILTER), RFC 6203 §3
+(FUZZY), RFC 8474 §5 (EMAILID, THREADID), RFC 8514 §4.2 (SAVEDBEFORE and kin).
 
 Read without recursion: at most 50 levels and 1,000 keys, so that a hostile search costs
 as little to refuse as it costs to send.
@@ -174,6 +174,13 @@ class NotKey:
 
 
 @dataclass(frozen=True, slots=True)
+class FuzzyKey:
+    """Messages that the key matches more or less (RFC 6203 §3); see imap.fuzzy."""
+
+    key: "SearchKey"
+
+
+@dataclass(frozen=True, slots=True)
 class OrKey:
     """Messages that either key matches."""
 
@@ -201,7 +208,7 @@ LeafKey = (
     | ModSeqKey
     | FilterKey
 )
-SearchKey = LeafKey | NotKey | OrKey | AndKey
+SearchKey = LeafKey | NotKey | FuzzyKey | OrKey | AndKey
 
 
 def leaves(key: SearchKey) -> Iterator[LeafKey]:
@@ -213,7 +220,7 @@ def leaves(key: SearchKey) -> Iterator[LeafKey]:
                 stack.extend(keys)
             case OrKey(one, other):
                 stack += (one, other)
-            case NotKey(inner):
+            case NotKey(inner) | FuzzyKey(inner):
                 stack.append(inner)
             case leaf:
                 yield leaf
@@ -225,6 +232,7 @@ class SearchArguments:
 
     by: what the reply lists.  asks_modseq: a ModSeqKey is somewhere in the tree.
     returns: what to answer in an ESEARCH response; None for a SEARCH response.
+    fuzzy: the key as it was before imap.fuzzy widened it; None where FUZZY does not stand in it.
     refused: why it cannot be done, where something was to be saved: then nothing is saved
         any more (RFC 5182 §2.1).
     """
@@ -234,12 +242,14 @@ class SearchArguments:
     asks_modseq: bool
     returns: SearchReturns | None = None
     refused: BadInput | None = None
+    fuzzy: SearchKey | None = None
 
 
 class _Shape(enum.Enum):
     LIST = "closed by a parenthesis"
     TOP = "closed by the end"
     NOT = "takes one key"
+    FUZZY = "takes one key, fuzzily"
     OR = "takes two keys"
 
 
@@ -252,6 +262,8 @@ class _Frame:
         """The key this frame stands for, or None while it wants more."""
         if self.shape is _Shape.NOT and len(self.keys) == 1:
             return NotKey(self.keys[0])
+        if self.shape is _Shape.FUZZY and len(self.keys) == 1:
+            return FuzzyKey(self.keys[0])
         if self.shape is _Shape.OR and len(self.keys) == 2:
             return OrKey(self.keys[0], self.keys[1])
         return None
@@ -350,12 +362,12 @@ class _Reader:
         return name
 
     def _opened(self) -> bool:
-        """Take `(`, NOT or OR, if one stands here; a key must follow it."""
+        """Take `(`, NOT, FUZZY or OR, if one stands here; a key must follow it."""
         if self.lexer.take(b"("):
             self.lexer.skip_spaces()
             shape = _Shape.LIST
         elif (found := self.lexer.match(_OPERATOR)) is not None:
-            shape = _Shape.NOT if found.group(1).upper() == b"NOT" else _Shape.OR
+            shape = _Shape[found.group(1).decode("ascii").upper()]
         else:
             return False
         if len(self._stack) > DEPTH_MOST:
@@ -460,7 +472,7 @@ def _modseq(reader: _Reader) -> SearchKey:
 
 _RETURN = re.compile(rb"(?i)RETURN +(?=\()")
 _CHARSET = re.compile(rb"(?i)CHARSET +")
-_OPERATOR = re.compile(rb"(?i)(NOT|OR) +")
+_OPERATOR = re.compile(rb"(?i)(NOT|FUZZY|OR) +")
 _SET_START: Final = (*(b"%d" % digit for digit in range(10)), b"*", b"$")
 
 _PLAIN: Final[Mapping[str, SearchKey]] = {

@@ -13,7 +13,8 @@ from mailbox_server.imap.grammar.partial_ranges import PartialRange, parse_parti
 class SearchReturn(enum.Enum):
     """A return option without argument.
 
-    UPDATE: tell from now on how the results change (RFC 5267 §4.3).
+    UPDATE: tell from now on how the results change (RFC 5267 §4.3).  RELEVANCY: how well each
+    of them matches (RFC 6203 §4).
     """
 
     MIN = "MIN"
@@ -22,6 +23,7 @@ class SearchReturn(enum.Enum):
     COUNT = "COUNT"
     SAVE = "SAVE"
     UPDATE = "UPDATE"
+    RELEVANCY = "RELEVANCY"
 
 
 CONTEXT: Final = "CONTEXT"

@@ -1,4 +1,4 @@
-"""Arguments of SORT and THREAD (RFC 5256 §5, RFC 5957 §5, RFC 5267 §3)."""
+"""Arguments of SORT and THREAD (RFC 5256 §5, RFC 5957 §5, RFC 5267 §3, RFC 6203 §6)."""
 
 import enum
 import re
@@ -28,6 +28,7 @@ class SortKey(enum.Enum):
     TO = "TO"
     DISPLAYFROM = "DISPLAYFROM"
     DISPLAYTO = "DISPLAYTO"
+    RELEVANCY = "RELEVANCY"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,11 @@ class SortArguments:
 
     criteria: tuple[SortCriterion, ...]
     search: SearchArguments
+
+    @property
+    def asks_relevancy(self) -> bool:
+        """Whether scores are sorted by."""
+        return any(each.key is SortKey.RELEVANCY for each in self.criteria)
 
 
 class ThreadAlgorithm(enum.Enum):

@@ -18,6 +18,7 @@ from mailbox_server.imap.grammar.search_keys import (
     DateKey,
     FilterKey,
     FlagKey,
+    FuzzyKey,
     ModSeqKey,
     NotKey,
     NumbersKey,
@@ -71,6 +72,9 @@ FIRST = NumbersKey(SequenceSet(((1, 1),)), By.NUMBER)
         ("MODSEQ 620", ModSeqKey(620)),
         ('MODSEQ "/flags/\\\\draft" all 620', ModSeqKey(620)),
         ("NOT SEEN", NotKey(SEEN)),
+        ("FUZZY SEEN", FuzzyKey(SEEN)),
+        ("fuzzy (SEEN ALL)", FuzzyKey(AndKey((SEEN, AllKey())))),
+        ("OR FUZZY NOT SEEN ALL", OrKey(FuzzyKey(NotKey(SEEN)), AllKey())),
         ("NOT NOT SEEN", NotKey(NotKey(SEEN))),
         ("OR SEEN ALL", OrKey(SEEN, AllKey())),
         ("(SEEN)", SEEN),
@@ -109,7 +113,7 @@ def test_charsets() -> None:
     ["", "FOO", "NOT", "NOT ", "OR", "OR SEEN", "()", "(SEEN", "SEEN)", "SEEN  )", "FROM",
      "HEADER x", "LARGER x", "LARGER -1", "BEFORE 31-Feb-2020", "BEFORE 1-Foo-2020", "BEFORE x",
      "UID", "UID x", "0", "KEYWORD", "KEYWORD \\Recent", "MODSEQ", 'MODSEQ "/x" some 1',
-     "MODSEQ 9223372036854775808", "CHARSET UTF-8", "SEEN(ALL)", "FILTER",
+     "MODSEQ 9223372036854775808", "CHARSET UTF-8", "SEEN(ALL)", "FUZZY", "FUZZY )", "FILTER",
      "FILTER a/b", 'FILTER "a"', "FILTER ä", "FILTER a]"],
 )  # fmt: skip
 def test_refused(text: str) -> None:
@@ -123,7 +127,7 @@ def test_a_filter_is_utf_8() -> None:
         read("CHARSET iso-8859-1 FILTER a")
 
 
-@pytest.mark.parametrize("opening", ["(", "NOT ", "OR ALL "])
+@pytest.mark.parametrize("opening", ["(", "NOT ", "OR ALL ", "FUZZY "])
 def test_depth_is_bounded(opening: str) -> None:
     closing = ")" if opening == "(" else ""
     read(opening * 50 + "ALL" + closing * 50)
