@@ -6,6 +6,7 @@ a small part of what is not here reads just that, and nothing is kept.
 
     column   UIDs, ascending, and a number for each: 12 octets a message
     order    UIDs as a key sorts them, and whether each has the key of the one before: 5 octets
+    threads  what THREAD goes by, see thread_facts
 
 Messages that are gone stay until they are more than half, then all starts over.
 """
@@ -18,6 +19,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Final, cast
 
+from mailbox_server.imap.thread_facts import ThreadFacts
 from mailbox_server.model.ids import MailboxId
 from mailbox_server.store.ports import Column, ReadTx, Store
 
@@ -63,26 +65,30 @@ class Order:
 class MessageFacts:
     """The columns and orders of one mailbox.
 
-    turn: a lock; who makes columns or orders has it.
+    turn: a lock; who makes columns or orders, or uses threads, has it.
     """
 
     def __init__(self, mailbox: MailboxId, turn: AbstractAsyncContextManager[None]) -> None:
         self.mailbox = mailbox
         self.turn = turn
         self.orders: dict[enum.Enum, Order] = {}
+        self.threads = ThreadFacts()
         self._columns: dict[Fact, _Numbers] = {}
 
     @property
     def octets(self) -> int:
         """About how much memory all of it takes."""
-        return sum(len(each.uids) * 12 for each in self._columns.values()) + sum(
-            len(each.uids) * 5 for each in self.orders.values()
+        return (
+            sum(len(each.uids) * 12 for each in self._columns.values())
+            + sum(len(each.uids) * 5 for each in self.orders.values())
+            + self.threads.octets
         )
 
     def forget(self) -> None:
         """Give the memory back."""
         self._columns.clear()
         self.orders.clear()
+        self.threads.forget()
 
     async def numbers(
         self,

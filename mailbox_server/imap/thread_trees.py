@@ -5,11 +5,12 @@ loops, which is given up after STEPS_A_MESSAGE steps for each message.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 DUMMIES_A_MESSAGE: Final = 5
+DUMMIES_SPARE: Final = 50_000
 """Beyond so many in all, only messages that are there and nearest ancestors are linked."""
 
 STEPS_A_MESSAGE: Final = 50
@@ -22,15 +23,16 @@ class Threadable:
 
     number: what stands for it in the answer.
     sent: seconds (RFC 5256 §2.2).  references: message ids, the nearest ancestor last.
-    subject: the base subject, normalized; "" where there is none.
+    subject: the base subject, normalized; false where there is none.  Ids and subjects are
+    only compared: whatever is equal where they are will do.
     is_reply: whether signs of a reply or forward were taken off for it.
     """
 
     number: int
     sent: int
-    message_id: str | None
-    references: tuple[str, ...]
-    subject: str
+    message_id: Hashable | None
+    references: Sequence[Hashable]
+    subject: Hashable
     is_reply: bool
 
 
@@ -58,7 +60,7 @@ def by_subject(messages: Sequence[Threadable]) -> list[Node]:
 
     messages: in mailbox order.
     """
-    groups: dict[str, list[Node]] = defaultdict(list)
+    groups: dict[Hashable, list[Node]] = defaultdict(list)
     for order, message in enumerate(messages):
         groups[message.subject].append(Node(message, order))
     roots = []
@@ -87,9 +89,9 @@ class _Linking:
 
     def __init__(self, messages: Sequence[Threadable]) -> None:
         self._nodes: list[Node] = []
-        self._known: dict[str, Node] = {}
+        self._known: dict[Hashable, Node] = {}
         self._steps = STEPS_A_MESSAGE * len(messages)
-        self._dummies = DUMMIES_A_MESSAGE * len(messages)
+        self._dummies = DUMMIES_A_MESSAGE * len(messages) + DUMMIES_SPARE
         own = []
         for order, message in enumerate(messages):
             own.append(self._node_of(message, order))
@@ -114,7 +116,7 @@ class _Linking:
             self._known.setdefault(message.message_id, node)
         return node
 
-    def _link(self, node: Node, references: Sequence[str]) -> None:
+    def _link(self, node: Node, references: Sequence[Hashable]) -> None:
         above: Node | None = None
         nearest = references[-1] if references else None
         for reference in references:
@@ -196,9 +198,9 @@ def _sent(node: Node) -> tuple[int, int]:
     return min(map(_sent, node.children))
 
 
-def _subject(node: Node) -> str:
+def _subject(node: Node) -> Hashable:
     message = _first(node).message
-    return "" if message is None else message.subject
+    return None if message is None else message.subject
 
 
 def _is_reply(node: Node) -> bool:
@@ -208,7 +210,7 @@ def _is_reply(node: Node) -> bool:
 def _merged(roots: Sequence[Node]) -> list[Node]:
     """Step 5: threads with the same subject together."""
     subjects = [_subject(root) for root in roots]
-    table: dict[str, Node] = {}
+    table: dict[Hashable, Node] = {}
     for root, subject in zip(roots, subjects, strict=True):
         holder = table.get(subject)
         if (

@@ -11,8 +11,8 @@ FIELD_OCTETS = 256 * 1024
 _ID = re.compile(rb"<([^<>\x00-\x20\x7f]+)>")
 
 
-def message_ids(value: bytes | None) -> tuple[str, ...]:
-    """The last IDS ids of a field value, in order and once each, without angle brackets.
+def message_ids(value: bytes | None, most: int = IDS) -> tuple[str, ...]:
+    """The last ids of a field value, in order and once each, without angle brackets.
 
     An id longer than ID_OCTETS is passed over.  Octets that are not UTF-8 become U+FFFD.
     """
@@ -24,7 +24,7 @@ def message_ids(value: bytes | None) -> tuple[str, ...]:
         if len(each) <= ID_OCTETS
     ]
     # The last mention of an id counts for the order.
-    last = list(dict.fromkeys(reversed(found)))[:IDS]
+    last = list(dict.fromkeys(reversed(found)))[:most]
     return tuple(reversed(last))
 
 

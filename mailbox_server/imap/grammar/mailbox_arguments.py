@@ -14,6 +14,8 @@ from mailbox_server.imap.grammar.resync_arguments import Resync, parse_resync
 from mailbox_server.model.mailbox import Role
 
 PATTERNS_MOST: Final = 20
+OPTIONS_MOST: Final = 100
+"""Of one list of options or items; there are fewer, but they may be repeated."""
 
 E = TypeVar("E", bound=enum.Enum)
 
@@ -233,7 +235,7 @@ def parse_list(lexer: Lexer) -> ListArguments:
             raise ArgumentsMalformed("Expected RETURN")
         lexer.space()
         lexer.expect(b"(")
-        returns = _listed(lexer, partial(_list_return, lexer), PATTERNS_MOST)
+        returns = _listed(lexer, partial(_list_return, lexer), OPTIONS_MOST)
         is_extended = True
     lexer.end()
     plain = frozenset(each for each in returns if isinstance(each, ListReturn))
@@ -303,7 +305,7 @@ def _words(lexer: Lexer, kind: type[E]) -> tuple[E, ...]:
             raise ArgumentsMalformed("Unknown item or option") from fault
 
     lexer.expect(b"(")
-    return tuple(dict.fromkeys(_listed(lexer, word, PATTERNS_MOST)))
+    return tuple(dict.fromkeys(_listed(lexer, word, OPTIONS_MOST)))
 
 
 T = TypeVar("T")

@@ -7,6 +7,7 @@ import pytest
 
 from mailbox_server.imap.thread_trees import (
     DUMMIES_A_MESSAGE,
+    DUMMIES_SPARE,
     Threadable,
     _Linking,
     by_references,
@@ -144,6 +145,15 @@ def test_a_conversation_of_10_000() -> None:
     assert threads(*messages) == "(" + " ".join(str(n) for n in range(1, 10_001)) + ")"
 
 
+def test_an_ancestor_far_above_holds_together_what_lies_between_is_missing() -> None:
+    """RFC 5256 §3: the whole of References counts, not the nearest ones."""
+    above = [f"a{n}" for n in range(400)]
+    one = message(1, "top", *above, "b")
+    other = message(2, "top", *(f"c{n}" for n in range(400)), "d")
+    assert threads(one, other, message(3, name="top")) == "(3 (1)(2))"
+    assert threads(one, other) == "((1)(2))"
+
+
 def test_looking_for_loops_has_an_end() -> None:
     count = 2_000
     deep = [message(n, str(n - 1)) for n in range(1, count)]
@@ -159,8 +169,8 @@ def test_looking_for_loops_has_an_end() -> None:
 
 
 def test_references_to_nobody_make_no_more_nodes_than_a_few_a_message() -> None:
-    count = 1_000
+    count = 4_000
     messages = [message(n, *(f"{n}-{m}" for m in range(20))) for n in range(1, count + 1)]
     linking = _Linking(messages)
-    assert len(linking._nodes) <= (DUMMIES_A_MESSAGE + 2) * count
+    assert len(linking._nodes) <= (DUMMIES_A_MESSAGE + 2) * count + DUMMIES_SPARE < 20 * count
     assert threads(*messages).count("(") == count

@@ -29,6 +29,7 @@ def test_the_last_hundred_count() -> None:
     found = message_ids(b"".join(b"<%d@x> " % n for n in range(1_000)))
     assert len(found) == IDS
     assert (found[0], found[-1]) == ("900@x", "999@x")
+    assert message_ids(b"<a@x> <b@x> <c@x>", 2) == ("b@x", "c@x")
 
 
 def test_ancestors_are_those_of_both_fields() -> None:
