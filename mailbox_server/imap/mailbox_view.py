@@ -28,13 +28,20 @@ from typing import Final, Protocol
 
 from mailbox_server.imap.flag_classes import FlagClasses
 from mailbox_server.imap.message_facts import MessageFacts
+from mailbox_server.imap.packed_view import (
+    FORGOTTEN,
+    Dead,
+    ReadAgain,
+    Snapshot,
+    packed,
+    reads_again,
+)
 from mailbox_server.model.errors import MailboxMissing, StateTooOld
 from mailbox_server.model.ids import MailboxId, ModSeq
 from mailbox_server.model.mailbox import Mailbox
 from mailbox_server.model.uid_set import UidSet
 from mailbox_server.store.ports import (
     Changes,
-    Column,
     Expunged,
     FlagOutcome,
     ReadTx,
@@ -42,7 +49,6 @@ from mailbox_server.store.ports import (
     ViewRows,
 )
 
-_ROWS_AT_ONCE: Final = 500
 _DEAD_OCTETS: Final = 64
 _CLASS_OCTETS: Final = 512
 _COMPACT_FROM: Final = 256
@@ -59,9 +65,6 @@ class Onlooker(Protocol):
 
     def compacted(self, dropped: "array[int]") -> None:
         """Slots in dropped (ascending) are gone from the arrays; all were told."""
-
-
-Snapshot = tuple[ViewRows, dict[int, frozenset[str]]]
 
 
 class MailboxView:
@@ -158,7 +161,8 @@ class MailboxView:
             self._stale = False
             try:
                 if self._packed is not None:
-                    self._unpack(*await self.store.read(self._read_packed(self._packed)))
+                    opens = self.read(self.mailbox.id)
+                    self._unpack(await self.store.read(reads_again(opens, self._packed)))
                 else:
                     self._apply(await self._all_changes())
             except StateTooOld:
@@ -398,7 +402,7 @@ class MailboxView:
     def pack(self) -> None:
         """Give the memory back; nobody may be using the view."""
         self.facts.forget()
-        self._packed = array("I", (bound for run in _runs(self.uids) for bound in run))
+        self._packed = packed(self.uids)
         self.uids, self.flags = array("I"), array("B")
         self.messages, self.modseqs = array("q"), array("q")
         # Everybody has fallen behind the log: by the modseqs they will find what changed.
@@ -406,55 +410,40 @@ class MailboxView:
         self.changed.clear()
         self._changed_uids = 0
 
-    def _read_packed(
-        self, packed: "array[int]"
-    ) -> Callable[[ReadTx], tuple[Snapshot, "array[int]", dict[int, int]]]:
-        """The read that opens the view again: a snapshot, the UIDs by slot, and the message
-        ids of those that are no more."""
-        opens = self.read(self.mailbox.id)
-
-        def work(tx: ReadTx) -> tuple[Snapshot, "array[int]", dict[int, int]]:
-            snapshot = opens(tx)
-            uids: array[int] = array("I")
-            for at in range(0, len(packed), 2):
-                uids.extend(range(packed[at], packed[at + 1] + 1))
-            live = set(snapshot[0].uids)
-            gone = [uid for uid in uids if uid not in live]
-            messages: dict[int, int] = {}
-            for at in range(0, len(gone), _ROWS_AT_ONCE):
-                some = gone[at : at + _ROWS_AT_ONCE]
-                rows = tx.messages.rows(self.mailbox.id, some, (Column.MESSAGE,))
-                messages.update((int(str(uid)), int(str(message))) for uid, message in rows)
-            return snapshot, uids, messages
-
-        return work
-
-    def _unpack(self, snapshot: Snapshot, uids: "array[int]", messages: dict[int, int]) -> None:
-        rows, names = snapshot
+    def _unpack(self, again: ReadAgain) -> None:
+        rows, names = again.snapshot
         self.classes.learn(names)
+        gone = {uid: self._class_of(dead, names) for uid, dead in again.gone.items()}
         numbers = self._class_numbers(rows)
         place, last = 0, len(rows.uids)
         self.flags = array(numbers.typecode)
-        for slot, uid in enumerate(uids):
+        self._make_room(max(gone.values(), default=0))
+        for slot, uid in enumerate(again.uids):
             if place < last and rows.uids[place] == uid:
                 self.messages.append(rows.messages[place])
                 self.modseqs.append(rows.modseqs[place])
                 self.flags.append(numbers[place])
                 place += 1
                 continue
-            self.messages.append(messages.get(uid, 0))
-            self.modseqs.append(0)
-            self.flags.append(0)
+            dead = again.gone.get(uid, FORGOTTEN)
+            self.messages.append(dead.message)
+            # The client has not been told of the expunge: so not of its modseq either.
+            self.modseqs.append(max(dead.changed - 1, 0))
+            self.flags.append(gone.get(uid, 0))
             if slot not in self.dead:
                 self.dead.add(slot)
                 self.expunged.append(slot)
-        uids.extend(rows.uids[place:])
-        self.uids = uids
+        again.uids.extend(rows.uids[place:])
+        self.uids = again.uids
         self.messages.extend(rows.messages[place:])
         self.modseqs.extend(rows.modseqs[place:])
         self.flags.extend(numbers[place:])
         self.mailbox = rows.mailbox
         self._packed = None
+
+    def _class_of(self, dead: Dead, names: Mapping[int, frozenset[str]]) -> int:
+        known = dead.keyword_set if dead.keyword_set in names else 0
+        return self.classes.number(known, dead.deleted != 0)
 
 
 def _without(values: "array[int]", dropped: "array[int]") -> "array[int]":
@@ -467,19 +456,6 @@ def _without(values: "array[int]", dropped: "array[int]") -> "array[int]":
         start = slot + 1
     kept.extend(values[start:])
     return kept
-
-
-def _runs(uids: "array[int]") -> Iterator[tuple[int, int]]:
-    """(first, last) of each run of consecutive UIDs."""
-    first = last = 0
-    for uid in uids:
-        if uid != last + 1 or not first:
-            if first:
-                yield first, last
-            first = uid
-        last = uid
-    if first:
-        yield first, last
 
 
 def _width(number: int) -> str:

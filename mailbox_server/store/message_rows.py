@@ -19,6 +19,9 @@ from mailbox_server.store.uid_runs import range_values
 
 _COLUMNS: Final[Mapping[Column, sa.Column[Any]]] = {
     Column.MESSAGE: placement.c.message,
+    Column.KEYWORD_SET: placement.c.keyword_set,
+    Column.DELETED: placement.c.deleted,
+    Column.CHANGED: placement.c.updated_at,
     Column.SAVED: placement.c.saved,
     Column.THREAD: message.c.thread,
     Column.CONTENT: message.c.content,

@@ -40,6 +40,10 @@ def usage(bench: Workbench, account: AccountId) -> tuple[int, int]:
     return found.messages, found.octets
 
 
+def _changed(bench: Workbench, mailbox: MailboxId) -> int:
+    return bench.read(lambda tx: tx.messages.view(mailbox)).modseqs[0]
+
+
 def test_every_column_comes_back_as_it_was_given(bench: Workbench) -> None:
     account = bench.open_account()
     inbox = bench.mailbox(account)
@@ -48,6 +52,9 @@ def test_every_column_comes_back_as_it_was_given(bench: Workbench) -> None:
     placed = bench.deliver(account, what=what, octets=b"12345", trace=b"trace")[0]
     expected = {
         Column.MESSAGE: placed.message,
+        Column.KEYWORD_SET: 0,
+        Column.DELETED: 0,
+        Column.CHANGED: _changed(bench, inbox.id),
         Column.THREAD: placed.thread,
         Column.CONTENT: 1,
         Column.SIZE: 10,

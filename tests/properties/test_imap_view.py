@@ -50,6 +50,7 @@ class Truth:
         self.next_uid = 1
         self.live: dict[int, tuple[int, bool, int]] = {}
         self.gone: dict[int, int] = {}
+        self.last: dict[int, tuple[int, bool, int]] = {}
         self.floor = 0
 
     def deliver(self) -> None:
@@ -95,7 +96,8 @@ class Truth:
         before = self.modseq
         self.modseq += 1
         for uid in uids:
-            if self.live.pop(uid, None) is not None:
+            if uid in self.live:
+                self.last[uid] = self.live.pop(uid)
                 self.gone[uid] = self.modseq
         gone = UidSet.of(uid for uid in uids if self.gone.get(uid) == self.modseq)
         return Expunged(gone, ModSeq(before), ModSeq(self.modseq))
@@ -137,8 +139,9 @@ class Truth:
 
     def rows(
         self, mailbox: MailboxId, uids: Sequence[int], columns: Sequence[Column]
-    ) -> list[tuple[int, int]]:
-        return [(uid, uid) for uid in uids]
+    ) -> list[tuple[int, int, int, int, int]]:
+        found = [(uid, *self.last[uid][:2], self.gone[uid]) for uid in uids]
+        return [(uid, uid, names, int(deleted), when) for uid, names, deleted, when in found]
 
     def keyword_sets(self, account: AccountId, ids: Sequence[int]) -> dict[int, frozenset[str]]:
         return {number: frozenset((f"k{number}",)) for number in ids if number}
@@ -475,7 +478,8 @@ async def test_a_packed_view_remembers_who_was_told_what() -> None:
     first.hear(Tells.EVERYTHING)
     shared.pack()
     assert shared.octets < 100
-    truth.store([4], 8)
+    truth.store([4, 20], 8)
+    truth.mark_deleted([20])
     truth.expunge([20])
     truth.deliver()
     for client, lines in ((first, 1), (second, 2)):
@@ -483,7 +487,9 @@ async def test_a_packed_view_remembers_who_was_told_what() -> None:
         told = b"".join(client.view.untold(Tells.NO_EXPUNGE, ModSeqs.HIDDEN))
         assert told.count(b"FETCH") == lines
         # Of what was expunged meanwhile it can still ask (RFC 2180 §4.1.3).
-        assert [sight.message for sight in client.view.sights([20])] == [20]
+        (lost,) = client.view.sights([20])
+        assert (lost.message, _names(lost.flags)) == (20, {b"k8", b"\\Deleted"})
+        assert truth.last[20][2] <= lost.modseq < truth.gone[20]
         for line in told.split(b"\r\n"):
             client._take(line, Tells.NO_EXPUNGE)
         client.hear(Tells.EVERYTHING)

@@ -71,10 +71,14 @@ class Column(Enum):
     SIZE counts trace and content.  Offsets in PARTS, and HEADER_OCTETS, count from the
     start of the content.  The three of LISTED are model.message.ListedFields, None where the
     fields are too many to keep: then only the header itself will do.  ENDS_LINE is 0 where
-    the content's last line lacks its CRLF.
+    the content's last line lacks its CRLF.  CHANGED is the modseq of the placement's last
+    change; of an expunged one that is its expunge, and its flags are what they were then.
     """
 
     MESSAGE = "message: int"
+    KEYWORD_SET = "keyword_set: int"
+    DELETED = "deleted: int, 0 or 1"
+    CHANGED = "changed: int, modseq"
     THREAD = "thread: int"
     CONTENT = "content: int"
     SIZE = "size: int"

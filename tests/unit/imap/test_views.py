@@ -119,8 +119,8 @@ class House:
 
     def rows(
         self, mailbox: MailboxId, uids: Sequence[int], columns: object
-    ) -> list[tuple[int, int]]:
-        return [(uid, uid) for uid in uids]
+    ) -> list[tuple[int, int, int, int, int]]:
+        return [(uid, uid, 0, 0, self.gone[uid]) for uid in uids]
 
     def keyword_sets(self, account: AccountId, ids: object) -> dict[int, frozenset[str]]:
         return {}
