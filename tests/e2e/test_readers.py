@@ -1,11 +1,6 @@
 """Mail is read by programs that nobody here wrote, over TLS and not, byte for byte."""
 
-import os
-import pty
 import re
-import select
-import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +8,7 @@ import pytest
 
 from tests.e2e.appliance import PASSWORDS, Appliance, address
 from tests.e2e.mail import TRICKY, content_of, fetch_all, imap, pop3, send
-from tests.e2e.peers.programs import need
+from tests.e2e.peers.programs import need, run, run_on_terminal
 
 COUNT = 12
 
@@ -34,34 +29,6 @@ def appliance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Appliance]:
 
 def _message(number: int) -> bytes:
     return TRICKY.replace(b"tricky@", f"reader-{number}@".encode())
-
-
-def _run(*command: str, environment: dict[str, str] | None = None, stdin: bytes = b"") -> bytes:
-    done = subprocess.run(
-        command, input=stdin, capture_output=True, timeout=90, env=os.environ | (environment or {})
-    )
-    assert done.returncode == 0, (done.stdout + done.stderr).decode(errors="replace")
-    return done.stdout
-
-
-def _run_on_terminal(*command: str, environment: dict[str, str]) -> None:
-    ours, theirs = pty.openpty()
-    process = subprocess.Popen(
-        command, stdin=theirs, stdout=theirs, stderr=theirs, env=os.environ | environment
-    )
-    os.close(theirs)
-    shown = b""
-    deadline = time.monotonic() + 30
-    while process.poll() is None and time.monotonic() < deadline:
-        if select.select([ours], [], [], 0.2)[0]:
-            try:
-                shown += os.read(ours, 65536)
-            except OSError:  # the program has closed its end
-                break
-    os.close(ours)
-    if time.monotonic() >= deadline:
-        process.kill()
-    assert process.wait(10) == 0, shown.decode(errors="replace")
 
 
 def _crlf(octets: bytes) -> bytes:
@@ -119,9 +86,9 @@ def test_curl_imap(
 ) -> None:
     login = ["--login-options", f"AUTH={mechanism}"] if mechanism else []
     curl = need("curl")
-    if mechanism == "SCRAM-SHA-256" and b"gsasl" not in _run(curl, "--version").lower():
+    if mechanism == "SCRAM-SHA-256" and b"gsasl" not in run(curl, "--version").lower():
         pytest.skip("this curl was built without SCRAM")
-    got = _run(
+    got = run(
         curl, "--silent", "--show-error", *options, *login,
         "--cacert", str(appliance.authority),
         "--user", f"{address('ann')}:{PASSWORDS['ann']}",
@@ -135,7 +102,7 @@ def test_curl_imap(
     [("pop3s", "pop3s", []), ("pop3", "pop3", ["--ssl-reqd"]), ("pop3", "pop3", [])],
 )
 def test_curl_pop3(appliance: Appliance, scheme: str, service: str, options: list[str]) -> None:
-    got = _run(
+    got = run(
         need("curl"), "--silent", "--show-error", *options,
         "--cacert", str(appliance.authority),
         "--user", f"{address('ann')}:{PASSWORDS['ann']}",
@@ -149,7 +116,7 @@ def test_curl_pop3(appliance: Appliance, scheme: str, service: str, options: lis
 def test_curl_with_a_token(
     appliance: Appliance, token: str, service: str, path: str, mechanism: str
 ) -> None:
-    got = _run(
+    got = run(
         need("curl"), "--silent", "--show-error", "--login-options", f"AUTH={mechanism}",
         "--cacert", str(appliance.authority),
         "--user", address("ann"), "--oauth2-bearer", token,
@@ -173,7 +140,7 @@ def test_fetchmail(appliance: Appliance, protocol: str, tls: str, tmp_path: Path
         f'  fetchall keep no rewrite mda "cat >> {target}"\n'
     )
     settings.chmod(0o600)
-    _run(
+    run(
         fetchmail, "-f", str(settings), "--nodetach", "--nosyslog", "--pidfile",
         str(tmp_path / "pid"), "-i", str(tmp_path / "ids"),
         environment={"FETCHMAILHOME": str(tmp_path), "HOME": str(tmp_path)},
@@ -198,7 +165,7 @@ def test_getmail(appliance: Appliance, protocol: str, tmp_path: Path) -> None:
         f"arguments = ('-c', 'cat > {arrived}/$$')\nallow_root_commands = true\n"
         "[options]\ndelivered_to = false\nreceived = false\nread_all = true\ndelete = false\n"
     )
-    _run(getmail, "--getmaildir", str(tmp_path), environment={"HOME": str(tmp_path)})
+    run(getmail, "--getmaildir", str(tmp_path), environment={"HOME": str(tmp_path)})
     got = sorted(content_of(_without_note(path)) for path in arrived.iterdir())
     assert got == sorted(_message(number) for number in range(COUNT))
 
@@ -222,7 +189,7 @@ def test_mutt(appliance: Appliance, service: str, tmp_path: Path) -> None:
         f"set folder={tmp_path}\nset spoolfile=\nset beep=no\n"
         f'push "<first-entry><copy-message>{saved}<enter><exit>"\n'
     )
-    _run_on_terminal(
+    run_on_terminal(
         mutt, "-F", str(tmp_path / "muttrc"),
         "-f", f"{service}://localhost:{appliance.ports[service]}/INBOX",
         environment={"TERM": "xterm", "HOME": str(tmp_path)},
@@ -252,7 +219,7 @@ def test_mbsync_both_ways_and_twice(appliance: Appliance, tmp_path: Path) -> Non
         f"Channel c\nFar :far:\nNear :near:\nPatterns *\nCreate Both\nExpunge Both\n"
         f"CopyArrivalDate yes\nSyncState *\n"
     )
-    _run(mbsync, "-c", str(settings), "c")
+    run(mbsync, "-c", str(settings), "c")
     inbox = local / "INBOX"
     assert len(_maildir_messages(inbox)) == COUNT
     got = [content_of(_without_tuid(message)) for message in _maildir_messages(inbox)]
@@ -260,13 +227,13 @@ def test_mbsync_both_ways_and_twice(appliance: Appliance, tmp_path: Path) -> Non
 
     uploaded = _message(99)
     (inbox / "new" / "1.upload.host").write_bytes(uploaded.replace(b"\r\n", b"\n"))
-    _run(mbsync, "-c", str(settings), "c")
+    run(mbsync, "-c", str(settings), "c")
     far = fetch_all(appliance)
     assert len(far) == COUNT + 1
     assert b"<reader-99@" in far[-1]
 
     before = sorted(path.name for path in inbox.rglob("*") if path.is_file())
-    said = _run(mbsync, "-c", str(settings), "-V", "c")
+    said = run(mbsync, "-c", str(settings), "-V", "c")
     assert sorted(path.name for path in inbox.rglob("*") if path.is_file()) == before
     assert fetch_all(appliance) == far
     assert said is not None
@@ -276,7 +243,7 @@ def test_mbsync_both_ways_and_twice(appliance: Appliance, tmp_path: Path) -> Non
     client.uid("STORE", str(COUNT + 1), "+FLAGS", r"(\Deleted)")
     client.expunge()
     client.logout()
-    _run(mbsync, "-c", str(settings), "c")
+    run(mbsync, "-c", str(settings), "c")
     assert len(_maildir_messages(inbox)) == COUNT
 
 
