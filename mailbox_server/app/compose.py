@@ -19,7 +19,7 @@ from mailbox_server.app.consistency import (
 from mailbox_server.app.data_folder import SECRET_FILE
 from mailbox_server.app.settings import Settings
 from mailbox_server.app.store_opening import open_store, passwords_of
-from mailbox_server.app.switching import imap_switches, pop3_switches
+from mailbox_server.app.switching import imap_switches, pop3_extents, pop3_switches
 from mailbox_server.app.tls_opening import open_tls, take_registered
 from mailbox_server.auth.authenticator import Authenticator, AuthenticatorSettings
 from mailbox_server.auth.crunch import Crunch, CrunchLimits
@@ -318,6 +318,7 @@ def _pop3_settings(settings: Settings, hostname: Domain) -> Pop3Settings:
         removal=Removal(chosen.deleted),
         retrieved=Retrieved.MARK_SEEN if chosen.mark_seen else Retrieved.LEAVE,
         switches=pop3_switches(settings),
+        extents=pop3_extents(settings),
         limits=Pop3Limits(idle_seconds=float(chosen.idle_seconds)),
     )
 

@@ -229,6 +229,16 @@ class Pop3Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
             live=True,
         ),
     ] = "expunge"
+    shown: Annotated[
+        list[str],
+        _note(
+            'What is shown instead of the whole INBOX, each "everyone: WHAT" or "account ADDRESS: '
+            'WHAT", where WHAT is newest DAYS days, mailbox NAME, or newest DAYS days of mailbox '
+            "NAME. The days count from when a message was received. An account's line replaces "
+            "everyone's.",
+            live=True,
+        ),
+    ] = msgspec.field(default_factory=list)
     mark_seen: Annotated[
         bool, _note("Show retrieved messages as read in IMAP, too.", live=True)
     ] = False

@@ -1,4 +1,4 @@
-"""From the configuration's `hide` and `show` to the rules that sessions ask."""
+"""From the configuration's lines about single accounts and clients to rules for sessions."""
 
 from mailbox_server.app.configuration import unusable
 from mailbox_server.app.settings import Settings
@@ -7,6 +7,7 @@ from mailbox_server.imap.known_clients import KNOWN_CASES
 from mailbox_server.model.errors import BadInput
 from mailbox_server.model.switches import Deed, Switches, SwitchRule, Whom
 from mailbox_server.pop3.capabilities import SWITCHABLE as POP3_SWITCHABLE
+from mailbox_server.pop3.extent import ExtentRule, Extents
 
 
 def imap_rules(settings: Settings) -> list[SwitchRule]:
@@ -31,6 +32,11 @@ def pop3_switches(settings: Settings) -> Switches:
     return Switches(configured=pop3_rules(settings))
 
 
+def pop3_extents(settings: Settings) -> Extents:
+    """What POP3 shows to whom.  Raises BadInput; check_switches has passed."""
+    return Extents(ExtentRule.parse(text) for text in settings.pop3.shown)
+
+
 def check_switches(settings: Settings, source: str) -> None:
     """Raise SettingsMalformed for the first rule that cannot be used."""
     for key, texts, switchable in (
@@ -50,3 +56,8 @@ def check_switches(settings: Settings, source: str) -> None:
                 raise unusable(source, key, text, wanted)
             if key.startswith("pop3") and rule.whom is Whom.CLIENT:
                 raise unusable(source, key, text, "everyone or account; POP3 clients have no name")
+    for text in settings.pop3.shown:
+        try:
+            ExtentRule.parse(text)
+        except BadInput as wrong:
+            raise unusable(source, "pop3.shown", text, str(wrong)) from wrong

@@ -1,22 +1,27 @@
-"""One session's maildrop: the INBOX as it was at login, numbered from 1 (RFC 1939 §4).
+"""One session's maildrop: a mailbox as it was at login, numbered from 1 (RFC 1939 §4).
 
-Numbers are fixed for the session.  Memory is four octets a message for its UID, eight for
-its size once sizes were asked for, and two for its marks.  What IMAP does meanwhile shows
-only in that a message may be gone when it is retrieved.
+It is the INBOX, whole, where nothing else is configured (pop3.extent).  Numbers are fixed
+for the session.  Memory is four octets a message for its UID, eight for its size once sizes
+were asked for, and two for its marks.  What IMAP does meanwhile shows only in that a message
+may be gone when it is retrieved.
 """
 
 from array import array
+from datetime import datetime
 from typing import Final
 
 from mailbox_server.model.account import Account
 from mailbox_server.model.errors import MailboxMissing
-from mailbox_server.model.mailbox import INBOX, Mailbox
+from mailbox_server.model.ids import MailboxId
+from mailbox_server.model.mailbox import Mailbox
+from mailbox_server.pop3.extent import Extent
 from mailbox_server.pop3.stuffing import ENDING
-from mailbox_server.store.ports import Column, ReadTx, Store
+from mailbox_server.store.ports import Column, ReadTx, Store, ViewRows
 
 _ROWS_A_CALL: Final = 500
 _ROWS_A_READ: Final = 4_000
 _SIZE: Final = (Column.SIZE, Column.ENDS_LINE)
+_RECEIVED: Final = (Column.RECEIVED,)
 
 
 class Maildrop:
@@ -111,14 +116,40 @@ class Maildrop:
         ]
 
 
-async def open_maildrop(store: Store, account: Account) -> Maildrop:
-    """The account's INBOX as it is now.  Raises StoreUnavailable, MailboxMissing."""
+async def open_maildrop(store: Store, account: Account, extent: Extent, now: datetime) -> Maildrop:
+    """What the extent shows of the account now.  Raises StoreUnavailable, MailboxMissing."""
 
-    def work(tx: ReadTx) -> Maildrop:
-        inbox = tx.mailboxes.find(account.id, INBOX)
-        if inbox is None:
-            raise MailboxMissing("the account has no INBOX")
-        view = tx.messages.view(inbox.id)
+    def work(tx: ReadTx) -> ViewRows:
+        mailbox = tx.mailboxes.find(account.id, extent.mailbox)
+        if mailbox is None:
+            raise MailboxMissing(f"the account has no mailbox {extent.mailbox}")
+        return tx.messages.view(mailbox.id)
+
+    view = await store.read(work)
+    if extent.newest is None:
         return Maildrop(account, view.mailbox, view.uids)
+    since = int((now - extent.newest).timestamp())
+    # Not only from the end: what was moved here lately may be older than what lies before it.
+    uids = array("I")
+    for start in range(0, len(view.uids), _ROWS_A_READ):
+        some = view.uids[start : start + _ROWS_A_READ].tolist()
+        uids.extend(
+            await store.read(
+                lambda tx, some=some: _received_since(tx, view.mailbox.id, some, since)  # type: ignore[misc]
+            )
+        )
+    return Maildrop(account, view.mailbox, uids)
 
-    return await store.read(work)
+
+def _received_since(tx: ReadTx, mailbox: MailboxId, uids: list[int], since: int) -> list[int]:
+    """Those of the ascending UIDs whose internal date is since or later."""
+    found: list[int] = []
+    for start in range(0, len(uids), _ROWS_A_CALL):
+        for uid, received in tx.messages.rows(
+            mailbox, uids[start : start + _ROWS_A_CALL], _RECEIVED
+        ):
+            assert isinstance(uid, int)
+            assert isinstance(received, int)
+            if received >= since:
+                found.append(uid)
+    return found

@@ -12,7 +12,7 @@ from mailbox_server.auth.authenticator import Authenticator
 from mailbox_server.auth.link import Link
 from mailbox_server.auth.outcomes import Granted, Visitor
 from mailbox_server.auth.sasl import BINDING_MECHANISM, offered_names
-from mailbox_server.model.errors import ContentMissing, Refused, Unavailable
+from mailbox_server.model.errors import ContentMissing, MailboxMissing, Refused, Unavailable
 from mailbox_server.model.ports import Clock, Events
 from mailbox_server.pop3 import replies
 from mailbox_server.pop3.authorization import Authorization, Fault, Progress
@@ -297,7 +297,15 @@ class Session:
             self._write(replies.IN_USE)
             return
         try:
-            maildrop = await open_maildrop(store, account)
+            extent = self._settings.extents.of(account.address)
+            maildrop = await open_maildrop(store, account, extent, self._services.clock.now())
+        except MailboxMissing as missing:
+            # An empty maildrop would tell the client that all it has seen is gone.
+            self._warn(missing)
+            if has_lock:
+                self._services.locks.release(account.id)
+            self._write(replies.MAILBOX_ABSENT)
+            return
         except BaseException:  # Whatever failed, the maildrop must not stay locked.
             if has_lock:
                 self._services.locks.release(account.id)

@@ -4,12 +4,13 @@ import enum
 from dataclasses import dataclass, field
 
 from mailbox_server.model.switches import Switches
+from mailbox_server.pop3.extent import Extents
 
 
 class SecondSession(enum.Enum):
     """What a second session on one maildrop gets.
 
-    SNAPSHOT: its own view of the INBOX; both may delete, each message goes once.
+    SNAPSHOT: its own view of the mailbox; both may delete, each message goes once.
     REFUSE: `-ERR [IN-USE]`, as RFC 1939 §4 had in mind; a dead session holds the maildrop
         until its autologout.
     """
@@ -71,7 +72,8 @@ class Pop3Limits:
 @dataclass(frozen=True, slots=True)
 class Pop3Settings:
     """hostname: for the greeting.  plaintext_on_loopback: whether clients on this machine
-    may log in without TLS.  switches: which capabilities are hidden from whom."""
+    may log in without TLS.  switches: which capabilities are hidden from whom.  extents:
+    what of whose mail is shown."""
 
     hostname: str
     plaintext_on_loopback: bool = False
@@ -80,4 +82,5 @@ class Pop3Settings:
     retrieved: Retrieved = Retrieved.LEAVE
     eight_bit: EightBit = EightBit.SEND
     switches: Switches = field(default_factory=Switches)
+    extents: Extents = field(default_factory=Extents)
     limits: Pop3Limits = Pop3Limits()

@@ -1,4 +1,4 @@
-"""What QUIT does to the INBOX (RFC 1939 §6), in steps small enough for others to go between."""
+"""What QUIT does to the maildrop (RFC 1939 §6), in steps small enough for others to go between."""
 
 from mailbox_server.model.errors import DiskLow
 from mailbox_server.model.ids import AccountId, MailboxId
@@ -25,10 +25,13 @@ async def update(store: Store, maildrop: Maildrop, settings: Pop3Settings) -> No
         step = deleted[start : start + STEP_UIDS]
 
         def remove(tx: WriteTx, step: list[int] = step) -> None:
-            if settings.removal is Removal.EXPUNGE:
+            trash = None
+            if settings.removal is Removal.TRASH:
+                trash = _trash(tx, maildrop.account.id)
+            if trash is None or trash == mailbox:
                 tx.messages.remove(mailbox, step)
             else:
-                tx.messages.move(mailbox, step, _trash(tx, maildrop.account.id))
+                tx.messages.move(mailbox, step, trash)
 
         await store.write(remove)
     seen = maildrop.retrieved_uids() if settings.retrieved is Retrieved.MARK_SEEN else []

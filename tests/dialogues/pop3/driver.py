@@ -16,6 +16,7 @@ import trustme
 from mailbox_server.auth.outcomes import Service, Visitor
 from mailbox_server.model.account import Account, AccountState, Scope
 from mailbox_server.model.errors import StoreUnavailable
+from mailbox_server.model.mailbox import Role
 from mailbox_server.model.switches import Deed, Switches, SwitchRule
 from mailbox_server.net.admission import AdmissionLimits, Admissions
 from mailbox_server.net.client_certificates import ClientCertificate
@@ -25,6 +26,7 @@ from mailbox_server.net.tasks import TaskKeeper
 from mailbox_server.net.tls_ends import TlsEnds
 from mailbox_server.pop3.capabilities import Tls
 from mailbox_server.pop3.engine import Engine
+from mailbox_server.pop3.extent import ExtentRule, Extents
 from mailbox_server.pop3.locks import MaildropLocks
 from mailbox_server.pop3.server import Pop3Factory
 from mailbox_server.pop3.session import Pop3Services, Session
@@ -72,6 +74,16 @@ class World:
             self.settings = replace(self.settings, plaintext_on_loopback=False)
         elif found := re.fullmatch(r"clients show a certificate of (\w+)", statement):
             self.certificate = ClientCertificate(b"a fingerprint", (f"{found[1]}@example.org",))
+        elif statement.startswith("shown "):
+            rule_text = statement.removeprefix("shown ")
+            extents = Extents([ExtentRule.parse(rule_text)])
+            self.settings = replace(self.settings, extents=extents)
+        elif found := re.fullmatch(r"(\w+) moves message (\d+) to (\w+)", statement):
+            self._move(self.accounts[found[1]], int(found[2]), found[3])
+        elif found := re.fullmatch(r"message (\d+) of (\w+) is (\d+) days old", statement):
+            account = self.accounts[found[2]]
+            uid = self.house.store.uids_in(account)[int(found[1]) - 1]
+            self.house.store.age(account, uid, int(found[3]))
         elif statement == "no certificate":
             self.tls = Tls.ABSENT
         elif statement == "a second session is refused":
@@ -93,6 +105,12 @@ class World:
             self.house.store.set_state(self.accounts[found[1]], AccountState.DISABLED)
         else:
             raise StatementUnknown(statement)
+
+    def _move(self, account: Account, number: int, name: str) -> None:
+        store = self.house.store
+        mailbox = store.add_mailbox(account.id, name, Role.TRASH if name == "Trash" else None)
+        uid = store.uids_in(account)[number - 1]
+        store.placements[mailbox.id, uid] = store.placements.pop((store.inbox(account).id, uid))
 
     def _account(self, name: str, messages: int) -> None:
         store, address = self.house.store, f"{name}@example.org"

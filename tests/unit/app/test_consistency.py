@@ -309,6 +309,7 @@ def test_every_socket_that_listens_is_counted(tmp_path: Path) -> None:
         ({"imap": ImapSettings(show=["account ann: IDLE"])}, r"imap\.show: .* an address"),
         ({"pop3": Pop3Table(hide=["everyone: STLS"])}, r"pop3\.hide: .*STLS is none"),
         ({"pop3": Pop3Table(hide=["client x: TOP"])}, "POP3 clients have no name"),
+        ({"pop3": Pop3Table(shown=["everyone: some"])}, r"pop3\.shown: found .*newest DAYS days"),
     ],
 )
 def test_rules_about_capabilities(

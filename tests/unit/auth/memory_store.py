@@ -193,6 +193,7 @@ class Messages:
             Column.TRACE: trace,
             Column.CONTENT: content,
             Column.HEADER_OCTETS: len(octets) if end < 0 else end + 4,
+            Column.RECEIVED: int(self._store.received.get(content, BEGINNING).timestamp()),
         }[column]
 
     def change_flags(self, mailbox: MailboxId, uids: Sequence[int], change: FlagChange) -> None:
@@ -252,6 +253,7 @@ class MemoryStore:
         self.flags: dict[tuple[MailboxId, int], set[str]] = {}
         self.contents: dict[int, bytes] = {}
         self.traces: dict[int, bytes] = {}
+        self.received: dict[int, datetime] = {}
         self.lost_contents: set[int] = set()
         self.damaged_contents: set[int] = set()
         self.uids = itertools.count(101)
@@ -316,6 +318,10 @@ class MemoryStore:
         uid = next(self.uids)
         self.placements[inbox.id, uid] = content
         return uid
+
+    def age(self, account: Account, uid: int, days: int) -> None:
+        content = self.placements[self.inbox(account).id, uid]
+        self.received[content] = BEGINNING - timedelta(days=days)
 
     def inbox(self, account: Account) -> Mailbox:
         found = self._tx.mailboxes.find(account.id, INBOX)
