@@ -60,6 +60,7 @@ from mailbox_server.smtp import dialects
 from mailbox_server.smtp.limits import SmtpLimits, SmtpTimeouts
 from mailbox_server.smtp.server import SmtpService
 from mailbox_server.store.door import SqliteStore
+from mailbox_server.store.search_index.catching_up import SearchIndexer
 from mailbox_server.store.settings import MIB
 
 _SECRET_OCTETS: Final = 32
@@ -89,6 +90,7 @@ class Built:
     administration: Administration
     control: ControlSocket
     housekeeping: Housekeeping
+    indexer: SearchIndexer
 
 
 def hostname_of(settings: Settings) -> Domain:
@@ -151,13 +153,9 @@ def _build_over(
         AuthenticatorSettings(_secret(data), _remembered(settings)),
     )
 
+    rules, names = _receiving_rules(settings, hostname), _resolver(settings, clock)
     receiver = Receiver(
-        store=store,
-        rules=_receiving_rules(settings, hostname),
-        names=_resolver(settings, clock),
-        clock=clock,
-        events=events,
-        tasks=tasks,
+        store=store, rules=rules, names=names, clock=clock, events=events, tasks=tasks
     )
     smtp, lmtp = (
         SmtpService(
@@ -200,7 +198,8 @@ def _build_over(
         login_context,
     )
     take = None if tls is None else tls.take_from_clients
-    administration = Administration(store, passwords, clock, entropy, take)
+    indexer = SearchIndexer(store, clock, events)
+    administration = Administration(store, passwords, clock, entropy, indexer, take)
     return Built(
         hostname=hostname,
         clock=clock,
@@ -221,8 +220,9 @@ def _build_over(
         administration=administration,
         control=ControlSocket(data, administration, __version__, events, tasks),
         housekeeping=Housekeeping(
-            store, receiver, known_networks, clock, events, _housekeeping_rules(settings)
+            store, receiver, known_networks, indexer, clock, events, _housekeeping_rules(settings)
         ),
+        indexer=indexer,
     )
 
 

@@ -103,6 +103,7 @@ async def _main(
         await _listen(built, log, listeners, open_ports)
         await built.control.start()
         endless.append(built.tasks.spawn("housekeeping", built.housekeeping.run()))
+        endless.append(built.tasks.spawn("search index", built.indexer.run()))
         if notify.watchdog_seconds is not None:
             watchdog = _watchdog(notify, notify.watchdog_seconds)
             endless.append(built.tasks.spawn("watchdog", watchdog))

@@ -17,6 +17,7 @@ from mailbox_server.model.errors import StoreLocked
 from mailbox_server.model.ports import Events, Silence, SystemClock, SystemEntropy
 from mailbox_server.ops.administration import Administration
 from mailbox_server.store.door import SqliteStore
+from mailbox_server.store.search_index.catching_up import SearchIndexer
 from mailbox_server.store.settings import MAPPED_MOST, MIB, StoreSettings
 
 _LOCK_PAUSE: Final = 0.1
@@ -29,9 +30,12 @@ async def open_administration(settings: Settings) -> AsyncIterator[Administratio
     Raises StoreLocked, SchemaTooNew, StoreUnavailable.
     """
     store = await open_store(settings, Silence(), _ignore)
+    clock = SystemClock()
+    indexer = SearchIndexer(store, clock, Silence())
     try:
-        yield Administration(store, passwords_of(settings), SystemClock(), SystemEntropy())
+        yield Administration(store, passwords_of(settings), clock, SystemEntropy(), indexer)
     finally:
+        await indexer.close()
         await store.close()
 
 

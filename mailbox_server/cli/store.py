@@ -1,14 +1,23 @@
-"""`store check|migrate`."""
+"""`store check|migrate|reindex|status`."""
 
 import asyncio
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    Progress,
+    TaskProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
 
 from mailbox_server.app.configuration import load
 from mailbox_server.app.store_opening import migrate_store
-from mailbox_server.cli.operator import ask, server_answers
+from mailbox_server.cli.operator import Operator, ask, run_with_operator, server_answers
 from mailbox_server.cli.outcome import REFUSED, Surroundings, said
 from mailbox_server.cli.tables import show_rows
 from mailbox_server.cli.verbs import Noun
@@ -16,11 +25,12 @@ from mailbox_server.model.errors import Refused
 from mailbox_server.ops import requests
 
 _COLUMNS = (("INVARIANT", "invariant"), ("FOUND", "detail"))
+_INDEX_COLUMNS = (("INDEXED", "messages"), ("BEHIND", "behind"), ("OCTETS", "octets"))
 
 
 @click.group("store", cls=Noun)
 def verb() -> None:
-    """The mailbox store: check, migrate."""
+    """The mailbox store: check, migrate, reindex, status."""
 
 
 @verb.command("check")
@@ -48,3 +58,38 @@ def migrate(surroundings: Surroundings) -> None:
             "when it starts)"
         )
     said(asyncio.run(migrate_store(settings)), surroundings)
+
+
+@verb.command("reindex")
+@click.pass_obj
+def reindex(surroundings: Surroundings) -> None:
+    """Make the search index anew, also while the server runs; one interrupted goes on."""
+    (row,) = run_with_operator(surroundings, lambda operator: _reindexing(operator, surroundings))
+    show_rows([row], _INDEX_COLUMNS, surroundings)
+
+
+async def _reindexing(operator: Operator, surroundings: Surroundings) -> list[Any]:
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+        disable=surroundings.as_json or not sys.stderr.isatty(),
+    )
+    with bar:
+        task = bar.add_task("Indexing", total=None)
+
+        def tell(line: bytes) -> None:
+            left, whole = map(int, line.split())
+            bar.update(task, total=whole, completed=whole - left)
+
+        return await operator.ask(requests.StoreReindex(), take=tell)
+
+
+@verb.command("status")
+@click.pass_obj
+def status(surroundings: Surroundings) -> None:
+    """Show how far the search index has come."""
+    show_rows(ask(surroundings, requests.StoreStatus()), _INDEX_COLUMNS, surroundings)

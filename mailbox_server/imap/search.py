@@ -38,6 +38,7 @@ from mailbox_server.imap.grammar.search_keys import (
     TextKey,
 )
 from mailbox_server.imap.grammar.sequence_sets import By
+from mailbox_server.imap.indexed import Sorted, sorted_by
 from mailbox_server.imap.message_facts import NEVER, Fact
 from mailbox_server.imap.searched import Searched
 from mailbox_server.imap.text_turns import TextTurns
@@ -47,7 +48,14 @@ from mailbox_server.model.errors import SearchTooLong
 from mailbox_server.model.ids import MailboxId
 from mailbox_server.model.ports import Clock
 from mailbox_server.model.uid_set import UidSet
-from mailbox_server.store.ports import Column, ReadTx, Store, TextScope
+from mailbox_server.store.ports import (
+    Candidates,
+    Column,
+    ReadTx,
+    Store,
+    TextCriterion,
+    TextScope,
+)
 
 BLOCK: Final = 10_000
 ROWS_A_READ: Final = 500
@@ -55,9 +63,13 @@ TEXTS_A_READ: Final = 500
 OCTETS_A_READ: Final = 8 * 1024 * 1024
 """Of messages, or of header blocks, whose text one read looks through: about 20 ms."""
 SECONDS_MOST: Final = 60.0
+FEW: Final = 20
+"""Messages that are looked at sooner than the index is asked about them."""
 
 _DAY_SECONDS: Final = 86_400
 _EPOCH_DAY: Final = date(1970, 1, 1).toordinal()
+_READ: Final = 2
+"""The cost of the cheapest key that takes reading."""
 
 _LEAST: Final = -(1 << 63)
 _MOST: Final = 1 << 63
@@ -97,6 +109,7 @@ class _Search:
         self._until = clock.monotonic() + SECONDS_MOST if until is None else until
         self._now = int(clock.now().timestamp())
         self._named: dict[NumbersKey, UidSet] = {}
+        self._indexed: dict[TextCriterion, Candidates | None] = {}
 
     async def run(self, key: SearchKey, uids: Sequence[int]) -> list[int]:
         found: list[int] = []
@@ -112,7 +125,12 @@ class _Search:
             case AllKey():
                 return uids
             case AndKey(keys):
-                for each in sorted(dict.fromkeys(keys), key=_cost):
+                ordered = sorted(dict.fromkeys(keys), key=_cost)
+                dear = bisect_left(ordered, _READ, key=_cost)
+                for each in ordered[:dear]:
+                    uids = await self._matching(each, uids)
+                uids = await self._narrowed(ordered[dear:], uids)
+                for each in ordered[dear:]:
                     uids = await self._matching(each, uids)
                 return uids
             case OrKey(one, other) if one == other:
@@ -233,7 +251,37 @@ class _Search:
         return found
 
     async def _by_text(self, key: TextKey, uids: Sequence[int]) -> list[int]:
-        mailbox, criterion = self._view.mailbox, key.criterion
+        """Those whose text matches; of most the index knows."""
+        known = await self._known(key.criterion, uids)
+        if known is None:
+            return await self._looked_at(key.criterion, uids)
+        found = await self._looked_at(key.criterion, known.maybe)
+        return sorted([*known.sure, *found]) if known.sure else found
+
+    async def _narrowed(self, keys: Sequence[SearchKey], uids: Sequence[int]) -> Sequence[int]:
+        """Those of which the index does not know that one of the keys fails them."""
+        for key in keys:
+            if isinstance(key, TextKey):
+                known = await self._known(key.criterion, uids)
+                if known is not None:
+                    uids = sorted([*known.sure, *known.maybe])
+        return uids
+
+    async def _known(self, criterion: TextCriterion, uids: Sequence[int]) -> Sorted | None:
+        """What the index knows; it is not asked about a few messages."""
+        if len(uids) <= FEW:
+            return None
+        view = self._view
+        if criterion not in self._indexed:
+            account = view.mailbox.account
+            self._indexed[criterion] = await self._store.read(
+                lambda tx: tx.search.candidates(account, criterion)
+            )
+        candidates = self._indexed[criterion]
+        return None if candidates is None else sorted_by(candidates, uids, view.message_ids(uids))
+
+    async def _looked_at(self, criterion: TextCriterion, uids: Sequence[int]) -> list[int]:
+        mailbox = self._view.mailbox
         found: list[int] = []
         at, most = 0, TEXTS_A_READ
         while at < len(uids):
@@ -276,7 +324,7 @@ def _cost(key: SearchKey) -> int:
         case NotKey(inner):
             return _cost(inner)
         case SizeKey() | DateKey() | AgeKey() | ObjectKey():
-            return 2
+            return _READ
         case TextKey(criterion):
             return 4 if criterion.scope in (TextScope.BODY, TextScope.TEXT) else 3
         case AllKey() | NumbersKey():

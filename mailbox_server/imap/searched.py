@@ -13,6 +13,7 @@ from mailbox_server.imap.grammar.search_keys import (
     ModSeqKey,
     RecencyKey,
     SearchKey,
+    TextKey,
     leaves,
 )
 from mailbox_server.imap.message_facts import MessageFacts
@@ -47,6 +48,9 @@ class Searched(Protocol):
     def uid_at(self, number: int) -> int:
         """The UID of message 1 to count."""
 
+    def message_ids(self, uids: Sequence[int]) -> Sequence[int]:
+        """The message ids of known, ascending UIDs; 0 where one is known no more."""
+
     def having(self, holds: Callable[[frozenset[str]], bool], uids: Sequence[int]) -> list[int]:
         """Those of the ascending UIDs whose flags satisfy holds."""
 
@@ -78,6 +82,7 @@ class UnselectedMailbox:
         self,
         mailbox: Mailbox,
         uids: "array[int]",
+        messages: "array[int] | None",
         flags: _Flags | None,
         modseqs: "array[int] | None",
         recent_from: int,
@@ -85,6 +90,7 @@ class UnselectedMailbox:
         self.mailbox = mailbox
         self.facts = MessageFacts(mailbox.id, asyncio.Lock())
         self._uids = uids
+        self._messages = messages
         self._flags = flags
         self._modseqs = modseqs
         self._recent_from = recent_from
@@ -101,6 +107,12 @@ class UnselectedMailbox:
     def uid_at(self, number: int) -> int:
         """The UID of message 1 to count."""
         return self._uids[number - 1]
+
+    def message_ids(self, uids: Sequence[int]) -> Sequence[int]:
+        """The message ids of the ascending UIDs."""
+        assert self._messages is not None, "read for a key that asks for text"
+        messages = self._messages
+        return [messages[place] for _, place in self._placed(uids)]
 
     def having(self, holds: Callable[[frozenset[str]], bool], uids: Sequence[int]) -> list[int]:
         """Those of the ascending UIDs whose flags (without \\Recent) satisfy holds."""
@@ -151,6 +163,7 @@ def unselected(mailbox: MailboxId, key: SearchKey) -> Callable[[ReadTx], Unselec
         if RecencyKey in kinds:
             recent = tx.mailboxes.status(mailbox).recent
             recent_from = rows.uids[-recent] if recent else recent_from
-        return UnselectedMailbox(rows.mailbox, rows.uids, flags, modseqs, recent_from)
+        messages = rows.messages if TextKey in kinds else None
+        return UnselectedMailbox(rows.mailbox, rows.uids, messages, flags, modseqs, recent_from)
 
     return work

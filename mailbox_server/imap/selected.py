@@ -199,6 +199,9 @@ class SelectedView(Protocol):
     def numbers(self, uids: Sequence[int]) -> Sequence[int]:
         """The numbers of known, ascending UIDs."""
 
+    def message_ids(self, uids: Sequence[int]) -> Sequence[int]:
+        """The message ids of known, ascending UIDs; 0 where one is known no more."""
+
     def named(self, numbers: SequenceSet) -> UidSet:
         """The UIDs meant, whether or not there are such messages."""
 

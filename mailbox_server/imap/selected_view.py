@@ -178,6 +178,10 @@ class SessionView:
         """The numbers of known, ascending UIDs."""
         return self._numbers(self._slots_of(uids))
 
+    def message_ids(self, uids: Sequence[int]) -> Sequence[int]:
+        """The message ids of known, ascending UIDs; 0 where one is known no more."""
+        return _taken(self._shared.messages, self._slots_of(uids))
+
     def named(self, numbers: SequenceSet) -> UidSet:
         """The UIDs meant, whether or not there are such messages."""
         return self.saved if numbers.is_saved else numbers.resolved(self._largest())

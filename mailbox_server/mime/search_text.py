@@ -78,10 +78,11 @@ def header_holds(header: bytes, needle: str) -> bool:
         merged = " ".join(header.decode("ascii").split()).lower()
         if needle not in merged:
             return False
-    return any(needle in normalize(_line_text(line)) for line in header_lines(header))
+    return any(needle in normalize(line_text(line)) for line in header_lines(header))
 
 
-def _line_text(line: bytes) -> str:
+def line_text(line: bytes) -> str:
+    """One of header_lines as TEXT looks into it, once normalized."""
     name, colon, value = line.partition(b":")
     if colon and name.isascii():
         return f"{name.decode('ascii').strip()}: {decode_words(value)}"
@@ -107,7 +108,7 @@ def embedded_header(part: Part, read: Read) -> tuple[list[str], bool]:
     inner = part.children[0]
     octets = inner.body_start - inner.header_start
     header = read(inner.header_start, min(octets, HEADER_OCTETS))
-    return [_line_text(line) for line in header_lines(header)], octets > HEADER_OCTETS
+    return [line_text(line) for line in header_lines(header)], octets > HEADER_OCTETS
 
 
 def _header_text(values: list[bytes]) -> str:

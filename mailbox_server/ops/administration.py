@@ -25,13 +25,14 @@ from mailbox_server.model.errors import (
 )
 from mailbox_server.model.ids import TokenId, mailbox_object_id
 from mailbox_server.model.ports import Clock, Entropy
-from mailbox_server.ops import certificate_verbs, message_verbs, requests
+from mailbox_server.ops import certificate_verbs, message_verbs, reindexing, requests
 from mailbox_server.ops.expiry_dates import read_expiry
 from mailbox_server.ops.targets import missing, refuse_elsewhere, refuse_loop
 from mailbox_server.store.dialect.trouble import reason_of
 from mailbox_server.store.integrity import violations
 from mailbox_server.store.ports import ReadTx, Store, WriteTx
 from mailbox_server.store.scrub import damaged_contents
+from mailbox_server.store.search_index.catching_up import SearchIndexer
 
 Stream = AsyncIterator[bytes]
 
@@ -52,6 +53,7 @@ class Administration:
     passwords: Passwords
     clock: Clock
     entropy: Entropy
+    indexer: SearchIndexer
     take_from_clients: Callable[[bytes], None] | None = None
 
     async def perform(
@@ -68,6 +70,8 @@ class Administration:
             if isinstance(request, requests.MessageRaw):
                 await message_verbs.send_raw(self.store, request, download)
                 return requests.Rows()
+            if isinstance(request, requests.StoreReindex):
+                return requests.Rows([await reindexing.reindex(self.indexer, download)])
             verb: Any = _VERBS[type(request)]
             return requests.Rows(await verb(self, request))
         except MailboxServerFault as fault:
@@ -424,7 +428,15 @@ async def _store_check(self: Administration, asked: requests.StoreCheck) -> list
     if asked.deep:
         async for content in damaged_contents(self.store):
             found.append(requests.FindingRow("contents match their digests", f"content {content}"))
+    sampled = await self.indexer.sample(self.entropy)
+    for trial in sampled.wrong:
+        detail = f"message {trial.message}, {trial.criterion.scope.value}"
+        found.append(requests.FindingRow("the search index finds what a scan finds", detail))
     return found
+
+
+async def _store_status(self: Administration, _: requests.StoreStatus) -> list[requests.AnyRow]:
+    return [reindexing.row_of(await self.indexer.state())]
 
 
 _VERBS: Final = MappingProxyType(
@@ -453,5 +465,6 @@ _VERBS: Final = MappingProxyType(
         requests.CertificateList: _certificate_list,
         requests.CertificateRemove: _certificate_remove,
         requests.StoreCheck: _store_check,
+        requests.StoreStatus: _store_status,
     }
 )

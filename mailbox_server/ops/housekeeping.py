@@ -12,7 +12,7 @@ from typing import Final, Protocol
 
 from mailbox_server.auth.known_networks import KnownNetworks
 from mailbox_server.model.errors import MailboxServerFault
-from mailbox_server.model.ports import Clock, Events
+from mailbox_server.model.ports import Clock, Events, SystemEntropy
 from mailbox_server.store.cold_contents import ColdContents
 from mailbox_server.store.collection import collect, sweep
 from mailbox_server.store.door import SqliteStore
@@ -21,6 +21,7 @@ from mailbox_server.store.job_runs import last_runs, note_run
 from mailbox_server.store.leftovers import Leftovers, forget_leftovers
 from mailbox_server.store.ports import Room, WriteTx
 from mailbox_server.store.scrub import damaged_contents
+from mailbox_server.store.search_index.catching_up import SearchIndexer
 
 _LONG: Final = timedelta(hours=1)
 _SETTLING: Final = timedelta(minutes=10)
@@ -72,6 +73,7 @@ class Housekeeping:
         store: SqliteStore,
         receiver: Tidies,
         known_networks: KnownNetworks,
+        indexer: SearchIndexer,
         clock: Clock,
         events: Events,
         rules: HousekeepingRules,
@@ -79,6 +81,7 @@ class Housekeeping:
         self.store = store
         self.receiver = receiver
         self.known_networks = known_networks
+        self.indexer = indexer
         self.clock = clock
         self.events = events
         self.rules = rules
@@ -210,6 +213,14 @@ async def _check(keeper: Housekeeping) -> None:
     keeper.events.info("store.checked", violations=len(found), damaged=damaged)
 
 
+async def _try_index(keeper: Housekeeping) -> None:
+    sampled = await keeper.indexer.sample(SystemEntropy())
+    worn = await keeper.indexer.make_worn_stale()
+    keeper.events.info(
+        "search_index.sampled", trials=sampled.trials, wrong=len(sampled.wrong), worn=worn
+    )
+
+
 async def _repeat(keeper: Housekeeping, step: Callable[[WriteTx], int]) -> None:
     while await keeper.store.write(step):
         pass
@@ -224,5 +235,6 @@ JOBS: Final = (
     Job("sweep files", timedelta(hours=6), _sweep),
     Job("forget tombstones", timedelta(hours=6), _forget),
     Job("forget leftovers", timedelta(hours=24), _forget_leftovers),
+    Job("try the search index", timedelta(hours=24), _try_index),
     Job("check the store", timedelta(hours=24), _check),
 )

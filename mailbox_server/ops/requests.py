@@ -192,6 +192,14 @@ class StoreCheck(Request, frozen=True, tag="store.check"):
     deep: bool = False
 
 
+class StoreReindex(Request, frozen=True, tag="store.reindex"):
+    """Make the search index anew.  Lines `<ids left> <ids in all>` come down meanwhile."""
+
+
+class StoreStatus(Request, frozen=True, tag="store.status"):
+    """How far the search index has come."""
+
+
 AnyRequest = (
     DomainAdd
     | DomainCatchAll
@@ -219,6 +227,8 @@ AnyRequest = (
     | CertificateList
     | CertificateRemove
     | StoreCheck
+    | StoreReindex
+    | StoreStatus
 )
 
 
@@ -345,6 +355,18 @@ class FindingRow(Row, frozen=True, tag="finding"):
     detail: str
 
 
+class IndexRow(Row, frozen=True, tag="index"):
+    """The search index.
+
+    messages: in it.  behind: message ids that it has still to go over; searches look at those
+    themselves.  octets: on the disk.
+    """
+
+    messages: int
+    behind: int
+    octets: int
+
+
 AnyRow = (
     DomainRow
     | AccountRow
@@ -356,6 +378,7 @@ AnyRow = (
     | TokenRow
     | CertificateRow
     | FindingRow
+    | IndexRow
 )
 
 

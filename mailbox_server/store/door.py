@@ -28,6 +28,8 @@ from mailbox_server.store.group_commit import GroupCommit
 from mailbox_server.store.lock import FolderLock
 from mailbox_server.store.ports import ReadTx, Room, StagedContent, WriteTx
 from mailbox_server.store.repositories import Repositories
+from mailbox_server.store.search_index.place import IndexPlace
+from mailbox_server.store.search_index.reading import IndexReader
 from mailbox_server.store.settings import StoreSettings
 from mailbox_server.store.snapshot import Snapshot
 from mailbox_server.store.staging import ContentStaging, Staged, StagingRoom
@@ -64,6 +66,8 @@ class SqliteStore:
         self._closed = False
         self._reserve = DiskReserve(data, settings.reserve_octets, events)
         self._bell = Doorbell(events)
+        self.index = IndexPlace()
+        self._index_readers: list[IndexReader] = []
         path = data / migration.DATABASE
 
         self._driver = sqlite.connect_writer(path, settings)
@@ -258,6 +262,10 @@ class SqliteStore:
         if reads:
             await asyncio.wait(reads)
 
+    def when_changed(self, call: Callable[[], None]) -> None:
+        """Have call called in the event loop after each commit that touched an account."""
+        self._bell.on_any(call)
+
     def when_low(self, call: Callable[[], None]) -> None:
         """Have call called in the event loop each time room becomes low."""
         self._when_low = call
@@ -289,7 +297,10 @@ class SqliteStore:
         return Repositories(tx, self.files)
 
     def _snapshot(self, path: Path) -> Snapshot:
-        return Snapshot(sqlite.connect_reader(path, self.settings), self._bind, self._now)
+        index = IndexReader(self.index)
+        self._index_readers.append(index)
+        connection = sqlite.connect_reader(path, self.settings)
+        return Snapshot(connection, lambda tx: Repositories(tx, self.files, index), self._now)
 
     def _now(self) -> int:
         return int(self._clock.now().timestamp())
@@ -320,6 +331,8 @@ class SqliteStore:
         self._readers.close()
         for snapshot in (*self._snapshots, self._glancing):
             snapshot.close()
+        for index in self._index_readers:
+            index.close()
         self._writer.close()
         if self._writer.is_dead:
             sqlite.close_untrusted(self._driver, self.data / migration.DATABASE)

@@ -12,6 +12,8 @@ from mailbox_server.store.mailboxes import Mailboxes
 from mailbox_server.store.messages import Messages
 from mailbox_server.store.passports import Passports
 from mailbox_server.store.receipts import Receipts
+from mailbox_server.store.search import Search
+from mailbox_server.store.search_index.reading import IndexReader
 from mailbox_server.store.tokens import Tokens
 from mailbox_server.store.transactions import SqlTx
 
@@ -19,7 +21,8 @@ from mailbox_server.store.transactions import SqlTx
 class Repositories:
     """One bundle a connection (ports.ReadTx, ports.WriteTx).
 
-    sql: the transaction itself, for the store's own room.
+    sql: the transaction itself, for the store's own room.  search knows nothing without an
+    index.
     """
 
     __slots__ = (
@@ -34,11 +37,12 @@ class Repositories:
         "messages",
         "passports",
         "receipts",
+        "search",
         "sql",
         "tokens",
     )
 
-    def __init__(self, tx: SqlTx, files: ContentFiles) -> None:
+    def __init__(self, tx: SqlTx, files: ContentFiles, index: IndexReader | None = None) -> None:
         self.sql = tx
         self.contents = ContentRepository(tx, files)
         self.accounts = Accounts(tx)
@@ -51,6 +55,7 @@ class Repositories:
         self.messages = Messages(tx, self.contents)
         self.passports = Passports(tx)
         self.receipts = Receipts(tx, files)
+        self.search = Search(tx, index)
         self.tokens = Tokens(tx)
 
     @property

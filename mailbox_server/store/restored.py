@@ -18,6 +18,7 @@ from mailbox_server.store.dialect import sqlite
 from mailbox_server.store.schema import metadata
 from mailbox_server.store.schema.accounts import account, uid_validity_floor
 from mailbox_server.store.schema.mailboxes import mailbox
+from mailbox_server.store.search_index import layout
 from mailbox_server.store.settings import StoreSettings
 
 JUMP: Final = 1 << 20
@@ -40,8 +41,10 @@ _FLOOR: Final = sa.update(uid_validity_floor).values(next=uid_validity_floor.c.n
 def raise_sequences(path: Path, settings: StoreSettings) -> None:
     """Raise all sequences and modseqs of a database that nobody has open; in one write.
 
-    Run it once for each restore; the caller holds the lock on the data folder.
+    Run it once for each restore; the caller holds the lock on the data folder.  A search
+    index beside it goes: what it knows of later messages means others from now on.
     """
+    layout.remove(path.parent)
     numbered = [table.name for table in metadata.sorted_tables if table.kwargs.get(_NUMBERED)]
     driver = sqlite.connect_writer(path, settings)
     with closing(driver), sqlite.engine_over(driver).connect() as connection:

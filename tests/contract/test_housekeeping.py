@@ -15,6 +15,7 @@ from mailbox_server.ops.housekeeping import COLLECT, JOBS, Housekeeping, Houseke
 from mailbox_server.store.door import SqliteStore
 from mailbox_server.store.integrity import violations
 from mailbox_server.store.ports import Room
+from mailbox_server.store.search_index.catching_up import SearchIndexer
 from tests.contract.test_cold_contents import kept, rows, text
 from tests.contract.test_contents import releasing, whole
 from tests.contract.test_store_purging import deliver, inbox_of, open_accounts
@@ -57,7 +58,8 @@ def keeper(store: SqliteStore, clock: Any, events: AwaitedEvents) -> Housekeepin
     nobody: Any = None
     rules = HousekeepingRules(timedelta(days=90), timedelta(days=30))
     known = KnownNetworks(clock, timedelta(days=30), 100)
-    return Housekeeping(store, nobody, known, clock, events, rules)
+    indexer = SearchIndexer(store, clock, events)
+    return Housekeeping(store, nobody, known, indexer, clock, events, rules)
 
 
 @pytest.fixture

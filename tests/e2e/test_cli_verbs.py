@@ -253,6 +253,11 @@ def test_what_cannot_be_a_message_is_passed_over(house: Appliance, tmp_path: Pat
 def test_the_store(house: Appliance) -> None:
     assert rows(house, "store", "check", "--deep") == []
     assert b"sound" in verb(house, "store", "check")
+    (index,) = rows(house, "store", "reindex")
+    assert index["behind"] == 0
+    (status,) = rows(house, "store", "status")
+    assert status["messages"] == index["messages"]
+    assert b"INDEXED" in verb(house, "store", "reindex")
     if (house.data / "control").exists():
         assert "stop it first" in refused(house, 1, "store", "migrate")
     else:

@@ -68,6 +68,15 @@ from mailbox_server.store.ports.owners import (
     TokenReader,
     TokenWriter,
 )
+from mailbox_server.store.ports.search import (
+    Candidates,
+    Scored,
+    SearchReader,
+    WordCandidates,
+    WordMatch,
+    WordScope,
+    WordTerm,
+)
 
 __all__ = [
     "AccountChanges",
@@ -77,6 +86,7 @@ __all__ = [
     "AliasWriter",
     "AnnotationReader",
     "AnnotationWriter",
+    "Candidates",
     "ChangeReader",
     "ChangedPlacement",
     "Changes",
@@ -110,6 +120,8 @@ __all__ = [
     "ReceiptReader",
     "ReceiptWriter",
     "Room",
+    "Scored",
+    "SearchReader",
     "StagedContent",
     "Staging",
     "Store",
@@ -119,5 +131,9 @@ __all__ = [
     "TokenWriter",
     "Unpurged",
     "ViewRows",
+    "WordCandidates",
+    "WordMatch",
+    "WordScope",
+    "WordTerm",
     "WriteTx",
 ]

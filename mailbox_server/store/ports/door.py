@@ -40,6 +40,7 @@ from mailbox_server.store.ports.owners import (
     TokenReader,
     TokenWriter,
 )
+from mailbox_server.store.ports.search import SearchReader
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -72,6 +73,8 @@ class ReadTx(Protocol):
     def receipts(self) -> ReceiptReader: ...
     @property
     def changes(self) -> ChangeReader: ...
+    @property
+    def search(self) -> SearchReader: ...
 
 
 class WriteTx(Protocol):
@@ -105,6 +108,8 @@ class WriteTx(Protocol):
     def receipts(self) -> ReceiptWriter: ...
     @property
     def changes(self) -> ChangeReader: ...
+    @property
+    def search(self) -> SearchReader: ...
 
 
 class Listening(Protocol):

@@ -27,7 +27,7 @@ LEAVES = {
     "mailbox list",
     "message list", "message show", "message raw", "message import",
     "config check", "config show", "config switches",
-    "store check", "store migrate",
+    "store check", "store migrate", "store reindex", "store status",
     "token add", "token list", "token revoke",
 }  # fmt: skip
 

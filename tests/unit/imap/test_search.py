@@ -20,7 +20,7 @@ from mailbox_server.imap.text_turns import TextTurns
 from mailbox_server.model.errors import SearchTooLong
 from mailbox_server.model.ids import AccountId, MailboxId
 from mailbox_server.model.ports import Clock
-from mailbox_server.store.ports import Column, ReadTx, Store, TextCriterion
+from mailbox_server.store.ports import Candidates, Column, ReadTx, Store, TextCriterion
 
 T = TypeVar("T")
 
@@ -38,6 +38,8 @@ class Box:
         self.facts = MessageFacts(self.id, asyncio.Lock())
         self.asked: list[tuple[str, int]] = []
         self.weighed = 0
+        self.index_asked = 0
+        self.known: dict[str, Candidates] = {}
 
     def uids(self, numbers: SequenceSet, by: By) -> Sequence[int]:
         meant = numbers.resolved(2 * self.count if by is By.UID else self.count)
@@ -64,11 +66,22 @@ class Box:
     def changed_since(self, modseq: int, uids: Sequence[int]) -> list[int]:
         return [uid for uid in uids if uid > modseq]
 
+    def message_ids(self, uids: Sequence[int]) -> Sequence[int]:
+        return [uid + 1_000 for uid in uids]
+
     # the store
 
     @property
     def messages(self) -> "Box":
         return self
+
+    @property
+    def search(self) -> "Box":
+        return self
+
+    def candidates(self, account: AccountId, criterion: TextCriterion) -> Candidates | None:
+        self.index_asked += 1
+        return self.known.get(criterion.needle)
 
     async def read(self, work: Callable[[ReadTx], T]) -> T:
         return work(cast(ReadTx, self))
@@ -195,6 +208,36 @@ async def test_equal_keys_are_asked_once() -> None:
     box = Box(50)
     await found(box, "TEXT 0 TEXT 0 (OR TEXT 1 TEXT 1) TEXT 0")
     assert [what for what, _ in box.asked] == ["text", "text"]
+
+
+async def test_what_the_index_knows_is_not_looked_at() -> None:
+    """Message n has the id 1000 + 2n."""
+    box = Box(100)
+    box.known["1"] = Candidates(frozenset({1_002}), frozenset({1_020, 1_024, 1_040}), 1_190)
+    assert await found(box, "TEXT 1") == [1, 10, 12, 100]
+    assert box.asked == [("text", 8)]
+
+
+async def test_the_index_narrows_what_other_keys_are_asked_of() -> None:
+    box = Box(100)
+    box.known["1"] = Candidates(frozenset(), frozenset({1_020, 1_040}), 1_200)
+    assert await found(box, "LARGER 5 BODY 1 SEEN") == [10]
+    assert box.asked == [("flags", 100), ("rows", 2), ("body", 2)]
+
+
+async def test_what_the_index_knows_can_be_negated() -> None:
+    box = Box(30)
+    box.known["1"] = Candidates(frozenset({1_002}), frozenset({1_004}), 2_000)
+    assert await found(box, "NOT TEXT 1") == list(range(2, 31))
+
+
+async def test_the_index_is_asked_once_a_search_and_not_about_a_few() -> None:
+    box = Box(3_000)
+    await found(box, "OR (TEXT 1 SEEN) (TEXT 1 UNSEEN)")
+    assert box.index_asked == 1
+    box.index_asked = 0
+    await found(box, "1:20 TEXT 1")
+    assert box.index_asked == 0
 
 
 async def test_a_search_that_takes_too_long_is_given_up() -> None:

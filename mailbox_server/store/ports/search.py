@@ -1,0 +1,104 @@
+"""Searching by an index: which messages may match before any is looked at."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol
+
+from mailbox_server.model.ids import AccountId
+from mailbox_server.store.ports.messages import TextCriterion
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """What an index knows of a criterion: message ids of one account, some maybe forgotten.
+
+    sure: messages that match.  maybe: those that must be looked at (MessageReader.matching).
+    upto: messages of higher ids must be looked at as well; all others do not match.
+    """
+
+    sure: frozenset[int]
+    maybe: frozenset[int]
+    upto: int
+
+
+class WordScope(Enum):
+    """Where words are looked for.
+
+    ANYWHERE is the stored texts: the header fields that people search by, the texts of the
+    body, and the names of attachments.
+    """
+
+    ANYWHERE = "anywhere"
+    FROM = "from"
+    TO = "to"
+    CC = "cc"
+    BCC = "bcc"
+    SUBJECT = "subject"
+    BODY = "body"
+
+
+class WordMatch(Enum):
+    """WORD: each of the words is there, whole, in any order.  PREFIX: each begins a word there.
+    PHRASE: the words are there whole, one after the other."""
+
+    WORD = "word"
+    PREFIX = "prefix"
+    PHRASE = "phrase"
+
+
+@dataclass(frozen=True, slots=True)
+class WordTerm:
+    """Words to look for, any case, any Unicode form; what stands between words means nothing.
+
+    Where a script writes no spaces, a word is found inside others.  Without any word in
+    text, every message matches.
+    """
+
+    text: str
+    match: WordMatch = WordMatch.WORD
+    scope: WordScope = WordScope.ANYWHERE
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """A message in which every term was found, and how well: above 0, more is better.
+
+    Scores of one search can be compared with each other, no others.
+    """
+
+    message: int
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class WordCandidates:
+    """Messages of an account that are to be scored, ascending.
+
+    weights: of the terms, in order: rare ones weigh more.
+    """
+
+    messages: Sequence[int]
+    weights: tuple[float, ...]
+
+
+class SearchReader(Protocol):
+    """What the index knows; it may know nothing at any time, and never too little."""
+
+    def candidates(self, account: AccountId, criterion: TextCriterion) -> Candidates | None:
+        """Which messages of the account may match; None where all must be looked at."""
+
+    def word_candidates(self, account: AccountId, terms: Sequence[WordTerm]) -> WordCandidates:
+        """Messages of all the account's mailboxes in which all terms may be; some may be gone."""
+
+    def scored(
+        self,
+        account: AccountId,
+        terms: Sequence[WordTerm],
+        weights: Sequence[float],
+        messages: Sequence[int],
+    ) -> list[Scored]:
+        """Those of the ascending messages, live ones of the account, that hold all terms.
+
+        Ask for at most 100 at a time; store.word_search does all of it.
+        """

@@ -1,0 +1,186 @@
+"""Which messages a criterion or words can be about, asked of the search index."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from mailbox_server.mime.normal_form import normalize
+from mailbox_server.model.ids import AccountId
+from mailbox_server.store.ports import (
+    Candidates,
+    Scored,
+    TextCriterion,
+    TextScope,
+    WordCandidates,
+    WordScope,
+    WordTerm,
+)
+from mailbox_server.store.prepared import Prepared
+from mailbox_server.store.schema.accounts import account as owner
+from mailbox_server.store.schema.mailboxes import mailbox
+from mailbox_server.store.schema.messages import (
+    message,
+    message_listing,
+    message_text,
+    placement,
+)
+from mailbox_server.store.search_index.header_text import INDEXED_FIELDS, field_values
+from mailbox_server.store.search_index.needles import question
+from mailbox_server.store.search_index.reading import IndexReader, Wanted
+from mailbox_server.store.search_index.words import Term, Texts, score, words_of
+from mailbox_server.store.transactions import SqlTx
+from mailbox_server.store.uid_runs import range_values
+
+_KINDS: Final[Mapping[TextScope, tuple[str, ...]]] = {
+    TextScope.BODY: ("text",),
+    TextScope.TEXT: ("text", "head"),
+}
+_FIELDS: Final[Mapping[WordScope, bytes]] = {
+    WordScope.FROM: b"from",
+    WordScope.TO: b"to",
+    WordScope.CC: b"cc",
+    WordScope.BCC: b"bcc",
+    WordScope.SUBJECT: b"subject",
+}
+_SCORED_FIELDS: Final = (WordScope.FROM, WordScope.SUBJECT)
+"""Those that weigh more than the rest of the header."""
+
+_LIVE: Final = Prepared(
+    sa.select(placement.c.message)
+    .distinct()
+    .join_from(placement, mailbox, mailbox.c.id == placement.c.mailbox)
+    .where(
+        mailbox.c.account == sa.bindparam("account"),
+        mailbox.c.destroyed_at.is_(None),
+        placement.c.expunged_at.is_(None),
+    )
+)
+_COUNT: Final = Prepared(sa.select(owner.c.messages).where(owner.c.id == sa.bindparam("account")))
+_NEWER: Final = Prepared(
+    sa.select(message.c.id)
+    .where(
+        message.c.id > sa.bindparam("upto"),
+        message.c.account == sa.bindparam("account"),
+        message.c.destroyed_at.is_(None),
+    )
+    .order_by(message.c.id)
+)
+_TEXTS: Final = Prepared(
+    sa.select(message.c.id, message_text.c.body, message_text.c.header, message_listing.c.listed)
+    .join_from(message, message_text, message_text.c.message == message.c.id)
+    .join(message_listing, message_listing.c.message == message.c.id)
+    .where(
+        message.c.id.between(sa.bindparam("first"), sa.bindparam("last")),
+        message.c.account == sa.bindparam("account"),
+        message.c.destroyed_at.is_(None),
+    )
+)
+_TEXTS_A_STEP: Final = 10
+
+
+class Search:
+    """SearchReader on the index; without a reader it knows nothing."""
+
+    __slots__ = ("_index", "_tx")
+
+    def __init__(self, tx: SqlTx, index: IndexReader | None) -> None:
+        self._tx = tx
+        self._index = index
+
+    def candidates(self, account: AccountId, criterion: TextCriterion) -> Candidates | None:
+        """Which messages of the account may match; None where all must be looked at."""
+        if self._index is None:
+            return None
+        needle = normalize(criterion.needle)
+        kinds = _KINDS.get(criterion.scope)
+        if kinds is not None:
+            return self._maybe(account, kinds, (needle,))
+        is_header = criterion.scope is TextScope.HEADER
+        name = (criterion.field if is_header else criterion.scope.value).lower()
+        field = name.encode("utf-8", "replace")
+        if field in INDEXED_FIELDS:
+            return self._index.field(account, INDEXED_FIELDS.index(field), needle)
+        if not name.isascii():
+            return None
+        # The name stands before the value in the line, so both are in the text.
+        return self._maybe(account, ("head",), (f"{name}:", needle))
+
+    def word_candidates(self, account: AccountId, terms: Sequence[WordTerm]) -> WordCandidates:
+        """Messages of all the account's mailboxes in which all terms may be."""
+        found: set[int] | None = None
+        counts: list[int | None] = []
+        for term in terms:
+            known = self._word_candidates(account, term)
+            if known is None:
+                counts.append(None)
+                continue
+            newer = (row[0] for row in _NEWER.rows(self._tx, account=account, upto=known.upto))
+            these = {*known.maybe, *newer}
+            counts.append(len(these))
+            found = these if found is None else found & these
+        if found is None:
+            found = {row[0] for row in _LIVE.rows(self._tx, account=account)}
+        row = _COUNT.row(self._tx, account=account)
+        held = row[0] if row is not None else 0
+        return WordCandidates(sorted(found), tuple(_rarity(count, held) for count in counts))
+
+    def scored(
+        self,
+        account: AccountId,
+        terms: Sequence[WordTerm],
+        weights: Sequence[float],
+        messages: Sequence[int],
+    ) -> list[Scored]:
+        """Those of the ascending messages, live ones of the account, that hold all terms."""
+        ready = [Term(term) for term in terms]
+        scopes = {*_SCORED_FIELDS, *(term.scope for term in terms)}
+        found: list[Scored] = []
+        for values in range_values(messages, account=account):
+            for rows in _TEXTS.blocks(self._tx, _TEXTS_A_STEP, **values):
+                for row in rows:
+                    points = score(ready, weights, _texts(row, scopes))
+                    if points is not None:
+                        found.append(Scored(row[0], points))
+        return found
+
+    def _maybe(
+        self, account: AccountId, kinds: tuple[str, ...], needles: tuple[str, ...]
+    ) -> Candidates | None:
+        asked = question(account, needles)
+        if self._index is None or asked is None:
+            return None
+        return self._index.maybe(account, tuple(Wanted(kind, asked) for kind in kinds))
+
+    def _word_candidates(self, account: AccountId, term: WordTerm) -> Candidates | None:
+        # Each word may stand in another of the texts; of one text all would be asked.
+        words = words_of(term)
+        kinds = ("text", "head") if term.scope is WordScope.ANYWHERE else ("head",)
+        kinds = ("text",) if term.scope is WordScope.BODY else kinds
+        found: Candidates | None = None
+        for word in words:
+            known = self._maybe(account, kinds, (word,))
+            if known is not None and found is not None:
+                upto = min(known.upto, found.upto)
+                known = Candidates(frozenset(), known.maybe & found.maybe, upto)
+            found = known or found
+        return found
+
+
+def _rarity(count: int | None, held: int) -> float:
+    """The weight of a term that so many of the messages held may hold."""
+    if count is None or count > held:
+        count = held
+    return math.log(1 + (held - count + 0.5) / (count + 0.5))
+
+
+def _texts(row: Any, scopes: set[WordScope]) -> Texts:
+    _, body, header, listed = row
+    # Fields too many to list are looked for among those that were gathered.
+    fields = {
+        scope: header if listed is None else "\n".join(field_values(listed, _FIELDS[scope]))
+        for scope in scopes
+        if scope in _FIELDS
+    }
+    return Texts(body, header, fields)

@@ -1,0 +1,157 @@
+"""Reads from the store what the index is to hold of messages."""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from mailbox_server.mime.header_fields import LISTED_FIELDS
+from mailbox_server.model.errors import ContentDamaged, ContentMissing
+from mailbox_server.model.ids import AccountId, ContentId
+from mailbox_server.store.ports import ReadTx
+from mailbox_server.store.prepared import Prepared
+from mailbox_server.store.repositories import Repositories
+from mailbox_server.store.schema.messages import message, message_listing, message_text
+from mailbox_server.store.search_index.header_text import (
+    INDEXED_FIELDS,
+    field_values,
+    header_text,
+)
+from mailbox_server.store.search_index.writing import Entry
+
+MESSAGES_A_READ: Final = 50
+_CHARACTERS_A_READ: Final = 1024 * 1024
+HEADER_OCTETS: Final = 1024 * 1024
+
+_AFTER: Final = Prepared(
+    sa.select(
+        message.c.id,
+        message.c.account,
+        message.c.received,
+        message.c.size,
+        message.c.content,
+        message_listing.c.trace,
+        message_listing.c.header_octets,
+        message_listing.c.listed,
+        message_text.c.header,
+        message_text.c.cut,
+        message_text.c.body,
+    )
+    .join_from(message, message_listing, message_listing.c.message == message.c.id)
+    .join(message_text, message_text.c.message == message.c.id)
+    .where(
+        message.c.id.between(sa.bindparam("first"), sa.bindparam("last")),
+        message.c.content.is_not(None),
+    )
+    .order_by(message.c.id)
+    .limit(sa.literal_column(str(MESSAGES_A_READ)))
+)
+_NEWEST: Final = Prepared(sa.select(sa.func.max(message.c.id)))
+_PROBED: Final = Prepared(
+    sa.select(message.c.received, message.c.size).where(message.c.id == sa.bindparam("message"))
+)
+_LIVE: Final = Prepared(
+    sa.select(sa.func.count()).where(
+        message.c.id.between(sa.bindparam("first"), sa.bindparam("last")),
+        message.c.content.is_not(None),
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """What is known of one message; header is None where its content cannot be read."""
+
+    row: Any
+    header: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Messages that come next, and the id up to which these are all."""
+
+    messages: tuple[Raw, ...]
+    upto: int
+
+
+def newest(tx: ReadTx) -> int:
+    """The highest message id; 0 where there is none."""
+    assert isinstance(tx, Repositories)
+    return _NEWEST.row(tx.sql)[0] or 0
+
+
+def live(tx: ReadTx, first: int, last: int) -> int:
+    """How many messages there are among these ids."""
+    assert isinstance(tx, Repositories)
+    count: int = _LIVE.row(tx.sql, first=first, last=last)[0]
+    return count
+
+
+def is_known(tx: ReadTx, probes: list[tuple[int, int, int]]) -> bool:
+    """Whether probes are of this store: some are there, and what is there is the same."""
+    assert isinstance(tx, Repositories)
+    found = [
+        (row, (received, size))
+        for number, received, size in probes
+        if (row := _PROBED.row(tx.sql, message=number)) is not None
+    ]
+    return bool(found) and all(tuple(row) == probe for row, probe in found)
+
+
+def gathered(tx: ReadTx, after: int, last: int, most: int = MESSAGES_A_READ) -> Stretch:
+    """The next messages after an id, as far as one read should go; last is the end of all."""
+    assert isinstance(tx, Repositories)
+    raws: list[Raw] = []
+    characters = 0
+    for rows in _AFTER.blocks(tx.sql, 1, first=after + 1, last=last):
+        for row in rows:
+            raws.append(Raw(row, _header(tx, row)))
+            characters += len(row[-1])
+        if characters > _CHARACTERS_A_READ or len(raws) == most:
+            return Stretch(tuple(raws), raws[-1].row[0])
+    return Stretch(tuple(raws), last)
+
+
+def _header(tx: Repositories, row: Any) -> bytes | None:
+    content, trace, octets = row[4:7]
+    try:
+        length = min(octets, HEADER_OCTETS)
+        header: bytes = trace + tx.contents.read(ContentId(content), 0, length)
+    except (ContentMissing, ContentDamaged):
+        return None
+    return header
+
+
+def entry(raw: Raw) -> Entry:
+    """What the index is to hold; takes a third of a millisecond, in whatever thread."""
+    number, account, received, size, _, _, _, listed, fields_text, cut, body = raw.row
+    header = raw.header
+    text, has_more = header_text(header or b"", fields_text)
+    values: tuple[tuple[str, ...], ...]
+    assert LISTED_FIELDS.issuperset(INDEXED_FIELDS)
+    source = header if listed is None else listed
+    values = tuple(tuple(field_values(source or b"", field)) for field in INDEXED_FIELDS)
+    if not _is_storable("\n".join([text, *("\n".join(each) for each in values)])):
+        # Surrogates: the index cannot hold them, the scan can.
+        text, values, has_more = "", ((),) * len(INDEXED_FIELDS), True
+    return Entry(
+        number,
+        AccountId(account),
+        received,
+        size,
+        body,
+        bool(cut),
+        text,
+        has_more or header is None,
+        values,
+    )
+
+
+def _is_storable(text: str) -> bool:
+    if "\0" in text:
+        return False
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -1,0 +1,94 @@
+"""What to ask the index for a needle: trigrams that must all be there, or a range of them.
+
+Texts are indexed by each run of three characters.  A needle of three or more is where all
+its own trigrams are; of one or two, where any trigram begins with it.  Texts end with
+PADDING, so that one begins at each of their characters.
+
+Three characters of Unicode's private use stand before each text: one trigram that names
+the account, so that other people's messages are never gone through, and marks for texts
+that hold more than is indexed.  A text that holds such characters by itself is looked at
+in vain, no more.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from mailbox_server.model.ids import AccountId
+
+GRAM: Final = 3
+PADDING: Final = "\n\n"
+MARK_MORE: Final = "\uf8fd\uf8fe\uf8ff"
+"""Before the text of a message that may hold what is not indexed."""
+
+_PRIVATE: Final = 0xE000
+_DIGITS: Final = 6_000
+_GRAMS_MOST: Final = 24
+_LAST_CHARACTER: Final = "\U0010ffff"
+
+
+@dataclass(frozen=True, slots=True)
+class AllOf:
+    """A full-text expression."""
+
+    expression: str
+
+
+@dataclass(frozen=True, slots=True)
+class Between:
+    """Any trigram from first to before beyond."""
+
+    first: str
+    beyond: str
+
+
+Question = AllOf | Between
+
+
+def account_mark(account: AccountId) -> str:
+    """The trigram before each text of an account."""
+    rest, low = divmod(account, _DIGITS)
+    high, middle = divmod(rest, _DIGITS)
+    return "".join(chr(_PRIVATE + digit) for digit in (high % _DIGITS, middle, low))
+
+
+def marked(account: AccountId, text: str, *, is_more: bool) -> str:
+    """A text as it is indexed; is_more: whether it may hold what is not in text."""
+    more = MARK_MORE + "\n" if is_more else ""
+    return f"{account_mark(account)}\n{more}{text}{PADDING}"
+
+
+def question(account: AccountId, needles: tuple[str, ...]) -> Question | None:
+    """What to ask for texts of the account that hold all of the normalized needles.
+
+    None where the index is of no use: for no needle, and for one or two characters of
+    ASCII, which are everywhere.  Texts with MARK_MORE are answered by AllOf only.
+    """
+    try:
+        "".join(needles).encode("utf-8")
+    except UnicodeEncodeError:
+        return None
+    grams = [gram for needle in needles for gram in _grams(needle)]
+    if grams:
+        mark, wanted = _quoted(account_mark(account)), " AND ".join(map(_quoted, grams))
+        return AllOf(f"{mark} AND (({wanted}) OR {_quoted(MARK_MORE)})")
+    longest = max(needles, key=len, default="")
+    if not longest or longest.isascii():
+        return None
+    return Between(longest, longest + _LAST_CHARACTER)
+
+
+def more(account: AccountId) -> AllOf:
+    """What to ask for texts of the account that may hold what is not indexed."""
+    return AllOf(f"{_quoted(account_mark(account))} AND {_quoted(MARK_MORE)}")
+
+
+def _grams(needle: str) -> list[str]:
+    """Trigrams of the needle, each once; of a long one some, from all over it."""
+    last = len(needle) - GRAM
+    step = max(1, last // _GRAMS_MOST)
+    places = [*range(0, last, step), last] if last >= 0 else []
+    return list(dict.fromkeys(needle[at : at + GRAM] for at in places))
+
+
+def _quoted(gram: str) -> str:
+    return '"' + gram.replace('"', '""') + '"'

@@ -1,0 +1,142 @@
+"""Asks the index which messages may match; on the connection of one reader thread.
+
+Whatever fails here, the answer is that the index does not know: then all is scanned.
+"""
+
+import sqlite3
+from array import array
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import compress
+from pathlib import Path
+from typing import Final
+
+from mailbox_server.model.ids import AccountId
+from mailbox_server.store.ports import Candidates
+from mailbox_server.store.search_index import layout
+from mailbox_server.store.search_index.needles import AllOf, Question, more
+from mailbox_server.store.search_index.place import IndexPlace
+
+MOST: Final = 500_000
+"""Messages that are told apart from the others; of more than that, looking at all is as good."""
+_ROWS: Final = 10_000
+
+_Ask = Callable[[sqlite3.Connection], Candidates | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Messages of which a full-text table, text or head, answers the question."""
+
+    kind: str
+    question: Question
+
+
+class IndexReader:
+    """One reader of the index, used by one thread at a time; it opens the file when asked."""
+
+    def __init__(self, place: IndexPlace) -> None:
+        self._place = place
+        self._path: Path | None = None
+        self._connection: sqlite3.Connection | None = None
+
+    def maybe(self, account: AccountId, wanted: tuple[Wanted, ...]) -> Candidates | None:
+        """Messages of the account of which any of wanted is so, or may be."""
+        return self._ask(lambda connection: _maybe(connection, account, wanted))
+
+    def field(self, account: AccountId, field: int, needle: str) -> Candidates | None:
+        """Messages of the account with the normalized needle in a field of INDEXED_FIELDS."""
+        return self._ask(lambda connection: _by_field(connection, account, field, needle))
+
+    def close(self) -> None:
+        """Close the file; it is opened again when asked."""
+        if self._connection is not None:
+            self._connection.close()
+        self._connection = self._path = None
+
+    def _ask(self, ask: _Ask) -> Candidates | None:
+        path = self._place.path
+        if path != self._path:
+            self.close()
+        if path is None:
+            return None
+        try:
+            if self._connection is None:
+                self._connection, self._path = layout.connect_reader(path), path
+            self._connection.execute("BEGIN")
+            try:
+                return ask(self._connection)
+            finally:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+        except sqlite3.Error as error:
+            self.close()
+            self._place.failed(path, error)
+            return None
+
+
+def _maybe(
+    connection: sqlite3.Connection, account: AccountId, wanted: tuple[Wanted, ...]
+) -> Candidates | None:
+    found: set[int] = set()
+    segments = layout.live_segments(connection)
+    for number, _ in segments:
+        for each in wanted:
+            for rows in _asked(connection, f"{each.kind}_{number}", account, each.question):
+                found.update(row[0] for row in rows)
+                if len(found) > MOST:
+                    return None
+    return Candidates(frozenset(), frozenset(found), _upto(segments))
+
+
+def _upto(segments: Sequence[tuple[int, int]]) -> int:
+    return segments[-1][1] if segments else 0
+
+
+def _asked(
+    connection: sqlite3.Connection, table: str, account: AccountId, question: Question
+) -> Iterator[list[tuple[int]]]:
+    if isinstance(question, AllOf):
+        yield from _matches(connection, table, question)
+        return
+    yield from _matches(connection, table, more(account))
+    cursor = connection.execute(
+        f"SELECT doc FROM {table}_grams WHERE term >= ? AND term < ?",
+        (question.first, question.beyond),
+    )
+    while rows := cursor.fetchmany(_ROWS):
+        yield rows
+
+
+def _matches(
+    connection: sqlite3.Connection, table: str, question: AllOf
+) -> Iterator[list[tuple[int]]]:
+    cursor = connection.execute(
+        f"SELECT rowid FROM {table} WHERE {table} MATCH ?", (question.expression,)
+    )
+    while rows := cursor.fetchmany(_ROWS):
+        yield rows
+
+
+def _by_field(
+    connection: sqlite3.Connection, account: AccountId, field: int, needle: str
+) -> Candidates | None:
+    segments = layout.live_segments(connection)
+    live = {number for number, _ in segments}
+    sure: set[int] = set()
+    blocks = connection.execute(
+        "SELECT segment, messages, lines FROM field WHERE account = ? AND field = ?",
+        (account, field),
+    )
+    for segment, messages, lines in blocks:
+        if segment in live and needle in lines:
+            numbers = array("q")
+            numbers.frombytes(messages)
+            sure.update(compress(numbers, [needle in line for line in lines.split("\n")]))
+            if len(sure) > MOST:
+                return None
+    maybe: set[int] = set()
+    for number, _ in segments:
+        for rows in _matches(connection, f"head_{number}", more(account)):
+            maybe.update(row[0] for row in rows)
+    return Candidates(frozenset(sure), frozenset(maybe.difference(sure)), _upto(segments))

@@ -1,0 +1,248 @@
+"""Writes the index: adds messages to its segments, replaces segments; on one thread.
+
+Each call is one transaction.  sqlite3.Error passes, and leaves the file as it was before.
+"""
+
+from array import array
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from mailbox_server.model.ids import AccountId
+from mailbox_server.store.search_index import layout
+from mailbox_server.store.search_index.needles import marked
+
+MESSAGES_A_SEGMENT: Final = 50_000
+LINES_CHARACTERS: Final = 32 * 1024
+_LOG_PAGES: Final = 2_000
+"""From so many on the log is folded in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One message to be added.
+
+    body, header: the texts; has_more_text, has_more_header: whether they may hold more.
+    fields: the values of each of INDEXED_FIELDS; no value holds a line feed.
+    """
+
+    message: int
+    account: AccountId
+    received: int
+    size: int
+    body: str
+    has_more_text: bool
+    header: str
+    has_more_header: bool
+    fields: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """Message ids first to upto, of which so many were live when they were added.
+
+    begun: seconds since 1970.  replaces: the number of the segment it is to stand for.
+    """
+
+    number: int
+    first: int
+    upto: int
+    messages: int
+    begun: int
+    is_stale: bool
+    replaces: int | None
+
+
+class IndexWriter:
+    """The index's one writer.  Raises sqlite3.Error, layout.NotOurs."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._connection = layout.connect_writer(path)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()
+
+    def interrupt(self) -> None:
+        """End what runs; from any thread."""
+        self._connection.interrupt()
+
+    def segments(self) -> list[Segment]:
+        """All of them, by ascending ids; one that replaces another comes after it."""
+        rows = self._connection.execute(
+            "SELECT number, first, upto, messages, begun, stale, replaces FROM segment "
+            "ORDER BY first, number"
+        )
+        return [
+            Segment(number, first, upto, messages, begun, bool(stale), replaces)
+            for number, first, upto, messages, begun, stale, replaces in rows
+        ]
+
+    def probes(self, most: int) -> list[tuple[int, int, int]]:
+        """(message, received, size) of some messages, the newest among them."""
+        rows = self._connection.execute(
+            "SELECT message, received, size FROM probe ORDER BY message DESC LIMIT ?", (most,)
+        )
+        return rows.fetchall()
+
+    def add(self, entries: Sequence[Entry], upto: int, now: int) -> None:
+        """Add the messages that came next; ids up to upto are done then."""
+        with self._writing():
+            live = [each for each in self.segments() if each.replaces is None]
+            last = live[-1] if live else None
+            if last is None or last.messages >= MESSAGES_A_SEGMENT:
+                first = 1 if last is None else last.upto + 1
+                number = self._begin(first, now, replaces=None)
+            else:
+                number = last.number
+            self._put(number, entries, upto)
+
+    def replacement(self, stale: Segment, now: int) -> Segment:
+        """The segment that is to stand for a stale one, begun where there is none yet."""
+        for each in self.segments():
+            if each.replaces == stale.number:
+                return each
+        with self._writing():
+            number = self._begin(stale.first, now, replaces=stale.number)
+        return next(each for each in self.segments() if each.number == number)
+
+    def fill(self, replacement: Segment, entries: Sequence[Entry], upto: int) -> None:
+        """Add the messages that come next in a replacement."""
+        with self._writing():
+            self._put(replacement.number, entries, upto)
+
+    def put_in_place(self, replacement: Segment) -> None:
+        """Let a whole replacement stand for its segment, and drop that one."""
+        with self._writing():
+            self._connection.execute(
+                "DELETE FROM segment WHERE number = ?", (replacement.replaces,)
+            )
+            self._connection.execute("DELETE FROM field WHERE segment = ?", (replacement.replaces,))
+            self._connection.execute(
+                "UPDATE segment SET replaces = NULL WHERE number = ?", (replacement.number,)
+            )
+            assert replacement.replaces is not None
+            layout.drop_tables(self._connection, replacement.replaces)
+        # execute() would stop after the first page: each is a row without columns.
+        self._connection.executescript("PRAGMA incremental_vacuum")
+
+    def make_stale(self, numbers: Sequence[int]) -> None:
+        """Have segments made anew; what was begun of that before is begun again."""
+        with self._writing():
+            for number in numbers:
+                for (begun,) in self._connection.execute(
+                    "SELECT number FROM segment WHERE replaces = ?", (number,)
+                ).fetchall():
+                    self._connection.execute("DELETE FROM segment WHERE number = ?", (begun,))
+                    self._connection.execute("DELETE FROM field WHERE segment = ?", (begun,))
+                    layout.drop_tables(self._connection, begun)
+                self._connection.execute("UPDATE segment SET stale = 1 WHERE number = ?", (number,))
+
+    def fold(self) -> None:
+        """Fold the log in where it has grown; waits for the disk, and for no reader."""
+        log = Path(f"{self.path}-wal")
+        if log.exists() and log.stat().st_size >= _LOG_PAGES * 4096:
+            self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+
+    def rest(self) -> None:
+        """Give memory back that only writing takes."""
+        self._connection.execute("PRAGMA shrink_memory")
+
+    # ------------------------------------------------------------ inside
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._connection.execute("COMMIT")
+        finally:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+
+    def _begin(self, first: int, now: int, replaces: int | None) -> int:
+        cursor = self._connection.execute(
+            "INSERT INTO segment (first, upto, messages, begun, replaces) VALUES (?, ?, 0, ?, ?)",
+            (first, first - 1, now, replaces),
+        )
+        number = cursor.lastrowid
+        assert number is not None
+        layout.make_tables(self._connection, number)
+        return number
+
+    def _put(self, number: int, entries: Sequence[Entry], upto: int) -> None:
+        run = self._connection.executemany
+        run(
+            f"INSERT INTO text_{number} (rowid, words) VALUES (?, ?)",
+            (
+                (each.message, marked(each.account, each.body, is_more=each.has_more_text))
+                for each in entries
+            ),
+        )
+        run(
+            f"INSERT INTO head_{number} (rowid, words) VALUES (?, ?)",
+            (
+                (each.message, marked(each.account, each.header, is_more=each.has_more_header))
+                for each in entries
+            ),
+        )
+        self._put_fields(number, entries)
+        for each in entries[-1:]:
+            self._connection.execute(
+                "INSERT OR REPLACE INTO probe VALUES (?, ?, ?)",
+                (each.message, each.received, each.size),
+            )
+        self._connection.execute(
+            "UPDATE segment SET upto = ?, messages = messages + ? WHERE number = ?",
+            (upto, len(entries), number),
+        )
+
+    def _put_fields(self, number: int, entries: Sequence[Entry]) -> None:
+        lines: defaultdict[tuple[AccountId, int], list[tuple[int, str]]] = defaultdict(list)
+        for each in entries:
+            for field, values in enumerate(each.fields):
+                lines[each.account, field] += [(each.message, value) for value in values]
+        for (account, field), new in lines.items():
+            block, messages, text = self._last_block(number, account, field)
+            pieces, characters = [text] if messages else [], len(text)
+            for message, value in new:
+                if characters > LINES_CHARACTERS:
+                    self._put_block(number, account, field, block, messages, pieces)
+                    block, messages, pieces, characters = block + 1, array("q"), [], 0
+                pieces.append(value)
+                messages.append(message)
+                characters += len(value) + 1
+            self._put_block(number, account, field, block, messages, pieces)
+
+    def _last_block(
+        self, number: int, account: AccountId, field: int
+    ) -> tuple[int, "array[int]", str]:
+        row = self._connection.execute(
+            "SELECT number, messages, lines FROM field WHERE account = ? AND field = ? "
+            "AND segment = ? ORDER BY number DESC LIMIT 1",
+            (account, field, number),
+        ).fetchone()
+        messages = array("q")
+        if row is None:
+            return 1, messages, ""
+        messages.frombytes(row[1])
+        return row[0], messages, row[2]
+
+    def _put_block(
+        self,
+        number: int,
+        account: AccountId,
+        field: int,
+        block: int,
+        messages: "array[int]",
+        lines: Sequence[str],
+    ) -> None:
+        if messages:
+            self._connection.execute(
+                "INSERT OR REPLACE INTO field VALUES (?, ?, ?, ?, ?, ?)",
+                (account, field, number, block, messages.tobytes(), "\n".join(lines)),
+            )

@@ -1,0 +1,323 @@
+"""The search index follows the store, and whatever happens to its file is made good."""
+
+import os
+import sqlite3
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mailbox_server.model.ports import EventField
+from mailbox_server.store.ports import TextCriterion, TextScope
+from mailbox_server.store.restored import raise_sequences
+from mailbox_server.store.search_index import catching_up, writing
+from mailbox_server.store.search_index.catching_up import IndexStopped
+from mailbox_server.store.settings import StoreSettings
+from tests.contract.conftest import TurnedClock
+from tests.search_store import SearchStore
+
+APPLE = TextCriterion(TextScope.BODY, "apple")
+SENDER = TextCriterion(TextScope.FROM, "ann a")
+
+
+def mail(body: str, *, subject: str = "s", sender: str = "Ann Archer <ann@example.net>") -> bytes:
+    return f"From: {sender}\r\nSubject: {subject}\r\n\r\n{body}\r\n".encode()
+
+
+class Told:
+    """Events by name."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+
+    def info(self, event: str, /, **fields: EventField) -> None:
+        self.names.append(event)
+
+    def warning(self, event: str, /, **fields: EventField) -> None:
+        self.names.append(event)
+
+    def fault(self, event: str, error: BaseException, /, **fields: EventField) -> None:
+        raise error
+
+
+@pytest.fixture
+async def searched(data: Path, clock: TurnedClock) -> AsyncIterator[SearchStore]:
+    """A store with an index that nobody follows up by himself."""
+    made = await SearchStore.open(data, clock)
+    yield made
+    await made.close()
+
+
+def index_files(data: Path) -> list[str]:
+    return sorted(path.name for path in data.iterdir() if path.name.startswith("search-"))
+
+
+async def test_without_an_index_all_is_scanned(searched: SearchStore) -> None:
+    await searched.deliver("ann", [mail("an apple")])
+    assert await searched.known("ann", APPLE) is None
+    assert await searched.found("ann", APPLE) == ([1], [1])
+
+
+async def test_the_index_knows_which_messages_may_match(searched: SearchStore) -> None:
+    await searched.deliver("ann", [mail("an Apple"), mail("a pear"), mail("snapple")])
+    await searched.indexer.catch_up()
+    known = await searched.known("ann", APPLE)
+    assert known is not None
+    assert (known.sure, known.maybe, known.upto) == (set(), {1, 3}, 3)
+    assert await searched.found("ann", APPLE) == ([1, 3], [1, 3])
+
+
+async def test_what_is_newer_is_not_known_yet_and_found(searched: SearchStore) -> None:
+    await searched.deliver("ann", [mail("an apple")])
+    await searched.indexer.catch_up()
+    await searched.deliver("ann", [mail("an apple")])
+    known = await searched.known("ann", APPLE)
+    assert known is not None
+    assert known.upto == 1
+    assert await searched.found("ann", APPLE) == ([1, 2], [1, 2])
+
+
+async def test_fields_are_decided_by_the_index_alone(searched: SearchStore) -> None:
+    other = mail("x", sender="=?utf-8?q?J=C3=B6rg?= <joerg@example.net>", subject="ann a")
+    await searched.deliver("ann", [mail("x"), other])
+    await searched.indexer.catch_up()
+    known = await searched.known("ann", SENDER)
+    assert known is not None
+    assert (known.sure, known.maybe) == ({1}, set())
+    known = await searched.known("ann", TextCriterion(TextScope.FROM, "ÖR"))
+    assert known is not None
+    assert known.sure == {2}
+
+
+async def test_two_characters_of_cjk_are_found_anywhere_in_a_text(searched: SearchStore) -> None:
+    texts = [mail("大阪から"), mail("東京と大阪"), mail("大きい阪")]
+    await searched.deliver("ann", texts)
+    await searched.indexer.catch_up()
+    known = await searched.known("ann", TextCriterion(TextScope.BODY, "大阪"))
+    assert known is not None
+    assert known.maybe == {1, 2}
+
+
+async def test_two_characters_of_ascii_are_scanned(searched: SearchStore) -> None:
+    await searched.deliver("ann", [mail("an apple")])
+    await searched.indexer.catch_up()
+    assert await searched.known("ann", TextCriterion(TextScope.BODY, "ap")) is None
+
+
+async def test_other_accounts_are_not_gone_through(searched: SearchStore) -> None:
+    await searched.deliver("ann", [mail("an apple")])
+    await searched.deliver("ben", [mail("an apple")])
+    await searched.indexer.catch_up()
+    for criterion in (APPLE, SENDER):
+        known = await searched.known("ann", criterion)
+        assert known is not None
+        assert known.sure | known.maybe == {1}
+
+
+async def test_a_text_that_was_cut_may_always_match(searched: SearchStore) -> None:
+    long = "word " * 300_000
+    await searched.deliver("ann", [mail(f"{long}apple"), mail(long), mail("pear")])
+    await searched.indexer.catch_up()
+    known = await searched.known("ann", APPLE)
+    assert known is not None
+    assert known.maybe == {1, 2}
+    assert await searched.found("ann", APPLE) == ([1], [1])
+    assert await searched.found("ann", TextCriterion(TextScope.TEXT, "apple")) == ([1], [1])
+
+
+async def test_a_header_of_more_lines_than_are_indexed_may_always_match(
+    searched: SearchStore,
+) -> None:
+    many = b"".join(b"X-%d: y\r\n" % number for number in range(10_000))
+    await searched.deliver("ann", [many + mail("x", subject="apple"), mail("x")])
+    await searched.indexer.catch_up()
+    for criterion in (
+        TextCriterion(TextScope.SUBJECT, "apple"),
+        TextCriterion(TextScope.TEXT, "apple"),
+        TextCriterion(TextScope.HEADER, "s", "subject"),
+        TextCriterion(TextScope.HEADER, "y", "x-9999"),
+    ):
+        known = await searched.known("ann", criterion)
+        assert known is not None
+        assert 1 in known.sure | known.maybe
+        found, scanned = await searched.found("ann", criterion)
+        assert found == scanned
+
+
+async def test_many_messages_make_several_segments(
+    searched: SearchStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writing, "MESSAGES_A_SEGMENT", 3)
+    monkeypatch.setattr(catching_up, "STEP_MESSAGES", 1)
+    monkeypatch.setattr("mailbox_server.store.search_index.gathering._CHARACTERS_A_READ", 1)
+    await searched.deliver("ann", [mail(f"apple {number}") for number in range(8)])
+    await searched.indexer.catch_up()
+    segments = await searched.indexer.segments()
+    assert [(each.first, each.upto) for each in segments] == [(1, 3), (4, 6), (7, 8)]
+    found, scanned = await searched.found("ann", APPLE)
+    assert found == scanned == [1, 2, 3, 4, 5, 6, 7, 8]
+    found, scanned = await searched.found("ann", SENDER)
+    assert found == scanned == [1, 2, 3, 4, 5, 6, 7, 8]
+
+
+async def test_a_stale_segment_is_made_anew_without_what_is_gone(
+    searched: SearchStore, clock: TurnedClock
+) -> None:
+    await searched.deliver("ann", [mail("apple"), mail("apple")])
+    await searched.indexer.catch_up()
+    _, inbox = await searched.owner("ann")
+    await searched.store.write(lambda tx: tx.messages.remove(inbox, [1]))
+    clock.turn(days=2)
+    await searched.store.write(lambda tx: tx.messages.forget_destroyed(clock.now()))
+    known = await searched.known("ann", APPLE)
+    assert known is not None
+    assert known.maybe == {1, 2}
+    await searched.indexer.make_stale()
+    await searched.indexer.renew()
+    for criterion in (APPLE, SENDER):
+        known = await searched.known("ann", criterion)
+        assert known is not None
+        assert known.sure | known.maybe == {2}
+        assert known.upto == 2
+    (segment,) = await searched.indexer.segments()
+    assert (segment.messages, segment.is_stale) == (1, False)
+
+
+async def test_a_renewal_that_was_interrupted_goes_on(
+    data: Path, clock: TurnedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    searched = await SearchStore.open(data, clock)
+    await searched.deliver("ann", [mail("apple"), mail("pear"), mail("apple")])
+    await searched.indexer.catch_up()
+    await searched.indexer.make_stale()
+    monkeypatch.setattr(catching_up, "STEP_MESSAGES", 1)
+    monkeypatch.setattr("mailbox_server.store.search_index.gathering._CHARACTERS_A_READ", 1)
+    filled: list[int] = []
+    fill = writing.IndexWriter.fill
+
+    def interrupted(self: writing.IndexWriter, *args: Any, **named: Any) -> None:
+        if len(filled) == 2:
+            raise sqlite3.OperationalError("interrupted")
+        fill(self, *args, **named)
+        filled.append(named["upto"])
+
+    monkeypatch.setattr(writing.IndexWriter, "fill", interrupted)
+    monkeypatch.setattr(catching_up, "trouble_of", lambda error: catching_up.Trouble.INTERRUPTED)
+    with pytest.raises(IndexStopped):
+        await searched.indexer.renew()
+    assert filled == [1, 2]
+    monkeypatch.undo()
+    await searched.close()
+    searched = await SearchStore.open(data, clock)
+    await searched.indexer.renew()
+    (segment,) = await searched.indexer.segments()
+    assert (segment.messages, segment.upto, segment.is_stale) == (3, 3, False)
+    known = await searched.known("ann", APPLE)
+    assert known is not None
+    assert known.maybe == {1, 3}
+    await searched.close()
+
+
+async def test_an_index_is_used_again_after_a_restart(data: Path, clock: TurnedClock) -> None:
+    searched = await SearchStore.open(data, clock)
+    await searched.deliver("ann", [mail("apple")])
+    await searched.indexer.catch_up()
+    begun = (await searched.indexer.segments())[0].number
+    await searched.close()
+    clock.turn(days=1)
+    searched = await SearchStore.open(data, clock)
+    await searched.indexer.catch_up()
+    (segment,) = await searched.indexer.segments()
+    assert (segment.number, segment.messages) == (begun, 1)
+    assert "search-1.db" in index_files(data)
+    assert os.stat(data / "search-1.db").st_mode & 0o777 == 0o600
+    await searched.close()
+
+
+@pytest.mark.parametrize("damage", ["noise", "truncated", "another", "empty", "gone"])
+async def test_a_file_that_is_no_index_of_this_store_is_made_again(
+    data: Path, tmp_path: Path, clock: TurnedClock, damage: str
+) -> None:
+    searched = await SearchStore.open(data, clock)
+    await searched.deliver("ann", [mail("apple")])
+    await searched.indexer.catch_up()
+    await searched.close()
+    path = data / "search-1.db"
+    match damage:
+        case "noise":
+            path.write_bytes(os.urandom(path.stat().st_size))
+        case "truncated":
+            path.write_bytes(path.read_bytes()[: 4096 * 3])
+        case "empty":
+            path.write_bytes(b"")
+        case "gone":
+            path.unlink()
+        case "another":
+            other = await SearchStore.open(tmp_path / "data", clock)
+            await other.deliver("ben", [mail("pear that is of another size")])
+            await other.indexer.catch_up()
+            await other.close()
+            path.write_bytes((tmp_path / "data" / "search-1.db").read_bytes())
+    told = Told()
+    searched = await SearchStore.open(data, clock, told)
+    try:
+        await searched.indexer.catch_up()
+    except IndexStopped:
+        await searched.indexer.catch_up()
+    known = await searched.known("ann", APPLE)
+    assert known is not None
+    assert known.maybe == {1}
+    files = [name for name in index_files(data) if name.endswith(".db")]
+    assert len(files) == 1
+    await searched.close()
+
+
+async def test_damage_met_by_a_reader_ends_trust_in_the_index(
+    searched: SearchStore, data: Path
+) -> None:
+    await searched.deliver("ann", [mail("apple")])
+    await searched.indexer.catch_up()
+    path = searched.store.index.path
+    assert path is not None
+    await searched.indexer.close()
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE text_1_data SET block = x'ffffffffff' WHERE id > 10")
+    assert await searched.found("ann", APPLE) == ([1], [1])
+    assert searched.store.index.path is None
+    await searched.indexer.catch_up()
+    known = await searched.known("ann", APPLE)
+    assert known is not None
+    assert known.maybe == {1}
+    assert [name for name in index_files(data) if name.endswith(".db")] == ["search-2.db"]
+
+
+async def test_a_file_deleted_while_it_is_used_is_made_again(
+    searched: SearchStore, data: Path
+) -> None:
+    await searched.deliver("ann", [mail("apple")])
+    await searched.indexer.catch_up()
+    (data / "search-1.db").unlink()
+    assert await searched.found("ann", APPLE) == ([1], [1])
+    await searched.indexer.catch_up()
+    assert "search-2.db" in index_files(data)
+    assert await searched.found("ann", APPLE) == ([1], [1])
+
+
+async def test_a_restored_store_has_no_index(data: Path, clock: TurnedClock) -> None:
+    searched = await SearchStore.open(data, clock)
+    await searched.deliver("ann", [mail("apple")])
+    await searched.indexer.catch_up()
+    await searched.close()
+    raise_sequences(data / "mail.sqlite3", StoreSettings())
+    assert index_files(data) == []
+
+
+async def test_the_index_stops_before_the_disk_is_low(
+    searched: SearchStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await searched.deliver("ann", [mail("apple")])
+    monkeypatch.setattr(catching_up.SearchIndexer, "_is_low", lambda self: True)
+    with pytest.raises(IndexStopped):
+        await searched.indexer.catch_up()
+    assert await searched.found("ann", APPLE) == ([1], [1])

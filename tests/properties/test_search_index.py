@@ -1,0 +1,102 @@
+"""Whatever the messages and the needle: with the index a search finds what a plain scan finds."""
+
+import asyncio
+import itertools
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mailbox_server.store.ports import TextCriterion, TextScope
+from tests.search_store import SearchStore
+
+WORDS = st.sampled_from(
+    (
+        *("Photo", "photos", "grüße", "GRÜSSE", "straße", "ﬁnance", "日本語", "大阪", "東"),
+        *("한국어", "\u0130stanbul", "e\u0301te\u0301", "été", "Å", "\u212b", "привет", "ΣΊΣΥΦΟΣ"),
+        *('a"b', "ab", "\U0001f600", "http://a.example/?q=1", "x\u0308", "Zwölf", "bounce"),
+        *("\ue000\ue001\ue002", "\uf8fd\uf8fe\uf8ff"),
+    )
+)
+LETTERS = st.text(
+    st.one_of(
+        st.sampled_from('abcABC \t"*()^-+:'),
+        st.characters(blacklist_categories=("Cs",), blacklist_characters="\r\n\0"),
+    ),
+    max_size=12,
+)
+TEXT = st.lists(st.one_of(WORDS, LETTERS), max_size=8).map(" ".join)
+FIELDS = st.sampled_from(
+    ["From", "To", "Cc", "Bcc", "Subject", "X-Own", "List-Id", "Received", "Comments", "x"]
+)
+HEADERS = st.lists(st.tuples(FIELDS, TEXT), max_size=8)
+MESSAGES = st.builds(
+    lambda fields, body, charset: (
+        b"".join(f"{name}: {value}\r\n".encode() for name, value in fields)
+        + f"Content-Type: text/plain; charset={charset}\r\n\r\n".encode()
+        + body.encode(charset, "replace")
+    ),
+    HEADERS,
+    TEXT,
+    st.sampled_from(["utf-8", "iso-8859-1", "shift_jis", "utf-16"]),
+)
+SCOPES = st.sampled_from(list(TextScope))
+CRITERIA = st.builds(
+    lambda scope, needle, start, length, field: TextCriterion(
+        scope, needle[start : start + length], field if scope is TextScope.HEADER else ""
+    ),
+    SCOPES,
+    st.one_of(TEXT, WORDS, LETTERS),
+    st.integers(0, 6),
+    st.integers(0, 30),
+    st.sampled_from(["Subject", "X-OWN", "received", "return-path", "X-Trace-Line", "x", "é"]),
+)
+
+
+class Shelf:
+    """One store; each example uses an account of its own in it."""
+
+    def __init__(self, runner: asyncio.Runner, place: Path) -> None:
+        self.runner = runner
+        self.searched = runner.run(SearchStore.open(place))
+        self.names = (f"owner{number}" for number in itertools.count())
+
+
+@pytest.fixture(scope="module")
+def shelf() -> Iterator[Shelf]:
+    """An open store."""
+    place = Path(tempfile.mkdtemp(dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
+    with asyncio.Runner() as runner:
+        made = Shelf(runner, place / "data")
+        yield made
+        runner.run(made.searched.close())
+    shutil.rmtree(place)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    indexed=st.lists(MESSAGES, max_size=6),
+    newer=st.lists(MESSAGES, max_size=2),
+    criteria=st.lists(CRITERIA, min_size=1, max_size=12),
+)
+def test_the_index_finds_what_a_scan_finds(
+    shelf: Shelf, indexed: list[bytes], newer: list[bytes], criteria: list[TextCriterion]
+) -> None:
+    """Messages that came after the index are among them."""
+    searched = shelf.searched
+    name = next(shelf.names)
+
+    async def play() -> None:
+        await searched.deliver("neighbor", indexed[:1])
+        await searched.deliver(name, indexed)
+        await searched.indexer.catch_up()
+        await searched.deliver(name, newer)
+        for criterion in criteria:
+            found, scanned = await searched.found(name, criterion)
+            assert found == scanned, criterion
+
+    shelf.runner.run(play())

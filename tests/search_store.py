@@ -1,0 +1,129 @@
+"""A store of real messages with its search index, and what a plain scan finds in it."""
+
+import itertools
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from mailbox_server.mime.message import analyze
+from mailbox_server.mime.scanner import Scanner
+from mailbox_server.model.address import Address
+from mailbox_server.model.ids import AccountId, MailboxId
+from mailbox_server.model.mailbox import INBOX
+from mailbox_server.model.message import InternalDate, Placed, Target
+from mailbox_server.model.ports import Clock, Events, Silence, SystemClock, SystemEntropy
+from mailbox_server.store.door import SqliteStore
+from mailbox_server.store.ports import (
+    Candidates,
+    NewMessage,
+    QuotaRule,
+    ReadTx,
+    TextCriterion,
+    WriteTx,
+)
+from mailbox_server.store.search_index.catching_up import SearchIndexer
+from mailbox_server.store.settings import StoreSettings
+
+TRACE = b"Return-Path: <bounce@example.net>\r\nX-Trace-Line: =?utf-8?q?Zw=C3=B6lfter?=\r\n"
+
+
+class SearchStore:
+    """One store, its indexer, and the accounts in it by name."""
+
+    def __init__(self, store: SqliteStore, indexer: SearchIndexer) -> None:
+        self.store = store
+        self.indexer = indexer
+        self._owners: dict[str, tuple[AccountId, MailboxId]] = {}
+        self._numbers = itertools.count(1)
+
+    @classmethod
+    async def open(
+        cls, place: Path, clock: Clock | None = None, events: Events | None = None
+    ) -> "SearchStore":
+        """Open or make the store in a folder."""
+        chosen = StoreSettings(reserve_octets=0, low_room_octets=0)
+        clock, events = clock or SystemClock(), events or Silence()
+        store = await SqliteStore.open(
+            place, chosen, clock, SystemEntropy(), events, lambda error: None
+        )
+        return cls(store, SearchIndexer(store, clock, events))
+
+    async def close(self) -> None:
+        """Close index and store."""
+        await self.indexer.close()
+        await self.store.close()
+
+    async def owner(self, name: str) -> tuple[AccountId, MailboxId]:
+        """An account and its INBOX, made where they are missing."""
+        if name not in self._owners:
+            address = Address.parse(f"{name}@example.org")
+
+            def work(tx: WriteTx) -> tuple[AccountId, MailboxId]:
+                now = datetime(2026, 1, 1, tzinfo=UTC)
+                if tx.domains.find(address.domain) is None:  # type: ignore[arg-type]
+                    tx.domains.add(address.domain, None, now)  # type: ignore[arg-type]
+                found = tx.accounts.find(address)
+                account = (found or tx.accounts.add(address, None, 0, now)).id
+                inbox = tx.mailboxes.find(account, INBOX)
+                return account, (inbox or tx.mailboxes.create(account, INBOX)).id
+
+            self._owners[name] = await self.store.write(work)
+        return self._owners[name]
+
+    async def deliver(self, owner: str, messages: Iterable[bytes]) -> list[Placed]:
+        """Store messages in the owner's INBOX."""
+        account, inbox = await self.owner(owner)
+        return [await self._deliver(account, inbox, octets) for octets in messages]
+
+    async def _deliver(self, account: AccountId, inbox: MailboxId, octets: bytes) -> Placed:
+        scanner = Scanner()
+        scanner.feed(octets)
+        structure = scanner.finish()
+        analysis = analyze(
+            structure, scanner.header, lambda start, length: octets[start : start + length]
+        )
+        staging = self.store.stage()
+        if staging.feed(octets):
+            await staging.drained()
+        staged = await staging.finish()
+        received = InternalDate(1_700_000_000 + next(self._numbers), 60)
+
+        def work(tx: WriteTx) -> Placed:
+            new = NewMessage(
+                tx.contents.keep(staged),
+                TRACE,
+                analysis,
+                received,
+                frozenset(),
+                (Target(inbox, False),),
+            )
+            return tx.messages.add(account, new, QuotaRule.ENFORCE)[0]
+
+        return await self.store.write(work, (staged,))
+
+    async def known(self, owner: str, criterion: TextCriterion) -> Candidates | None:
+        """What the index knows of a criterion."""
+        account, _ = await self.owner(owner)
+        return await self.store.read(lambda tx: tx.search.candidates(account, criterion))
+
+    async def found(
+        self, owner: str, criterion: TextCriterion
+    ) -> tuple[Sequence[int], Sequence[int]]:
+        """The UIDs that the index with looking finds, and those that a plain scan finds."""
+        account, inbox = await self.owner(owner)
+
+        def work(tx: ReadTx) -> tuple[list[int], list[int]]:
+            view = tx.messages.view(inbox)
+            scanned = tx.messages.matching(inbox, criterion, view.uids)
+            known = tx.search.candidates(account, criterion)
+            if known is None:
+                return scanned, scanned
+            pairs = list(zip(view.uids, view.messages, strict=True))
+            sure = [uid for uid, message in pairs if message in known.sure]
+            maybe = [
+                uid for uid, message in pairs if message in known.maybe or message > known.upto
+            ]
+            looked = tx.messages.matching(inbox, criterion, maybe)
+            return sorted({*sure, *looked}), scanned
+
+        return await self.store.read(work)

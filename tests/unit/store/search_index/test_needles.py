@@ -1,0 +1,57 @@
+"""Questions to the index hold what every text with the needle holds."""
+
+import pytest
+
+from mailbox_server.model.ids import AccountId
+from mailbox_server.store.search_index.needles import (
+    AllOf,
+    Between,
+    account_mark,
+    marked,
+    question,
+)
+
+ANN = AccountId(1)
+
+
+def test_accounts_of_high_numbers_have_marks_of_their_own() -> None:
+    numbers = [1, 5_999, 6_000, 6_001, 36_000_000, 1 << 37]
+    marks = {account_mark(AccountId(number)) for number in numbers}
+    assert len(marks) == len(numbers)
+    assert all(len(mark) == 3 for mark in marks)
+
+
+def test_all_trigrams_of_a_needle_are_asked_for() -> None:
+    asked = question(ANN, ("hallo",))
+    assert isinstance(asked, AllOf)
+    assert '("hal" AND "all" AND "llo")' in asked.expression
+
+
+def test_quotes_are_doubled() -> None:
+    asked = question(ANN, ('a"b',))
+    assert isinstance(asked, AllOf)
+    assert '"a""b"' in asked.expression
+
+
+def test_of_a_long_needle_some_trigrams_are_asked_for() -> None:
+    needle = "".join(chr(0x4E00 + number) for number in range(5_000))
+    asked = question(ANN, (needle,))
+    assert isinstance(asked, AllOf)
+    assert asked.expression.count(" AND ") < 40
+    assert needle[:3] in asked.expression
+    assert needle[-3:] in asked.expression
+
+
+def test_one_and_two_characters_are_a_range() -> None:
+    assert question(ANN, ("大阪",)) == Between("大阪", "大阪\U0010ffff")
+
+
+@pytest.mark.parametrize("needles", [("",), ("ab",), ("a",), (), ("abc\ud800",)])
+def test_for_some_needles_the_index_is_of_no_use(needles: tuple[str, ...]) -> None:
+    assert question(ANN, needles) is None
+
+
+def test_a_trigram_begins_at_each_character_of_a_text() -> None:
+    text = marked(ANN, "大阪", is_more=False)
+    grams = [text[at : at + 3] for at in range(len(text) - 2)]
+    assert [gram for gram in grams if gram.startswith("阪")]
