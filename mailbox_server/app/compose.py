@@ -180,23 +180,19 @@ def _build_over(
         login_context,
     )
     views = SharedViews(store, tasks, events, settings.imap.view_mebibytes * MIB)
-    imap = ImapFactory(
-        ImapServices(
-            store,
-            views,
-            authenticator,
-            clock,
-            events,
-            _imap_limits(settings),
-            offers_tls=login_context is not None,
-            loopback_logins=settings.login.plaintext_on_loopback,
-            switches=imap_switches(settings),
-            hostname=hostname.ascii,
-        ),
-        tasks,
-        entropy,
-        login_context,
+    services = ImapServices(
+        store,
+        views,
+        authenticator,
+        clock,
+        events,
+        ImapLimits(),
+        offers_tls=login_context is not None,
+        loopback_logins=False,
+        hostname=hostname.ascii,
+        entropy=entropy,
     )
+    imap = ImapFactory(_with_live_settings(services, settings), tasks, entropy, login_context)
     take = None if tls is None else tls.take_from_clients
     indexer = SearchIndexer(store, clock, events)
     administration = Administration(store, passwords, clock, entropy, indexer, take)
@@ -240,12 +236,7 @@ def change_live(built: Built, settings: Settings, events: Events) -> None:
     for service in (built.smtp, built.lmtp):
         service.limits, service.timeouts = _smtp_limits(settings), _smtp_timeouts(settings)
     built.pop3.settings = _pop3_settings(settings, built.hostname)
-    built.imap.services = replace(
-        built.imap.services,
-        limits=_imap_limits(settings),
-        loopback_logins=settings.login.plaintext_on_loopback,
-        switches=imap_switches(settings),
-    )
+    built.imap.services = _with_live_settings(built.imap.services, settings)
     built.views.most_octets = settings.imap.view_mebibytes * MIB
     built.housekeeping.rules = _housekeeping_rules(settings)
 
@@ -302,10 +293,16 @@ def _smtp_timeouts(settings: Settings) -> SmtpTimeouts:
     return SmtpTimeouts(command=float(settings.smtp.command_seconds))
 
 
-def _imap_limits(settings: Settings) -> ImapLimits:
-    return ImapLimits(
-        message_octets=settings.imap.message_octets,
-        idle_seconds=float(settings.imap.idle_seconds),
+def _with_live_settings(services: ImapServices, settings: Settings) -> ImapServices:
+    chosen = settings.imap
+    return replace(
+        services,
+        limits=ImapLimits(
+            message_octets=chosen.message_octets, idle_seconds=float(chosen.idle_seconds)
+        ),
+        loopback_logins=settings.login.plaintext_on_loopback,
+        switches=imap_switches(settings),
+        submission_servers=frozenset(Address.parse(each).key for each in chosen.submission_servers),
     )
 
 

@@ -226,6 +226,11 @@ def _check_addresses(settings: Settings, source: str) -> None:
             raise unusable(
                 source, "addresses.postmaster", settings.addresses.postmaster, "an address"
             ) from error
+    for server in settings.imap.submission_servers:
+        try:
+            Address.parse(server)
+        except (AddressMalformed, DomainMalformed) as error:
+            raise unusable(source, "imap.submission_servers", server, "addresses") from error
     separators = settings.addresses.detail_separators
     if set(separators) - _SEPARATORS:
         raise unusable(

@@ -286,6 +286,14 @@ class ImapSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
             live=True,
         ),
     ] = 128
+    submission_servers: Annotated[
+        list[str],
+        _note(
+            "Accounts as which other submission servers log in: they may read messages whose URLs "
+            "(URLAUTH) were authorized for who submits mail.",
+            live=True,
+        ),
+    ] = msgspec.field(default_factory=list)
     hide: Annotated[
         list[str],
         _note(

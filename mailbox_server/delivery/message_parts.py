@@ -1,6 +1,6 @@
 """Octets of a stored message or of a part of it: found by UID and section, read in blocks."""
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -61,21 +61,24 @@ def find_part(tx: ReadTx, mailbox: MailboxId, uid: int, section: Section) -> Fou
 async def part_blocks(store: Store, part: FoundPart) -> AsyncGenerator[bytes, None]:
     """The part's octets in blocks of at most 128 KiB, header fields perhaps in longer ones.
 
-    No read of the store is open while a block is used.  Raises ContentMissing,
-    ContentDamaged.
+    The content has been reached before the first block comes.  No read of the store is open
+    while a block is used.  Raises ContentMissing, ContentDamaged.
     """
+    before = b""
     for piece in part.pieces or ():
         if isinstance(piece, bytes):
-            yield piece
+            before += piece
             continue
         for start in range(piece.start, piece.end, BLOCK_OCTETS):
             extent = Extent(start, min(start + BLOCK_OCTETS, piece.end))
-            yield await read_block(store, part.content, extent)
+            yield before + await store.read(_reading(part.content, extent))
+            before = b""
+    if before:
+        yield before
 
 
-async def read_block(store: Store, content: ContentId, extent: Extent) -> bytes:
-    """Octets of a content, in a read of their own."""
-    return await store.read(lambda tx: read_extent(tx, content, extent))
+def _reading(content: ContentId, extent: Extent) -> Callable[[ReadTx], bytes]:
+    return lambda tx: read_extent(tx, content, extent)
 
 
 def read_extent(tx: ReadTx, content: ContentId, extent: Extent) -> bytes:

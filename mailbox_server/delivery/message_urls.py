@@ -1,12 +1,16 @@
 """IMAP URLs that name our own messages: whose they are, and which octets they mean.
 
 Only messages of the account that the URL itself names are found, or of the account whose
-session gives a relative one.
+session gives a relative one.  What an owner has authorized for others (RFC 4467) is read by
+authorized_part, from IMAP and, for what is to be sent (RFC 4468), from submission.
 """
 
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from mailbox_server.auth.lookup import parse_login
+from mailbox_server.auth.url_tokens import has_token
 from mailbox_server.delivery.message_parts import FoundPart, find_part
 from mailbox_server.mime.section_names import read_section
 from mailbox_server.mime.sections import Partial
@@ -14,11 +18,24 @@ from mailbox_server.model.account import Account, AccountState
 from mailbox_server.model.address import Domain
 from mailbox_server.model.errors import DomainMalformed
 from mailbox_server.model.ids import AccountId, MailboxId
-from mailbox_server.model.imap_url import ImapUrl
+from mailbox_server.model.imap_url import AccessKind, ImapUrl, UrlAccess
 from mailbox_server.model.mailbox import Mailbox
 from mailbox_server.store.ports import ReadTx
 
 _ALL: Final = 2**63 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class UrlAsker:
+    """Who wants to read what a URL means.
+
+    account: as whom it is logged in.
+    is_submission: whether it hands in mail for others, and has seen to it that whom the URL
+        names is who hands this one in (RFC 4467 §3).
+    """
+
+    account: AccountId
+    is_submission: bool = False
 
 
 def url_owner(tx: ReadTx, url: ImapUrl, hostname: str) -> Account | None:
@@ -70,3 +87,38 @@ def url_part(tx: ReadTx, mailbox: MailboxId, url: ImapUrl) -> FoundPart | None:
         partial = Partial(url.start, _ALL if url.count is None else url.count)
     section = read_section(url.section, partial)
     return None if section is None else find_part(tx, mailbox, url.uid, section)
+
+
+def authorized_part(
+    tx: ReadTx, url: ImapUrl, asker: UrlAsker, hostname: str, now: datetime
+) -> FoundPart | None:
+    """What a URL means whose owner has authorized it for the asker; None for any reason.
+
+    The owner's own access decides, as it is now (RFC 4467 §7).  May read the content.
+    Raises ContentMissing, ContentDamaged.
+    """
+    if url.access is None or url.verifier is None:
+        return None
+    owner = url_owner(tx, url, hostname)
+    mailbox = None if owner is None else url_mailbox(tx, owner.id, url)
+    key = None
+    if owner is not None and mailbox is not None:
+        key = tx.access_keys.find(owner.id, mailbox.id)
+    if not has_token(url.verifier, key) or mailbox is None:
+        return None
+    return url_part(tx, mailbox.id, url) if _may_use(tx, url.access, asker, now) else None
+
+
+def _may_use(tx: ReadTx, access: UrlAccess, asker: UrlAsker, now: datetime) -> bool:
+    if access.expires is not None and now > access.expires:
+        return False
+    match access.kind:
+        case AccessKind.SUBMIT:
+            return asker.is_submission
+        case AccessKind.USER:
+            address = parse_login(tx, access.userid)
+            account = None if address is None else tx.accounts.find(address)
+            return account is not None and account.id == asker.account
+        case AccessKind.AUTHUSER | AccessKind.ANONYMOUS:
+            # Nobody logs in without a name here.
+            return True

@@ -121,6 +121,7 @@ CAPABILITIES: Final = (
     CapabilityRow("WITHIN", "RFC 5032"),
     CapabilityRow("MULTIAPPEND", "RFC 3502"),
     CapabilityRow("CATENATE", "RFC 4469"),
+    CapabilityRow("URLAUTH", "RFC 4467"),
     CapabilityRow("URL-PARTIAL", "RFC 5550 §5.7.1"),
     CapabilityRow(
         "APPENDLIMIT", "RFC 7889", value=lambda session: str(session.limits.message_octets)

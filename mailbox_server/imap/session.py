@@ -22,6 +22,7 @@ from mailbox_server.imap.annotation_news import AnnotationNews
 from mailbox_server.imap.contexts import Contexts
 from mailbox_server.imap.grammar.append import AppendStep
 from mailbox_server.imap.grammar.lexer import TextForm
+from mailbox_server.imap.key_resets import KeyResets, KeyWatch
 from mailbox_server.imap.limits import ImapLimits
 from mailbox_server.imap.notifications import Notifications
 from mailbox_server.imap.part_decoder import PartDecoder
@@ -32,7 +33,7 @@ from mailbox_server.model.account import Account
 from mailbox_server.model.address import IpAddress
 from mailbox_server.model.ids import ModSeq
 from mailbox_server.model.mailbox import Mailbox
-from mailbox_server.model.ports import Clock, Events
+from mailbox_server.model.ports import Clock, Entropy, Events, SystemEntropy
 from mailbox_server.model.switches import ClientProgram, Deed, Switches
 from mailbox_server.net.tls_ends import TlsEnds
 from mailbox_server.store.ports import Listening, Store
@@ -142,6 +143,8 @@ class Services:
     watches: how accounts stand of which NOTIFY is told.
     switches: which capabilities are hidden from, or shown to, whom.
     hostname: the server's own name, for URLs.
+    submission_servers: the addresses, in their key form, as which other servers log in to read
+        what is to be sent (RFC 4467 §3).
     """
 
     store: Store
@@ -156,6 +159,9 @@ class Services:
     watches: AccountWatches = field(default_factory=AccountWatches)
     switches: Switches = field(default_factory=Switches)
     hostname: str = "localhost"
+    submission_servers: frozenset[str] = frozenset()
+    key_resets: KeyResets = field(default_factory=KeyResets)
+    entropy: Entropy = field(default_factory=SystemEntropy)
 
 
 class Session:
@@ -200,6 +206,7 @@ class Session:
         self.program: ClientProgram | None = None
         self.is_compressed = False
         self.part_decoder = PartDecoder()
+        self.key_watch = KeyWatch(services.key_resets)
         self.wants_tls = False
         self.farewell: Outcome | None = None
         self._granted: Granted | None = None
@@ -252,6 +259,15 @@ class Session:
         return self.security is Security.TLS or (
             self.services.loopback_logins and self.peer.is_loopback
         )
+
+    @property
+    def url_mechanisms(self) -> bytes:
+        """The response code that tells how URLs are authorized; b"" where it must not be seen.
+
+        RFC 4467 §8, §10.
+        """
+        is_hidden = self.decisions().get("URLAUTH") is Deed.HIDE
+        return b"URLMECH INTERNAL" if self.is_confidential and not is_hidden else b""
 
     def decisions(self) -> Mapping[str, Deed]:
         """Which capabilities are hidden or shown to who is there, as far as that is known."""
@@ -400,11 +416,13 @@ class Session:
             self.account.id, mailbox.id, access, self.channel.ring
         )
         self.selected.tells_recent = not self.is_rev2
+        self.key_watch.begin(self.account.id, mailbox.id, self.channel.ring)
         return self.selected
 
     async def deselect(self) -> None:
         """Let go of the selected mailbox, if any."""
         selected, self.selected = self.selected, None
         self.contexts.clear()
+        self.key_watch.end()
         if selected is not None:
             await selected.close()

@@ -86,6 +86,8 @@ async def _tell_selected(session: Session, tells: Tells, hears: Hears) -> None:
     if view.gone:
         session.farewell = no("The selected mailbox was deleted", b"NONEXISTENT")
         return
+    if session.key_watch.take() and session.url_mechanisms:
+        session.respond(b"OK [" + session.url_mechanisms + b"] There is a new key")
     fresh = _Fresh(session, view)
     if session.contexts:
         # What leaves results goes before its number (RFC 5267 §4.3).

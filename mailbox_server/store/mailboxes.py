@@ -22,6 +22,7 @@ from mailbox_server.model.mailbox import (
     mailbox_name,
 )
 from mailbox_server.store import uid_blocks
+from mailbox_server.store.access_keys import FORGET_KEYS
 from mailbox_server.store.annotations import copy_annotations, forget_annotations
 from mailbox_server.store.copies import move_all
 from mailbox_server.store.expunges import expunge_above
@@ -380,6 +381,7 @@ class Mailboxes:
         modseq = self._tx.touch(account)
         _FORGET_KEYWORDS.run(self._tx, mailbox=found.id)
         forget_annotations(self._tx, found.id)
+        FORGET_KEYS.run(self._tx, mailbox=found.id)
         _DESTROY.run(self._tx, mailbox=found.id, modseq=modseq, now=self._tx.now)
         _STAMP_BELOW.run(self._tx, account=account, modseq=modseq, **_range_below(name))
         return self.purge(Unpurged(found.id, 0))

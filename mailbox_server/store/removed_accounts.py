@@ -13,10 +13,12 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from mailbox_server.model.ids import ContentId
+from mailbox_server.store.access_keys import FORGET_KEYS
 from mailbox_server.store.door import SqliteStore
 from mailbox_server.store.ports import ReadTx, WriteTx
 from mailbox_server.store.prepared import Prepared
 from mailbox_server.store.repositories import Repositories
+from mailbox_server.store.schema.access_keys import access_key
 from mailbox_server.store.schema.accounts import account
 from mailbox_server.store.schema.annotations import annotation
 from mailbox_server.store.schema.mailboxes import (
@@ -73,6 +75,7 @@ def _some(key: sa.Column[Any], owner: sa.Column[Any]) -> tuple[Prepared, Prepare
 
 
 _SMALL_ROWS: Final = (
+    _some(access_key.c.mailbox, access_key.c.account),
     _some(annotation.c.entry, annotation.c.account),
     _some(thread_link.c.digest, thread_link.c.account),
     _some(keyword_set.c.id, keyword_set.c.account),
@@ -149,7 +152,8 @@ def _rest(number: int) -> Callable[[WriteTx], bool]:
         values = [{"account": number, "key": key} for (key,) in found]
         if values:
             _DELETE_KEYWORDS.run_each(tx.sql, [{"key": each["key"]} for each in values])
-            DROP_OF_MAILBOX.run_each(tx.sql, [{"mailbox": each["key"]} for each in values])
+            for forget in (DROP_OF_MAILBOX, FORGET_KEYS):
+                forget.run_each(tx.sql, [{"mailbox": each["key"]} for each in values])
             _DELETE_MAILBOX.run_each(tx.sql, values)
             return True
         _DELETE.run(tx.sql, account=number)

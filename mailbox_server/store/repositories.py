@@ -1,5 +1,6 @@
 """All repositories over one transaction: what work gets as `tx`."""
 
+from mailbox_server.store.access_keys import AccessKeys
 from mailbox_server.store.account_changes import AccountChangeLog
 from mailbox_server.store.accounts import Accounts
 from mailbox_server.store.aliases import Aliases
@@ -26,6 +27,7 @@ class Repositories:
     """
 
     __slots__ = (
+        "access_keys",
         "accounts",
         "aliases",
         "annotations",
@@ -45,6 +47,7 @@ class Repositories:
     def __init__(self, tx: SqlTx, files: ContentFiles, index: IndexReader | None = None) -> None:
         self.sql = tx
         self.contents = ContentRepository(tx, files)
+        self.access_keys = AccessKeys(tx)
         self.accounts = Accounts(tx)
         self.aliases = Aliases(tx)
         self.annotations = Annotations(tx)

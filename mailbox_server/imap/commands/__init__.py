@@ -46,6 +46,8 @@ from mailbox_server.imap.commands.sort import sort
 from mailbox_server.imap.commands.status import status
 from mailbox_server.imap.commands.store import store
 from mailbox_server.imap.commands.thread import thread
+from mailbox_server.imap.commands.url_fetch import url_fetch
+from mailbox_server.imap.commands.url_keys import gen_url_auth, reset_key
 from mailbox_server.imap.grammar.append import parse_append, parse_replace
 from mailbox_server.imap.grammar.esearch_arguments import parse_esearch
 from mailbox_server.imap.grammar.fetch_items import parse_fetch
@@ -81,6 +83,11 @@ from mailbox_server.imap.grammar.session_arguments import (
     parse_nothing,
 )
 from mailbox_server.imap.grammar.sort_arguments import parse_sort, parse_thread
+from mailbox_server.imap.grammar.url_arguments import (
+    parse_gen_url_auth,
+    parse_reset_key,
+    parse_url_fetch,
+)
 from mailbox_server.imap.selected import Tells
 
 COMMANDS: Final[tuple[CommandRow[Any], ...]] = (
@@ -126,6 +133,9 @@ COMMANDS: Final[tuple[CommandRow[Any], ...]] = (
         streams=True,
         names_message=True,
     ),
+    CommandRow("RESETKEY", AFTER_LOGIN, parse_reset_key, reset_key, "RFC 4467 §7"),
+    CommandRow("GENURLAUTH", AFTER_LOGIN, parse_gen_url_auth, gen_url_auth, "RFC 4467 §7"),
+    CommandRow("URLFETCH", AFTER_LOGIN, parse_url_fetch, url_fetch, "RFC 4467 §7"),
     CommandRow("IDLE", AFTER_LOGIN, parse_nothing, idle, "RFC 2177 §3"),
     CommandRow("NOTIFY", AFTER_LOGIN, parse_notify, notify, "RFC 5465 §3.1"),
     CommandRow("CHECK", WHEN_SELECTED, parse_nothing, noop, "RFC 3501 §6.4.1"),

@@ -60,6 +60,8 @@ async def _introduce(session: Session, view: SelectedView, written: str) -> None
     object_id = mailbox_object_id(mailbox.id).encode("ascii")
     session.respond(b"OK [MAILBOXID (%b)] Its name may change" % object_id)
     session.respond(b"OK [HIGHESTMODSEQ %d] Modseqs are kept" % mailbox.highest_modseq)
+    if mechanisms := session.url_mechanisms:
+        session.respond(b"OK [" + mechanisms + b"] URLs can be authorized")
 
 
 async def close(session: Session, arguments: None) -> Outcome:

@@ -10,6 +10,7 @@ Repositories raise the errors of model.errors; an id is always checked against i
 where one is given.
 """
 
+from mailbox_server.store.ports.access_keys import AccessKeyReader, AccessKeyWriter
 from mailbox_server.store.ports.annotations import AnnotationReader, AnnotationWriter
 from mailbox_server.store.ports.changes import AccountChanges, ChangeReader
 from mailbox_server.store.ports.contents import (
@@ -79,6 +80,8 @@ from mailbox_server.store.ports.search import (
 )
 
 __all__ = [
+    "AccessKeyReader",
+    "AccessKeyWriter",
     "AccountChanges",
     "AccountReader",
     "AccountWriter",

@@ -1,6 +1,7 @@
 """The tables, declared once for SQLite and PostgreSQL."""
 
 from mailbox_server.store.schema import (
+    access_keys,
     accounts,
     annotations,
     contents,
@@ -13,6 +14,7 @@ from mailbox_server.store.schema import (
 from mailbox_server.store.schema.columns import metadata
 
 __all__ = [
+    "access_keys",
     "accounts",
     "annotations",
     "contents",

@@ -10,8 +10,8 @@ import sqlalchemy as sa
 
 from mailbox_server.store.schema.columns import INTEGER, placed_table
 
-SCHEMA_VERSION: Final = 4
-OLDEST_PROGRAM: Final = 3
+SCHEMA_VERSION: Final = 5
+OLDEST_PROGRAM: Final = 5
 
 schema = placed_table(
     "schema",

@@ -246,3 +246,44 @@ async def test_a_url_whose_content_is_damaged_is_told(
 
 def damaged(*_: object) -> bytes:
     raise ContentDamaged("bits fell over")
+
+
+async def authorized(driver: MemoryDriver, path: bytes) -> bytes:
+    """An authorized URL of ann's."""
+    told = await say(
+        driver, b"u GENURLAUTH imap://ann@example.test%b;URLAUTH=authuser INTERNAL" % path
+    )
+    return told.split(b'"')[1]
+
+
+async def test_a_large_part_is_fetched_by_its_url_in_blocks(driver: MemoryDriver) -> None:
+    await say(driver, b"a APPEND INBOX {%d+}\r\n%b" % (len(LARGE), LARGE))
+    url = await authorized(driver, b"/INBOX/;UID=3")
+    told = await say(driver, b"b URLFETCH %b %b" % (url, url))
+    head = b'* URLFETCH "%b" {%d}\r\n' % (url, len(LARGE))
+    assert told == (head + LARGE + b"\r\n") * 2 + b"b OK That is all\r\n"
+
+
+async def test_a_url_whose_content_breaks_is_nil_or_ends_the_connection(
+    driver: MemoryDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Behind a literal that has begun nothing can be said any more."""
+    await say(driver, b"a APPEND INBOX {%d+}\r\n%b" % (len(LARGE), LARGE))
+    url = await authorized(driver, b"/INBOX/;UID=3")
+    module = import_module("mailbox_server.delivery.message_parts")
+    read, count = module.read_extent, 0
+
+    def breaking(*arguments: Any) -> bytes:
+        nonlocal count
+        count += 1
+        return damaged() if count in (1, 4) else read(*arguments)
+
+    monkeypatch.setattr(module, "read_extent", breaking)
+    told = await say(driver, b"b URLFETCH " + url)
+    assert told == b'* URLFETCH "%b" NIL\r\nb OK That is all\r\n' % url
+    told = await say(driver, b"c URLFETCH " + url)
+    assert told.startswith(b'* URLFETCH "%b" {%d}\r\n' % (url, len(LARGE)))
+    assert len(told) < len(LARGE) and b"c OK" not in told
+    (fault,) = driver.world.faults
+    assert isinstance(fault, ContentDamaged)
+    driver.world.faults.clear()

@@ -15,6 +15,7 @@ from mailbox_server.auth.crunch import Crunch, CrunchLimits
 from mailbox_server.auth.passwords import HashCost, Passwords
 from mailbox_server.auth.throttle import Throttle, ThrottleSettings
 from mailbox_server.auth.token_secrets import secret_digest
+from mailbox_server.imap.key_resets import KeyResets
 from mailbox_server.imap.limits import ImapLimits
 from mailbox_server.imap.session import Services
 from mailbox_server.imap.views import SharedViews
@@ -88,6 +89,8 @@ class World:
         self._accounts: dict[str, Account] = {}
         self._clients: dict[int, str] = {}
         self._rules: list[SwitchRule] = []
+        self.key_resets = KeyResets()
+        self._submission_servers: set[str] = set()
         entropy = SystemEntropy()
         self._passwords = Passwords(HashCost(memory_kib=64, passes=1), entropy)
         self._crunch = Crunch(CrunchLimits(threads=1))
@@ -138,6 +141,8 @@ class World:
             offers_tls=True,
             loopback_logins=self.loopback_logins,
             hostname=HOSTNAME,
+            key_resets=self.key_resets,
+            submission_servers=frozenset(self._submission_servers),
             switches=Switches(configured=self._rules),
         )
 
@@ -160,6 +165,7 @@ class World:
             Rule(r"quota of (\w+) is (\d+)", self._quota),
             Rule(r"(\w+) may hold (\d+) messages", self._message_quota),
             Rule(r"(\w+) is an administrator", self._administrator),
+            Rule(r"(\w+) is a submission server", self._submission_server),
             Rule(r"limit (\w+) is (\d+)", self._limit),
             Rule(r"(hide|show) (.+)", self._switch),
         ):
@@ -222,6 +228,9 @@ class World:
         await self.store.write(
             lambda tx: tx.accounts.set_administrator(account, is_administrator=True)
         )
+
+    def _submission_server(self, name: str) -> None:
+        self._submission_servers.add(self._accounts[name].address.key)
 
     async def _mailbox(self, name: str, mailbox: str) -> None:
         await self._account(name, None, None)

@@ -28,6 +28,7 @@ from mailbox_server.imap.views import SharedViews
 from mailbox_server.mime.scanner import Scanner
 from mailbox_server.pop3.maildrop import Maildrop
 from mailbox_server.pop3.retrieval import Retrieval
+from mailbox_server.store.access_keys import AccessKeys
 from mailbox_server.store.accounts import Accounts
 from mailbox_server.store.aliases import Aliases
 from mailbox_server.store.annotations import Annotations
@@ -49,6 +50,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 CANARY: Final = "TheCanaryInside"
 REPOSITORIES: Final = (
+    AccessKeys,
     Accounts,
     Aliases,
     Annotations,
@@ -282,6 +284,11 @@ async def use_imap(house: InProcess) -> Said:
             "GETQUOTAROOT INBOX",
             "SELECT INBOX",
             f"APPEND INBOX (\\Flagged) {{{len(MESSAGE)}+}}\r\n{MESSAGE.decode()}",
+            "APPEND INBOX CATENATE (TEXT {5+}\r\na: b\n TEXT {2+}\r\nc\n)",
+            "RESETKEY INBOX",
+            "GENURLAUTH imap://ann@example.test/INBOX/;UID=1;URLAUTH=authuser INTERNAL",
+            f"URLFETCH imap://ann@example.test/INBOX/;UID=1;URLAUTH=authuser:INTERNAL:{'0' * 66}",
+            "RESETKEY",
             "NOOP",
             "FETCH * (UID FLAGS ENVELOPE BODYSTRUCTURE INTERNALDATE RFC822.SIZE)",
             "FETCH * (BODY.PEEK[] BODY.PEEK[1] BODY.PEEK[HEADER.FIELDS (SUBJECT)])",
@@ -377,7 +384,7 @@ async def is_well(house: InProcess) -> None:
     """As if nothing had been."""
     said = await converse(house)
     assert strange(said, trouble=False) == []
-    assert [len(each.replies) for each in said.values()] == [7, 7, 33, 9]
+    assert [len(each.replies) for each in said.values()] == [7, 7, 38, 9]
     assert house.faults() == []
 
 
