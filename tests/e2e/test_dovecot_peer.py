@@ -119,13 +119,15 @@ def _imapc(home: Path, appliance: Appliance, name: str) -> Dovecot:
     return peer
 
 
-def _doveadm(peer: Dovecot, *arguments: str) -> None:
+def _doveadm(peer: Dovecot, *arguments: str, stdin: bytes = b"") -> str:
     done = subprocess.run(
         [need("doveadm"), "-c", str(peer.configuration), *arguments],
+        input=stdin,
         capture_output=True,
         timeout=100,
     )
     assert done.returncode == 0, done.stderr.decode() + peer.log()
+    return done.stdout.decode()
 
 
 def test_doveadm_import_copies_a_dovecot_into_us(appliance: Appliance, tmp_path: Path) -> None:
@@ -159,5 +161,49 @@ def test_doveadm_backup_reads_everything_of_ours(appliance: Appliance, tmp_path:
         ours = _contents(imap(appliance, "bob"), "Archive")
         assert len(ours) == COUNT
         assert _contents(_log_in(peer, "bob"), "Archive") == ours
+    finally:
+        peer.stop()
+
+
+def test_doveadm_works_on_a_mailbox_of_ours(appliance: Appliance, tmp_path: Path) -> None:
+    """Dovecot's imapc: is a client that does what a mail program does."""
+    need_root()
+    need("doveadm")
+    peer = _imapc(tmp_path / "dovecot", appliance, "bob")
+    peer.start()
+
+    def adm(verb: str, *arguments: str, stdin: bytes = b"") -> list[str]:
+        words = verb.split()
+        options = ("-o", "mail_location=imapc:")
+        said = _doveadm(peer, *options, *words, "-u", "bob", *arguments, stdin=stdin)
+        return said.splitlines()
+
+    try:
+        adm("mailbox create", "Worked-on", "Filed")
+        assert "Worked-on" in adm("mailbox list")
+        for number in range(4):
+            message = TRICKY.replace(b"tricky@", b"doveadm-%d@" % number)
+            adm("save", "-m", "Worked-on", stdin=message)
+        assert adm("mailbox status", "messages uidnext", "Worked-on") == [
+            "Worked-on messages=4 uidnext=5"
+        ]
+        adm("flags add", r"\Flagged custom", "mailbox", "Worked-on", "uid", "2:3")
+        told = adm("-f tab fetch", "uid flags", "mailbox", "Worked-on", "flagged")[1:]
+        kept = {"\\Flagged", "custom"}
+        assert [line.split("\t")[0] for line in told] == ["2", "3"]
+        assert all(set(line.split("\t")[1].split()) - {"\\Recent"} == kept for line in told)
+        found = adm("search", "mailbox", "Worked-on", "header", "message-id", "doveadm-1@")
+        assert len(found) == 1
+        assert len(adm("search", "mailbox", "Worked-on", "body", "leading dot")) == 4
+        adm("move", "Filed", "mailbox", "Worked-on", "uid", "2")
+        adm("copy", "Filed", "mailbox", "Worked-on", "uid", "4")
+        adm("expunge", "mailbox", "Worked-on", "uid", "3")
+        ours = _contents(imap(appliance, "bob"), "Worked-on")
+        assert [b"doveadm-0@" in ours[0][0], b"doveadm-3@" in ours[1][0]] == [True, True]
+        filed = _contents(imap(appliance, "bob"), "Filed")
+        assert [flags for _, flags, _ in filed] == [{rb"\Flagged", b"custom"}, frozenset()]
+        adm("mailbox rename", "Filed", "Put away")
+        adm("mailbox delete", "Worked-on", "Put away")
+        assert not {"Worked-on", "Filed", "Put away"} & set(adm("mailbox list"))
     finally:
         peer.stop()
