@@ -38,7 +38,8 @@ class CapabilityRow:
 
     states: where CAPABILITY shows it.  Most are shown before login too: imaplib and others
     never ask again.  enables: what ENABLE with this name turns on.  value: what stands behind
-    `name=`.  by_default: HIDE where the configuration must ask for it.
+    `name=`.  by_default: HIDE where the configuration must ask for it to be shown; it can be
+    enabled all the same, unless a rule hides it.
     """
 
     name: str
@@ -126,6 +127,9 @@ CAPABILITIES: Final = (
     CapabilityRow(
         "APPENDLIMIT", "RFC 7889", value=lambda session: str(session.limits.message_octets)
     ),
+    # Whole, and whoever enables it gets it.  Not shown: the clients that enable what is shown and
+    # then use message numbers all the same are too many to be named (imap.known_clients).
+    CapabilityRow("UIDONLY", "RFC 9586", enables=Extension.UIDONLY, by_default=Deed.HIDE),
     CapabilityRow("QRESYNC", "RFC 7162", enables=Extension.QRESYNC),
     CapabilityRow("CONDSTORE", "RFC 7162", enables=Extension.CONDSTORE),
 )
@@ -184,5 +188,6 @@ def extension(name: str, session: Session) -> Extension | None:
     decided = session.decisions()
     for row in CAPABILITIES:
         if row.name.upper() == name.upper() and row.enables is not None:
-            return row.enables if _is_switched_on(row, decided) else None
+            is_hidden = decided.get(row.name.upper()) is Deed.HIDE
+            return None if is_hidden else row.enables
     return None

@@ -10,6 +10,7 @@ from itertools import groupby, islice
 from typing import Final
 
 from mailbox_server.imap.flag_classes import FlagClass
+from mailbox_server.imap.grammar.sequence_sets import By
 from mailbox_server.model.uid_set import UidSet
 
 _BLOCK_OCTETS: Final = 32 * 1024
@@ -45,31 +46,34 @@ def flag_lines(
     classes: "array[int]",
     modseqs: "array[int] | None",
     known: Sequence[FlagClass],
+    named_by: By = By.NUMBER,
 ) -> bytes:
     """FETCH lines with UID, FLAGS and, where given, MODSEQ of messages that stand in a row.
 
     number: of the first.  classes: the class number of each, as known has them.
+    named_by: UID for UIDFETCH lines, which say the UID once (RFC 9586 §3.6).
     """
-    columns = (uids,) if modseqs is None else (uids, modseqs)
+    opening, columns = b"* %d UIDFETCH (FLAGS (", list[Sequence[int]]([uids])
+    if named_by is By.NUMBER:
+        opening = b"* %d FETCH (UID %d FLAGS ("
+        columns.insert(0, range(number, number + len(uids)))
+    if modseqs is not None:
+        columns.append(modseqs)
     lines: list[bytes] = []
     at = 0
     for flag_class, alike in groupby(classes):
         count = sum(1 for _ in alike)
         flags = known[flag_class].text.replace(b"%", b"%%")
         end = b"))\r\n" if modseqs is None else b") MODSEQ (%d))\r\n"
-        template = b"* %d FETCH (UID %d FLAGS (" + flags + end
-        lines.append(template * count % _interleaved(number + at, at, count, columns))
+        lines.append((opening + flags + end) * count % _interleaved(columns, at, count))
         at += count
     return b"".join(lines)
 
 
-def _interleaved(
-    number: int, at: int, count: int, columns: "tuple[array[int], ...]"
-) -> tuple[int, ...]:
-    """The numbers from number on, each followed by its values of the columns."""
-    step = 1 + len(columns)
+def _interleaved(columns: Sequence[Sequence[int]], at: int, count: int) -> tuple[int, ...]:
+    """The values of the columns from at on, message by message."""
+    step = len(columns)
     values = [0] * (step * count)
-    values[::step] = range(number, number + count)
-    for place, column in enumerate(columns, 1):
+    for place, column in enumerate(columns):
         values[place::step] = column[at : at + count]
     return tuple(values)

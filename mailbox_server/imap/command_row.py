@@ -29,6 +29,7 @@ class CommandRow(Generic[A]):
     streams: its literals after the mailbox are messages: parse is called with the text up to
         and including the first `{size}`, handle pulls session.literals.
     names_message: the mailbox is its second argument, behind one that is no string.
+    by_number: it names messages by number; once UIDONLY was enabled it is refused (RFC 9586 §3).
     tells: which changes may be told between handle and the tagged reply.
     """
 
@@ -40,6 +41,7 @@ class CommandRow(Generic[A]):
     tells: Tells = Tells.EVERYTHING
     streams: bool = False
     names_message: bool = False
+    by_number: bool = False
 
 
 class CommandTable:

@@ -139,6 +139,12 @@ class Contexts:
         for tag in tags:
             self._kept.pop(tag, None)
 
+    def forget_numbers(self) -> list[bytes]:
+        """Forget those that tell message numbers; their tags."""
+        tags = [tag for tag, context in self._kept.items() if context.by is By.NUMBER]
+        self.cancel(tags)
+        return tags
+
     def clear(self) -> None:
         """The mailbox is no longer selected."""
         self._kept.clear()

@@ -29,7 +29,8 @@ from mailbox_server.imap.engine import (
 )
 from mailbox_server.imap.grammar.append import AppendStep
 from mailbox_server.imap.grammar.faults import ArgumentsMalformed
-from mailbox_server.imap.refusals import SERVER_BUG, refusal
+from mailbox_server.imap.grammar.sequence_sets import By
+from mailbox_server.imap.refusals import SERVER_BUG, UID_REQUIRED, refusal
 from mailbox_server.imap.responses import Outcome, Status, bad, ok, status_line
 from mailbox_server.imap.selected import Tells
 from mailbox_server.imap.session import CommandRefused, Ended, Security, Services, Session, State
@@ -224,6 +225,8 @@ class Conversation:
         session.tag = command.tag
         if session.state not in row.states:
             outcome = bad("Not in this state")
+        elif row.by_number and session.named_by is By.UID:
+            outcome = UID_REQUIRED
         else:
             if self._progress is None:
                 self._progressed(Progress.IDLE)

@@ -44,7 +44,7 @@ async def answer(
     session: Session, view: SelectedView, items: Sequence[FetchItem], uids: Sequence[int]
 ) -> LeftOut:
     """Answer for known, ascending UIDs; sets \\Seen where a section does."""
-    planned = plan(items)
+    planned = plan(items, session.named_by)
     if not planned.needs_store:
         await _from_view(session, view, planned, uids)
         return LeftOut()
@@ -64,7 +64,7 @@ async def _from_view(
     items = [item for item in planned.items if isinstance(item, Attribute)]
     for at in range(0, len(uids), LINES_A_BLOCK):
         sights = view.columns(uids[at : at + LINES_A_BLOCK])
-        await session.send(view_lines(sights, items))
+        await session.send(view_lines(sights, items, session.named_by))
 
 
 async def _from_store(

@@ -5,7 +5,7 @@ What the view or a row holds is put into the forms, whatever octets come from co
 as they are.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
 from types import MappingProxyType
 from typing import Any, Final
@@ -18,6 +18,7 @@ from mailbox_server.imap.fetch_plan import (
     listed_octets,
 )
 from mailbox_server.imap.grammar.fetch_items import Attribute, BinarySize
+from mailbox_server.imap.grammar.sequence_sets import By
 from mailbox_server.imap.responses import CRLF, string
 from mailbox_server.imap.selected import SightColumns
 from mailbox_server.mime.internal_date import date_time
@@ -84,7 +85,7 @@ class FetchLines:
         self._forms: list[bytes] = []
         self._openings = [_opening_for(section) for section in plan.sections]
         self._makes: list[list[_Make]] = []
-        form, makes = b"* %d FETCH (", list[_Make]([_numbers])
+        form, makes = _NAMED[plan.named_by], list[_Make]([_NAMES[plan.named_by]])
         for place, item in enumerate(plan.items):
             space = b" " if place else b""
             if isinstance(item, BinaryPlan) or (
@@ -170,10 +171,11 @@ class FetchLines:
         return label + b"%b%b", make
 
 
-def view_lines(sights: SightColumns, items: Sequence[Attribute]) -> bytes:
-    """FETCH lines of items that the view holds: FLAGS, UID, MODSEQ."""
-    line = b"* %d FETCH (" + b" ".join([_OF_VIEW[item] for item in items]) + b")\r\n"
-    columns = [sights.numbers, *(of_view(item, sights) for item in items)]
+def view_lines(sights: SightColumns, items: Sequence[Attribute], named_by: By = By.NUMBER) -> bytes:
+    """FETCH or UIDFETCH lines of items that the view holds: FLAGS, UID, MODSEQ."""
+    line = _NAMED[named_by] + b" ".join([_OF_VIEW[item] for item in items]) + b")\r\n"
+    names = sights.uids if named_by is By.UID else sights.numbers
+    columns = [names, *(of_view(item, sights) for item in items)]
     return line * len(sights.uids) % tuple(chain.from_iterable(zip(*columns, strict=True)))
 
 
@@ -206,8 +208,10 @@ def _opening_for(section: SectionPlan | BinaryPlan) -> Callable[[bytes | None], 
     )
 
 
-def _numbers(sights: SightColumns, _: Columns) -> tuple[Sequence[object], ...]:
-    return (sights.numbers,)
+_NAMED: Final = MappingProxyType({By.NUMBER: b"* %d FETCH (", By.UID: b"* %d UIDFETCH ("})
+_NAMES: Final[Mapping[By, _Make]] = MappingProxyType(
+    {By.NUMBER: lambda sights, _: (sights.numbers,), By.UID: lambda sights, _: (sights.uids,)}
+)
 
 
 def _escaped(label: bytes) -> bytes:

@@ -19,6 +19,7 @@ from mailbox_server.imap.grammar.fetch_items import (
     BodySection,
     FetchItem,
 )
+from mailbox_server.imap.grammar.sequence_sets import By
 from mailbox_server.mime.header_fields import FIRST_FIELDS, LISTED_FIELDS, merged
 from mailbox_server.mime.sections import Section, SectionKind
 from mailbox_server.store.ports import Column
@@ -88,10 +89,12 @@ class FetchPlan:
     """How to answer one FETCH.
 
     columns: to ask of the store where rows hold all of it; empty where the view has it all.
+    named_by: UID for UIDFETCH responses (RFC 9586 §3.3).
     """
 
     items: tuple[Attribute | SectionPlan | BinaryPlan, ...]
     columns: tuple[Column, ...]
+    named_by: By = By.NUMBER
 
     @property
     def needs_store(self) -> bool:
@@ -125,12 +128,12 @@ class FetchPlan:
             else item
             for item in self.items
         ]
-        return _with_columns(items)
+        return _with_columns(items, self.named_by)
 
 
-def plan(items: Sequence[FetchItem]) -> FetchPlan:
+def plan(items: Sequence[FetchItem], named_by: By = By.NUMBER) -> FetchPlan:
     """Work out the sources of all items."""
-    whole = _with_columns([_plan_item(item) for item in items])
+    whole = _with_columns([_plan_item(item) for item in items], named_by)
     return whole if whole.is_in_rows else whole.from_content
 
 
@@ -144,14 +147,14 @@ def _plan_item(item: FetchItem) -> Attribute | SectionPlan | BinaryPlan:
             return BinaryPlan(item)
 
 
-def _with_columns(items: Sequence[Attribute | SectionPlan | BinaryPlan]) -> FetchPlan:
+def _with_columns(items: Sequence[Attribute | SectionPlan | BinaryPlan], named_by: By) -> FetchPlan:
     columns: dict[Column, None] = {}
     for item in items:
         if isinstance(item, Attribute):
             columns.update(dict.fromkeys(_COLUMNS.get(item, ())))
         else:
             columns.update(dict.fromkeys(_section_columns(item)))
-    return FetchPlan(tuple(items), tuple(columns))
+    return FetchPlan(tuple(items), tuple(columns), named_by)
 
 
 def _plan_section(section: BodySection) -> SectionPlan:

@@ -35,6 +35,7 @@ from mailbox_server.model.errors import (
 
 SERVER_BUG: Final = no("That went wrong here and is written in our log", b"SERVERBUG")
 _BADCHARSET: Final = b"BADCHARSET (US-ASCII UTF-8)"
+UID_REQUIRED: Final = bad("UIDONLY was enabled: no message numbers", b"UIDREQUIRED")
 
 _REFUSALS: Final[tuple[tuple[type[Exception], Outcome], ...]] = (
     (ArgumentsTooMany, no("More than this server takes in one command", b"LIMIT")),

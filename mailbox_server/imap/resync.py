@@ -1,5 +1,6 @@
 """What a client that comes back is told it has missed (RFC 7162 §3.2.5, §3.2.6)."""
 
+from types import MappingProxyType
 from typing import Final
 
 from mailbox_server.imap.change_lines import vanished_lines
@@ -17,7 +18,12 @@ from mailbox_server.store.ports import Changes, ReadTx, Store
 LINES_A_BLOCK: Final = 500
 
 _EVERYTHING: Final = SequenceSet(((1, STAR),))
-_ITEMS: Final = (Attribute.UID, Attribute.FLAGS, Attribute.MODSEQ)
+_ITEMS: Final = MappingProxyType(
+    {
+        By.NUMBER: (Attribute.UID, Attribute.FLAGS, Attribute.MODSEQ),
+        By.UID: (Attribute.FLAGS, Attribute.MODSEQ),
+    }
+)
 
 
 async def resynchronize(session: Session, view: SelectedView, resync: Resync) -> None:
@@ -31,10 +37,10 @@ async def resynchronize(session: Session, view: SelectedView, resync: Resync) ->
     seen = _last_seen(view, resync)
     await tell_vanished(session, view, resync.modseq, known.without(UidSet(((1, seen),))))
     there = view.uids(SequenceSet(known.ranges), By.UID)
-    changed = view.changed_since(resync.modseq, there)
+    changed, named_by = view.changed_since(resync.modseq, there), session.named_by
     for at in range(0, len(changed), LINES_A_BLOCK):
         columns = view.columns(changed[at : at + LINES_A_BLOCK])
-        await session.send(view_lines(columns, _ITEMS))
+        await session.send(view_lines(columns, _ITEMS[named_by], named_by))
 
 
 def _last_seen(view: SelectedView, resync: Resync) -> int:

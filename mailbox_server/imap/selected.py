@@ -174,6 +174,9 @@ class SelectedView(Protocol):
     tells_recent: bool
     """Whether RECENT and \\Recent are told; IMAP4rev2 has none of them."""
 
+    named_by: By
+    """How changes are told: by UID once UIDONLY was enabled (RFC 9586 §3.6)."""
+
     @property
     def facts(self) -> MessageFacts:
         """What never changes about its messages, shared with all who have the mailbox open."""

@@ -63,6 +63,7 @@ class SessionView:
         self.in_use = False
         self.saved = UidSet()
         self.tells_recent = True
+        self.named_by = By.NUMBER
         self._told_modseq = shared.mailbox.highest_modseq
         self._told_dead = array("I", sorted(shared.dead))
         self.told_expunged = len(shared.expunged)
@@ -482,6 +483,7 @@ class SessionView:
             shared.flags[low:high],
             shared.modseqs[low:high] if modseqs is ModSeqs.SHOWN else None,
             shared.classes.known,
+            self.named_by,
         )
 
     def _single_lines(self, uids: Sequence[int], modseqs: ModSeqs) -> Iterator[bytes]:
@@ -490,21 +492,17 @@ class SessionView:
             # Of an expunge not told yet there is nothing else to tell.
             uids = [uid for uid in uids if shared.slot_of(uid) not in shared.dead]
         for sight in self.sights(uids):
-            number, uid, _, flags, modseq = sight
             if not self._own.tells(sight):
                 continue
-            if self._own.expects(sight):
-                if modseqs is ModSeqs.SHOWN:
-                    yield b"* %d FETCH (UID %d MODSEQ (%d))\r\n" % (number, uid, modseq)
-            elif modseqs is ModSeqs.SHOWN:
-                yield b"* %d FETCH (UID %d FLAGS (%b) MODSEQ (%d))\r\n" % (
-                    number,
-                    uid,
-                    flags,
-                    modseq,
-                )
-            else:
-                yield b"* %d FETCH (UID %d FLAGS (%b))\r\n" % (number, uid, flags)
+            items = []
+            if not self._own.expects(sight):
+                items.append(b"FLAGS (%b)" % sight.flags)
+            if modseqs is ModSeqs.SHOWN:
+                items.append(b"MODSEQ (%d)" % sight.modseq)
+            if items and self.named_by is By.UID:
+                yield b"* %d UIDFETCH (%b)\r\n" % (sight.uid, b" ".join(items))
+            elif items:
+                yield b"* %d FETCH (UID %d %b)\r\n" % (sight.number, sight.uid, b" ".join(items))
 
     def compacted(self, dropped: "array[int]") -> None:
         """The shared arrays lost these slots, all of which this session was told of."""

@@ -19,9 +19,10 @@ from mailbox_server.auth.authenticator import Authenticator
 from mailbox_server.auth.outcomes import Granted
 from mailbox_server.imap.account_watch import AccountWatches
 from mailbox_server.imap.annotation_news import AnnotationNews
-from mailbox_server.imap.contexts import Contexts
+from mailbox_server.imap.contexts import Contexts, refused
 from mailbox_server.imap.grammar.append import AppendStep
 from mailbox_server.imap.grammar.lexer import TextForm
+from mailbox_server.imap.grammar.sequence_sets import By
 from mailbox_server.imap.key_resets import KeyResets, KeyWatch
 from mailbox_server.imap.limits import ImapLimits
 from mailbox_server.imap.notifications import Notifications
@@ -66,6 +67,7 @@ class Extension(enum.Enum):
     METADATA_SERVER = "METADATA-SERVER"
     UTF8 = "UTF8=ACCEPT"
     REV2 = "IMAP4rev2"
+    UIDONLY = "UIDONLY"
 
 
 class Ended(Exception):
@@ -371,7 +373,21 @@ class Session:
     @property
     def expunges(self) -> Expunges:
         """How expunges are told."""
-        return Expunges.BY_UID if Extension.QRESYNC in self.enabled else Expunges.BY_NUMBER
+        by_uid = not self.enabled.isdisjoint((Extension.QRESYNC, Extension.UIDONLY))
+        return Expunges.BY_UID if by_uid else Expunges.BY_NUMBER
+
+    @property
+    def named_by(self) -> By:
+        """How responses name messages: by UID alone once UIDONLY was enabled (RFC 9586)."""
+        return By.UID if Extension.UIDONLY in self.enabled else By.NUMBER
+
+    def enable_uid_only(self) -> None:
+        """From now on no message has a number; searches by number are not kept up to date."""
+        self.enabled.add(Extension.UIDONLY)
+        if self.selected is not None:
+            self.selected.named_by = By.UID
+        for tag in self.contexts.forget_numbers():
+            self.channel.write(refused(tag, "Message numbers are not told any more"))
 
     def highest_modseq_code(self, modseq: ModSeq | None) -> bytes:
         """The response code of a command that expunged, where QRESYNC asks for one.
@@ -416,6 +432,7 @@ class Session:
             self.account.id, mailbox.id, access, self.channel.ring
         )
         self.selected.tells_recent = not self.is_rev2
+        self.selected.named_by = self.named_by
         self.key_watch.begin(self.account.id, mailbox.id, self.channel.ring)
         return self.selected
 

@@ -132,6 +132,7 @@ COMMANDS: Final[tuple[CommandRow[Any], ...]] = (
         "RFC 8508 §3.2",
         streams=True,
         names_message=True,
+        by_number=True,
     ),
     CommandRow("RESETKEY", AFTER_LOGIN, parse_reset_key, reset_key, "RFC 4467 §7"),
     CommandRow("GENURLAUTH", AFTER_LOGIN, parse_gen_url_auth, gen_url_auth, "RFC 4467 §7"),
@@ -149,6 +150,7 @@ COMMANDS: Final[tuple[CommandRow[Any], ...]] = (
         search,
         "RFC 9051 §6.4.4, RFC 7162 §3.1.5",
         Tells.NO_EXPUNGE,
+        by_number=True,
     ),
     CommandRow(
         "FETCH",
@@ -157,6 +159,7 @@ COMMANDS: Final[tuple[CommandRow[Any], ...]] = (
         fetch,
         "RFC 9051 §6.4.5, RFC 7162 §3.1.4",
         Tells.NO_EXPUNGE,
+        by_number=True,
     ),
     CommandRow(
         "STORE",
@@ -165,6 +168,7 @@ COMMANDS: Final[tuple[CommandRow[Any], ...]] = (
         store,
         "RFC 9051 §6.4.6, RFC 7162 §3.1.3",
         Tells.NO_EXPUNGE,
+        by_number=True,
     ),
     CommandRow(
         "SORT",
@@ -173,6 +177,7 @@ COMMANDS: Final[tuple[CommandRow[Any], ...]] = (
         sort,
         "RFC 5256 §3, RFC 5267 §3, §4",
         Tells.NO_EXPUNGE,
+        by_number=True,
     ),
     CommandRow(
         "THREAD",
@@ -181,12 +186,27 @@ COMMANDS: Final[tuple[CommandRow[Any], ...]] = (
         thread,
         "RFC 5256 §3",
         Tells.NO_EXPUNGE,
+        by_number=True,
     ),
     CommandRow(
         "CANCELUPDATE", WHEN_SELECTED, parse_cancel_update, cancel_update, "RFC 5267 §4.3.5"
     ),
-    CommandRow("COPY", WHEN_SELECTED, partial(parse_copy, by=By.NUMBER), copy, "RFC 9051 §6.4.7"),
-    CommandRow("MOVE", WHEN_SELECTED, partial(parse_copy, by=By.NUMBER), move, "RFC 6851 §3.1"),
+    CommandRow(
+        "COPY",
+        WHEN_SELECTED,
+        partial(parse_copy, by=By.NUMBER),
+        copy,
+        "RFC 9051 §6.4.7",
+        by_number=True,
+    ),
+    CommandRow(
+        "MOVE",
+        WHEN_SELECTED,
+        partial(parse_copy, by=By.NUMBER),
+        move,
+        "RFC 6851 §3.1",
+        by_number=True,
+    ),
     CommandRow("UID EXPUNGE", WHEN_SELECTED, parse_uid_expunge, expunge, "RFC 4315 §2.1"),
     CommandRow(
         "UID SEARCH", WHEN_SELECTED, partial(parse_search, by=By.UID), search, "RFC 9051 §6.4.9"

@@ -25,6 +25,8 @@ async def enable(session: Session, arguments: EnableArguments) -> Outcome:
                 session.annotations.watch(session.store, session.account.id)
             case Extension.REV2:
                 session.enable_rev2()
+            case Extension.UIDONLY:
+                session.enable_uid_only()
             case Extension.UTF8:
                 session.enabled.add(wanted)
     session.respond(" ".join(["ENABLED", *newly]).encode("ascii"))

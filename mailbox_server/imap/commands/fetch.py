@@ -13,7 +13,7 @@ from mailbox_server.imap.session import Extension, Session
 async def fetch(session: Session, arguments: FetchArguments) -> Outcome:
     """Answer for every message asked for; sets \\Seen where a section does."""
     view = session.view
-    items = _items(arguments)
+    items = _items(arguments, session.named_by)
     if Attribute.MODSEQ in items:
         session.enable_condstore()
     if arguments.vanished and Extension.QRESYNC not in session.enabled:
@@ -36,10 +36,11 @@ async def fetch(session: Session, arguments: FetchArguments) -> Outcome:
     return ok("That is all")
 
 
-def _items(arguments: FetchArguments) -> Sequence[FetchItem]:
-    """UID FETCH always tells the UID, CHANGEDSINCE the modseq."""
+def _items(arguments: FetchArguments, named_by: By) -> Sequence[FetchItem]:
+    """UID FETCH always tells the UID, which UIDFETCH does anyhow; CHANGEDSINCE the modseq."""
     items = list(arguments.items)
-    if arguments.by is By.UID and Attribute.UID not in items:
+    is_wanted = arguments.by is By.UID and named_by is not By.UID
+    if is_wanted and Attribute.UID not in items:
         items.insert(0, Attribute.UID)
     if arguments.changed_since is not None and Attribute.MODSEQ not in items:
         items.append(Attribute.MODSEQ)

@@ -10,7 +10,13 @@ from mailbox_server.imap.contexts import Context, refused
 from mailbox_server.imap.fuzzy import grade_of, is_fuzzy, keys_of, relevancy, widened
 from mailbox_server.imap.grammar.faults import ArgumentsTooMany
 from mailbox_server.imap.grammar.fetch_items import Attribute
-from mailbox_server.imap.grammar.search_keys import ModSeqKey, SearchArguments, SearchKey, leaves
+from mailbox_server.imap.grammar.search_keys import (
+    ModSeqKey,
+    NumbersKey,
+    SearchArguments,
+    SearchKey,
+    leaves,
+)
 from mailbox_server.imap.grammar.search_returns import (
     CancelArguments,
     SearchReturn,
@@ -18,6 +24,7 @@ from mailbox_server.imap.grammar.search_returns import (
 )
 from mailbox_server.imap.grammar.sequence_sets import By
 from mailbox_server.imap.grammar.sort_arguments import SortCriterion
+from mailbox_server.imap.refusals import UID_REQUIRED
 from mailbox_server.imap.responses import CRLF, Outcome, bad, no, ok, ordered_set, string
 from mailbox_server.imap.search import matches
 from mailbox_server.imap.searched import Searched
@@ -65,10 +72,15 @@ async def resolved(
 ) -> SearchArguments:
     """The search with what its stored filters and FUZZY ask for (RFC 5466 §3.1, RFC 6203).
 
+    Refuses message numbers where there are none (RFC 9586 §3.5), in a filter too.
     sorts: whether the caller wants to sort by relevancy.
     """
     if is_filtered(arguments.key):
         arguments = await _filtered(session, arguments)
+    if session.named_by is By.UID and any(
+        isinstance(leaf, NumbersKey) and leaf.by is By.NUMBER for leaf in leaves(arguments.key)
+    ):
+        raise CommandRefused(UID_REQUIRED)
     fuzzy = arguments.key if is_fuzzy(arguments.key) else None
     if fuzzy is None:
         if (sorts or tells_relevancy(arguments)) and arguments.refused is None:

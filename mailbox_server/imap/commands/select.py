@@ -2,6 +2,8 @@
 
 from mailbox_server.imap.commands.listing import introduce
 from mailbox_server.imap.grammar.mailbox_arguments import SelectArguments
+from mailbox_server.imap.grammar.sequence_sets import By
+from mailbox_server.imap.refusals import UID_REQUIRED
 from mailbox_server.imap.responses import Outcome, bad, flag_list, ok
 from mailbox_server.imap.resync import resynchronize
 from mailbox_server.imap.selected import Access, SelectedView
@@ -24,6 +26,8 @@ async def _open(session: Session, arguments: SelectArguments, access: Access) ->
     """Leave the old mailbox, even where the new one cannot be selected."""
     if arguments.resync is not None and Extension.QRESYNC not in session.enabled:
         return bad("QRESYNC was not enabled")
+    if arguments.resync is not None and arguments.resync.numbers and session.named_by is By.UID:
+        return UID_REQUIRED
     if session.selected is not None:
         await session.deselect()
         session.respond(b"OK [CLOSED] The previous mailbox is closed")
@@ -43,7 +47,10 @@ async def _open(session: Session, arguments: SelectArguments, access: Access) ->
 
 
 async def _introduce(session: Session, view: SelectedView, written: str) -> None:
-    """In IMAP4rev2 with LIST, and without what it has dropped (RFC 9051 §6.3.2)."""
+    """In IMAP4rev2 with LIST, and without what it has dropped (RFC 9051 §6.3.2).
+
+    UNSEEN would be a number that UIDONLY has no use for (RFC 9586 §3).
+    """
     mailbox = view.mailbox
     session.respond(b"FLAGS " + flag_list(view.flags))
     session.respond(b"OK [PERMANENTFLAGS " + flag_list(view.permanent_flags) + b"] Kept for good")
@@ -52,7 +59,8 @@ async def _introduce(session: Session, view: SelectedView, written: str) -> None
         await introduce(session, mailbox.name, written)
     else:
         session.respond(b"%d RECENT" % view.recent)
-    unseen = None if session.is_rev2 else view.first_unseen()
+    tells_unseen = not session.is_rev2 and session.named_by is not By.UID
+    unseen = view.first_unseen() if tells_unseen else None
     if unseen is not None:
         session.respond(b"OK [UNSEEN %d] First unseen" % unseen)
     session.respond(b"OK [UIDVALIDITY %d] UIDs stand" % mailbox.uid_validity)

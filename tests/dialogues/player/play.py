@@ -34,7 +34,9 @@ from tests.dialogues.player.script import (
     Step,
 )
 
-PICTURE: Final = re.compile(rb"\* (?:\d+ (?:EXISTS|EXPUNGE|FETCH)|VANISHED)\b", re.IGNORECASE)
+PICTURE: Final = re.compile(
+    rb"\* (?:\d+ (?:EXISTS|EXPUNGE|(?:UID)?FETCH)|VANISHED)\b", re.IGNORECASE
+)
 EXISTS: Final = re.compile(rb"\* \d+ EXISTS", re.IGNORECASE)
 TAGGED: Final = re.compile(rb"([^ *+]\S*) (OK|NO|BAD)\b", re.IGNORECASE)
 OPENING: Final = re.compile(rb"^(\S+) (?:SELECT|EXAMINE) ", re.IGNORECASE | re.MULTILINE)

@@ -133,6 +133,7 @@ def test_what_clients_send_can_come_in_pieces(chunk: int) -> None:
 @pytest.mark.parametrize(
     "extra",
     [b"* 4 EXISTS\r\n", b"* 1 EXPUNGE\r\n", b"* VANISHED 5\r\n", b"* 1 FETCH (FLAGS ())\r\n",
+     b"* 1 UIDFETCH (FLAGS ())\r\n",
      b"+ go\r\n", b"a9 NO why\r\n", b"a9 BAD why\r\n", b"strange\r\n"],
 )  # fmt: skip
 def test_imap_lines_that_must_be_listed(extra: bytes) -> None:

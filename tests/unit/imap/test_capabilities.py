@@ -24,6 +24,12 @@ def test_the_mechanisms_offered_are_those_spoken() -> None:
     assert offered == [row.name for row in MECHANISMS]
 
 
+def test_what_goes_by_number_is_known_for_it() -> None:
+    """UID FETCH has its FETCH, and so on; EXPUNGE names no message."""
+    names = {row.name.removeprefix("UID ") for row in COMMANDS if row.name.startswith("UID ")}
+    assert {row.name for row in COMMANDS if row.by_number} == names - {"EXPUNGE"}
+
+
 def test_each_row_has_its_rule_and_stands_once() -> None:
     names = [row.name for row in CAPABILITIES]
     assert len(set(names)) == len(names)
@@ -61,10 +67,9 @@ def test_what_can_be_enabled() -> None:
     assert extension("CONDSTORE", anybody) is Extension.CONDSTORE
     assert extension("IMAP4REV2", anybody) is Extension.REV2
     assert extension("IMAP4rev1", anybody) is None
-    hidden = {row.enables for row in CAPABILITIES if row.by_default is Deed.HIDE}
     assert {row.enables for row in CAPABILITIES if row.enables} == set(Extension)
     shown = {extension(row.name, anybody) for row in CAPABILITIES} - {None}
-    assert shown == set(Extension) - hidden
+    assert shown == set(Extension)
 
 
 def test_what_is_switched_off_is_neither_shown_nor_enabled() -> None:
@@ -81,6 +86,17 @@ def test_who_has_no_condstore_has_no_qresync() -> None:
     assert not {b"CONDSTORE", b"QRESYNC"} & set(capability_list(without).split())
     without.enable_condstore()
     assert not without.enabled
+
+
+def test_what_is_only_not_shown_can_be_enabled() -> None:
+    assert b"UIDONLY" not in capability_list(session()).split()
+    assert extension("UIDONLY", session()) is Extension.UIDONLY
+    shown = session(SwitchRule.parse(Deed.SHOW, "client Fine: UIDONLY"))
+    shown.program = ClientProgram("Fine", "1")
+    assert b"UIDONLY" in capability_list(shown).split()
+    assert extension("UIDONLY", session(hide("everyone: UIDONLY"))) is None
+    office = session(program=ClientProgram("Microsoft Office 365", "1"))
+    assert extension("UIDONLY", office) is None
 
 
 def test_what_passwords_rest_on_cannot_be_switched() -> None:

@@ -7,6 +7,7 @@ import pytest
 from mailbox_server.imap import change_lines
 from mailbox_server.imap.change_lines import expunge_blocks, flag_lines
 from mailbox_server.imap.flag_classes import FlagClass
+from mailbox_server.imap.grammar.sequence_sets import By
 
 
 def test_flags_are_told_line_by_line() -> None:
@@ -21,6 +22,16 @@ def test_flags_are_told_line_by_line() -> None:
         b"* 3 FETCH (UID 7 FLAGS () MODSEQ (5))\r\n"
         b"* 4 FETCH (UID 8 FLAGS (50%d) MODSEQ (6))\r\n"
         b"* 5 FETCH (UID 20 FLAGS (50%d) MODSEQ (5))\r\n"
+    )
+    assert flag_lines(3, uids, classes, None, known, By.UID) == (
+        b"* 7 UIDFETCH (FLAGS ())\r\n"
+        b"* 8 UIDFETCH (FLAGS (50%d))\r\n"
+        b"* 20 UIDFETCH (FLAGS (50%d))\r\n"
+    )
+    assert flag_lines(3, uids, classes, modseqs, known, By.UID) == (
+        b"* 7 UIDFETCH (FLAGS () MODSEQ (5))\r\n"
+        b"* 8 UIDFETCH (FLAGS (50%d) MODSEQ (6))\r\n"
+        b"* 20 UIDFETCH (FLAGS (50%d) MODSEQ (5))\r\n"
     )
 
 

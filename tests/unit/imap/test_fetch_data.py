@@ -290,6 +290,9 @@ async def test_flags_are_added_where_seen_was_set() -> None:
 )
 def test_lines_from_the_view(items: tuple[Attribute, ...], line: bytes) -> None:
     assert view_lines(SightColumns([4], [7], [1], [b"\\Seen"], [12]), items) == line
+    assert view_lines(SightColumns([4], [7], [1], [b"\\Seen"], [12]), items, By.UID) == (
+        line.replace(b"* 4 FETCH", b"* 7 UIDFETCH")
+    )
     two = SightColumns([4, 5], [7, 9], [1, 2], [b"\\Seen", b""], [12, 13])
     assert view_lines(two, items).count(b"\r\n") == 2
     assert view_lines(SightColumns([], [], [], [], []), items) == b""
