@@ -111,6 +111,7 @@ CAPABILITIES: Final = (
     CapabilityRow("PREVIEW", "RFC 8970"),
     CapabilityRow("BINARY", "RFC 3516"),
     CapabilityRow("REPLACE", "RFC 8508"),
+    CapabilityRow("UIDBATCHES", "RFC 10022"),
     CapabilityRow("SORT", "RFC 5256"),
     CapabilityRow("SORT=DISPLAY", "RFC 5957"),
     CapabilityRow("THREAD=ORDEREDSUBJECT", "RFC 5256"),

@@ -46,9 +46,11 @@ from mailbox_server.imap.commands.sort import sort
 from mailbox_server.imap.commands.status import status
 from mailbox_server.imap.commands.store import store
 from mailbox_server.imap.commands.thread import thread
+from mailbox_server.imap.commands.uid_batches import uid_batches
 from mailbox_server.imap.commands.url_fetch import url_fetch
 from mailbox_server.imap.commands.url_keys import gen_url_auth, reset_key
 from mailbox_server.imap.grammar.append import parse_append, parse_replace
+from mailbox_server.imap.grammar.batch_arguments import parse_batches
 from mailbox_server.imap.grammar.esearch_arguments import parse_esearch
 from mailbox_server.imap.grammar.fetch_items import parse_fetch
 from mailbox_server.imap.grammar.mailbox_arguments import (
@@ -207,6 +209,7 @@ COMMANDS: Final[tuple[CommandRow[Any], ...]] = (
         "RFC 6851 §3.1",
         by_number=True,
     ),
+    CommandRow("UIDBATCHES", WHEN_SELECTED, parse_batches, uid_batches, "RFC 10022 §3.1"),
     CommandRow("UID EXPUNGE", WHEN_SELECTED, parse_uid_expunge, expunge, "RFC 4315 §2.1"),
     CommandRow(
         "UID SEARCH", WHEN_SELECTED, partial(parse_search, by=By.UID), search, "RFC 9051 §6.4.9"
