@@ -22,6 +22,9 @@ from mailbox_server.model.imap_url import AccessKind, ImapUrl, UrlAccess
 from mailbox_server.model.mailbox import Mailbox
 from mailbox_server.store.ports import ReadTx
 
+LABELS_MOST: Final = 10
+"""Of a host's name so many labels are looked at, from its end."""
+
 _ALL: Final = 2**63 - 1
 
 
@@ -41,8 +44,8 @@ class UrlAsker:
 def url_owner(tx: ReadTx, url: ImapUrl, hostname: str) -> Account | None:
     """The account that an absolute URL names, where its host is ours and it may log in.
 
-    Ours are hostname, the domains that are hosted, and what lies below them: clients write
-    the name that they connect to, and there may be several.
+    Ours are hostname, the domains that are hosted, and what lies some labels below them:
+    clients write the name that they connect to, and there may be several.
     """
     if not url.user or not _is_ours(tx, url.host, hostname):
         return None
@@ -55,7 +58,7 @@ def _is_ours(tx: ReadTx, host: str, hostname: str) -> bool:
     if host == hostname.lower():
         return True
     labels = host.split(".")
-    for at in range(len(labels) - 1):
+    for at in range(max(0, len(labels) - LABELS_MOST), len(labels) - 1):
         try:
             domain = Domain.parse(".".join(labels[at:]))
         except DomainMalformed:

@@ -1,6 +1,6 @@
 """RESETKEY and GENURLAUTH: URLs with which others may read what is ours (RFC 4467 §7)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from mailbox_server.auth.url_tokens import INTERNAL, KEY_OCTETS, url_token
@@ -52,9 +52,8 @@ async def gen_url_auth(session: Session, arguments: Sequence[Rump]) -> Outcome:
         return _UNKNOWN
     urls = [_admitted(rump) for rump in arguments]
     account, host = session.account.id, session.services.hostname
-    mailboxes = await session.store.read(
-        lambda tx: [_mailbox(tx, account, host, url) for url in urls]
-    )
+    # A read each: many URLs keep nobody waiting.
+    mailboxes = [await session.store.read(_mailbox(account, host, url)) for url in urls]
     keys = await _keys(session, mailboxes)
     authorized = [
         string(b"%b:%b:%b" % (rump.url, INTERNAL.encode(), url_token(keys[mailbox], rump.url)))
@@ -77,18 +76,22 @@ def _admitted(rump: Rump) -> ImapUrl:
     return url
 
 
-def _mailbox(tx: ReadTx, account: AccountId, hostname: str, url: ImapUrl) -> MailboxId:
+def _mailbox(account: AccountId, hostname: str, url: ImapUrl) -> Callable[[ReadTx], MailboxId]:
     """The mailbox whose key counts; for whom the URL shall be is not looked at.
 
     Nobody learns who has an account here (RFC 4467 §7).  Raises CommandRefused.
     """
-    owner = url_owner(tx, url, hostname)
-    if owner is None or owner.id != account:
-        raise CommandRefused(_NO_OWNER)
-    mailbox = url_mailbox(tx, account, url)
-    if mailbox is None:
-        raise CommandRefused(_NO_MAILBOX)
-    return mailbox.id
+
+    def work(tx: ReadTx) -> MailboxId:
+        owner = url_owner(tx, url, hostname)
+        if owner is None or owner.id != account:
+            raise CommandRefused(_NO_OWNER)
+        mailbox = url_mailbox(tx, account, url)
+        if mailbox is None:
+            raise CommandRefused(_NO_MAILBOX)
+        return mailbox.id
+
+    return work
 
 
 async def _keys(session: Session, mailboxes: Sequence[MailboxId]) -> dict[MailboxId, bytes]:
