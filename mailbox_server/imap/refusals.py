@@ -10,6 +10,7 @@ from mailbox_server.imap.grammar.faults import (
     ArgumentsTooMany,
     CharsetUnknown,
     FilterCharset,
+    UseUnsupported,
 )
 from mailbox_server.imap.responses import Outcome, bad, no
 from mailbox_server.imap.selected import NumberBeyond
@@ -17,6 +18,7 @@ from mailbox_server.model.annotation import VALUE_OCTETS
 from mailbox_server.model.errors import (
     AccountMissing,
     AnnotationTooLarge,
+    ContentDamaged,
     DiskLow,
     KeywordMalformed,
     MailboxExists,
@@ -40,6 +42,7 @@ UID_REQUIRED: Final = bad("UIDONLY was enabled: no message numbers", b"UIDREQUIR
 _REFUSALS: Final[tuple[tuple[type[Exception], Outcome], ...]] = (
     (ArgumentsTooMany, no("More than this server takes in one command", b"LIMIT")),
     (CharsetUnknown, no("Charset not supported", _BADCHARSET)),
+    (UseUnsupported, no("That use is not supported", b"USEATTR")),
     (FilterCharset, bad("A filter needs UTF-8", _BADCHARSET)),
     (SearchTooLong, no("The search takes too long; ask for less", b"LIMIT")),
     (NumberBeyond, bad("There is no message with that number")),
@@ -56,6 +59,7 @@ _REFUSALS: Final[tuple[tuple[type[Exception], Outcome], ...]] = (
     (OverQuota, no("The account would be over its quota", b"OVERQUOTA")),
     (TooLarge, no("The message is too large", b"TOOBIG")),
     (AccountMissing, no("The account was removed", b"NONEXISTENT")),
+    (ContentDamaged, no("Some of the messages are damaged here", b"CORRUPTION")),
     (DiskLow, no("The server's disk is nearly full", b"UNAVAILABLE")),
     (Unavailable, no("Not possible now, try again later", b"UNAVAILABLE")),
 )

@@ -28,7 +28,7 @@ async def fetch(session: Session, arguments: FetchArguments) -> Outcome:
         uids = view.changed_since(arguments.changed_since, uids)
     answers = await answer(session, view, items, uids)
     if answers.damaged:
-        return no("Some of the messages cannot be read now", b"UNAVAILABLE")
+        return no("Some of the messages are damaged here", b"CORRUPTION")
     if answers.encoded:
         return no("A part is in an encoding that is not known here", b"UNKNOWN-CTE")
     if answers.missing:

@@ -3,6 +3,7 @@
     ArgumentsMalformed   BAD: the syntax is wrong
     ArgumentsTooMany     NO [LIMIT]: well formed, but more than we take (RFC 5530 §3)
     CharsetUnknown       NO [BADCHARSET]: text we cannot decode (RFC 9051 §6.4.4)
+    UseUnsupported       NO [USEATTR]: a mailbox cannot be for that here (RFC 6154 §3)
     FilterCharset        BAD [BADCHARSET]: FILTER beside another charset (RFC 5466 §3.1)
 
 MailboxNameMalformed of model.errors may leave a parser too: NO [CANNOT].
@@ -21,6 +22,10 @@ class ArgumentsTooMany(BadInput):
 
 class CharsetUnknown(BadInput):
     """The charset is not one of ours, or the octets are not text in it."""
+
+
+class UseUnsupported(BadInput):
+    """No mailbox can have that special use, or those together."""
 
 
 class FilterCharset(BadInput):

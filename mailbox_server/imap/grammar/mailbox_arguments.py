@@ -6,7 +6,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final, TypeVar
 
-from mailbox_server.imap.grammar.faults import ArgumentsMalformed, ArgumentsTooMany
+from mailbox_server.imap.grammar.faults import (
+    ArgumentsMalformed,
+    ArgumentsTooMany,
+    UseUnsupported,
+)
 from mailbox_server.imap.grammar.lexer import Lexer
 from mailbox_server.imap.grammar.mailbox_names import decode, parse_mailbox, parse_named
 from mailbox_server.imap.grammar.metadata_arguments import parse_entries
@@ -176,7 +180,7 @@ def _use(lexer: Lexer) -> Role | None:
     lexer.skip_spaces()
     lexer.expect(b")")
     if len(roles) > 1 or None in roles:
-        raise ArgumentsTooMany("That use is not supported")
+        raise UseUnsupported("That use is not supported")
     return roles[0] if roles else None
 
 

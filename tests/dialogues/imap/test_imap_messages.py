@@ -193,7 +193,7 @@ async def test_one_damaged_content_hides_no_other_and_its_seen_is_told(
     assert b"* 1 FETCH (UID 1 BODY[TEXT] {" in told
     assert b"* 3 FETCH (UID 3 BODY[TEXT] {1}\r\nc FLAGS (\\Seen \\Recent) MODSEQ (" in told
     assert b"* 2 FETCH (UID 2 FLAGS (\\Seen \\Recent) MODSEQ (" in told
-    assert b"d NO [UNAVAILABLE] Some of the messages cannot be read now\r\n" in told
+    assert b"d NO [CORRUPTION] Some of the messages are damaged here\r\n" in told
     assert told.count(b"FLAGS (\\Seen") == 3
     assert b" FETCH " not in await say(driver, b"e NOOP")
 

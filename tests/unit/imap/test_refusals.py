@@ -7,6 +7,7 @@ from mailbox_server.imap.grammar.faults import (
     ArgumentsTooMany,
     CharsetUnknown,
     FilterCharset,
+    UseUnsupported,
 )
 from mailbox_server.imap.refusals import refusal
 from mailbox_server.imap.responses import Status
@@ -21,6 +22,7 @@ SECRET = "/var/lib/mailbox-server/store.db is broken"
     [
         (ArgumentsTooMany(SECRET), Status.NO, b"LIMIT"),
         (CharsetUnknown(SECRET), Status.NO, b"BADCHARSET (US-ASCII UTF-8)"),
+        (UseUnsupported(SECRET), Status.NO, b"USEATTR"),
         (FilterCharset(SECRET), Status.BAD, b"BADCHARSET (US-ASCII UTF-8)"),
         (errors.SearchTooLong(SECRET), Status.NO, b"LIMIT"),
         (NumberBeyond(SECRET), Status.BAD, b""),
@@ -34,7 +36,7 @@ SECRET = "/var/lib/mailbox-server/store.db is broken"
         (errors.TooLarge(SECRET), Status.NO, b"TOOBIG"),
         (errors.DiskLow(SECRET), Status.NO, b"UNAVAILABLE"),
         (errors.StoreUnavailable(SECRET), Status.NO, b"UNAVAILABLE"),
-        (errors.ContentDamaged(SECRET), Status.NO, b"UNAVAILABLE"),
+        (errors.ContentDamaged(SECRET), Status.NO, b"CORRUPTION"),
     ],
 )
 def test_known_errors(fault: Exception, status: Status, code: bytes) -> None:
