@@ -26,7 +26,7 @@ from mailbox_server.imap.grammar.sequence_sets import By
 from mailbox_server.imap.grammar.sort_arguments import SortCriterion
 from mailbox_server.imap.refusals import UID_REQUIRED
 from mailbox_server.imap.responses import CRLF, Outcome, bad, no, ok, ordered_set, string
-from mailbox_server.imap.search import matches
+from mailbox_server.imap.search import SECONDS_MOST, matches
 from mailbox_server.imap.searched import Searched
 from mailbox_server.imap.selected import SelectedView
 from mailbox_server.imap.session import CommandRefused, Session
@@ -117,8 +117,13 @@ async def scores_of(
     found: Sequence[int],
     until: float | None = None,
 ) -> Scores:
-    """How relevant each of the UIDs, ascending, is.  Raises SearchTooLong, StoreUnavailable."""
+    """How relevant each of the UIDs, ascending, is.  Raises SearchTooLong, StoreUnavailable.
+
+    until: as in imap.search.matches, for all of it together.
+    """
     services, grade = session.services, grade_of(fuzzy)
+    if until is None:
+        until = services.clock.monotonic() + SECONDS_MOST
     hits = {
         key: frozenset(
             await matches(
