@@ -25,9 +25,10 @@ async def driver() -> AsyncIterator[MemoryDriver]:
     await made.close()
 
 
-async def answer(driver: MemoryDriver, line: bytes) -> bytes:
+async def answer(driver: MemoryDriver, line: bytes, *, connects: bool = True) -> bytes:
     """What comes of a command with the tag a."""
-    await driver.connect(1)
+    if connects:
+        await driver.connect(1)
     await driver.send(1, b"a " + line + b"\r\n")
     came = b""
     while b"\r\na " not in b"\r\n" + came:
