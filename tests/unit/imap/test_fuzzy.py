@@ -1,6 +1,8 @@
 """FUZZY is wider than what it stands before, and scores tell how close a message is (RFC 6203)."""
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from mailbox_server.imap.fuzzy import (
     GRADED_MOST,
@@ -11,7 +13,14 @@ from mailbox_server.imap.fuzzy import (
     relevancy,
     widened,
 )
-from mailbox_server.imap.grammar.search_keys import SearchKey, TextKey, parse_stored
+from mailbox_server.imap.grammar.search_keys import (
+    FuzzyKey,
+    SearchKey,
+    TextKey,
+    leaves,
+    parse_stored,
+)
+from mailbox_server.mime.normal_form import normalize
 from mailbox_server.store.ports import TextCriterion, TextScope
 
 
@@ -46,6 +55,16 @@ def read(text: str) -> SearchKey:
 def test_what_it_asks_for(fuzzy: str, wide: str) -> None:
     assert widened(read(fuzzy)) == read(wide)
     assert is_fuzzy(read(fuzzy)) is ("FUZZY" in fuzzy)
+
+
+@given(text=st.text(max_size=60), start=st.integers(0, 60), stop=st.integers(0, 60))
+@example(text="Straße İ ﬁ x\u0301", start=0, stop=60)
+def test_what_matches_exactly_matches_fuzzily(text: str, start: int, stop: int) -> None:
+    needle, whole = text[start:stop], normalize(text)
+    key = widened(FuzzyKey(TextKey(TextCriterion(TextScope.BODY, needle))))
+    if normalize(needle) in whole:
+        for leaf in leaves(key):
+            assert isinstance(leaf, TextKey) and normalize(leaf.criterion.needle) in whole
 
 
 def test_words_are_bounded() -> None:
