@@ -5,6 +5,7 @@ The texts are constant: nothing of an exception leaves for the peer.
 
 from typing import Final
 
+from mailbox_server.imap.grammar.charsets import NAMES
 from mailbox_server.imap.grammar.faults import (
     ArgumentsMalformed,
     ArgumentsTooMany,
@@ -36,14 +37,15 @@ from mailbox_server.model.errors import (
 )
 
 SERVER_BUG: Final = no("That went wrong here and is written in our log", b"SERVERBUG")
-_BADCHARSET: Final = b"BADCHARSET (US-ASCII UTF-8)"
 UID_REQUIRED: Final = bad("UIDONLY was enabled: no message numbers", b"UIDREQUIRED")
+_BADCHARSET: Final = b"BADCHARSET (%b)" % " ".join(NAMES).encode("ascii")
+_BADCHARSET_OF_FILTERS: Final = b"BADCHARSET (US-ASCII UTF-8)"
 
 _REFUSALS: Final[tuple[tuple[type[Exception], Outcome], ...]] = (
     (ArgumentsTooMany, no("More than this server takes in one command", b"LIMIT")),
     (CharsetUnknown, no("Charset not supported", _BADCHARSET)),
     (UseUnsupported, no("That use is not supported", b"USEATTR")),
-    (FilterCharset, bad("A filter needs UTF-8", _BADCHARSET)),
+    (FilterCharset, bad("A filter needs UTF-8", _BADCHARSET_OF_FILTERS)),
     (SearchTooLong, no("The search takes too long; ask for less", b"LIMIT")),
     (NumberBeyond, bad("There is no message with that number")),
     (MailboxNameMalformed, no("A mailbox cannot have that name", b"CANNOT")),

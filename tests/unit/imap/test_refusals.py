@@ -2,6 +2,7 @@
 
 import pytest
 
+from mailbox_server.imap.grammar.charsets import NAMES
 from mailbox_server.imap.grammar.faults import (
     ArgumentsMalformed,
     ArgumentsTooMany,
@@ -21,7 +22,7 @@ SECRET = "/var/lib/mailbox-server/store.db is broken"
     ("fault", "status", "code"),
     [
         (ArgumentsTooMany(SECRET), Status.NO, b"LIMIT"),
-        (CharsetUnknown(SECRET), Status.NO, b"BADCHARSET (US-ASCII UTF-8)"),
+        (CharsetUnknown(SECRET), Status.NO, f"BADCHARSET ({' '.join(NAMES)})".encode()),
         (UseUnsupported(SECRET), Status.NO, b"USEATTR"),
         (FilterCharset(SECRET), Status.BAD, b"BADCHARSET (US-ASCII UTF-8)"),
         (errors.SearchTooLong(SECRET), Status.NO, b"LIMIT"),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mailbox_server.imap.grammar.charsets import charset_named, text_of
+from mailbox_server.imap.grammar.charsets import NAMES, charset_named, text_of
 from mailbox_server.imap.grammar.faults import CharsetUnknown
 
 
@@ -27,6 +27,13 @@ from mailbox_server.imap.grammar.faults import CharsetUnknown
 )
 def test_charsets(label: str, octets: bytes, text: str) -> None:
     assert text_of(octets, charset_named(label)) == text
+
+
+def test_each_that_is_told_of_is_known() -> None:
+    assert NAMES[:2] == ("US-ASCII", "UTF-8")
+    assert len(set(NAMES)) == len(NAMES)
+    for name in NAMES:
+        assert charset_named(name)
 
 
 @pytest.mark.parametrize(
