@@ -222,6 +222,14 @@ def test_a_postmaster_that_is_no_address(tmp_path: Path, postmaster: str) -> Non
         check(settings, "f.toml")
 
 
+def test_a_submission_server_that_is_no_address(tmp_path: Path) -> None:
+    servers = ["submit@example.org", "submit"]
+    settings = _settings(tmp_path, imap=ImapSettings(submission_servers=servers))
+    with pytest.raises(SettingsMalformed, match=r"imap\.submission_servers"):
+        check(settings, "f.toml")
+    check(_settings(tmp_path, imap=ImapSettings(submission_servers=servers[:1])), "f.toml")
+
+
 @pytest.mark.parametrize("separators", ["a", "+@", ".", " ", "+\n", "ü"])
 def test_separators_that_separate_nothing(tmp_path: Path, separators: str) -> None:
     settings = _settings(tmp_path, addresses=AddressSettings(detail_separators=separators))
