@@ -10,19 +10,23 @@ people type their password in the wrong field.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from types import MappingProxyType
+from typing import Any, Final, TypeVar
 
 from mailbox_server.auth.crunch import Crunch
 from mailbox_server.auth.lookup import Found, credentials_stamp, find_certified, find_login
 from mailbox_server.auth.outcomes import (
     Denied,
+    Expired,
     Granted,
     Outcome,
+    Refusal,
     TemporaryTrouble,
     Throttled,
+    Unentitled,
     Visitor,
 )
 from mailbox_server.auth.passwords import Passwords, Verified
@@ -38,6 +42,10 @@ from mailbox_server.net.client_certificates import ClientCertificate
 from mailbox_server.store.ports import ReadTx, Store, WriteTx
 
 T = TypeVar("T")
+
+_REASONS: Final[Mapping[type[Refusal], str | None]] = MappingProxyType(
+    {Denied: None, Unentitled: "would act for another", Expired: "the app password has expired"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +106,8 @@ class Authenticator:
         """Check a login with its password or an app password of the right scope.
 
         tokens_only: the account's own password will not do.
-        authzid: whom the client wants to act for; anything but the login itself is denied
-            at the same cost.
+        authzid: whom the client wants to act for; anything but the login itself is refused
+            at the same cost, and who knows the password hears why.
         A denial comes late, the later the more of them there were.
         """
         work = self._authenticate(visitor, login, password, authzid, tokens_only=tokens_only)
@@ -125,32 +133,32 @@ class Authenticator:
         if charge.gate is Gate.SHUT:
             return self._throttled(visitor, charge)
         acts_for_itself = self._acts_for_itself(found.key, authzid)
-        token = found.token
-        if (
-            token is not None
-            and self._may_use(token, visitor.scope)
-            and found.is_active
-            and acts_for_itself
-        ):
-            await self._note_use(token)
-            return self._grant(visitor, found, charge, token)
+        token, refusal = found.token, self._refusal_of_token(found, visitor.scope)
+        if token is not None and refusal is None:
+            if acts_for_itself:
+                await self._note_use(token)
+                return self._grant(visitor, found, charge, token)
+            refusal = Unentitled()
+        refusal = refusal or Denied()
         if charge.gate is Gate.TOKENS_ONLY:
             return self._throttled(visitor, charge)
         if tokens_only:
             # Nothing was hashed slowly for a token that is known either.
-            return await self._deny(visitor, found, self._throttle.delay_seconds(charge))
+            return await self._deny(visitor, found, self._throttle.delay_seconds(charge), refusal)
         try:
             verified, is_repeat = await self._verify(found, password)
         except Unavailable:
             charge.give_back()
             raise
-        if verified.matches and found.is_active and acts_for_itself:
-            found = await self._upgraded(found, password, verified)
-            return self._grant(visitor, found, charge, None)
+        if verified.matches and found.is_active:
+            if acts_for_itself:
+                found = await self._upgraded(found, password, verified)
+                return self._grant(visitor, found, charge, None)
+            refusal = Unentitled()
         delay = self._throttle.delay_seconds(charge)
         if is_repeat:
             charge.give_back()
-        return await self._deny(visitor, found, delay)
+        return await self._deny(visitor, found, delay, refusal)
 
     async def _verify(self, found: Found, password: str) -> tuple[Verified, bool]:
         """Check the password, and tell whether this very attempt was made before."""
@@ -201,15 +209,13 @@ class Authenticator:
     ) -> Outcome:
         found = self._store.glance(lambda tx: find_login(tx, attempt.login, None))
         same = found.credentials is not None and found.credentials.scram == attempt.keys
-        if (
-            matches
-            and attempt.is_real
-            and same
-            and found.is_active
-            and self._acts_for_itself(found.key, authzid)
-        ):
-            return self._grant(visitor, found, attempt.charge, None)
-        return await self._deny(visitor, found, self._throttle.delay_seconds(attempt.charge))
+        refusal: Refusal = Denied()
+        if matches and attempt.is_real and same and found.is_active:
+            if self._acts_for_itself(found.key, authzid):
+                return self._grant(visitor, found, attempt.charge, None)
+            refusal = Unentitled()
+        delay = self._throttle.delay_seconds(attempt.charge)
+        return await self._deny(visitor, found, delay, refusal)
 
     async def certified(
         self, visitor: Visitor, certificate: ClientCertificate, authzid: str
@@ -232,7 +238,8 @@ class Authenticator:
             if token is not None:
                 await self._note_use(token)
             return self._grant(visitor, found, charge, token)
-        return await self._deny(visitor, found, self._throttle.delay_seconds(charge))
+        delay = self._throttle.delay_seconds(charge)
+        return await self._deny(visitor, found, delay, Denied())
 
     def stands(self, granted: Granted) -> bool:
         """Whether what was granted would still be: account active, credentials unchanged.
@@ -264,6 +271,14 @@ class Authenticator:
         if not authzid:
             return True
         return self._store.glance(lambda tx: find_login(tx, authzid, None)).key == key
+
+    def _refusal_of_token(self, found: Found, scope: Scope) -> Refusal | None:
+        """Why the app password that was found will not do; None where it does, or is none."""
+        token = found.token
+        if token is None or self._may_use(token, scope):
+            return None if found.is_active else Denied()
+        is_its_scope = token.scope in (Scope.ALL, scope)
+        return Expired() if is_its_scope and found.is_active else Denied()
 
     def _may_use(self, token: Token, scope: Scope) -> bool:
         return token.scope in (Scope.ALL, scope) and not _has_expired(token, self._clock.now())
@@ -320,13 +335,16 @@ class Authenticator:
             credentials_stamp(found.credentials),
         )
 
-    async def _deny(self, visitor: Visitor, found: Found, delay_seconds: float) -> Denied:
+    async def _deny(
+        self, visitor: Visitor, found: Found, delay_seconds: float, refusal: Refusal
+    ) -> Refusal:
         self._events.info(
             "auth.denied",
             connection=visitor.connection,
             service=visitor.service.value,
             peer=str(visitor.ip),
             account=found.name,
+            reason=_REASONS[type(refusal)],
         )
         if self._delayed < self._settings.most_delayed:
             self._delayed += 1
@@ -334,7 +352,7 @@ class Authenticator:
                 await self._sleep(delay_seconds)
             finally:
                 self._delayed -= 1
-        return Denied()
+        return refusal
 
     def _throttled(self, visitor: Visitor, charge: Charge) -> Throttled:
         self._events.info(

@@ -10,7 +10,7 @@ from typing import Final
 from mailbox_server.auth.authenticator import Authenticator, ScramAttempt
 from mailbox_server.auth.bearer import REFUSAL
 from mailbox_server.auth.link import Link
-from mailbox_server.auth.outcomes import Denied, Outcome, TemporaryTrouble, Visitor
+from mailbox_server.auth.outcomes import Outcome, Refusal, TemporaryTrouble, Visitor
 from mailbox_server.auth.sasl import (
     CANCEL,
     Needs,
@@ -138,7 +138,7 @@ class Exchange:
 
     def _told(self, outcome: Outcome) -> Answer:
         """A refused token is told of in a challenge; the next response ends the exchange."""
-        if isinstance(outcome, Denied):
+        if isinstance(outcome, Refusal):
             self._refused = outcome
             return Challenge(REFUSAL)
         return outcome

@@ -52,6 +52,16 @@ class Denied:
 
 
 @dataclass(frozen=True, slots=True)
+class Unentitled:
+    """The password was right, but whom the client wants to act for is somebody else, or nobody."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expired:
+    """The app password was right, but its time is over."""
+
+
+@dataclass(frozen=True, slots=True)
 class Throttled:
     """Too many attempts; the password was not looked at."""
 
@@ -63,4 +73,7 @@ class TemporaryTrouble:
     """Trouble of ours; the same login may work later."""
 
 
-Outcome = Granted | Denied | Throttled | TemporaryTrouble
+Refusal = Denied | Unentitled | Expired
+"""What counts as a failed login; all but the first are told only to who knew the password."""
+
+Outcome = Granted | Refusal | Throttled | TemporaryTrouble

@@ -11,10 +11,13 @@ from mailbox_server.auth import exchange as sasl
 from mailbox_server.auth.authenticator import Authenticator
 from mailbox_server.auth.outcomes import (
     Denied,
+    Expired,
     Granted,
     Outcome,
+    Refusal,
     TemporaryTrouble,
     Throttled,
+    Unentitled,
     Visitor,
 )
 from mailbox_server.auth.sasl import CANCEL
@@ -104,7 +107,7 @@ class Authorization:
         if self._exchange is not None:
             ending = await self._exchange.respond(CANCEL)
             self._exchange = None
-            if isinstance(ending, Denied):
+            if isinstance(ending, Refusal):
                 # It had been refused already, and the client was told.
                 return Said(replies.err(reason), Fault.FAILED_LOGIN)
         return Said(replies.err(reason), Fault.BAD_COMMAND)
@@ -132,6 +135,10 @@ def _settled(outcome: Outcome) -> Progress:
             return outcome
         case Denied():
             return Said(replies.DENIED, Fault.FAILED_LOGIN)
+        case Unentitled():
+            return Said(replies.UNENTITLED, Fault.FAILED_LOGIN)
+        case Expired():
+            return Said(replies.EXPIRED, Fault.FAILED_LOGIN)
         case Throttled():
             return Said(replies.THROTTLED, Fault.FAILED_LOGIN)
         case TemporaryTrouble():

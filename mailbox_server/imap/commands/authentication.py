@@ -1,12 +1,20 @@
-"""STARTTLS, LOGIN and AUTHENTICATE: from nobody to somebody (RFC 9051 §6.2), and back."""
+"""STARTTLS, LOGIN and AUTHENTICATE: from nobody to somebody (RFC 9051 §6.2), and back.
+
+Codes of RFC 5530: who has not shown the right password hears AUTHENTICATIONFAILED and nothing
+else.  CONTACTADMIN is not among them: a disabled account, or one with a hash that we do not
+understand, would be told apart from one that does not exist.
+"""
 
 from mailbox_server.auth.exchange import Cancelled, Ending, Exchange, MechanismUnknown, TlsNeeded
 from mailbox_server.auth.outcomes import (
     Denied,
+    Expired,
     Granted,
+    Refusal,
     Service,
     TemporaryTrouble,
     Throttled,
+    Unentitled,
     Visitor,
 )
 from mailbox_server.auth.sasl import CANCEL
@@ -57,7 +65,7 @@ async def authenticate(session: Session, arguments: AuthenticateArguments) -> Ou
             line = await session.ask(answer.encoded)
         except ArgumentsMalformed:
             ending = await exchange.respond(CANCEL)
-            if isinstance(ending, Denied):
+            if isinstance(ending, Refusal):
                 # It had been refused already, and the client was told.
                 return _settled(session, ending)
             raise
@@ -75,10 +83,11 @@ def _settled(session: Session, ending: Ending) -> Outcome:
             session.log_in(ending)
             return ok("Logged in", b"CAPABILITY " + capability_list(session))
         case Denied():
-            session.failed_logins += 1
-            if session.failed_logins >= session.limits.failed_logins:
-                session.farewell = no("Too many failed logins")
-            return no("Wrong login or password", b"AUTHENTICATIONFAILED")
+            return _failed(session, no("Wrong login or password", b"AUTHENTICATIONFAILED"))
+        case Unentitled():
+            return _failed(session, no("You may act for nobody else", b"AUTHORIZATIONFAILED"))
+        case Expired():
+            return _failed(session, no("The app password has expired", b"EXPIRED"))
         case Throttled():
             return no("Too many attempts, try again later", b"UNAVAILABLE")
         case TemporaryTrouble():
@@ -91,3 +100,10 @@ def _settled(session: Session, ending: Ending) -> Outcome:
             return bad("Cancelled")
         case Malformed():
             return bad("The response does not follow the mechanism's rules")
+
+
+def _failed(session: Session, reply: Outcome) -> Outcome:
+    session.failed_logins += 1
+    if session.failed_logins >= session.limits.failed_logins:
+        session.farewell = no("Too many failed logins")
+    return reply

@@ -161,7 +161,7 @@ class World:
             Rule(r"clients log in themselves", self._log_in_themselves),
             Rule(r"clients come in plain text", self._plain_text),
             Rule(r"clients show a certificate of (\w+(?: and \w+)*)", self._show),
-            Rule(r"app password of (\w+) is (\S+)", self._token),
+            Rule(r"(?:(expired) )?app password of (\w+) is (\S+)", self._token),
             Rule(r"quota of (\w+) is (\d+)", self._quota),
             Rule(r"(\w+) may hold (\d+) messages", self._message_quota),
             Rule(r"(\w+) is an administrator", self._administrator),
@@ -207,12 +207,13 @@ class World:
         for number in range(1, int(count or "0") + 1):
             await self.deliver(name, mailbox or "INBOX", message(number))
 
-    async def _token(self, name: str, secret: str) -> None:
+    async def _token(self, expired: str | None, name: str, secret: str) -> None:
         account, now = self._accounts[name].id, self.clock.now()
+        expires = now if expired else None
         digest = secret_digest(secret)
         assert digest is not None, "not the shape of an app password"
         await self.store.write(
-            lambda tx: tx.tokens.add(account, "phone", Scope.ALL, digest, None, now)
+            lambda tx: tx.tokens.add(account, "phone", Scope.ALL, digest, expires, now)
         )
 
     async def _quota(self, name: str, octets: str) -> None:

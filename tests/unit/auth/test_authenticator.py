@@ -10,7 +10,14 @@ from passlib.hash import sha512_crypt
 
 from mailbox_server.auth.authenticator import ScramAttempt
 from mailbox_server.auth.crunch import CrunchLimits
-from mailbox_server.auth.outcomes import Denied, Granted, TemporaryTrouble, Throttled
+from mailbox_server.auth.outcomes import (
+    Denied,
+    Expired,
+    Granted,
+    TemporaryTrouble,
+    Throttled,
+    Unentitled,
+)
 from mailbox_server.auth.scram import fake_keys
 from mailbox_server.auth.token_secrets import new_secret, secret_digest
 from mailbox_server.model.account import AccountState, Credentials, Scope
@@ -257,7 +264,31 @@ async def test_an_expired_app_password(house: House) -> None:
     assert isinstance(granted, Granted)
     house.clock.seconds = 3_600
     assert not house.authenticator.stands(granted)
+    for tokens_only in (False, True):
+        outcome = await house.authenticator.authenticate(
+            visitor(), ANN, typed, tokens_only=tokens_only
+        )
+        assert outcome == Expired()
+    # Only who has it, for what it was good for, is told that it was good once.
+    sending = visitor("198.51.100.1", scope=Scope.SEND)
+    house.store.add_token(account, b"r" * 32, Scope.READ, BEGINNING)
+    assert await house.authenticator.authenticate(sending, ANN, typed) == Expired()
+    house.store.set_state(account, AccountState.DISABLED)
+    assert await house.authenticator.authenticate(sending, ANN, typed) == Denied()
+
+
+async def test_an_expired_app_password_of_another_scope(house: House) -> None:
+    account = house.store.add_account(ANN, None)
+    typed = new_secret(house.entropy)
+    house.store.add_token(account, secret_digest(typed) or b"", Scope.SEND, BEGINNING)
     assert await house.authenticator.authenticate(visitor(), ANN, typed) == Denied()
+
+
+async def test_a_password_that_looks_like_an_expired_app_password(house: House) -> None:
+    typed = new_secret(house.entropy)
+    account = house.store.add_account(ANN, house.passwords.credentials(typed))
+    house.store.add_token(account, secret_digest(typed) or b"", Scope.ALL, BEGINNING)
+    assert isinstance(await house.authenticator.authenticate(visitor(), ANN, typed), Granted)
 
 
 async def test_another_accounts_app_password(house: House) -> None:
@@ -293,7 +324,14 @@ async def test_acting_for_somebody_else(house: House, authzid: str) -> None:
     house.store.add_token(account, secret_digest(typed) or b"", Scope.ALL)
     for password in ("secret", typed):
         outcome = await house.authenticator.authenticate(visitor(), ANN, password, authzid)
+        assert outcome == Unentitled()
+    assert await house.authenticator.authenticate(visitor(), ANN, "wrong", authzid) == Denied()
+    house.store.set_state(account, AccountState.DISABLED)
+    for password in ("secret", typed):
+        outcome = await house.authenticator.authenticate(visitor(), ANN, password, authzid)
         assert outcome == Denied()
+    assert all(delay >= 0.25 for delay in house.delays)
+    assert len(house.delays) == 5
 
 
 # Throttling

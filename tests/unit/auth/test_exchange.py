@@ -1,6 +1,8 @@
 """A whole SASL exchange, as POP3, IMAP and submission drive it."""
 
 import base64
+import hashlib
+import hmac
 from collections.abc import Iterator
 
 import pytest
@@ -8,7 +10,13 @@ import scramp
 
 from mailbox_server.auth.exchange import Cancelled, Exchange, MechanismUnknown, TlsNeeded
 from mailbox_server.auth.link import Link
-from mailbox_server.auth.outcomes import Denied, Granted, TemporaryTrouble, Throttled
+from mailbox_server.auth.outcomes import (
+    Denied,
+    Granted,
+    TemporaryTrouble,
+    Throttled,
+    Unentitled,
+)
 from mailbox_server.auth.sasl_steps import Challenge, Malformed
 from mailbox_server.model.account import AccountState
 from mailbox_server.model.errors import StoreUnavailable
@@ -83,6 +91,41 @@ async def scram(
 async def test_scram_needs_no_tls(house: House, initial: bool) -> None:
     assert isinstance(await scram(house, ANN, "secret", initial=initial), Granted)
     assert isinstance(await scram(house, "ANN@EXAMPLE.ORG", "secret"), Granted)
+
+
+@pytest.mark.parametrize(
+    ("authzid", "password", "outcome"),
+    [
+        (ANN, "secret", Granted),
+        ("ANN@Example.ORG", "secret", Granted),
+        ("bob@example.org", "secret", Unentitled),
+        ("nobody", "secret", Unentitled),
+        ("bob@example.org", "wrong", Denied),
+    ],
+)
+async def test_scram_for_another(house: House, authzid: str, password: str, outcome: type) -> None:
+    house.store.add_account("bob@example.org", house.passwords.credentials("secret"))
+    assert type(await scram_for(house, authzid, password)) is outcome
+
+
+async def scram_for(house: House, authzid: str, password: str) -> object:
+    """SCRAM with an authzid, which scramp does not know (RFC 5802 §5)."""
+    begun = exchange(house)
+    bare = f"n={ANN},r=abc"
+    answer = await begun.start("SCRAM-SHA-256", b64(f"n,a={authzid},{bare}"))
+    assert isinstance(answer, Challenge)
+    first = answer.octets.decode()
+    nonce, salt, iterations = (part[2:] for part in first.split(","))
+    unproved = f"c={b64(f'n,a={authzid},').decode()},r={nonce}"
+    salted = hashlib.pbkdf2_hmac(
+        "sha256", password.encode(), base64.b64decode(salt), int(iterations)
+    )
+    key = hmac.digest(salted, b"Client Key", "sha256")
+    message = ",".join((bare, first, unproved)).encode()
+    signature = hmac.digest(hashlib.sha256(key).digest(), message, "sha256")
+    proof = bytes(a ^ b for a, b in zip(key, signature, strict=True))
+    answer = await begun.respond(b64(f"{unproved},p={base64.b64encode(proof).decode()}"))
+    return await begun.respond(b"") if isinstance(answer, Challenge) else answer
 
 
 async def test_scram_denies(house: House) -> None:
