@@ -27,7 +27,7 @@ from mailbox_server.store.schema.messages import (
     placement,
 )
 from mailbox_server.store.search_index.header_text import INDEXED_FIELDS, field_values
-from mailbox_server.store.search_index.needles import question
+from mailbox_server.store.search_index.needles import question, word
 from mailbox_server.store.search_index.reading import IndexReader, Wanted
 from mailbox_server.store.search_index.words import Term, Texts, score, words_of
 from mailbox_server.store.transactions import SqlTx
@@ -151,7 +151,10 @@ class Search:
         asked = question(account, needles)
         if self._index is None or asked is None:
             return None
-        return self._index.maybe(account, tuple(Wanted(kind, asked) for kind in kinds))
+        # A word of the body is in what BODY and TEXT look into.
+        wanted = tuple(Wanted(kind, asked) for kind in kinds)
+        sure = word(account, needles[0]) if "text" in kinds else None
+        return self._index.maybe(account, wanted, sure)
 
     def _word_candidates(self, account: AccountId, term: WordTerm) -> Candidates | None:
         # Each word may stand in another of the texts; of one text all would be asked.
@@ -159,8 +162,11 @@ class Search:
         kinds = ("text", "head") if term.scope is WordScope.ANYWHERE else ("head",)
         kinds = ("text",) if term.scope is WordScope.BODY else kinds
         found: Candidates | None = None
-        for word in words:
-            known = self._maybe(account, kinds, (word,))
+        for each in words:
+            known = self._maybe(account, kinds, (each,))
+            if known is not None:
+                both = known.sure | known.maybe
+                known = Candidates(frozenset(), both, known.upto)
             if known is not None and found is not None:
                 upto = min(known.upto, found.upto)
                 known = Candidates(frozenset(), known.maybe & found.maybe, upto)

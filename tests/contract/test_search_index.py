@@ -11,7 +11,7 @@ import pytest
 from mailbox_server.model.ports import EventField
 from mailbox_server.store.ports import TextCriterion, TextScope
 from mailbox_server.store.restored import raise_sequences
-from mailbox_server.store.search_index import catching_up, writing
+from mailbox_server.store.search_index import catching_up, reading, writing
 from mailbox_server.store.search_index.catching_up import IndexStopped
 from mailbox_server.store.settings import StoreSettings
 from tests.contract.conftest import TurnedClock
@@ -88,6 +88,22 @@ async def test_fields_are_decided_by_the_index_alone(searched: SearchStore) -> N
     known = await searched.known("ann", TextCriterion(TextScope.FROM, "ÖR"))
     assert known is not None
     assert known.sure == {2}
+
+
+async def test_a_word_that_many_messages_hold_is_not_looked_at(
+    searched: SearchStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "MANY", 2)
+    texts = ["an Apple.", "snapple", "apple-pie", "äpple apple", "pineäapple", "pear"]
+    await searched.deliver("ann", [mail(text) for text in texts])
+    await searched.indexer.catch_up()
+    for scope in (TextScope.BODY, TextScope.TEXT):
+        known = await searched.known("ann", TextCriterion(scope, "APPLE"))
+        assert known is not None
+        assert (known.sure, known.maybe) == ({1, 3, 4}, {2, 5})
+    known = await searched.known("ann", TextCriterion(TextScope.BODY, "an app"))
+    assert known is not None
+    assert known.sure == set()
 
 
 async def test_two_characters_of_cjk_are_found_anywhere_in_a_text(searched: SearchStore) -> None:

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mailbox_server.store.ports import TextCriterion, TextScope
+from mailbox_server.store.search_index import reading
 from tests.search_store import SearchStore
 
 WORDS = st.sampled_from(
@@ -77,7 +78,15 @@ def shelf() -> Iterator[Shelf]:
     shutil.rmtree(place)
 
 
-@settings(max_examples=150, deadline=None)
+@pytest.fixture(autouse=True, scope="module")
+def many() -> Iterator[None]:
+    """Few messages are many already."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(reading, "MANY", 1)
+        yield
+
+
+@settings(max_examples=60, deadline=None)
 @given(
     indexed=st.lists(MESSAGES, max_size=6),
     newer=st.lists(MESSAGES, max_size=2),

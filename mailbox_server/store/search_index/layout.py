@@ -1,9 +1,10 @@
 """The index's file: its tables, how it is opened, and when it is not ours.
 
     segment    a range of message ids, first to upto, in full-text tables of its own:
-               text_<number> of bodies and head_<number> of headers, and a vocabulary of
-               each.  The last one grows.  stale: it is to be made anew.  replaces: the one
-               that it will stand for once it is whole; until then nobody asks it.
+               text_<number> of bodies and head_<number> of headers by trigrams, with a
+               vocabulary of each, and word_<number> of the words of bodies.  The last
+               segment grows.  stale: it is to be made anew.  replaces: the one that it
+               will stand for once it is whole; until then nobody asks it.
     field      values of INDEXED_FIELDS, a line each, and the message of each line, in
                blocks of an account's; the last block of each grows
     probe      what the database said of some messages, to know whether it is the same one
@@ -19,12 +20,12 @@ makes checkpoints, as in store.dialect.sqlite.
 import os
 import re
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 APPLICATION: Final = 0x6D627869
-LAYOUT: Final = 1
+LAYOUT: Final = 2
 
 _NAME: Final = re.compile(r"search-(\d{1,9})\.db\Z")
 _SIDES: Final = ("", "-wal", "-shm")
@@ -60,8 +61,12 @@ CREATE TABLE probe (
     size INTEGER NOT NULL
 ) STRICT;
 """
-KINDS: Final = ("text", "head")
-"""Of full-text tables."""
+_TOKENIZERS: Final[Mapping[str, str]] = {
+    "text": "trigram case_sensitive 1",
+    "head": "trigram case_sensitive 1",
+    "word": "ascii",
+}
+"""Of the full-text tables, by the beginnings of their names."""
 
 
 class NotOurs(Exception):
@@ -157,11 +162,11 @@ def _pragma(connection: sqlite3.Connection, name: str) -> int:
 
 def make_tables(connection: sqlite3.Connection, number: int) -> None:
     """Make the full-text tables of a segment."""
-    for kind in KINDS:
+    for kind, tokenizer in _TOKENIZERS.items():
         table = f"{kind}_{number}"
         connection.execute(
             f"CREATE VIRTUAL TABLE {table} USING fts5(words, content='', columnsize=0, "
-            "detail=none, tokenize='trigram case_sensitive 1')"
+            f"detail=none, tokenize='{tokenizer}')"
         )
         connection.execute(f"CREATE VIRTUAL TABLE {table}_grams USING fts5vocab({table}, instance)")
         connection.execute(
@@ -171,7 +176,7 @@ def make_tables(connection: sqlite3.Connection, number: int) -> None:
 
 def drop_tables(connection: sqlite3.Connection, number: int) -> None:
     """Drop them, as far as they are there."""
-    for kind in KINDS:
+    for kind in _TOKENIZERS:
         connection.execute(f"DROP TABLE IF EXISTS {kind}_{number}_grams")
         connection.execute(f"DROP TABLE IF EXISTS {kind}_{number}")
 

@@ -23,6 +23,7 @@ MARK_MORE: Final = "\uf8fd\uf8fe\uf8ff"
 _PRIVATE: Final = 0xE000
 _DIGITS: Final = 6_000
 _GRAMS_MOST: Final = 24
+_WORD_MOST: Final = 100
 _LAST_CHARACTER: Final = "\U0010ffff"
 
 
@@ -75,6 +76,17 @@ def question(account: AccountId, needles: tuple[str, ...]) -> Question | None:
     if not longest or longest.isascii():
         return None
     return Between(longest, longest + _LAST_CHARACTER)
+
+
+def word(account: AccountId, needle: str) -> AllOf | None:
+    """What to ask of words for texts that hold the normalized needle, for sure, as one.
+
+    None where a needle is no word: words are runs of ASCII letters and digits, and of all
+    that is not ASCII.
+    """
+    if not needle.isascii() or not needle.isalnum() or len(needle) > _WORD_MOST:
+        return None
+    return AllOf(f"{_quoted(account_mark(account))} AND {_quoted(needle)}")
 
 
 def more(account: AccountId) -> AllOf:

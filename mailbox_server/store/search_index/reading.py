@@ -19,6 +19,8 @@ from mailbox_server.store.search_index.place import IndexPlace
 
 MOST: Final = 500_000
 """Messages that are told apart from the others; of more than that, looking at all is as good."""
+MANY: Final = 200
+"""Messages that take longer to look at than asking for the word among them."""
 _ROWS: Final = 10_000
 
 _Ask = Callable[[sqlite3.Connection], Candidates | None]
@@ -40,9 +42,14 @@ class IndexReader:
         self._path: Path | None = None
         self._connection: sqlite3.Connection | None = None
 
-    def maybe(self, account: AccountId, wanted: tuple[Wanted, ...]) -> Candidates | None:
-        """Messages of the account of which any of wanted is so, or may be."""
-        return self._ask(lambda connection: _maybe(connection, account, wanted))
+    def maybe(
+        self, account: AccountId, wanted: tuple[Wanted, ...], word: AllOf | None = None
+    ) -> Candidates | None:
+        """Messages of the account of which any of wanted is so, or may be.
+
+        word: what to ask of the words of bodies for those that match for sure, where many may.
+        """
+        return self._ask(lambda connection: _maybe(connection, account, wanted, word))
 
     def field(self, account: AccountId, field: int, needle: str) -> Candidates | None:
         """Messages of the account with the normalized needle in a field of INDEXED_FIELDS."""
@@ -76,7 +83,10 @@ class IndexReader:
 
 
 def _maybe(
-    connection: sqlite3.Connection, account: AccountId, wanted: tuple[Wanted, ...]
+    connection: sqlite3.Connection,
+    account: AccountId,
+    wanted: tuple[Wanted, ...],
+    word: AllOf | None,
 ) -> Candidates | None:
     found: set[int] = set()
     segments = layout.live_segments(connection)
@@ -86,7 +96,13 @@ def _maybe(
                 found.update(row[0] for row in rows)
                 if len(found) > MOST:
                     return None
-    return Candidates(frozenset(), frozenset(found), _upto(segments))
+    sure: set[int] = set()
+    if word is not None and len(found) > MANY:
+        for number, _ in segments:
+            for rows in _matches(connection, f"word_{number}", word):
+                sure.update(row[0] for row in rows)
+        found -= sure
+    return Candidates(frozenset(sure), frozenset(found), _upto(segments))
 
 
 def _upto(segments: Sequence[tuple[int, int]]) -> int:

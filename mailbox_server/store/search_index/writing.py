@@ -190,6 +190,10 @@ class IndexWriter:
                 for each in entries
             ),
         )
+        run(
+            f"INSERT INTO word_{number} (rowid, words) VALUES (?, ?)",
+            ((each.message, marked(each.account, each.body, is_more=False)) for each in entries),
+        )
         self._put_fields(number, entries)
         for each in entries[-1:]:
             self._connection.execute(
