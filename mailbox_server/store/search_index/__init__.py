@@ -5,7 +5,8 @@ answers which messages may hold a needle; the stored text decides (store.text_se
 messages that came after the index are looked at themselves.  So results are those of a
 plain scan.
 
-Measured on two cores with SQLite 3.40.1: adding costs 0.5 to 1.1 ms a message, a needle that
-is rare 0.2 ms of a segment.  Of messages of 11 KiB the index is a tenth of their text and
-headers.
+Measured on two cores with SQLite 3.40.1: adding costs about a millisecond a message, a
+needle that is rare 0.2 ms of a segment.  Of messages of 11 KiB the index is 12 in 100 of
+their texts and headers; of 1,371 short ones, with 1.4 KB of text and as much header on
+average, it is 78 in 100: in short texts trigrams hardly repeat, and each costs an octet.
 """

@@ -1,0 +1,98 @@
+"""IMAP's searches, selected or not, look only at messages that the index cannot decide."""
+
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from mailbox_server.imap.grammar.lexer import Lexer
+from mailbox_server.imap.grammar.search_keys import SearchKey, parse_search
+from mailbox_server.imap.grammar.sequence_sets import By
+from mailbox_server.imap.search import matches
+from mailbox_server.imap.searched import Searched, unselected
+from mailbox_server.imap.selected import Access
+from mailbox_server.imap.text_turns import TextTurns
+from mailbox_server.imap.views import SharedViews
+from mailbox_server.model.ids import MailboxId
+from mailbox_server.model.ports import Silence
+from mailbox_server.net.tasks import TaskKeeper
+from mailbox_server.store.messages import Messages
+from mailbox_server.store.ports import TextCriterion
+from tests.contract.conftest import TurnedClock
+from tests.contract.test_search_index import mail
+from tests.search_store import SearchStore
+
+
+def key(words: str) -> SearchKey:
+    return parse_search(Lexer(f" {words}".encode()), By.NUMBER).key
+
+
+@pytest.fixture
+async def searched(data: Path, clock: TurnedClock) -> AsyncIterator[SearchStore]:
+    """Message n of 40 says "fruit n" in its subject; every tenth has an apple."""
+    made = await SearchStore.open(data, clock)
+    fruits = ["apple" if number % 10 == 0 else "pear" for number in range(1, 41)]
+    texts = [mail(each, subject=f"fruit {place}.") for place, each in enumerate(fruits, 1)]
+    await made.deliver("ann", texts[:39])
+    await made.indexer.catch_up()
+    await made.deliver("ann", texts[39:])
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+def looked_at(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The UIDs that were looked at."""
+    seen: list[int] = []
+    matching = Messages.matching
+
+    def counted(
+        self: Messages, mailbox: MailboxId, criterion: TextCriterion, within: Sequence[int]
+    ) -> list[int]:
+        seen.extend(within)
+        return matching(self, mailbox, criterion, within)
+
+    monkeypatch.setattr(Messages, "matching", counted)
+    return seen
+
+
+@pytest.fixture(params=["selected", "not selected"])
+async def view(request: pytest.FixtureRequest, searched: SearchStore) -> AsyncIterator[Searched]:
+    account, inbox = await searched.owner("ann")
+    if request.param == "not selected":
+        yield await searched.store.read(unselected(inbox, key("TEXT x")))
+        return
+    tasks = TaskKeeper(lambda name, fault: None)
+    views = SharedViews(searched.store, tasks, Silence(), 1 << 27)
+    opened = await views.open(account, inbox, Access.READ_ONLY, lambda: None)
+    yield opened
+    await opened.close()
+    await tasks.drain(10)
+
+
+@pytest.mark.parametrize(
+    ("words", "uids", "looked"),
+    [
+        ("BODY apple", [10, 20, 30, 40], [10, 20, 30, 40]),
+        ('SUBJECT "fruit 3."', [3], [40]),
+        ("FROM archer", list(range(1, 41)), [40]),
+        ("FROM fletcher", [], [40]),
+        ("NOT BODY pear BODY ppl", [10, 20, 30, 40], None),
+        ("LARGER 1 BODY apple", [10, 20, 30, 40], [10, 20, 30, 40]),
+        ("5:25 TEXT apple", [10, 20], [10, 20]),
+        ("30:* TEXT apple", [30, 40], list(range(30, 41))),
+    ],
+)
+async def test_only_what_is_not_decided_is_looked_at(
+    searched: SearchStore,
+    view: Searched,
+    looked_at: list[int],
+    clock: TurnedClock,
+    words: str,
+    uids: list[int],
+    looked: list[int] | None,
+) -> None:
+    """Message 40 is newer than the index; of 20 messages and less the index is not asked."""
+    assert await matches(searched.store, view, key(words), clock, TextTurns()) == uids
+    if looked is not None:
+        assert looked_at == looked
