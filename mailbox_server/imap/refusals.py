@@ -27,12 +27,14 @@ from mailbox_server.model.errors import (
     MailboxMissing,
     MailboxNameMalformed,
     MailboxProtected,
+    NoPermission,
     OverQuota,
     SearchTooLong,
     TooLarge,
     TooManyAnnotations,
     TooManyKeywords,
     TooManyMailboxes,
+    TooManyRights,
     Unavailable,
 )
 
@@ -58,6 +60,8 @@ _REFUSALS: Final[tuple[tuple[type[Exception], Outcome], ...]] = (
     (TooManyKeywords, no("The mailbox holds as many keywords as it may", b"LIMIT")),
     (TooManyAnnotations, no("The mailbox holds as many as it may", b"METADATA TOOMANY")),
     (AnnotationTooLarge, no("The value is too large", b"METADATA MAXSIZE %d" % VALUE_OCTETS)),
+    (TooManyRights, no("As many have rights in the mailbox as may", b"LIMIT")),
+    (NoPermission, no("Its owner has not allowed that", b"NOPERM")),
     (OverQuota, no("The account would be over its quota", b"OVERQUOTA")),
     (TooLarge, no("The message is too large", b"TOOBIG")),
     (AccountMissing, no("The account was removed", b"NONEXISTENT")),

@@ -3,13 +3,14 @@
     MailboxServerFault
     ├── BadInput              what somebody gave us is wrong; repeating it will not help
     │   ├── AddressMalformed, DomainMalformed, MailboxNameMalformed, SettingsMalformed,
-    │   │   MessageMalformed, KeywordMalformed, PasswordMalformed, BadHash, StateMalformed
+    │   │   MessageMalformed, KeywordMalformed, PasswordMalformed, BadHash, StateMalformed,
+    │   │   RightsMalformed
     ├── Refused               well formed, but not to be done now or by this party
     │   ├── DomainMissing, AccountMissing, AliasMissing, MailboxMissing, MessageMissing,
     │   │   TokenMissing, ContentMissing
     │   ├── DomainExists, AccountExists, AliasExists, MailboxExists
     │   ├── DomainInUse, MailboxProtected, MailboxHasChildren, TooManyKeywords,
-    │   │   TooManyMailboxes
+    │   │   TooManyMailboxes, TooManyRights, NoPermission
     │   ├── OverQuota, TooLarge, AliasTooWide
     │   └── StateTooOld, SearchTooLong
     └── Unavailable           trouble of ours, temporary for every peer
@@ -55,6 +56,10 @@ class KeywordMalformed(BadInput):
 
 class PasswordMalformed(BadInput):
     """Not a password or login as PRECIS allows them (RFC 8265); never quotes it."""
+
+
+class RightsMalformed(BadInput):
+    """Letters that are no rights (RFC 4314 §2.1)."""
 
 
 class StateMalformed(BadInput):
@@ -147,6 +152,14 @@ class AnnotationTooLarge(Refused):
 
 class TooManyMailboxes(Refused):
     """The account holds as many mailboxes as it may."""
+
+
+class TooManyRights(Refused):
+    """The mailbox's access control list is as long as it may be."""
+
+
+class NoPermission(Refused):
+    """The mailbox is somebody else's, who has not allowed that (RFC 4314 §4)."""
 
 
 class OverQuota(Refused):

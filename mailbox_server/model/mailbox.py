@@ -14,6 +14,8 @@ from mailbox_server.model.ids import AccountId, MailboxId, ModSeq
 
 SEPARATOR: Final = "/"
 INBOX: Final = "INBOX"
+OTHERS: Final = "Other users"
+"""Below this name are the mailboxes of other accounts; no account has one of that name itself."""
 NAME_OCTETS: Final = 1_000
 LEVELS: Final = 20
 

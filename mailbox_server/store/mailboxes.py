@@ -15,6 +15,7 @@ from mailbox_server.model.errors import (
 from mailbox_server.model.ids import AccountId, MailboxId, ModSeq
 from mailbox_server.model.mailbox import (
     INBOX,
+    OTHERS,
     SEPARATOR,
     Mailbox,
     MailboxStatus,
@@ -33,6 +34,7 @@ from mailbox_server.store.mailbox_rows import (
 )
 from mailbox_server.store.ports import MovedMailboxes, Unpurged
 from mailbox_server.store.prepared import Prepared
+from mailbox_server.store.rights import forget_rights, inherit_rights
 from mailbox_server.store.schema.accounts import account
 from mailbox_server.store.schema.mailboxes import mailbox, mailbox_keyword, subscription
 from mailbox_server.store.schema.messages import message, placement, uid_block
@@ -212,6 +214,11 @@ def _range_below(name: str) -> dict[str, str]:
     return {"above": name + SEPARATOR, "beyond": name + chr(ord(SEPARATOR) + 1)}
 
 
+def _refuse_reserved(name: str) -> None:
+    if name == OTHERS or name.startswith(OTHERS + SEPARATOR):
+        raise MailboxNameMalformed("the mailboxes of others are below that name")
+
+
 class Mailboxes:
     """MailboxWriter on rows."""
 
@@ -281,8 +288,11 @@ class Mailboxes:
     def create(self, account: AccountId, name: str, role: Role | None = None) -> Mailbox:
         """Create it and the missing levels above; each gets a fresh UIDVALIDITY.
 
-        Raises MailboxExists (the name, or the role), TooManyMailboxes, AccountMissing.
+        A mailbox below another one is shared with the same accounts (RFC 4314 §4).  Raises
+        MailboxExists (the name, or the role), MailboxNameMalformed (reserved for others'),
+        TooManyMailboxes, AccountMissing.
         """
+        _refuse_reserved(name)
         if self.find(account, name) is not None:
             raise MailboxExists("the mailbox exists already")
         if role is not None and self.by_role(account, role) is not None:
@@ -305,7 +315,10 @@ class Mailboxes:
         modseq = tx.touch(account)
         (following,) = _NEXT_UID_VALIDITY.row(tx, account=account)
         values = (account, name, None if role is None else role.value, following - 1, modseq)
-        _CREATE.row(tx, **dict(zip(_CREATED, values, strict=True)))
+        (made,) = _CREATE.row(tx, **dict(zip(_CREATED, values, strict=True)))
+        above = self.find(account, name.rpartition(SEPARATOR)[0])
+        if above is not None:
+            inherit_rights(tx, above.id, made)
         _STAMP_BELOW.run(tx, account=account, modseq=modseq, **_range_below(name))
 
     def set_role(self, account: AccountId, name: str, role: Role | None) -> None:
@@ -338,6 +351,7 @@ class Mailboxes:
         found = self.find(account, name)
         if found is None:
             raise MailboxMissing("there is no such mailbox")
+        _refuse_reserved(new_name)
         if self.find(account, new_name) is not None:
             raise MailboxExists("the mailbox exists already")
         if name == INBOX:
@@ -382,6 +396,7 @@ class Mailboxes:
         _FORGET_KEYWORDS.run(self._tx, mailbox=found.id)
         forget_annotations(self._tx, found.id)
         FORGET_KEYS.run(self._tx, mailbox=found.id)
+        forget_rights(self._tx, found.id)
         _DESTROY.run(self._tx, mailbox=found.id, modseq=modseq, now=self._tx.now)
         _STAMP_BELOW.run(self._tx, account=account, modseq=modseq, **_range_below(name))
         return self.purge(Unpurged(found.id, 0))

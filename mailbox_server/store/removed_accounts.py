@@ -18,6 +18,7 @@ from mailbox_server.store.door import SqliteStore
 from mailbox_server.store.ports import ReadTx, WriteTx
 from mailbox_server.store.prepared import Prepared
 from mailbox_server.store.repositories import Repositories
+from mailbox_server.store.rights import FORGET_RIGHTS, FORGET_SEEN
 from mailbox_server.store.schema.access_keys import access_key
 from mailbox_server.store.schema.accounts import account
 from mailbox_server.store.schema.annotations import annotation
@@ -36,6 +37,7 @@ from mailbox_server.store.schema.messages import (
     placement,
     thread_link,
 )
+from mailbox_server.store.schema.sharing import mailbox_right, seen_run
 from mailbox_server.store.uid_blocks import DROP_OF_MAILBOX
 
 MESSAGES_A_STEP: Final = 500
@@ -76,6 +78,8 @@ def _some(key: sa.Column[Any], owner: sa.Column[Any]) -> tuple[Prepared, Prepare
 
 _SMALL_ROWS: Final = (
     _some(access_key.c.mailbox, access_key.c.account),
+    _some(mailbox_right.c.mailbox, mailbox_right.c.holder),
+    _some(seen_run.c.mailbox, seen_run.c.reader),
     _some(annotation.c.entry, annotation.c.account),
     _some(thread_link.c.digest, thread_link.c.account),
     _some(keyword_set.c.id, keyword_set.c.account),
@@ -152,7 +156,7 @@ def _rest(number: int) -> Callable[[WriteTx], bool]:
         values = [{"account": number, "key": key} for (key,) in found]
         if values:
             _DELETE_KEYWORDS.run_each(tx.sql, [{"key": each["key"]} for each in values])
-            for forget in (DROP_OF_MAILBOX, FORGET_KEYS):
+            for forget in (DROP_OF_MAILBOX, FORGET_KEYS, FORGET_RIGHTS, FORGET_SEEN):
                 forget.run_each(tx.sql, [{"mailbox": each["key"]} for each in values])
             _DELETE_MAILBOX.run_each(tx.sql, values)
             return True

@@ -13,6 +13,7 @@ from mailbox_server.store.mailboxes import Mailboxes
 from mailbox_server.store.messages import Messages
 from mailbox_server.store.passports import Passports
 from mailbox_server.store.receipts import Receipts
+from mailbox_server.store.rights import MailboxRights
 from mailbox_server.store.search import Search
 from mailbox_server.store.search_index.reading import IndexReader
 from mailbox_server.store.tokens import Tokens
@@ -39,6 +40,7 @@ class Repositories:
         "messages",
         "passports",
         "receipts",
+        "rights",
         "search",
         "sql",
         "tokens",
@@ -59,6 +61,7 @@ class Repositories:
         self.passports = Passports(tx)
         self.receipts = Receipts(tx, files)
         self.search = Search(tx, index)
+        self.rights = MailboxRights(tx)
         self.tokens = Tokens(tx)
 
     @property

@@ -11,6 +11,7 @@ from mailbox_server.imap.command_row import (
     CommandRow,
     CommandTable,
 )
+from mailbox_server.imap.commands.acl import delete_acl, get_acl, list_rights, my_rights, set_acl
 from mailbox_server.imap.commands.any_state import capability, identify, logout, noop
 from mailbox_server.imap.commands.append import append
 from mailbox_server.imap.commands.authentication import (
@@ -49,6 +50,7 @@ from mailbox_server.imap.commands.thread import thread
 from mailbox_server.imap.commands.uid_batches import uid_batches
 from mailbox_server.imap.commands.url_fetch import url_fetch
 from mailbox_server.imap.commands.url_keys import gen_url_auth, reset_key
+from mailbox_server.imap.grammar.acl_arguments import parse_identified, parse_set_acl
 from mailbox_server.imap.grammar.append import parse_append, parse_replace
 from mailbox_server.imap.grammar.batch_arguments import parse_batches
 from mailbox_server.imap.grammar.esearch_arguments import parse_esearch
@@ -119,6 +121,11 @@ COMMANDS: Final[tuple[CommandRow[Any], ...]] = (
     CommandRow("GETQUOTA", AFTER_LOGIN, parse_quota, quota, "RFC 9208 §4.1.1"),
     CommandRow("GETQUOTAROOT", AFTER_LOGIN, parse_one_mailbox, quota_root, "RFC 9208 §4.1.2"),
     CommandRow("SETQUOTA", AFTER_LOGIN, parse_set_quota, set_quota, "RFC 9208 §4.1.3"),
+    CommandRow("SETACL", AFTER_LOGIN, parse_set_acl, set_acl, "RFC 4314 §3.1"),
+    CommandRow("DELETEACL", AFTER_LOGIN, parse_identified, delete_acl, "RFC 4314 §3.2"),
+    CommandRow("GETACL", AFTER_LOGIN, parse_one_mailbox, get_acl, "RFC 4314 §3.3"),
+    CommandRow("LISTRIGHTS", AFTER_LOGIN, parse_identified, list_rights, "RFC 4314 §3.4"),
+    CommandRow("MYRIGHTS", AFTER_LOGIN, parse_one_mailbox, my_rights, "RFC 4314 §3.5"),
     CommandRow("GETMETADATA", AFTER_LOGIN, parse_get_metadata, get_metadata, "RFC 5464 §4.2"),
     CommandRow("SETMETADATA", AFTER_LOGIN, parse_set_metadata, set_metadata, "RFC 5464 §4.3"),
     CommandRow("STATUS", AFTER_LOGIN, parse_status, status, "RFC 3501 §6.3.10, RFC 7162 §3.1.7"),

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 from unicodedata import normalize
 
+from mailbox_server.imap.commands.acl import my_rights_response
 from mailbox_server.imap.commands.metadata import mailbox_entries, metadata_response
 from mailbox_server.imap.figures import status_response
 from mailbox_server.imap.grammar.faults import ArgumentsTooMany
@@ -77,11 +78,12 @@ async def list_mailboxes(session: Session, arguments: ListArguments) -> Outcome:
 async def _figures(
     session: Session, arguments: ListArguments, listed: Sequence[_Listed]
 ) -> dict[str, bytes]:
-    """STATUS and METADATA of those that exist and are meant themselves.
+    """STATUS, METADATA and rights of those that exist and are meant themselves.
 
-    RFC 5819 §2, RFC 9590 §3.
+    RFC 5819 §2, RFC 9590 §3.  Before them MYRIGHTS, where that is asked for (RFC 8440 §3).
     """
-    if not arguments.status and not arguments.metadata:
+    tells_rights = ListReturn.MYRIGHTS in arguments.returns
+    if not arguments.status and not arguments.metadata and not tells_rights:
         return {}
     recent = StatusItem.RECENT in arguments.status
     weighs = StatusItem.DELETED_STORAGE in arguments.status
@@ -92,13 +94,16 @@ async def _figures(
         told = {}
         for each in wanted:
             lines = b""
+            if tells_rights:
+                held = tx.rights.held(each, session.account.id)
+                lines = untagged(my_rights_response(each.name, held, session))
             if arguments.status:
                 # One that was deleted since has no figures; it was listed all the same.
                 with suppress(MailboxMissing):
                     found = tx.mailboxes.status(
                         each.id, counts_recent=recent, weighs_deleted=weighs
                     )
-                    lines = untagged(status_response(found, arguments.status, limits, form))
+                    lines += untagged(status_response(found, arguments.status, limits, form))
             if arguments.metadata:
                 entries = mailbox_entries(tx, each)
                 chosen = {entry: entries.get(entry) for entry in arguments.metadata}

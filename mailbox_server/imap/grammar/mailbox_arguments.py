@@ -80,11 +80,12 @@ class ListSelection(enum.Enum):
 
 
 class ListReturn(enum.Enum):
-    """What LIST is to tell beside names (RFC 5258 §3.2, RFC 6154 §5.3)."""
+    """What LIST is to tell beside names (RFC 5258 §3.2, RFC 6154 §5.3, RFC 8440 §3)."""
 
     SUBSCRIBED = "SUBSCRIBED"
     CHILDREN = "CHILDREN"
     SPECIAL_USE = "SPECIAL-USE"
+    MYRIGHTS = "MYRIGHTS"
 
 
 class StatusItem(enum.Enum):

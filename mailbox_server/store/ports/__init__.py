@@ -69,6 +69,7 @@ from mailbox_server.store.ports.owners import (
     TokenReader,
     TokenWriter,
 )
+from mailbox_server.store.ports.rights import RightReader, RightWriter, SharedMailbox
 from mailbox_server.store.ports.search import (
     Candidates,
     Scored,
@@ -122,9 +123,12 @@ __all__ = [
     "Receipt",
     "ReceiptReader",
     "ReceiptWriter",
+    "RightReader",
+    "RightWriter",
     "Room",
     "Scored",
     "SearchReader",
+    "SharedMailbox",
     "StagedContent",
     "Staging",
     "Store",

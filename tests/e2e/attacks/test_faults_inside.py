@@ -40,6 +40,7 @@ from mailbox_server.store.mailboxes import Mailboxes
 from mailbox_server.store.messages import Messages
 from mailbox_server.store.passports import Passports
 from mailbox_server.store.receipts import Receipts
+from mailbox_server.store.rights import MailboxRights
 from mailbox_server.store.search import Search
 from mailbox_server.store.staging import ContentStaging, Staged
 from mailbox_server.store.tokens import Tokens
@@ -57,6 +58,7 @@ REPOSITORIES: Final = (
     ContentRepository,
     Domains,
     KnownNetworks,
+    MailboxRights,
     Mailboxes,
     Messages,
     Passports,
@@ -282,6 +284,9 @@ async def use_imap(house: InProcess) -> Said:
             f"SETMETADATA made{number} (/private/specialuse NIL)",
             f"LIST () made{number} (*) RETURN (STATUS (SIZE) METADATA (/private/comment))",
             "GETQUOTAROOT INBOX",
+            f"SETACL made{number} anyone lr",
+            f"GETACL made{number}",
+            f"MYRIGHTS made{number}",
             "SELECT INBOX",
             f"APPEND INBOX (\\Flagged) {{{len(MESSAGE)}+}}\r\n{MESSAGE.decode()}",
             "APPEND INBOX CATENATE (TEXT {5+}\r\na: b\n TEXT {2+}\r\nc\n)",

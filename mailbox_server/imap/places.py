@@ -1,0 +1,157 @@
+"""Where a mailbox name leads: to a mailbox of one's own, or of another account.
+
+Names below `Other users` are of other accounts: `Other users/ann@example.org/INBOX`
+(RFC 2342).  An address that holds `/` or `%` has them as `%2F` and `%25`.
+
+What may be done there are the rights of model.rights.  Where a right is missing, a mailbox
+that one may not look up is answered as one that does not exist (RFC 4314 §6).
+"""
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+from mailbox_server.model.account import Account
+from mailbox_server.model.address import Address
+from mailbox_server.model.errors import (
+    AddressMalformed,
+    DomainMalformed,
+    MailboxMissing,
+    MailboxNameMalformed,
+    NoPermission,
+)
+from mailbox_server.model.ids import AccountId
+from mailbox_server.model.mailbox import OTHERS, SEPARATOR, Mailbox, mailbox_name
+from mailbox_server.model.rights import ALL_RIGHTS, CREATE_BELOW, LOOKUP, Rights
+from mailbox_server.store.ports import ReadTx, SharedMailbox, WriteTx
+
+_PREFIX: Final = OTHERS + SEPARATOR
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """Where a name leads, whether or not there is a mailbox.
+
+    owner: of the mailbox.  name: the owner's name for it.  shown: the name that leads here in
+    its one form, as the asking account is told of it.
+    """
+
+    owner: AccountId
+    name: str
+    shown: str
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A mailbox that a name leads to, and what the asking account may do there.
+
+    mailbox: with the owner's name for it.
+    """
+
+    mailbox: Mailbox
+    shown: str
+    rights: Rights
+
+    @property
+    def owner(self) -> AccountId:
+        """Whose it is."""
+        return self.mailbox.account
+
+    @property
+    def as_shown(self) -> Mailbox:
+        """The mailbox under the name that the asking account has for it."""
+        return replace(self.mailbox, name=self.shown)
+
+    def require(self, rights: str) -> None:
+        """Raises NoPermission, or MailboxMissing where one may not know of it."""
+        if self.rights.issuperset(rights):
+            return
+        if LOOKUP in self.rights:
+            raise NoPermission("the mailbox's owner has not allowed that")
+        raise MailboxMissing("there is no such mailbox for this account")
+
+
+def slot(tx: ReadTx | WriteTx, account: Account, name: str) -> Slot | None:
+    """Where a name in stored form leads; None below an account that does not exist."""
+    if name != OTHERS and not name.startswith(_PREFIX):
+        return Slot(account.id, name, name)
+    written, _, below = name.removeprefix(_PREFIX).partition(SEPARATOR)
+    if name == OTHERS or not below:
+        return None
+    try:
+        owner = tx.accounts.find(Address.parse(_read(written)))
+        below = mailbox_name(below)
+    except (AddressMalformed, DomainMalformed, MailboxNameMalformed):
+        return None
+    if owner is None or owner.id == account.id:
+        return None
+    return Slot(owner.id, below, shown_name(owner.address, below))
+
+
+def place(tx: ReadTx | WriteTx, account: Account, name: str, rights: str) -> Place:
+    """The mailbox that a name in stored form leads to, where account has these rights.
+
+    Raises MailboxMissing, NoPermission.
+    """
+    found = find_place(tx, account, name)
+    if found is None:
+        raise MailboxMissing("there is no such mailbox")
+    found.require(rights)
+    return found
+
+
+def find_place(tx: ReadTx | WriteTx, account: Account, name: str) -> Place | None:
+    """The same whatever the rights, or None where there is no mailbox."""
+    at = slot(tx, account, name)
+    mailbox = None if at is None else tx.mailboxes.find(at.owner, at.name)
+    if at is None or mailbox is None:
+        return None
+    return Place(mailbox, at.shown, tx.rights.held(mailbox, account.id))
+
+
+def free_slot(tx: ReadTx | WriteTx, account: Account, name: str) -> Slot:
+    """Where a mailbox of that name may be made (RFC 4314 §4 CREATE).
+
+    In another's account the nearest mailbox above must allow it.  Raises NoPermission; it says
+    nothing of what there is.
+    """
+    at = slot(tx, account, name)
+    if at is not None and (at.owner == account.id or CREATE_BELOW in _above(tx, account, at)):
+        return at
+    if at is None and name == OTHERS:
+        raise MailboxNameMalformed("the mailboxes of others are below that name")
+    raise NoPermission("nobody has allowed to make a mailbox there")
+
+
+def _above(tx: ReadTx | WriteTx, account: Account, at: Slot) -> Rights:
+    """The rights in the nearest mailbox above."""
+    name = at.name
+    while SEPARATOR in name:
+        name = name.rpartition(SEPARATOR)[0]
+        found = tx.mailboxes.find(at.owner, name)
+        if found is not None:
+            return tx.rights.held(found, account.id)
+    return frozenset()
+
+
+def places_of(tx: ReadTx, account: Account) -> list[Place]:
+    """All mailboxes that account may look up, its own first."""
+    own = [Place(each, each.name, ALL_RIGHTS) for each in tx.mailboxes.all(account.id)]
+    return own + [_shared(each) for each in tx.rights.visible(account.id)]
+
+
+def _shared(found: SharedMailbox) -> Place:
+    shown = shown_name(found.owner, found.mailbox.name)
+    return Place(found.mailbox, shown, found.rights)
+
+
+def shown_name(owner: Address, name: str) -> str:
+    """What others call a mailbox of that owner."""
+    return _PREFIX + _written(owner) + SEPARATOR + name
+
+
+def _written(owner: Address) -> str:
+    return str(owner).replace("%", "%25").replace(SEPARATOR, "%2F")
+
+
+def _read(written: str) -> str:
+    return written.replace("%2F", SEPARATOR).replace("%2f", SEPARATOR).replace("%25", "%")
