@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from mailbox_server.imap.places import name_for
 from mailbox_server.model.ids import AccountId, ModSeq
 from mailbox_server.store.ports import ReadTx, Store
 
@@ -60,6 +61,7 @@ def _annotated(tx: ReadTx, account: AccountId, after: ModSeq) -> list[Annotated]
             found.append(Annotated(modseq, None, changed.entry))
             continue
         held = tx.mailboxes.get(changed.mailbox)
-        if held is not None:
-            found.append(Annotated(modseq, held.name, changed.entry))
+        name = None if held is None else name_for(tx, held, account)
+        if name is not None:
+            found.append(Annotated(modseq, name, changed.entry))
     return found

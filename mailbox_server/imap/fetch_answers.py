@@ -18,6 +18,7 @@ from mailbox_server.imap.selected import SelectedView
 from mailbox_server.imap.session import Ended, Session
 from mailbox_server.model.errors import Unavailable
 from mailbox_server.model.keywords import SEEN
+from mailbox_server.model.rights import KEEP_SEEN
 from mailbox_server.store.ports import Edit, FlagChange
 
 LINES_A_BLOCK: Final = 500
@@ -48,7 +49,8 @@ async def answer(
     if not planned.needs_store:
         await _from_view(session, view, planned, uids)
         return LeftOut()
-    marks = session.writable_view is not None and any(
+    may_mark = session.writable_view is not None and KEEP_SEEN in view.rights
+    marks = may_mark and any(
         isinstance(item, BodySection | BinarySection) and item.sets_seen for item in items
     )
     answers = RowFetch(session.store, view.mailbox.id, planned, session.part_decoder)
@@ -106,9 +108,11 @@ async def _mark_seen(session: Session, view: SelectedView, uids: Sequence[int]) 
     unseen = view.having(lambda names: SEEN not in names, uids)
     if not unseen:
         return frozenset()
-    mailbox = view.mailbox.id
+    mailbox, reader = view.mailbox.id, view.reader
     try:
-        await session.store.write(lambda tx: tx.messages.change_flags(mailbox, unseen, _SET_SEEN))
+        await session.store.write(
+            lambda tx: tx.messages.change_flags(mailbox, unseen, _SET_SEEN, reader=reader)
+        )
     except Unavailable as trouble:
         # A full disk keeps nobody from reading.
         session.services.events.warning(

@@ -1,22 +1,39 @@
 """Which mailboxes of an account a filter means (RFC 5465 §6, RFC 7377 §2.2)."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from mailbox_server.imap.grammar.mailbox_filters import FilterKind, MailboxFilter
-from mailbox_server.model.ids import AccountId, MailboxId
+from mailbox_server.imap.places import places_of
+from mailbox_server.model.account import Account
+from mailbox_server.model.ids import MailboxId
 from mailbox_server.model.mailbox import SEPARATOR, Mailbox, Role
+from mailbox_server.model.rights import READ
 from mailbox_server.store.ports import ReadTx
 
 
 def chosen(
-    tx: ReadTx, account: AccountId, filters: Iterable[MailboxFilter], selected: MailboxId | None
+    tx: ReadTx, account: Account, filters: Iterable[MailboxFilter], selected: MailboxId | None
 ) -> list[Mailbox]:
     """The mailboxes that at least one of the filters means, each once, INBOX first.
 
-    What does not exist is left out.
+    Under the names that account has for them.  What does not exist is left out, and what of
+    others' it may not read (RFC 7377 §2.2).
     """
-    mailboxes = tx.mailboxes.all(account)
-    wanted = {each.id for filtered in filters for each in _meant(mailboxes, filtered, selected)}
+    subscribed = frozenset(tx.mailboxes.subscriptions(account.id))
+    mailboxes = [
+        replace(each.as_shown, subscribed=each.shown in subscribed)
+        for each in places_of(tx, account)
+        if READ in each.rights or each.mailbox.id == selected
+    ]
+    own = [each for each in mailboxes if each.account == account.id]
+    wanted = {
+        each.id
+        for filtered in filters
+        for each in _meant(
+            own if filtered.kind is FilterKind.PERSONAL else mailboxes, filtered, selected
+        )
+    }
     return [each for each in mailboxes if each.id in wanted]
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from mailbox_server.model.keywords import DELETED, SYSTEM_FLAGS
+from mailbox_server.model.keywords import DELETED, SYSTEM_FLAGS, flag_kind
 from mailbox_server.store.ports import Edit, FlagChange
 
 _ORDER: Final[tuple[str, ...]] = SYSTEM_FLAGS
@@ -79,7 +79,8 @@ def flag_text(names: frozenset[str]) -> bytes:
 def changed_names(names: frozenset[str], change: FlagChange) -> frozenset[str]:
     """What a STORE makes of a set of flags; a keyword keeps the spelling it has."""
     if change.edit is Edit.REPLACE:
-        return change.names
+        spared = (name for name in names if flag_kind(name) in change.spares)
+        return change.names.union(spared)
     keys = {name.lower() for name in (names if change.edit is Edit.ADD else change.names)}
     if change.edit is Edit.REMOVE:
         return frozenset(name for name in names if name.lower() not in keys)

@@ -25,7 +25,7 @@ from mailbox_server.imap.grammar.append import (
 )
 from mailbox_server.imap.responses import Outcome, bad, no
 from mailbox_server.imap.session import CommandRefused, Session
-from mailbox_server.model.account import Usage
+from mailbox_server.model.account import Account, Usage
 from mailbox_server.model.errors import (
     ContentDamaged,
     ContentMissing,
@@ -34,7 +34,7 @@ from mailbox_server.model.errors import (
     TooLarge,
     UrlMalformed,
 )
-from mailbox_server.model.ids import AccountId, MailboxId
+from mailbox_server.model.ids import MailboxId
 from mailbox_server.model.imap_url import URL_OCTETS, ImapUrl, parse_imap_url
 from mailbox_server.model.message import Analysis
 from mailbox_server.store.ports import ReadTx, Room, StagedContent
@@ -167,7 +167,7 @@ class _Incoming:
         if session.store.room() is Room.LOW:
             raise DiskLow("too little room is left for an APPEND")
         if not is_here:
-            account, mailbox = session.account.id, self._mailbox
+            account, mailbox = session.account, self._mailbox
             freed = self._replaced or Usage(0, 0)
             more = Usage(self._all_octets - freed.octets, before + 1 - freed.messages)
             session.store.glance(lambda tx: _look(tx, account, mailbox, more))
@@ -193,16 +193,16 @@ async def _feed(intake: Intake, octets: bytes) -> None:
         await intake.drained()
 
 
-def _look(tx: ReadTx, account: AccountId, mailbox: str, more: Usage) -> None:
+def _look(tx: ReadTx, account: Account, mailbox: str, more: Usage) -> None:
     """Refuse what the write, which looks again, would refuse.
 
-    Raises CommandRefused, OverQuota.
+    Raises CommandRefused, NoPermission, OverQuota.
     """
-    target_named(tx.mailboxes, account, mailbox)
-    found = tx.accounts.get(account)
+    owner = target_named(tx, account, mailbox).owner
+    found = tx.accounts.get(owner)
     if found is None or not found.is_limited:
         return
-    if not found.has_room(tx.accounts.usage(account), more.octets, more.messages):
+    if not found.has_room(tx.accounts.usage(owner), more.octets, more.messages):
         raise OverQuota("the account would be over its quota")
 
 

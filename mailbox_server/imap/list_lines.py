@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from mailbox_server.imap.grammar.lexer import TextForm
+from mailbox_server.imap.places import places_of
 from mailbox_server.imap.responses import mailbox, string, untagged
-from mailbox_server.model.ids import AccountId
+from mailbox_server.model.account import Account
 from mailbox_server.model.mailbox import SEPARATOR, Mailbox, Role
 from mailbox_server.store.ports import ReadTx
 
@@ -31,9 +32,10 @@ class Names:
         return cls(by_name, subscribed, frozenset(levels_above(by_name)))
 
 
-def names_of(tx: ReadTx, account: AccountId) -> Names:
-    """All names of an account."""
-    return Names.of(tx.mailboxes.all(account), frozenset(tx.mailboxes.subscriptions(account)))
+def names_of(tx: ReadTx, account: Account) -> Names:
+    """All names that an account may look up, those of others' mailboxes among them."""
+    mailboxes = [found.as_shown for found in places_of(tx, account)]
+    return Names.of(mailboxes, frozenset(tx.mailboxes.subscriptions(account.id)))
 
 
 def levels_above(names: Iterable[str]) -> set[str]:

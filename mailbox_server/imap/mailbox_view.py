@@ -14,6 +14,9 @@ behind its beginning finds what changed by the modseqs.
 A view that nobody is looking at just now can be packed: only which UID each slot has is
 kept, as runs, and the next refresh reads the rest again.
 
+A mailbox of somebody else's has a view for each account that reads it, since \\Seen is each
+reader's own; the owner's sessions share one (store.md §4.4).
+
 Rows and modseq come from one snapshot, and one refresh runs at a time (store.md §6).  Over a
 write of a session's own the view comes without a refresh where it stands just before it.
 """
@@ -37,7 +40,7 @@ from mailbox_server.imap.packed_view import (
     reads_again,
 )
 from mailbox_server.model.errors import MailboxMissing, StateTooOld
-from mailbox_server.model.ids import MailboxId, ModSeq
+from mailbox_server.model.ids import AccountId, MailboxId, ModSeq
 from mailbox_server.model.mailbox import Mailbox
 from mailbox_server.model.uid_set import UidSet
 from mailbox_server.store.ports import (
@@ -52,6 +55,7 @@ from mailbox_server.store.ports import (
 _DEAD_OCTETS: Final = 64
 _CLASS_OCTETS: Final = 512
 _COMPACT_FROM: Final = 256
+_NEVER: Final = 1 << 32
 _CLASS_WIDTHS: Final = (("B", 1 << 8), ("H", 1 << 16), ("I", 1 << 32))
 
 
@@ -70,9 +74,10 @@ class Onlooker(Protocol):
 class MailboxView:
     """The arrays, the logs, and how to catch up."""
 
-    def __init__(self, store: Store, snapshot: Snapshot) -> None:
+    def __init__(self, store: Store, snapshot: Snapshot, reader: AccountId | None = None) -> None:
         rows, names = snapshot
         self.store = store
+        self.reader = reader
         self.mailbox: Mailbox = rows.mailbox
         self.facts = MessageFacts(rows.mailbox.id, asyncio.Lock())
         self.classes = FlagClasses()
@@ -88,7 +93,8 @@ class MailboxView:
         self.changed_before = 0
         self._changed_uids = 0
         self._packed: array[int] | None = None
-        self.recent_from = 0
+        # What is \\Recent is the owner's to hear.
+        self.recent_from = 0 if reader is None else _NEVER
         self.onlookers: set[Onlooker] = set()
         self._refreshing = asyncio.Lock()
         self._begun = 0
@@ -96,13 +102,17 @@ class MailboxView:
         self._stale = False
 
     @staticmethod
-    def read(mailbox: MailboxId) -> Callable[[ReadTx], Snapshot]:
+    def read(mailbox: MailboxId, reader: AccountId | None = None) -> Callable[[ReadTx], Snapshot]:
         """The read that opens a view.  Raises MailboxMissing."""
 
         def work(tx: ReadTx) -> Snapshot:
-            rows = tx.messages.view(mailbox)
+            rows = tx.messages.view(mailbox, reader)
             wanted = sorted(set(rows.keyword_sets) - {0})
-            return rows, dict(tx.messages.keyword_sets(rows.mailbox.account, wanted))
+            return rows, dict(
+                tx.messages.keyword_sets(
+                    rows.mailbox.account, wanted, for_reader=reader is not None
+                )
+            )
 
         return work
 
@@ -161,12 +171,13 @@ class MailboxView:
             self._stale = False
             try:
                 if self._packed is not None:
-                    opens = self.read(self.mailbox.id)
-                    self._unpack(await self.store.read(reads_again(opens, self._packed)))
+                    opens = self.read(self.mailbox.id, self.reader)
+                    reads = reads_again(opens, self._packed, self.reader)
+                    self._unpack(await self.store.read(reads))
                 else:
                     self._apply(await self._all_changes())
             except StateTooOld:
-                self._replace(await self.store.read(self.read(self.mailbox.id)))
+                self._replace(await self.store.read(self.read(self.mailbox.id, self.reader)))
             except MailboxMissing:
                 self.gone = True
             self._done = self._begun
@@ -187,9 +198,13 @@ class MailboxView:
         self, modseq: ModSeq
     ) -> Callable[[ReadTx], tuple[Changes, dict[int, frozenset[str]]]]:
         def work(tx: ReadTx) -> tuple[Changes, dict[int, frozenset[str]]]:
-            changes = tx.messages.changes_since(self.mailbox.id, modseq)
+            changes = tx.messages.changes_since(self.mailbox.id, modseq, reader=self.reader)
             wanted = self.classes.missing(change.keyword_set for change in changes.changed)
-            return changes, dict(tx.messages.keyword_sets(self.mailbox.account, wanted))
+            return changes, dict(
+                tx.messages.keyword_sets(
+                    self.mailbox.account, wanted, for_reader=self.reader is not None
+                )
+            )
 
         return work
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from mailbox_server.model.ids import AccountId
 from mailbox_server.store.ports import Column, ReadTx, ViewRows
 
 _ROWS_AT_ONCE: Final = 500
@@ -46,9 +47,9 @@ def packed(uids: "array[int]") -> "array[int]":
 
 
 def reads_again(
-    opens: Callable[[ReadTx], Snapshot], kept: "array[int]"
+    opens: Callable[[ReadTx], Snapshot], kept: "array[int]", reader: AccountId | None = None
 ) -> Callable[[ReadTx], ReadAgain]:
-    """The read that opens a packed view."""
+    """The read that opens a packed view, the owner's or a reader's."""
 
     def work(tx: ReadTx) -> ReadAgain:
         rows, names = opens(tx)
@@ -60,11 +61,13 @@ def reads_again(
         gone: dict[int, Dead] = {}
         for at in range(0, len(missing), _ROWS_AT_ONCE):
             some = missing[at : at + _ROWS_AT_ONCE]
-            for row in tx.messages.rows(rows.mailbox.id, some, _COLUMNS):
+            for row in tx.messages.rows(rows.mailbox.id, some, _COLUMNS, reader):
                 uid, *dead = (int(str(value)) for value in row)
                 gone[uid] = Dead(*dead)
         sets = {dead.keyword_set for dead in gone.values()} - names.keys() - {0}
-        more = tx.messages.keyword_sets(rows.mailbox.account, sorted(sets)) if sets else {}
+        more = tx.messages.keyword_sets(
+            rows.mailbox.account, sorted(sets), for_reader=reader is not None
+        )
         return ReadAgain((rows, {**names, **more}), uids, gone)
 
     return work

@@ -58,8 +58,13 @@ class Place:
 
     @property
     def as_shown(self) -> Mailbox:
-        """The mailbox under the name that the asking account has for it."""
-        return replace(self.mailbox, name=self.shown)
+        """The mailbox under the name that the asking account has for it.
+
+        What its owner uses it for, it is not for others.
+        """
+        if self.shown == self.mailbox.name:
+            return self.mailbox
+        return replace(self.mailbox, name=self.shown, role=None, subscribed=False)
 
     def require(self, rights: str) -> None:
         """Raises NoPermission, or MailboxMissing where one may not know of it."""
@@ -70,9 +75,25 @@ class Place:
         raise MailboxMissing("there is no such mailbox for this account")
 
 
+def reader_of(mailbox: Mailbox, account: Account) -> AccountId | None:
+    """The account, where the mailbox is somebody else's."""
+    return None if mailbox.account == account.id else account.id
+
+
+def confirm(tx: ReadTx | WriteTx, mailbox: Mailbox, reader: AccountId | None, held: Rights) -> None:
+    """Raises NoPermission where a reader has lost rights that it held before."""
+    if reader is not None and not tx.rights.held(mailbox, reader) >= held:
+        raise NoPermission("the rights were taken meanwhile")
+
+
+def is_below_others(name: str) -> bool:
+    """Whether a name leads to another account, or nowhere."""
+    return name == OTHERS or name.startswith(_PREFIX)
+
+
 def slot(tx: ReadTx | WriteTx, account: Account, name: str) -> Slot | None:
     """Where a name in stored form leads; None below an account that does not exist."""
-    if name != OTHERS and not name.startswith(_PREFIX):
+    if not is_below_others(name):
         return Slot(account.id, name, name)
     written, _, below = name.removeprefix(_PREFIX).partition(SEPARATOR)
     if name == OTHERS or not below:
@@ -142,6 +163,16 @@ def places_of(tx: ReadTx, account: Account) -> list[Place]:
 def _shared(found: SharedMailbox) -> Place:
     shown = shown_name(found.owner, found.mailbox.name)
     return Place(found.mailbox, shown, found.rights)
+
+
+def name_for(tx: ReadTx, mailbox: Mailbox, account: AccountId) -> str | None:
+    """What an account calls a mailbox; None where it may not know of it, or its owner went."""
+    if mailbox.account == account:
+        return mailbox.name
+    owner = tx.accounts.get(mailbox.account)
+    if owner is None or LOOKUP not in tx.rights.held(mailbox, account):
+        return None
+    return shown_name(owner.address, mailbox.name)
 
 
 def shown_name(owner: Address, name: str) -> str:

@@ -17,8 +17,11 @@ from mailbox_server.imap.grammar.search_keys import (
     leaves,
 )
 from mailbox_server.imap.message_facts import MessageFacts
-from mailbox_server.model.ids import MailboxId
+from mailbox_server.imap.places import reader_of
+from mailbox_server.model.account import Account
+from mailbox_server.model.errors import NoPermission
 from mailbox_server.model.mailbox import Mailbox
+from mailbox_server.model.rights import READ
 from mailbox_server.model.uid_set import UidSet
 from mailbox_server.store.ports import ReadTx
 
@@ -145,23 +148,35 @@ class UnselectedMailbox:
             place += 1
 
 
-def unselected(mailbox: MailboxId, key: SearchKey) -> Callable[[ReadTx], UnselectedMailbox]:
-    """The read of what key asks about; it raises MailboxMissing."""
+def unselected(
+    mailbox: Mailbox, account: Account, key: SearchKey
+) -> Callable[[ReadTx], UnselectedMailbox]:
+    """The read of what key asks about, as account sees it.
+
+    Raises MailboxMissing, and NoPermission where account may not read it.
+    """
+    reader = reader_of(mailbox, account)
     kinds = {type(leaf) for leaf in leaves(key)}
 
     def work(tx: ReadTx) -> UnselectedMailbox:
-        rows = tx.messages.view(mailbox)
+        if READ not in tx.rights.held(mailbox, account.id):
+            raise NoPermission("the mailbox is not to be read")
+        rows = tx.messages.view(mailbox.id, reader)
         flags = None
         if FlagKey in kinds:
             classes = FlagClasses()
             missing = classes.missing(rows.keyword_sets)
-            classes.learn(tx.messages.keyword_sets(rows.mailbox.account, missing))
+            classes.learn(
+                tx.messages.keyword_sets(
+                    rows.mailbox.account, missing, for_reader=reader is not None
+                )
+            )
             pairs = zip(rows.keyword_sets, rows.deleted, strict=True)
             flags = _Flags(classes, array("I", (classes.number(k, bool(d)) for k, d in pairs)))
         modseqs = rows.modseqs if ModSeqKey in kinds else None
         recent_from = rows.mailbox.uid_next
         if RecencyKey in kinds:
-            recent = tx.mailboxes.status(mailbox).recent
+            recent = tx.mailboxes.status(mailbox.id, reader=reader).recent
             recent_from = rows.uids[-recent] if recent else recent_from
         messages = rows.messages if TextKey in kinds else None
         return UnselectedMailbox(rows.mailbox, rows.uids, messages, flags, modseqs, recent_from)

@@ -16,6 +16,7 @@ from mailbox_server.imap.message_facts import MessageFacts
 from mailbox_server.model.errors import BadInput
 from mailbox_server.model.ids import AccountId, MailboxId
 from mailbox_server.model.mailbox import Mailbox
+from mailbox_server.model.rights import Rights
 from mailbox_server.model.uid_set import UidSet
 from mailbox_server.store.ports import Expunged, FlagChange, FlagOutcome
 
@@ -147,6 +148,16 @@ class SelectedView(Protocol):
     @property
     def access(self) -> Access:
         """How it was selected."""
+
+    @property
+    def reader(self) -> AccountId | None:
+        """Who reads it, where the mailbox is somebody else's."""
+
+    rights: Rights
+    """What may be done in it; all where it is one's own."""
+
+    def may_do(self, rights: Rights) -> None:
+        """The rights are these from now on; flags are told anew where that changes them."""
 
     @property
     def gone(self) -> bool:
@@ -308,8 +319,11 @@ class Views(Protocol):
         mailbox: MailboxId,
         access: Access,
         ring: Callable[[], None],
+        reader: AccountId | None = None,
     ) -> SelectedView:
         """Open a view from one snapshot, held; READ_WRITE claims \\Recent.
+
+        account: whose the mailbox is.  reader: who opens it where that is somebody else.
 
         ring is called in the event loop whenever refresh would find something new; it must
         not be relied on for correctness, and never rings after close.

@@ -32,8 +32,16 @@ from mailbox_server.imap.selected import (
     Tells,
 )
 from mailbox_server.model.errors import MailboxMissing
-from mailbox_server.model.keywords import KEYWORDS_A_MAILBOX, SEEN, SYSTEM_FLAGS
+from mailbox_server.model.ids import AccountId
+from mailbox_server.model.keywords import (
+    KEYWORDS_A_MAILBOX,
+    SEEN,
+    SYSTEM_FLAGS,
+    FlagKind,
+    flag_kind,
+)
 from mailbox_server.model.mailbox import Mailbox
+from mailbox_server.model.rights import ALL_RIGHTS, Rights
 from mailbox_server.model.uid_set import UidSet
 from mailbox_server.store.ports import Expunged, FlagChange, FlagOutcome
 
@@ -60,6 +68,7 @@ class SessionView:
         self._access = access
         self._on_close = on_close
         self._on_release = on_release
+        self.rights = ALL_RIGHTS
         self.in_use = False
         self.saved = UidSet()
         self.tells_recent = True
@@ -105,6 +114,17 @@ class SessionView:
         return self._access
 
     @property
+    def reader(self) -> AccountId | None:
+        """Who reads it, where the mailbox is somebody else's."""
+        return self._shared.reader
+
+    def may_do(self, rights: Rights) -> None:
+        """The rights are these from now on; see selected.SelectedView."""
+        before, self.rights = self.permanent_flags, rights
+        if self.permanent_flags != before:
+            self._told_classes, self._told_names = 0, ()
+
+    @property
     def gone(self) -> bool:
         """Whether the mailbox was deleted."""
         return self._shared.gone
@@ -137,6 +157,9 @@ class SessionView:
             return ()
         flags = self.flags
         room = len(flags) - len(SYSTEM_FLAGS) < KEYWORDS_A_MAILBOX
+        if self.rights != ALL_RIGHTS:
+            flags = tuple(name for name in flags if flag_kind(name).value in self.rights)
+            room = room and FlagKind.OTHER.value in self.rights
         return (*flags, "\\*") if room else flags
 
     @property

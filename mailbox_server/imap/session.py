@@ -27,14 +27,16 @@ from mailbox_server.imap.key_resets import KeyResets, KeyWatch
 from mailbox_server.imap.limits import ImapLimits
 from mailbox_server.imap.notifications import Notifications
 from mailbox_server.imap.part_decoder import PartDecoder
+from mailbox_server.imap.places import Place, reader_of
 from mailbox_server.imap.responses import CRLF, Outcome, untagged
 from mailbox_server.imap.selected import Access, Expunges, ModSeqs, SelectedView, Views
 from mailbox_server.imap.text_turns import TextTurns
 from mailbox_server.model.account import Account
 from mailbox_server.model.address import IpAddress
+from mailbox_server.model.errors import NoPermission
 from mailbox_server.model.ids import ModSeq
-from mailbox_server.model.mailbox import Mailbox
 from mailbox_server.model.ports import Clock, Entropy, Events, SystemEntropy
+from mailbox_server.model.rights import READ
 from mailbox_server.model.switches import ClientProgram, Deed, Switches
 from mailbox_server.net.tls_ends import TlsEnds
 from mailbox_server.store.ports import Listening, Store
@@ -245,9 +247,14 @@ class Session:
 
     @property
     def view(self) -> SelectedView:
-        """The selected mailbox; only for commands of the selected state."""
+        """The selected mailbox; only for commands of the selected state.
+
+        Raises NoPermission where it is somebody else's, who lets nobody read it any more.
+        """
         if self.selected is None:
             raise LookupError("no mailbox is selected")
+        if READ not in self.selected.rights:
+            raise NoPermission("the right to read it was taken")
         return self.selected
 
     @property
@@ -416,25 +423,37 @@ class Session:
     async def hold(self) -> None:
         """The selected mailbox is about to be looked at.
 
+        Of somebody else's, this is when one's rights are looked up (RFC 4314 §5.1.1).
         Raises StoreUnavailable, MailboxMissing.
         """
-        if self.selected is not None:
-            await self.selected.hold()
+        view = self.selected
+        if view is None:
+            return
+        await view.hold()
+        reader = view.reader
+        if reader is not None:
+            view.may_do(self.store.glance(lambda tx: tx.rights.held(view.mailbox, reader)))
 
     def release(self) -> None:
         """The selected mailbox is not looked at until it is held again."""
         if self.selected is not None:
             self.selected.release()
 
-    async def select(self, mailbox: Mailbox, access: Access) -> SelectedView:
-        """Open mailbox as the selected one; the one before must be deselected."""
-        self.selected = await self.services.views.open(
-            self.account.id, mailbox.id, access, self.channel.ring
+    async def select(self, found: Place, access: Access) -> SelectedView:
+        """Open a mailbox as the selected one; the one before must be deselected."""
+        view = await self.services.views.open(
+            found.owner,
+            found.mailbox.id,
+            access,
+            self.channel.ring,
+            reader_of(found.mailbox, self.account),
         )
-        self.selected.tells_recent = not self.is_rev2
-        self.selected.named_by = self.named_by
-        self.key_watch.begin(self.account.id, mailbox.id, self.channel.ring)
-        return self.selected
+        view.rights = found.rights
+        view.tells_recent = not self.is_rev2
+        view.named_by = self.named_by
+        self.key_watch.begin(self.account.id, found.mailbox.id, self.channel.ring)
+        self.selected = view
+        return view
 
     async def deselect(self) -> None:
         """Let go of the selected mailbox, if any."""

@@ -16,6 +16,7 @@ from mailbox_server.imap.responses import astring, mailbox, no
 from mailbox_server.imap.selected import Hears, ModSeqs, SelectedView, Tells
 from mailbox_server.imap.session import Extension, Session
 from mailbox_server.model.errors import MailboxMissing, Unavailable
+from mailbox_server.model.rights import READ
 
 LINES_A_BLOCK: Final = 200
 
@@ -79,12 +80,15 @@ async def _tell_selected(session: Session, tells: Tells, hears: Hears) -> None:
     if view is None:
         return
     try:
-        await view.hold()
+        await session.hold()
         await view.refresh()
     except MailboxMissing:
         assert view.gone, "nobody else misses it"
     if view.gone:
         session.farewell = no("The selected mailbox was deleted", b"NONEXISTENT")
+        return
+    if READ not in view.rights:
+        session.farewell = no("The selected mailbox may not be read any more", b"NOPERM")
         return
     if session.key_watch.take() and session.url_mechanisms:
         session.respond(b"OK [" + session.url_mechanisms + b"] There is a new key")
@@ -137,8 +141,12 @@ class _Fresh:
 
     async def _answer(self, uids: Sequence[int], items: Sequence[FetchItem]) -> None:
         is_own, sights = self._session.notifications.is_own, self._view.columns(uids)
+        # In a mailbox of somebody else's, modseqs are the owner's: own writes are not known.
+        is_others = self._view.reader is not None
         of_others = [
-            uid for uid, at in zip(sights.uids, sights.modseqs, strict=True) if not is_own(at)
+            uid
+            for uid, at in zip(sights.uids, sights.modseqs, strict=True)
+            if is_others or not is_own(at)
         ]
         if of_others:
             await answer(self._session, self._view, items, of_others)

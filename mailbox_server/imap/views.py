@@ -18,6 +18,9 @@ from mailbox_server.model.ports import Events
 from mailbox_server.net.tasks import TaskKeeper
 from mailbox_server.store.ports import Listening, ReadTx, Store
 
+_Key = tuple[MailboxId, AccountId | None]
+"""A mailbox, and who reads it where that is not its owner."""
+
 _VIEW_OCTETS: Final = 4_096
 """What a view takes beside its arrays, so that those of empty mailboxes are bounded too."""
 
@@ -31,6 +34,11 @@ class _Open:
     bell: Listening | None = None
     joining: int = 0
     octets: int = 0
+
+    @property
+    def key(self) -> "_Key":
+        """What it is found by."""
+        return self.view.mailbox.id, self.view.reader
 
 
 class SharedViews:
@@ -47,7 +55,7 @@ class SharedViews:
         self._store = store
         self._tasks = tasks
         self._events = events
-        self._open: dict[MailboxId, _Open] = {}
+        self._open: dict[_Key, _Open] = {}
 
     async def open(
         self,
@@ -55,11 +63,12 @@ class SharedViews:
         mailbox: MailboxId,
         access: Access,
         ring: Callable[[], None],
+        reader: AccountId | None = None,
     ) -> SelectedView:
         """Open a view; see selected.Views."""
-        place = self._open.get(mailbox)
+        place = self._open.get((mailbox, reader))
         if place is None:
-            place = await self._load(mailbox)
+            place = await self._load(mailbox, reader)
         place.joining += 1
         try:
             if place.bell is None:
@@ -89,10 +98,9 @@ class SharedViews:
 
     def _looked(self, place: _Open) -> None:
         """Somebody has looked at the view: it is the last to be packed."""
-        number = place.view.mailbox.id
-        if self._open.get(number) is not place:
+        if self._open.get(place.key) is not place:
             return
-        self._open[number] = self._open.pop(number)
+        self._open[place.key] = self._open.pop(place.key)
         self._count(place, _VIEW_OCTETS + place.view.octets)
         if self._octets > self.most_octets:
             self._make_room()
@@ -115,15 +123,19 @@ class SharedViews:
         self._octets += octets - place.octets
         place.octets = octets
 
-    async def _load(self, mailbox: MailboxId) -> _Open:
-        view = MailboxView(self._store, await self._store.read(MailboxView.read(mailbox)))
-        return self._open.setdefault(mailbox, _Open(view))
+    async def _load(self, mailbox: MailboxId, reader: AccountId | None) -> _Open:
+        snapshot = await self._store.read(MailboxView.read(mailbox, reader))
+        view = MailboxView(self._store, snapshot, reader)
+        return self._open.setdefault((mailbox, reader), _Open(view))
 
     def _listen(self, place: _Open) -> Listening:
         return self._store.listen(place.view.mailbox.account, lambda _: self._rang(place))
 
     async def _recent(self, view: MailboxView, access: Access) -> tuple[int, int]:
         """Catch up, and find the UIDs that become \\Recent in a session that opens now."""
+        if view.reader is not None:
+            await view.refresh()
+            return 1, 1
         mailbox = view.mailbox.id
 
         def look(tx: ReadTx) -> MailboxStatus:
@@ -157,7 +169,7 @@ class SharedViews:
         view.trim()
         if not self._is_unused(place):
             return
-        if not view.gone and view.recent_from:
+        if not view.gone and view.recent_from and view.reader is None:
             self._tasks.spawn("imap.claim_recent", self._claim(view, view.recent_from))
         if view.gone or view.is_packed:
             self._drop(place)
@@ -176,9 +188,8 @@ class SharedViews:
     def _drop(self, place: _Open) -> None:
         """Forget a view that nobody has open."""
         self._hush(place)
-        number = place.view.mailbox.id
-        if self._open.get(number) is place:
-            del self._open[number]
+        if self._open.get(place.key) is place:
+            del self._open[place.key]
             self._count(place, 0)
 
     async def _claim(self, view: MailboxView, seen: int) -> None:

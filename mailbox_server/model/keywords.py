@@ -5,6 +5,7 @@ given; both are compared without case (RFC 9051 §2.3.2).  `\\Deleted` belongs t
 placement, everything else to the message (store.md §4.4); `\\Recent` is nobody's to set.
 """
 
+import enum
 import re
 from typing import Final
 
@@ -16,6 +17,22 @@ FLAGGED: Final = "\\Flagged"
 DRAFT: Final = "\\Draft"
 DELETED: Final = "\\Deleted"
 RECENT: Final = "\\Recent"
+
+
+class FlagKind(enum.Enum):
+    """What a flag is, as far as rights go; the value is the right that sets it (RFC 4314 §4)."""
+
+    SEEN = "s"
+    DELETED = "t"
+    OTHER = "w"
+
+
+def flag_kind(name: str) -> FlagKind:
+    """Of a flag in its stored form."""
+    if name == SEEN:
+        return FlagKind.SEEN
+    return FlagKind.DELETED if name == DELETED else FlagKind.OTHER
+
 
 SYSTEM_FLAGS: Final = (ANSWERED, FLAGGED, DELETED, SEEN, DRAFT)
 KEYWORD_OCTETS: Final = 255

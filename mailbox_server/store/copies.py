@@ -2,17 +2,19 @@
 
 Within an account the same message is placed again, whatever the target holds of it; keeping
 the flags, `\\Deleted` included, as RFC 9051 §6.4.7 asks (flags and dates SHOULD be
-preserved).  Into another account a new message is made over the same content.
+preserved).  Into another account, and by one in the mailboxes of another, a new message is
+made over the same content; it has those of the flags that the copier may set there.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
 import sqlalchemy as sa
 
 from mailbox_server.model.ids import ContentId, MailboxId, ModSeq
+from mailbox_server.model.keywords import SEEN, FlagKind
 from mailbox_server.model.mailbox import Mailbox
 from mailbox_server.model.uid_set import UidSet
 from mailbox_server.store import uid_blocks
@@ -29,7 +31,6 @@ from mailbox_server.store.keyword_sets import (
     interned,
     keys_by_set,
     names_of,
-    seen_in,
     spelled,
 )
 from mailbox_server.store.mailbox_rows import Counters, live_mailbox, move_counters
@@ -42,7 +43,7 @@ from mailbox_server.store.message_inserts import (
     place,
     take,
 )
-from mailbox_server.store.ports import Copied, Expunged
+from mailbox_server.store.ports import Copied, Copier, Expunged
 from mailbox_server.store.prepared import Prepared
 from mailbox_server.store.schema.messages import (
     message,
@@ -50,6 +51,7 @@ from mailbox_server.store.schema.messages import (
     message_text,
     placement,
 )
+from mailbox_server.store.seen_runs import seen_among, set_seen
 from mailbox_server.store.transactions import SqlTx
 from mailbox_server.store.uid_runs import range_values
 
@@ -132,12 +134,13 @@ def copy_messages(
     mailbox: MailboxId,
     uids: Sequence[int],
     target: MailboxId,
+    copier: Copier | None,
 ) -> Copied:
     """Place the messages in target, all or none.  Raises MailboxMissing, OverQuota."""
     source, goal = live_mailbox(tx, mailbox), live_mailbox(tx, target)
-    if source.account != goal.account:
+    if _is_across(source, goal, copier):
         rows = _ROWS.rows_each(tx, range_values(uids, mailbox=mailbox))
-        return _copy_across(tx, contents, source, rows, goal)
+        return _copy_across(tx, contents, source, rows, goal, copier)
     live = live_uids(tx, mailbox, uids)
     if not live:
         return Copied(goal.uid_validity, UidSet(), UidSet())
@@ -154,23 +157,32 @@ def move_messages(
     mailbox: MailboxId,
     uids: Sequence[int],
     target: MailboxId,
+    copier: Copier | None,
 ) -> Copied:
     """Place the messages in target and expunge them here (RFC 6851 §3.3).
 
     target may be the mailbox itself: the messages get new UIDs.
     """
     source, goal = live_mailbox(tx, mailbox), live_mailbox(tx, target)
-    if source.account == goal.account:
+    if not _is_across(source, goal, copier):
         return _move_within(tx, source, live_uids(tx, mailbox, uids), goal)
     rows = _ROWS.rows_each(tx, range_values(uids, mailbox=mailbox))
     if not rows:
-        return _copy_across(tx, contents, source, rows, goal)
+        return Copied(goal.uid_validity, UidSet(), UidSet())
     for owner in sorted((source.account, goal.account)):
         tx.touch(owner)
-    copied = _copy_across(tx, contents, source, rows, goal)
+    copied = _copy_across(tx, contents, source, rows, goal, copier)
     expunge_uids(tx, source.account, mailbox, copied.sources)
+    if source.id == goal.id:
+        return copied
     gone = Expunged(copied.sources, source.highest_modseq, tx.touch(source.account))
     return replace(copied, gone=gone)
+
+
+def _is_across(source: Mailbox, goal: Mailbox, copier: Copier | None) -> bool:
+    """Whether new messages are made: what one mailbox shows must not follow the other."""
+    strange = copier is not None and copier.account != goal.account
+    return strange or source.account != goal.account
 
 
 def move_all(tx: SqlTx, source: Mailbox, goal: Mailbox) -> None:
@@ -234,6 +246,7 @@ def _copy_across(
     source: Mailbox,
     rows: Sequence[_Row],
     goal: Mailbox,
+    copier: Copier | None,
 ) -> Copied:
     if not rows:
         return Copied(goal.uid_validity, UidSet(), UidSet())
@@ -241,21 +254,27 @@ def _copy_across(
     check_quota(tx, goal.account, sum(sizes.values()), len(sizes), enforce=True)
     modseq = tx.touch(goal.account)
     names = names_of(tx, source.account, {row[2] for row in rows})
-    sets = {
-        number: interned(tx, goal.account, spelled(tx, goal.account, each))
-        for number, each in names.items()
+    read = _read_by(tx, source, rows, names, copier)
+    keywords = {
+        number: _keywords_there(names[keyword_set], goal, copier, seen=number in read)
+        for _, number, keyword_set, _, _ in rows
     }
-    seen = {row[1] for row in rows if not row[3]}
+    sets = {
+        each: interned(tx, goal.account, spelled(tx, goal.account, each))
+        for each in set(keywords.values())
+    }
+    if copier is not None and FlagKind.DELETED not in copier.may_set:
+        rows = [(uid, number, keyword_set, 0, size) for uid, number, keyword_set, _, size in rows]
+    shown = {row[1] for row in rows if not row[3]}
     made = {
-        number: _duplicate(tx, contents, number, goal, modseq, seen=number in seen)
+        number: _duplicate(tx, contents, number, goal, modseq, seen=number in shown)
         for number in sizes
     }
     places = Counter(row[1] for row in rows)
     admit(tx, goal.id, keys_by_set(names_of(tx, goal.account, set(sets.values()))))
-    read = seen_in(tx, source.account, set(sets))
     more = Counters(
         len(rows),
-        sum(row[2] not in read for row in rows),
+        sum(SEEN not in keywords[row[1]] for row in rows),
         sum(row[3] for row in rows),
         sum(row[4] for row in rows),
     )
@@ -267,17 +286,45 @@ def _copy_across(
                 "mailbox": goal.id,
                 "uid": uid,
                 "message": made[number],
-                "keyword_set": sets[keyword_set],
+                "keyword_set": sets[keywords[number]],
                 "deleted": deleted,
                 "shared": int(places[number] > 1),
                 "saved": tx.now,
                 "modseq": modseq,
             }
-            for uid, (_, number, keyword_set, deleted, _) in enumerate(rows, first)
+            for uid, (_, number, _, deleted, _) in enumerate(rows, first)
         ],
     )
+    if copier is not None and copier.account != goal.account and FlagKind.SEEN in copier.may_set:
+        seen = UidSet.of(uid for uid, row in enumerate(rows, first) if row[1] in read)
+        set_seen(tx, goal.id, copier.account, seen, modseq, seen=True)
     targets = UidSet(((first, first + len(rows) - 1),))
     return Copied(uid_validity, UidSet.of(row[0] for row in rows), targets)
+
+
+def _read_by(
+    tx: SqlTx,
+    source: Mailbox,
+    rows: Sequence[_Row],
+    names: Mapping[int, frozenset[str]],
+    copier: Copier | None,
+) -> set[int]:
+    """The messages that the copier has seen in source."""
+    if copier is None or copier.account == source.account:
+        return {row[1] for row in rows if SEEN in names[row[2]]}
+    seen = set(seen_among(tx, source.id, copier.account, UidSet.of(row[0] for row in rows)))
+    return {row[1] for row in rows if row[0] in seen}
+
+
+def _keywords_there(
+    names: frozenset[str], goal: Mailbox, copier: Copier | None, *, seen: bool
+) -> frozenset[str]:
+    """The flags of a copy, \\Seen among them where that is the copier's own to have there."""
+    kept = names - {SEEN}
+    if copier is not None and FlagKind.OTHER not in copier.may_set:
+        kept = frozenset()
+    is_own = copier is None or copier.account == goal.account
+    return kept | {SEEN} if seen and is_own else kept
 
 
 def _duplicate(

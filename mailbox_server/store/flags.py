@@ -14,7 +14,7 @@ from typing import Final
 import sqlalchemy as sa
 
 from mailbox_server.model.ids import AccountId, MailboxId, ModSeq
-from mailbox_server.model.keywords import DELETED, SEEN
+from mailbox_server.model.keywords import DELETED, SEEN, FlagKind, flag_kind
 from mailbox_server.model.uid_set import UidSet
 from mailbox_server.store import uid_blocks
 from mailbox_server.store.by_message import FEW_RANGES
@@ -275,7 +275,10 @@ def _transitions(
     else:
         given = spelled(tx, owner, given)
         replaces = change.edit is Edit.REPLACE
-        after = {number: given if replaces else names | given for number, names in old.items()}
+        after = {
+            number: given | (_spared(names, change) if replaces else names)
+            for number, names in old.items()
+        }
     names = dict(old)
     becomes: dict[int, int] = {}
     for number, wanted in after.items():
@@ -284,7 +287,7 @@ def _transitions(
 
     def deleted_after(deleted: int) -> int:
         if change.edit is Edit.REPLACE:
-            return int(marks)
+            return deleted if FlagKind.DELETED in change.spares else int(marks)
         if not marks:
             return deleted
         return int(change.edit is Edit.ADD)
@@ -292,6 +295,11 @@ def _transitions(
     return {
         (number, deleted): (becomes[number], deleted_after(deleted)) for number, deleted in states
     }, names
+
+
+def _spared(names: frozenset[str], change: FlagChange) -> frozenset[str]:
+    """What REPLACE leaves as it is."""
+    return frozenset(name for name in names if flag_kind(name) in change.spares)
 
 
 def _elsewhere(

@@ -38,6 +38,7 @@ from mailbox_server.store.rights import forget_rights, inherit_rights
 from mailbox_server.store.schema.accounts import account
 from mailbox_server.store.schema.mailboxes import mailbox, mailbox_keyword, subscription
 from mailbox_server.store.schema.messages import message, placement, uid_block
+from mailbox_server.store.seen_runs import count_seen
 from mailbox_server.store.transactions import SqlTx
 
 MAILBOXES_AN_ACCOUNT: Final = 5_000
@@ -248,17 +249,25 @@ class Mailboxes:
         return None if row is None else mailbox_of(row)
 
     def status(
-        self, mailbox: MailboxId, *, counts_recent: bool = True, weighs_deleted: bool = False
+        self,
+        mailbox: MailboxId,
+        *,
+        counts_recent: bool = True,
+        weighs_deleted: bool = False,
+        reader: AccountId | None = None,
     ) -> MailboxStatus:
         """Its counts, from kept columns.  Raises MailboxMissing.
 
         counts_recent: also what is \\Recent, which is counted row by row; else it is 0.
         weighs_deleted: also what is \\Deleted, which is summed up from its rows.
+        reader: who asks and is not the owner; has seen other messages, and none is \\Recent.
         """
         row = _STATUS.row(self._tx, mailbox=mailbox)
         if row is None:
             raise MailboxMissing("there is no such mailbox")
         *columns, messages, unseen, deleted, octets = row
+        if reader is not None:
+            unseen, counts_recent = messages - count_seen(self._tx, mailbox, reader), False
         (recent,) = _COUNT_RECENT.row(self._tx, mailbox=mailbox) if counts_recent else (0,)
         weight: int | None = None
         if weighs_deleted:

@@ -24,7 +24,7 @@ from datetime import datetime
 from mailbox_server.model.ids import AccountId, MailboxId, MessageId, ModSeq
 from mailbox_server.model.message import Placed
 from mailbox_server.model.uid_set import UidSet
-from mailbox_server.store import changes, message_rows, text_search
+from mailbox_server.store import changes, message_rows, seen_runs, text_search
 from mailbox_server.store.contents import ContentRepository
 from mailbox_server.store.copies import copy_messages, move_messages
 from mailbox_server.store.deliveries import add_message
@@ -37,6 +37,7 @@ from mailbox_server.store.ports import (
     Changes,
     Column,
     Copied,
+    Copier,
     Expunged,
     FlagChange,
     FlagOutcome,
@@ -46,6 +47,7 @@ from mailbox_server.store.ports import (
     TextCriterion,
     ViewRows,
 )
+from mailbox_server.store.reader_flags import change_flags_as_reader
 from mailbox_server.store.transactions import SqlTx
 
 
@@ -62,29 +64,51 @@ class Messages:
         """One message of any account, for the operator; None when it is forgotten."""
         return message_rows.about(self._tx, message)
 
-    def view(self, mailbox: MailboxId) -> ViewRows:
-        """All live placements.  Raises MailboxMissing."""
-        return changes.view(self._tx, mailbox)
+    def view(self, mailbox: MailboxId, reader: AccountId | None = None) -> ViewRows:
+        """All live placements, as its owner or a reader sees them.  Raises MailboxMissing."""
+        rows = changes.view(self._tx, mailbox)
+        return rows if reader is None else seen_runs.seen_by(self._tx, reader, rows)
 
-    def changes_since(self, mailbox: MailboxId, modseq: ModSeq, limit: int = 5_000) -> Changes:
-        """Everything that changed in mailbox after modseq.
+    def changes_since(
+        self,
+        mailbox: MailboxId,
+        modseq: ModSeq,
+        limit: int = 5_000,
+        reader: AccountId | None = None,
+    ) -> Changes:
+        """Everything that changed in mailbox after modseq, as its owner or a reader sees it.
 
         Whole writes only, so an answer may be longer than limit by the rest of one.
         Raises MailboxMissing; StateTooOld when expunges that old have been forgotten.
         """
-        return changes.changes_since(self._tx, mailbox, modseq, limit)
+        found = changes.changes_since(self._tx, mailbox, modseq, limit)
+        if reader is None:
+            return found
+        return seen_runs.changes_seen_by(self._tx, reader, modseq, found, limit)
 
     def rows(
-        self, mailbox: MailboxId, uids: Sequence[int], columns: Sequence[Column]
+        self,
+        mailbox: MailboxId,
+        uids: Sequence[int],
+        columns: Sequence[Column],
+        reader: AccountId | None = None,
     ) -> list[tuple[object, ...]]:
         """Of each placement named by ascending uids, (uid, *columns), by ascending UID.
 
         Expunged placements are answered until forget_destroyed takes their message.
         """
-        return message_rows.message_rows(self._tx, mailbox, uids, columns)
+        rows = message_rows.message_rows(self._tx, mailbox, uids, columns)
+        if reader is None or Column.KEYWORD_SET not in columns:
+            return rows
+        at = 1 + columns.index(Column.KEYWORD_SET)
+        return seen_runs.numbered_for(self._tx, mailbox, reader, rows, at)
 
-    def keyword_sets(self, account: AccountId, ids: Sequence[int]) -> Mapping[int, frozenset[str]]:
+    def keyword_sets(
+        self, account: AccountId, ids: Sequence[int], *, for_reader: bool = False
+    ) -> Mapping[int, frozenset[str]]:
         """The keywords of each keyword set; ids that are not the account's are left out."""
+        if for_reader:
+            return seen_runs.names(self._tx, account, ids)
         return names_of(self._tx, account, ids)
 
     def matching(
@@ -106,24 +130,39 @@ class Messages:
         uids: Sequence[int],
         change: FlagChange,
         unchanged_since: ModSeq | None = None,
+        reader: AccountId | None = None,
     ) -> FlagOutcome:
         """Change flags; UIDs that are gone are skipped.
 
         Where no flag changes nothing is touched, and the outcome's modseq is the mailbox's
         highest.  Raises MailboxMissing, TooManyKeywords.
         """
+        if reader is not None:
+            return change_flags_as_reader(self._tx, mailbox, uids, change, unchanged_since, reader)
         return change_flags(self._tx, mailbox, uids, change, unchanged_since)
 
-    def copy(self, mailbox: MailboxId, uids: Sequence[int], target: MailboxId) -> Copied:
+    def copy(
+        self,
+        mailbox: MailboxId,
+        uids: Sequence[int],
+        target: MailboxId,
+        copier: Copier | None = None,
+    ) -> Copied:
         """Place the same messages in target, all or none, flags and dates kept.
 
         Raises MailboxMissing, TooManyKeywords, OverQuota (into another account).
         """
-        return copy_messages(self._tx, self._contents, mailbox, uids, target)
+        return copy_messages(self._tx, self._contents, mailbox, uids, target, copier)
 
-    def move(self, mailbox: MailboxId, uids: Sequence[int], target: MailboxId) -> Copied:
+    def move(
+        self,
+        mailbox: MailboxId,
+        uids: Sequence[int],
+        target: MailboxId,
+        copier: Copier | None = None,
+    ) -> Copied:
         """copy and expunge in one (RFC 6851 §3.3)."""
-        return move_messages(self._tx, self._contents, mailbox, uids, target)
+        return move_messages(self._tx, self._contents, mailbox, uids, target, copier)
 
     def expunge(self, mailbox: MailboxId, within: Sequence[int] | None = None) -> Expunged:
         """Expunge placements flagged \\Deleted, of the given UIDs, or of all at most 5,000.

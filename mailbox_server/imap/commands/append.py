@@ -7,17 +7,23 @@ Departure from RFC 9755 §4: a header with 8-bit octets is kept whoever brings i
 are full of them, and mbsync and its like would never get such a message across.
 """
 
+from typing import Final
+
+from mailbox_server.imap.allowed_flags import allowed
 from mailbox_server.imap.commands.copy import target_named
 from mailbox_server.imap.grammar.append import AppendArguments
 from mailbox_server.imap.incoming import Received, receive
+from mailbox_server.imap.places import Place, reader_of
 from mailbox_server.imap.responses import Outcome, ok
 from mailbox_server.imap.session import Session
-from mailbox_server.model.ids import MailboxId
-from mailbox_server.model.keywords import DELETED
+from mailbox_server.model.ids import AccountId
+from mailbox_server.model.keywords import DELETED, SEEN
 from mailbox_server.model.message import InternalDate, Placed, Target
 from mailbox_server.model.passport import Evidence
 from mailbox_server.model.uid_set import UidSet
-from mailbox_server.store.ports import NewMessage, QuotaRule, WriteTx
+from mailbox_server.store.ports import Edit, FlagChange, NewMessage, QuotaRule, WriteTx
+
+_SEEN: Final = FlagChange(Edit.ADD, frozenset({SEEN}))
 
 
 async def append(session: Session, arguments: AppendArguments) -> Outcome:
@@ -30,15 +36,14 @@ async def append(session: Session, arguments: AppendArguments) -> Outcome:
 
 async def _keep(session: Session, name: str, received: list[Received]) -> list[Placed]:
     """One write; what was staged is the store's from there on, whatever happens."""
-    account, evidence = session.account.id, evidence_of(session, name)
+    account, evidence = session.account, evidence_of(session, name)
 
     def work(tx: WriteTx) -> list[Placed]:
-        mailbox = target_named(tx.mailboxes, account, name)
-        placed: list[Placed] = []
-        for each in received:
-            new = new_message(tx, each, mailbox, evidence)
-            placed += tx.messages.add(account, new, QuotaRule.ENFORCE)
-        return placed
+        target = target_named(tx, account, name)
+        reader = reader_of(target.mailbox, account)
+        return [
+            keep_message(tx, each, target, reader, evidence, QuotaRule.ENFORCE) for each in received
+        ]
 
     return await session.store.write(work, [each.staged for each in received])
 
@@ -52,17 +57,31 @@ def evidence_of(session: Session, name: str) -> Evidence:
     )
 
 
-def new_message(
-    tx: WriteTx, received: Received, mailbox: MailboxId, evidence: Evidence
-) -> NewMessage:
-    """A received message as the store takes it, \\Deleted only in its mailbox."""
-    announced = received.announced
-    return NewMessage(
+def keep_message(
+    tx: WriteTx,
+    received: Received,
+    target: Place,
+    reader: AccountId | None,
+    evidence: Evidence,
+    quota: QuotaRule,
+) -> Placed:
+    """Store a received message with those of its flags that may be set there (RFC 4314 §4).
+
+    reader: who brings it into a mailbox of somebody else's; \\Seen is the reader's then.
+    """
+    announced, mailbox = received.announced, target.mailbox.id
+    flags = allowed(announced.flags, target.rights)
+    owners = flags if reader is None else flags - {SEEN}
+    new = NewMessage(
         tx.contents.keep(received.staged),
         b"",
         received.analysis,
         announced.date or InternalDate(int(evidence.at.timestamp())),
-        announced.flags - {DELETED},
-        (Target(mailbox, deleted=DELETED in announced.flags),),
+        owners - {DELETED},
+        (Target(mailbox, deleted=DELETED in owners),),
         (evidence,),
     )
+    [placed] = tx.messages.add(target.owner, new, quota)
+    if owners != flags:
+        tx.messages.change_flags(mailbox, [placed.uid], _SEEN, reader=reader)
+    return placed

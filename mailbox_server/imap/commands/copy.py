@@ -3,15 +3,23 @@
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from mailbox_server.imap.allowed_flags import settable
 from mailbox_server.imap.commands.steps import steps
 from mailbox_server.imap.grammar.message_arguments import CopyArguments
 from mailbox_server.imap.grammar.sequence_sets import By
+from mailbox_server.imap.places import Place, confirm, place
 from mailbox_server.imap.responses import Outcome, no, ok
+from mailbox_server.imap.selected import SelectedView
 from mailbox_server.imap.session import CommandRefused, Session
-from mailbox_server.model.ids import AccountId, MailboxId, ModSeq
-from mailbox_server.store.ports import Copied, MailboxReader, WriteTx
+from mailbox_server.model.account import Account
+from mailbox_server.model.errors import MailboxMissing, NoPermission
+from mailbox_server.model.ids import ModSeq
+from mailbox_server.model.rights import DELETE_MESSAGES, EXPUNGE, INSERT, READ
+from mailbox_server.store.ports import Copied, Copier, ReadTx, WriteTx
 
 MESSAGES_A_STEP: Final = 5_000
+TO_MOVE: Final = frozenset(DELETE_MESSAGES + EXPUNGE)
+"""What MOVE and REPLACE take where the messages are (RFC 6851 §4.2, RFC 8508 §4.1)."""
 
 NO_TARGET: Final = no("There is no such mailbox", b"TRYCREATE")
 _EXPUNGED: Final = no("Some of the messages no longer exist", b"EXPUNGEISSUED")
@@ -20,14 +28,17 @@ _EXPUNGED: Final = no("Some of the messages no longer exist", b"EXPUNGEISSUED")
 async def copy(session: Session, arguments: CopyArguments) -> Outcome:
     """Place all messages or none, in one write."""
     view = session.view
-    account, source, name = session.account.id, view.mailbox.id, arguments.mailbox
+    account, name = session.account, arguments.mailbox
     uids = view.uids(arguments.numbers, arguments.by)
-    session.store.glance(lambda tx: target_named(tx.mailboxes, account, name))
+    session.store.glance(lambda tx: target_named(tx, account, name))
     if not uids:
         return ok("There was nothing to copy")
 
     def work(tx: WriteTx) -> Copied:
-        copied = tx.messages.copy(source, uids, target_named(tx.mailboxes, account, name))
+        target = target_named(tx, account, name)
+        confirm(tx, view.mailbox, view.reader, frozenset(READ))
+        copier = _copier(view, account, target)
+        copied = tx.messages.copy(view.mailbox.id, uids, target.mailbox.id, copier)
         if arguments.by is By.NUMBER and len(copied.sources) < len(uids):
             raise CommandRefused(_EXPUNGED)
         return copied
@@ -41,13 +52,15 @@ async def move(session: Session, arguments: CopyArguments) -> Outcome:
     view = session.writable_view
     if view is None:
         return no("The mailbox was selected to be read only", b"READ-ONLY")
-    account, source, name = session.account.id, view.mailbox.id, arguments.mailbox
+    if not view.rights >= TO_MOVE:
+        raise NoPermission("only who holds t and e moves messages away")
+    account, name = session.account, arguments.mailbox
     uids = view.uids(arguments.numbers, arguments.by)
-    session.store.glance(lambda tx: target_named(tx.mailboxes, account, name))
+    session.store.glance(lambda tx: target_named(tx, account, name))
     moved = 0
     last: ModSeq | None = None
     for step in steps(uids, MESSAGES_A_STEP):
-        copied = await session.store.write(_moving(account, source, step, name))
+        copied = await session.store.write(_moving(account, view, step, name))
         moved += len(copied.sources)
         code = _copy_uid(copied)
         if code:
@@ -62,18 +75,34 @@ async def move(session: Session, arguments: CopyArguments) -> Outcome:
     return ok("Moved", session.highest_modseq_code(last))
 
 
-def target_named(mailboxes: MailboxReader, account: AccountId, name: str) -> MailboxId:
-    """The mailbox to put messages into.  Raises CommandRefused with TRYCREATE."""
-    found = mailboxes.find(account, name)
-    if found is None:
-        raise CommandRefused(NO_TARGET)
-    return found.id
+def target_named(tx: ReadTx | WriteTx, account: Account, name: str) -> Place:
+    """The mailbox to put messages into.
+
+    Raises CommandRefused with TRYCREATE, and NoPermission.
+    """
+    try:
+        return place(tx, account, name, INSERT)
+    except MailboxMissing as missing:
+        raise CommandRefused(NO_TARGET) from missing
+
+
+def _copier(view: SelectedView, account: Account, target: Place) -> Copier | None:
+    """Who copies, where one of the mailboxes is somebody else's."""
+    if view.reader is None and target.owner == account.id:
+        return None
+    return Copier(account.id, settable(target.rights))
 
 
 def _moving(
-    account: AccountId, source: MailboxId, uids: Sequence[int], name: str
+    account: Account, view: SelectedView, uids: Sequence[int], name: str
 ) -> Callable[[WriteTx], Copied]:
-    return lambda tx: tx.messages.move(source, uids, target_named(tx.mailboxes, account, name))
+    def work(tx: WriteTx) -> Copied:
+        target = target_named(tx, account, name)
+        confirm(tx, view.mailbox, view.reader, TO_MOVE)
+        copier = _copier(view, account, target)
+        return tx.messages.move(view.mailbox.id, uids, target.mailbox.id, copier)
+
+    return work
 
 
 def _copy_uid(copied: Copied) -> bytes:

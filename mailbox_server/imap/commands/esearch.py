@@ -25,7 +25,7 @@ from mailbox_server.imap.responses import Outcome, bad, mailbox, ok, string
 from mailbox_server.imap.search import SECONDS_MOST, matches
 from mailbox_server.imap.searched import Searched, unselected
 from mailbox_server.imap.session import Session
-from mailbox_server.model.errors import MailboxMissing, SearchTooLong
+from mailbox_server.model.errors import MailboxMissing, NoPermission, SearchTooLong
 from mailbox_server.model.mailbox import Mailbox
 
 _ALL: Final = SearchReturns(frozenset({SearchReturn.ALL}))
@@ -42,7 +42,7 @@ async def esearch(session: Session, arguments: EsearchArguments) -> Outcome:
     search = await resolved(session, arguments.search)
     if search.asks_modseq:
         session.enable_condstore()
-    account = session.account.id
+    account = session.account
     selected = None if session.selected is None else session.selected.mailbox.id
     mailboxes = await session.store.read(
         lambda tx: chosen(tx, account, arguments.filters, selected)
@@ -50,20 +50,22 @@ async def esearch(session: Session, arguments: EsearchArguments) -> Outcome:
     for count, each in enumerate(mailboxes):
         try:
             if each.id == selected:
-                await _answer_selected(session, search, until)
+                await _answer_selected(session, each, search, until)
             else:
                 await _answer_other(session, each, search, until)
         except SearchTooLong:
             if count:
                 return ok("The search takes too long; that is not all", b"LIMIT")
             raise
-        except MailboxMissing:
-            # Deleted since: it has nothing to answer.
+        except (MailboxMissing, NoPermission):
+            # Deleted since, or not to be read any more: it has nothing to answer.
             continue
     return ok("That is all")
 
 
-async def _answer_selected(session: Session, search: SearchArguments, until: float) -> None:
+async def _answer_selected(
+    session: Session, place: Mailbox, search: SearchArguments, until: float
+) -> None:
     """Search what this session sees of its mailbox; only there results are kept up to date."""
     view, returns = session.view, search.returns or _ALL
     context = updating(session, search, None)
@@ -72,7 +74,7 @@ async def _answer_selected(session: Session, search: SearchArguments, until: flo
     if search.asks_modseq and found:
         modseq = await highest_modseq(lambda uids: modseqs_in(view, uids), found, returns)
     scores = await _told_scores(session, search, view, found, until)
-    await _answer(session, view.mailbox, found, returns, modseq, scores)
+    await _answer(session, place, found, returns, modseq, scores)
     keep_updated(session, context, found)
 
 
@@ -81,7 +83,7 @@ async def _answer_other(
 ) -> None:
     """Search a mailbox as it is in the store.  Raises MailboxMissing."""
     services, returns = session.services, search.returns or _ALL
-    seen = await session.store.read(unselected(place.id, search.key))
+    seen = await session.store.read(unselected(place, session.account, search.key))
     found = await matches(
         session.store, seen, search.key, services.clock, services.text_turns, until=until
     )

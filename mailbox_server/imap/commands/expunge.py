@@ -6,9 +6,13 @@ from typing import Final
 from mailbox_server.imap.commands.steps import steps
 from mailbox_server.imap.grammar.message_arguments import ExpungeArguments
 from mailbox_server.imap.grammar.sequence_sets import By
+from mailbox_server.imap.places import confirm
 from mailbox_server.imap.responses import Outcome, no, ok
+from mailbox_server.imap.selected import SelectedView
 from mailbox_server.imap.session import Session
-from mailbox_server.model.ids import MailboxId, ModSeq
+from mailbox_server.model.errors import NoPermission
+from mailbox_server.model.ids import ModSeq
+from mailbox_server.model.rights import EXPUNGE
 from mailbox_server.store.ports import Expunged, WriteTx
 
 MESSAGES_A_STEP: Final = 5_000
@@ -19,20 +23,27 @@ async def expunge(session: Session, arguments: ExpungeArguments) -> Outcome:
     view = session.writable_view
     if view is None:
         return no("The mailbox was selected to be read only", b"READ-ONLY")
-    mailbox = view.mailbox.id
+    if EXPUNGE not in view.rights:
+        raise NoPermission("only who holds e expunges")
     last: ModSeq | None = None
     if arguments.uids is None:
-        while (gone := await session.store.write(_expunging(mailbox, None))).uids:
+        while (gone := await session.store.write(expunging(view, None))).uids:
             await view.expunged(gone)
             last = gone.modseq
         return ok("Expunged", session.highest_modseq_code(last))
     uids = view.uids(arguments.uids, By.UID)
     for step in steps(uids, MESSAGES_A_STEP):
-        gone = await session.store.write(_expunging(mailbox, step))
+        gone = await session.store.write(expunging(view, step))
         await view.expunged(gone)
         last = gone.modseq if gone.uids else last
     return ok("Expunged", session.highest_modseq_code(last))
 
 
-def _expunging(mailbox: MailboxId, within: Sequence[int] | None) -> Callable[[WriteTx], Expunged]:
-    return lambda tx: tx.messages.expunge(mailbox, within)
+def expunging(view: SelectedView, within: Sequence[int] | None) -> Callable[[WriteTx], Expunged]:
+    """The write of one step; it raises NoPermission where the right was taken meanwhile."""
+
+    def work(tx: WriteTx) -> Expunged:
+        confirm(tx, view.mailbox, view.reader, frozenset(EXPUNGE))
+        return tx.messages.expunge(view.mailbox.id, within)
+
+    return work

@@ -1,6 +1,6 @@
 """IDLE: hear of changes at once until DONE (RFC 2177)."""
 
-from mailbox_server.imap.responses import Outcome, bad, no, ok
+from mailbox_server.imap.responses import Outcome, bad, ok
 from mailbox_server.imap.selected import Tells
 from mailbox_server.imap.session import Session
 from mailbox_server.imap.telling import tell
@@ -21,7 +21,7 @@ async def idle(session: Session, arguments: None) -> Outcome:
                 reason=type(trouble).__name__,
             )
         if session.farewell is not None:
-            return no("The selected mailbox was deleted", b"NONEXISTENT")
+            return session.farewell
         session.release()
         line = await session.channel.line_or_ring()
         if line is not None:

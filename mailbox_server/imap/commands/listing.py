@@ -7,7 +7,7 @@ from typing import Final
 from unicodedata import normalize
 
 from mailbox_server.imap.commands.acl import my_rights_response
-from mailbox_server.imap.commands.metadata import mailbox_entries, metadata_response
+from mailbox_server.imap.commands.metadata import mailbox_entries, may_annotate, metadata_response
 from mailbox_server.imap.figures import status_response
 from mailbox_server.imap.grammar.faults import ArgumentsTooMany
 from mailbox_server.imap.grammar.lexer import TextForm
@@ -27,10 +27,12 @@ from mailbox_server.imap.list_lines import (
     use_of,
 )
 from mailbox_server.imap.list_patterns import PATTERN_CHARACTERS, ListPattern, Matching
+from mailbox_server.imap.places import reader_of
 from mailbox_server.imap.responses import Outcome, bad, ok, string, untagged
 from mailbox_server.imap.session import Session
 from mailbox_server.model.errors import MailboxMissing
 from mailbox_server.model.mailbox import INBOX, SEPARATOR, Mailbox
+from mailbox_server.model.rights import READ
 from mailbox_server.store.ports import ReadTx
 
 LINES_A_BLOCK: Final = 200
@@ -61,7 +63,7 @@ async def list_mailboxes(session: Session, arguments: ListArguments) -> Outcome:
     patterns = _compiled(arguments)
     if session.is_rev2:
         arguments = replace(arguments, is_extended=True)
-    meant, form, account = arguments, session.text_form, session.account.id
+    meant, form, account = arguments, session.text_form, session.account
     # On the reader's thread: many long names against many patterns take seconds.
     listed = await session.store.read(
         lambda tx: _listed(meant, Matching(patterns), names_of(tx, account), form)
@@ -88,24 +90,28 @@ async def _figures(
     recent = StatusItem.RECENT in arguments.status
     weighs = StatusItem.DELETED_STORAGE in arguments.status
     wanted = [each.mailbox for each in listed if each.mailbox is not None and each.is_meant]
-    limits, form = session.limits, session.text_form
+    limits, form, account = session.limits, session.text_form, session.account
 
     def work(tx: ReadTx) -> dict[str, bytes]:
         told = {}
         for each in wanted:
             lines = b""
+            held = tx.rights.held(each, account.id)
             if tells_rights:
-                held = tx.rights.held(each, session.account.id)
                 lines = untagged(my_rights_response(each.name, held, session))
-            if arguments.status:
+            if arguments.status and READ in held:
                 # One that was deleted since has no figures; it was listed all the same.
                 with suppress(MailboxMissing):
                     found = tx.mailboxes.status(
-                        each.id, counts_recent=recent, weighs_deleted=weighs
+                        each.id,
+                        counts_recent=recent,
+                        weighs_deleted=weighs,
+                        reader=reader_of(each, account),
                     )
+                    found = replace(found, mailbox=replace(found.mailbox, name=each.name))
                     lines += untagged(status_response(found, arguments.status, limits, form))
-            if arguments.metadata:
-                entries = mailbox_entries(tx, each)
+            if arguments.metadata and may_annotate(held):
+                entries = mailbox_entries(tx, each, account)
                 chosen = {entry: entries.get(entry) for entry in arguments.metadata}
                 lines += untagged(metadata_response(each.name, chosen, form))
             told[each.name] = lines
@@ -119,8 +125,11 @@ async def introduce(session: Session, name: str, written: str) -> None:
 
     RFC 9051 §6.3.9.7; written: the name as the client has it, told where it is another one.
     """
-    account = session.account.id
+    account = session.account
     names = await session.store.read(lambda tx: names_of(tx, account))
+    if name not in names.mailboxes:
+        # One that somebody may read or make, but not look up.
+        return
     form = session.text_form
     attributes = attributes_of(name, names, is_extended=True, shows_subscribed=False)
     is_same = written.removesuffix(SEPARATOR) == name

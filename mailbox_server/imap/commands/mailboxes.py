@@ -1,6 +1,7 @@
 """CREATE, DELETE, RENAME, SUBSCRIBE, UNSUBSCRIBE and NAMESPACE (RFC 9051 §6.3)."""
 
 from collections.abc import Callable
+from typing import Final
 
 from mailbox_server.imap.commands.listing import introduce
 from mailbox_server.imap.grammar.mailbox_arguments import (
@@ -8,22 +9,30 @@ from mailbox_server.imap.grammar.mailbox_arguments import (
     MailboxArguments,
     RenameArguments,
 )
+from mailbox_server.imap.places import free_slot, place, slot
 from mailbox_server.imap.responses import Outcome, Status, no, ok, string
-from mailbox_server.imap.session import Session
-from mailbox_server.model.errors import MailboxMissing, Unavailable
+from mailbox_server.imap.session import CommandRefused, Session
+from mailbox_server.model.account import Account
+from mailbox_server.model.errors import Unavailable
 from mailbox_server.model.ids import MailboxId, mailbox_object_id
-from mailbox_server.model.mailbox import SEPARATOR
+from mailbox_server.model.mailbox import OTHERS, SEPARATOR
+from mailbox_server.model.rights import DELETE_MAILBOX
 from mailbox_server.store.ports import Unpurged, WriteTx
+
+_OTHER_ACCOUNT: Final = no("A mailbox stays with its owner", b"CANNOT")
 
 
 async def create(session: Session, arguments: CreateArguments) -> Outcome:
     """Create a mailbox and the levels above it; a role goes to one mailbox only."""
-    account, name, role = session.account.id, arguments.mailbox, arguments.role
+    account, name, role = session.account, arguments.mailbox, arguments.role
 
     def work(tx: WriteTx) -> Outcome:
-        if role is not None and tx.mailboxes.by_role(account, role) is not None:
+        at = free_slot(tx, account, name)
+        if role is not None and at.owner != account.id:
+            return no("What a mailbox of others is for is theirs to say", b"USEATTR")
+        if role is not None and tx.mailboxes.by_role(at.owner, role) is not None:
             return no("Another mailbox has that use", b"USEATTR")
-        made = tx.mailboxes.create(account, name, role)
+        made = tx.mailboxes.create(at.owner, at.name, role)
         return ok("Created", b"MAILBOXID (%b)" % mailbox_object_id(made.id).encode("ascii"))
 
     outcome = await session.store.write(work)
@@ -39,13 +48,11 @@ def _is_another(name: str, written: str) -> bool:
 
 async def delete(session: Session, arguments: MailboxArguments) -> Outcome:
     """Delete a mailbox with its messages; the selected one is deselected first."""
-    account, name = session.account.id, arguments.mailbox
+    account, name = session.account, arguments.mailbox
 
     def work(tx: WriteTx) -> tuple[MailboxId, Unpurged | None]:
-        mailbox = tx.mailboxes.find(account, name)
-        if mailbox is None:
-            raise MailboxMissing("the mailbox to delete does not exist")
-        return mailbox.id, tx.mailboxes.delete(account, name)
+        found = place(tx, account, name, DELETE_MAILBOX)
+        return found.mailbox.id, tx.mailboxes.delete(found.owner, found.mailbox.name)
 
     deleted, rest = await session.store.write(work)
     if session.selected is not None and session.selected.mailbox.id == deleted:
@@ -66,8 +73,16 @@ def _purging(rest: Unpurged) -> Callable[[WriteTx], Unpurged | None]:
 
 async def rename(session: Session, arguments: RenameArguments) -> Outcome:
     """Rename a mailbox with all below it; of INBOX the messages move (RFC 9051 §6.3.6)."""
-    account, name, new_name = session.account.id, arguments.mailbox, arguments.new_name
-    await session.store.write(lambda tx: tx.mailboxes.rename(account, name, new_name))
+    account, name, new_name = session.account, arguments.mailbox, arguments.new_name
+
+    def work(tx: WriteTx) -> None:
+        found = place(tx, account, name, DELETE_MAILBOX)
+        at = free_slot(tx, account, new_name)
+        if at.owner != found.owner:
+            raise CommandRefused(_OTHER_ACCOUNT)
+        tx.mailboxes.rename(at.owner, found.mailbox.name, at.name)
+
+    await session.store.write(work)
     written, new_written = arguments.written, arguments.new_written
     if session.is_rev2 and (_is_another(name, written) or _is_another(new_name, new_written)):
         await introduce(session, new_name, written)
@@ -76,20 +91,37 @@ async def rename(session: Session, arguments: RenameArguments) -> Outcome:
 
 async def subscribe(session: Session, arguments: MailboxArguments) -> Outcome:
     """Subscribe a name, whether or not it exists (RFC 3501 §6.3.6 leaves that to us)."""
-    account, name = session.account.id, arguments.mailbox
-    await session.store.write(lambda tx: tx.mailboxes.subscribe(account, name))
+    account, name = session.account, arguments.mailbox
+    await session.store.write(
+        lambda tx: tx.mailboxes.subscribe(account.id, _one_form(tx, account, name))
+    )
     return ok("Subscribed")
 
 
 async def unsubscribe(session: Session, arguments: MailboxArguments) -> Outcome:
     """Unsubscribe a name; one that was not subscribed is no trouble."""
-    account, name = session.account.id, arguments.mailbox
-    await session.store.write(lambda tx: tx.mailboxes.unsubscribe(account, name))
+    account, name = session.account, arguments.mailbox
+
+    def work(tx: WriteTx) -> None:
+        for each in {name, _one_form(tx, account, name)}:
+            tx.mailboxes.unsubscribe(account.id, each)
+
+    await session.store.write(work)
     return ok("Unsubscribed")
 
 
+def _one_form(tx: WriteTx, account: Account, name: str) -> str:
+    """What LIST calls a mailbox of others, however its owner was written."""
+    at = slot(tx, account, name)
+    return name if at is None else at.shown
+
+
 async def namespace(session: Session, arguments: None) -> Outcome:
-    """One personal namespace without a prefix; nobody else's, nothing shared (RFC 2342)."""
+    """One's own mailboxes without a prefix, and those of others below one (RFC 2342 §5).
+
+    What is shared with anyone is its owner's, too.
+    """
     separator = string(SEPARATOR.encode("ascii"))
-    session.respond(b'NAMESPACE (("" ' + separator + b")) NIL NIL")
+    others = string((OTHERS + SEPARATOR).encode("ascii"))
+    session.respond(b'NAMESPACE (("" %b)) ((%b %b)) NIL' % (separator, others, separator))
     return ok("That is all")

@@ -9,13 +9,15 @@ from mailbox_server.imap.grammar.metadata_arguments import (
     GetMetadataArguments,
     SetMetadataArguments,
 )
+from mailbox_server.imap.places import Place, place
 from mailbox_server.imap.responses import Outcome, astring, binary_nstring, mailbox, no, ok
 from mailbox_server.imap.session import CommandRefused, Session
 from mailbox_server.imap.stored_filters import may_store
 from mailbox_server.model.account import Account
-from mailbox_server.model.errors import MailboxMissing
+from mailbox_server.model.errors import NoPermission
 from mailbox_server.model.ids import ModSeq
 from mailbox_server.model.mailbox import Mailbox, Role
+from mailbox_server.model.rights import LOOKUP, WRITE_FLAGS, Rights
 from mailbox_server.store.ports import ReadTx, WriteTx
 
 SPECIAL_USE: Final = "/private/specialuse"
@@ -23,6 +25,7 @@ SPECIAL_USE: Final = "/private/specialuse"
 
 SHARED: Final = "/shared/"
 ADMIN: Final = "/shared/admin"
+_OF_CONTENT: Final = frozenset("rswip")
 
 _USES: Final[Mapping[str, Role]] = {
     "\\" + role.value.lower(): role for role in Role if role is not Role.INBOX
@@ -48,15 +51,31 @@ async def get_metadata(session: Session, arguments: GetMetadataArguments) -> Out
 def _named(tx: ReadTx, account: Account, name: str | None) -> dict[str, bytes]:
     if name is None:
         return server_entries(tx, account)
-    found = tx.mailboxes.find(account.id, name)
-    if found is None:
-        raise MailboxMissing("metadata of a mailbox that does not exist")
-    return mailbox_entries(tx, found)
+    return mailbox_entries(tx, _annotated(tx, account, name).as_shown, account)
 
 
-def mailbox_entries(tx: ReadTx, found: Mailbox) -> dict[str, bytes]:
-    """All entries of a mailbox, those that are made up included."""
-    entries = tx.annotations.all(found.account, found.id)
+def _annotated(tx: ReadTx | WriteTx, account: Account, name: str) -> Place:
+    """The mailbox, where account may see its annotations (RFC 5464 §3.3)."""
+    found = place(tx, account, name, LOOKUP)
+    if not may_annotate(found.rights):
+        raise NoPermission("no right that lets see annotations")
+    return found
+
+
+def may_annotate(rights: Rights) -> bool:
+    """Whether these rights let somebody see and set annotations (RFC 5464 §3.3)."""
+    return LOOKUP in rights and not rights.isdisjoint(_OF_CONTENT)
+
+
+def mailbox_entries(tx: ReadTx, found: Mailbox, account: Account) -> dict[str, bytes]:
+    """All entries of a mailbox, those that are made up included.
+
+    What is shared is its owner's, what is private the account's.
+    """
+    entries = tx.annotations.all(account.id, found.id)
+    if found.account != account.id:
+        shared = tx.annotations.all(found.account, found.id)
+        entries |= {entry: value for entry, value in shared.items() if _is_shared(entry)}
     if found.role is not None and found.role is not Role.INBOX:
         entries[SPECIAL_USE] = b"\\" + found.role.value.encode("ascii")
     return entries
@@ -110,27 +129,47 @@ def named(name: str | None, form: TextForm) -> bytes:
 
 async def set_metadata(session: Session, arguments: SetMetadataArguments) -> Outcome:
     """Set and remove entries, all of them or none."""
-    account, name, values = session.account.id, arguments.mailbox, arguments.values
+    account, name, values = session.account, arguments.mailbox, arguments.values
     if name is None and any(entry.startswith(SHARED) for entry in values):
         return no("What the server says to all is not yours to set", b"NOPERM")
     if name is None and not all(may_store(entry, value) for entry, value in values.items()):
         return no("That is no search that can be stored", b"CANNOT")
 
     def work(tx: WriteTx) -> list[ModSeq]:
-        found = None if name is None else tx.mailboxes.find(account, name)
-        if name is not None and found is None:
-            raise MailboxMissing("metadata of a mailbox that does not exist")
+        found = None if name is None else _annotated(tx, account, name)
         modseqs = []
         for entry, value in values.items():
-            if entry == SPECIAL_USE and found is not None:
-                _set_use(tx, found, value)
+            if found is None:
+                modseqs.append(tx.annotations.set(account.id, None, entry, value))
+            elif entry == SPECIAL_USE:
+                if found.owner != account.id:
+                    raise NoPermission("what a mailbox is for is its owner's to say")
+                _set_use(tx, found.mailbox, value)
             else:
-                number = None if found is None else found.id
-                modseqs.append(tx.annotations.set(account, number, entry, value))
+                modseq = _set_entry(tx, found, account, entry, value)
+                modseqs += [modseq] if modseq is not None else []
         return modseqs
 
     session.annotations.made(await session.store.write(work))
     return ok("Written")
+
+
+def _set_entry(
+    tx: WriteTx, found: Place, account: Account, entry: str, value: bytes | None
+) -> ModSeq | None:
+    """The modseq in account; None where the entry is another's.
+
+    Who sets what all read must be allowed to change what all see.
+    """
+    if found.owner == account.id or not _is_shared(entry):
+        return tx.annotations.set(account.id, found.mailbox.id, entry, value)
+    found.require(WRITE_FLAGS)
+    tx.annotations.set(found.owner, found.mailbox.id, entry, value)
+    return None
+
+
+def _is_shared(entry: str) -> bool:
+    return entry.startswith(SHARED)
 
 
 def _set_use(tx: WriteTx, found: Mailbox, value: bytes | None) -> None:

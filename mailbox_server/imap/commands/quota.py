@@ -1,7 +1,7 @@
 """GETQUOTA, GETQUOTAROOT and SETQUOTA: what an account holds and may hold (RFC 9208).
 
 An account is one quota root, named by its address; one without a limit has none.  Others'
-roots are for administrators to see and to set.
+roots are for administrators to see and to set; who may read a mailbox is told of its root.
 """
 
 from typing import Final
@@ -9,12 +9,14 @@ from typing import Final
 from mailbox_server.imap.grammar.lexer import TextForm
 from mailbox_server.imap.grammar.mailbox_arguments import MailboxArguments
 from mailbox_server.imap.grammar.quota_arguments import SetQuotaArguments
+from mailbox_server.imap.places import is_below_others, place
 from mailbox_server.imap.responses import Outcome, mailbox, no, ok, text
 from mailbox_server.imap.session import Session
 from mailbox_server.model.account import Account, Usage
 from mailbox_server.model.address import Address
 from mailbox_server.model.errors import AccountMissing, AddressMalformed
 from mailbox_server.model.ids import AccountId
+from mailbox_server.model.rights import READ
 from mailbox_server.store.ports import ReadTx, WriteTx
 
 KIB: Final = 1024
@@ -43,8 +45,13 @@ async def quota(session: Session, root: str) -> Outcome:
 
 async def quota_root(session: Session, arguments: MailboxArguments) -> Outcome:
     """Tell the roots of a mailbox, which need not exist, and their usage and limits."""
-    asking = session.account.id
-    account, usage = session.store.glance(lambda tx: _now(tx, asking))
+    asking, name = session.account, arguments.mailbox
+
+    def work(tx: ReadTx) -> tuple[Account, Usage]:
+        owner = place(tx, asking, name, READ).owner if is_below_others(name) else asking.id
+        return _now(tx, owner)
+
+    account, usage = session.store.glance(work)
     named = b"QUOTAROOT " + mailbox(arguments.mailbox, session.text_form)
     if not account.is_limited:
         session.respond(named)

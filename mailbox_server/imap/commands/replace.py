@@ -8,15 +8,17 @@ old one is handed down.
 from dataclasses import dataclass
 from typing import Final
 
-from mailbox_server.imap.commands.append import evidence_of, new_message
-from mailbox_server.imap.commands.copy import target_named
+from mailbox_server.imap.commands.append import evidence_of, keep_message
+from mailbox_server.imap.commands.copy import TO_MOVE, target_named
 from mailbox_server.imap.grammar.append import ReplaceArguments
 from mailbox_server.imap.incoming import Received, receive
+from mailbox_server.imap.places import confirm, reader_of
 from mailbox_server.imap.responses import Outcome, no, ok
+from mailbox_server.imap.selected import SelectedView
 from mailbox_server.imap.session import CommandRefused, Session
-from mailbox_server.model.account import Usage
-from mailbox_server.model.errors import MailboxMissing, OverQuota
-from mailbox_server.model.ids import AccountId, MailboxId, ModSeq
+from mailbox_server.model.account import Account, Usage
+from mailbox_server.model.errors import MailboxMissing, NoPermission, OverQuota
+from mailbox_server.model.ids import AccountId, ModSeq
 from mailbox_server.model.message import Placed
 from mailbox_server.store.ports import Column, QuotaRule, ReadTx, WriteTx
 
@@ -37,39 +39,48 @@ async def replace(session: Session, arguments: ReplaceArguments) -> Outcome:
     view = session.writable_view
     if view is None:
         return no("The mailbox was selected to be read only", b"READ-ONLY")
-    source = view.mailbox.id
+    if not view.rights >= TO_MOVE:
+        raise NoPermission("only who holds t and e takes messages away")
+    account, name = session.account, arguments.mailbox
     uids = view.uids(arguments.number, arguments.by)
     if not uids:
         return _NO_SUCH
     [uid] = uids
-    freed = session.store.glance(lambda tx: _held(tx, source, uid))
-    [received] = await receive(session, arguments.mailbox, arguments.steps, freed)
-    replaced = await _exchange(session, source, uid, arguments.mailbox, received)
+    freed = session.store.glance(lambda tx: _freed(tx, view, uid, account, name))
+    [received] = await receive(session, name, arguments.steps, freed)
+    replaced = await _exchange(session, view, uid, name, received)
     placed = replaced.placed
     session.respond(b"OK [APPENDUID %d %d] Kept" % (placed.uid_validity, placed.uid))
     return ok("Replaced", session.highest_modseq_code(replaced.modseq))
 
 
-def _held(tx: ReadTx, mailbox: MailboxId, uid: int) -> Usage:
-    """What the account holds of a message; it may be placed elsewhere too: the write will see."""
-    octets = sum(int(str(size)) for _, size in tx.messages.rows(mailbox, (uid,), (Column.SIZE,)))
-    return Usage(octets, 1)
+def _freed(tx: ReadTx, view: SelectedView, uid: int, account: Account, name: str) -> Usage:
+    """What the target's owner has more room for then.
+
+    The message may be placed elsewhere too: the write will see.
+    """
+    if target_named(tx, account, name).owner != view.mailbox.account:
+        return Usage(0, 0)
+    rows = tx.messages.rows(view.mailbox.id, (uid,), (Column.SIZE,))
+    return Usage(sum(int(str(size)) for _, size in rows), 1)
 
 
 async def _exchange(
-    session: Session, source: MailboxId, uid: int, name: str, received: Received
+    session: Session, view: SelectedView, uid: int, name: str, received: Received
 ) -> _Replaced:
     """One write; what was staged is the store's from there on, whatever happens."""
-    account, evidence = session.account.id, evidence_of(session, name)
+    account, evidence = session.account, evidence_of(session, name)
+    source = view.mailbox.id
 
     def work(tx: WriteTx) -> _Replaced:
-        target = target_named(tx.mailboxes, account, name)
-        before = tx.accounts.usage(account)
+        target = target_named(tx, account, name)
+        confirm(tx, view.mailbox, view.reader, TO_MOVE)
+        before = tx.accounts.usage(target.owner)
         if not tx.messages.remove(source, (uid,)):
             raise CommandRefused(_EXPUNGED)
-        _check_quota(tx, account, before, received.staged.size)
-        new = new_message(tx, received, target, evidence)
-        [placed] = tx.messages.add(account, new, QuotaRule.OVERSHOOT)
+        _check_quota(tx, target.owner, before, received.staged.size)
+        reader = reader_of(target.mailbox, account)
+        placed = keep_message(tx, received, target, reader, evidence, QuotaRule.OVERSHOOT)
         selected = tx.mailboxes.get(source)
         if selected is None:
             raise MailboxMissing("the selected mailbox was deleted")

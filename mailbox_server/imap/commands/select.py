@@ -1,15 +1,23 @@
 """SELECT, EXAMINE, CLOSE and UNSELECT: the selected mailbox begins and ends here."""
 
+from contextlib import suppress
+from typing import Final
+
+from mailbox_server.imap.commands.expunge import expunging
 from mailbox_server.imap.commands.listing import introduce
 from mailbox_server.imap.grammar.mailbox_arguments import SelectArguments
 from mailbox_server.imap.grammar.sequence_sets import By
+from mailbox_server.imap.places import place
 from mailbox_server.imap.refusals import UID_REQUIRED
 from mailbox_server.imap.responses import Outcome, bad, flag_list, ok
 from mailbox_server.imap.resync import resynchronize
 from mailbox_server.imap.selected import Access, SelectedView
 from mailbox_server.imap.session import Extension, Session
-from mailbox_server.model.errors import MailboxMissing
+from mailbox_server.model.errors import NoPermission
 from mailbox_server.model.ids import mailbox_object_id
+from mailbox_server.model.rights import EXPUNGE, READ
+
+_CHANGES_FOR_ALL: Final = frozenset("iewt")
 
 
 async def select(session: Session, arguments: SelectArguments) -> Outcome:
@@ -31,22 +39,21 @@ async def _open(session: Session, arguments: SelectArguments, access: Access) ->
     if session.selected is not None:
         await session.deselect()
         session.respond(b"OK [CLOSED] The previous mailbox is closed")
-    account = session.account.id
-    mailbox = session.store.glance(lambda tx: tx.mailboxes.find(account, arguments.mailbox))
-    if mailbox is None:
-        raise MailboxMissing("the mailbox to select does not exist")
+    account = session.account
+    found = session.store.glance(lambda tx: place(tx, account, arguments.mailbox, READ))
     if arguments.condstore:
         session.enable_condstore()
-    view = await session.select(mailbox, access)
-    await _introduce(session, view, arguments.written)
+    view = await session.select(found, access)
+    await _introduce(session, view, found.shown, arguments.written)
     if arguments.resync is not None:
         await resynchronize(session, view, arguments.resync)
-    if access is Access.READ_WRITE:
+    # RFC 4314 §5.2: \Seen of one's own is nothing that others see.
+    if access is Access.READ_WRITE and view.rights & _CHANGES_FOR_ALL:
         return ok("Selected", b"READ-WRITE")
     return ok("Selected to read", b"READ-ONLY")
 
 
-async def _introduce(session: Session, view: SelectedView, written: str) -> None:
+async def _introduce(session: Session, view: SelectedView, shown: str, written: str) -> None:
     """In IMAP4rev2 with LIST, and without what it has dropped (RFC 9051 §6.3.2).
 
     UNSEEN would be a number that UIDONLY has no use for (RFC 9586 §3).
@@ -56,7 +63,7 @@ async def _introduce(session: Session, view: SelectedView, written: str) -> None
     session.respond(b"OK [PERMANENTFLAGS " + flag_list(view.permanent_flags) + b"] Kept for good")
     session.respond(b"%d EXISTS" % view.count)
     if session.is_rev2:
-        await introduce(session, mailbox.name, written)
+        await introduce(session, shown, written)
     else:
         session.respond(b"%d RECENT" % view.recent)
     tells_unseen = not session.is_rev2 and session.named_by is not By.UID
@@ -74,11 +81,11 @@ async def _introduce(session: Session, view: SelectedView, written: str) -> None
 
 async def close(session: Session, arguments: None) -> Outcome:
     """Expunge in silence where the mailbox was selected to be changed, and deselect."""
-    view = session.writable_view
-    if view is not None:
-        mailbox = view.mailbox.id
-        while (await session.store.write(lambda tx: tx.messages.expunge(mailbox))).uids:
-            pass
+    view = session.selected
+    if view is not None and view.access is Access.READ_WRITE and EXPUNGE in view.rights:
+        with suppress(NoPermission):
+            while (await session.store.write(expunging(view, None))).uids:
+                pass
     await session.deselect()
     return ok("Closed")
 

@@ -3,15 +3,17 @@
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from mailbox_server.imap.allowed_flags import allowed_change
 from mailbox_server.imap.commands.steps import SCATTERED_A_STEP, steps
 from mailbox_server.imap.grammar.message_arguments import StoreArguments
 from mailbox_server.imap.grammar.sequence_sets import By
+from mailbox_server.imap.places import confirm
 from mailbox_server.imap.responses import Outcome, no, ok
 from mailbox_server.imap.selected import SelectedView
 from mailbox_server.imap.session import Session
-from mailbox_server.model.ids import MailboxId, ModSeq
+from mailbox_server.model.ids import ModSeq
 from mailbox_server.model.uid_set import UidSet
-from mailbox_server.store.ports import FlagOutcome, WriteTx
+from mailbox_server.store.ports import FlagChange, FlagOutcome, WriteTx
 
 MESSAGES_A_STEP: Final = 10_000
 _FEW_SETS: Final = 4
@@ -26,11 +28,14 @@ async def store(session: Session, arguments: StoreArguments) -> Outcome:
         return no("The mailbox was selected to be read only", b"READ-ONLY")
     if arguments.unchanged_since is not None:
         session.enable_condstore()
+    change = allowed_change(arguments.change, view.rights)
     uids = view.uids(arguments.numbers, arguments.by)
     modified: list[int] = []
     for step in steps(uids, _most(view, uids)):
-        hushed = view.hush(step, arguments.change) if arguments.silent else None
-        outcome = await session.store.write(_changing(view.mailbox.id, step, arguments))
+        hushed = view.hush(step, change) if arguments.silent else None
+        outcome = await session.store.write(
+            _changing(view, step, change, arguments.unchanged_since)
+        )
         await view.stored(step, outcome, hushed)
         modified += outcome.modified
     if modified:
@@ -47,11 +52,15 @@ def _most(view: SelectedView, uids: Sequence[int]) -> int:
 
 
 def _changing(
-    mailbox: MailboxId, uids: Sequence[int], arguments: StoreArguments
+    view: SelectedView, uids: Sequence[int], change: FlagChange, since: int | None
 ) -> Callable[[WriteTx], FlagOutcome]:
-    since = arguments.unchanged_since
-    limit = None if since is None else ModSeq(since)
-    return lambda tx: tx.messages.change_flags(mailbox, uids, arguments.change, limit)
+    limit, held = None if since is None else ModSeq(since), view.rights
+
+    def work(tx: WriteTx) -> FlagOutcome:
+        confirm(tx, view.mailbox, view.reader, held)
+        return tx.messages.change_flags(view.mailbox.id, uids, change, limit, view.reader)
+
+    return work
 
 
 def _meant(view: SelectedView, uids: Sequence[int], by: By) -> bytes:

@@ -45,12 +45,18 @@ class MailboxReader(Protocol):
         """The mailbox with that role, or None."""
 
     def status(
-        self, mailbox: MailboxId, *, counts_recent: bool = True, weighs_deleted: bool = False
+        self,
+        mailbox: MailboxId,
+        *,
+        counts_recent: bool = True,
+        weighs_deleted: bool = False,
+        reader: AccountId | None = None,
     ) -> MailboxStatus:
         """Its counts, from kept columns.  Raises MailboxMissing.
 
         counts_recent: also what is \\Recent, which is counted row by row; else it is 0.
         weighs_deleted: also what is \\Deleted, which is summed up from its rows.
+        reader: who asks and is not the owner; has seen other messages, and none is \\Recent.
         """
 
     def moved_since(self, account: AccountId, modseq: ModSeq) -> MovedMailboxes:

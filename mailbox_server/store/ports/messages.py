@@ -15,6 +15,7 @@ from mailbox_server.model.ids import (
     ModSeq,
     ThreadId,
 )
+from mailbox_server.model.keywords import FlagKind
 from mailbox_server.model.mailbox import Mailbox
 from mailbox_server.model.message import Analysis, InternalDate, Placed, Target
 from mailbox_server.model.passport import Evidence
@@ -111,10 +112,25 @@ class Edit(Enum):
 
 @dataclass(frozen=True, slots=True)
 class FlagChange:
-    """One STORE: names in stored form (model.keywords), `\\Deleted` among them or not."""
+    """One STORE: names in stored form (model.keywords), `\\Deleted` among them or not.
+
+    spares: the kinds that REPLACE leaves as they are.
+    """
 
     edit: Edit
     names: frozenset[str]
+    spares: frozenset[FlagKind] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Copier:
+    """Who copies messages, and which flags it may set where they go.
+
+    Whose \\Seen is copied, and to whom it belongs there.
+    """
+
+    account: AccountId
+    may_set: frozenset[FlagKind]
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,27 +261,43 @@ class MessageReader(Protocol):
     def about(self, message: MessageId) -> MessageFacts | None:
         """One message of any account, for the operator; None when it is forgotten."""
 
-    def view(self, mailbox: MailboxId) -> ViewRows:
-        """All live placements.  Raises MailboxMissing."""
+    def view(self, mailbox: MailboxId, reader: AccountId | None = None) -> ViewRows:
+        """All live placements, as its owner sees them, or a reader who is not the owner.
 
-    def changes_since(self, mailbox: MailboxId, modseq: ModSeq, limit: int = 5_000) -> Changes:
-        """Everything that changed in mailbox after modseq.
+        Raises MailboxMissing.
+        """
+
+    def changes_since(
+        self,
+        mailbox: MailboxId,
+        modseq: ModSeq,
+        limit: int = 5_000,
+        reader: AccountId | None = None,
+    ) -> Changes:
+        """Everything that changed in mailbox after modseq, as its owner or a reader sees it.
 
         Raises MailboxMissing; StateTooOld when expunges that old have been forgotten.
         """
 
     def rows(
-        self, mailbox: MailboxId, uids: Sequence[int], columns: Sequence[Column]
+        self,
+        mailbox: MailboxId,
+        uids: Sequence[int],
+        columns: Sequence[Column],
+        reader: AccountId | None = None,
     ) -> list[tuple[object, ...]]:
         """Of each placement named by ascending uids, (uid, *columns), by ascending UID.
 
         Placements expunged within the tombstone time are still answered (a session that
         was not told of the expunge may fetch them); UIDs never given are left out.  Ask
-        for at most 500 at a time.
+        for at most 500 at a time.  reader: for whom KEYWORD_SET is numbered.
         """
 
-    def keyword_sets(self, account: AccountId, ids: Sequence[int]) -> Mapping[int, frozenset[str]]:
-        """The keywords of each keyword set."""
+    def keyword_sets(
+        self, account: AccountId, ids: Sequence[int], *, for_reader: bool = False
+    ) -> Mapping[int, frozenset[str]]:
+        """The keywords of each keyword set of an account; as readers of its mailboxes, and not
+        the account itself, are given their numbers where for_reader is set."""
 
     def matching(
         self, mailbox: MailboxId, criterion: TextCriterion, within: Sequence[int]
@@ -293,19 +325,37 @@ class MessageWriter(MessageReader, Protocol):
         uids: Sequence[int],
         change: FlagChange,
         unchanged_since: ModSeq | None = None,
+        reader: AccountId | None = None,
     ) -> FlagOutcome:
         """Change flags; UIDs that are gone are skipped.
+
+        reader: who changes them and is not the owner; then \\Seen is the reader's.
 
         Rows whose flags stay as they are keep their modseq.  Raises TooManyKeywords.
         """
 
-    def copy(self, mailbox: MailboxId, uids: Sequence[int], target: MailboxId) -> Copied:
+    def copy(
+        self,
+        mailbox: MailboxId,
+        uids: Sequence[int],
+        target: MailboxId,
+        copier: Copier | None = None,
+    ) -> Copied:
         """Place the same messages in target, all or none, flags and dates kept.
+
+        copier: where one of the mailboxes is not its own; new messages are made then, with
+        those of the flags that it may set.
 
         Raises MailboxMissing, OverQuota (into another account).
         """
 
-    def move(self, mailbox: MailboxId, uids: Sequence[int], target: MailboxId) -> Copied:
+    def move(
+        self,
+        mailbox: MailboxId,
+        uids: Sequence[int],
+        target: MailboxId,
+        copier: Copier | None = None,
+    ) -> Copied:
         """copy and expunge in one (RFC 6851 §3.3)."""
 
     def expunge(self, mailbox: MailboxId, within: Sequence[int] | None = None) -> Expunged:
