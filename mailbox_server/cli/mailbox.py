@@ -1,4 +1,4 @@
-"""`mailbox list`."""
+"""`mailbox list|rights|share`."""
 
 import click
 
@@ -19,6 +19,8 @@ _COLUMNS = (
     ("ID", "id"),
 )
 
+_RIGHTS = (("WHO", "holder"), ("MAY", "rights"))
+
 
 @click.group("mailbox", cls=Noun)
 def verb() -> None:
@@ -31,3 +33,31 @@ def verb() -> None:
 def list_mailboxes(surroundings: Surroundings, address: str) -> None:
     """List the mailboxes of the account ADDRESS."""
     show_rows(ask(surroundings, requests.MailboxList(address)), _COLUMNS, surroundings)
+
+
+@verb.command("rights")
+@click.argument("address")
+@click.argument("mailbox")
+@click.pass_obj
+def list_rights(surroundings: Surroundings, address: str, mailbox: str) -> None:
+    """List who may do what in MAILBOX of ADDRESS, as letters of RFC 4314."""
+    show_rows(ask(surroundings, requests.MailboxRights(address, mailbox)), _RIGHTS, surroundings)
+
+
+@verb.command("share")
+@click.argument("address")
+@click.argument("mailbox")
+@click.argument("holder", metavar="WHO")
+@click.argument("rights")
+@click.option("--deny", is_flag=True, help="Take RIGHTS from WHO whatever else gives them.")
+@click.pass_obj
+def share(
+    surroundings: Surroundings, address: str, mailbox: str, holder: str, rights: str, deny: bool
+) -> None:
+    """Let WHO, an account's address or `anyone`, use MAILBOX of ADDRESS.
+
+    RIGHTS are read, write, all or none, or letters of RFC 4314 (lrs is read); they replace
+    what WHO had.  WHO finds the mailbox below `Other users/ADDRESS`.
+    """
+    asked = requests.MailboxShare(address, mailbox, holder, rights, deny)
+    show_rows(ask(surroundings, asked), _RIGHTS, surroundings)

@@ -25,7 +25,13 @@ from mailbox_server.model.errors import (
 )
 from mailbox_server.model.ids import TokenId, mailbox_object_id
 from mailbox_server.model.ports import Clock, Entropy
-from mailbox_server.ops import certificate_verbs, message_verbs, reindexing, requests
+from mailbox_server.ops import (
+    certificate_verbs,
+    message_verbs,
+    reindexing,
+    requests,
+    sharing_verbs,
+)
 from mailbox_server.ops.expiry_dates import read_expiry
 from mailbox_server.ops.targets import missing, refuse_elsewhere, refuse_loop
 from mailbox_server.store.dialect.trouble import reason_of
@@ -327,6 +333,18 @@ async def _mailbox_list(self: Administration, asked: requests.MailboxList) -> li
     return await self.store.read(rows)
 
 
+async def _mailbox_rights(
+    self: Administration, asked: requests.MailboxRights
+) -> list[requests.AnyRow]:
+    return [*await sharing_verbs.list_rights(self.store, asked)]
+
+
+async def _mailbox_share(
+    self: Administration, asked: requests.MailboxShare
+) -> list[requests.AnyRow]:
+    return [*await sharing_verbs.share(self.store, asked)]
+
+
 async def _message_list(self: Administration, asked: requests.MessageList) -> list[requests.AnyRow]:
     return await message_verbs.list_messages(self.store, asked)
 
@@ -456,6 +474,8 @@ _VERBS: Final = MappingProxyType(
         requests.AliasList: _alias_list,
         requests.AliasRemove: _alias_remove,
         requests.MailboxList: _mailbox_list,
+        requests.MailboxRights: _mailbox_rights,
+        requests.MailboxShare: _mailbox_share,
         requests.MessageList: _message_list,
         requests.MessageShow: _message_show,
         requests.TokenAdd: _token_add,

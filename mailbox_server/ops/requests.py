@@ -113,6 +113,26 @@ class MailboxList(Request, frozen=True, tag="mailbox.list"):
     address: str
 
 
+class MailboxRights(Request, frozen=True, tag="mailbox.rights"):
+    """List who may do what in a mailbox."""
+
+    address: str
+    mailbox: str
+
+
+class MailboxShare(Request, frozen=True, tag="mailbox.share"):
+    """Say what holder, an address or `anyone`, may do in a mailbox; rights are letters.
+
+    is_negative: what is taken from the holder that others' entries give.
+    """
+
+    address: str
+    mailbox: str
+    holder: str
+    rights: str
+    is_negative: bool = False
+
+
 class MessageList(Request, frozen=True, tag="message.list"):
     """List the newest messages of a mailbox."""
 
@@ -216,6 +236,8 @@ AnyRequest = (
     | AliasList
     | AliasRemove
     | MailboxList
+    | MailboxRights
+    | MailboxShare
     | MessageList
     | MessageShow
     | MessageRaw
@@ -278,6 +300,13 @@ class MailboxRow(Row, frozen=True, tag="mailbox"):
     octets: int
     uid_next: int
     subscribed: bool
+
+
+class RightRow(Row, frozen=True, tag="right"):
+    """What somebody may do in a mailbox; holder as IMAP's lists name it."""
+
+    holder: str
+    rights: str
 
 
 class MessageRow(Row, frozen=True, tag="message"):
@@ -372,6 +401,7 @@ AnyRow = (
     | AccountRow
     | AliasRow
     | MailboxRow
+    | RightRow
     | MessageRow
     | PassportRow
     | ImportedRow

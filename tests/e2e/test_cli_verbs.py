@@ -126,6 +126,36 @@ def test_accounts(house: Appliance) -> None:
     refused(house, 1, "account", "add", "c d@example.test", "--no-password")
 
 
+def test_mailboxes_are_shared(house: Appliance) -> None:
+    verb(house, "account", "add", "guest@example.test", "--no-password")
+    owner = {"holder": "ann@example.test", "rights": "lrswipkxtecda"}
+    where = ("ann@example.test", "inbox")
+    assert [_right(row) for row in rows(house, "mailbox", "rights", *where)] == [owner]
+    rows(house, "mailbox", "share", *where, "anyone", "lr")
+    rows(house, "mailbox", "share", *where, "Guest@example.test", "read")
+    found = rows(house, "mailbox", "share", *where, "guest@example.test", "r", "--deny")
+    assert [_right(row) for row in found] == [
+        owner,
+        {"holder": "anyone", "rights": "lr"},
+        {"holder": "guest@example.test", "rights": "lrs"},
+        {"holder": "-guest@example.test", "rights": "r"},
+    ]
+    assert b"-guest@example.test" in verb(house, "mailbox", "rights", *where)
+    rows(house, "mailbox", "share", *where, "anyone", "none")
+    rows(house, "mailbox", "share", *where, "guest@example.test", "none", "--deny")
+    verb(house, "account", "remove", "guest@example.test", "--yes")
+    assert [_right(row) for row in rows(house, "mailbox", "rights", *where)] == [owner]
+    assert "no rights" in refused(house, 1, "mailbox", "share", *where, "anyone", "LR")
+    assert "owner" in refused(house, 1, "mailbox", "share", *where, "ann@example.test", "lr")
+    assert "no account" in refused(house, 1, "mailbox", "share", *where, "x@example.test", "lr")
+    refused(house, 1, "mailbox", "share", "ann@example.test", "None", "anyone", "lr")
+    refused(house, 1, "mailbox", "rights", "x@example.test", "INBOX")
+
+
+def _right(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: row[name] for name in ("holder", "rights")}
+
+
 def test_aliases(house: Appliance) -> None:
     done = run(house, "alias", "add", "info@example.test", "ann@example.test", "x@example.test")
     assert done.code == 0

@@ -24,7 +24,7 @@ LEAVES = {
     "account disable", "account remove",
     "account certificate add", "account certificate list", "account certificate remove",
     "alias add", "alias list", "alias remove",
-    "mailbox list",
+    "mailbox list", "mailbox rights", "mailbox share",
     "message list", "message show", "message raw", "message import",
     "config check", "config show", "config switches",
     "store check", "store migrate", "store reindex", "store status",
