@@ -297,3 +297,29 @@ async def test_a_removed_account_is_not_purged_as_a_mailbox(
     assert await store.write(lambda tx: tx.mailboxes.purge(rest)) is None
     assert await violations(store) == []
     assert await purge_removed(store) == 5
+
+
+async def test_rights_and_what_was_seen_go_with_their_accounts(store: SqliteStore) -> None:
+    ann, ben = await open_accounts(store, ANN, BEN)
+    await deliver(store, ann, ben)
+
+    def share(owner: AccountId, reader: AccountId) -> Work:
+        def work(tx: WriteTx) -> None:
+            inbox = tx.mailboxes.find(owner, INBOX)
+            assert inbox is not None
+            tx.rights.set(inbox, reader, frozenset("lrs"), is_negative=False)
+            tx.rights.set(inbox, None, frozenset("l"), is_negative=False)
+            seen = FlagChange(Edit.ADD, frozenset({"\\Seen"}))
+            tx.messages.change_flags(inbox.id, [1], seen, reader=reader)
+
+        return work
+
+    await store.write(share(ann, ben))
+    await store.write(share(ben, ann))
+    held = await rows_of(store)
+    assert (held["mailbox_right"], held["seen_run"]) == (4, 2)
+    await store.write(lambda tx: tx.accounts.remove(ben))
+    await purge_removed(store)
+    held = await rows_of(store)
+    assert (held["mailbox_right"], held["seen_run"]) == (1, 0)
+    assert not await violations(store)
