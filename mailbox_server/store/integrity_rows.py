@@ -18,6 +18,7 @@ from mailbox_server.store.schema.messages import (
     thread_link,
     uid_block,
 )
+from mailbox_server.store.schema.sharing import mailbox_right, seen_run
 
 _LIVE: Final = placement.c.expunged_at.is_(None)
 # A removed account is purged in steps; its counters say nothing meanwhile.
@@ -88,6 +89,7 @@ _in_order = sa.select(
     .label("before"),
 ).subquery()
 _opener = message.alias("opener")
+_later = seen_run.alias("later")
 
 
 def _differs(counted: Any, kept: Any) -> Any:
@@ -381,6 +383,32 @@ ROW_INVARIANTS: Final[tuple[tuple[str, sa.Select[Any]], ...]] = (
         sa.select(alias.c.id, alias.c.address)
         .outerjoin_from(alias, alias_target, alias_target.c.alias == alias.c.id)
         .where(alias_target.c.alias.is_(None)),
+    ),
+    (
+        "an owner has no entry in the list of its own mailbox",
+        sa.select(mailbox.c.id, mailbox.c.account)
+        .join_from(mailbox, mailbox_right, mailbox_right.c.mailbox == mailbox.c.id)
+        .where(mailbox_right.c.holder == mailbox.c.account),
+    ),
+    (
+        "what a reader has seen lies in runs that do not overlap",
+        sa.select(seen_run.c.mailbox, seen_run.c.reader, seen_run.c.first).where(
+            sa.or_(
+                seen_run.c.last < seen_run.c.first,
+                sa.exists().where(
+                    _later.c.mailbox == seen_run.c.mailbox,
+                    _later.c.reader == seen_run.c.reader,
+                    _later.c.first > seen_run.c.first,
+                    _later.c.first <= seen_run.c.last,
+                ),
+            )
+        ),
+    ),
+    (
+        "what a reader has seen has a modseq not above its mailbox's highest",
+        sa.select(seen_run.c.mailbox, seen_run.c.reader, seen_run.c.first)
+        .join_from(seen_run, mailbox, mailbox.c.id == seen_run.c.mailbox)
+        .where(seen_run.c.modseq > mailbox.c.highest_modseq),
     ),
     (
         "token digests are SHA-256",

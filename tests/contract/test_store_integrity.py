@@ -109,6 +109,18 @@ DAMAGES = (
     ),
     ("no address is both account and alias", "UPDATE alias SET key = 'ben@example.org'"),
     ("every alias has targets", "DELETE FROM alias_target"),
+    (
+        "an owner has no entry in the list of its own mailbox",
+        "UPDATE mailbox_right SET holder = 1",
+    ),
+    (
+        "what a reader has seen lies in runs that do not overlap",
+        "UPDATE seen_run SET last = 3 WHERE first = 1",
+    ),
+    (
+        "what a reader has seen has a modseq not above its mailbox's highest",
+        "UPDATE seen_run SET modseq = 1000",
+    ),
     ("token digests are SHA-256", "UPDATE token SET secret_digest = x'00'"),
 )
 
@@ -118,7 +130,7 @@ def damaged(tmp_path: Path) -> Iterator[Workbench]:
     """A sound store with something for every invariant; the test may break it."""
     bench = Workbench(None, tmp_path)
     account = bench.open_account(BEN)
-    bench.open_account(ANN)
+    reader = bench.open_account(ANN)
     inbox, work = bench.mailbox(account), bench.mailbox(account, "Work")
     bench.deliver(account, inbox.id, work.id, keywords=["\\Seen", "x"])
     for _ in range(3):
@@ -126,6 +138,9 @@ def damaged(tmp_path: Path) -> Iterator[Workbench]:
     change = FlagChange(Edit.ADD, frozenset({"\\Flagged"}))
     bench.write(lambda tx: tx.messages.change_flags(inbox.id, [1, 2], change))
     bench.write(lambda tx: tx.messages.remove(inbox.id, [4]))
+    seen = FlagChange(Edit.ADD, frozenset({"\\Seen"}))
+    bench.write(lambda tx: tx.rights.set(inbox, reader, frozenset("lrs"), is_negative=False))
+    bench.write(lambda tx: tx.messages.change_flags(inbox.id, [1, 3], seen, reader=reader))
     alias = bench.tx.aliases
     bench.write(lambda tx: alias.add(ANN.parse("info@example.org"), [BEN], bench.now))
     bench.write(
