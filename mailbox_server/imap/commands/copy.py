@@ -18,10 +18,15 @@ from mailbox_server.model.rights import DELETE_MESSAGES, EXPUNGE, INSERT, READ
 from mailbox_server.store.ports import Copied, Copier, ReadTx, WriteTx
 
 MESSAGES_A_STEP: Final = 5_000
+ACROSS_MOST: Final = 5_000
+"""Messages that one COPY takes where each is made anew: it delays all other writes."""
+
+ACROSS_A_STEP: Final = 500
 TO_MOVE: Final = frozenset(DELETE_MESSAGES + EXPUNGE)
 """What MOVE and REPLACE take where the messages are (RFC 6851 §4.2, RFC 8508 §4.1)."""
 
 NO_TARGET: Final = no("There is no such mailbox", b"TRYCREATE")
+_TOO_MANY: Final = no("More than is copied between accounts at once", b"LIMIT")
 _EXPUNGED: Final = no("Some of the messages no longer exist", b"EXPUNGEISSUED")
 
 
@@ -30,9 +35,11 @@ async def copy(session: Session, arguments: CopyArguments) -> Outcome:
     view = session.view
     account, name = session.account, arguments.mailbox
     uids = view.uids(arguments.numbers, arguments.by)
-    session.store.glance(lambda tx: target_named(tx, account, name))
+    aim = session.store.glance(lambda tx: target_named(tx, account, name))
     if not uids:
         return ok("There was nothing to copy")
+    if len(uids) > ACROSS_MOST and _copier(view, account, aim) is not None:
+        return _TOO_MANY
 
     def work(tx: WriteTx) -> Copied:
         target = target_named(tx, account, name)
@@ -56,10 +63,11 @@ async def move(session: Session, arguments: CopyArguments) -> Outcome:
         raise NoPermission("only who holds t and e moves messages away")
     account, name = session.account, arguments.mailbox
     uids = view.uids(arguments.numbers, arguments.by)
-    session.store.glance(lambda tx: target_named(tx, account, name))
+    aim = session.store.glance(lambda tx: target_named(tx, account, name))
+    most = MESSAGES_A_STEP if _copier(view, account, aim) is None else ACROSS_A_STEP
     moved = 0
     last: ModSeq | None = None
-    for step in steps(uids, MESSAGES_A_STEP):
+    for step in steps(uids, most):
         copied = await session.store.write(_moving(account, view, step, name))
         moved += len(copied.sources)
         code = _copy_uid(copied)
