@@ -1,6 +1,6 @@
 """What an operator may do with the rights in mailboxes: list them, and give them (RFC 4314)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from mailbox_server.model.account import Account
@@ -19,7 +19,12 @@ from mailbox_server.model.rights import (
 from mailbox_server.ops import requests
 from mailbox_server.store.ports import ReadTx, Store, WriteTx
 
-_NAMED: Final = {"none": "", "read": "lrs", "write": "lrswite", "all": WRITTEN_ORDER}
+_NAMED: Final[Mapping[str, str]] = {
+    "none": "",
+    "read": "lrs",
+    "write": "lrswite",
+    "all": WRITTEN_ORDER,
+}
 """Words for what is wanted most; a reader needs l, r and s."""
 
 

@@ -126,7 +126,7 @@ class Truth:
     async def read(self, work: Callable[[ReadTx], T]) -> T:
         return work(cast(ReadTx, self))
 
-    def view(self, mailbox: MailboxId) -> ViewRows:
+    def view(self, mailbox: MailboxId, reader: AccountId | None = None) -> ViewRows:
         uids = sorted(self.live)
         return ViewRows(
             self.mailbox,
@@ -138,15 +138,23 @@ class Truth:
         )
 
     def rows(
-        self, mailbox: MailboxId, uids: Sequence[int], columns: Sequence[Column]
+        self,
+        mailbox: MailboxId,
+        uids: Sequence[int],
+        columns: Sequence[Column],
+        reader: AccountId | None = None,
     ) -> list[tuple[int, int, int, int, int]]:
         found = [(uid, *self.last[uid][:2], self.gone[uid]) for uid in uids]
         return [(uid, uid, names, int(deleted), when) for uid, names, deleted, when in found]
 
-    def keyword_sets(self, account: AccountId, ids: Sequence[int]) -> dict[int, frozenset[str]]:
+    def keyword_sets(
+        self, account: AccountId, ids: Sequence[int], *, for_reader: bool = False
+    ) -> dict[int, frozenset[str]]:
         return {number: frozenset((f"k{number}",)) for number in ids if number}
 
-    def changes_since(self, mailbox: MailboxId, modseq: ModSeq) -> Changes:
+    def changes_since(
+        self, mailbox: MailboxId, modseq: ModSeq, *, reader: AccountId | None = None
+    ) -> Changes:
         if modseq < self.floor:
             raise StateTooOld("forgotten")
         news = sorted(

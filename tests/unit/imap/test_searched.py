@@ -2,6 +2,7 @@
 
 from array import array
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import cast
 
 import pytest
@@ -10,10 +11,15 @@ from mailbox_server.imap.grammar.lexer import Lexer
 from mailbox_server.imap.grammar.search_keys import parse_search
 from mailbox_server.imap.grammar.sequence_sets import By
 from mailbox_server.imap.searched import UnselectedMailbox, unselected
+from mailbox_server.model.account import Account, AccountState
+from mailbox_server.model.address import Address
 from mailbox_server.model.ids import AccountId, MailboxId, ModSeq
 from mailbox_server.model.mailbox import Mailbox, MailboxStatus
+from mailbox_server.model.rights import ALL_RIGHTS, Rights
 from mailbox_server.store.ports import ReadTx, ViewRows
 
+NOW = datetime(2026, 1, 2, tzinfo=UTC)
+ANN = Account(AccountId(1), Address.parse("ann@example.org"), AccountState.ACTIVE, 0, NOW)
 MAILBOX = Mailbox(MailboxId(7), AccountId(1), "Other", None, 5, 31, ModSeq(90), False)
 
 
@@ -31,7 +37,14 @@ class Rows:
     def mailboxes(self) -> "Rows":
         return self
 
-    def view(self, mailbox: MailboxId) -> ViewRows:
+    @property
+    def rights(self) -> "Rows":
+        return self
+
+    def held(self, mailbox: Mailbox, account: AccountId) -> Rights:
+        return ALL_RIGHTS
+
+    def view(self, mailbox: MailboxId, reader: AccountId | None = None) -> ViewRows:
         assert mailbox == MAILBOX.id
         return ViewRows(
             MAILBOX,
@@ -42,17 +55,19 @@ class Rows:
             array("q", (50, 90, 60)),
         )
 
-    def keyword_sets(self, account: AccountId, ids: list[int]) -> dict[int, frozenset[str]]:
+    def keyword_sets(
+        self, account: AccountId, ids: list[int], *, for_reader: bool = False
+    ) -> dict[int, frozenset[str]]:
         assert (account, ids) == (MAILBOX.account, [4])
         return {4: frozenset({"$Work"})}
 
-    def status(self, mailbox: MailboxId) -> MailboxStatus:
+    def status(self, mailbox: MailboxId, reader: AccountId | None = None) -> MailboxStatus:
         return MailboxStatus(MAILBOX, 3, 3, 2, self.recent, 300)
 
 
 def seen(keys: str, recent: int = 1) -> UnselectedMailbox:
     key = parse_search(Lexer(f" {keys}".encode()), By.UID).key
-    return unselected(MAILBOX.id, key)(cast(ReadTx, Rows(recent)))
+    return unselected(MAILBOX, ANN, key)(cast(ReadTx, Rows(recent)))
 
 
 def test_numbers() -> None:

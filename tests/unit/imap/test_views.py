@@ -107,7 +107,7 @@ class House:
         first, self.claimed = self.claimed, self.next_uid
         return first, self.next_uid
 
-    def view(self, mailbox: MailboxId) -> ViewRows:
+    def view(self, mailbox: MailboxId, reader: AccountId | None = None) -> ViewRows:
         self._check()
         self.views += 1
         uids = sorted(self.live)
@@ -118,14 +118,22 @@ class House:
         )
 
     def rows(
-        self, mailbox: MailboxId, uids: Sequence[int], columns: object
+        self,
+        mailbox: MailboxId,
+        uids: Sequence[int],
+        columns: object,
+        reader: AccountId | None = None,
     ) -> list[tuple[int, int, int, int, int]]:
         return [(uid, uid, 0, 0, self.gone[uid]) for uid in uids]
 
-    def keyword_sets(self, account: AccountId, ids: object) -> dict[int, frozenset[str]]:
+    def keyword_sets(
+        self, account: AccountId, ids: object, *, for_reader: bool = False
+    ) -> dict[int, frozenset[str]]:
         return {}
 
-    def changes_since(self, mailbox: MailboxId, modseq: ModSeq) -> Changes:
+    def changes_since(
+        self, mailbox: MailboxId, modseq: ModSeq, *, reader: AccountId | None = None
+    ) -> Changes:
         self._check()
         changed = tuple(
             ChangedPlacement(uid, MessageId(uid), 0, False, when, when)

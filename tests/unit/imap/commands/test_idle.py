@@ -10,6 +10,7 @@ from mailbox_server.imap.session import Security, Services, Session
 from mailbox_server.model.address import parse_ip
 from mailbox_server.model.errors import StoreUnavailable
 from mailbox_server.model.ports import Silence, SystemClock
+from mailbox_server.model.rights import ALL_RIGHTS
 
 
 class Channel:
@@ -39,6 +40,8 @@ class View:
     """Fails to refresh as often as asked."""
 
     gone = False
+    reader = None
+    rights = ALL_RIGHTS
 
     def __init__(self, failures: int) -> None:
         self.failures = failures
