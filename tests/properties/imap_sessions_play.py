@@ -334,8 +334,10 @@ class SessionsPlay:
                 known[told.uid] = told.flags
         there = (await by_search.ask(b"UID SEARCH ALL")).untagged
         living = {int(word) for line in there for word in line.split()[2:]}
-        kept = {uid: flags for uid, flags in known.items() if uid in living}
-        self._same(snapshot, dict(kept), box, "CONDSTORE")
+        kept: dict[int | None, frozenset[str] | None] = {
+            uid: flags for uid, flags in known.items() if uid in living
+        }
+        self._same(snapshot, kept, box, "CONDSTORE")
         whole = await by_search.ask(b"UID FETCH 1:* (FLAGS)")
         told_all = [told for line in whole.untagged if (told := fetched(line)) is not None]
         self._same(snapshot, {told.uid: told.flags for told in told_all}, box, "FETCH")
