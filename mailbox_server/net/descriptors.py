@@ -15,8 +15,11 @@ from mailbox_server.model.ports import Clock, Events
 
 RAISED_MOST: Final = 65_536
 _A_PLACE: Final = 2
-# The loop, the log, the lock, the data folder, the writer of the database and its log.
-_STANDING: Final = 20
+# The loop, the log, the lock, the data folder, the writer of the database and its log, the
+# writer of the search index with what it reads.
+_STANDING: Final = 26
+# The database and the search index, each with its log.
+_A_READER: Final = 4
 # Questions to name servers, verbs at the control socket, housekeeping, mail going out.
 _WORKING: Final = 8
 _LEAVING_SHARE: Final = 16
@@ -36,7 +39,7 @@ class DescriptorNeeds:
     @property
     def kept(self) -> int:
         """Descriptors that no connection gets."""
-        return _STANDING + _WORKING + self.listening + 2 * self.readers
+        return _STANDING + _WORKING + self.listening + _A_READER * self.readers
 
     def places(self, limit: int) -> int:
         """How many connections a process with that limit can hold; may be 0 or less."""

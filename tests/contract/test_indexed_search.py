@@ -60,7 +60,10 @@ def looked_at(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 async def view(request: pytest.FixtureRequest, searched: SearchStore) -> AsyncIterator[Searched]:
     account, inbox = await searched.owner("ann")
     if request.param == "not selected":
-        yield await searched.store.read(unselected(inbox, key("TEXT x")))
+        owner = await searched.store.read(lambda tx: tx.accounts.get(account))
+        mailbox = await searched.store.read(lambda tx: tx.mailboxes.get(inbox))
+        assert owner is not None and mailbox is not None
+        yield await searched.store.read(unselected(mailbox, owner, key("TEXT x")))
         return
     tasks = TaskKeeper(lambda name, fault: None)
     views = SharedViews(searched.store, tasks, Silence(), 1 << 27)

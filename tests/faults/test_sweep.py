@@ -33,6 +33,7 @@ SPREAD: Final = ((Fault.KILL, 2), (Fault.EIO, 1), (Fault.ENOSPC, 1), (Fault.TEAR
 
 KILLED: Final = -9
 END_SECONDS: Final = 20.0
+INDEX: Final = "search-"
 """Far above what a server needs that must end by itself."""
 
 CONFIG: Final = """
@@ -129,12 +130,15 @@ class Sweep:
         """Whether a sync has failed that must be heard of.
 
         SQLite passes over the errors of syncing a directory (fdatasync; ours is fsync),
-        because many systems cannot do it: of those nobody can hear.
+        because many systems cannot do it: of those nobody can hear.  The search index promises
+        nothing, and is thrown away in trouble.
         """
-        hit = self.page.hit
+        hit, file = self.page.hit, Path(self.page.file)
         if hit is None or not hit.is_sync or point.fault is not Fault.EIO:
             return False
-        return hit is Call.FSYNC or not Path(self.page.file).is_dir()
+        if file.name.startswith(INDEX):
+            return False
+        return hit is Call.FSYNC or not file.is_dir()
 
     def _converse(self, transaction: Transaction, point: Point, run: Run) -> None:
         def acknowledged() -> None:
