@@ -123,6 +123,7 @@ CAPABILITIES: Final = (
     CapabilityRow("CONTEXT=SEARCH", "RFC 5267 §4"),
     CapabilityRow("CONTEXT=SORT", "RFC 5267 §4"),
     CapabilityRow("NOTIFY", "RFC 5465"),
+    CapabilityRow("INPROGRESS", "RFC 9585"),
     CapabilityRow("WITHIN", "RFC 5032"),
     CapabilityRow("MULTIAPPEND", "RFC 3502"),
     CapabilityRow("CATENATE", "RFC 4469"),

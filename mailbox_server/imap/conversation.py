@@ -72,6 +72,7 @@ class Conversation:
         self._lost = False
         self._farewell: Outcome | None = None
         self._rung = False
+        self._is_silent = False
         self._reading = True
         self._bad_in_a_row = 0
         self._waits_for_message = False
@@ -138,6 +139,8 @@ class Conversation:
         session, limits = self.session, self._limits
         if self._ending:
             return
+        if self._is_silent and not self._waiting:
+            self._tell_headway(now)
         if session.state is State.NOT_AUTHENTICATED:
             if now - self._begun > limits.login_seconds:
                 self._end(ok("Too slow to log in"))
@@ -152,6 +155,14 @@ class Conversation:
     def rests(self) -> bool:
         """Whether nothing goes on until the client, the store or the clock moves."""
         return self._over or (self._waiting and not self._stirred.is_set())
+
+    def _tell_headway(self, now: float) -> None:
+        """Only while a command has said nothing: a line in the middle of a response breaks it."""
+        line = self.session.headway.notice(now)
+        if line:
+            self.write(line)
+            self._flush()
+            self._is_silent = True
 
     def _end(self, farewell: Outcome | None) -> None:
         self._ending = True
@@ -223,6 +234,8 @@ class Conversation:
     async def _execute(self, command: Command) -> None:
         row, session = self._rows[command.name], self.session
         session.tag = command.tag
+        session.headway.begin(command.tag, self._services.clock.monotonic())
+        self._is_silent = True
         if session.state not in row.states:
             outcome = bad("Not in this state")
         elif row.by_number and session.named_by is By.UID:
@@ -387,6 +400,7 @@ class Conversation:
 
     def write(self, octets: bytes) -> None:
         """Queue octets for the client."""
+        self._is_silent = False
         self._gathered.append(octets)
         self._gathered_octets += len(octets)
         self._unyielded += len(octets)
@@ -460,6 +474,7 @@ class Conversation:
         """Ask for the announced message."""
         if self._waits_for_message:
             self.write(b"+ OK\r\n")
+            self._is_silent = True
         self._engine.accept_message()
 
     async def blocks(self) -> AsyncIterator[bytes]:

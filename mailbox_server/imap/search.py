@@ -38,8 +38,9 @@ from mailbox_server.imap.grammar.search_keys import (
     TextKey,
 )
 from mailbox_server.imap.grammar.sequence_sets import By
+from mailbox_server.imap.headway import Headway
 from mailbox_server.imap.indexed import Sorted, sorted_by
-from mailbox_server.imap.message_facts import NEVER, Fact
+from mailbox_server.imap.message_facts import NEVER, Breathe, Fact
 from mailbox_server.imap.searched import Searched
 from mailbox_server.imap.text_turns import TextTurns
 from mailbox_server.mime.dates import read_date
@@ -88,14 +89,35 @@ async def matches(
     *,
     among: Sequence[int] | None = None,
     until: float | None = None,
+    headway: Headway | None = None,
 ) -> list[int]:
     """The UIDs of the matching messages, ascending.  Raises SearchTooLong, StoreUnavailable.
 
     among: ascending known UIDs, or None for all.  until: when to give up, by the monotonic
-    clock; SECONDS_MOST from now if not given.
+    clock; SECONDS_MOST from now if not given.  headway: hears how many were looked at.
     """
     uids = view.all_uids() if among is None else among
-    return await _Search(store, view, clock, turns, until).run(key, uids)
+    search = _Search(store, view, clock, turns, until)
+    headway = headway or Headway(SECONDS_MOST)
+    headway.set_out(len(uids))
+    found: list[int] = []
+    for at in range(0, len(uids), BLOCK):
+        block = uids[at : at + BLOCK]
+        found += await search.matching(key, block)
+        headway.did(len(block))
+    return found
+
+
+def deadline(clock: Clock, until: float | None = None) -> Breathe:
+    """Lets others go on, and raises SearchTooLong from until on; as in matches."""
+    until = clock.monotonic() + SECONDS_MOST if until is None else until
+
+    async def breathe() -> None:
+        if clock.monotonic() > until:
+            raise SearchTooLong("the search took too long")
+        await asyncio.sleep(0)
+
+    return breathe
 
 
 class _Search:
@@ -105,19 +127,12 @@ class _Search:
         self._store = store
         self._turns = turns
         self._view = view
-        self._clock = clock
-        self._until = clock.monotonic() + SECONDS_MOST if until is None else until
+        self._breathe = deadline(clock, until)
         self._now = int(clock.now().timestamp())
         self._named: dict[NumbersKey, UidSet] = {}
         self._indexed: dict[TextCriterion, Candidates | None] = {}
 
-    async def run(self, key: SearchKey, uids: Sequence[int]) -> list[int]:
-        found: list[int] = []
-        for at in range(0, len(uids), BLOCK):
-            found += await self._matching(key, uids[at : at + BLOCK])
-        return found
-
-    async def _matching(self, key: SearchKey, uids: Sequence[int]) -> Sequence[int]:
+    async def matching(self, key: SearchKey, uids: Sequence[int]) -> Sequence[int]:
         """Those of the ascending UIDs that key matches, ascending."""
         if not uids:
             return uids
@@ -128,29 +143,23 @@ class _Search:
                 ordered = sorted(dict.fromkeys(keys), key=_cost)
                 dear = bisect_left(ordered, _READ, key=_cost)
                 for each in ordered[:dear]:
-                    uids = await self._matching(each, uids)
+                    uids = await self.matching(each, uids)
                 uids = await self._narrowed(ordered[dear:], uids)
                 for each in ordered[dear:]:
-                    uids = await self._matching(each, uids)
+                    uids = await self.matching(each, uids)
                 return uids
             case OrKey(one, other) if one == other:
-                return await self._matching(one, uids)
+                return await self.matching(one, uids)
             case OrKey(one, other):
                 first, second = sorted((one, other), key=_cost)
-                found = await self._matching(first, uids)
+                found = await self.matching(first, uids)
                 rest = _without(uids, found)
-                return sorted([*found, *await self._matching(second, rest)])
+                return sorted([*found, *await self.matching(second, rest)])
             case NotKey(inner):
-                return _without(uids, await self._matching(inner, uids))
+                return _without(uids, await self.matching(inner, uids))
             case _:
                 await self._breathe()
                 return await self._leaf(key, uids)
-
-    async def _breathe(self) -> None:
-        """Let the other sessions go on."""
-        if self._clock.monotonic() > self._until:
-            raise SearchTooLong("the search took too long")
-        await asyncio.sleep(0)
 
     async def _leaf(self, key: SearchKey, uids: Sequence[int]) -> Sequence[int]:
         view = self._view

@@ -23,6 +23,7 @@ from mailbox_server.imap.contexts import Contexts, refused
 from mailbox_server.imap.grammar.append import AppendStep
 from mailbox_server.imap.grammar.lexer import TextForm
 from mailbox_server.imap.grammar.sequence_sets import By
+from mailbox_server.imap.headway import Headway
 from mailbox_server.imap.key_resets import KeyResets, KeyWatch
 from mailbox_server.imap.limits import ImapLimits
 from mailbox_server.imap.notifications import Notifications
@@ -175,6 +176,7 @@ class Session:
     selected are set by login and SELECT.  tls_ends: what TLS says of both ends, if there is TLS.
 
     tag: of the command under way, for responses that name it.
+    headway: how far it has come.
     contexts: searches in the selected mailbox whose results are kept up to date.
     annotations, notifications: what is told of beside the selected mailbox.
     program: what the client said of itself with ID, None until it did.
@@ -203,6 +205,7 @@ class Session:
         self.selected: SelectedView | None = None
         self.enabled: set[Extension] = set()
         self.tag = b""
+        self.headway = Headway(services.limits.progress_seconds)
         self.contexts = Contexts(services)
         self.annotations = AnnotationNews()
         self.notifications = Notifications(services)

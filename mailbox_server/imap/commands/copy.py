@@ -67,7 +67,7 @@ async def move(session: Session, arguments: CopyArguments) -> Outcome:
     most = MESSAGES_A_STEP if _copier(view, account, aim) is None else ACROSS_A_STEP
     moved = 0
     last: ModSeq | None = None
-    for step in steps(uids, most):
+    for step in steps(uids, most, session.headway):
         copied = await session.store.write(_moving(account, view, step, name))
         moved += len(copied.sources)
         code = _copy_uid(copied)

@@ -29,10 +29,11 @@ async def expunge(session: Session, arguments: ExpungeArguments) -> Outcome:
     if arguments.uids is None:
         while (gone := await session.store.write(expunging(view, None))).uids:
             await view.expunged(gone)
+            session.headway.did(len(gone.uids))
             last = gone.modseq
         return ok("Expunged", session.highest_modseq_code(last))
     uids = view.uids(arguments.uids, By.UID)
-    for step in steps(uids, MESSAGES_A_STEP):
+    for step in steps(uids, MESSAGES_A_STEP, session.headway):
         gone = await session.store.write(expunging(view, step))
         await view.expunged(gone)
         last = gone.modseq if gone.uids else last

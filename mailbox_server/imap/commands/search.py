@@ -196,7 +196,13 @@ async def find(
     key = arguments.key if context is None else context.key
     try:
         found = await matches(
-            session.store, view, key, services.clock, services.text_turns, until=until
+            session.store,
+            view,
+            key,
+            services.clock,
+            services.text_turns,
+            until=until,
+            headway=session.headway,
         )
     except BaseException:  # whatever it was, the client must not act upon an older result
         await save(view, (), returns)

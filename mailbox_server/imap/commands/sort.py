@@ -17,6 +17,7 @@ from mailbox_server.imap.commands.search import (
 from mailbox_server.imap.grammar.sequence_sets import By
 from mailbox_server.imap.grammar.sort_arguments import SortArguments
 from mailbox_server.imap.responses import CRLF, Outcome, ok
+from mailbox_server.imap.search import deadline
 from mailbox_server.imap.session import Session
 from mailbox_server.imap.sorting import NO_SCORES, in_order
 
@@ -31,8 +32,15 @@ async def sort(session: Session, arguments: SortArguments) -> Outcome:
         scores = NO_SCORES
         if asked.fuzzy is not None and (sorts or tells_relevancy(asked)):
             scores = await scores_of(session, asked.fuzzy, view, found)
+        session.headway.set_out(None)
+        breathe = deadline(session.services.clock)
         ordered = await in_order(
-            session.store, view, found, arguments.criteria, scores=scores if sorts else None
+            session.store,
+            view,
+            found,
+            arguments.criteria,
+            breathe,
+            scores=scores if sorts else None,
         )
     except BaseException:  # as in find: nothing older may stay saved
         await save(view, (), asked.returns)

@@ -8,16 +8,23 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Final
 
+from mailbox_server.imap.headway import Headway
+
 SCATTERED_A_STEP: Final = 2_000
 _RUNS_A_STEP: Final = 500
 
 
-def steps(uids: Sequence[int], most: int) -> Iterator[Sequence[int]]:
-    """The ascending UIDs in steps of at most so many; of SCATTERED_A_STEP where they are."""
+def steps(uids: Sequence[int], most: int, headway: Headway) -> Iterator[Sequence[int]]:
+    """The ascending UIDs in steps of at most so many; of SCATTERED_A_STEP where they are.
+
+    headway: whoever asks for a step has done the one before.
+    """
+    headway.set_out(len(uids))
     at = 0
     while at < len(uids):
         step = uids[at : at + most]
         if sum(after != before + 1 for before, after in pairwise(step)) >= _RUNS_A_STEP:
             step = step[:SCATTERED_A_STEP]
         yield step
+        headway.did(len(step))
         at += len(step)

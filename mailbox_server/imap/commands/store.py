@@ -31,7 +31,7 @@ async def store(session: Session, arguments: StoreArguments) -> Outcome:
     change = allowed_change(arguments.change, view.rights)
     uids = view.uids(arguments.numbers, arguments.by)
     modified: list[int] = []
-    for step in steps(uids, _most(view, uids)):
+    for step in steps(uids, _most(view, uids), session.headway):
         hushed = view.hush(step, change) if arguments.silent else None
         outcome = await session.store.write(
             _changing(view, step, change, arguments.unchanged_since)

@@ -8,6 +8,7 @@ from mailbox_server.imap.commands.search import OCTETS_A_BLOCK, find, numbers_of
 from mailbox_server.imap.grammar.sequence_sets import By
 from mailbox_server.imap.grammar.sort_arguments import ThreadAlgorithm, ThreadArguments
 from mailbox_server.imap.responses import CRLF, Outcome, ok
+from mailbox_server.imap.search import deadline
 from mailbox_server.imap.session import Session
 from mailbox_server.imap.thread_facts import Answer
 from mailbox_server.imap.thread_trees import Threadable, by_references, by_subject, written
@@ -30,7 +31,11 @@ async def thread(session: Session, arguments: ThreadArguments) -> Outcome:
 async def _octets(
     session: Session, algorithm: ThreadAlgorithm, found: Sequence[int], numbers: Sequence[int]
 ) -> bytes:
-    """The response, which is kept; one at a time of a mailbox is made."""
+    """The response, which is kept; one at a time of a mailbox is made.
+
+    Raises SearchTooLong, StoreUnavailable.
+    """
+    session.headway.set_out(None)
     view = session.view
     facts, uids, told = view.facts, array("I", found), array("I", numbers)
     asked = (algorithm, uids, told)
@@ -38,16 +43,13 @@ async def _octets(
         kept = facts.threads.answer
         if kept is not None and (kept.algorithm, kept.uids, kept.numbers) == asked:
             return kept.octets
+        breathe = deadline(session.services.clock)
         messages = await facts.threads.threadables(
-            session.store, facts.mailbox, uids, told, view.all_uids(), _go_on
+            session.store, facts.mailbox, uids, told, view.all_uids(), breathe
         )
         octets = await asyncio.to_thread(_response, algorithm, messages)
         facts.threads.answer = Answer(algorithm, uids, told, octets)
     return octets
-
-
-async def _go_on() -> None:
-    await asyncio.sleep(0)
 
 
 def _response(algorithm: ThreadAlgorithm, messages: Callable[[], Sequence[Threadable]]) -> bytes:

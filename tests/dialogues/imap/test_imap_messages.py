@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import pytest
 
+from mailbox_server.imap.search import deadline
 from mailbox_server.model.errors import ContentDamaged, DiskLow
 from mailbox_server.store.ports import Room
 from tests.dialogues.imap.memory_driver import MemoryDriver
@@ -309,3 +310,25 @@ async def test_copies_between_accounts_are_bounded(
     assert told.count(b"* OK [COPYUID") == 2 and b"d OK" in told
     # Inside an account nothing is made anew.
     assert b"e OK" in await say(driver, b"e COPY 1:* Sent")
+
+
+@pytest.mark.parametrize(
+    ("name", "command"),
+    [
+        ("sort", b"SORT (REVERSE SUBJECT) UTF-8 ALL"),
+        ("sort", b"SORT RETURN (SAVE) (SIZE) UTF-8 ALL"),
+        ("thread", b"THREAD REFERENCES UTF-8 ALL"),
+    ],
+)
+async def test_sorting_ends_when_its_time_is_up(
+    driver: MemoryDriver, monkeypatch: pytest.MonkeyPatch, name: str, command: bytes
+) -> None:
+    """The search before it has a time of its own."""
+    await driver.given("account ann with INBOX of 5 messages")
+    await say(driver, b"a SELECT INBOX")
+    await say(driver, b"b SEARCH RETURN (SAVE) ALL")
+    module = import_module(f"mailbox_server.imap.commands.{name}")
+    monkeypatch.setattr(module, "deadline", lambda clock: deadline(clock, clock.monotonic() - 1))
+    assert b"c NO [LIMIT] " in await say(driver, b"c " + command)
+    saved = await say(driver, b"d SEARCH $")
+    assert saved.startswith(b"* SEARCH\r\n") is (b"SAVE" in command)

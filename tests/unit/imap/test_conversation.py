@@ -317,6 +317,43 @@ async def test_trouble_in_telling_does_not_undo_the_reply(stage: Stage) -> None:
     assert [event for event, _ in stage.faults.seen] == ["imap.telling_failed"]
 
 
+async def test_a_long_command_tells_how_far_it_is_until_it_answers(stage: Stage) -> None:
+    goes_on, ends = asyncio.Event(), asyncio.Event()
+
+    async def long(session: Session, arguments: None) -> Outcome:
+        session.headway.set_out(5)
+        session.headway.did(2)
+        await goes_on.wait()
+        session.channel.write(b"* SEARCH")
+        await ends.wait()
+        session.channel.write(b" 1\r\n")
+        return ok("done")
+
+    stage.row("LONG", long)
+    stage.begin()
+    await stage.hear(b"a LONG\r\n")
+    before = len(stage.wire.said)
+
+    def later(seconds: float) -> list[str]:
+        stage.clock.seconds += seconds
+        stage.conversation.tick()
+        return stage.wire.said[before:]
+
+    told = ['* OK [INPROGRESS ("a" 2 5)] Still at it']
+    assert later(9) == []
+    assert later(1) == told
+    assert later(9) == told
+    assert later(1) == told * 2
+    # In the middle of a response it would be taken for a part of it.
+    goes_on.set()
+    await settle()
+    assert later(10) == told * 2
+    ends.set()
+    await settle()
+    assert stage.wire.said[before:] == [*told * 2, "* SEARCH 1", "a OK done"]
+    assert later(10)[-1] == "a OK done"
+
+
 async def test_a_slow_network_holds_the_handler(stage: Stage) -> None:
     progress = 0
 

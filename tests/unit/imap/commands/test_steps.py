@@ -3,6 +3,7 @@
 import pytest
 
 from mailbox_server.imap.commands.steps import SCATTERED_A_STEP, steps
+from mailbox_server.imap.headway import Headway
 
 
 @pytest.mark.parametrize(
@@ -17,6 +18,13 @@ from mailbox_server.imap.commands.steps import SCATTERED_A_STEP, steps
     ],
 )
 def test_all_are_in_one_step(uids: list[int], sizes: list[int]) -> None:
-    found = [list(step) for step in steps(list(uids), 10_000)]
+    headway = Headway(10.0)
+    headway.begin(b"a", 0.0)
+    told, found = [], []
+    for step in steps(list(uids), 10_000, headway):
+        told.append(headway.notice(10.0 * len(told) + 10.0))
+        found.append(list(step))
+    goals = [b'"a" %d %d' % (sum(sizes[:place]), len(uids)) for place in range(len(sizes))]
+    assert all(goal in line for goal, line in zip(goals, told, strict=True))
     assert [uid for step in found for uid in step] == list(uids)
     assert [len(step) for step in found] == sizes
