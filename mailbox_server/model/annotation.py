@@ -19,6 +19,7 @@ OCTETS_AN_ACCOUNT: Final = 4 * 1024 * 1024
 NAME_CHARACTERS: Final = 200
 
 _NAME: Final = re.compile(r"/(?:private|shared)(?:/[^/*%\x00-\x1f\x7f-\U0010ffff]+)+")
+_ROOT: Final = re.compile(r"/(?:private|shared)(?:/[^/*%\x00-\x1f\x7f-\U0010ffff]+)*")
 _VENDOR: Final = re.compile(r"/(?:private|shared)/vendor(?:/[^/]+)?")
 
 
@@ -39,4 +40,15 @@ def entry_name(text: str) -> str:
     name = text.lower()
     if len(name) > NAME_CHARACTERS or not _NAME.fullmatch(name) or _VENDOR.fullmatch(name):
         raise EntryMalformed("That is no name of an entry")
+    return name
+
+
+def entry_root(text: str) -> str:
+    """What entries may lie below, in the one stored form: also `/private` or `/shared/vendor`.
+
+    Raises EntryMalformed.
+    """
+    name = text.lower()
+    if len(name) > NAME_CHARACTERS or not _ROOT.fullmatch(name):
+        raise EntryMalformed("Below that there is no entry")
     return name

@@ -29,6 +29,14 @@ _ALL: Final = Prepared(
     .where(_OF_MAILBOX, annotation.c.value.is_not(None))
     .order_by(annotation.c.entry)
 )
+_SIZES: Final = Prepared(
+    sa.select(annotation.c.entry, sa.func.length(annotation.c.value))
+    .where(_OF_MAILBOX, annotation.c.value.is_not(None))
+    .order_by(annotation.c.entry)
+)
+_VALUE: Final = Prepared(
+    sa.select(annotation.c.value).where(_OF_MAILBOX, annotation.c.entry == sa.bindparam("name"))
+)
 _COUNT: Final = Prepared(
     sa.select(
         sa.func.count(annotation.c.value),
@@ -106,6 +114,16 @@ class Annotations:
     def all(self, account: AccountId, mailbox: MailboxId | None) -> dict[str, bytes]:
         """Entries by name; mailbox None for those of the server."""
         return dict(_ALL.rows(self._tx, account=account, mailbox=mailbox or _SERVER))
+
+    def sizes(self, account: AccountId, mailbox: MailboxId | None) -> dict[str, int]:
+        """How many octets each entry's value has."""
+        return dict(_SIZES.rows(self._tx, account=account, mailbox=mailbox or _SERVER))
+
+    def value(self, account: AccountId, mailbox: MailboxId | None, entry: str) -> bytes | None:
+        """The value of one entry, or None."""
+        where = {"account": account, "mailbox": mailbox or _SERVER}
+        row = _VALUE.row(self._tx, **where, name=entry)
+        return None if row is None else row[0]
 
     def changed(self, account: AccountId, after: ModSeq) -> list[tuple[ModSeq, ChangedEntry]]:
         """What was set or removed since, oldest first, each once, with its modseq."""

@@ -40,6 +40,10 @@ async def test_what_changed_is_told_once_with_its_newest_stamp(store: SqliteStor
     assert await store.read(lambda tx: tx.annotations.changed(ann, third)) == []
     assert await store.read(lambda tx: tx.annotations.all(ann, inbox.id)) == {}
     assert await store.read(lambda tx: tx.annotations.all(ann, None)) == {"/private/b": b"2"}
+    assert await store.read(lambda tx: tx.annotations.sizes(ann, inbox.id)) == {}
+    assert await store.read(lambda tx: tx.annotations.sizes(ann, None)) == {"/private/b": 1}
+    assert await store.read(lambda tx: tx.annotations.value(ann, inbox.id, "/private/a")) is None
+    assert await store.read(lambda tx: tx.annotations.value(ann, None, "/private/b")) == b"2"
 
 
 async def test_values_and_numbers_have_a_limit(store: SqliteStore) -> None:

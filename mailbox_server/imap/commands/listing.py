@@ -112,7 +112,7 @@ async def _figures(
                     lines += untagged(status_response(found, arguments.status, limits, form))
             if arguments.metadata and may_annotate(held):
                 entries = mailbox_entries(tx, each, account)
-                chosen = {entry: entries.get(entry) for entry in arguments.metadata}
+                chosen = {entry: entries.value(entry) for entry in arguments.metadata}
                 lines += untagged(metadata_response(each.name, chosen, form))
             told[each.name] = lines
         return told

@@ -1,6 +1,7 @@
 """GETMETADATA and SETMETADATA: annotations of mailboxes and of the server (RFC 5464 §4)."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from mailbox_server.imap.grammar.lexer import TextForm
@@ -10,12 +11,20 @@ from mailbox_server.imap.grammar.metadata_arguments import (
     SetMetadataArguments,
 )
 from mailbox_server.imap.places import Place, place
-from mailbox_server.imap.responses import Outcome, astring, binary_nstring, mailbox, no, ok
+from mailbox_server.imap.responses import (
+    Outcome,
+    astring,
+    binary_nstring,
+    mailbox,
+    no,
+    ok,
+    untagged,
+)
 from mailbox_server.imap.session import CommandRefused, Session
 from mailbox_server.imap.stored_filters import may_store
 from mailbox_server.model.account import Account
 from mailbox_server.model.errors import NoPermission
-from mailbox_server.model.ids import ModSeq
+from mailbox_server.model.ids import AccountId, MailboxId, ModSeq
 from mailbox_server.model.mailbox import Mailbox, Role
 from mailbox_server.model.rights import LOOKUP, WRITE_FLAGS, Rights
 from mailbox_server.store.ports import ReadTx, WriteTx
@@ -32,25 +41,62 @@ _USES: Final[Mapping[str, Role]] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Entries:
+    """The entries of a mailbox or, with None, of the server; only what is asked for is read.
+
+    reader: whose private entries they are.  owner: whose shared entries.
+    made_up: those that are not stored, which nobody can set.
+    """
+
+    tx: ReadTx
+    reader: AccountId
+    owner: AccountId
+    mailbox: MailboxId | None
+    made_up: Mapping[str, bytes]
+
+    def sizes(self) -> dict[str, int]:
+        """Octets of each, by name."""
+        sizes = self.tx.annotations.sizes(self.reader, self.mailbox)
+        if self.owner != self.reader:
+            shared = self.tx.annotations.sizes(self.owner, self.mailbox)
+            sizes.update((entry, size) for entry, size in shared.items() if _is_shared(entry))
+        sizes.update((entry, len(value)) for entry, value in self.made_up.items())
+        return dict(sorted(sizes.items()))
+
+    def value(self, entry: str) -> bytes | None:
+        """The value of one; None where there is none of that name."""
+        if entry in self.made_up:
+            return self.made_up[entry]
+        account = self.owner if _is_shared(entry) else self.reader
+        return self.tx.annotations.value(account, self.mailbox, entry)
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """values: None for entries that are not there.  longest: octets of the longest left out."""
+
+    values: Mapping[str, bytes | None]
+    longest: int | None
+
+
 async def get_metadata(session: Session, arguments: GetMetadataArguments) -> Outcome:
     """Tell the entries that are asked for, and how long the longest of those left out is."""
     account, name = session.account, arguments.mailbox
-    found = await session.store.read(lambda tx: _named(tx, account, name))
-    chosen = _chosen(found, arguments.entries, arguments.depth)
-    most = arguments.most_octets
-    too_long = [] if most is None else [len(v) for v in chosen.values() if v and len(v) > most]
-    if too_long:
-        chosen = {e: v for e, v in chosen.items() if v is None or most is None or len(v) <= most}
-    if chosen:
-        await session.send(b"* " + metadata_response(name, chosen, session.text_form) + b"\r\n")
-    if too_long:
-        return ok("That is all", b"METADATA LONGENTRIES %d" % max(too_long))
+    told = await session.store.read(lambda tx: _told(_named(tx, account, name), arguments))
+    if told.values:
+        response = metadata_response(name, told.values, session.text_form)
+        await session.send(untagged(response))
+    if told.longest is not None:
+        return ok("That is all", b"METADATA LONGENTRIES %d" % told.longest)
     return ok("That is all")
 
 
-def _named(tx: ReadTx, account: Account, name: str | None) -> dict[str, bytes]:
+def _named(tx: ReadTx, account: Account, name: str | None) -> Entries:
     if name is None:
-        return server_entries(tx, account)
+        # What is shared is ours to say.
+        admin = b"mailto:postmaster@" + account.address.domain.ascii.encode("ascii")
+        return Entries(tx, account.id, account.id, None, {ADMIN: admin})
     return mailbox_entries(tx, _annotated(tx, account, name).as_shown, account)
 
 
@@ -67,38 +113,35 @@ def may_annotate(rights: Rights) -> bool:
     return LOOKUP in rights and not rights.isdisjoint(_OF_CONTENT)
 
 
-def mailbox_entries(tx: ReadTx, found: Mailbox, account: Account) -> dict[str, bytes]:
-    """All entries of a mailbox, those that are made up included.
-
-    What is shared is its owner's, what is private the account's.
-    """
-    entries = tx.annotations.all(account.id, found.id)
-    if found.account != account.id:
-        shared = tx.annotations.all(found.account, found.id)
-        entries |= {entry: value for entry, value in shared.items() if _is_shared(entry)}
+def mailbox_entries(tx: ReadTx, found: Mailbox, account: Account) -> Entries:
+    """The entries of a mailbox, as the account sees them."""
+    made_up = {}
     if found.role is not None and found.role is not Role.INBOX:
-        entries[SPECIAL_USE] = b"\\" + found.role.value.encode("ascii")
-    return entries
+        made_up[SPECIAL_USE] = b"\\" + found.role.value.encode("ascii")
+    return Entries(tx, account.id, found.account, found.id, made_up)
 
 
-def server_entries(tx: ReadTx, account: Account) -> dict[str, bytes]:
-    """All entries of the server, as the account sees them; what is shared is ours to say."""
-    entries = tx.annotations.all(account.id, None)
-    entries[ADMIN] = b"mailto:postmaster@" + account.address.domain.ascii.encode("ascii")
-    return entries
+def _told(entries: Entries, arguments: GetMetadataArguments) -> _Told:
+    sizes, most = entries.sizes(), arguments.most_octets
+    chosen = _chosen(sizes, arguments.entries, arguments.depth)
+    left_out = {each for each in chosen if most is not None and sizes.get(each, 0) > most}
+    values = {
+        each: entries.value(each) if each in sizes else None
+        for each in chosen
+        if each not in left_out
+    }
+    return _Told(values, max((sizes[each] for each in left_out), default=None))
 
 
-def _chosen(
-    found: Mapping[str, bytes], asked: Sequence[str], depth: Depth
-) -> dict[str, bytes | None]:
-    """The entries asked for and those below them; without depth, None for those not there."""
-    chosen: dict[str, bytes | None] = {}
+def _chosen(found: Mapping[str, int], asked: Sequence[str], depth: Depth) -> list[str]:
+    """The entries asked for and those below them, each once."""
+    chosen: dict[str, None] = {}
     for entry in asked:
         # With a depth, what is not there is not told (RFC 5464 §4.2.2).
         if depth is Depth.ITSELF or entry in found:
-            chosen[entry] = found.get(entry)
-        chosen.update((each, found[each]) for each in _below(found, entry, depth))
-    return chosen
+            chosen[entry] = None
+        chosen.update(dict.fromkeys(_below(found, entry, depth)))
+    return list(chosen)
 
 
 def _below(found: Iterable[str], entry: str, depth: Depth) -> list[str]:

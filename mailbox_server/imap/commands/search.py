@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Final
 
-from mailbox_server.imap.commands.metadata import server_entries
 from mailbox_server.imap.contexts import Context, refused
 from mailbox_server.imap.fuzzy import grade_of, is_fuzzy, keys_of, relevancy, widened
 from mailbox_server.imap.grammar.faults import ArgumentsTooMany
@@ -90,8 +89,8 @@ async def resolved(
 
 
 async def _filtered(session: Session, arguments: SearchArguments) -> SearchArguments:
-    account = session.account
-    entries = await session.store.read(lambda tx: server_entries(tx, account))
+    account = session.account.id
+    entries = await session.store.read(lambda tx: tx.annotations.all(account, None))
     try:
         key = without_filters(arguments.key, entries)
     except (FilterUndefined, ArgumentsTooMany) as fault:

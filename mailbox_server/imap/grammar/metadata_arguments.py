@@ -1,14 +1,15 @@
 """Arguments of GETMETADATA and SETMETADATA (RFC 5464 §5)."""
 
 import enum
+import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from mailbox_server.imap.grammar.faults import ArgumentsMalformed, ArgumentsTooMany
 from mailbox_server.imap.grammar.lexer import Lexer
 from mailbox_server.imap.grammar.mailbox_names import parse_mailbox
-from mailbox_server.model.annotation import ENTRIES_MOST, EntryMalformed, entry_name
+from mailbox_server.model.annotation import ENTRIES_MOST, EntryMalformed, entry_name, entry_root
 
 
 class Depth(enum.Enum):
@@ -17,6 +18,10 @@ class Depth(enum.Enum):
     ITSELF = "0"
     CHILDREN = "1"
     ALL = "INFINITY"
+
+
+_DEPTHS: Final = frozenset(depth.value for depth in Depth)
+_NUMBER: Final = re.compile(r"[0-9]{1,10}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +48,9 @@ def parse_get_metadata(lexer: Lexer) -> GetMetadataArguments:
     The RFC's grammar has them before it, its examples behind it.
     """
     lexer.space()
-    options: dict[str, str] = {}
+    options = _Options()
     if lexer.peek() == b"(":
-        options = _options(_words(lexer))
+        options = _options(_words(lexer), options)
         lexer.space()
     mailbox = _mailbox(lexer)
     lexer.space()
@@ -53,7 +58,7 @@ def parse_get_metadata(lexer: Lexer) -> GetMetadataArguments:
     if lexer.peek() == b"(":
         words = _words(lexer)
         if not lexer.at_end():
-            options |= _options(words)
+            options = _options(words, options)
             lexer.space()
             words = _words(lexer) if lexer.peek() == b"(" else []
     while not lexer.at_end():
@@ -63,13 +68,8 @@ def parse_get_metadata(lexer: Lexer) -> GetMetadataArguments:
         if len(words) > ENTRIES_MOST:
             raise ArgumentsTooMany("Too many entries")
     lexer.end()
-    most = options.get("MAXSIZE")
-    return GetMetadataArguments(
-        mailbox,
-        entries(words),
-        Depth(options.get("DEPTH", "0")),
-        None if most is None else int(most),
-    )
+    named = entries(words) if options.depth is Depth.ITSELF else _checked(words, entry_root)
+    return GetMetadataArguments(mailbox, named, options.depth, options.most_octets)
 
 
 def parse_set_metadata(lexer: Lexer) -> SetMetadataArguments:
@@ -101,8 +101,12 @@ def parse_entries(lexer: Lexer) -> tuple[str, ...]:
 
 def entries(words: list[str]) -> tuple[str, ...]:
     """The names in stored form, each once, at least one."""
+    return _checked(words, entry_name)
+
+
+def _checked(words: list[str], stored: Callable[[str], str]) -> tuple[str, ...]:
     try:
-        names = tuple(dict.fromkeys(entry_name(word) for word in words))
+        names = tuple(dict.fromkeys(map(stored, words)))
     except EntryMalformed as fault:
         raise ArgumentsMalformed(str(fault)) from fault
     if not names:
@@ -133,21 +137,26 @@ def _word(lexer: Lexer) -> str:
     return lexer.astring().decode("latin-1")
 
 
-def _options(words: list[str]) -> dict[str, str]:
-    """`MAXSIZE 1024 DEPTH 1`, names and values in capitals."""
+@dataclass(frozen=True, slots=True)
+class _Options:
+    """What stands in parentheses before the entries."""
+
+    depth: Depth = Depth.ITSELF
+    most_octets: int | None = None
+
+
+def _options(words: list[str], already: _Options) -> _Options:
+    """`MAXSIZE 1024 DEPTH 1` in any order, on top of those before."""
     pairs = list(zip(words[::2], words[1::2], strict=False))
     if len(words) % 2 or not pairs:
         raise ArgumentsMalformed("Expected an option and its value")
-    found: dict[str, str] = {}
+    found = already
     for name, value in pairs:
-        is_known = _OPTIONS.get(name.upper())
-        if is_known is None or not is_known(value.upper()):
-            raise ArgumentsMalformed("Unknown option or value")
-        found[name.upper()] = value.upper()
+        match name.upper():
+            case "DEPTH" if value.upper() in _DEPTHS:
+                found = replace(found, depth=Depth(value.upper()))
+            case "MAXSIZE" if _NUMBER.fullmatch(value):
+                found = replace(found, most_octets=int(value))
+            case _:
+                raise ArgumentsMalformed("Unknown option or value")
     return found
-
-
-_OPTIONS: Final[Mapping[str, Callable[[str], bool]]] = {
-    "MAXSIZE": lambda value: value.isascii() and value.isdigit() and len(value) <= 10,
-    "DEPTH": lambda value: value in (depth.value for depth in Depth),
-}

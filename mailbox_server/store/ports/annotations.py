@@ -12,6 +12,12 @@ class AnnotationReader(Protocol):
     def all(self, account: AccountId, mailbox: MailboxId | None) -> dict[str, bytes]:
         """Entries by name, in their stored form (model.annotation)."""
 
+    def sizes(self, account: AccountId, mailbox: MailboxId | None) -> dict[str, int]:
+        """How many octets each entry's value has; no value is read."""
+
+    def value(self, account: AccountId, mailbox: MailboxId | None, entry: str) -> bytes | None:
+        """The value of one entry, or None."""
+
     def changed(self, account: AccountId, after: ModSeq) -> list[tuple[ModSeq, ChangedEntry]]:
         """What was set or removed since, oldest first, each once, with its modseq.
 

@@ -10,6 +10,8 @@ import pytest
 
 from mailbox_server.imap.search import deadline
 from mailbox_server.model.errors import ContentDamaged, DiskLow
+from mailbox_server.model.ids import AccountId, MailboxId
+from mailbox_server.store.annotations import Annotations
 from mailbox_server.store.ports import Room
 from tests.dialogues.imap.memory_driver import MemoryDriver
 from tests.dialogues.imap.world import World
@@ -332,3 +334,23 @@ async def test_sorting_ends_when_its_time_is_up(
     assert b"c NO [LIMIT] " in await say(driver, b"c " + command)
     saved = await say(driver, b"d SEARCH $")
     assert saved.startswith(b"* SEARCH\r\n") is (b"SAVE" in command)
+
+
+async def test_only_annotations_that_are_told_are_read(
+    driver: MemoryDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+    value = Annotations.value
+
+    def noted(
+        self: Annotations, account: AccountId, mailbox: MailboxId | None, entry: str
+    ) -> bytes | None:
+        read.append(entry)
+        return value(self, account, mailbox, entry)
+
+    monkeypatch.setattr(Annotations, "value", noted)
+    await driver.given("account ann with INBOX of 1 messages")
+    await say(driver, b'a SETMETADATA INBOX (/private/a/b "1" /private/a/c "long" /private/d "2")')
+    told = await say(driver, b"b GETMETADATA INBOX (DEPTH 1 MAXSIZE 3) (/private/a /private/e)")
+    assert b'* METADATA "INBOX" (/private/a/b "1")\r\n' in told and b"LONGENTRIES 4" in told
+    assert read == ["/private/a/b"]
