@@ -19,6 +19,8 @@ class Annotated(NamedTuple):
 class AnnotationNews:
     """How far one session was told; costs nothing until it watches."""
 
+    __slots__ = ("_account", "_own", "_rang", "_told")
+
     def __init__(self) -> None:
         self._account: AccountId | None = None
         self._told = ModSeq(0)

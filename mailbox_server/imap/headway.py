@@ -14,6 +14,8 @@ class Headway:
     every_seconds: between two notices, and before the first.
     """
 
+    __slots__ = ("_done", "_every_seconds", "_goal", "_tag", "_told_at")
+
     def __init__(self, every_seconds: float) -> None:
         self._every_seconds = every_seconds
         self._tag = b""

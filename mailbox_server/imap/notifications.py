@@ -32,6 +32,8 @@ class Notifications:
     wishes: None until NOTIFY was given.  store: the door that commands are to use.
     """
 
+    __slots__ = ("_means", "_own", "_rung", "_told", "_watch", "store", "wishes")
+
     def __init__(self, means: Means) -> None:
         self._means = means
         self.wishes: Wishes | None = None
