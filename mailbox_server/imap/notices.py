@@ -3,7 +3,9 @@
 Names come first, then figures: a client knows a mailbox by its name (RFC 5465 §5).
 """
 
-from collections.abc import Collection, Iterator
+import sys
+from bisect import bisect_left, bisect_right
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,7 +19,7 @@ from mailbox_server.imap.list_lines import Names, attributes_of, list_line
 from mailbox_server.imap.responses import untagged
 from mailbox_server.imap.wishes import Wishes
 from mailbox_server.model.ids import MailboxId
-from mailbox_server.model.mailbox import SEPARATOR, MailboxStatus
+from mailbox_server.model.mailbox import SEPARATOR, Mailbox, MailboxStatus
 
 _FLAGS: Final = frozenset({Event.FLAG_CHANGE, Event.ANNOTATION_CHANGE})
 _COUNTS: Final = (StatusItem.MESSAGES, StatusItem.UIDNEXT)
@@ -65,9 +67,9 @@ def news(before: Picture, now: Picture, audience: Audience) -> list[bytes]:
         for number, status in now.mailboxes.items()
         if status is not before.mailboxes.get(number)
     ]
-    figures = list(_figures(moved, before, audience, now))
     told = _NamesTold(before, now, audience)
     told.look(moved)
+    figures = list(_figures(moved, before, audience, now, told.anew))
     if len(told.names) + len(figures) > audience.limits.notices_at_once:
         raise TooManyNotices
     return [*told.lines(), *figures]
@@ -82,14 +84,20 @@ def _events(audience: Audience, name: str, *pictures: Picture) -> frozenset[Even
 
 
 def _figures(
-    moved: Collection[MailboxStatus], before: Picture, audience: Audience, now: Picture
+    moved: Collection[MailboxStatus],
+    before: Picture,
+    audience: Audience,
+    now: Picture,
+    anew: Collection[MailboxId],
 ) -> Iterator[bytes]:
+    """anew: mailboxes under names of which something else was told, or nothing."""
     for status in moved:
         number = status.mailbox.id
         if number == audience.selected:
             continue
         events = _events(audience, status.mailbox.name, now) & MESSAGE_EVENTS
-        items = _changed(before.mailboxes.get(number), status, events, audience) if events else ()
+        old = None if number in anew else before.mailboxes.get(number)
+        items = _changed(old, status, events, audience, number in anew) if events else ()
         if items:
             yield _status_line(status, items, audience)
 
@@ -99,14 +107,15 @@ def _changed(
     new: MailboxStatus,
     events: frozenset[Event],
     audience: Audience,
+    is_anew: bool,
 ) -> list[StatusItem]:
     """What to tell, in a fixed order; nothing of a mailbox that came to be and is empty."""
     items: dict[StatusItem, None] = {}
     has_flags = bool(events & _FLAGS)
     stands = new.mailbox
     if old is None:
-        moves = stands.uid_next > 1
-        counts_moved, unseen_moved = moves, bool(new.unseen)
+        moves = is_anew or stands.uid_next > 1
+        counts_moved, unseen_moved = moves, is_anew or bool(new.unseen)
     else:
         moves = old.mailbox.highest_modseq != stands.highest_modseq
         counts_moved = (old.messages, old.mailbox.uid_next) != (new.messages, stands.uid_next)
@@ -132,7 +141,8 @@ def _status_line(status: MailboxStatus, items: list[StatusItem], audience: Audie
 class _NamesTold:
     """Gathers the names of which LIST is to tell, each once.
 
-    names: by name, the one that it had before where it was renamed.
+    names: by name, the one that it had before where it was renamed.  anew: mailboxes whose
+    figures the client has not, or has those of another.
     """
 
     def __init__(self, before: Picture, now: Picture, audience: Audience) -> None:
@@ -140,6 +150,7 @@ class _NamesTold:
         self._now = now
         self._audience = audience
         self.names: dict[str, str | None] = {}
+        self.anew: set[MailboxId] = set()
 
     def look(self, moved: Collection[MailboxStatus]) -> None:
         """Find them; moved: what is new or not as it was."""
@@ -147,14 +158,19 @@ class _NamesTold:
         for number, status in before.mailboxes.items():
             if number not in now.mailboxes:
                 self._came_or_went(status.mailbox.name)
-        renamed: dict[str, str] = {}
+        renamed: dict[str, Mailbox] = {}
+        came: list[Mailbox] = []
         for status in moved:
             old = before.mailboxes.get(status.mailbox.id)
             if old is None:
+                came.append(status.mailbox)
                 self._came_or_went(status.mailbox.name)
             elif old.mailbox.name != status.mailbox.name:
-                renamed[status.mailbox.name] = old.mailbox.name
-        self._renamed(renamed)
+                renamed[status.mailbox.name] = old.mailbox
+        held = _Levels(before) if renamed or came else None
+        if held is not None:
+            self.anew.update(each.id for each in came if each.name in held)
+            self._renamed(renamed, held)
         if before.subscribed is not now.subscribed:
             for name in sorted(before.subscribed ^ now.subscribed):
                 if self._wants(name, Event.SUBSCRIPTION_CHANGE):
@@ -170,14 +186,29 @@ class _NamesTold:
             if self._wants(each, Event.MAILBOX_NAME):
                 self.names.setdefault(each, None)
 
-    def _renamed(self, renamed: dict[str, str]) -> None:
-        """What moved with the mailbox above it is not told, where that is (RFC 5465 §5.4)."""
+    def _renamed(self, renamed: Mapping[str, Mailbox], held: "_Levels") -> None:
+        """What moved with the mailbox above it is not told, where that is (RFC 5465 §5.4).
+
+        A client takes along all that it knows below the old name, and may be told of renamed
+        mailboxes in any order.  Where that does not end in what is now, both names are told
+        as ones that came or went.
+        """
         told: dict[str, str] = {}
-        for name in sorted(renamed):
-            old = renamed[name]
+        holds = _Levels(self._now) if renamed else held
+        for name, mailbox in sorted(renamed.items()):
+            old = mailbox.name
             if any(_moved_along(name, old, above, told) for above in _levels(name)):
                 continue
-            if self._wants(name, Event.MAILBOX_NAME) or self._wants(old, Event.MAILBOX_NAME):
+            moves_whole = all(
+                number in self._now.mailboxes
+                and self._now.mailboxes[number].mailbox.name == name + each[len(old) :]
+                for each, number in held.under(old)
+            )
+            if not moves_whole or any(held.under(name)) or any(holds.under(old)):
+                self._came_or_went(old)
+                self._came_or_went(name)
+                self.anew.add(mailbox.id)
+            elif self._wants(name, Event.MAILBOX_NAME) or self._wants(old, Event.MAILBOX_NAME):
                 told[name] = old
         self.names.update(told)
 
@@ -190,6 +221,31 @@ class _NamesTold:
         for name in sorted(self.names):
             attributes = attributes_of(name, names, is_extended=True, shows_subscribed=True)
             yield list_line(attributes, name, form, old_name=self.names[name])
+
+
+class _Levels:
+    """The names of a picture, in order, with the mailboxes that have them."""
+
+    def __init__(self, picture: Picture) -> None:
+        mailboxes = picture.mailboxes.items()
+        self._held = sorted((status.mailbox.name, number) for number, status in mailboxes)
+
+    def __contains__(self, name: str) -> bool:
+        return any(each == name for each, _ in self._from(name, name))
+
+    def under(self, name: str) -> Iterator[tuple[str, MailboxId]]:
+        """Those of that name and below it."""
+        yield from self._from(name, name)
+        beginning = name + SEPARATOR
+        yield from self._from(beginning, beginning + chr(sys.maxunicode))
+
+    def _from(self, first: str, last: str) -> list[tuple[str, MailboxId]]:
+        start = bisect_left(self._held, first, key=_name_of)
+        return self._held[start : bisect_right(self._held, last, key=_name_of)]
+
+
+def _name_of(held: tuple[str, MailboxId]) -> str:
+    return held[0]
 
 
 def _levels(name: str) -> Iterator[str]:

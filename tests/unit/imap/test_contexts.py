@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator
+from itertools import count
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -21,6 +22,7 @@ from mailbox_server.model.keywords import DELETED, FLAGGED, SEEN
 from mailbox_server.store.ports import Edit, FlagChange
 from tests.dialogues.imap.world import World, message
 
+NUMBERS = count(1)
 SUBJECTS = ("apples", "Pears", "plums", "re: plums", "", "äpfel")
 SEARCHES = (
     b" UNSEEN",
@@ -161,7 +163,7 @@ async def test_the_client_has_what_a_new_search_finds(
     store = world.store
     await world.given("account ann with INBOX of 0 messages")
     account = await store.read(lambda tx: tx.accounts.all()[0])
-    name = f"Box{world.clock.now().timestamp()}-{id(moves)}"
+    name = f"Box{next(NUMBERS)}"
     mailbox = await store.write(lambda tx: tx.mailboxes.create(account.id, name))
     for subject in SUBJECTS[:4]:
         await world.deliver("ann", name, b"Subject: %b\r\n\r\nx" % subject.encode())

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from itertools import count
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from mailbox_server.imap.account_watch import AccountWatches, Picture
@@ -138,6 +138,31 @@ async def move(world: World, owner: str, account: AccountId, about: tuple[str, s
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(moves=st.lists(st.lists(MOVES, max_size=4), max_size=6))
+@example([[("create", "a", "a")], [("rename", "a", "ab"), ("create", "a", "a")]])
+@example(
+    [
+        [("create", "a", "a"), ("deliver", "a", "a"), ("create", "ab", "a")],
+        [("rename", "a", "d"), ("rename", "ab", "a"), ("rename", "d", "ab")],
+    ]
+)
+@example(
+    [
+        [("create", "a/b", "a"), ("deliver", "a/b", "a")],
+        [("rename", "a", "d"), ("rename", "d/b", "ab"), ("create", "a/b/c", "a")],
+    ]
+)
+@example(
+    [
+        [("create", "a/b/c", "a"), ("deliver", "a/b/c", "a")],
+        [("delete", "a/b/c", "a"), ("rename", "a/b", "d")],
+    ]
+)
+@example(
+    [
+        [("create", "a", "a"), ("deliver", "a", "a")],
+        [("delete", "a", "a"), ("create", "a", "a")],
+    ]
+)
 async def test_the_client_comes_to_where_the_account_stands(
     world: World, moves: list[list[tuple[str, str, str]]]
 ) -> None:
