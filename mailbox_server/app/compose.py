@@ -298,7 +298,9 @@ def _with_live_settings(services: ImapServices, settings: Settings) -> ImapServi
     return replace(
         services,
         limits=ImapLimits(
-            message_octets=chosen.message_octets, idle_seconds=float(chosen.idle_seconds)
+            message_octets=chosen.message_octets,
+            copied_messages=chosen.copied_messages,
+            idle_seconds=float(chosen.idle_seconds),
         ),
         loopback_logins=settings.login.plaintext_on_loopback,
         switches=imap_switches(settings),

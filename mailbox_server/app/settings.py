@@ -272,6 +272,15 @@ class ImapSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
             "The largest message that APPEND takes, in octets.", ge=65536, le=2147483647, live=True
         ),
     ] = 67_108_864
+    copied_messages: Annotated[
+        int,
+        _note(
+            "How many messages one COPY takes. It is a single write, during which other writes "
+            "wait; MOVE and all else go in steps.",
+            ge=1000,
+            live=True,
+        ),
+    ] = 100_000
     idle_seconds: Annotated[
         int, _note("Autologout, in seconds; RFC 9051 asks for 1,800.", ge=1800, le=86400, live=True)
     ] = 1860

@@ -135,6 +135,10 @@ CAPABILITIES: Final = (
     # Whole, and whoever enables it gets it.  Not shown: the clients that enable what is shown and
     # then use message numbers all the same are too many to be named (imap.known_clients).
     CapabilityRow("UIDONLY", "RFC 9586", enables=Extension.UIDONLY, by_default=Deed.HIDE),
+    # What else changes many messages goes in steps of any number; only these are one write.
+    CapabilityRow(
+        "SAVELIMIT", "RFC 9738 §3", value=lambda session: str(session.limits.copied_messages)
+    ),
     CapabilityRow("QRESYNC", "RFC 7162", enables=Extension.QRESYNC),
     CapabilityRow("CONDSTORE", "RFC 7162", enables=Extension.CONDSTORE),
 )

@@ -12,6 +12,7 @@ class ImapLimits:
     answer_octets: a line that is no command, mostly a SASL response (RFC 4954 §4.5 says 12,288).
     message_octets: one message of APPEND; a LITERAL+ above it is swallowed up to
         swallow_octets, beyond which the connection ends.
+    copied_messages: that one COPY takes, which is one write; at least 1,000 (RFC 9738 §3).
     backlog_octets: received and not yet executed; above it reading pauses.
     unsent_octets: written and not yet taken by the network; above it execution pauses.
     bad_in_a_row: commands in a row that cannot be read before the connection ends.
@@ -34,6 +35,7 @@ class ImapLimits:
     answer_octets: int = 12_288
     message_octets: int = 64 * 1024 * 1024
     swallow_octets: int = 256 * 1024 * 1024
+    copied_messages: int = 100_000
     backlog_octets: int = 64 * 1024
     unsent_octets: int = 64 * 1024
     bad_in_a_row: int = 20

@@ -40,6 +40,12 @@ async def copy(session: Session, arguments: CopyArguments) -> Outcome:
         return ok("There was nothing to copy")
     if len(uids) > ACROSS_MOST and _copier(view, account, aim) is not None:
         return _TOO_MANY
+    most = session.limits.copied_messages
+    if len(uids) > most:
+        # The lowest UID of those that could be copied in a first command (RFC 9738 §3.1).
+        return no(
+            "Too many to be copied in one command", b"MESSAGELIMIT %d %d" % (most, uids[-most])
+        )
 
     def work(tx: WriteTx) -> Copied:
         target = target_named(tx, account, name)

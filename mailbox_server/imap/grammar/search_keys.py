@@ -1,7 +1,8 @@
 """What SEARCH asks for, as a tree (RFC 9051 §6.4.4, RFC 3501 §6.4.4, RFC 7162 §3.1.5).
 
 Keys of extensions: RFC 5032 §3 (OLDER, YOUNGER), RFC 5466 §3.1 (FILTER), RFC 6203 §3
-(FUZZY), RFC 8474 §5 (EMAILID, THREADID), RFC 8514 §4.2 (SAVEDBEFORE and kin).
+(FUZZY), RFC 8474 §5 (EMAILID, THREADID), RFC 8514 §4.2 (SAVEDBEFORE and kin), RFC 9738 §3.2
+(UIDAFTER, UIDBEFORE).
 
 Read without recursion: at most 50 levels and 1,000 keys, so that a hostile search costs
 as little to refuse as it costs to send.
@@ -24,7 +25,7 @@ from mailbox_server.imap.grammar.faults import (
     FilterCharset,
 )
 from mailbox_server.imap.grammar.flags import parse_flag
-from mailbox_server.imap.grammar.lexer import MODSEQ_MOST, Lexer, TextForm
+from mailbox_server.imap.grammar.lexer import MODSEQ_MOST, NUMBER_MOST, Lexer, TextForm
 from mailbox_server.imap.grammar.search_returns import (
     SearchReturn,
     SearchReturns,
@@ -470,6 +471,18 @@ def _modseq(reader: _Reader) -> SearchKey:
     return ModSeqKey(reader.lexer.number(MODSEQ_MOST))
 
 
+def _uid(reader: _Reader) -> int:
+    uid = reader.lexer.number()
+    if not uid:
+        raise ArgumentsMalformed("UIDs are counted from 1")
+    return uid
+
+
+def _between(first: int, last: int) -> SearchKey:
+    """UIDs from first to last, none where those are not in order (RFC 9738 §3.2)."""
+    return NumbersKey(SequenceSet(((first, last),) if first <= last else ()), By.UID)
+
+
 _RETURN = re.compile(rb"(?i)RETURN +(?=\()")
 _CHARSET = re.compile(rb"(?i)CHARSET +")
 _OPERATOR = re.compile(rb"(?i)(NOT|FUZZY|OR) +")
@@ -520,6 +533,8 @@ _WITH_ARGUMENT: Final[Mapping[str, Callable[[_Reader], SearchKey]]] = {
     "THREADID": _object(ObjectKind.THREAD),
     "TO": _text_in(TextScope.TO),
     "UID": lambda reader: NumbersKey(parse_sequence_set(reader.lexer), By.UID),
+    "UIDAFTER": lambda reader: _between(_uid(reader) + 1, NUMBER_MOST),
+    "UIDBEFORE": lambda reader: _between(1, _uid(reader) - 1),
     "UNKEYWORD": partial(_keyword, present=False),
     "YOUNGER": _within(Age.YOUNGER),
 }
