@@ -23,6 +23,7 @@ from mailbox_server.imap.grammar.append import (
     AppendUrl,
     Within,
 )
+from mailbox_server.imap.nul_free import nul_free
 from mailbox_server.imap.responses import Outcome, bad, no
 from mailbox_server.imap.session import CommandRefused, Session
 from mailbox_server.model.account import Account, Usage
@@ -43,7 +44,6 @@ MESSAGES_MOST: Final = 500
 
 _EMPTY: Final = no("An empty message cannot be kept", b"CANNOT")
 _NUL: Final = no("A message must not hold NUL", b"CANNOT")
-_BINARY: Final = no("NUL is kept only inside an encoding", b"UNKNOWN-CTE")
 _LONG_HEADER: Final = no("A header may have 1 MiB", b"LIMIT")
 _TOO_MANY: Final = no("Too many messages in one command", b"MESSAGELIMIT %d" % MESSAGES_MOST)
 _TOO_MUCH: Final = no("Too much in one command", b"LIMIT")
@@ -94,6 +94,7 @@ class _Incoming:
         self._received: list[Received] = []
         self._announced: AppendMessage | None = None
         self._intake: Intake | None = None
+        self._holds_nul = False
         self._octets = 0
         self._all_octets = 0
 
@@ -133,8 +134,10 @@ class _Incoming:
         intake = self._opened(None if is_part else text.size)
         async for octets in self._session.literals.blocks():
             if b"\0" in octets:
-                # A literal has none (RFC 9051 §4.3); a literal8 may, but BODY[] could not tell it.
-                raise CommandRefused(_BINARY if text.may_hold_nul else _NUL)
+                # A literal has none (RFC 9051 §4.3), a literal8 may.
+                if not text.may_hold_nul:
+                    raise CommandRefused(_NUL)
+                self._holds_nul = True
             await _feed(intake, octets)
 
     async def _take_url(self, written: bytes) -> None:
@@ -186,8 +189,12 @@ class _Incoming:
             # What is kept about a message would be wrong without the rest of its header.
             raise CommandRefused(_LONG_HEADER)
         staged, analysis = await intake.finish()
+        if self._holds_nul:
+            most = self._session.limits.message_octets
+            staged, analysis = await nul_free(self._session.store, staged, analysis, most)
         self._received.append(Received(announced, staged, analysis))
         self._announced = self._intake = None
+        self._holds_nul = False
         self._octets = 0
 
 

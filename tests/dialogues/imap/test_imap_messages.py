@@ -62,6 +62,24 @@ async def test_a_large_message_comes_back_octet_for_octet(driver: MemoryDriver) 
     assert b"RFC822.SIZE %d FLAGS (\\Seen \\Recent))" % len(LARGE) in told
 
 
+async def test_a_large_binary_part_comes_back_octet_for_octet(driver: MemoryDriver) -> None:
+    data = bytes(range(256)) * 8 * 1024
+    message = (
+        b"Content-Type: multipart/mixed; boundary=b\r\n\r\n"
+        b"--b\r\nContent-Transfer-Encoding: binary\r\n\r\n%b\r\n--b--\r\n" % data
+    )
+    await say(driver, b"a SELECT INBOX")
+    told = await say(driver, b"b APPEND INBOX ~{%d+}\r\n%b" % (len(message), message))
+    assert b"b OK [APPENDUID" in told
+    told = await say(driver, b"c FETCH 3 (BINARY.SIZE[1] BINARY.PEEK[1])")
+    opening = b"* 3 FETCH (BINARY.SIZE[1] %d BINARY[1] ~{%d}\r\n" % (len(data), len(data))
+    assert told == opening + data + b")\r\nc OK That is all\r\n"
+    told = await say(driver, b"d FETCH 3 BODY.PEEK[]")
+    assert b"\0" not in told and len(told) > len(data) * 4 // 3
+    told = await say(driver, b"e FETCH 3 BINARY.PEEK[1]<2000000.300>")
+    assert told.startswith(b"* 3 FETCH (BINARY[1]<2000000> ~{300}\r\n" + data[2000000:2000300])
+
+
 async def test_an_append_over_the_quota_is_refused_before_its_literal(
     driver: MemoryDriver,
 ) -> None:
