@@ -38,6 +38,7 @@ from mailbox_server.model.errors import (
 from mailbox_server.model.ids import MailboxId
 from mailbox_server.model.imap_url import URL_OCTETS, ImapUrl, parse_imap_url
 from mailbox_server.model.message import Analysis
+from mailbox_server.model.rights import READ
 from mailbox_server.store.ports import ReadTx, Room, StagedContent
 
 MESSAGES_MOST: Final = 500
@@ -217,7 +218,10 @@ def _look(tx: ReadTx, account: Account, mailbox: str, more: Usage) -> None:
 
 
 async def _find(session: Session, url: ImapUrl) -> FoundPart | None:
-    """What a URL means in this session, of its own account only (RFC 4469 §3)."""
+    """What a URL means in this session (RFC 4469 §3).
+
+    Of its own account, or in the selected mailbox, while that may be read.
+    """
     if url.access is not None:
         return None
     account, selected, host = session.account.id, session.selected, session.services.hostname
@@ -229,7 +233,8 @@ async def _find(session: Session, url: ImapUrl) -> FoundPart | None:
                 return None
         place: MailboxId | None = None
         if url.mailbox is None:
-            place = None if selected is None else selected.mailbox.id
+            if selected is not None and READ in tx.rights.held(selected.mailbox, account):
+                place = selected.mailbox.id
         else:
             named = url_mailbox(tx, account, url)
             place = None if named is None else named.id

@@ -15,11 +15,12 @@ from mailbox_server.imap.session import CommandRefused, Session
 from mailbox_server.model.account import Account
 from mailbox_server.model.errors import Unavailable
 from mailbox_server.model.ids import MailboxId, mailbox_object_id
-from mailbox_server.model.mailbox import OTHERS, SEPARATOR
+from mailbox_server.model.mailbox import INBOX, OTHERS, SEPARATOR
 from mailbox_server.model.rights import DELETE_MAILBOX
 from mailbox_server.store.ports import Unpurged, WriteTx
 
 _OTHER_ACCOUNT: Final = no("A mailbox stays with its owner", b"CANNOT")
+_INBOX_OF_OTHERS: Final = no("Only its owner moves all mail out of INBOX", b"CANNOT")
 
 
 async def create(session: Session, arguments: CreateArguments) -> Outcome:
@@ -72,11 +73,16 @@ def _purging(rest: Unpurged) -> Callable[[WriteTx], Unpurged | None]:
 
 
 async def rename(session: Session, arguments: RenameArguments) -> Outcome:
-    """Rename a mailbox with all below it; of INBOX the messages move (RFC 9051 §6.3.6)."""
+    """Rename a mailbox with all below it; of INBOX the messages move (RFC 9051 §6.3.6).
+
+    What moves out of INBOX comes under another list of rights, so that only the owner may.
+    """
     account, name, new_name = session.account, arguments.mailbox, arguments.new_name
 
     def work(tx: WriteTx) -> None:
         found = place(tx, account, name, DELETE_MAILBOX)
+        if found.mailbox.name == INBOX and found.owner != account.id:
+            raise CommandRefused(_INBOX_OF_OTHERS)
         at = free_slot(tx, account, new_name)
         if at.owner != found.owner:
             raise CommandRefused(_OTHER_ACCOUNT)
