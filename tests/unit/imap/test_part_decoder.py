@@ -17,7 +17,7 @@ from mailbox_server.imap.encoded_parts import (
 )
 from mailbox_server.imap.fetch_plan import BinaryPlan
 from mailbox_server.imap.grammar.fetch_items import BinarySection, BinarySize
-from mailbox_server.imap.part_decoder import PartDecoder
+from mailbox_server.imap.part_decoder import MARKS_MOST, PartDecoder
 from mailbox_server.mime.scanner import scan
 from mailbox_server.mime.sections import Partial, Stored
 from mailbox_server.model.ids import ContentId
@@ -147,6 +147,23 @@ async def test_window_after_window_reads_a_part_about_once(
     windows = len(told)
     assert shelf.taken <= len(body) + windows * 2 * 5_000
     assert shelf.most <= encoded_parts.STEPS_A_READ * 5_000
+
+
+@pytest.mark.parametrize(("encoding", "body", "data"), PARTS[:4])
+async def test_windows_from_the_end_on_do_not_decode_the_part_each_time(
+    encoding: str, body: bytes, data: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(encoded_parts, "STEP_OCTETS", 2_000)
+    monkeypatch.setattr(encoded_parts, "STEPS_A_READ", 1)
+    content = with_part(encoding, body)
+    decoder, shelf = PartDecoder(), Shelf(content)
+    told = []
+    for start in reversed(range(0, len(data), 2_000)):
+        told.append((await answer(shelf, decoder, asked(content, Partial(start, 2_000))))[2])
+    assert b"".join(reversed(told)) == data
+    # What lies between two marks, the window itself in its encoding, and a step at each end.
+    each = len(body) // MARKS_MOST + 3 * 2_000 + 2 * 2_000
+    assert shelf.taken <= len(body) + len(told) * each
 
 
 async def test_the_beginning_of_a_part_is_decoded_alone() -> None:
