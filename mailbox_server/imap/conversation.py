@@ -16,9 +16,9 @@ from typing import Any, Final
 from mailbox_server.imap.capabilities import capability_list
 from mailbox_server.imap.command_row import CommandRow, CommandTable
 from mailbox_server.imap.compression import Compression, CompressionBroken
-from mailbox_server.imap.engine import (
+from mailbox_server.imap.engine import Engine
+from mailbox_server.imap.engine_events import (
     Command,
-    Engine,
     Event,
     Fatal,
     Line,

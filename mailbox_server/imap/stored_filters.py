@@ -15,9 +15,8 @@ from mailbox_server.imap.grammar.faults import (
     CharsetUnknown,
 )
 from mailbox_server.imap.grammar.lexer import Lexer
+from mailbox_server.imap.grammar.search_criteria import DEPTH_MOST, KEYS_MOST, parse_stored
 from mailbox_server.imap.grammar.search_keys import (
-    DEPTH_MOST,
-    KEYS_MOST,
     AndKey,
     FilterKey,
     FuzzyKey,
@@ -25,7 +24,6 @@ from mailbox_server.imap.grammar.search_keys import (
     OrKey,
     SearchKey,
     leaves,
-    parse_stored,
 )
 from mailbox_server.model.errors import Refused
 

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from mailbox_server.imap.grammar.lexer import Lexer
-from mailbox_server.imap.grammar.search_keys import SearchKey, parse_search
+from mailbox_server.imap.grammar.search_criteria import parse_search
+from mailbox_server.imap.grammar.search_keys import SearchKey
 from mailbox_server.imap.grammar.sequence_sets import By
 from mailbox_server.imap.search import matches
 from mailbox_server.imap.searched import Searched, unselected

@@ -4,13 +4,8 @@ from contextlib import suppress
 from typing import Final
 
 from mailbox_server.imap.commands import COMMAND_TABLE
-from mailbox_server.imap.engine import (
-    Command,
-    Engine,
-    Event,
-    MessageOctets,
-    NextSteps,
-)
+from mailbox_server.imap.engine import Engine
+from mailbox_server.imap.engine_events import Command, Event, MessageOctets, NextSteps
 from mailbox_server.imap.fuzzy import (
     GRADED_MOST,
     WORDS_MOST,
@@ -23,16 +18,8 @@ from mailbox_server.imap.grammar.dates import parse_date_time
 from mailbox_server.imap.grammar.faults import ArgumentsTooMany
 from mailbox_server.imap.grammar.lexer import Lexer, TextForm
 from mailbox_server.imap.grammar.mailbox_names import decode, encode, parse_mailbox
-from mailbox_server.imap.grammar.search_keys import (
-    DEPTH_MOST,
-    AndKey,
-    FuzzyKey,
-    NotKey,
-    OrKey,
-    SearchKey,
-    parse_search,
-    parse_stored,
-)
+from mailbox_server.imap.grammar.search_criteria import DEPTH_MOST, parse_search, parse_stored
+from mailbox_server.imap.grammar.search_keys import AndKey, FuzzyKey, NotKey, OrKey, SearchKey
 from mailbox_server.imap.grammar.sequence_sets import By, parse_sequence_set
 from mailbox_server.imap.limits import ImapLimits
 from mailbox_server.imap.list_patterns import ListPattern

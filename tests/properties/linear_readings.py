@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from mailbox_server.imap.commands import COMMAND_TABLE
-from mailbox_server.imap.engine import Command, Engine
+from mailbox_server.imap.engine import Engine
+from mailbox_server.imap.engine_events import Command
 from mailbox_server.imap.limits import ImapLimits
 from mailbox_server.mime.header_fields import LISTED_FIELDS, select, split_fields
 from mailbox_server.mime.message import analyze

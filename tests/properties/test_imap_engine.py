@@ -8,20 +8,14 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mailbox_server.imap.commands import COMMAND_TABLE
-from mailbox_server.imap.engine import (
-    Command,
-    Engine,
-    Event,
-    MessageOctets,
-    NamedGrammar,
-    NextSteps,
-)
+from mailbox_server.imap.engine import Engine, NamedGrammar
+from mailbox_server.imap.engine_events import Command, Event, MessageOctets, NextSteps
 from mailbox_server.imap.grammar.dates import parse_date_time
 from mailbox_server.imap.grammar.fetch_items import parse_fetch
 from mailbox_server.imap.grammar.lexer import Lexer, TextForm
 from mailbox_server.imap.grammar.mailbox_names import decode, encode, parse_mailbox
 from mailbox_server.imap.grammar.message_arguments import parse_store
-from mailbox_server.imap.grammar.search_keys import parse_search
+from mailbox_server.imap.grammar.search_criteria import parse_search
 from mailbox_server.imap.grammar.sequence_sets import By, parse_sequence_set
 from mailbox_server.imap.limits import ImapLimits
 from mailbox_server.imap.responses import astring, mailbox, string

@@ -74,7 +74,7 @@ from mailbox_server.imap.grammar.message_arguments import (
 from mailbox_server.imap.grammar.metadata_arguments import parse_get_metadata, parse_set_metadata
 from mailbox_server.imap.grammar.notify_arguments import parse_notify
 from mailbox_server.imap.grammar.quota_arguments import parse_set_quota
-from mailbox_server.imap.grammar.search_keys import parse_search
+from mailbox_server.imap.grammar.search_criteria import parse_search
 from mailbox_server.imap.grammar.search_returns import parse_cancel_update
 from mailbox_server.imap.grammar.sequence_sets import By
 from mailbox_server.imap.grammar.session_arguments import (

@@ -11,7 +11,8 @@ from mailbox_server.imap.grammar.mailbox_filters import (
     MailboxFilter,
     parse_mailbox_filter,
 )
-from mailbox_server.imap.grammar.search_keys import SearchArguments, parse_search
+from mailbox_server.imap.grammar.search_criteria import parse_search
+from mailbox_server.imap.grammar.search_keys import SearchArguments
 from mailbox_server.imap.grammar.search_returns import SearchReturn
 from mailbox_server.imap.grammar.sequence_sets import By
 

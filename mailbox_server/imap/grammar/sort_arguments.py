@@ -7,7 +7,8 @@ from typing import Final
 
 from mailbox_server.imap.grammar.faults import ArgumentsMalformed, ArgumentsTooMany
 from mailbox_server.imap.grammar.lexer import Lexer
-from mailbox_server.imap.grammar.search_keys import SearchArguments, parse_search_criteria
+from mailbox_server.imap.grammar.search_criteria import parse_search_criteria
+from mailbox_server.imap.grammar.search_keys import SearchArguments
 from mailbox_server.imap.grammar.search_returns import parse_search_returns
 from mailbox_server.imap.grammar.sequence_sets import By
 

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from mailbox_server.imap import sort_insertion
 from mailbox_server.imap.contexts import Contexts
 from mailbox_server.imap.grammar.lexer import Lexer
-from mailbox_server.imap.grammar.search_keys import AllKey, parse_search
+from mailbox_server.imap.grammar.search_criteria import parse_search
+from mailbox_server.imap.grammar.search_keys import AllKey
 from mailbox_server.imap.grammar.sequence_sets import By
 from mailbox_server.imap.grammar.sort_arguments import SortCriterion, parse_sort
 from mailbox_server.imap.kept_keys import Mover, movers

@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 from mailbox_server.imap.commands import COMMAND_TABLE
-from mailbox_server.imap.engine import (
+from mailbox_server.imap.engine import Engine
+from mailbox_server.imap.engine_events import (
     Command,
-    Engine,
     Event,
     Fatal,
     Line,

@@ -13,13 +13,8 @@ from mailbox_server.imap.fuzzy import (
     relevancy,
     widened,
 )
-from mailbox_server.imap.grammar.search_keys import (
-    FuzzyKey,
-    SearchKey,
-    TextKey,
-    leaves,
-    parse_stored,
-)
+from mailbox_server.imap.grammar.search_criteria import parse_stored
+from mailbox_server.imap.grammar.search_keys import FuzzyKey, SearchKey, TextKey, leaves
 from mailbox_server.mime.normal_form import normalize
 from mailbox_server.store.ports import TextCriterion, TextScope
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from mailbox_server.imap import message_facts, search
 from mailbox_server.imap.grammar.lexer import Lexer
-from mailbox_server.imap.grammar.search_keys import parse_search
+from mailbox_server.imap.grammar.search_criteria import parse_search
 from mailbox_server.imap.grammar.sequence_sets import By, SequenceSet
 from mailbox_server.imap.message_facts import MessageFacts
 from mailbox_server.imap.search import matches

@@ -8,7 +8,7 @@ from typing import cast
 import pytest
 
 from mailbox_server.imap.grammar.lexer import Lexer
-from mailbox_server.imap.grammar.search_keys import parse_search
+from mailbox_server.imap.grammar.search_criteria import parse_search
 from mailbox_server.imap.grammar.sequence_sets import By
 from mailbox_server.imap.searched import UnselectedMailbox, unselected
 from mailbox_server.model.account import Account, AccountState

@@ -3,7 +3,8 @@
 import pytest
 
 from mailbox_server.imap.grammar.faults import ArgumentsTooMany
-from mailbox_server.imap.grammar.search_keys import DEPTH_MOST, KEYS_MOST, SearchKey, parse_stored
+from mailbox_server.imap.grammar.search_criteria import DEPTH_MOST, KEYS_MOST, parse_stored
+from mailbox_server.imap.grammar.search_keys import SearchKey
 from mailbox_server.imap.stored_filters import (
     NESTED_MOST,
     FilterUndefined,

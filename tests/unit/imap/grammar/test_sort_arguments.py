@@ -9,7 +9,8 @@ from mailbox_server.imap.grammar.faults import (
 )
 from mailbox_server.imap.grammar.lexer import Lexer
 from mailbox_server.imap.grammar.partial_ranges import PartialRange
-from mailbox_server.imap.grammar.search_keys import TextKey, parse_stored
+from mailbox_server.imap.grammar.search_criteria import parse_stored
+from mailbox_server.imap.grammar.search_keys import TextKey
 from mailbox_server.imap.grammar.search_returns import SearchReturn, SearchReturns
 from mailbox_server.imap.grammar.sequence_sets import By
 from mailbox_server.imap.grammar.sort_arguments import (

@@ -11,6 +11,7 @@ from mailbox_server.imap.grammar.faults import (
     FilterCharset,
 )
 from mailbox_server.imap.grammar.lexer import Lexer
+from mailbox_server.imap.grammar.search_criteria import parse_search
 from mailbox_server.imap.grammar.search_keys import (
     AllKey,
     AndKey,
@@ -31,7 +32,6 @@ from mailbox_server.imap.grammar.search_keys import (
     Size,
     SizeKey,
     TextKey,
-    parse_search,
 )
 from mailbox_server.imap.grammar.sequence_sets import By, SequenceSet
 from mailbox_server.store.ports import TextCriterion, TextScope
