@@ -213,12 +213,15 @@ class _NamesTold:
         self.names.update(told)
 
     def lines(self) -> Iterator[bytes]:
-        """LIST of each, by name."""
+        """LIST of each, by name; renamed ones first.
+
+        What is told of an old name afterwards is true of that name, and is not moved along.
+        """
         if not self.names:
             return
         now, form = self._now, self._audience.form
         names = Names.of((each.mailbox for each in now.mailboxes.values()), now.subscribed)
-        for name in sorted(self.names):
+        for name in sorted(self.names, key=lambda each: (self.names[each] is None, each)):
             attributes = attributes_of(name, names, is_extended=True, shows_subscribed=True)
             yield list_line(attributes, name, form, old_name=self.names[name])
 

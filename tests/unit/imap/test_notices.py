@@ -163,6 +163,7 @@ async def move(world: World, owner: str, account: AccountId, about: tuple[str, s
         [("delete", "a", "a"), ("create", "a", "a")],
     ]
 )
+@example([[("create", "a/b", "a")], [("rename", "a", "ab"), ("subscribe", "a/b", "a")]])
 async def test_the_client_comes_to_where_the_account_stands(
     world: World, moves: list[list[tuple[str, str, str]]]
 ) -> None:
