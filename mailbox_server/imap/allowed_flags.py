@@ -4,8 +4,13 @@ from dataclasses import replace
 from typing import Final
 
 from mailbox_server.model.errors import NoPermission
-from mailbox_server.model.keywords import FlagKind, flag_kind
-from mailbox_server.model.rights import Rights
+from mailbox_server.model.keywords import (
+    KEYWORDS_A_MAILBOX,
+    SYSTEM_FLAGS,
+    FlagKind,
+    flag_kind,
+)
+from mailbox_server.model.rights import ALL_RIGHTS, Rights
 from mailbox_server.store.ports import Edit, FlagChange
 
 _KINDS: Final = frozenset(FlagKind)
@@ -32,3 +37,12 @@ def allowed_change(change: FlagChange, rights: Rights) -> FlagChange:
         raise NoPermission("none of the flags may be changed")
     spares = _KINDS - kinds if change.edit is Edit.REPLACE else frozenset[FlagKind]()
     return replace(change, names=names, spares=spares)
+
+
+def permanent_flags(flags: tuple[str, ...], rights: Rights) -> tuple[str, ...]:
+    """For PERMANENTFLAGS, of the system flags and the keywords in use."""
+    room = len(flags) - len(SYSTEM_FLAGS) < KEYWORDS_A_MAILBOX
+    if rights != ALL_RIGHTS:
+        flags = tuple(name for name in flags if flag_kind(name).value in rights)
+        room = room and FlagKind.OTHER.value in rights
+    return (*flags, "\\*") if room else flags

@@ -30,6 +30,7 @@ from mailbox_server.imap.engine_events import (
 from mailbox_server.imap.grammar.append import AppendStep
 from mailbox_server.imap.grammar.faults import ArgumentsMalformed
 from mailbox_server.imap.grammar.sequence_sets import By
+from mailbox_server.imap.outgoing import Outgoing
 from mailbox_server.imap.refusals import SERVER_BUG, UID_REQUIRED, refusal
 from mailbox_server.imap.responses import Outcome, Status, bad, ok, status_line
 from mailbox_server.imap.selected import Tells
@@ -38,7 +39,6 @@ from mailbox_server.imap.telling import tell, tell_unasked
 from mailbox_server.imap.wire import Progress, Wire
 from mailbox_server.model.address import IpAddress
 
-GATHERED_OCTETS: Final = 32 * 1024
 COMMANDS_A_TURN: Final = 16
 
 BYE: Final = b"BYE"
@@ -62,11 +62,9 @@ class Conversation:
         self._limits = services.limits
         self._rows = table.rows
         self._wire = wire
+        self._outgoing = Outgoing(wire)
         self._engine = Engine(table.grammars, services.limits)
         self._stirred = asyncio.Event()
-        self._gathered: list[bytes] = []
-        self._gathered_octets = 0
-        self._unyielded = 0
         self._progress: Progress | None = None
         self._ending = False
         self._lost = False
@@ -161,7 +159,7 @@ class Conversation:
         line = self.session.headway.notice(now)
         if line:
             self.write(line)
-            self._flush()
+            self._outgoing.flush()
             self._is_silent = True
 
     def _end(self, farewell: Outcome | None) -> None:
@@ -190,7 +188,7 @@ class Conversation:
         finally:
             if self._farewell is not None:
                 self.write(bye(self._farewell))
-            self._flush()
+            self._outgoing.flush()
             self._wire.close()
             try:
                 await session.close()
@@ -313,7 +311,7 @@ class Conversation:
 
     async def _start_tls(self) -> None:
         self.session.wants_tls = False
-        self._flush()
+        self._outgoing.flush()
         if not await self._wire.start_tls():
             self.lost()
             raise Ended
@@ -321,8 +319,8 @@ class Conversation:
         self._progressed(Progress.IDLE)
 
     def _start_compression(self) -> None:
-        self._flush()
-        self._compression = Compression()
+        self._outgoing.flush()
+        self._compression = self._outgoing.compression = Compression()
         self._compression.receive(self._engine.take_rest())
 
     def _end_compression(self) -> None:
@@ -331,8 +329,9 @@ class Conversation:
         A client must wait for the reply: what it sends plain in the same packet as the end of
         what it deflated is taken for a broken stream.
         """
-        self._flush()
+        self._outgoing.flush()
         ended, self._compression = self._compression, None
+        self._outgoing.compression = None
         if ended is not None:
             self._engine.receive(ended.take_rest())
 
@@ -388,7 +387,7 @@ class Conversation:
         """Until something comes.  Raises Ended."""
         if self._ending:
             raise Ended
-        self._flush()
+        self._outgoing.flush()
         self._stirred.clear()
         self._waiting = True
         try:
@@ -401,31 +400,14 @@ class Conversation:
     def write(self, octets: bytes) -> None:
         """Queue octets for the client."""
         self._is_silent = False
-        self._gathered.append(octets)
-        self._gathered_octets += len(octets)
-        self._unyielded += len(octets)
-        if self._gathered_octets >= GATHERED_OCTETS:
-            self._flush()
-
-    def _flush(self) -> None:
-        if self._gathered:
-            octets = b"".join(self._gathered)
-            if self._compression is not None:
-                octets = self._compression.deflated(octets)
-            self._wire.write(octets)
-            self._gathered.clear()
-            self._gathered_octets = 0
+        self._outgoing.write(octets)
 
     async def drained(self) -> None:
         """Wait while the network is behind.  Raises Ended."""
         if self._lost:
             raise Ended
-        if self._unyielded >= GATHERED_OCTETS:
-            # A long answer to a fast peer never waits otherwise: let other sessions in.
-            self._unyielded = 0
-            await asyncio.sleep(0)
         try:
-            await self._wire.drained()
+            await self._outgoing.drained()
         except ConnectionResetError as fault:
             self.lost()
             raise Ended from fault

@@ -151,6 +151,16 @@ class MailboxView:
         """The position behind the newest entry of the changed log."""
         return self.changed_before + len(self.changed)
 
+    def changed_from(self, position: int, after: int) -> set[int]:
+        """UIDs whose flags changed behind a position in the log, where the modseq was after."""
+        if position < self.changed_before:
+            pairs = zip(self.uids, self.modseqs, strict=True)
+            return {uid for uid, modseq in pairs if modseq > after}
+        fresh: set[int] = set()
+        for number in range(position - self.changed_before, len(self.changed)):
+            fresh.update(self.changed[number])
+        return fresh
+
     # ------------------------------------------------------------ catching up
 
     def ring(self) -> None:

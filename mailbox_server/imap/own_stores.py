@@ -9,10 +9,11 @@ fetched   by UID, the MODSEQ of flags that the client read from a FETCH
 """
 
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from mailbox_server.imap.flag_classes import FlagClass, changed_names, flag_text
+from mailbox_server.imap.grammar.sequence_sets import By
 from mailbox_server.imap.selected import Hushed, ModSeqs, Sight
 from mailbox_server.store.ports import FlagOutcome
 
@@ -84,12 +85,22 @@ class OwnStores:
         """Whether all flags of all that was taken are to be told."""
         return not (self._only_modseq or self._expected or self._fetched)
 
-    def tells(self, sight: Sight) -> bool:
-        """Whether the client does not have it from a FETCH."""
-        return self._fetched.get(sight.uid) != sight.modseq
+    def lines(self, sights: Iterable[Sight], modseqs: ModSeqs, named_by: By) -> Iterator[bytes]:
+        """The FETCH lines of what was taken, without what the client has or expects."""
+        for sight in sights:
+            if self._fetched.get(sight.uid) == sight.modseq:
+                continue
+            items = []
+            if not self._expects(sight):
+                items.append(b"FLAGS (%b)" % sight.flags)
+            if modseqs is ModSeqs.SHOWN:
+                items.append(b"MODSEQ (%d)" % sight.modseq)
+            if items and named_by is By.UID:
+                yield b"* %d UIDFETCH (%b)\r\n" % (sight.uid, b" ".join(items))
+            elif items:
+                yield b"* %d FETCH (UID %d %b)\r\n" % (sight.number, sight.uid, b" ".join(items))
 
-    def expects(self, sight: Sight) -> bool:
-        """Whether the client expects these flags."""
+    def _expects(self, sight: Sight) -> bool:
         uid = sight.uid
         if uid in self._only_modseq:
             return True

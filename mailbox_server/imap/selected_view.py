@@ -1,8 +1,7 @@
 """One session's sight of a mailbox view: message numbers, and what it has been told.
 
     known            slots this session was told exist
-    told_dead        expunged slots among them that it was told of, ascending
-    number           slot + 1 - (told_dead slots before it)
+    numbers          of those slots; the expunged ones that it was told of have none
 
 Numbers move only in untold() (RFC 9051 §7.5.1).
 """
@@ -13,11 +12,14 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import compress
 from typing import Final
 
+from mailbox_server.imap.allowed_flags import permanent_flags
 from mailbox_server.imap.change_lines import expunge_blocks, flag_lines, vanished_lines
 from mailbox_server.imap.grammar.sequence_sets import By, SequenceSet
 from mailbox_server.imap.mailbox_view import MailboxView
 from mailbox_server.imap.message_facts import MessageFacts
+from mailbox_server.imap.numbering import Numbering
 from mailbox_server.imap.own_stores import OwnStores
+from mailbox_server.imap.recent_uids import RecentUids
 from mailbox_server.imap.responses import flag_list
 from mailbox_server.imap.selected import (
     Access,
@@ -33,13 +35,7 @@ from mailbox_server.imap.selected import (
 )
 from mailbox_server.model.errors import MailboxMissing
 from mailbox_server.model.ids import AccountId
-from mailbox_server.model.keywords import (
-    KEYWORDS_A_MAILBOX,
-    SEEN,
-    SYSTEM_FLAGS,
-    FlagKind,
-    flag_kind,
-)
+from mailbox_server.model.keywords import SEEN
 from mailbox_server.model.mailbox import Mailbox
 from mailbox_server.model.rights import ALL_RIGHTS, Rights
 from mailbox_server.model.uid_set import UidSet
@@ -74,11 +70,11 @@ class SessionView:
         self.tells_recent = True
         self.named_by = By.NUMBER
         self._told_modseq = shared.mailbox.highest_modseq
-        self._told_dead = array("I", sorted(shared.dead))
+        self._numbering = Numbering(shared.dead)
         self.told_expunged = len(shared.expunged)
         self.told_changed = shared.changed_after
         self.known = len(shared.uids)
-        self._recent: list[tuple[int, int]] = [recent] if recent[0] < recent[1] else []
+        self._recent = RecentUids(*recent)
         self._told_classes = len(shared.classes.known)
         self._told_names = shared.classes.names()
         self._own = OwnStores()
@@ -132,17 +128,16 @@ class SessionView:
     @property
     def count(self) -> int:
         """Messages this session was told of."""
-        return self.known - bisect_left(self._told_dead, self.known)
+        return self._numbering.number(self.known) - 1
 
     @property
     def recent(self) -> int:
         """Messages that are \\Recent in this session."""
         uids = self._shared.uids
         total = 0
-        for first, beyond in self._recent_ranges():
+        for first, beyond in self._recent_uids().ranges:
             low, high = bisect_left(uids, first), min(bisect_left(uids, beyond), self.known)
-            dead = bisect_left(self._told_dead, high) - bisect_left(self._told_dead, low)
-            total += max(0, high - low) - max(0, dead)
+            total += max(0, self._numbering.number(high) - self._numbering.number(low))
         return total
 
     @property
@@ -155,12 +150,7 @@ class SessionView:
         """For PERMANENTFLAGS."""
         if self._access is Access.READ_ONLY:
             return ()
-        flags = self.flags
-        room = len(flags) - len(SYSTEM_FLAGS) < KEYWORDS_A_MAILBOX
-        if self.rights != ALL_RIGHTS:
-            flags = tuple(name for name in flags if flag_kind(name).value in self.rights)
-            room = room and FlagKind.OTHER.value in self.rights
-        return (*flags, "\\*") if room else flags
+        return permanent_flags(self.flags, self.rights)
 
     @property
     def facts(self) -> MessageFacts:
@@ -171,11 +161,12 @@ class SessionView:
         """The number of the first message without \\Seen."""
         unseen = self._shared.classes.where(lambda names: SEEN not in names)
         slots = compress(range(self.known), map(unseen.__getitem__, self._shared.flags))
-        return next((self._number(slot) for slot in slots if not self._is_told_dead(slot)), None)
+        numbers = self._numbering
+        return next((numbers.number(slot) for slot in slots if not numbers.is_dead(slot)), None)
 
     def uid_at(self, number: int) -> int:
         """The UID of message 1 to count."""
-        return self._shared.uids[self._slot(number)]
+        return self._shared.uids[self._numbering.slot(number)]
 
     def uids(self, numbers: SequenceSet, by: By) -> Sequence[int]:
         """The known UIDs meant, ascending, each once.  Raises NumberBeyond."""
@@ -187,12 +178,12 @@ class SessionView:
         if meant and meant.ranges[-1][1] > self.count:
             raise NumberBeyond("There is no message of that number")
         uids = self._shared.uids
-        if not self._told_dead:
+        if self._numbering.is_plain:
             found: array[int] = array("I")
             for first, last in meant.ranges:
                 found.extend(uids[first - 1 : last])
             return found
-        return array("I", (uids[slot] for slot in self._slots(meant.ranges)))
+        return array("I", (uids[slot] for slot in self._numbering.slots(meant.ranges)))
 
     def all_uids(self) -> Sequence[int]:
         """All known UIDs, ascending."""
@@ -200,7 +191,7 @@ class SessionView:
 
     def numbers(self, uids: Sequence[int]) -> Sequence[int]:
         """The numbers of known, ascending UIDs."""
-        return self._numbers(self._slots_of(uids))
+        return self._numbering.numbers(self._slots_of(uids))
 
     def message_ids(self, uids: Sequence[int]) -> Sequence[int]:
         """The message ids of known, ascending UIDs; 0 where one is known no more."""
@@ -212,10 +203,8 @@ class SessionView:
 
     def _largest(self) -> int:
         """The largest UID known, which `*` means; 0 where there is none."""
-        last_slot = self.known - 1
-        while last_slot >= 0 and self._is_told_dead(last_slot):
-            last_slot -= 1
-        return self._shared.uids[last_slot] if last_slot >= 0 else 0
+        count = self.count
+        return self._shared.uids[self._numbering.slot(count)] if count else 0
 
     def _known_uids(self, wanted: UidSet) -> Sequence[int]:
         uids = self._shared.uids
@@ -223,20 +212,11 @@ class SessionView:
         for first, last in wanted.ranges:
             low = bisect_left(uids, first, 0, self.known)
             high = bisect_right(uids, last, 0, self.known)
-            if self._told_dead:
-                found.extend(uids[s] for s in range(low, high) if not self._is_told_dead(s))
-            else:
+            if self._numbering.is_plain:
                 found.extend(uids[low:high])
+            else:
+                found.extend(uids[s] for s in range(low, high) if not self._numbering.is_dead(s))
         return found
-
-    def _slots(self, ranges: Sequence[tuple[int, int]]) -> Iterator[int]:
-        for first, last in ranges:
-            slot = self._slot(first)
-            for _ in range(first, last + 1):
-                while self._is_told_dead(slot):
-                    slot += 1
-                yield slot
-                slot += 1
 
     def sights(self, uids: Sequence[int]) -> list[Sight]:
         """Those of the ascending UIDs that this session knows, as it sees them now."""
@@ -250,11 +230,11 @@ class SessionView:
         text_of = {number: classes[number].text for number in set(numbers)}
         texts = list(map(text_of.__getitem__, numbers))
         known_uids = _taken(shared.uids, slots)
-        for first, beyond in self._recent_ranges() if self.tells_recent else ():
+        for first, beyond in self._recent_uids().ranges if self.tells_recent else ():
             for place in range(bisect_left(known_uids, first), bisect_left(known_uids, beyond)):
                 texts[place] = texts[place] + b" " + _RECENT if texts[place] else _RECENT
         return SightColumns(
-            self._numbers(slots),
+            self._numbering.numbers(slots),
             known_uids,
             _taken(shared.messages, slots),
             texts,
@@ -263,8 +243,8 @@ class SessionView:
 
     def _slots_of(self, uids: Sequence[int]) -> Sequence[int]:
         """The slots of the ascending UIDs that this session knows; a range where they can be."""
-        all_uids, dead, known = self._shared.uids, self._told_dead, self.known
-        if not dead and uids:
+        all_uids, known = self._shared.uids, self.known
+        if self._numbering.is_plain and uids:
             first = bisect_left(all_uids, uids[0], 0, known)
             beyond = first + len(uids)
             if beyond <= known and all_uids[first:beyond] == array("I", uids):
@@ -278,15 +258,10 @@ class SessionView:
                     break
                 if all_uids[slot] != uid:
                     continue
-            if not self._is_told_dead(slot):
+            if not self._numbering.is_dead(slot):
                 found.append(slot)
             slot += 1
         return found
-
-    def _numbers(self, slots: Sequence[int]) -> Sequence[int]:
-        if isinstance(slots, range):
-            return range(slots.start + 1, slots.stop + 1)
-        return [self._number(slot) for slot in slots]
 
     def having(self, holds: Callable[[frozenset[str]], bool], uids: Sequence[int]) -> list[int]:
         """Those of the ascending known UIDs whose flags (without \\Recent) satisfy holds."""
@@ -305,7 +280,7 @@ class SessionView:
 
     def is_recent(self, uid: int) -> bool:
         """Whether the message is \\Recent in this session."""
-        return any(first <= uid < beyond for first, beyond in self._recent_ranges())
+        return self._recent_uids().touch(uid, uid)
 
     def changed_since(self, modseq: int, uids: Sequence[int]) -> list[int]:
         """Those of the ascending known UIDs with a higher modseq."""
@@ -331,7 +306,8 @@ class SessionView:
     def changed_after(self, stand: Stand) -> Sequence[int]:
         """The known UIDs, ascending, that came since or whose flags changed since."""
         last = self._last_known()
-        changed = {uid for uid in self._changed_from(stand.changed, stand.modseq) if uid <= last}
+        since = self._shared.changed_from(stand.changed, stand.modseq)
+        changed = {uid for uid in since if uid <= last}
         came = UidSet(((stand.last + 1, last),)) if last > stand.last else UidSet()
         either = UidSet.of_ranges([*UidSet.of(changed).ranges, *came.ranges])
         return self._known_uids(either.without(self.going()))
@@ -420,22 +396,15 @@ class SessionView:
     def _take_expunges(self) -> tuple[list[tuple[int, int]], UidSet]:
         """The numbers to tell, each as it is when those before it were told, and how often;
         and the UIDs."""
-        before, expunged = self._told_dead, self._shared.expunged
-        fresh = expunged[self.told_expunged :]
-        self.told_expunged = len(expunged)
-        runs = []
-        uids = self._shared.uids
+        shared = self._shared
+        fresh = shared.expunged[self.told_expunged :]
+        self.told_expunged = len(shared.expunged)
         gone: array[int] = array("I")
-        told = 0
-        # No slot told dead before lies inside a run, and each that goes moves the next up.
-        for first, last in UidSet.of(fresh).ranges:
-            count = min(last + 1, self.known) - first
-            if count > 0:
-                runs.append((first + 1 - bisect_left(before, first) - told, count))
-                gone += uids[first : first + count]
-                told += count
-        if fresh:
-            self._told_dead = array("I", sorted([*before, *fresh]))
+        runs = []
+        for first, count in self._numbering.runs_within(fresh, self.known):
+            runs.append((self._numbering.number(first) - len(gone), count))
+            gone += shared.uids[first : first + count]
+        self._numbering.bury(fresh)
         return runs, UidSet.of(gone)
 
     def _exists(self) -> bytes:
@@ -445,7 +414,7 @@ class SessionView:
         beyond = shared.uids[-1] + 1
         first = max(before, shared.recent_from)
         if self._access is Access.READ_WRITE and first < beyond:
-            self._recent.append((first, beyond))
+            self._recent.add(first, beyond)
             shared.recent_from = beyond
         recent = b"* %d RECENT\r\n" % self.recent if self.tells_recent else b""
         return b"* %d EXISTS\r\n%b" % (self.count, recent)
@@ -474,34 +443,21 @@ class SessionView:
 
     def _pending(self) -> set[int]:
         """UIDs whose flags changed since this session was told."""
-        return self._changed_from(self.told_changed, self._told_modseq)
-
-    def _changed_from(self, position: int, after: int) -> set[int]:
-        """UIDs whose flags changed behind a position in the log, where the modseq was after."""
-        shared = self._shared
-        if position < shared.changed_before:
-            pairs = zip(shared.uids, shared.modseqs, strict=True)
-            return {uid for uid, modseq in pairs if modseq > after}
-        start = position - shared.changed_before
-        fresh: set[int] = set()
-        for number in range(start, len(shared.changed)):
-            fresh.update(shared.changed[number])
-        return fresh
+        return self._shared.changed_from(self.told_changed, self._told_modseq)
 
     def _change_lines(self, uids: "array[int]", modseqs: ModSeqs) -> bytes:
         shared = self._shared
         low = bisect_left(shared.uids, uids[0])
         high = low + len(uids)
-        recent = any(first <= uids[-1] and uids[0] < end for first, end in self._recent_ranges())
         if (
-            recent
+            self._recent_uids().touch(uids[0], uids[-1])
             or not self._own.is_plain
             or shared.uids[low:high] != uids
             or not shared.dead.isdisjoint(range(low, high))
         ):
             return b"".join(self._single_lines(uids, modseqs))
         return flag_lines(
-            self._number(low),
+            self._numbering.number(low),
             uids,
             shared.flags[low:high],
             shared.modseqs[low:high] if modseqs is ModSeqs.SHOWN else None,
@@ -514,23 +470,12 @@ class SessionView:
         if shared.dead:
             # Of an expunge not told yet there is nothing else to tell.
             uids = [uid for uid in uids if shared.slot_of(uid) not in shared.dead]
-        for sight in self.sights(uids):
-            if not self._own.tells(sight):
-                continue
-            items = []
-            if not self._own.expects(sight):
-                items.append(b"FLAGS (%b)" % sight.flags)
-            if modseqs is ModSeqs.SHOWN:
-                items.append(b"MODSEQ (%d)" % sight.modseq)
-            if items and self.named_by is By.UID:
-                yield b"* %d UIDFETCH (%b)\r\n" % (sight.uid, b" ".join(items))
-            elif items:
-                yield b"* %d FETCH (UID %d %b)\r\n" % (sight.number, sight.uid, b" ".join(items))
+        return self._own.lines(self.sights(uids), modseqs, self.named_by)
 
     def compacted(self, dropped: "array[int]") -> None:
         """The shared arrays lost these slots, all of which this session was told of."""
         self.known -= bisect_left(dropped, self.known)
-        self._told_dead = array("I")
+        self._numbering = Numbering()
         self.told_expunged = 0
 
     async def close(self) -> None:
@@ -540,35 +485,10 @@ class SessionView:
             self._shared.onlookers.discard(self)
             self._on_close(self)
 
-    # ------------------------------------------------------------ slots and numbers
-
-    def _recent_ranges(self) -> list[tuple[int, int]]:
+    def _recent_uids(self) -> RecentUids:
         if self._access is Access.READ_ONLY:
-            return [(self._shared.recent_from, 1 << 32)]
+            return RecentUids(self._shared.recent_from, 1 << 32)
         return self._recent
-
-    def _is_told_dead(self, slot: int) -> bool:
-        dead = self._told_dead
-        place = bisect_left(dead, slot)
-        return place < len(dead) and dead[place] == slot
-
-    def _number(self, slot: int) -> int:
-        return slot + 1 - bisect_left(self._told_dead, slot)
-
-    def _slot(self, number: int) -> int:
-        """The slot of message number; told_dead slots are stepped over."""
-        dead = self._told_dead
-        slot = number - 1
-        if not dead:
-            return slot
-        low, high = 0, len(dead)
-        while low < high:
-            middle = (low + high) // 2
-            if dead[middle] - middle <= number - 1:
-                low = middle + 1
-            else:
-                high = middle
-        return slot + low
 
 
 def _taken(column: "array[int]", slots: Sequence[int]) -> Sequence[int]:

@@ -362,7 +362,7 @@ IN_TROUBLE: Final = {
     "imap": (
         rb"t\d+ NO \[SERVERBUG\] ",
         rb"t\d+ NO \[UNAVAILABLE\] ",
-        rb"t\d+ NO \[(NONEXISTENT|TRYCREATE|ALREADYEXISTS)\] ",
+        rb"t\d+ NO \[(NONEXISTENT|TRYCREATE|ALREADYEXISTS|UNDEFINED-FILTER)\b",
         rb"t\d+ BAD (Not in this state|There is no message)",
         rb"\* BYE \[SERVERBUG\] ",
     ),

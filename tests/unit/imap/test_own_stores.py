@@ -3,6 +3,7 @@
 from array import array
 
 from mailbox_server.imap.flag_classes import FlagClass
+from mailbox_server.imap.grammar.sequence_sets import By
 from mailbox_server.imap.own_stores import OwnStores
 from mailbox_server.imap.selected import Hushed, ModSeqs, Sight
 from mailbox_server.model.ids import ModSeq
@@ -39,8 +40,21 @@ def test_a_silent_one_tells_its_modseq_at_most() -> None:
         own = OwnStores()
         own.made(uids(1, 2, 3), outcome(2), hushed(1, 2, 3), KNOWN, came_over=True)
         assert own.take({3}, modseqs) == told
-        expected = [uid for uid in told if own.expects(Sight(uid, uid, uid, b"\\Seen", 9))]
-        assert expected == ([1] if modseqs is ModSeqs.SHOWN else [])
+        lines = [*own.lines([Sight(uid, uid, uid, b"\\Seen", 9) for uid in told], modseqs, By.UID)]
+        assert (
+            lines
+            == {
+                ModSeqs.HIDDEN: [
+                    b"* 2 UIDFETCH (FLAGS (\\Seen))\r\n",
+                    b"* 3 UIDFETCH (FLAGS (\\Seen))\r\n",
+                ],
+                ModSeqs.SHOWN: [
+                    b"* 1 UIDFETCH (MODSEQ (9))\r\n",
+                    b"* 2 UIDFETCH (FLAGS (\\Seen) MODSEQ (9))\r\n",
+                    b"* 3 UIDFETCH (FLAGS (\\Seen) MODSEQ (9))\r\n",
+                ],
+            }[modseqs]
+        )
         own.forget()
         assert own.is_plain
 
@@ -55,7 +69,10 @@ def test_where_others_wrote_meanwhile_the_flags_decide() -> None:
         Sight(2, 2, 2, b"\\Seen $Junk", 9),
         Sight(3, 3, 3, b"\\Seen", 9),
     ]
-    assert [own.expects(sight) for sight in sights] == [True, False, False]
+    assert list(own.lines(sights, ModSeqs.HIDDEN, By.NUMBER)) == [
+        b"* 2 FETCH (UID 2 FLAGS (\\Seen $Junk))\r\n",
+        b"* 3 FETCH (UID 3 FLAGS (\\Seen))\r\n",
+    ]
 
 
 def test_what_a_fetch_told_is_not_told_again() -> None:
@@ -63,5 +80,7 @@ def test_what_a_fetch_told_is_not_told_again() -> None:
     sight = Sight(1, 1, 1, b"", 9)
     own.fetched([sight])
     assert not own.is_plain
-    assert not own.tells(sight)
-    assert own.tells(sight._replace(modseq=10))
+    assert list(own.lines([sight], ModSeqs.HIDDEN, By.NUMBER)) == []
+    newer = sight._replace(modseq=10)
+    told = list(own.lines([newer], ModSeqs.SHOWN, By.NUMBER))
+    assert told == [b"* 1 FETCH (UID 1 FLAGS () MODSEQ (10))\r\n"]

@@ -1,0 +1,75 @@
+"""The message numbers of one session over the slots of a mailbox view.
+
+The number of a slot is slot + 1, less the expunged slots before it that the session was
+told of: those are dead, and have no number.
+"""
+
+from array import array
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
+
+from mailbox_server.model.uid_set import UidSet
+
+
+class Numbering:
+    """Slots to numbers and back; no slot is looked up that the session does not know."""
+
+    def __init__(self, dead: Iterable[int] = ()) -> None:
+        self._dead = array("I", sorted(dead))
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether every number is the slot's plus one."""
+        return not self._dead
+
+    def is_dead(self, slot: int) -> bool:
+        """Whether the session was told that the slot is expunged."""
+        place = bisect_left(self._dead, slot)
+        return place < len(self._dead) and self._dead[place] == slot
+
+    def number(self, slot: int) -> int:
+        """The number of a slot; of a dead one, and one behind the last, that of the next."""
+        return slot + 1 - bisect_left(self._dead, slot)
+
+    def numbers(self, slots: Sequence[int]) -> Sequence[int]:
+        """The numbers of slots that are not dead; a range is one without dead ones."""
+        if isinstance(slots, range):
+            return range(slots.start + 1, slots.stop + 1)
+        return [self.number(slot) for slot in slots]
+
+    def slot(self, number: int) -> int:
+        """The slot of a number; dead ones are stepped over."""
+        dead = self._dead
+        low, high = 0, len(dead)
+        while low < high:
+            middle = (low + high) // 2
+            if dead[middle] - middle <= number - 1:
+                low = middle + 1
+            else:
+                high = middle
+        return number - 1 + low
+
+    def slots(self, ranges: Iterable[tuple[int, int]]) -> Iterator[int]:
+        """The slots of ranges of numbers."""
+        for first, last in ranges:
+            slot = self.slot(first)
+            for _ in range(first, last + 1):
+                while self.is_dead(slot):
+                    slot += 1
+                yield slot
+                slot += 1
+
+    def runs_within(self, fresh: Iterable[int], known: int) -> Iterator[tuple[int, int]]:
+        """Slots about to be told dead, of those below known, as runs: the first and how many.
+
+        No slot that is dead already lies inside a run.
+        """
+        for first, last in UidSet.of(fresh).ranges:
+            count = min(last + 1, known) - first
+            if count > 0:
+                yield first, count
+
+    def bury(self, fresh: Sequence[int]) -> None:
+        """These slots are dead from now on."""
+        if fresh:
+            self._dead = array("I", sorted([*self._dead, *fresh]))
