@@ -1,9 +1,12 @@
 """A running appliance for tests: its own process, data folder, certificate and loopback ports."""
 
+import atexit
 import contextlib
+import functools
 import json
 import os
 import random
+import shutil
 import signal
 import socket
 import subprocess
@@ -54,6 +57,17 @@ def free_port() -> int:
 def address(name: str) -> str:
     """The address and login of a test account."""
     return f"{name}@{DOMAIN}"
+
+
+@functools.cache
+def _furnished(names: tuple[str, ...]) -> Path:
+    """A data folder with the domain and the accounts, made by the verbs once a test run."""
+    home = Path(tempfile.mkdtemp())
+    atexit.register(shutil.rmtree, home)
+    appliance = Appliance(home)
+    appliance.data.mkdir(mode=0o700)
+    appliance.open_accounts(names)
+    return appliance.data
 
 
 class Appliance:
@@ -110,7 +124,10 @@ class Appliance:
         )
 
     def open_accounts(self, names: Sequence[str] = ("ann", "bob")) -> None:
-        """Host the domain and open the test accounts."""
+        """Host the domain and open the test accounts; where there is no data yet, as a copy."""
+        if not self.data.exists():
+            shutil.copytree(_furnished(tuple(names)), self.data)
+            return
         self.verb("domain", "add", DOMAIN)
         for name in names:
             self.verb("account", "add", address(name), stdin=PASSWORDS[name] + "\n")
