@@ -2,14 +2,18 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from typing import Final
 
 from mailbox_server.imap.grammar.mailbox_filters import FilterKind, MailboxFilter
 from mailbox_server.imap.places import places_of
 from mailbox_server.model.account import Account
 from mailbox_server.model.ids import MailboxId
-from mailbox_server.model.mailbox import SEPARATOR, Mailbox, Role
+from mailbox_server.model.mailbox import SEPARATOR, Mailbox
 from mailbox_server.model.rights import READ
 from mailbox_server.store.ports import ReadTx
+
+_PERSONAL: Final = frozenset({FilterKind.INBOXES, FilterKind.PERSONAL})
+"""Any mailbox may get new mail: then inboxes are all of one's own (RFC 5465 §6.3)."""
 
 
 def chosen(
@@ -30,9 +34,7 @@ def chosen(
     wanted = {
         each.id
         for filtered in filters
-        for each in _meant(
-            own if filtered.kind is FilterKind.PERSONAL else mailboxes, filtered, selected
-        )
+        for each in _meant(own if filtered.kind in _PERSONAL else mailboxes, filtered, selected)
     }
     return [each for each in mailboxes if each.id in wanted]
 
@@ -44,10 +46,7 @@ def _meant(
     match filtered.kind:
         case FilterKind.SELECTED | FilterKind.SELECTED_DELAYED:
             return [each for each in mailboxes if each.id == selected]
-        case FilterKind.INBOXES:
-            # Delivery puts messages nowhere else.
-            return [each for each in mailboxes if each.role is Role.INBOX]
-        case FilterKind.PERSONAL:
+        case FilterKind.INBOXES | FilterKind.PERSONAL:
             return list(mailboxes)
         case FilterKind.SUBSCRIBED:
             return [each for each in mailboxes if each.subscribed]

@@ -4,12 +4,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from mailbox_server.imap.grammar.fetch_items import Attribute, FetchItem
+from mailbox_server.imap.grammar.mailbox_filters import FilterKind, MailboxFilter
 from mailbox_server.imap.grammar.notify_arguments import (
     MESSAGE_EVENTS,
     OF_SELECTED,
     Event,
     EventGroup,
-    Scope,
 )
 from mailbox_server.imap.selected import Hears
 from mailbox_server.model.mailbox import SEPARATOR
@@ -75,21 +75,21 @@ def wishes_of(groups: Iterable[EventGroup]) -> Wishes:
     subscribed: frozenset[Event] = frozenset()
     named: dict[str, frozenset[Event]] = {}
     below: dict[str, frozenset[Event]] = {}
-    selected = EventGroup(Scope.SELECTED)
+    selected = EventGroup(MailboxFilter(FilterKind.SELECTED))
     for group in groups:
-        if group.scope in OF_SELECTED:
+        if group.of.kind in OF_SELECTED:
             selected = group
-        elif group.scope in (Scope.INBOXES, Scope.PERSONAL):
+        elif group.of.kind in (FilterKind.INBOXES, FilterKind.PERSONAL):
             everywhere |= group.events
-        elif group.scope is Scope.SUBSCRIBED:
+        elif group.of.kind is FilterKind.SUBSCRIBED:
             subscribed |= group.events
         else:
-            places = named if group.scope is Scope.MAILBOXES else below
-            for name in group.names if group.events else ():
+            places = named if group.of.kind is FilterKind.MAILBOXES else below
+            for name in group.of.names if group.events else ():
                 places[name] = places.get(name, frozenset()) | group.events
     return Wishes(
         _heard(selected.events),
-        selected.scope is Scope.SELECTED_DELAYED,
+        selected.of.kind is FilterKind.SELECTED_DELAYED,
         _with_uid(selected.items),
         everywhere,
         subscribed,

@@ -26,7 +26,7 @@ async def notify(session: Session, arguments: NotifyArguments) -> Outcome:
     if not arguments.is_known:
         return no("Some of these events are not known here", b"BADEVENT (" + _EVENTS + b")")
     limits = session.limits
-    names = sum(len(group.names) for group in arguments.groups)
+    names = sum(len(group.of.names) for group in arguments.groups)
     if len(arguments.groups) > limits.notify_groups or names > limits.notify_names:
         return no("That is more than can be watched", b"NOTIFICATIONOVERFLOW")
     wishes = wishes_of(arguments.groups)

@@ -57,12 +57,12 @@ def _names(lexer: Lexer) -> tuple[str, ...]:
         return (parse_mailbox(lexer),)
     names: dict[str, None] = {}
     lexer.skip_spaces()
-    while not lexer.take(b")"):
+    while True:
         names[parse_mailbox(lexer)] = None
         if len(names) > NAMES_MOST:
             raise ArgumentsTooMany("Too many mailboxes")
-        if lexer.peek() != b")":
-            lexer.space()
-    if not names:
-        raise ArgumentsMalformed("Expected a mailbox")
-    return tuple(names)
+        spaced = lexer.skip_spaces()
+        if lexer.take(b")"):
+            return tuple(names)
+        if not spaced:
+            raise ArgumentsMalformed("Expected )")

@@ -11,7 +11,11 @@ from typing import Final
 from mailbox_server.imap.grammar.faults import ArgumentsMalformed
 from mailbox_server.imap.grammar.fetch_items import FetchItem, parse_items
 from mailbox_server.imap.grammar.lexer import Lexer
-from mailbox_server.imap.grammar.mailbox_names import parse_mailbox
+from mailbox_server.imap.grammar.mailbox_filters import (
+    FilterKind,
+    MailboxFilter,
+    parse_mailbox_filter,
+)
 
 
 class Event(enum.Enum):
@@ -27,23 +31,10 @@ class Event(enum.Enum):
     SERVER_METADATA_CHANGE = "ServerMetadataChange"
 
 
-class Scope(enum.Enum):
-    """Which mailboxes a group is about (RFC 5465 §6)."""
-
-    SELECTED = "SELECTED"
-    SELECTED_DELAYED = "SELECTED-DELAYED"
-    INBOXES = "INBOXES"
-    PERSONAL = "PERSONAL"
-    SUBSCRIBED = "SUBSCRIBED"
-    SUBTREE = "SUBTREE"
-    MAILBOXES = "MAILBOXES"
-
-
 MESSAGE_EVENTS: Final = frozenset(
     {Event.MESSAGE_NEW, Event.MESSAGE_EXPUNGE, Event.FLAG_CHANGE, Event.ANNOTATION_CHANGE}
 )
-OF_SELECTED: Final = frozenset({Scope.SELECTED, Scope.SELECTED_DELAYED})
-_NAMED: Final = frozenset({Scope.SUBTREE, Scope.MAILBOXES})
+OF_SELECTED: Final = frozenset({FilterKind.SELECTED, FilterKind.SELECTED_DELAYED})
 _BOTH: Final = frozenset({Event.MESSAGE_NEW, Event.MESSAGE_EXPUNGE})
 _EVENTS: Final[Mapping[str, Event]] = {event.value.upper(): event for event in Event}
 
@@ -52,12 +43,10 @@ _EVENTS: Final[Mapping[str, Event]] = {event.value.upper(): event for event in E
 class EventGroup:
     """Some mailboxes, and what to tell of them.
 
-    names: of Scope.SUBTREE and Scope.MAILBOXES.  items: what to answer of new messages in the
-    selected mailbox.
+    items: what to answer of new messages in the selected mailbox.
     """
 
-    scope: Scope
-    names: tuple[str, ...] = ()
+    of: MailboxFilter
     events: frozenset[Event] = frozenset()
     items: tuple[FetchItem, ...] = ()
 
@@ -108,15 +97,10 @@ def _group(lexer: Lexer) -> tuple[EventGroup, bool]:
     """A group, and whether all its events are known."""
     lexer.expect(b"(")
     lexer.skip_spaces()
-    try:
-        scope = Scope(lexer.word())
-    except ValueError as fault:
-        raise ArgumentsMalformed("Unknown kind of mailboxes") from fault
+    of = parse_mailbox_filter(lexer)
+    if of.kind is FilterKind.SUBTREE_ONE:
+        raise ArgumentsMalformed("SUBTREE-ONE is for ESEARCH only")
     lexer.space()
-    names: tuple[str, ...] = ()
-    if scope in _NAMED:
-        names = _names(lexer)
-        lexer.space()
     is_inside = lexer.take(b"(")
     reader = _EventReader(lexer)
     reader.read()
@@ -127,7 +111,7 @@ def _group(lexer: Lexer) -> tuple[EventGroup, bool]:
         if reader.is_none:
             raise ArgumentsMalformed("NONE stands by itself")
     lexer.expect(b")")
-    return EventGroup(scope, names, frozenset(reader.events), reader.items), reader.is_known
+    return EventGroup(of, frozenset(reader.events), reader.items), reader.is_known
 
 
 class _EventReader:
@@ -169,29 +153,15 @@ class _EventReader:
                 self.items = parse_items(self._lexer)
 
 
-def _names(lexer: Lexer) -> tuple[str, ...]:
-    if not lexer.take(b"("):
-        return (parse_mailbox(lexer),)
-    names: dict[str, None] = {}
-    lexer.skip_spaces()
-    while True:
-        names[parse_mailbox(lexer)] = None
-        spaced = lexer.skip_spaces()
-        if lexer.take(b")"):
-            return tuple(names)
-        if not spaced:
-            raise ArgumentsMalformed("Expected )")
-
-
 def _check(groups: list[EventGroup]) -> None:
     """What RFC 5465 §5 and §6.1 want refused with BAD."""
-    if sum(group.scope in OF_SELECTED for group in groups) > 1:
+    if sum(group.of.kind in OF_SELECTED for group in groups) > 1:
         raise ArgumentsMalformed("SELECTED may stand only once")
     for group in groups:
         of_messages = group.events & MESSAGE_EVENTS
         if of_messages and not of_messages >= _BOTH:
             raise ArgumentsMalformed("MessageNew and MessageExpunge go together")
-        if group.scope in OF_SELECTED:
+        if group.of.kind in OF_SELECTED:
             if group.events != of_messages:
                 raise ArgumentsMalformed("SELECTED is about messages only")
         elif group.items:

@@ -5,11 +5,11 @@ import pytest
 from mailbox_server.imap.grammar.faults import ArgumentsMalformed
 from mailbox_server.imap.grammar.fetch_items import Attribute
 from mailbox_server.imap.grammar.lexer import Lexer
+from mailbox_server.imap.grammar.mailbox_filters import FilterKind, MailboxFilter
 from mailbox_server.imap.grammar.notify_arguments import (
     Event,
     EventGroup,
     NotifyArguments,
-    Scope,
     parse_notify,
 )
 
@@ -20,31 +20,39 @@ BOTH = frozenset({NEW, GONE})
 @pytest.mark.parametrize(
     ("text", "groups"),
     [
-        (b" set (selected None)", [EventGroup(Scope.SELECTED)]),
+        (b" set (selected None)", [EventGroup(MailboxFilter(FilterKind.SELECTED))]),
         (
             b" SET (Selected-Delayed (MessageNew (uid flags) MessageExpunge))",
-            [EventGroup(Scope.SELECTED_DELAYED, (), BOTH, (Attribute.UID, Attribute.FLAGS))],
+            [
+                EventGroup(
+                    MailboxFilter(FilterKind.SELECTED_DELAYED),
+                    BOTH,
+                    (Attribute.UID, Attribute.FLAGS),
+                )
+            ],
         ),
         (
             b" SET (selected MessageNew (uid) MessageExpunge) (inboxes messagenew messageexpunge)",
             [
-                EventGroup(Scope.SELECTED, (), BOTH, (Attribute.UID,)),
-                EventGroup(Scope.INBOXES, (), BOTH),
+                EventGroup(MailboxFilter(FilterKind.SELECTED), BOTH, (Attribute.UID,)),
+                EventGroup(MailboxFilter(FilterKind.INBOXES), BOTH),
             ],
         ),
         (
             b' SET  (subtree ("a b" INbox a&-b)  (MailboxName )) (mailboxes {1}\r\nx NONE) ',
             [
-                EventGroup(Scope.SUBTREE, ("a b", "INBOX", "a&b"), frozenset({Event.MAILBOX_NAME})),
-                EventGroup(Scope.MAILBOXES, ("x",)),
+                EventGroup(
+                    MailboxFilter(FilterKind.SUBTREE, ("a b", "INBOX", "a&b")),
+                    frozenset({Event.MAILBOX_NAME}),
+                ),
+                EventGroup(MailboxFilter(FilterKind.MAILBOXES, ("x",))),
             ],
         ),
         (
             b" SET (personal (FlagChange MessageExpunge AnnotationChange MessageNew))",
             [
                 EventGroup(
-                    Scope.PERSONAL,
-                    (),
+                    MailboxFilter(FilterKind.PERSONAL),
                     BOTH | {Event.FLAG_CHANGE, Event.ANNOTATION_CHANGE},
                 )
             ],
