@@ -9,8 +9,10 @@ import asyncio
 import errno
 import shutil
 import sqlite3
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -30,7 +32,7 @@ from mailbox_server.store.ports import ReadTx, Room, StagedContent, WriteTx
 from mailbox_server.store.repositories import Repositories
 from mailbox_server.store.search_index.place import IndexPlace
 from mailbox_server.store.search_index.reading import IndexReader
-from mailbox_server.store.settings import StoreSettings
+from mailbox_server.store.settings import KIB, StoreSettings
 from mailbox_server.store.snapshot import Snapshot
 from mailbox_server.store.staging import ContentStaging, Staged, StagingRoom
 from mailbox_server.store.transactions import SqlTx
@@ -40,6 +42,7 @@ from mailbox_server.store.writer import Writer
 T = TypeVar("T")
 
 _FILE_THREADS: Final = 2
+_PASSING_CACHE_OCTETS: Final = 512 * KIB
 
 
 class SqliteStore:
@@ -108,6 +111,10 @@ class SqliteStore:
         self._readers = Workers("store-reader", settings.readers)
         self._reads: set[asyncio.Future[Any]] = set()
         self._glancing = self._snapshot(path)
+        self._passing_through = self._snapshot(
+            path, replace(settings, reader_cache_octets=_PASSING_CACHE_OCTETS, mapped_octets=0)
+        )
+        self._one_passes = threading.Lock()
 
         self._file_workers = Workers("store-file", _FILE_THREADS)
         self._staging = StagingRoom(
@@ -170,13 +177,24 @@ class SqliteStore:
         """Run work on a snapshot.  Raises StoreUnavailable, TooBusy; what work raises passes."""
         return await self.begin_read(work)
 
+    async def read_through(self, work: Callable[[ReadTx], T]) -> T:
+        """As read, for who goes through all there is once; one at a time.
+
+        It has a small page cache of its own, so that its pages neither take the place of
+        those that are asked for often, nor memory.
+        """
+        return await self._begin_read(lambda: self._read_through(work))
+
     def begin_read(self, work: Callable[[ReadTx], T]) -> "asyncio.Future[T]":
         """As read, begun before anybody waits for it."""
+        return self._begin_read(lambda: self._read(work))
+
+    def _begin_read(self, job: Callable[[], T]) -> "asyncio.Future[T]":
         if self._closed:
             raise StoreUnavailable("the store is closed")
         if len(self._reads) >= self.settings.most_waiting:
             raise TooBusy("too many reads wait")
-        future = self._readers.run(lambda: self._read(work))
+        future = self._readers.run(job)
         self._reads.add(future)
         future.add_done_callback(self._has_read)
         return future
@@ -296,10 +314,10 @@ class SqliteStore:
     def _bind(self, tx: SqlTx) -> Repositories:
         return Repositories(tx, self.files)
 
-    def _snapshot(self, path: Path) -> Snapshot:
+    def _snapshot(self, path: Path, settings: StoreSettings | None = None) -> Snapshot:
         index = IndexReader(self.index)
         self._index_readers.append(index)
-        connection = sqlite.connect_reader(path, self.settings)
+        connection = sqlite.connect_reader(path, settings or self.settings)
         return Snapshot(connection, lambda tx: Repositories(tx, self.files, index), self._now)
 
     def _now(self) -> int:
@@ -312,6 +330,10 @@ class SqliteStore:
             return snapshot.run(work)
         finally:
             self._idle.append(snapshot)
+
+    def _read_through(self, work: Callable[[ReadTx], T]) -> T:
+        with self._one_passes:
+            return self._passing_through.run(work)
 
     def _sync_failed(self, error: BaseException) -> None:
         assert isinstance(error, SyncFailed)
@@ -329,7 +351,7 @@ class SqliteStore:
     def _end(self) -> None:
         self._file_workers.close()
         self._readers.close()
-        for snapshot in (*self._snapshots, self._glancing):
+        for snapshot in (*self._snapshots, self._glancing, self._passing_through):
             snapshot.close()
         for index in self._index_readers:
             index.close()

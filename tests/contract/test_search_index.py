@@ -166,7 +166,7 @@ async def test_many_messages_make_several_segments(
 ) -> None:
     monkeypatch.setattr(writing, "MESSAGES_A_SEGMENT", 3)
     monkeypatch.setattr(catching_up, "STEP_MESSAGES", 1)
-    monkeypatch.setattr("mailbox_server.store.search_index.gathering._CHARACTERS_A_READ", 1)
+    monkeypatch.setattr("mailbox_server.store.search_index.catching_up.STEP_CHARACTERS", 1)
     await searched.deliver("ann", [mail(f"apple {number}") for number in range(8)])
     await searched.indexer.catch_up()
     segments = await searched.indexer.segments()
@@ -175,6 +175,25 @@ async def test_many_messages_make_several_segments(
     assert found == scanned == [1, 2, 3, 4, 5, 6, 7, 8]
     found, scanned = await searched.found("ann", SENDER)
     assert found == scanned == [1, 2, 3, 4, 5, 6, 7, 8]
+
+
+async def test_a_step_holds_few_large_messages(
+    searched: SearchStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(catching_up, "STEP_CHARACTERS", 2_500)
+    steps: list[int] = []
+    add = writing.IndexWriter.add
+
+    def counted(self: writing.IndexWriter, *args: Any, **named: Any) -> None:
+        steps.append(len(named["entries"]))
+        add(self, *args, **named)
+
+    monkeypatch.setattr(writing.IndexWriter, "add", counted)
+    await searched.deliver("ann", [mail("apple " * 200) for _ in range(7)])
+    await searched.indexer.catch_up()
+    assert steps == [3, 3, 1]
+    found, scanned = await searched.found("ann", APPLE)
+    assert found == scanned == [1, 2, 3, 4, 5, 6, 7]
 
 
 async def test_a_stale_segment_is_made_anew_without_what_is_gone(
@@ -208,7 +227,7 @@ async def test_a_renewal_that_was_interrupted_goes_on(
     await searched.indexer.catch_up()
     await searched.indexer.make_stale()
     monkeypatch.setattr(catching_up, "STEP_MESSAGES", 1)
-    monkeypatch.setattr("mailbox_server.store.search_index.gathering._CHARACTERS_A_READ", 1)
+    monkeypatch.setattr("mailbox_server.store.search_index.catching_up.STEP_CHARACTERS", 1)
     filled: list[int] = []
     fill = writing.IndexWriter.fill
 

@@ -28,6 +28,8 @@ from mailbox_server.store.workers import Workers, post
 T = TypeVar("T")
 
 STEP_MESSAGES: Final = 250
+STEP_CHARACTERS: Final = 512 * 1024
+"""A step ends with the message that reaches this."""
 SETTLING_SECONDS: Final = 2.0
 """From the first change until the index follows."""
 RETRY_SECONDS: Final = 60.0
@@ -204,7 +206,7 @@ class SearchIndexer:
             raws: list[gathering.Raw] = []
             for _ in range(_SAMPLED if upto else 0):
                 after = entropy.below(upto)
-                stretch = await self._store.read(
+                stretch = await self._store.read_through(
                     partial(gathering.gathered, after=after, last=upto, most=1)
                 )
                 raws += stretch.messages
@@ -265,9 +267,15 @@ class SearchIndexer:
     async def _entries(self, after: int, last: int) -> tuple[list[Entry], int]:
         """The entries of the next step, and the id up to which these are all."""
         entries: list[Entry] = []
-        while len(entries) < STEP_MESSAGES and after < last:
-            stretch = await self._store.read(partial(gathering.gathered, after=after, last=last))
+        characters = 0
+        while len(entries) < STEP_MESSAGES and characters < STEP_CHARACTERS and after < last:
+            stretch = await self._store.read_through(
+                partial(
+                    gathering.gathered, after=after, last=last, enough=STEP_CHARACTERS - characters
+                )
+            )
             entries += await self._run(partial(_entries, stretch))
+            characters += stretch.characters
             after = stretch.upto
         return entries, after
 

@@ -20,7 +20,7 @@ from mailbox_server.store.search_index.header_text import (
 from mailbox_server.store.search_index.writing import Entry
 
 MESSAGES_A_READ: Final = 50
-_CHARACTERS_A_READ: Final = 1024 * 1024
+CHARACTERS_A_READ: Final = 512 * 1024
 HEADER_OCTETS: Final = 1024 * 1024
 
 _AFTER: Final = Prepared(
@@ -68,10 +68,11 @@ class Raw:
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """Messages that come next, and the id up to which these are all."""
+    """Messages that come next, the id up to which these are all, and how much text it is."""
 
     messages: tuple[Raw, ...]
     upto: int
+    characters: int
 
 
 def newest(tx: ReadTx) -> int:
@@ -98,8 +99,17 @@ def is_known(tx: ReadTx, probes: list[tuple[int, int, int]]) -> bool:
     return bool(found) and all(tuple(row) == probe for row, probe in found)
 
 
-def gathered(tx: ReadTx, after: int, last: int, most: int = MESSAGES_A_READ) -> Stretch:
-    """The next messages after an id, as far as one read should go; last is the end of all."""
+def gathered(
+    tx: ReadTx,
+    after: int,
+    last: int,
+    most: int = MESSAGES_A_READ,
+    enough: int = CHARACTERS_A_READ,
+) -> Stretch:
+    """The next messages after an id, as far as one read should go; last is the end of all.
+
+    The read ends with the message that brings enough characters.
+    """
     assert isinstance(tx, Repositories)
     raws: list[Raw] = []
     characters = 0
@@ -107,9 +117,9 @@ def gathered(tx: ReadTx, after: int, last: int, most: int = MESSAGES_A_READ) -> 
         for row in rows:
             raws.append(Raw(row, _header(tx, row)))
             characters += len(row[-1])
-        if characters > _CHARACTERS_A_READ or len(raws) == most:
-            return Stretch(tuple(raws), raws[-1].row[0])
-    return Stretch(tuple(raws), last)
+        if characters >= enough or len(raws) == most:
+            return Stretch(tuple(raws), raws[-1].row[0], characters)
+    return Stretch(tuple(raws), last, characters)
 
 
 def _header(tx: Repositories, row: Any) -> bytes | None:

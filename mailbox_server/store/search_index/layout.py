@@ -30,10 +30,10 @@ LAYOUT: Final = 2
 _NAME: Final = re.compile(r"search-(\d{1,9})\.db\Z")
 _SIDES: Final = ("", "-wal", "-shm")
 _LOG_OCTETS: Final = 16 * 1024 * 1024
-_WRITER_CACHE_KIB: Final = 8 * 1024
+_WRITER_CACHE_KIB: Final = 2 * 1024
 _READER_CACHE_KIB: Final = 2 * 1024
 _BUSY_SECONDS: Final = 2.0
-_GRAMS_IN_MEMORY: Final = 4 * 1024 * 1024
+_GRAMS_IN_MEMORY: Final = 1024 * 1024
 
 TABLES: Final = """
 CREATE TABLE segment (

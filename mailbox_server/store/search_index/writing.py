@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from mailbox_server.model.ids import AccountId
+from mailbox_server.store.free_memory import give_back
 from mailbox_server.store.search_index import layout
 from mailbox_server.store.search_index.needles import marked
 
@@ -151,6 +152,7 @@ class IndexWriter:
     def rest(self) -> None:
         """Give memory back that only writing takes."""
         self._connection.execute("PRAGMA shrink_memory")
+        give_back()
 
     # ------------------------------------------------------------ inside
 
