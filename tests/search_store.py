@@ -22,7 +22,7 @@ from mailbox_server.store.ports import (
     WriteTx,
 )
 from mailbox_server.store.search_index.catching_up import SearchIndexer
-from mailbox_server.store.settings import StoreSettings
+from tests.small_store import SMALL_STORE
 
 TRACE = b"Return-Path: <bounce@example.net>\r\nX-Trace-Line: =?utf-8?q?Zw=C3=B6lfter?=\r\n"
 
@@ -41,7 +41,7 @@ class SearchStore:
         cls, place: Path, clock: Clock | None = None, events: Events | None = None
     ) -> "SearchStore":
         """Open or make the store in a folder."""
-        chosen = StoreSettings(reserve_octets=0, low_room_octets=0)
+        chosen = SMALL_STORE
         clock, events = clock or SystemClock(), events or Silence()
         store = await SqliteStore.open(
             place, chosen, clock, SystemEntropy(), events, lambda error: None

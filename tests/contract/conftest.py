@@ -12,6 +12,7 @@ from mailbox_server.model.ports import Silence, SystemEntropy
 from mailbox_server.store.door import SqliteStore
 from mailbox_server.store.settings import StoreSettings
 from tests.contract.workbench import Workbench
+from tests.small_store import SMALL_STORE
 
 MEMORY_BACKED = Path("/dev/shm")
 
@@ -62,7 +63,7 @@ async def open_store(
     opened: list[SqliteStore] = []
 
     async def open_it(settings: StoreSettings | None = None) -> SqliteStore:
-        chosen = settings or StoreSettings(reserve_octets=0, low_room_octets=0)
+        chosen = settings or SMALL_STORE
         store = await SqliteStore.open(
             data, chosen, clock, SystemEntropy(), Silence(), fatal.append
         )

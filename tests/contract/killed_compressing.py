@@ -18,7 +18,7 @@ from mailbox_server.model.ports import Silence, SystemClock, SystemEntropy
 from mailbox_server.store.cold_contents import ColdContents
 from mailbox_server.store.door import SqliteStore
 from mailbox_server.store.group_commit import GroupCommit
-from mailbox_server.store.settings import StoreSettings
+from tests.small_store import SMALL_STORE
 
 KILLED = 9
 
@@ -55,7 +55,7 @@ class Steps:
 async def compress(data: Path, last: int) -> None:
     store = await SqliteStore.open(
         data,
-        StoreSettings(reserve_octets=0, low_room_octets=0),
+        SMALL_STORE,
         SystemClock(),
         SystemEntropy(),
         Silence(),

@@ -14,9 +14,9 @@ from mailbox_server.store.cold_contents import ColdContents
 from mailbox_server.store.collection import sweep
 from mailbox_server.store.door import SqliteStore
 from mailbox_server.store.scrub import damaged_contents
-from mailbox_server.store.settings import StoreSettings
 from tests.contract.test_cold_contents import ALL, kept, text
 from tests.contract.test_contents import broken_contents, files_of, some_octets, whole
+from tests.small_store import SMALL_STORE
 
 ROOT = Path(__file__).resolve().parents[2]
 KIB = 1024
@@ -51,7 +51,7 @@ async def test_killed_at_any_step_every_content_is_whole(
     assert len(found) > 15
     compressed, swept = [], []
     for copy in found:
-        settings = StoreSettings(reserve_octets=0, low_room_octets=0)
+        settings = SMALL_STORE
         again = await SqliteStore.open(copy, settings, clock, SystemEntropy(), Silence(), print)
         for number, each in zip(numbers, octets, strict=True):
             assert await whole(again, number) == each

@@ -5,7 +5,7 @@ import random
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -20,7 +20,7 @@ from mailbox_server.store.ports import ReadTx, WriteTx
 from mailbox_server.store.repositories import Repositories
 from mailbox_server.store.schema.contents import CHUNK_OCTETS
 from mailbox_server.store.scrub import damaged_contents
-from mailbox_server.store.settings import StoreSettings
+from tests.small_store import SMALL_STORE
 
 ROW_MOST = 300_000
 EDGES = [0, 1, CHUNK_OCTETS - 1, CHUNK_OCTETS, CHUNK_OCTETS + 1, 2 * CHUNK_OCTETS, ROW_MOST]
@@ -55,7 +55,7 @@ class Cellar:
         self.store = runner.run(self._open(place))
 
     async def _open(self, place: Path) -> SqliteStore:
-        chosen = StoreSettings(row_content_octets=ROW_MOST, reserve_octets=0, low_room_octets=0)
+        chosen = replace(SMALL_STORE, row_content_octets=ROW_MOST)
         return await SqliteStore.open(
             place, chosen, SystemClock(), SystemEntropy(), Silence(), lambda error: None
         )

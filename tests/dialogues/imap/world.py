@@ -30,8 +30,8 @@ from mailbox_server.net.client_certificates import ClientCertificate
 from mailbox_server.net.tasks import TaskKeeper
 from mailbox_server.store.door import SqliteStore
 from mailbox_server.store.ports import NewMessage, QuotaRule, WriteTx
-from mailbox_server.store.settings import StoreSettings
 from tests.dialogues.player.driver import StatementUnknown
+from tests.small_store import SMALL_STORE
 
 DOMAIN: Final = "example.test"
 HOSTNAME: Final = "mail.house.test"
@@ -112,7 +112,7 @@ class World:
         """Make an empty one."""
         place = Path(tempfile.mkdtemp(dir=MEMORY_BACKED if MEMORY_BACKED.is_dir() else None))
         clock = TurnedClock()
-        settings = StoreSettings(reserve_octets=0, low_room_octets=0)
+        settings = SMALL_STORE
         faults: list[BaseException] = []
         store = await SqliteStore.open(
             place / "data", settings, clock, SystemEntropy(), Silence(), faults.append

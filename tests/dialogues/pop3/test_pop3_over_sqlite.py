@@ -30,7 +30,7 @@ from mailbox_server.pop3.session import Pop3Services
 from mailbox_server.pop3.settings import Pop3Limits, Pop3Settings, Removal
 from mailbox_server.store.door import SqliteStore
 from mailbox_server.store.ports import NewMessage, QuotaRule, WriteTx
-from mailbox_server.store.settings import StoreSettings
+from tests.small_store import SMALL_STORE
 from tests.unit.auth.house import CHEAP, SECRET
 from tests.unit.auth.memory_store import RecordedEvents
 
@@ -140,7 +140,7 @@ def settings() -> Pop3Settings:
 async def appliance(tmp_path: Path, settings: Pop3Settings) -> AsyncIterator[Appliance]:
     store = await SqliteStore.open(
         tmp_path / "data",
-        StoreSettings(reserve_octets=0, low_room_octets=0),
+        SMALL_STORE,
         SystemClock(),
         SystemEntropy(),
         RecordedEvents(),

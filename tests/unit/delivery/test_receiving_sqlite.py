@@ -17,7 +17,7 @@ from mailbox_server.model.mailbox import INBOX
 from mailbox_server.net.tasks import TaskKeeper
 from mailbox_server.store.door import SqliteStore
 from mailbox_server.store.ports import Column, ReadTx, WriteTx
-from mailbox_server.store.settings import StoreSettings
+from tests.small_store import SMALL_STORE
 from tests.unit.delivery.house import (
     HOSTNAME,
     OWN,
@@ -37,7 +37,7 @@ async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
     clock = HandClock()
     opened = await SqliteStore.open(
         tmp_path,
-        StoreSettings(low_room_octets=0, reserve_octets=0),
+        SMALL_STORE,
         clock,
         CountingEntropy(),
         KeptEvents(),
