@@ -1,10 +1,15 @@
-"""Which messages of a view need to be looked at for a text criterion, by what the index knows."""
+"""Which messages need to be looked at for a text criterion, by what the index knows."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import compress
+from typing import Final
 
-from mailbox_server.store.ports import Candidates
+from mailbox_server.model.ids import AccountId
+from mailbox_server.store.ports import Candidates, Store, TextCriterion
+
+FEW: Final = 20
+"""Messages that are looked at sooner than the index is asked about them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,6 +18,31 @@ class Sorted:
 
     sure: Sequence[int]
     maybe: Sequence[int]
+
+
+class Answers:
+    """What the index answered in one command: of an account it is asked once a criterion.
+
+    Its answer holds for all mailboxes of the account, and stays right: of what came after it
+    it says so.
+    """
+
+    def __init__(self, store: Store, *, few: int = FEW) -> None:
+        """few: of so many messages it is not asked; 0 where more mailboxes are to come."""
+        self._store = store
+        self._few = few
+        self._given: dict[tuple[AccountId, TextCriterion], Candidates | None] = {}
+
+    async def of(
+        self, account: AccountId, criterion: TextCriterion, messages: int
+    ) -> Candidates | None:
+        """What it knows of the account, for a look at so many messages; None is nothing."""
+        asked = account, criterion
+        if asked not in self._given:
+            if messages <= self._few:
+                return None
+            self._given[asked] = await self._store.read(lambda tx: tx.search.candidates(*asked))
+        return self._given[asked]
 
 
 def sorted_by(candidates: Candidates, uids: Sequence[int], messages: Sequence[int]) -> Sorted:

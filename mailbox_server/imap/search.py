@@ -39,7 +39,7 @@ from mailbox_server.imap.grammar.search_keys import (
 )
 from mailbox_server.imap.grammar.sequence_sets import By
 from mailbox_server.imap.headway import Headway
-from mailbox_server.imap.indexed import Sorted, sorted_by
+from mailbox_server.imap.indexed import Answers, Sorted, sorted_by
 from mailbox_server.imap.message_facts import NEVER, Breathe, Fact
 from mailbox_server.imap.searched import Searched
 from mailbox_server.imap.text_turns import TextTurns
@@ -50,7 +50,6 @@ from mailbox_server.model.ids import MailboxId
 from mailbox_server.model.ports import Clock
 from mailbox_server.model.uid_set import UidSet
 from mailbox_server.store.ports import (
-    Candidates,
     Column,
     ReadTx,
     Store,
@@ -64,8 +63,6 @@ TEXTS_A_READ: Final = 500
 OCTETS_A_READ: Final = 8 * 1024 * 1024
 """Of messages, or of header blocks, whose text one read looks through: about 20 ms."""
 SECONDS_MOST: Final = 60.0
-FEW: Final = 20
-"""Messages that are looked at sooner than the index is asked about them."""
 
 _DAY_SECONDS: Final = 86_400
 _EPOCH_DAY: Final = date(1970, 1, 1).toordinal()
@@ -90,14 +87,16 @@ async def matches(
     among: Sequence[int] | None = None,
     until: float | None = None,
     headway: Headway | None = None,
+    answers: Answers | None = None,
 ) -> list[int]:
     """The UIDs of the matching messages, ascending.  Raises SearchTooLong, StoreUnavailable.
 
     among: ascending known UIDs, or None for all.  until: when to give up, by the monotonic
     clock; SECONDS_MOST from now if not given.  headway: hears how many were looked at.
+    answers: what the index said before in this command.
     """
     uids = view.all_uids() if among is None else among
-    search = _Search(store, view, clock, turns, until)
+    search = _Search(store, view, clock, turns, until, answers or Answers(store))
     headway = headway or Headway(SECONDS_MOST)
     headway.set_out(len(uids))
     found: list[int] = []
@@ -122,7 +121,13 @@ def deadline(clock: Clock, until: float | None = None) -> Breathe:
 
 class _Search:
     def __init__(
-        self, store: Store, view: Searched, clock: Clock, turns: TextTurns, until: float | None
+        self,
+        store: Store,
+        view: Searched,
+        clock: Clock,
+        turns: TextTurns,
+        until: float | None,
+        answers: Answers,
     ) -> None:
         self._store = store
         self._turns = turns
@@ -130,7 +135,7 @@ class _Search:
         self._breathe = deadline(clock, until)
         self._now = int(clock.now().timestamp())
         self._named: dict[NumbersKey, UidSet] = {}
-        self._indexed: dict[TextCriterion, Candidates | None] = {}
+        self._answers = answers
 
     async def matching(self, key: SearchKey, uids: Sequence[int]) -> Sequence[int]:
         """Those of the ascending UIDs that key matches, ascending."""
@@ -277,16 +282,9 @@ class _Search:
         return uids
 
     async def _known(self, criterion: TextCriterion, uids: Sequence[int]) -> Sorted | None:
-        """What the index knows; it is not asked about a few messages."""
-        if len(uids) <= FEW:
-            return None
+        """What the index knows."""
         view = self._view
-        if criterion not in self._indexed:
-            account = view.mailbox.account
-            self._indexed[criterion] = await self._store.read(
-                lambda tx: tx.search.candidates(account, criterion)
-            )
-        candidates = self._indexed[criterion]
+        candidates = await self._answers.of(view.mailbox.account, criterion, len(uids))
         return None if candidates is None else sorted_by(candidates, uids, view.message_ids(uids))
 
     async def _looked_at(self, criterion: TextCriterion, uids: Sequence[int]) -> list[int]:

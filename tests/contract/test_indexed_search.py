@@ -9,16 +9,18 @@ from mailbox_server.imap.grammar.lexer import Lexer
 from mailbox_server.imap.grammar.search_criteria import parse_search
 from mailbox_server.imap.grammar.search_keys import SearchKey
 from mailbox_server.imap.grammar.sequence_sets import By
+from mailbox_server.imap.indexed import Answers
 from mailbox_server.imap.search import matches
 from mailbox_server.imap.searched import Searched, unselected
 from mailbox_server.imap.selected import Access
 from mailbox_server.imap.text_turns import TextTurns
 from mailbox_server.imap.views import SharedViews
-from mailbox_server.model.ids import MailboxId
+from mailbox_server.model.ids import AccountId, MailboxId
 from mailbox_server.model.ports import Silence
 from mailbox_server.net.tasks import TaskKeeper
 from mailbox_server.store.messages import Messages
-from mailbox_server.store.ports import TextCriterion
+from mailbox_server.store.ports import Candidates, TextCriterion
+from mailbox_server.store.search import Search
 from tests.contract.conftest import TurnedClock
 from tests.contract.test_search_index import mail
 from tests.search_store import SearchStore
@@ -100,3 +102,28 @@ async def test_only_what_is_not_decided_is_looked_at(
     assert await matches(searched.store, view, key(words), clock, TextTurns()) == uids
     if looked is not None:
         assert looked_at == looked
+
+
+async def test_of_many_mailboxes_the_index_is_asked_once(
+    searched: SearchStore,
+    view: Searched,
+    looked_at: list[int],
+    clock: TurnedClock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It is asked although the first have few messages, and of these none is looked at."""
+    asked: list[TextCriterion] = []
+    candidates = Search.candidates
+
+    def counted(self: Search, account: AccountId, criterion: TextCriterion) -> Candidates | None:
+        asked.append(criterion)
+        return candidates(self, account, criterion)
+
+    monkeypatch.setattr(Search, "candidates", counted)
+    answers = Answers(searched.store, few=0)
+    turns = TextTurns()
+    for words, uids in (("1:3 BODY apple", []), ("BODY apple", [10, 20, 30, 40])):
+        found = await matches(searched.store, view, key(words), clock, turns, answers=answers)
+        assert found == uids
+    assert len(asked) == 1
+    assert looked_at == [10, 20, 30, 40]

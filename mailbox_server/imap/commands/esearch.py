@@ -21,6 +21,7 @@ from mailbox_server.imap.filtered_mailboxes import chosen
 from mailbox_server.imap.grammar.esearch_arguments import EsearchArguments
 from mailbox_server.imap.grammar.search_keys import SearchArguments
 from mailbox_server.imap.grammar.search_returns import SearchReturn, SearchReturns
+from mailbox_server.imap.indexed import FEW, Answers
 from mailbox_server.imap.responses import Outcome, bad, mailbox, ok, string
 from mailbox_server.imap.search import SECONDS_MOST, matches
 from mailbox_server.imap.searched import Searched, unselected
@@ -47,12 +48,13 @@ async def esearch(session: Session, arguments: EsearchArguments) -> Outcome:
     mailboxes = await session.store.read(
         lambda tx: chosen(tx, account, arguments.filters, selected)
     )
+    answers = Answers(session.store, few=0 if len(mailboxes) > 1 else FEW)
     for count, each in enumerate(mailboxes):
         try:
             if each.id == selected:
-                await _answer_selected(session, each, search, until)
+                await _answer_selected(session, each, search, until, answers)
             else:
-                await _answer_other(session, each, search, until)
+                await _answer_other(session, each, search, until, answers)
         except SearchTooLong:
             if count:
                 return ok("The search takes too long; that is not all", b"LIMIT")
@@ -64,12 +66,12 @@ async def esearch(session: Session, arguments: EsearchArguments) -> Outcome:
 
 
 async def _answer_selected(
-    session: Session, place: Mailbox, search: SearchArguments, until: float
+    session: Session, place: Mailbox, search: SearchArguments, until: float, answers: Answers
 ) -> None:
     """Search what this session sees of its mailbox; only there results are kept up to date."""
     view, returns = session.view, search.returns or _ALL
     context = updating(session, search, None)
-    found = await find(session, search, context, until=until)
+    found = await find(session, search, context, until=until, answers=answers)
     modseq = None
     if search.asks_modseq and found:
         modseq = await highest_modseq(lambda uids: modseqs_in(view, uids), found, returns)
@@ -79,13 +81,19 @@ async def _answer_selected(
 
 
 async def _answer_other(
-    session: Session, place: Mailbox, search: SearchArguments, until: float
+    session: Session, place: Mailbox, search: SearchArguments, until: float, answers: Answers
 ) -> None:
     """Search a mailbox as it is in the store.  Raises MailboxMissing."""
     services, returns = session.services, search.returns or _ALL
     seen = await session.store.read(unselected(place, session.account, search.key))
     found = await matches(
-        session.store, seen, search.key, services.clock, services.text_turns, until=until
+        session.store,
+        seen,
+        search.key,
+        services.clock,
+        services.text_turns,
+        until=until,
+        answers=answers,
     )
     modseq = None
     if search.asks_modseq and found:

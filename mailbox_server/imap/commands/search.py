@@ -23,6 +23,7 @@ from mailbox_server.imap.grammar.search_returns import (
 )
 from mailbox_server.imap.grammar.sequence_sets import By
 from mailbox_server.imap.grammar.sort_arguments import SortCriterion
+from mailbox_server.imap.indexed import Answers
 from mailbox_server.imap.refusals import UID_REQUIRED
 from mailbox_server.imap.responses import CRLF, Outcome, bad, no, ok, ordered_set, string
 from mailbox_server.imap.search import SECONDS_MOST, matches
@@ -180,11 +181,12 @@ async def find(
     *,
     saves: bool = True,
     until: float | None = None,
+    answers: Answers | None = None,
 ) -> list[int]:
     """The UIDs that match in the selected mailbox, ascending.
 
     Where SAVE was asked for they are saved; nothing is where it fails.  saves: False where
-    the caller saves them in another order.  until: as in imap.search.matches.
+    the caller saves them in another order.  until, answers: as in imap.search.matches.
     """
     view, returns, services = session.view, arguments.returns, session.services
     if arguments.refused is not None:
@@ -202,6 +204,7 @@ async def find(
             services.text_turns,
             until=until,
             headway=session.headway,
+            answers=answers,
         )
     except BaseException:  # whatever it was, the client must not act upon an older result
         await save(view, (), returns)
