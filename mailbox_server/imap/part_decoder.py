@@ -1,6 +1,7 @@
 """Parts that are too large to be held, decoded from the store window by window."""
 
 from collections.abc import AsyncGenerator, Callable
+from dataclasses import dataclass
 from typing import Final
 
 from mailbox_server.imap.encoded_parts import (
@@ -18,38 +19,56 @@ from mailbox_server.model.ids import ContentId
 from mailbox_server.store.ports import ReadTx, Store
 
 MARKS_MOST: Final = 64
+PARTS_MOST: Final = 32
 
-_Key = tuple[ContentId, tuple[Piece, ...], bytes]
+_Key = tuple[tuple[Piece, ...], bytes]
+
+
+@dataclass(slots=True)
+class _Place:
+    """What is known of one part: cursors that were come by, ascending, and where it stopped."""
+
+    marks: list[Cursor]
+    last: Cursor
 
 
 class PartDecoder:
-    """Decodes for one session, and remembers of one part where it stopped and came by.
+    """Decodes for one session, and remembers of one message's parts where it stopped and came by.
 
     A client that asks for a large part window by window, each in a command of its own, makes
     it decode the part about once and not from the beginning each time; and in any other
-    order, a small part of it each time.
+    order, or of several parts in turn, a small part of it each time.
     """
 
     def __init__(self) -> None:
-        self._key: _Key | None = None
-        self._last: Cursor | None = None
-        self._marks: list[Cursor] = []
+        self._content: ContentId | None = None
+        self._places: dict[_Key, _Place] = {}
 
     async def window(self, store: Store, content: ContentId, part: EncodedPart) -> Window:
         """What the window is.  Raises ContentMissing, ContentDamaged, StoreUnavailable."""
-        key = (content, part.pieces, part.encoding)
-        if key != self._key or self._last is None:
-            self._key, self._last = key, beginning(part)
-            self._marks = [self._last]
-        known = (mark for mark in (*self._marks, self._last) if mark.position <= part.start)
+        place = self._place(content, part)
+        known = (mark for mark in (*place.marks, place.last) if mark.position <= part.start)
         start = max(known, key=lambda mark: mark.position)
         found = Window(start, start, start)
         while not is_done(part, found.reached):
             found = await store.read(_measuring(content, part, found))
-            if found.reached.taken - self._marks[-1].taken >= max(1, part.size // MARKS_MOST):
-                self._marks.append(found.reached)
-        self._last = found.last
+            if found.reached.taken - place.marks[-1].taken >= max(1, part.size // MARKS_MOST):
+                place.marks.append(found.reached)
+        place.last = found.last
         return found
+
+    def _place(self, content: ContentId, part: EncodedPart) -> _Place:
+        if content != self._content:
+            self._content = content
+            self._places.clear()
+        key = (part.pieces, part.encoding)
+        place = self._places.get(key)
+        if place is None:
+            if len(self._places) >= PARTS_MOST:
+                del self._places[next(iter(self._places))]
+            first = beginning(part)
+            place = self._places[key] = _Place([first], first)
+        return place
 
     async def octets(
         self, store: Store, content: ContentId, part: EncodedPart, window: Window

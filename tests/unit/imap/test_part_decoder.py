@@ -196,6 +196,25 @@ async def test_another_part_is_not_taken_for_the_one_before() -> None:
         assert (await answer(Shelf(content), decoder, part))[2] == data[200_000:200_060]
 
 
+async def test_windows_of_parts_in_turn_do_not_decode_them_each_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(encoded_parts, "STEP_OCTETS", 2_000)
+    monkeypatch.setattr(encoded_parts, "STEPS_A_READ", 1)
+    body = encodebytes(DATA)
+    entity = b"--b\r\nContent-Transfer-Encoding: base64\r\n\r\n%b\r\n" % body
+    content = b"Content-Type: multipart/mixed; boundary=b\r\n\r\n" + entity * 3 + b"--b--\r\n"
+    decoder, shelf, rounds = PartDecoder(), Shelf(content), 3
+    numbers = (1, 2, 3)
+    for turn in range(rounds):
+        for number in numbers:
+            start = len(DATA) - 50 * (turn + 1)
+            part = asked(content, Partial(start, 50), number)
+            assert (await answer(shelf, decoder, part))[2] == DATA[start : start + 50]
+    each = len(body) // MARKS_MOST + 3 * 2_000
+    assert shelf.taken <= 3 * (len(body) + rounds * each)
+
+
 @pytest.mark.parametrize("encoding", ["x-token", "base65", "quoted-printable2"])
 def test_what_nobody_can_undo_is_said(encoding: str) -> None:
     content = with_part(encoding, b"x")
