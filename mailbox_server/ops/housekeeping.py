@@ -182,6 +182,7 @@ async def _forget_leftovers(keeper: Housekeeping) -> None:
             "housekeeping.leftovers",
             thread_links=done.thread_links,
             keyword_sets=done.keyword_sets,
+            seen_runs=done.seen_runs,
             mailboxes=done.mailboxes,
         )
 

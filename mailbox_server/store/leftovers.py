@@ -1,4 +1,5 @@
-"""Rows that nothing leads to any more: thread links, keyword sets, deleted mailboxes.
+"""Rows that nothing leads to any more: thread links, keyword sets, what readers have seen of
+messages that are forgotten, deleted mailboxes.
 
 What is unused is found by a read, which may take long and delays no delivery; the write that
 deletes looks only at what came since.  Each step is a write of its own.
@@ -25,6 +26,7 @@ from mailbox_server.store.schema.messages import (
     thread_link,
     uid_block,
 )
+from mailbox_server.store.schema.sharing import seen_run
 from mailbox_server.store.uid_blocks import CHANGED, DROP_OF_MAILBOX
 
 STEP: Final = 1_000
@@ -74,6 +76,26 @@ _DELETE_SET: Final = Prepared(
     sa.delete(keyword_set).where(keyword_set.c.id == sa.bindparam("number"))
 )
 
+# No message comes into a run that has none: a UID is given once.
+_EMPTY_RUNS: Final = Prepared(
+    sa.select(seen_run.c.mailbox, seen_run.c.first)
+    .where(
+        seen_run.c.reader == _ACCOUNT,
+        ~sa.exists().where(
+            placement.c.mailbox == seen_run.c.mailbox,
+            placement.c.uid.between(seen_run.c.first, seen_run.c.last),
+        ),
+    )
+    .limit(_MOST)
+)
+_DELETE_RUN: Final = Prepared(
+    sa.delete(seen_run).where(
+        seen_run.c.mailbox == sa.bindparam("mailbox"),
+        seen_run.c.reader == _ACCOUNT,
+        seen_run.c.first == sa.bindparam("first"),
+    )
+)
+
 _EMPTIED: Final = Prepared(
     sa.select(mailbox.c.id, mailbox.c.destroyed_at)
     .where(
@@ -97,6 +119,7 @@ class Leftovers:
 
     thread_links: int = 0
     keyword_sets: int = 0
+    seen_runs: int = 0
     mailboxes: int = 0
 
 
@@ -106,7 +129,7 @@ async def forget_leftovers(store: SqliteStore, before: datetime) -> Leftovers:
     before: mailboxes deleted since then stay, as do those whose tombstones are remembered;
         the moment that forget_tombstones was given.
     """
-    links = sets = mailboxes = 0
+    links = sets = runs = mailboxes = 0
     for account in await store.read(lambda tx: [one.id for one in tx.accounts.all()]):
         while unlinked := await store.read(_loose_links(account)):
             links += await store.write(_without_links(account, unlinked))
@@ -114,9 +137,12 @@ async def forget_leftovers(store: SqliteStore, before: datetime) -> Leftovers:
         while unused := await store.read(_unused_sets(account)):
             sets += await store.write(_without_sets(account, unused))
             await asyncio.sleep(0)
+        while empty := await store.read(_empty_runs(account)):
+            runs += await store.write(_without_runs(account, empty))
+            await asyncio.sleep(0)
     while step := await store.write(_without_emptied(int(before.timestamp()))):
         mailboxes += step
-    return Leftovers(links, sets, mailboxes)
+    return Leftovers(links, sets, runs, mailboxes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +199,25 @@ def _without_sets(account: AccountId, found: _Found) -> Callable[[WriteTx], int]
         gone = [number for number, _ in found.rows if number not in taken]
         _DELETE_SET.run_each(tx.sql, [{"number": number} for number in gone])
         return len(gone)
+
+    return work
+
+
+def _empty_runs(reader: AccountId) -> Callable[[ReadTx], list[tuple[int, int]]]:
+    def work(tx: ReadTx) -> list[tuple[int, int]]:
+        assert isinstance(tx, Repositories)
+        return _EMPTY_RUNS.rows(tx.sql, account=reader, most=STEP)
+
+    return work
+
+
+def _without_runs(reader: AccountId, empty: Sequence[tuple[int, int]]) -> Callable[[WriteTx], int]:
+    def work(tx: WriteTx) -> int:
+        assert isinstance(tx, Repositories)
+        tx.sql.frees()
+        same = {"account": reader}
+        _DELETE_RUN.run_each(tx.sql, [{**same, "mailbox": m, "first": first} for m, first in empty])
+        return len(empty)
 
     return work
 

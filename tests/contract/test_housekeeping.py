@@ -215,7 +215,7 @@ async def test_what_nothing_leads_to_is_forgotten_daily(
     assert await rows(store, "SELECT id FROM mailbox WHERE destroyed_at IS NOT NULL") == []
     assert events.seen[-1] == (
         "housekeeping.leftovers",
-        {"thread_links": 1, "keyword_sets": 1, "mailboxes": 1},
+        {"thread_links": 1, "keyword_sets": 1, "seen_runs": 0, "mailboxes": 1},
     )
     assert events.faults == []
     assert await violations(store) == []

@@ -8,6 +8,7 @@ import pytest
 
 from mailbox_server.model.address import Address
 from mailbox_server.model.ids import AccountId, ContentId
+from mailbox_server.model.keywords import SEEN
 from mailbox_server.model.mailbox import INBOX
 from mailbox_server.model.message import InternalDate, Target
 from mailbox_server.store import expunges, leftovers, removed_accounts
@@ -219,6 +220,34 @@ async def test_keyword_sets_that_nothing_bears_are_forgotten(
     monkeypatch.setattr(store, "read", reading)
     assert await forget_leftovers(store, clock.now()) == Leftovers(keyword_sets=2)
     assert (await rows_of(store))["keyword_set"] == 1
+    assert await violations(store) == []
+
+
+async def test_what_readers_have_seen_of_forgotten_messages_is_forgotten(
+    store: SqliteStore, clock: Any
+) -> None:
+    ann, ben = await open_accounts(store, ANN, BEN)
+    inbox = await inbox_of(store, ann)
+    see = FlagChange(Edit.ADD, frozenset({SEEN}))
+    for uid in range(1, 7):
+        await deliver(store, ann, message_id=f"{uid}@x")
+        uids = [uid] if uid != 5 else [4, 5]
+        await store.write(
+            lambda tx, uids=uids: tx.messages.change_flags(inbox.id, uids, see, reader=ben)
+        )
+    unsee = FlagChange(Edit.REMOVE, frozenset({SEEN}))
+    await store.write(lambda tx: tx.messages.change_flags(inbox.id, [4, 5], unsee, reader=ben))
+    assert (await rows_of(store))["seen_run"] == 5
+    await store.write(lambda tx: tx.messages.remove(inbox.id, [1, 2, 4, 6]))
+    assert await forget_leftovers(store, clock.now()) == Leftovers()
+    clock.turn(days=1)
+    await store.write(lambda tx: tx.messages.forget_destroyed(clock.now()))
+    await store.write(lambda tx: tx.messages.forget_tombstones(clock.now()))
+    assert await forget_leftovers(store, clock.now()) == Leftovers(thread_links=4, seen_runs=3)
+    # One holds UID 3; of 4 and 5 the second is still there.
+    assert (await rows_of(store))["seen_run"] == 2
+    status = await store.read(lambda tx: tx.mailboxes.status(inbox.id, reader=ben))
+    assert (status.messages, status.unseen) == (2, 1)
     assert await violations(store) == []
 
 
