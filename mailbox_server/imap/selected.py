@@ -269,8 +269,11 @@ class SelectedView(Protocol):
         and RFC 7162 §3.1.3 recommends to renew it.
         """
 
-    async def expunged(self, expunged: Expunged) -> None:
-        """This session expunged messages; numbers stand."""
+    async def expunged(self, expunged: Expunged | None) -> None:
+        """This session expunged messages; numbers stand.
+
+        None where the same write brought messages here: only a refresh finds all of it.
+        """
 
     def told(self, sights: Sequence[Sight]) -> None:
         """The client reads the flags of these sights from the command itself."""

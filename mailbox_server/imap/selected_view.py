@@ -338,10 +338,11 @@ class SessionView:
             self._told_modseq = shared.mailbox.highest_modseq
         self._own.made(about, outcome, hushed, shared.classes.known, came_over=came_over)
 
-    async def expunged(self, expunged: Expunged) -> None:
-        """This session expunged messages; numbers stand."""
+    async def expunged(self, expunged: Expunged | None) -> None:
+        """This session expunged messages; see selected.SelectedView."""
         self._has_expunged = True
-        await self._shared.came_over_expunge(expunged)
+        if expunged is not None:
+            await self._shared.came_over_expunge(expunged)
 
     def told(self, sights: Sequence[Sight]) -> None:
         """The client reads the flags of these sights from the command itself."""

@@ -79,8 +79,9 @@ async def move(session: Session, arguments: CopyArguments) -> Outcome:
         code = _copy_uid(copied)
         if code:
             session.respond(b"OK [" + code + b"] Moved")
-        if copied.gone is not None:
+        if copied.sources:
             await view.expunged(copied.gone)
+        if copied.gone is not None:
             last = copied.gone.modseq
     if arguments.by is By.NUMBER and moved < len(uids):
         return _EXPUNGED

@@ -49,6 +49,7 @@ async def replace(session: Session, arguments: ReplaceArguments) -> Outcome:
     freed = session.store.glance(lambda tx: _freed(tx, view, uid, account, name))
     [received] = await receive(session, name, arguments.steps, freed)
     replaced = await _exchange(session, view, uid, name, received)
+    await view.expunged(None)
     placed = replaced.placed
     session.respond(b"OK [APPENDUID %d %d] Kept" % (placed.uid_validity, placed.uid))
     return ok("Replaced", session.highest_modseq_code(replaced.modseq))
