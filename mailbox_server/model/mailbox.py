@@ -34,6 +34,12 @@ class Role(enum.Enum):
     IMPORTANT = "Important"
 
 
+GIVEN_ROLES: Final = frozenset(Role) - {Role.INBOX, Role.ALL, Role.FLAGGED}
+"""What a client may say a mailbox is for.
+
+\\All and \\Flagged promise every message, or every flagged one (RFC 6154 §2): none keeps that.
+"""
+
 DEFAULT_MAILBOXES: Final = (
     (INBOX, Role.INBOX),
     ("Drafts", Role.DRAFTS),

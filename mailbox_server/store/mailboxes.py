@@ -350,7 +350,7 @@ class Mailboxes:
         _SET_ROLE.run(self._tx, mailbox=found.id, use=value, modseq=modseq)
 
     def rename(self, account: AccountId, name: str, new_name: str) -> None:
-        """Rename with all that lies below.
+        """Rename with all that lies below; a name may be one of which only others lie below.
 
         INBOX keeps existing and its messages move, what lies below it stays (RFC 9051
         §6.3.6).  Subscriptions are names and stay as they are (RFC 3501 §6.3.9).  Raises
@@ -358,12 +358,13 @@ class Mailboxes:
         itself), TooManyMailboxes.
         """
         found = self.find(account, name)
-        if found is None:
+        moved = self._below(account, name)
+        if found is None and not moved:
             raise MailboxMissing("there is no such mailbox")
         _refuse_reserved(new_name)
         if self.find(account, new_name) is not None:
             raise MailboxExists("the mailbox exists already")
-        if name == INBOX:
+        if found is not None and name == INBOX:
             made = self.create(account, new_name)
             # RFC 5464 §3.2: INBOX keeps its own annotations, too.
             copy_annotations(self._tx, account, found.id, made.id)
@@ -371,7 +372,8 @@ class Mailboxes:
             return
         if new_name.startswith(name + SEPARATOR):
             raise MailboxNameMalformed("a mailbox cannot move below itself")
-        moved = [(found.id, name), *self._below(account, name)]
+        if found is not None:
+            moved = [(found.id, name), *moved]
         renamed = [(number, new_name + old[len(name) :]) for number, old in moved]
         leaving = {old for _, old in moved}
         for _, new in renamed:

@@ -204,6 +204,15 @@ def test_rename_keeps_role_and_subscriptions(bench: Workbench) -> None:
     assert "Trash" in bench.read(lambda tx: tx.mailboxes.subscriptions(account))
 
 
+def test_rename_of_a_deleted_level_takes_all_below_with_it(bench: Workbench) -> None:
+    """RFC 9051 §6.3.6: LIST tells of the name, so it can be renamed; no mailbox comes of it."""
+    account = bench.open_account()
+    bench.mailbox(account, "a/b/c")
+    bench.write(lambda tx: tx.mailboxes.delete(account, "a"))
+    bench.write(lambda tx: tx.mailboxes.rename(account, "a", "x/y"))
+    assert names(bench, account) == {"x", "x/y/b", "x/y/b/c"}
+
+
 def test_rename_up_into_the_place_of_a_deleted_level(bench: Workbench) -> None:
     account = bench.open_account()
     bench.mailbox(account, "a/a/a")

@@ -9,7 +9,7 @@ from mailbox_server.imap.grammar.mailbox_arguments import (
     MailboxArguments,
     RenameArguments,
 )
-from mailbox_server.imap.places import free_slot, place, slot
+from mailbox_server.imap.places import Slot, free_slot, place, slot
 from mailbox_server.imap.responses import Outcome, Status, no, ok, string
 from mailbox_server.imap.session import CommandRefused, Session
 from mailbox_server.model.account import Account
@@ -80,19 +80,28 @@ async def rename(session: Session, arguments: RenameArguments) -> Outcome:
     account, name, new_name = session.account, arguments.mailbox, arguments.new_name
 
     def work(tx: WriteTx) -> None:
-        found = place(tx, account, name, DELETE_MAILBOX)
-        if found.mailbox.name == INBOX and found.owner != account.id:
+        old = _renamable(tx, account, name)
+        if old.name == INBOX and old.owner != account.id:
             raise CommandRefused(_INBOX_OF_OTHERS)
         at = free_slot(tx, account, new_name)
-        if at.owner != found.owner:
+        if at.owner != old.owner:
             raise CommandRefused(_OTHER_ACCOUNT)
-        tx.mailboxes.rename(at.owner, found.mailbox.name, at.name)
+        tx.mailboxes.rename(at.owner, old.name, at.name)
 
     await session.store.write(work)
     written, new_written = arguments.written, arguments.new_written
     if session.is_rev2 and (_is_another(name, written) or _is_another(new_name, new_written)):
         await introduce(session, new_name, written)
     return ok("Renamed")
+
+
+def _renamable(tx: WriteTx, account: Account, name: str) -> Slot:
+    """Where the name leads: to a mailbox, or to what may be above some of the account's own."""
+    at = slot(tx, account, name)
+    if at is None or at.owner != account.id:
+        found = place(tx, account, name, DELETE_MAILBOX)
+        return Slot(found.owner, found.mailbox.name, found.shown)
+    return at
 
 
 async def subscribe(session: Session, arguments: MailboxArguments) -> Outcome:

@@ -25,7 +25,7 @@ from mailbox_server.imap.stored_filters import may_store
 from mailbox_server.model.account import Account
 from mailbox_server.model.errors import NoPermission
 from mailbox_server.model.ids import AccountId, MailboxId, ModSeq
-from mailbox_server.model.mailbox import Mailbox, Role
+from mailbox_server.model.mailbox import GIVEN_ROLES, Mailbox, Role
 from mailbox_server.model.rights import LOOKUP, WRITE_FLAGS, Rights
 from mailbox_server.store.ports import ReadTx, WriteTx
 
@@ -36,9 +36,7 @@ SHARED: Final = "/shared/"
 ADMIN: Final = "/shared/admin"
 _OF_CONTENT: Final = frozenset("rswip")
 
-_USES: Final[Mapping[str, Role]] = {
-    "\\" + role.value.lower(): role for role in Role if role is not Role.INBOX
-}
+_USES: Final[Mapping[str, Role]] = {"\\" + role.value.lower(): role for role in GIVEN_ROLES}
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,22 +176,25 @@ async def set_metadata(session: Session, arguments: SetMetadataArguments) -> Out
     if name is None and not all(may_store(entry, value) for entry, value in values.items()):
         return no("That is no search that can be stored", b"CANNOT")
 
-    def work(tx: WriteTx) -> list[ModSeq]:
+    def work(tx: WriteTx) -> tuple[list[ModSeq], str | None]:
         found = None if name is None else _annotated(tx, account, name)
-        modseqs = []
+        modseqs, unused = [], None
         for entry, value in values.items():
             if found is None:
                 modseqs.append(tx.annotations.set(account.id, None, entry, value))
             elif entry == SPECIAL_USE:
                 if found.owner != account.id:
                     raise NoPermission("what a mailbox is for is its owner's to say")
-                _set_use(tx, found.mailbox, value)
+                unused = _set_use(tx, found.mailbox, value)
             else:
                 modseq = _set_entry(tx, found, account, entry, value)
                 modseqs += [modseq] if modseq is not None else []
-        return modseqs
+        return modseqs, unused
 
-    session.annotations.made(await session.store.write(work))
+    modseqs, unused = await session.store.write(work)
+    session.annotations.made(modseqs)
+    if unused is not None:
+        session.respond(metadata_response(unused, {SPECIAL_USE: None}, session.text_form))
     return ok("Written")
 
 
@@ -215,14 +216,20 @@ def _is_shared(entry: str) -> bool:
     return entry.startswith(SHARED)
 
 
-def _set_use(tx: WriteTx, found: Mailbox, value: bytes | None) -> None:
-    """A use of the mailbox is set as an entry; one at a time, and one mailbox for each."""
-    role = None
+def _set_use(tx: WriteTx, found: Mailbox, value: bytes | None) -> str | None:
+    """A use of the mailbox is set as an entry; one at a time, and one mailbox for each.
+
+    Returns the mailbox that it is taken from, if any (RFC 6154 §5.4).
+    """
+    role, holder = None, None
     if value is not None:
         role = _USES.get(value.decode("latin-1").strip().lower())
         if role is None:
             raise CommandRefused(no("That use is not supported", b"USEATTR"))
         holder = tx.mailboxes.by_role(found.account, role)
-        if holder is not None and holder.id != found.id:
-            raise CommandRefused(no("Another mailbox has that use", b"USEATTR"))
+    if holder is None or holder.id == found.id:
+        tx.mailboxes.set_role(found.account, found.name, role)
+        return None
+    tx.mailboxes.set_role(found.account, holder.name, None)
     tx.mailboxes.set_role(found.account, found.name, role)
+    return holder.name

@@ -15,7 +15,7 @@ from mailbox_server.imap.grammar.lexer import Lexer
 from mailbox_server.imap.grammar.mailbox_names import decode, parse_mailbox, parse_named
 from mailbox_server.imap.grammar.metadata_arguments import parse_entries
 from mailbox_server.imap.grammar.resync_arguments import Resync, parse_resync
-from mailbox_server.model.mailbox import Role
+from mailbox_server.model.mailbox import GIVEN_ROLES, Role
 
 PATTERNS_MOST: Final = 20
 OPTIONS_MOST: Final = 100
@@ -161,9 +161,7 @@ def parse_create(lexer: Lexer) -> CreateArguments:
     return CreateArguments(mailbox, written, role)
 
 
-_ROLES: Final[Mapping[str, Role]] = {
-    role.value.upper(): role for role in Role if role is not Role.INBOX
-}
+_ROLES: Final[Mapping[str, Role]] = {role.value.upper(): role for role in GIVEN_ROLES}
 
 
 def _use(lexer: Lexer) -> Role | None:

@@ -86,7 +86,7 @@ class MailboxWriter(MailboxReader, Protocol):
         """
 
     def rename(self, account: AccountId, name: str, new_name: str) -> None:
-        """Rename with all that lies below.
+        """Rename with all that lies below; a name may be one of which only others lie below.
 
         INBOX keeps existing and its messages move, what lies below it stays (RFC 9051
         §6.3.6).  Raises MailboxMissing, MailboxExists, MailboxNameMalformed (too deep or

@@ -279,7 +279,7 @@ async def use_imap(house: InProcess) -> Said:
             "ENABLE METADATA",
             "NOTIFY SET STATUS (SELECTED (MessageNew (UID) MessageExpunge FlagChange)) "
             "(PERSONAL (MessageNew MessageExpunge MailboxName))",
-            f'SETMETADATA made{number} (/private/comment "c" /private/specialuse "\\\\Flagged")',
+            f'SETMETADATA made{number} (/private/comment "c" /private/specialuse "\\\\Important")',
             f"GETMETADATA made{number} /private/comment",
             f"SETMETADATA made{number} (/private/specialuse NIL)",
             f"LIST () made{number} (*) RETURN (STATUS (SIZE) METADATA (/private/comment))",
