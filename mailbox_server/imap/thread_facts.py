@@ -21,7 +21,7 @@ from mailbox_server.imap.thread_trees import Threadable
 from mailbox_server.mime.base_subject import is_reply
 from mailbox_server.mime.encoded_words import decode_words
 from mailbox_server.mime.header_fields import HeaderFields
-from mailbox_server.mime.references import message_id, message_ids
+from mailbox_server.mime.references import linked_ids, message_id, unquoted
 from mailbox_server.model.ids import MailboxId
 from mailbox_server.store.ports import Column, ReadTx, Store
 
@@ -141,15 +141,15 @@ async def _read(
 def traits(uid: Any, sent: Any, received: Any, subject: Any, listed: Any) -> Traits:
     """What a row says."""
     fields = HeaderFields(listed or b"")
-    references = message_ids(fields.first(b"references"), REFERENCES_MOST)
-    if not references:
-        references = message_ids(fields.first(b"in-reply-to"), REFERENCES_MOST)[:1]
+    references = linked_ids(
+        fields.first(b"references"), fields.first(b"in-reply-to"), REFERENCES_MOST
+    )
     own = message_id(fields.first(b"message-id"))
     written = fields.first(b"subject")
     return Traits(
         uid,
         received if sent is None else sent,
-        0 if own is None else hash(own),
+        0 if own is None else hash(unquoted(own)),
         hash(subject) if subject else 0,
         written is not None and is_reply(decode_words(written)),
         [hash(each) for each in references],

@@ -9,23 +9,46 @@ ID_OCTETS = 998
 FIELD_OCTETS = 256 * 1024
 
 _ID = re.compile(rb"<([^<>\x00-\x20\x7f]+)>")
+_QUOTING = re.compile(r'\\(.)|"')
 
 
-def message_ids(value: bytes | None, most: int = IDS) -> tuple[str, ...]:
-    """The last ids of a field value, in order and once each, without angle brackets.
+def message_ids(value: bytes | None) -> tuple[str, ...]:
+    """The last IDS ids of a field value, in order and once each, without angle brackets.
 
     An id longer than ID_OCTETS is passed over.  Octets that are not UTF-8 become U+FFFD.
     """
+    # The last mention of an id counts for the order.
+    last = list(dict.fromkeys(reversed(_ids(value))))[:IDS]
+    return tuple(reversed(last))
+
+
+def linked_ids(references: bytes | None, in_reply_to: bytes | None, most: int) -> list[str]:
+    """What THREAD=REFERENCES links a message by, the parent last: as many ids as most.
+
+    Those of References as they stand there, repeated ones too; without any, the first of
+    In-Reply-To (RFC 5256 §3).  All as unquoted has them.
+    """
+    found = _ids(references)[-most:]
+    if not found and in_reply_to is not None:
+        found = _ids(in_reply_to[:FIELD_OCTETS])[:1]
+    return [unquoted(each) for each in found]
+
+
+def unquoted(written: str) -> str:
+    """An id without its quoting: what is only quoted in another way is the same id."""
+    if '"' not in written and "\\" not in written:
+        return written
+    return _QUOTING.sub(lambda found: found[1] or "", written)
+
+
+def _ids(value: bytes | None) -> list[str]:
     if value is None:
-        return ()
-    found = [
+        return []
+    return [
         each.decode("utf-8", "replace")
         for each in _ID.findall(value[-FIELD_OCTETS:])
         if len(each) <= ID_OCTETS
     ]
-    # The last mention of an id counts for the order.
-    last = list(dict.fromkeys(reversed(found)))[:most]
-    return tuple(reversed(last))
 
 
 def ancestors(references: bytes | None, in_reply_to: bytes | None) -> tuple[str, ...]:

@@ -2,7 +2,14 @@
 
 import pytest
 
-from mailbox_server.mime.references import ID_OCTETS, IDS, ancestors, message_id, message_ids
+from mailbox_server.mime.references import (
+    ID_OCTETS,
+    IDS,
+    ancestors,
+    linked_ids,
+    message_id,
+    message_ids,
+)
 
 
 @pytest.mark.parametrize(
@@ -29,7 +36,24 @@ def test_the_last_hundred_count() -> None:
     found = message_ids(b"".join(b"<%d@x> " % n for n in range(1_000)))
     assert len(found) == IDS
     assert (found[0], found[-1]) == ("900@x", "999@x")
-    assert message_ids(b"<a@x> <b@x> <c@x>", 2) == ("b@x", "c@x")
+
+
+@pytest.mark.parametrize(
+    ("references", "in_reply_to", "expected"),
+    [
+        (None, None, []),
+        (b"<a@x> <b@x>", b"<c@x>", ["a@x", "b@x"]),
+        (b"<a@x> <b@x> <a@x>", None, ["a@x", "b@x", "a@x"]),
+        (b"<1@x> <2@x> <3@x> <4@x>", None, ["2@x", "3@x", "4@x"]),
+        (b"nothing <>", b"<c@x> <d@x> <c@x>", ["c@x"]),
+        (None, b"yours <c@x" + b" " * 300_000 + b"> <d@x>", []),
+        (b'<"a"@x> <"b\\"c"@x> <"\\d"@x> <e\\\\"@x>', None, ['b"c@x', "d@x", "e\\@x"]),
+    ],
+)
+def test_what_threads_link_by(
+    references: bytes | None, in_reply_to: bytes | None, expected: list[str]
+) -> None:
+    assert linked_ids(references, in_reply_to, 3) == expected
 
 
 def test_ancestors_are_those_of_both_fields() -> None:
