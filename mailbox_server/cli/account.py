@@ -24,6 +24,7 @@ _COLUMNS: Final = (
     ("QUOTA", "quota_octets"),
     ("MOST MESSAGES", "quota_messages"),
     ("ADMINISTRATOR", "is_administrator"),
+    ("SHARED", "is_shared"),
     ("SINCE", "created"),
 )
 
@@ -103,6 +104,11 @@ def quota(surroundings: Surroundings, address: str, quota: int) -> None:
     default=None,
     help="Whether it may set the quota of every account (IMAP SETQUOTA).",
 )
+@click.option(
+    "--shared/--not-shared",
+    default=None,
+    help="Whether others find its mailboxes below `Shared mailboxes`, not `Other users`.",
+)
 @click.pass_obj
 def set_account(
     surroundings: Surroundings,
@@ -110,11 +116,13 @@ def set_account(
     quota: int | None,
     messages: int | None,
     administrator: bool | None,
+    shared: bool | None,
 ) -> None:
     """Change what ADDRESS may hold and do; what is not named stays as it is."""
-    if quota is None and messages is None and administrator is None:
+    wanted = (quota, messages, administrator, shared)
+    if all(each is None for each in wanted):
         raise click.UsageError("say what to set")
-    asked = requests.AccountSet(address, quota, messages, administrator)
+    asked = requests.AccountSet(address, *wanted)
     show_rows(ask(surroundings, asked), _COLUMNS, surroundings)
 
 

@@ -1,7 +1,8 @@
 """Where a mailbox name leads: to a mailbox of one's own, or of another account.
 
 Names below `Other users` are of other accounts: `Other users/ann@example.org/INBOX`
-(RFC 2342).  An address that holds `/` or `%` has them as `%2F` and `%25`.
+(RFC 2342); those of shared accounts are below `Shared mailboxes`.  An address that holds `/`
+or `%` has them as `%2F` and `%25`.
 
 What may be done there are the rights of model.rights.  Where a right is missing, a mailbox
 that one may not look up is answered as one that does not exist (RFC 4314 §6).
@@ -20,11 +21,11 @@ from mailbox_server.model.errors import (
     NoPermission,
 )
 from mailbox_server.model.ids import AccountId
-from mailbox_server.model.mailbox import OTHERS, SEPARATOR, Mailbox, mailbox_name
+from mailbox_server.model.mailbox import OTHERS, SEPARATOR, SHARED, Mailbox, mailbox_name
 from mailbox_server.model.rights import ALL_RIGHTS, CREATE_BELOW, LOOKUP, Rights
 from mailbox_server.store.ports import ReadTx, SharedMailbox, WriteTx
 
-_PREFIX: Final = OTHERS + SEPARATOR
+_TOPS: Final = (OTHERS, SHARED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,24 +89,25 @@ def confirm(tx: ReadTx | WriteTx, mailbox: Mailbox, reader: AccountId | None, he
 
 def is_below_others(name: str) -> bool:
     """Whether a name leads to another account, or nowhere."""
-    return name == OTHERS or name.startswith(_PREFIX)
+    return name.partition(SEPARATOR)[0] in _TOPS
 
 
 def slot(tx: ReadTx | WriteTx, account: Account, name: str) -> Slot | None:
     """Where a name in stored form leads; None below an account that does not exist."""
     if not is_below_others(name):
         return Slot(account.id, name, name)
-    written, _, below = name.removeprefix(_PREFIX).partition(SEPARATOR)
-    if name == OTHERS or not below:
+    top, _, rest = name.partition(SEPARATOR)
+    written, _, below = rest.partition(SEPARATOR)
+    if not below:
         return None
     try:
         owner = tx.accounts.find(Address.parse(_read(written)))
         below = mailbox_name(below)
     except (AddressMalformed, DomainMalformed, MailboxNameMalformed):
         return None
-    if owner is None or owner.id == account.id:
+    if owner is None or owner.id == account.id or top != _top(owner.is_shared):
         return None
-    return Slot(owner.id, below, shown_name(owner.address, below))
+    return Slot(owner.id, below, shown_name(owner.address, below, is_shared=owner.is_shared))
 
 
 def place(tx: ReadTx | WriteTx, account: Account, name: str, rights: str) -> Place:
@@ -138,7 +140,7 @@ def free_slot(tx: ReadTx | WriteTx, account: Account, name: str) -> Slot:
     at = slot(tx, account, name)
     if at is not None and (at.owner == account.id or CREATE_BELOW in _above(tx, account, at)):
         return at
-    if at is None and name == OTHERS:
+    if at is None and name in _TOPS:
         raise MailboxNameMalformed("the mailboxes of others are below that name")
     raise NoPermission("nobody has allowed to make a mailbox there")
 
@@ -161,7 +163,7 @@ def places_of(tx: ReadTx, account: Account) -> list[Place]:
 
 
 def _shared(found: SharedMailbox) -> Place:
-    shown = shown_name(found.owner, found.mailbox.name)
+    shown = shown_name(found.owner, found.mailbox.name, is_shared=found.is_shared)
     return Place(found.mailbox, shown, found.rights)
 
 
@@ -172,12 +174,16 @@ def name_for(tx: ReadTx, mailbox: Mailbox, account: AccountId) -> str | None:
     owner = tx.accounts.get(mailbox.account)
     if owner is None or LOOKUP not in tx.rights.held(mailbox, account):
         return None
-    return shown_name(owner.address, mailbox.name)
+    return shown_name(owner.address, mailbox.name, is_shared=owner.is_shared)
 
 
-def shown_name(owner: Address, name: str) -> str:
-    """What others call a mailbox of that owner."""
-    return _PREFIX + _written(owner) + SEPARATOR + name
+def shown_name(owner: Address, name: str, *, is_shared: bool) -> str:
+    """What others call a mailbox of that owner, or of that shared account."""
+    return SEPARATOR.join((_top(is_shared), _written(owner), name))
+
+
+def _top(is_shared: bool) -> str:
+    return SHARED if is_shared else OTHERS
 
 
 def _written(owner: Address) -> str:

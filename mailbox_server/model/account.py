@@ -33,7 +33,8 @@ class Account:
     """One owner of mailboxes; the login is the address.
 
     quota_octets, quota_messages: 0 is unlimited.
-    is_administrator: may set the quota of every account.
+    is_administrator: may set the quota of every account.  is_shared: it is of several people,
+    who find what they may of its mailboxes below mailbox.SHARED.
     """
 
     id: AccountId
@@ -43,6 +44,7 @@ class Account:
     created: datetime
     quota_messages: int = 0
     is_administrator: bool = False
+    is_shared: bool = False
 
     @property
     def is_limited(self) -> bool:

@@ -16,6 +16,8 @@ SEPARATOR: Final = "/"
 INBOX: Final = "INBOX"
 OTHERS: Final = "Other users"
 """Below this name are the mailboxes of other accounts; no account has one of that name itself."""
+SHARED: Final = "Shared mailboxes"
+"""The same of shared accounts, which are nobody's own."""
 NAME_OCTETS: Final = 1_000
 LEVELS: Final = 20
 

@@ -188,6 +188,7 @@ def _account_row(tx: ReadTx, account: Account) -> requests.AccountRow:
         _instant(account.created) or "",
         account.quota_messages,
         account.is_administrator,
+        account.is_shared,
     )
 
 
@@ -241,6 +242,8 @@ async def _account_set(self: Administration, asked: requests.AccountSet) -> list
             tx.accounts.set_message_quota(number, messages)
         if asked.is_administrator is not None:
             tx.accounts.set_administrator(number, is_administrator=asked.is_administrator)
+        if asked.is_shared is not None:
+            tx.accounts.set_shared(number, is_shared=asked.is_shared)
         return _account_row(tx, account_of(tx, asked.address))
 
     return [await self.store.write(work)]

@@ -67,12 +67,13 @@ class AccountQuota(Request, frozen=True, tag="account.quota"):
 
 
 class AccountSet(Request, frozen=True, tag="account.set"):
-    """Set what is not None: quotas (0 is unlimited), and whether it is an administrator."""
+    """Set what is not None: quotas (0 is unlimited), whether it is an administrator, or shared."""
 
     address: str
     quota_octets: int | None = None
     quota_messages: int | None = None
     is_administrator: bool | None = None
+    is_shared: bool | None = None
 
 
 class AccountDisable(Request, frozen=True, tag="account.disable"):
@@ -278,6 +279,7 @@ class AccountRow(Row, frozen=True, tag="account"):
     created: str
     quota_messages: int = 0
     is_administrator: bool = False
+    is_shared: bool = False
 
 
 class AliasRow(Row, frozen=True, tag="alias"):

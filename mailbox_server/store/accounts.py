@@ -42,6 +42,7 @@ _COLUMNS: Final = sa.select(
     account.c.created,
     account.c.quota_messages,
     account.c.is_administrator,
+    account.c.is_shared,
 )
 _ALL: Final = Prepared(_COLUMNS.where(account.c.key.is_not(None)).order_by(account.c.key))
 _OF_DOMAIN: Final = Prepared(
@@ -112,6 +113,7 @@ _SET_MESSAGE_QUOTA: Final = (
 _SET_ADMINISTRATOR: Final = (
     sa.update(account).where(_ID).values(is_administrator=sa.bindparam("is_one"))
 )
+_SET_SHARED: Final = sa.update(account).where(_ID).values(is_shared=sa.bindparam("is_one"))
 _SET_STATE: Final = sa.update(account).where(_ID).values(state=sa.bindparam("word"))
 
 _FLOOR: Final = Prepared(sa.select(uid_validity_floor.c.next))
@@ -148,7 +150,7 @@ def _address(text: str) -> Address:
 
 
 def _account(row: Any) -> Account:
-    number, address, state, quota_octets, created, quota_messages, is_administrator = row
+    number, address, state, quota_octets, created, quota_messages, is_administrator, is_shared = row
     return Account(
         AccountId(number),
         _address(address),
@@ -157,6 +159,7 @@ def _account(row: Any) -> Account:
         datetime.fromtimestamp(created, UTC),
         quota_messages,
         bool(is_administrator),
+        bool(is_shared),
     )
 
 
@@ -260,7 +263,7 @@ class Accounts:
             mailboxes.subscribe(number, name)
             mailboxes.create(number, name, role)
         return _account(
-            (number, str(address), AccountState.ACTIVE.value, quota_octets, created, 0, 0)
+            (number, str(address), AccountState.ACTIVE.value, quota_octets, created, 0, 0, 0)
         )
 
     def set_credentials(self, account: AccountId, credentials: Credentials) -> None:
@@ -280,6 +283,11 @@ class Accounts:
         """Whether it may set every account's quota.  Raises AccountMissing."""
         self._tx.touch(account)  # wakes its sessions, which look at their login anew
         self._change(_SET_ADMINISTRATOR, {"number": account, "is_one": int(is_administrator)})
+
+    def set_shared(self, account: AccountId, *, is_shared: bool) -> None:
+        """Whether it is of several people.  Raises AccountMissing."""
+        self._tx.touch(account)  # wakes its sessions, which look at their login anew
+        self._change(_SET_SHARED, {"number": account, "is_one": int(is_shared)})
 
     def set_state(self, account: AccountId, state: AccountState) -> None:
         """Enable or disable logins.  Raises AccountMissing."""

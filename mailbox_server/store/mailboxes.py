@@ -17,6 +17,7 @@ from mailbox_server.model.mailbox import (
     INBOX,
     OTHERS,
     SEPARATOR,
+    SHARED,
     Mailbox,
     MailboxStatus,
     Role,
@@ -216,7 +217,7 @@ def _range_below(name: str) -> dict[str, str]:
 
 
 def _refuse_reserved(name: str) -> None:
-    if name == OTHERS or name.startswith(OTHERS + SEPARATOR):
+    if name.partition(SEPARATOR)[0] in (OTHERS, SHARED):
         raise MailboxNameMalformed("the mailboxes of others are below that name")
 
 

@@ -4,6 +4,7 @@ Who changes them touches the mailbox's owner: sessions of others that have it op
 bell, and look at their rights anew.
 """
 
+from collections import defaultdict
 from typing import Final
 
 import sqlalchemy as sa
@@ -54,7 +55,9 @@ _HELD: Final = Prepared(
     sa.select(mailbox_right.c.negative, mailbox_right.c.rights).where(_MAILBOX, _HOLDER)
 )
 _SHARED: Final = Prepared(
-    SELECT_MAILBOX.add_columns(account.c.address, mailbox_right.c.negative, mailbox_right.c.rights)
+    SELECT_MAILBOX.add_columns(
+        account.c.address, account.c.is_shared, mailbox_right.c.negative, mailbox_right.c.rights
+    )
     .join(mailbox_right, mailbox_right.c.mailbox == mailbox.c.id)
     .join(account, account.c.id == mailbox.c.account)
     .where(_HOLDER, mailbox.c.account != sa.bindparam("holder"))
@@ -125,14 +128,14 @@ class MailboxRights:
 
     def visible(self, account: AccountId) -> list[SharedMailbox]:
         """The mailboxes of others that the account may look up, by owner and name."""
-        found: dict[int, tuple[Address, Mailbox, list[tuple[int, str]]]] = {}
-        for *row, address, negative, letters in _SHARED.rows(self._tx, holder=account):
-            known = found.get(row[0])
-            if known is None:
-                known = found[row[0]] = (Address.parse(address), mailbox_of(row), [])
-            known[2].append((negative, letters))
+        found: dict[int, tuple[Address, bool, Mailbox]] = {}
+        entries: defaultdict[int, list[tuple[int, str]]] = defaultdict(list)
+        for *row, address, is_shared, negative, letters in _SHARED.rows(self._tx, holder=account):
+            if row[0] not in found:
+                found[row[0]] = (Address.parse(address), bool(is_shared), mailbox_of(row))
+            entries[row[0]].append((negative, letters))
         shared = [
-            SharedMailbox(owner, each, _effective(rows)) for owner, each, rows in found.values()
+            SharedMailbox(*each, _effective(entries[number])) for number, each in found.items()
         ]
         return [each for each in shared if LOOKUP in each.rights]
 

@@ -111,6 +111,9 @@ def test_accounts(house: Appliance) -> None:
     (bob,) = rows(house, "account", "set", "bob@example.test", "--no-administrator")
     assert (bob["quota_messages"], bob["is_administrator"]) == (9, False)
     assert bob["quota_octets"] == 1 << 20
+    (bob,) = rows(house, "account", "set", "bob@example.test", "--shared")
+    assert bob["is_shared"]
+    assert not rows(house, "account", "set", "bob@example.test", "--not-shared")[0]["is_shared"]
     verb(house, "account", "disable", "bob@example.test")
     found = {row["address"]: row for row in rows(house, "account", "list")}
     assert found["bob@example.test"]["state"] == "disabled"

@@ -209,7 +209,10 @@ def test_k9_asks_for_utf8_before_namespace(wire: Wire) -> None:
     _login(wire)
     wire.ask(b'2 ID ("name" "K-9 Mail")')
     assert wire.ask(b"3 ENABLE UTF8=ACCEPT")[0] == b"* ENABLED UTF8=ACCEPT"
-    assert wire.ask(b"4 NAMESPACE")[0] == b'* NAMESPACE (("" "/")) (("Other users/" "/")) NIL'
+    assert (
+        wire.ask(b"4 NAMESPACE")[0]
+        == b'* NAMESPACE (("" "/")) (("Other users/" "/")) (("Shared mailboxes/" "/"))'
+    )
     wire.ask('5 CREATE "Übersicht"'.encode())
     listed = wire.ask(b'6 LIST "" * RETURN (SPECIAL-USE)')
     assert '* LIST (\\HasNoChildren) "/" "Übersicht"'.encode() in listed

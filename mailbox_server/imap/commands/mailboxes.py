@@ -15,7 +15,7 @@ from mailbox_server.imap.session import CommandRefused, Session
 from mailbox_server.model.account import Account
 from mailbox_server.model.errors import Unavailable
 from mailbox_server.model.ids import MailboxId, mailbox_object_id
-from mailbox_server.model.mailbox import INBOX, OTHERS, SEPARATOR
+from mailbox_server.model.mailbox import INBOX, OTHERS, SEPARATOR, SHARED
 from mailbox_server.model.rights import DELETE_MAILBOX
 from mailbox_server.store.ports import Unpurged, WriteTx
 
@@ -132,11 +132,9 @@ def _one_form(tx: WriteTx, account: Account, name: str) -> str:
 
 
 async def namespace(session: Session, arguments: None) -> Outcome:
-    """One's own mailboxes without a prefix, and those of others below one (RFC 2342 §5).
-
-    What is shared with anyone is its owner's, too.
-    """
+    """One's own mailboxes, those of others, and those of shared accounts (RFC 2342 §5)."""
+    prefixes = ("", OTHERS + SEPARATOR, SHARED + SEPARATOR)
     separator = string(SEPARATOR.encode("ascii"))
-    others = string((OTHERS + SEPARATOR).encode("ascii"))
-    session.respond(b'NAMESPACE (("" %b)) ((%b %b)) NIL' % (separator, others, separator))
+    namespaces = (b"((%b %b))" % (string(each.encode("ascii")), separator) for each in prefixes)
+    session.respond(b"NAMESPACE " + b" ".join(namespaces))
     return ok("That is all")

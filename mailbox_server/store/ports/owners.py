@@ -95,6 +95,9 @@ class AccountWriter(AccountReader, Protocol):
     def set_administrator(self, account: AccountId, *, is_administrator: bool) -> None:
         """Whether it may set every account's quota.  Raises AccountMissing."""
 
+    def set_shared(self, account: AccountId, *, is_shared: bool) -> None:
+        """Whether it is of several people.  Raises AccountMissing."""
+
     def set_state(self, account: AccountId, state: AccountState) -> None:
         """Enable or disable logins.  Raises AccountMissing."""
 

@@ -11,9 +11,10 @@ from mailbox_server.model.rights import Grant, Rights
 
 @dataclass(frozen=True, slots=True)
 class SharedMailbox:
-    """A mailbox of somebody else, and what one may do there."""
+    """A mailbox of somebody else, or of a shared account, and what one may do there."""
 
     owner: Address
+    is_shared: bool
     mailbox: Mailbox
     rights: Rights
 

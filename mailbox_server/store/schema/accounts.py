@@ -54,6 +54,7 @@ account = numbered_table(
     sa.Column("scram_server_key", OCTETS),
     sa.Column("quota_messages", INTEGER, nullable=False, server_default="0"),
     sa.Column("is_administrator", FLAG, nullable=False, server_default="0"),
+    sa.Column("is_shared", FLAG, nullable=False, server_default="0"),
 )
 
 # One row: the UIDVALIDITY that no account removed so far has reached.

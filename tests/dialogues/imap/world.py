@@ -165,6 +165,7 @@ class World:
             Rule(r"quota of (\w+) is (\d+)", self._quota),
             Rule(r"(\w+) may hold (\d+) messages", self._message_quota),
             Rule(r"(\w+) is an administrator", self._administrator),
+            Rule(r"(\w+) is shared", self._shared),
             Rule(r"(\w+) is a submission server", self._submission_server),
             Rule(r"limit (\w+) is (\d+)", self._limit),
             Rule(r"(hide|show) (.+)", self._switch),
@@ -229,6 +230,10 @@ class World:
         await self.store.write(
             lambda tx: tx.accounts.set_administrator(account, is_administrator=True)
         )
+
+    async def _shared(self, name: str) -> None:
+        account = self._accounts[name].id
+        await self.store.write(lambda tx: tx.accounts.set_shared(account, is_shared=True))
 
     def _submission_server(self, name: str) -> None:
         self._submission_servers.add(self._accounts[name].address.key)

@@ -111,6 +111,7 @@ NOT_REACHED: Final = {
     "Accounts.all",
     "Accounts.remove",
     "Accounts.set_administrator",
+    "Accounts.set_shared",
     "Accounts.set_credentials",
     "Accounts.set_message_quota",
     "Accounts.set_quota",
