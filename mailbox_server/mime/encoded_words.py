@@ -1,7 +1,7 @@
 """Decode the encoded words of header values (RFC 2047), for people and for search.
 
 The text has no controls left: no CR, LF or NUL can come out of an encoded word and into a
-reply.  Addresses must never be read from it.  Reads the first VALUE_OCTETS of a value.
+reply.  Addresses must never be read from it.  Work is linear in the octets that are read.
 """
 
 import binascii
@@ -10,6 +10,7 @@ import re
 from mailbox_server.mime.charset import decode
 
 VALUE_OCTETS = 64 * 1024
+"""What is read of a value that people are shown; search reads more."""
 
 # Spaces and question marks that do not end the word are seen in Q text, though illegal.
 _WORD = re.compile(rb"=\?([^?\s*]{1,60})(?:\*[^?\s]{0,60})?\?([bBqQ])\?([^?\r\n]*)\?=")
@@ -17,14 +18,14 @@ _NO_BASE64 = re.compile(rb"[^A-Za-z0-9+/]+")
 _CONTROLS = re.compile("[\0-\x1f\x7f-\x9f\u2028\u2029]+")
 
 
-def decode_words(value: bytes) -> str:
+def decode_words(value: bytes, most: int = VALUE_OCTETS) -> str:
     """A raw header value as text: unfolded, words decoded, controls as spaces.
 
     Words next to each other are joined without the space between them (RFC 2047 §6.2),
     before their charset is decoded, since some senders cut inside a character.  Octets
-    outside of words are UTF-8 if they can be.
+    outside of words are UTF-8 if they can be.  most: octets of the value that are read.
     """
-    value = value[:VALUE_OCTETS]
+    value = value[:most]
     if b"=?" not in value and value.isascii():
         plain = value.decode("ascii").strip()
         if plain.isprintable():
@@ -38,7 +39,8 @@ def decode_words(value: bytes) -> str:
         between = value[at : word.start()]
         if between.strip() or not pieces or pieces[-1][0] is None:
             pieces.append((None, between))
-        pieces.append((word[1].decode("ascii", "replace"), _word_octets(word[2], word[3])))
+        charset = word[1].lower().decode("ascii", "replace")
+        pieces.append((charset, _word_octets(word[2], word[3])))
         at = word.end()
     pieces.append((None, value[at:]))
     text: list[str] = []

@@ -6,28 +6,46 @@ the combining marks in a row that take the standard library quadratic time.
 
 import unicodedata
 from dataclasses import dataclass
+from itertools import chain
 
 TEXT_CHARACTERS = 1024 * 1024
 """Of text that grows beyond this the rest is cut."""
 
 _NORMALIZED_AT_ONCE = 250
+_PARTED_WITHIN = 100
 _SHORT_CHARACTERS = 100
 _NO_LINE_ENDS = "\t\x1f\u1680\0"
 """White space, and NUL, that str.splitlines leaves and NFKC makes no plain space of."""
+_JOINING = frozenset(
+    map(
+        chr,
+        chain(
+            (0x9BE, 0x9D7, 0xB3E, 0xB56, 0xB57, 0xBBE, 0xBD7, 0xCC2, 0xCD5, 0xCD6, 0xD3E, 0xD57),
+            (0xDCF, 0xDDF, 0x102E, *range(0x1161, 0x1176), *range(0x11A8, 0x11C3), 0x1B35),
+            (0x11127, 0x1133E, 0x11357, 0x114B0, 0x114BA, 0x114BD, 0x115AF, 0x11930),
+        ),
+    )
+)
+"""Characters, besides combining ones, that compose with what stands before them."""
 
 
 def normalize(text: str) -> str:
     """Text as search compares it: NFKC, case folded, runs of white space as one space.
 
-    Texts and queries both go through this.  A query keeps one space at an end where it had
+    Texts and queries both go through this.  One space is left at an end where there was
     white space.  Holds no NUL.  Of text that grows beyond TEXT_CHARACTERS the rest is cut.
     """
-    folded, spaced = _folded_and_spaced(text)
+    return normalize_most(text)[0]
+
+
+def normalize_most(text: str) -> tuple[str, bool]:
+    """The same, and whether any of it may have been cut."""
+    folded, spaced, is_cut = _folded_and_spaced(text)
     if not spaced:
-        return " " if folded else ""
+        return " " if folded else "", is_cut
     before = " " if folded[0].isspace() or folded[0] == "\0" else ""
     after = " " if folded[-1].isspace() or folded[-1] == "\0" else ""
-    return before + spaced + after if before or after else spaced
+    return before + spaced + after if before or after else spaced, is_cut
 
 
 def normalize_stripped(text: str) -> str:
@@ -35,15 +53,36 @@ def normalize_stripped(text: str) -> str:
     return _folded_and_spaced(text)[1]
 
 
-def _folded_and_spaced(text: str) -> tuple[str, str]:
-    """The text folded, where space at its ends is to be seen, and single spaced without it."""
+def parting(text: str, most: int) -> int:
+    """Where to part a longer text: at most, or before, where nothing composes across it.
+
+    If there is no such place near, as among combining marks, then at most all the same.
+    """
+    for at in range(most, most - _PARTED_WITHIN, -1):
+        if _stands_alone(text[at]):
+            return at
+    return most
+
+
+def _stands_alone(character: str) -> bool:
+    """Whether a character composes with nothing that stands before it."""
+    if character < "\u0300":
+        return True
+    first = unicodedata.normalize("NFKD", character)[0]
+    return not unicodedata.combining(first) and first not in _JOINING
+
+
+def _folded_and_spaced(text: str) -> tuple[str, str, bool]:
+    """The text folded, where space at its ends is to be seen; single spaced without it;
+    whether any of it may have been cut.
+    """
     if text.isascii():
-        return text, _single_spaced(text.lower())
+        return text, _single_spaced(text.lower()), False
     spaced = _western(text)
     if spaced is not None:
-        return text, spaced
-    folded = _folded(text)
-    return folded, _single_spaced(folded)
+        return text, spaced, False
+    folded, is_cut = _folded(text)
+    return folded, _single_spaced(folded), is_cut
 
 
 def _single_spaced(text: str) -> str:
@@ -62,28 +101,29 @@ def _single_spaced(text: str) -> str:
     return " ".join(text.split())
 
 
-def _folded(text: str) -> str:
-    folded = _compose(_compose(text).casefold())
-    return folded.lower() if folded.isascii() else folded
+def _folded(text: str) -> tuple[str, bool]:
+    composed, is_cut = _compose(text)
+    folded, is_cut_again = _compose(composed.casefold())
+    return folded.lower() if folded.isascii() else folded, is_cut or is_cut_again
 
 
-def _compose(text: str) -> str:
-    """NFKC, in pieces: marks in a row take the standard library quadratic time."""
+def _compose(text: str) -> tuple[str, bool]:
+    """NFKC, in pieces: marks in a row take the standard library quadratic time.
+
+    And whether it grew beyond TEXT_CHARACTERS, where it ends.
+    """
     if len(text) <= _NORMALIZED_AT_ONCE:
-        return unicodedata.normalize("NFKC", text)
+        return unicodedata.normalize("NFKC", text), False
     pieces: list[str] = []
     start = grown = 0
     while start < len(text) and grown <= TEXT_CHARACTERS:
-        end = start + _NORMALIZED_AT_ONCE
-        # Cut before a character that nothing composes with, if one is near.
-        for near in range(end, min(end + 100, len(text))):
-            if text[near] < "\u0300":
-                end = near
-                break
-        pieces.append(unicodedata.normalize("NFKC", text[start:end]))
+        piece = text[start : start + _NORMALIZED_AT_ONCE + 1]
+        if len(piece) > _NORMALIZED_AT_ONCE:
+            piece = piece[: parting(piece, _NORMALIZED_AT_ONCE)]
+        pieces.append(unicodedata.normalize("NFKC", piece))
         grown += len(pieces[-1])
-        start = end
-    return "".join(pieces)
+        start += len(piece)
+    return "".join(pieces), grown > TEXT_CHARACTERS
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +144,7 @@ def _folding(charset: str) -> _Folding:
     longer: list[tuple[bytes, bytes]] = []
     for octet in [bytes((number,)) for number in range(256)]:
         try:
-            letters = _folded(octet.decode(charset)).encode(charset)
+            letters = _folded(octet.decode(charset))[0].encode(charset)
         except UnicodeError:
             letters = b""
         if letters.decode(charset).isspace():

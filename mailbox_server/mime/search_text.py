@@ -16,7 +16,7 @@ import msgspec
 from mailbox_server.mime.attachment import file_name
 from mailbox_server.mime.encoded_words import VALUE_OCTETS, decode_words
 from mailbox_server.mime.header_fields import HeaderFields, header_lines
-from mailbox_server.mime.normal_form import TEXT_CHARACTERS, normalize, normalize_stripped
+from mailbox_server.mime.normal_form import TEXT_CHARACTERS, normalize, normalize_most
 from mailbox_server.mime.structure import Part, Structure
 from mailbox_server.mime.text import Read, ReadText
 
@@ -75,7 +75,7 @@ def header_holds(header: bytes, needle: str) -> bool:
     """
     if needle.isascii() and header.isascii() and not _TAKES_READING.search(header):
         # What is nowhere in the block as it stands is in no field of it.
-        merged = " ".join(header.decode("ascii").split()).lower()
+        merged = " ".join(header.decode("ascii").split()).lower() + " "
         if needle not in merged:
             return False
     return any(needle in normalize(line_text(line)) for line in header_lines(header))
@@ -85,8 +85,14 @@ def line_text(line: bytes) -> str:
     """One of header_lines as TEXT looks into it, once normalized."""
     name, colon, value = line.partition(b":")
     if colon and name.isascii():
-        return f"{name.decode('ascii').strip()}: {decode_words(value)}"
-    return decode_words(line)
+        space = " " if value[:1].isspace() else ""
+        return f"{name.decode('ascii').strip()}:{space}{value_text(value)}"
+    return value_text(line)
+
+
+def value_text(value: bytes) -> str:
+    """The value of a field as criteria look into it, once normalized: all of it."""
+    return decode_words(value, HEADER_OCTETS)
 
 
 def _may_name(root: Part) -> bool:
@@ -146,6 +152,7 @@ def search_text(
             else:
                 named += embedded_header(part, read)[0]
     named += [each.text for each in texts]
-    body = "\n".join([normalize_stripped(each) for each in named if each])
-    is_cut = is_cut or len(body) > TEXT_CHARACTERS
+    normalized = [normalize_most(each) for each in named if each]
+    body = "\n".join([text for text, _ in normalized])
+    is_cut = is_cut or len(body) > TEXT_CHARACTERS or any(cut for _, cut in normalized)
     return SearchText(header[:HEADER_CHARACTERS], body[:TEXT_CHARACTERS], is_cut)

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from mailbox_server.mime.attachment import parameter_text
 from mailbox_server.mime.charset import CUT_OFF_OCTETS, GUESS_OCTETS, Purpose, TextDecoder
 from mailbox_server.mime.markup import MARKUP_CHARACTERS, markup_text
-from mailbox_server.mime.normal_form import normalize
+from mailbox_server.mime.normal_form import normalize, parting
 from mailbox_server.mime.search_text import embedded_header, part_names
 from mailbox_server.mime.structure import Part, Structure
 from mailbox_server.mime.text import BLOCK_OCTETS, Read, is_text, meta_charset
@@ -38,7 +38,8 @@ class Seeker:
         """Whether the needle is in what is decided by now."""
         self._waiting += text
         while len(self._waiting) > PIECE_CHARACTERS:
-            piece, self._waiting = _parted(self._waiting)
+            end = parting(self._waiting, PIECE_CHARACTERS)
+            piece, self._waiting = self._waiting[:end], self._waiting[end:]
             if self._look(piece):
                 return True
         return False
@@ -50,19 +51,11 @@ class Seeker:
 
     def _look(self, piece: str) -> bool:
         found = normalize(piece)
-        if not self._before or self._before.endswith(" "):
+        if self._before.endswith(" "):
             found = found.lstrip()
         joined = self._before + found
         self._before = joined[-len(self._needle) - 1 :]
         return self._needle in joined
-
-
-def _parted(text: str) -> tuple[str, str]:
-    """A piece and the rest, cut before a character that nothing composes with, if one is near."""
-    for at in range(PIECE_CHARACTERS, PIECE_CHARACTERS - 100, -1):
-        if text[at] < "\u0300":
-            return text[:at], text[at:]
-    return text[:PIECE_CHARACTERS], text[PIECE_CHARACTERS:]
 
 
 def texts_hold(structure: Structure, read: Read, needle: str) -> bool:

@@ -12,11 +12,10 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from mailbox_server.mime.encoded_words import decode_words
 from mailbox_server.mime.header_fields import FIRST_FIELDS, LISTED_FIELDS, HeaderFields
 from mailbox_server.mime.normal_form import normalize
 from mailbox_server.mime.part_table import read_part_table
-from mailbox_server.mime.search_text import header_holds
+from mailbox_server.mime.search_text import header_holds, value_text
 from mailbox_server.mime.text_seeking import texts_hold
 from mailbox_server.model.ids import ContentId, MailboxId
 from mailbox_server.store.contents import ContentRepository
@@ -171,6 +170,4 @@ def _header(contents: ContentRepository, row: Any, field: bytes) -> bytes:
 
 def _holds(header: bytes, field: bytes, needle: str) -> bool:
     """Whether a field of that name is there with the needle in it."""
-    return any(
-        needle in normalize(decode_words(value)) for value in HeaderFields(header).each(field)
-    )
+    return any(needle in normalize(value_text(value)) for value in HeaderFields(header).each(field))

@@ -6,10 +6,9 @@ criteria about one field do, and the fields that were gathered at delivery.
 
 from typing import Final
 
-from mailbox_server.mime.encoded_words import decode_words
 from mailbox_server.mime.header_fields import FIELDS, HeaderFields, header_lines
 from mailbox_server.mime.normal_form import normalize
-from mailbox_server.mime.search_text import line_text
+from mailbox_server.mime.search_text import line_text, value_text
 
 INDEXED_FIELDS: Final = (b"from", b"to", b"cc", b"bcc", b"subject")
 """Fields whose values the index holds by themselves; a field is known by its place here."""
@@ -25,7 +24,7 @@ def header_text(header: bytes, gathered: str) -> tuple[str, bool]:
     for line in header_lines(header):
         count += 1
         whole = normalize(line_text(line))
-        value = normalize(decode_words(line.partition(b":")[2]))
+        value = normalize(value_text(line.partition(b":")[2]))
         texts.append(whole)
         # What composes with what stands before it reads differently alone.
         if value not in whole:
@@ -36,4 +35,4 @@ def header_text(header: bytes, gathered: str) -> tuple[str, bool]:
 
 def field_values(header: bytes, field: bytes) -> list[str]:
     """What criteria about a field look into: each of its values, normalized."""
-    return [normalize(decode_words(value)) for value in HeaderFields(header).each(field)]
+    return [normalize(value_text(value)) for value in HeaderFields(header).each(field)]

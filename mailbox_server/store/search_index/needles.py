@@ -24,7 +24,10 @@ _PRIVATE: Final = 0xE000
 _DIGITS: Final = 6_000
 _GRAMS_MOST: Final = 24
 _WORD_MOST: Final = 100
-_LAST_CHARACTER: Final = "\U0010ffff"
+_BEYOND_ALL: Final = GRAM * "\U0010ffff"
+"""Behind the beginning of a trigram: no trigram that begins so comes after it."""
+_NO_CHARACTERS: Final = str.maketrans("\ufffe\uffff", "\ufffd\ufffd")
+"""What SQLite makes of them where it takes texts apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +78,8 @@ def question(account: AccountId, needles: tuple[str, ...]) -> Question | None:
     longest = max(needles, key=len, default="")
     if not longest or longest.isascii():
         return None
-    return Between(longest, longest + _LAST_CHARACTER)
+    longest = longest.translate(_NO_CHARACTERS)
+    return Between(longest, longest + _BEYOND_ALL)
 
 
 def word(account: AccountId, needle: str) -> AllOf | None:

@@ -20,6 +20,7 @@ from mailbox_server.mime.encoded_words import VALUE_OCTETS, decode_words
         (b"=?utf-8?B?w6k!?=", "é"),
         (b"=?utf-8*en?q?=C3=A9?=", "é"),
         (b"=?utf-8?q?=C3?= =?utf-8?q?=A9?=", "é"),
+        (b"=?utf-8?q?=C3?= =?UTF-8?b?qQ==?=", "é"),
         (b"=?utf-8?q?two words?=", "two words"),
         (b"=?no-such?q?=C3=A9?=", "é"),
         (b"=?utf-8?x?abc?=", "=?utf-8?x?abc?="),

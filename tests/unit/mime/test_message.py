@@ -31,7 +31,7 @@ def test_all_of_a_message() -> None:
     assert found.listed_fields.rest == b""
     assert found.sent == 10
     assert (found.preview, found.has_attachment) == ("Hello there", False)
-    assert found.search_text == "hello there"
+    assert found.search_text == "hello there "
     assert found.search_header.startswith("re: [l] grösse\nann <ann@x>")
     assert found.subject_base == "grösse"
     assert found.message_id == "3@x"

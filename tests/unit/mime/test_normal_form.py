@@ -38,6 +38,15 @@ def test_normalizing_is_the_same_however_long_the_text() -> None:
     assert normalize(word * 1_000).startswith(normalize(word * 20))
 
 
+@pytest.mark.parametrize(
+    "pair", ["か\u3099", "ｶﾞ", "\u1100\u1161", "ㄱㅏ", "e\u0301", "\u0bc6\u0bbe"]
+)
+@pytest.mark.parametrize("behind", range(247, 252))
+def test_no_character_is_parted_in_a_long_text_without_spaces(pair: str, behind: int) -> None:
+    text = "東" * behind + pair + "東" * 300
+    assert normalize(text) == by_definition(text)
+
+
 def test_text_that_grows_is_cut() -> None:
     assert len(normalize("\ufdfa" * 500_000)) <= 2 * TEXT_CHARACTERS
     assert normalize("a" + "\u0315\u0300" * 50_000)

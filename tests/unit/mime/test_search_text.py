@@ -33,6 +33,18 @@ def test_header_names_and_body() -> None:
     assert normalize("TEXT\tOF") in found.body
 
 
+@pytest.mark.parametrize("needle", ["the end\r\n", "\u00b4the", "\u00b4the end\r\n"])
+def test_what_stands_at_the_ends_of_a_text_is_found_as_it_was_written(needle: str) -> None:
+    found = found_in("Content-Type: text/plain; charset=utf-8\r\n\r\n\u00b4the end\r\n".encode())
+    assert normalize(needle) in found.body
+
+
+def test_a_text_that_grows_where_it_is_normalized_is_cut_and_said_to_be() -> None:
+    text = "\u3000" * 600_000 + "\ufdfa " * 40_000 + "needle"
+    found = found_in(b"Content-Type: text/plain; charset=utf-8\r\n\r\n" + text.encode())
+    assert "needle" in found.body or found.is_cut
+
+
 def test_entries_do_not_run_together() -> None:
     content = b"Subject: one\r\nFrom: two\r\n\r\n"
     assert "one two" not in found_in(content).header
@@ -52,7 +64,7 @@ def test_headers_of_embedded_messages_are_body_text() -> None:
         b"Subject: Fwd\r\nContent-Type: message/rfc822\r\n\r\n"
         b"From: =?utf-8?q?J=C3=B6rg?= <jo@x>\r\nX-Odd: inner\r\n\r\nhello\r\n"
     )
-    assert found.body == "from: jörg <jo@x>\nx-odd: inner\nhello"
+    assert found.body == "from: jörg <jo@x>\nx-odd: inner\nhello "
     assert not found.is_cut
 
 
@@ -70,6 +82,11 @@ def test_too_many_names_are_cut_and_said_to_be() -> None:
         (b"A: one\r\nB: two\r\n\r\n", "one b", False),
         (b"A: one\r\nB: two\r\n\r\n", "three", False),
         (b"A: one\r\n  two\r\n\r\n", "one two", True),
+        (b"A:one\r\n\r\n", "a:one", True),
+        (b"A:one\r\n\r\n", "a: one", False),
+        (b"A:=?utf-8?q?one?=\r\n\r\n", "a:one", True),
+        (b"A: \r\n\r\n", "a: ", True),
+        (b"A: " + b"x, " * 30_000 + b"end\r\n\r\n", "x, end", True),
         (b"A: ONE\r\n\r\n", "one", True),
         (b"A: a\0b\r\n\r\n", "a b", True),
         (b"A: =?utf-8?q?caf=C3=A9?=\r\n\r\n", "caf\u00e9", True),
@@ -93,6 +110,7 @@ def test_the_quick_look_never_hides_a_match(tail: bytes, needle: str) -> None:
     for line in header_lines(header):
         name, colon, value = line.partition(b":")
         is_field = colon and name.isascii()
-        before = f"{name.decode().strip()}: " if is_field else ""
+        space = " " if value[:1].isspace() else ""
+        before = f"{name.decode().strip()}:{space}" if is_field else ""
         slowly |= wanted in normalize(before + decode_words(value if is_field else line))
     assert header_holds(header, wanted) is slowly

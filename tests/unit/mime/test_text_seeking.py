@@ -89,13 +89,13 @@ def test_embedded_headers_and_names_are_looked_at() -> None:
     assert holds(named, "plan.PNG")
 
 
-ALPHABET = st.sampled_from("aA \t\nß\u0301e\ufdfa\u1100\u1161")
+ALPHABET = st.sampled_from("aA \t\nß\u0301e\ufdfa\u1100\u1161\u00b4")
 
 
 @given(st.lists(st.text(ALPHABET, max_size=60), max_size=8), st.text(ALPHABET, min_size=1))
 def test_pieces_do_not_matter(pieces: list[str], query: str) -> None:
     needle = normalize(query)
-    whole = normalize("".join(pieces)).lstrip()
+    whole = normalize("".join(pieces))
     seeker = Seeker(needle)
     found = any(seeker.feed(piece) for piece in pieces) or seeker.finish()
     assert found is (needle in whole)

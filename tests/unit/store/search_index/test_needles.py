@@ -43,7 +43,16 @@ def test_of_a_long_needle_some_trigrams_are_asked_for() -> None:
 
 
 def test_one_and_two_characters_are_a_range() -> None:
-    assert question(ANN, ("大阪",)) == Between("大阪", "大阪\U0010ffff")
+    asked = question(ANN, ("大阪",))
+    assert isinstance(asked, Between)
+    assert asked.first == "大阪"
+
+
+@pytest.mark.parametrize("behind", ["\0", "x", "\uffff", "\U0010ffff", "\U0010ffff" * 2])
+def test_whatever_stands_behind_one_character_is_in_its_range(behind: str) -> None:
+    asked = question(ANN, ("é",))
+    assert isinstance(asked, Between)
+    assert asked.first.encode() <= f"é{behind}".encode() < asked.beyond.encode()
 
 
 @pytest.mark.parametrize("needles", [("",), ("ab",), ("a",), (), ("abc\ud800",)])
