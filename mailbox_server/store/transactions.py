@@ -105,11 +105,16 @@ class SqlTx:
         """
         last = self._drawn.get(table)
         if last is None:
-            self.scratch.execute(LAST_NUMBER, (table,))
-            found = self.scratch.fetchall()
-            last = found[0][0] if found else 0
+            last = self.last_number(table)
         self._drawn[table] = last + 1
         return last + 1
+
+    def last_number(self, table: str) -> int:
+        """The highest number that a row of a numbered table ever had; 0 where none had one."""
+        self.scratch.execute(LAST_NUMBER, (table,))
+        found = self.scratch.fetchall()
+        last: int = found[0][0] if found else 0
+        return last
 
     def cursor(self) -> DBAPICursor:
         """A new cursor of the same connection, for reads of many rows; close it."""

@@ -1,6 +1,7 @@
 """The search index follows the store, and whatever happens to its file is made good."""
 
 import os
+import shutil
 import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -346,6 +347,35 @@ async def test_a_restored_store_has_no_index(data: Path, clock: TurnedClock) -> 
     await searched.close()
     raise_sequences(data / "mail.sqlite3", StoreSettings())
     assert index_files(data) == []
+
+
+def put_back(before: Path, data: Path) -> None:
+    """The database as it was, beside an index that went on."""
+    for path in data.glob("mail.sqlite3*"):
+        path.unlink()
+    for path in before.glob("mail.sqlite3*"):
+        shutil.copy(path, data)
+
+
+async def test_a_database_put_back_as_it_was_has_no_index(
+    data: Path, tmp_path: Path, clock: TurnedClock
+) -> None:
+    """Files copied by hand: ids that the index knows are given to other messages."""
+    searched = await SearchStore.open(data, clock)
+    await searched.deliver("ann", [mail("apple")])
+    await searched.indexer.catch_up()
+    await searched.close()
+    shutil.copytree(data, tmp_path / "before")
+    searched = await SearchStore.open(data, clock)
+    await searched.deliver("ann", [mail("pear"), mail("pear")])
+    await searched.indexer.catch_up()
+    await searched.close()
+    put_back(tmp_path / "before", data)
+    searched = await SearchStore.open(data, clock)
+    await searched.indexer.catch_up()
+    await searched.deliver("ann", [mail("apple"), mail("apple")])
+    assert await searched.found("ann", APPLE) == ([1, 2, 3], [1, 2, 3])
+    await searched.close()
 
 
 async def test_the_index_stops_before_the_disk_is_low(

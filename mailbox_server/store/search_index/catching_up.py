@@ -308,8 +308,9 @@ class SearchIndexer:
         if not place.is_damaged:
             opened = await self._run(partial(_opened, self._store.data))
         if opened is not None:
+            upto = await self._run(partial(_upto, opened))
             probes = await self._run(partial(opened.probes, _PROBES))
-            if not await self._store.read(lambda tx: gathering.is_known(tx, probes)):
+            if not await self._store.read(lambda tx: gathering.is_known(tx, upto, probes)):
                 await self._run(opened.close)
                 opened = None
         if opened is None:

@@ -88,9 +88,15 @@ def live(tx: ReadTx, first: int, last: int) -> int:
     return count
 
 
-def is_known(tx: ReadTx, probes: list[tuple[int, int, int]]) -> bool:
-    """Whether probes are of this store: some are there, and what is there is the same."""
+def is_known(tx: ReadTx, upto: int, probes: list[tuple[int, int, int]]) -> bool:
+    """Whether probes are of this store: some are there, and what is there is the same.
+
+    upto: the highest id that was gone over.  A store that never gave it was put back as it
+    was before, and will give later ids to other messages.
+    """
     assert isinstance(tx, Repositories)
+    if upto > tx.sql.last_number(message.name):
+        return False
     found = [
         (row, (received, size))
         for number, received, size in probes
