@@ -4,7 +4,7 @@ BODY and TEXT look into the text that was normalized at delivery.  It holds the 
 people search by; TEXT means the whole header, so what is not found there is looked for in
 trace and content.  Of messages with more text than is stored, the content is read through.
 Criteria about one header field decode it now, from the listed fields, or for other fields
-from trace and content.
+from trace and content.  What is damaged on the disk is not found; store.scrub tells of it.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,6 +17,7 @@ from mailbox_server.mime.normal_form import normalize
 from mailbox_server.mime.part_table import read_part_table
 from mailbox_server.mime.search_text import header_holds, value_text
 from mailbox_server.mime.text_seeking import texts_hold
+from mailbox_server.model.errors import ContentDamaged, ContentMissing
 from mailbox_server.model.ids import ContentId, MailboxId
 from mailbox_server.store.contents import ContentRepository
 from mailbox_server.store.ports import TextCriterion, TextScope
@@ -129,7 +130,7 @@ def _cut(
         _, parts, content = row
         return texts_hold(
             read_part_table(parts),
-            lambda start, length: contents.read(ContentId(content), start, length),
+            lambda start, length: _readable(contents, content, start, length),
             needle,
         )
 
@@ -165,7 +166,15 @@ def _header(contents: ContentRepository, row: Any, field: bytes) -> bytes:
     if listed is not None and field in LISTED_FIELDS:
         return listed
     length = min(header_octets, _HEADER_OCTETS)
-    return (listed or b"") + contents.read(ContentId(content), 0, length)
+    return (listed or b"") + _readable(contents, content, 0, length)
+
+
+def _readable(contents: ContentRepository, content: int, start: int, length: int) -> bytes:
+    """Octets of a content; none where it is damaged, so that all other messages are found."""
+    try:
+        return contents.read(ContentId(content), start, length)
+    except (ContentDamaged, ContentMissing):
+        return b""
 
 
 def _holds(header: bytes, field: bytes, needle: str) -> bool:

@@ -349,6 +349,35 @@ async def test_a_restored_store_has_no_index(data: Path, clock: TurnedClock) -> 
     assert index_files(data) == []
 
 
+@pytest.mark.parametrize("is_indexed", [True, False])
+async def test_one_damaged_message_keeps_no_other_from_being_found(
+    searched: SearchStore, is_indexed: bool
+) -> None:
+    """Of itself all is found that needs no look into its content."""
+    long = "pear " * 300_000
+    messages = [mail(text, subject="plum") for text in (f"{long}apple", f"{long}apple", "apple")]
+    await searched.deliver("ann", [b"X-Own: fig\r\n" + each for each in messages])
+
+    def damage(tx: Any) -> None:
+        tx.sql.scratch.execute(
+            "UPDATE content SET checksums = zeroblob(length(checksums)) WHERE id = 2"
+        )
+
+    await searched.store.write(damage)
+    if is_indexed:
+        await searched.indexer.catch_up()
+    for criterion, uids in {
+        APPLE: [1, 3],
+        TextCriterion(TextScope.TEXT, "apple"): [1, 3],
+        TextCriterion(TextScope.TEXT, "fig"): [1, 3],
+        TextCriterion(TextScope.HEADER, "fig", "x-own"): [1, 3],
+        TextCriterion(TextScope.BODY, "pear"): [1, 2],
+        TextCriterion(TextScope.TEXT, "plum"): [1, 2, 3],
+        TextCriterion(TextScope.SUBJECT, "plum"): [1, 2, 3],
+    }.items():
+        assert await searched.found("ann", criterion) == (uids, uids)
+
+
 def put_back(before: Path, data: Path) -> None:
     """The database as it was, beside an index that went on."""
     for path in data.glob("mail.sqlite3*"):
