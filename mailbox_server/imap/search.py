@@ -44,7 +44,7 @@ from mailbox_server.imap.message_facts import NEVER, Breathe, Fact
 from mailbox_server.imap.searched import Searched
 from mailbox_server.imap.text_turns import TextTurns
 from mailbox_server.mime.dates import read_date
-from mailbox_server.mime.header_fields import HeaderFields
+from mailbox_server.mime.envelope_addresses import written_date
 from mailbox_server.model.errors import SearchTooLong
 from mailbox_server.model.ids import MailboxId
 from mailbox_server.model.ports import Clock
@@ -244,7 +244,7 @@ class _Search:
                 sure = []
             case Relation.SINCE:
                 sure = [uid for uid, sent in pairs if sent >= near_to]
-        found = await self._by_rows((Column.SENT, Column.LISTED), _sent(key), near)
+        found = await self._by_rows((Column.SENT, Column.ENVELOPE), _sent(key), near)
         return sorted([*sure, *found])
 
     async def _by_rows(
@@ -395,7 +395,7 @@ def _sent(key: DateKey) -> Callable[[Row], bool]:
 
     def work(row: Row) -> bool:
         day = cast(int, row[1]) // _DAY_SECONDS
-        written = _written_day(cast("bytes | None", row[2]), day)
+        written = _written_day(cast(bytes, row[2]), day)
         match relation:
             case Relation.BEFORE:
                 return written < wanted
@@ -407,8 +407,8 @@ def _sent(key: DateKey) -> Callable[[Row], bool]:
     return work
 
 
-def _written_day(listed: bytes | None, otherwise: int) -> int:
-    value = None if listed is None else HeaderFields(listed).first(b"date")
+def _written_day(envelope: bytes, otherwise: int) -> int:
+    value = written_date(envelope)
     sent = None if value is None else read_date(value)
     if sent is None:
         return otherwise

@@ -1,4 +1,7 @@
-"""Read the first address of a field back out of a stored ENVELOPE (RFC 9051 §7.5.2)."""
+"""Read the first address of a field, or the date, back out of a stored ENVELOPE.
+
+RFC 9051 §7.5.2; envelopes are as mime.envelope writes them.
+"""
 
 import enum
 import re
@@ -25,10 +28,7 @@ class FirstAddress(NamedTuple):
 
 
 def first_address(envelope: bytes, field: AddressField) -> FirstAddress | None:
-    """The first address of the field; None where there is none.
-
-    envelope: as mime.envelope writes it.
-    """
+    """The first address of the field; None where there is none."""
     place, depth, at = -1, 0, 0
     found: list[bytes | None] = []
     while (token := _TOKEN.search(envelope, at)) is not None:
@@ -44,12 +44,9 @@ def first_address(envelope: bytes, field: AddressField) -> FirstAddress | None:
             if found and depth < 3:
                 break
             continue
-        value: bytes | None = None
+        value = _value(envelope, token)
         if token[2] is not None:
-            end = at + int(token[2])
-            value, at = envelope[at:end], end
-        elif token[1] is not None:
-            value = _ESCAPED.sub(rb"\1", token[1])
+            at += int(token[2])
         if depth == 1:
             place += 1
         elif depth == 3 and place == field.value:
@@ -59,3 +56,16 @@ def first_address(envelope: bytes, field: AddressField) -> FirstAddress | None:
     if len(found) != 4:
         return None
     return FirstAddress(found[0], found[2], found[3])
+
+
+def written_date(envelope: bytes) -> bytes | None:
+    """The value of the Date field; None where there is none."""
+    token = _TOKEN.match(envelope, 1)
+    return None if token is None else _value(envelope, token)
+
+
+def _value(envelope: bytes, token: re.Match[bytes]) -> bytes | None:
+    """What stands for a token; of a literal what follows it."""
+    if token[2] is not None:
+        return envelope[token.end() : token.end() + int(token[2])]
+    return None if token[1] is None else _ESCAPED.sub(rb"\1", token[1])

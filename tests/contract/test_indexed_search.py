@@ -43,6 +43,29 @@ async def searched(data: Path, clock: TurnedClock) -> AsyncIterator[SearchStore]
     await made.close()
 
 
+@pytest.mark.parametrize("is_indexed", [True, False])
+async def test_fields_too_long_to_be_listed_are_searched_whole(
+    data: Path, clock: TurnedClock, is_indexed: bool
+) -> None:
+    """To has 96 KiB, and Date a zone in which the day is another."""
+    many = "".join(f"member{number:04}@example.org,\r\n " for number in range(3_000))
+    fields = f"Date: Thu, 1 Jan 2026 23:30:00 -0500\r\nTo: {many}last@example.org\r\n"
+    made = await SearchStore.open(data, clock)
+    await made.deliver("ann", [fields.encode() + mail("x"), mail("x")] * 20)
+    if is_indexed:
+        await made.indexer.catch_up()
+    account, inbox = await made.owner("ann")
+    owner = await made.store.read(lambda tx: tx.accounts.get(account))
+    mailbox = await made.store.read(lambda tx: tx.mailboxes.get(inbox))
+    assert owner is not None and mailbox is not None
+    for words in ("TO last@", "HEADER To last@", "TEXT last@", "SENTON 1-Jan-2026"):
+        asked = key(words)
+        view = await made.store.read(unselected(mailbox, owner, asked))
+        found = await matches(made.store, view, asked, clock, TextTurns())
+        assert found == list(range(1, 41, 2)), words
+    await made.close()
+
+
 @pytest.fixture
 def looked_at(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The UIDs that were looked at."""

@@ -3,7 +3,12 @@
 import pytest
 
 from mailbox_server.mime.envelope import envelope
-from mailbox_server.mime.envelope_addresses import AddressField, FirstAddress, first_address
+from mailbox_server.mime.envelope_addresses import (
+    AddressField,
+    FirstAddress,
+    first_address,
+    written_date,
+)
 
 HEADERS = {
     b"From: Bob <bob@example.test>, c@d\r\n": FirstAddress(b"Bob", b"bob", b"example.test"),
@@ -24,3 +29,19 @@ def test_read_back(header: bytes, field: AddressField) -> None:
     if field is not AddressField.FROM:
         named = b"From: other@one\r\n" + named
     assert first_address(envelope(AROUND + named + b"\r\n"), field) == HEADERS[header]
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (b"Thu, 1 Jan 2026 23:30:00 -0500", b"Thu, 1 Jan 2026 23:30:00 -0500"),
+        (b'1 Jan 2026 (a "day\\" \xe9)', b'1 Jan 2026 (a "day\\" \xe9)'),
+        (b"", b""),
+    ],
+)
+def test_the_date_is_as_it_was_written(value: bytes, expected: bytes) -> None:
+    assert written_date(envelope(b"Date: " + value + b"\r\nSubject: x\r\n\r\n")) == expected
+
+
+def test_without_a_date_there_is_none() -> None:
+    assert written_date(envelope(b"Subject: x\r\n\r\n")) is None
