@@ -107,7 +107,7 @@ def matching(
             tx,
             _where(field),
             mailbox,
-            within,
+            within if field else (),  # lines that are no fields have the empty name
             lambda row: _holds(_header(contents, row, field), field, needle),
         )
     return sorted(found)

@@ -349,6 +349,12 @@ async def test_a_restored_store_has_no_index(data: Path, clock: TurnedClock) -> 
     assert index_files(data) == []
 
 
+async def test_no_field_has_an_empty_name(searched: SearchStore) -> None:
+    await searched.deliver("ann", [b"an apple that is no field\r\n" + mail("x")])
+    assert await searched.found("ann", TextCriterion(TextScope.HEADER, "apple", "")) == ([], [])
+    assert await searched.found("ann", TextCriterion(TextScope.TEXT, "apple")) == ([1], [1])
+
+
 @pytest.mark.parametrize("is_indexed", [True, False])
 async def test_one_damaged_message_keeps_no_other_from_being_found(
     searched: SearchStore, is_indexed: bool

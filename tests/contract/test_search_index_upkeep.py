@@ -77,6 +77,15 @@ async def test_fields_that_say_too_much_are_found_out(searched: SearchStore) -> 
     assert (await searched.indexer.sample(SystemEntropy())).wrong
 
 
+async def test_marks_in_a_row_are_no_fault_of_the_index(searched: SearchStore) -> None:
+    """Their order is settled in pieces, which are not those of a needle."""
+    marks = "e" + "\u0315\u0300\u0323" * 4_000
+    await searched.deliver("ben", [mail(marks, subject=marks)] * 10)
+    await searched.indexer.catch_up()
+    for _ in range(5):
+        assert (await searched.indexer.sample(SystemEntropy())).wrong == ()
+
+
 async def test_nothing_is_tried_without_an_index(data: Path, clock: TurnedClock) -> None:
     made = await SearchStore.open(data, clock)
     assert (await made.indexer.sample(SystemEntropy())).trials == 0

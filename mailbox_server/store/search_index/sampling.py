@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from mailbox_server.mime.normal_form import normalize
 from mailbox_server.model.ids import AccountId
 from mailbox_server.model.ports import Entropy
 from mailbox_server.store.ports import ReadTx, TextCriterion, TextScope
@@ -49,11 +50,13 @@ def _trials(one: Entry, other: Entry, entropy: Entropy) -> Iterator[Trial]:
 
 
 def _piece(text: str, entropy: Entropy) -> str:
-    """A piece of one line of a text."""
+    """A piece of one line of a text, as it stands there when somebody looks for it."""
     if not text:
         return ""
     start = entropy.below(len(text))
-    return text[start : start + 1 + entropy.below(_NEEDLE_MOST)].split("\n")[0].strip()
+    piece = text[start : start + 1 + entropy.below(_NEEDLE_MOST)].split("\n")[0].strip()
+    # Of hundreds of combining marks in a row the order may be another in a piece.
+    return piece if normalize(piece) == piece else ""
 
 
 def tried(all_trials: Sequence[Trial]) -> Callable[[ReadTx], list[Trial]]:
