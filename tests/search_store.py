@@ -111,10 +111,16 @@ class SearchStore:
     ) -> tuple[Sequence[int], Sequence[int]]:
         """The UIDs that the index with looking finds, and those that a plain scan finds."""
         account, inbox = await self.owner(owner)
+        return await self.found_in(account, inbox, criterion)
+
+    async def found_in(
+        self, account: AccountId, mailbox: MailboxId, criterion: TextCriterion
+    ) -> tuple[Sequence[int], Sequence[int]]:
+        """The same in another mailbox of an account."""
 
         def work(tx: ReadTx) -> tuple[list[int], list[int]]:
-            view = tx.messages.view(inbox)
-            scanned = tx.messages.matching(inbox, criterion, view.uids)
+            view = tx.messages.view(mailbox)
+            scanned = tx.messages.matching(mailbox, criterion, view.uids)
             known = tx.search.candidates(account, criterion)
             if known is None:
                 return scanned, scanned
@@ -123,7 +129,7 @@ class SearchStore:
             maybe = [
                 uid for uid, message in pairs if message in known.maybe or message > known.upto
             ]
-            looked = tx.messages.matching(inbox, criterion, maybe)
+            looked = tx.messages.matching(mailbox, criterion, maybe)
             return sorted({*sure, *looked}), scanned
 
         return await self.store.read(work)
