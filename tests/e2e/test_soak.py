@@ -16,34 +16,43 @@ import pytest
 from mailbox_server.store.integrity import violations
 from tests.dialogues.imap.world import message
 from tests.e2e.appliance import address
-from tests.e2e.attacks.in_process import InProcess, connect, in_process
+from tests.e2e.attacks.in_process import InProcess, Line, connect, in_process
 from tests.e2e.attacks.process import pss_octets
 from tests.e2e.soak_client import SoakClient
 
 CLIENTS: Final = 20
 COMMANDS: Final = 15
 COMMANDS_FULL: Final = 1_500
+MAILS_A_CONNECTION: Final = 100
 MORE_OCTETS: Final = 64 << 20
 """What a process may grow by that has done its work for a part of the time already."""
 
 
 async def _arrive(house: InProcess, until: asyncio.Event) -> int:
-    """Mail over one SMTP connection, as fast as it is taken; how much."""
-    line, number = await connect(house, "smtp"), 0
-    await line.say(b"EHLO client.example.net", b"250 ")
+    """Mail by SMTP, as fast as it is taken; how much."""
+    number = 0
     while not until.is_set():
-        number += 1
-        for said, mark in (
-            (b"MAIL FROM:<sender@example.net>", b"250 "),
-            (f"RCPT TO:<{address('ann')}>".encode(), b"250 "),
-            (b"DATA", b"354 "),
-            (message(number) + b".", b"250 "),
-        ):
-            told = await line.say(said, mark)
-            assert told.startswith(mark), told
-        await asyncio.sleep(0)
-    line.close()
+        line = await connect(house, "smtp")
+        await line.say(b"EHLO client.example.net", b"250 ")
+        for _ in range(MAILS_A_CONNECTION):
+            number += 1
+            await _send(line, number)
+            if until.is_set():
+                break
+        line.close()
     return number
+
+
+async def _send(line: Line, number: int) -> None:
+    for said, mark in (
+        (b"MAIL FROM:<sender@example.net>", b"250 "),
+        (f"RCPT TO:<{address('ann')}>".encode(), b"250 "),
+        (b"DATA", b"354 "),
+        (message(number) + b".", b"250 "),
+    ):
+        told = await line.say(said, mark)
+        assert told.startswith(mark), told
+    await asyncio.sleep(0)
 
 
 async def _part(house: InProcess, clients: list[SoakClient], commands: int) -> int:

@@ -104,16 +104,28 @@ class Mirror:
             self._learn(line, told)
 
     def _vanish(self, line: bytes, gone: set[int], now: bool, numbers_stand: bool) -> None:
-        held = [one for one in self.seen if one.uid is None or one.uid not in gone]
+        left = [one for one in self.seen if one.uid is None or one.uid not in gone]
         if now:
             self._refuse(line, numbers_stand)
-            known = {one.uid for one in self.seen}
-            self._refuse(line, None not in known and not gone <= known)
-            # Messages whose UIDs nobody told yet count too: EXISTS was told of them.
-            strangers = len(gone) - (len(self.seen) - len(held))
-            for _ in range(strangers):
-                held.remove(Seen())
-        self.seen = held
+            for uid in sorted(gone - set(self.uids)):
+                # Messages whose UIDs nobody told yet count too: EXISTS was told of them.
+                stranger = self._stranger(uid, left)
+                self._refuse(line, stranger is None)
+                left = [one for one in left if one is not stranger]
+        self.seen = left
+
+    def _stranger(self, uid: int, left: list[Seen]) -> Seen | None:
+        """One of those left that may have the UID, by where it stands among the known ones."""
+        found = None
+        for one in self.seen:
+            if one.uid is None:
+                if any(one is each for each in left):
+                    found = one
+            elif one.uid < uid:
+                found = None
+            else:
+                break
+        return found
 
     def _learn(self, line: bytes, told: Fetched) -> None:
         self._refuse(line, not 1 <= told.number <= len(self.seen))

@@ -5,7 +5,7 @@ other clients' commands may come first.
 """
 
 import random
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -76,11 +76,20 @@ Apply = Callable[[AccountModel], Expected]
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A command, what it does, and what its client believes of it at once."""
+    """A command, what it does, and what its client believes of it at once.
+
+    late: what it does where others came between its look at the mailbox and its change.
+    """
 
     octets: bytes
     apply: Apply
     believe: Callable[[], None] = lambda: None
+    late: Apply | None = None
+
+    @property
+    def forms(self) -> tuple[Apply, ...]:
+        """All that it may do."""
+        return (self.apply,) if self.late is None else (self.apply, self.late)
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,21 +189,30 @@ class RandomCommands:
         return self.chance.choice([0, 1, 2**40, *told])
 
     def fetch(self, client: Talk, picked: Picked) -> Asked:
-        """FETCH of whole messages, which sets \\Seen, or a peek."""
+        """FETCH of whole messages, which sets \\Seen, or a peek.
+
+        What was seen when it began is not marked again.
+        """
         peeks = self.chance.random() < 0.5
         item = b"BODY.PEEK[]" if peeks else b"BODY[]"
         box, sets = client.box, not peeks and not client.read_only
+        known = () if client.mirror is None else client.mirror.seen
+        seen = {one.uid for one in known if one.flags is not None and "\\Seen" in one.flags}
 
-        def apply(model: AccountModel) -> Expected:
+        def apply(model: AccountModel, spared: Set[int | None] = frozenset()) -> Expected:
             there = model.present(box, picked.uids)
             held = {uid: model.boxes[box].kept[uid] for uid in there}
-            for uid in held if sets else ():
+            for uid in held.keys() - spared if sets else ():
                 model.change(box, uid, model.boxes[box].kept[uid].flags | {"\\Seen"})
             whole = len(there) == len(picked.uids)
             bodies = {uid: message(kept.message) for uid, kept in held.items()}
             return Expected((OK,) if whole else (OK, NO), bodies=bodies if whole else None)
 
-        return Asked(picked.prefix + b"FETCH " + picked.words + b" (UID " + item + b")", apply)
+        return Asked(
+            picked.prefix + b"FETCH " + picked.words + b" (UID " + item + b")",
+            apply,
+            late=lambda model: apply(model, seen),
+        )
 
     def changed_since(self, client: Talk, picked: Picked) -> Asked:
         """FETCH of flags, sometimes CHANGEDSINCE, by UID also VANISHED."""

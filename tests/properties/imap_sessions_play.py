@@ -191,9 +191,11 @@ class SessionsPlay:
         heard = await asyncio.gather(*(one.finish(tag) for one, tag in tags))
         told = self.world.store.glance(self._told)
         wrong: list[str] = []
-        for order in itertools.permutations(range(len(asked))):
+        forms = itertools.product(*(command.forms for _, command in asked))
+        orders = itertools.permutations(range(len(asked)))
+        for form, order in itertools.product(forms, orders):
             model = self._model.clone()
-            missed = [asked[at][1].apply(model).misses(heard[at]) for at in order]
+            missed = [form[at](model).misses(heard[at]) for at in order]
             wrong = [*filter(None, missed), *model.settle(told)]
             if not wrong:
                 self._model = model
