@@ -178,6 +178,24 @@ async def test_many_messages_make_several_segments(
     assert found == scanned == [1, 2, 3, 4, 5, 6, 7, 8]
 
 
+async def test_a_long_text_is_found_wherever_its_pieces_meet(
+    searched: SearchStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In pieces: a text of a million different characters would take 170 MiB at once."""
+    monkeypatch.setattr("mailbox_server.store.search_index.needles.PIECE_CHARACTERS", 40)
+    fruits = " ".join(f"apple{number:03}" for number in range(60))
+    await searched.deliver("ann", [mail(fruits), mail("pear"), mail("x" * 100 + fruits)])
+    await searched.indexer.catch_up()
+    for number in range(60):
+        for needle in (f"apple{number:03}", f"{number:03}", f"e{number:03} a"):
+            criterion = TextCriterion(TextScope.BODY, needle)
+            found, scanned = await searched.found("ann", criterion)
+            assert found == scanned
+            known = await searched.known("ann", criterion)
+            assert known is not None
+            assert not known.maybe & {2}
+
+
 async def test_a_step_holds_few_large_messages(
     searched: SearchStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:

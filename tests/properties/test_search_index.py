@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mailbox_server.store.ports import TextCriterion, TextScope
-from mailbox_server.store.search_index import reading
+from mailbox_server.store.search_index import needles, reading
 from tests.search_store import SearchStore
 
 WORDS = st.sampled_from(
@@ -80,9 +80,10 @@ def shelf() -> Iterator[Shelf]:
 
 @pytest.fixture(autouse=True, scope="module")
 def many() -> Iterator[None]:
-    """Few messages are many already."""
+    """Few messages are many already, and short texts long."""
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(reading, "MANY", 1)
+        patched.setattr(needles, "PIECE_CHARACTERS", 20)
         yield
 
 

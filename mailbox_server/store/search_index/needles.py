@@ -10,6 +10,7 @@ that hold more than is indexed.  A text that holds such characters by itself is 
 in vain, no more.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,6 +18,8 @@ from mailbox_server.model.ids import AccountId
 
 GRAM: Final = 3
 PADDING: Final = "\n\n"
+PIECE_CHARACTERS: Final = 32 * 1024
+"""Of a text that is added at once: 150 octets of memory each, if all trigrams differ."""
 MARK_MORE: Final = "\uf8fd\uf8fe\uf8ff"
 """Before the text of a message that may hold what is not indexed."""
 
@@ -55,10 +58,17 @@ def account_mark(account: AccountId) -> str:
     return "".join(chr(_PRIVATE + digit) for digit in (high % _DIGITS, middle, low))
 
 
-def marked(account: AccountId, text: str, *, is_more: bool) -> str:
-    """A text as it is indexed; is_more: whether it may hold what is not in text."""
-    more = MARK_MORE + "\n" if is_more else ""
-    return f"{account_mark(account)}\n{more}{text}{PADDING}"
+def marked(account: AccountId, text: str, *, is_more: bool) -> Iterator[str]:
+    """A text as it is indexed, in pieces of one row; one piece if it is not long.
+
+    They overlap, so that each trigram is whole in one of them.  is_more: whether it may hold
+    what is not in text.
+    """
+    marks = f"{account_mark(account)}\n{MARK_MORE if is_more else ''}\n"
+    padded = text + PADDING
+    for at in range(0, max(1, len(text)), PIECE_CHARACTERS):
+        piece = padded[at : at + PIECE_CHARACTERS + GRAM - 1]
+        yield piece if at else marks + piece
 
 
 def question(account: AccountId, needles: tuple[str, ...]) -> Question | None:

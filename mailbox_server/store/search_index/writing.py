@@ -5,7 +5,7 @@ Each call is one transaction.  sqlite3.Error passes, and leaves the file as it w
 
 from array import array
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,6 +55,14 @@ class Segment:
     begun: int
     is_stale: bool
     replaces: int | None
+
+
+_PIECES: Final[Mapping[str, Callable[[Entry], Iterator[str]]]] = {
+    "text": lambda each: marked(each.account, each.body, is_more=each.has_more_text),
+    "head": lambda each: marked(each.account, each.header, is_more=each.has_more_header),
+    "word": lambda each: marked(each.account, each.body, is_more=False),
+}
+"""What goes into the full-text tables, by the beginnings of their names."""
 
 
 class IndexWriter:
@@ -177,25 +185,13 @@ class IndexWriter:
         return number
 
     def _put(self, number: int, entries: Sequence[Entry], upto: int) -> None:
-        run = self._connection.executemany
-        run(
-            f"INSERT INTO text_{number} (rowid, words) VALUES (?, ?)",
-            (
-                (each.message, marked(each.account, each.body, is_more=each.has_more_text))
-                for each in entries
-            ),
-        )
-        run(
-            f"INSERT INTO head_{number} (rowid, words) VALUES (?, ?)",
-            (
-                (each.message, marked(each.account, each.header, is_more=each.has_more_header))
-                for each in entries
-            ),
-        )
-        run(
-            f"INSERT INTO word_{number} (rowid, words) VALUES (?, ?)",
-            ((each.message, marked(each.account, each.body, is_more=False)) for each in entries),
-        )
+        for kind, pieces in _PIECES.items():
+            # What is added to a row that is there is found in it too: without columns and
+            # places a row is nothing but its terms.
+            self._connection.executemany(
+                f"INSERT INTO {kind}_{number} (rowid, words) VALUES (?, ?)",
+                ((each.message, piece) for each in entries for piece in pieces(each)),
+            )
         self._put_fields(number, entries)
         for each in entries[-1:]:
             self._connection.execute(

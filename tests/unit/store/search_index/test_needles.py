@@ -3,6 +3,7 @@
 import pytest
 
 from mailbox_server.model.ids import AccountId
+from mailbox_server.store.search_index import needles
 from mailbox_server.store.search_index.needles import (
     AllOf,
     Between,
@@ -60,7 +61,21 @@ def test_for_some_needles_the_index_is_of_no_use(needles: tuple[str, ...]) -> No
     assert question(ANN, needles) is None
 
 
-def test_a_trigram_begins_at_each_character_of_a_text() -> None:
-    text = marked(ANN, "大阪", is_more=False)
-    grams = [text[at : at + 3] for at in range(len(text) - 2)]
-    assert [gram for gram in grams if gram.startswith("阪")]
+@pytest.mark.parametrize("length", [0, 1, 2, 4, 5, 6, 7, 10, 11, 12])
+def test_a_trigram_begins_at_each_character_of_a_text(
+    monkeypatch: pytest.MonkeyPatch, length: int
+) -> None:
+    monkeypatch.setattr(needles, "PIECE_CHARACTERS", 5)
+    text = "".join(chr(0x4E00 + number) for number in range(length))
+    pieces = list(marked(ANN, text, is_more=True))
+    assert len(pieces) == max(1, -(-length // 5))
+    grams = [piece[at : at + 3] for piece in pieces for at in range(len(piece) - 2)]
+    assert grams[0] == account_mark(ANN)
+    assert needles.MARK_MORE in grams
+    for character in text:
+        assert len([gram for gram in grams if gram.startswith(character)]) == 1
+    assert {text[at : at + 3] for at in range(length - 2)} <= set(grams)
+
+
+def test_a_text_that_is_not_long_is_one_piece() -> None:
+    assert len(list(marked(ANN, "a" * needles.PIECE_CHARACTERS, is_more=False))) == 1
