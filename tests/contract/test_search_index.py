@@ -14,6 +14,7 @@ from mailbox_server.store.ports import TextCriterion, TextScope
 from mailbox_server.store.restored import raise_sequences
 from mailbox_server.store.search_index import catching_up, reading, writing
 from mailbox_server.store.search_index.catching_up import IndexStopped
+from mailbox_server.store.search_index.needles import account_mark
 from mailbox_server.store.settings import StoreSettings
 from tests.contract.conftest import TurnedClock
 from tests.search_store import SearchStore
@@ -89,6 +90,31 @@ async def test_fields_are_decided_by_the_index_alone(searched: SearchStore) -> N
     known = await searched.known("ann", TextCriterion(TextScope.FROM, "ÖR"))
     assert known is not None
     assert known.sure == {2}
+
+
+async def test_words_that_begin_with_the_needle_hold_it(
+    searched: SearchStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A needle of private characters begins no word: the account's own mark would do."""
+    monkeypatch.setattr(reading, "MANY", 0)
+    mark = account_mark((await searched.owner("ann"))[0])
+    texts = ["apples", "an apple", "grapple", "äpplet; äpple", "xäpple", "大阪城です", f"a {mark}"]
+    head = b"Subject: s\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n"
+    await searched.deliver("ann", [head + text.encode() for text in texts])
+    await searched.indexer.catch_up()
+    for needle, sure, maybe in (
+        ("apple", {1, 2}, {3}),
+        ("äpple", {4}, {5}),
+        ("大阪城", {6}, set()),
+        ("apple;", set(), set()),
+        (mark, set(), set(range(1, 8))),
+    ):
+        criterion = TextCriterion(TextScope.BODY, needle)
+        known = await searched.known("ann", criterion)
+        assert known is not None
+        assert (known.sure, known.maybe) == (sure, maybe)
+        found, scanned = await searched.found("ann", criterion)
+        assert found == scanned
 
 
 async def test_a_word_that_many_messages_hold_is_not_looked_at(

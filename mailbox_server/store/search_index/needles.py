@@ -24,6 +24,7 @@ MARK_MORE: Final = "\uf8fd\uf8fe\uf8ff"
 """Before the text of a message that may hold what is not indexed."""
 
 _PRIVATE: Final = 0xE000
+_PRIVATE_LAST: Final = 0xF8FF
 _DIGITS: Final = 6_000
 _GRAMS_MOST: Final = 24
 _WORD_MOST: Final = 100
@@ -93,14 +94,20 @@ def question(account: AccountId, needles: tuple[str, ...]) -> Question | None:
 
 
 def word(account: AccountId, needle: str) -> AllOf | None:
-    """What to ask of words for texts that hold the normalized needle, for sure, as one.
+    """What to ask of words for texts that hold the normalized needle, for sure, as a beginning.
 
-    None where a needle is no word: words are runs of ASCII letters and digits, and of all
-    that is not ASCII.
+    None where a needle begins no word: words are runs of ASCII letters and digits, and of all
+    that is not ASCII.  Nor does one with private characters: these may be a mark.
     """
-    if not needle.isascii() or not needle.isalnum() or len(needle) > _WORD_MOST:
+    if not 0 < len(needle) <= _WORD_MOST or not all(map(_is_of_words, needle)):
         return None
-    return AllOf(f"{_quoted(account_mark(account))} AND {_quoted(needle)}")
+    return AllOf(f"{_quoted(account_mark(account))} AND {_quoted(needle)} *")
+
+
+def _is_of_words(character: str) -> bool:
+    if character.isascii():
+        return character.isalnum()
+    return not _PRIVATE <= ord(character) <= _PRIVATE_LAST
 
 
 def more(account: AccountId) -> AllOf:
