@@ -1,10 +1,12 @@
 """The contestants: our server with its defaults, and Postfix with Dovecot (mdbox, LMTP)."""
 
 import contextlib
+import json
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -21,6 +23,7 @@ OURS: Final = "mailbox-server"
 PEER: Final = "Postfix+Dovecot"
 
 _TRIES: Final = 8
+_POLL_SECONDS: Final = 0.5
 _SETTINGS: Final = "[login]\nplaintext_on_loopback = true\n"
 # Syncs and all that bears on them stay as the peers ship them.
 _DOVECOT: Final = "auth_cache_size = 10M\nauth_cache_ttl = 1 hour\n"
@@ -45,6 +48,7 @@ class Contestant:
     smtp_tls: where STARTTLS is offered; the peer's other listener has none, because TLS
         costs each of its processes time at the start.
     imaps: None where there is none.  syncs: None where they are not counted.
+    await_index: returns when the search index has all messages; None where there is none.
     """
 
     name: str
@@ -58,6 +62,7 @@ class Contestant:
     recipient: str
     pids: tuple[int, ...]
     syncs: SyncCounter | None = None
+    await_index: Callable[[], None] | None = None
 
 
 def disk_place() -> Path:
@@ -119,7 +124,13 @@ def _ours(appliance: Appliance, counter: SyncCounter | None) -> Contestant:
         recipient=address("ann"),
         pids=(appliance.pid,),
         syncs=counter,
+        await_index=lambda: _await_index(appliance),
     )
+
+
+def _await_index(appliance: Appliance) -> None:
+    while json.loads(appliance.verb("store", "status", "--json").stdout)[0]["behind"]:
+        time.sleep(_POLL_SECONDS)
 
 
 def _start_peers(stack: contextlib.ExitStack, home: Path, ours: Appliance) -> Contestant:

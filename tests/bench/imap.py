@@ -35,6 +35,7 @@ def _faster(title: str, ratio: float) -> Measure:
 
 
 FILLING: Final = Measure("APPEND ahead of the answers, 8 connections", "mails/s", Better.HIGHER)
+INDEXED: Final = Measure("search index complete after that", "s", Better.LOWER)
 APPEND: Final = Measure("APPEND one by one", "mails/s", Better.HIGHER, AtLeast(1.2))
 LOGINS: Final = Measure("LOGIN, one after the other", "a second", Better.HIGHER, AtLeast(4))
 SELECTED: Final = _faster("connect, LOGIN and SELECT", 1)
@@ -124,6 +125,18 @@ def _fill_all(report: Report, sides: list[Contestant], count: int) -> None:
     }
     if figures:
         report.add(Row(FILLING, figures))
+    waits = {
+        side.name: (_seconds_of(side.await_index),)
+        for side in sides
+        if side.await_index is not None
+    }
+    report.add(Row(INDEXED, waits))
+
+
+def _seconds_of(wait: Callable[[], None]) -> float:
+    started = time.perf_counter()
+    wait()
+    return time.perf_counter() - started
 
 
 def _is_empty(side: Contestant, count: int) -> bool:
