@@ -5,7 +5,7 @@ other clients' commands may come first.
 """
 
 import random
-from collections.abc import Callable, Collection, Sequence, Set
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -78,18 +78,18 @@ Apply = Callable[[AccountModel], Expected]
 class Asked:
     """A command, what it does, and what its client believes of it at once.
 
-    late: what it does where others came between its look at the mailbox and its change.
+    apart: the same in two steps, where others may come in between.
     """
 
     octets: bytes
     apply: Apply
     believe: Callable[[], None] = lambda: None
-    late: Apply | None = None
+    apart: tuple[Apply, Apply] | None = None
 
     @property
-    def forms(self) -> tuple[Apply, ...]:
-        """All that it may do."""
-        return (self.apply,) if self.late is None else (self.apply, self.late)
+    def steps(self) -> tuple[Apply, ...]:
+        """What it does, in as many steps as others can tell apart; the last one answers."""
+        return (self.apply,) if self.apart is None else self.apart
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +191,7 @@ class RandomCommands:
     def fetch(self, client: Talk, picked: Picked) -> Asked:
         """FETCH of whole messages, which sets \\Seen, or a peek.
 
-        What was seen when it began is not marked again.
+        What was seen when it began is not marked again when the others are.
         """
         peeks = self.chance.random() < 0.5
         item = b"BODY.PEEK[]" if peeks else b"BODY[]"
@@ -199,19 +199,30 @@ class RandomCommands:
         known = () if client.mirror is None else client.mirror.seen
         seen = {one.uid for one in known if one.flags is not None and "\\Seen" in one.flags}
 
-        def apply(model: AccountModel, spared: Set[int | None] = frozenset()) -> Expected:
+        def mark(model: AccountModel, uids: Collection[int]) -> None:
+            for uid in model.present(box, uids) if sets else ():
+                model.change(box, uid, model.boxes[box].kept[uid].flags | {"\\Seen"})
+
+        def mark_seen(model: AccountModel) -> Expected:
+            mark(model, [uid for uid in picked.uids if uid in seen])
+            return Expected()
+
+        def mark_others(model: AccountModel) -> Expected:
             there = model.present(box, picked.uids)
             held = {uid: model.boxes[box].kept[uid] for uid in there}
-            for uid in held.keys() - spared if sets else ():
-                model.change(box, uid, model.boxes[box].kept[uid].flags | {"\\Seen"})
+            mark(model, [uid for uid in picked.uids if uid not in seen])
             whole = len(there) == len(picked.uids)
             bodies = {uid: message(kept.message) for uid, kept in held.items()}
             return Expected((OK,) if whole else (OK, NO), bodies=bodies if whole else None)
 
+        def apply(model: AccountModel) -> Expected:
+            mark_seen(model)
+            return mark_others(model)
+
         return Asked(
             picked.prefix + b"FETCH " + picked.words + b" (UID " + item + b")",
             apply,
-            late=lambda model: apply(model, seen),
+            apart=(mark_seen, mark_others),
         )
 
     def changed_since(self, client: Talk, picked: Picked) -> Asked:
@@ -254,7 +265,7 @@ class RandomCommands:
         return Asked(picked.prefix + b"MOVE " + picked.words + b" " + name.encode(), apply)
 
     def expunge(self, client: Talk, picked: Picked | None) -> Asked:
-        """EXPUNGE of all, or UID EXPUNGE."""
+        """EXPUNGE of all, which ends when nothing is deleted any more, or UID EXPUNGE."""
         uids = picked.uids if picked is not None and picked.by_uid else None
         box, read_only = client.box, client.read_only
 
@@ -265,7 +276,7 @@ class RandomCommands:
             return Expected()
 
         if uids is None or picked is None:
-            return Asked(b"EXPUNGE", apply)
+            return Asked(b"EXPUNGE", apply, apart=(apply, apply))
         return Asked(b"UID EXPUNGE " + picked.words, apply)
 
     def search(self, client: Talk) -> Asked:

@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -35,6 +35,12 @@ class Snapshot:
     uid_validity: int
     modseq: int
     flags: dict[int, frozenset[str]]
+
+
+def _orders(steps: Sequence[int]) -> list[tuple[int, ...]]:
+    """Each order in which so many steps of several commands may go, by the commands' places."""
+    places = [place for place, count in enumerate(steps) for _ in range(count)]
+    return sorted(set(itertools.permutations(places)))
 
 
 class SessionsPlay:
@@ -191,11 +197,13 @@ class SessionsPlay:
         heard = await asyncio.gather(*(one.finish(tag) for one, tag in tags))
         told = self.world.store.glance(self._told)
         wrong: list[str] = []
-        forms = itertools.product(*(command.forms for _, command in asked))
-        orders = itertools.permutations(range(len(asked)))
-        for form, order in itertools.product(forms, orders):
-            model = self._model.clone()
-            missed = [form[at](model).misses(heard[at]) for at in order]
+        for order in _orders([len(command.steps) for _, command in asked]):
+            model, missed = self._model.clone(), []
+            steps = [list(command.steps) for _, command in asked]
+            for at in order:
+                expected = steps[at].pop(0)(model)
+                if not steps[at]:
+                    missed.append(expected.misses(heard[at]))
             wrong = [*filter(None, missed), *model.settle(told)]
             if not wrong:
                 self._model = model

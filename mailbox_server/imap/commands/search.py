@@ -196,6 +196,8 @@ async def find(
         session.enable_condstore()
     key = arguments.key if context is None else context.key
     try:
+        # What others were told is done is found, though this client hears of it afterwards.
+        await view.refresh()
         found = await matches(
             session.store,
             view,
