@@ -17,12 +17,14 @@ from mailbox_server.store.ports import MovedMailboxes, ReadTx, Store
 class Picture:
     """The account at one moment; what did not move is the same object as in the one before.
 
-    subscribed: names, also of mailboxes that do not exist.
+    mailboxes: of others too, for a session that is told of them.  subscribed: names, also of
+    mailboxes that do not exist.  closed: of these mailboxes only the name may be told.
     """
 
     modseq: ModSeq
     mailboxes: Mapping[MailboxId, MailboxStatus]
     subscribed: frozenset[str]
+    closed: frozenset[MailboxId] = frozenset()
 
 
 class AccountWatch:

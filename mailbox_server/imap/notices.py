@@ -50,12 +50,22 @@ def standing(now: Picture, audience: Audience) -> list[bytes]:
     lines = []
     for number, status in sorted(now.mailboxes.items()):
         events = _events(audience, status.mailbox.name, now) & MESSAGE_EVENTS
-        if events and number != audience.selected:
+        if events and number != audience.selected and number not in now.closed:
             items = [*_COUNTS, StatusItem.UIDVALIDITY]
             if events & _FLAGS:
                 items.append(StatusItem.HIGHESTMODSEQ)
             lines.append(_status_line(status, items, audience))
     return lines
+
+
+def closed(now: Picture, audience: Audience) -> list[bytes]:
+    """LIST of what is wished for and may only be looked up (RFC 5465 §3.1)."""
+    told = _NamesTold(now, now, audience)
+    for number in now.closed:
+        name = now.mailboxes[number].mailbox.name
+        if _events(audience, name, now) & MESSAGE_EVENTS:
+            told.names[name] = None
+    return list(told.lines())
 
 
 def news(before: Picture, now: Picture, audience: Audience) -> list[bytes]:
@@ -93,7 +103,7 @@ def _figures(
     """anew: mailboxes under names of which something else was told, or nothing."""
     for status in moved:
         number = status.mailbox.id
-        if number == audience.selected:
+        if number == audience.selected or number in now.closed:
             continue
         events = _events(audience, status.mailbox.name, now) & MESSAGE_EVENTS
         old = None if number in anew else before.mailboxes.get(number)
@@ -171,6 +181,9 @@ class _NamesTold:
         if held is not None:
             self.anew.update(each.id for each in came if each.name in held)
             self._renamed(renamed, held)
+        for number in (before.closed ^ now.closed) & before.mailboxes.keys() & now.mailboxes.keys():
+            self.names.setdefault(now.mailboxes[number].mailbox.name, None)
+            self.anew.add(number)
         if before.subscribed is not now.subscribed:
             for name in sorted(before.subscribed ^ now.subscribed):
                 if self._wants(name, Event.SUBSCRIPTION_CHANGE):
@@ -223,6 +236,9 @@ class _NamesTold:
         names = Names.of((each.mailbox for each in now.mailboxes.values()), now.subscribed)
         for name in sorted(self.names, key=lambda each: (self.names[each] is None, each)):
             attributes = attributes_of(name, names, is_extended=True, shows_subscribed=True)
+            found = names.mailboxes.get(name)
+            if found is not None and found.id in now.closed:
+                attributes.append("\\NoAccess")
             yield list_line(attributes, name, form, old_name=self.names[name])
 
 

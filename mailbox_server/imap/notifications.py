@@ -1,14 +1,17 @@
 """What one session asked for with NOTIFY, and how far it was told (RFC 5465).
 
 Who has not asked pays nothing.  Of other mailboxes the session keeps the picture of the account
-that it was told last; what it did itself is not told where nobody else wrote meanwhile.
+that it was told last; what it did itself is not told where nobody else wrote meanwhile.  In
+mailboxes of others it is: modseqs there are the owner's.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Protocol
 
 from mailbox_server.imap.account_watch import AccountWatch, AccountWatches, Picture
 from mailbox_server.imap.grammar.notify_arguments import Event
+from mailbox_server.imap.others_watch import OthersStanding, OthersWatch
 from mailbox_server.imap.own_writes import OwnWrites
 from mailbox_server.imap.selected import Hears
 from mailbox_server.imap.wishes import Wishes
@@ -32,7 +35,17 @@ class Notifications:
     wishes: None until NOTIFY was given.  store: the door that commands are to use.
     """
 
-    __slots__ = ("_means", "_own", "_rung", "_told", "_watch", "store", "wishes")
+    __slots__ = (
+        "_means",
+        "_others",
+        "_own",
+        "_rung",
+        "_told",
+        "_told_others",
+        "_watch",
+        "store",
+        "wishes",
+    )
 
     def __init__(self, means: Means) -> None:
         self._means = means
@@ -41,6 +54,8 @@ class Notifications:
         self._own: OwnWrites | None = None
         self._watch: AccountWatch | None = None
         self._told: Picture | None = None
+        self._others: OthersWatch | None = None
+        self._told_others = OthersStanding()
         self._rung = ModSeq(1)
 
     @property
@@ -74,9 +89,12 @@ class Notifications:
         self._rung = max(self._rung, modseq)
         return True
 
-    async def wish(self, account: AccountId, wishes: Wishes) -> Picture | None:
-        """From now on tell of these; how the account stands, where they reach elsewhere.
+    async def wish(
+        self, account: AccountId, wishes: Wishes, ring: Callable[[], None]
+    ) -> Picture | None:
+        """From now on tell of these; how all stands, where they reach elsewhere.
 
+        ring: is called when another account has changed something that may be told.
         Raises StoreUnavailable, AccountMissing; then all stays as it was.
         """
         if not wishes.are_any:
@@ -86,16 +104,24 @@ class Notifications:
             self._end_watch()
         else:
             watch = self._watch or self._means.watches.join(self._means.store, account)
+            others, standing = None, OthersStanding()
             try:
                 told = await watch.at_least(self._newest())
-            except BaseException:  # whatever it was, nobody else would leave the watch
+                if wishes.reach_others:
+                    others = OthersWatch(self._means.store, account, ring)
+                    standing = await others.look(wishes, told)
+            except BaseException:  # whatever it was, nobody else would leave the watches
+                if others is not None:
+                    others.end()
                 if self._watch is None:
                     self._means.watches.leave(watch)
                 raise
+            self._end_others()
+            self._others, self._told_others = others, standing
             self._watch, self._told = watch, told
         self.wishes = wishes
         self.note_own(account)
-        return self._told
+        return None if self._told is None else _together(self._told, self._told_others)
 
     def note_own(self, account: AccountId) -> None:
         """From now on tell apart what this session writes."""
@@ -107,20 +133,26 @@ class Notifications:
 
         From now on the second counts as told.  Raises StoreUnavailable.
         """
-        watch, before = self._watch, self._told
+        watch, before, of_others = self._watch, self._told, self._told_others
         assert watch is not None and before is not None, "only who reaches elsewhere looks"
+        now = before
         newest = self._newest()
-        if newest <= before.modseq:
-            return before, before
-        try:
-            now = await watch.at_least(newest)
-        except AccountMissing:
-            # The connection ends as soon as that is noticed.
-            return before, before
+        if newest > before.modseq:
+            try:
+                now = await watch.at_least(newest)
+            except AccountMissing:
+                # The connection ends as soon as that is noticed.
+                return before, before
+        if self._others is not None and self.wishes is not None:
+            self._told_others = await self._others.look(self.wishes, now)
         self._told = now
         made = self._own.made if self._own is not None else set()
         own = sum(before.modseq < modseq <= now.modseq for modseq in made)
-        return (now, now) if own == now.modseq - before.modseq else (before, now)
+        if own == now.modseq - before.modseq:
+            before = now
+        if before is now and of_others is self._told_others:
+            return now, now
+        return _together(before, of_others), _together(now, self._told_others)
 
     def _newest(self) -> ModSeq:
         made: Iterable[ModSeq] = self._own.made if self._own is not None else ()
@@ -149,3 +181,15 @@ class Notifications:
         if self._watch is not None:
             self._means.watches.leave(self._watch)
         self._watch = self._told = None
+        self._end_others()
+
+    def _end_others(self) -> None:
+        if self._others is not None:
+            self._others.end()
+        self._others, self._told_others = None, OthersStanding()
+
+
+def _together(own: Picture, others: OthersStanding) -> Picture:
+    if not others.mailboxes:
+        return own
+    return replace(own, mailboxes={**own.mailboxes, **others.mailboxes}, closed=others.closed)

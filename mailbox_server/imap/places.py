@@ -159,7 +159,12 @@ def _above(tx: ReadTx | WriteTx, account: Account, at: Slot) -> Rights:
 def places_of(tx: ReadTx, account: Account) -> list[Place]:
     """All mailboxes that account may look up, its own first."""
     own = [Place(each, each.name, ALL_RIGHTS) for each in tx.mailboxes.all(account.id)]
-    return own + [_shared(each) for each in tx.rights.visible(account.id)]
+    return own + places_of_others(tx, account.id)
+
+
+def places_of_others(tx: ReadTx, account: AccountId) -> list[Place]:
+    """All mailboxes of others that account may look up."""
+    return [_shared(each) for each in tx.rights.visible(account)]
 
 
 def _shared(found: SharedMailbox) -> Place:

@@ -11,6 +11,7 @@ from mailbox_server.imap.grammar.notify_arguments import (
     Event,
     EventGroup,
 )
+from mailbox_server.imap.places import is_below_others
 from mailbox_server.imap.selected import Hears
 from mailbox_server.model.mailbox import SEPARATOR
 
@@ -42,6 +43,12 @@ class Wishes:
         return bool(self._everywhere or self._subscribed or self._named or self._below)
 
     @property
+    def reach_others(self) -> bool:
+        """Whether they may be about mailboxes of other accounts."""
+        named = any(map(is_below_others, (*self._named, *self._below)))
+        return bool(self._subscribed) or named
+
+    @property
     def are_about_annotations(self) -> bool:
         """Whether any metadata are among them."""
         wanted = {Event.MAILBOX_METADATA_CHANGE, Event.SERVER_METADATA_CHANGE}
@@ -55,8 +62,13 @@ class Wishes:
         return any(Event.SERVER_METADATA_CHANGE in each for each in several)
 
     def of(self, name: str, *, is_subscribed: bool) -> frozenset[Event]:
-        """What is to be told of the mailbox of that name, all groups together."""
-        events = self._everywhere | self._named.get(name, frozenset())
+        """What is to be told of the mailbox of that name, all groups together.
+
+        What was asked for everywhere is about the account's own mailboxes (RFC 5465 §6.2).
+        """
+        events = self._named.get(name, frozenset())
+        if not is_below_others(name):
+            events |= self._everywhere
         if is_subscribed:
             events |= self._subscribed
         level = name

@@ -144,11 +144,13 @@ class MailboxRights:
     ) -> None:
         """Make these the rights of an entry; without any it is removed.
 
-        Raises TooManyRights.
+        The holder's account is rung, too.  Raises TooManyRights.
         """
         if holder == mailbox.account:
             raise ValueError("the owner has all rights, without an entry")
         tx = self._tx
+        for each in sorted({mailbox.account} | ({holder} if holder is not None else set())):
+            tx.touch(each)
         modseq = tx.touch(mailbox.account)
         entry = {"mailbox": mailbox.id, "entry": holder or _ANYONE, "sign": int(is_negative)}
         _REMOVE.run(tx, **entry)

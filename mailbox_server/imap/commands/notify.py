@@ -4,7 +4,7 @@ from typing import Final
 
 from mailbox_server.imap.grammar.fetch_items import Attribute
 from mailbox_server.imap.grammar.notify_arguments import Event, NotifyArguments
-from mailbox_server.imap.notices import standing
+from mailbox_server.imap.notices import closed, standing
 from mailbox_server.imap.responses import Outcome, no, ok
 from mailbox_server.imap.selected import Hears, Tells
 from mailbox_server.imap.session import Session
@@ -32,11 +32,13 @@ async def notify(session: Session, arguments: NotifyArguments) -> Outcome:
     wishes = wishes_of(arguments.groups)
     if Attribute.MODSEQ in wishes.items:
         session.enable_condstore()
-    now = await session.notifications.wish(session.account.id, wishes)
+    now = await session.notifications.wish(session.account.id, wishes, session.channel.ring)
     if wishes.are_about_annotations:
         session.annotations.watch(session.store, session.account.id)
     await tell(session, Tells.EVERYTHING, Hears.ALL)
     audience = audience_of(session)
-    if arguments.tells_status and now is not None and audience is not None:
-        await send_lines(session, standing(now, audience))
+    if now is not None and audience is not None:
+        await send_lines(session, closed(now, audience))
+        if arguments.tells_status:
+            await send_lines(session, standing(now, audience))
     return ok("It will be told")

@@ -30,6 +30,17 @@ def test_groups_of_one_mailbox_add_up() -> None:
     assert wishes.reach_elsewhere and wishes.are_about_annotations and not wishes.of_server
 
 
+def test_mailboxes_of_others_are_not_personal() -> None:
+    others = "Other users/ann@example.test/INBOX"
+    wishes = wished(b"(PERSONAL (MailboxName)) (INBOXES (SubscriptionChange))")
+    assert wishes.of("INBOX", is_subscribed=False) and not wishes.of(others, is_subscribed=True)
+    assert not wishes.reach_others
+    for group in (b"SUBSCRIBED", b'SUBTREE "Other users"', b'MAILBOXES ("%b")' % others.encode()):
+        wishes = wished(b"(" + group + b" (MailboxName))")
+        assert wishes.reach_others and wishes.of(others, is_subscribed=True)
+    assert not wished(b"(SUBTREE a (MailboxName))").reach_others
+
+
 def test_the_selected_mailbox() -> None:
     assert wished(b"(PERSONAL (MailboxName))").hears is Hears.OWN
     assert wished(b"(SELECTED NONE)") == Wishes() and not Wishes().are_any
