@@ -2,12 +2,13 @@
 
 import asyncio
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from mailbox_server.imap.commands import COMMAND_TABLE
 from mailbox_server.imap.conversation import Conversation
 from mailbox_server.imap.session import Security
+from mailbox_server.imap.views import SharedViews
 from mailbox_server.model.address import parse_ip
 from mailbox_server.model.ids import AccountId
 from tests.dialogues.imap.memory_driver import MemoryWire
@@ -75,8 +76,17 @@ class Talk:
     numbers_stood: during the last command numbers had to stand, so expunges may be untold.
     """
 
-    def __init__(self, world: World, number: int, transcript: list[str]) -> None:
+    def __init__(
+        self,
+        world: World,
+        number: int,
+        transcript: list[str],
+        login: str = "ann",
+        views: SharedViews | None = None,
+    ) -> None:
+        """views: others than the world's, for a client whom no kept answer may reach."""
         self.number = number
+        self.login = login
         self.mirror: Mirror | None = None
         self.box = 0
         self.read_only = False
@@ -88,6 +98,7 @@ class Talk:
         self._idle_tag = b""
         self._stand = False
         self._world = world
+        self._views = views
         self._transcript = transcript
         self._wire = HeardWire()
         self._commands = 0
@@ -100,8 +111,9 @@ class Talk:
         self.mirror, self.box, self.saved, self.idles = None, 0, frozenset(), False
         peer = parse_ip("127.0.0.1")
         assert peer is not None
+        services = self._world.services
         conversation = Conversation(
-            self._world.services,
+            services if self._views is None else replace(services, views=self._views),
             COMMAND_TABLE,
             self._wire,
             connection=f"client{self.number}",
@@ -110,7 +122,7 @@ class Talk:
         )
         self._wire.conversation = conversation
         self._world.tasks.spawn("test.conversation", conversation.run())
-        await self.ask(b"LOGIN ann " + PASSWORD.encode())
+        await self.ask(f"LOGIN {self.login} {PASSWORD}".encode())
         if enabled:
             await self.ask(b"ENABLE " + " ".join(sorted(enabled)).encode())
         self.enabled = enabled | ({"CONDSTORE"} if "QRESYNC" in enabled else set())
@@ -179,7 +191,7 @@ class Talk:
         self.mirror, self.highest = None, 0
         verb = b"EXAMINE" if read_only else b"SELECT"
         heard = await self.ask(
-            verb + b" " + name.encode() + (b" (CONDSTORE)" if condstore else b"")
+            verb + b' "' + name.encode() + (b'" (CONDSTORE)' if condstore else b'"')
         )
         self._selected(heard, read_only)
         return heard
@@ -199,7 +211,7 @@ class Talk:
         """
         before, self.mirror, self.highest = self.mirror, None, 0
         held = {one.uid: one for one in before.seen} if before is not None else {}
-        asked = b"SELECT %s (QRESYNC (%d %d%s))" % (name.encode(), uid_validity, modseq, known)
+        asked = b'SELECT "%s" (QRESYNC (%d %d%s))' % (name.encode(), uid_validity, modseq, known)
         heard = await self.ask(asked)
         count = self._selected(heard, read_only=False)
         assert self.mirror is not None
