@@ -35,7 +35,7 @@ from mailbox_server.imap.refusals import SERVER_BUG, UID_REQUIRED, refusal
 from mailbox_server.imap.responses import Outcome, Status, bad, ok, status_line
 from mailbox_server.imap.selected import Tells
 from mailbox_server.imap.session import CommandRefused, Ended, Security, Services, Session, State
-from mailbox_server.imap.telling import tell, tell_unasked
+from mailbox_server.imap.telling import tell, tell_unasked, tell_what_waits
 from mailbox_server.imap.wire import Progress, Wire
 from mailbox_server.model.address import IpAddress
 
@@ -252,6 +252,7 @@ class Conversation:
             # What is not told now may be told as soon as the command is answered.
             self._rung = row.tells is not Tells.EVERYTHING
         await self._told(tell(session, row.tells))
+        tell_what_waits(session)
         session.release()
         self._answer(command.tag, outcome)
         await self.drained()

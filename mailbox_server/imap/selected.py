@@ -14,7 +14,7 @@ from typing import NamedTuple, Protocol
 from mailbox_server.imap.grammar.sequence_sets import By, SequenceSet
 from mailbox_server.imap.message_facts import MessageFacts
 from mailbox_server.model.errors import BadInput
-from mailbox_server.model.ids import AccountId, MailboxId
+from mailbox_server.model.ids import AccountId, MailboxId, ModSeq
 from mailbox_server.model.mailbox import Mailbox
 from mailbox_server.model.rights import Rights
 from mailbox_server.model.uid_set import UidSet
@@ -307,6 +307,12 @@ class SelectedView(Protocol):
         where there are new keywords, then FETCH with UID, FLAGS and, if shown, MODSEQ.  What
         was yielded counts as told; what hears leaves out waits.
         Nothing is yielded for Tells.NOTHING.
+        """
+
+    def waiting_above(self) -> ModSeq | None:
+        """The modseq up to which the client was told all, while untold() leaves something out.
+
+        Also once when nothing is left out any more.
         """
 
     async def close(self) -> None:

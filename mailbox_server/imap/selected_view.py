@@ -34,7 +34,7 @@ from mailbox_server.imap.selected import (
     Tells,
 )
 from mailbox_server.model.errors import MailboxMissing
-from mailbox_server.model.ids import AccountId
+from mailbox_server.model.ids import AccountId, ModSeq
 from mailbox_server.model.keywords import SEEN
 from mailbox_server.model.mailbox import Mailbox
 from mailbox_server.model.rights import ALL_RIGHTS, Rights
@@ -70,6 +70,10 @@ class SessionView:
         self.tells_recent = True
         self.named_by = By.NUMBER
         self._told_modseq = shared.mailbox.highest_modseq
+        # All is told up to here; whether more stood waiting when this session was told last,
+        # and when it was last asked about that.
+        self._whole_modseq = shared.mailbox.highest_modseq
+        self._waits = self._waited = False
         self._numbering = Numbering(shared.dead)
         self.told_expunged = len(shared.expunged)
         self.told_changed = shared.changed_after
@@ -370,6 +374,10 @@ class SessionView:
             return
         shared = self._shared
         last = self._last_known()
+        stands = shared.mailbox.highest_modseq
+        is_whole = hears is Hears.ALL and (
+            tells is Tells.EVERYTHING or self.told_expunged == len(shared.expunged)
+        )
         # Numbers go in the order of the expunges: with its own, a client hears of all.
         hears_expunges = hears is not Hears.OWN or self._has_expunged
         if tells is Tells.EVERYTHING and hears_expunges:
@@ -392,7 +400,15 @@ class SessionView:
             if block:
                 yield block
         self._own.forget()
+        if is_whole:
+            self._whole_modseq = stands
+        self._waits = self._whole_modseq < stands
         shared.trim()
+
+    def waiting_above(self) -> ModSeq | None:
+        """Up to where all is told, while more waits and once after that."""
+        waited, self._waited = self._waited, self._waits
+        return self._whole_modseq if waited or self._waits else None
 
     def _take_expunges(self) -> tuple[list[tuple[int, int]], UidSet]:
         """The numbers to tell, each as it is when those before it were told, and how often;

@@ -36,6 +36,19 @@ async def tell(session: Session, tells: Tells, hears: Hears | None = None) -> No
     notifications.was_told()
 
 
+def tell_what_waits(session: Session) -> None:
+    """Before a command is answered: what modseqs a client with QRESYNC may count on.
+
+    While an expunge waits, or what NOTIFY left out, it reads higher ones.  If it came back with
+    these it would never hear of what waited (RFC 7162 §3.2, §6).
+    """
+    view = session.selected
+    if view is not None and Extension.QRESYNC in session.enabled:
+        modseq = view.waiting_above()
+        if modseq is not None:
+            session.respond(b"OK [HIGHESTMODSEQ %d] All is told up to there" % modseq)
+
+
 async def tell_unasked(session: Session) -> None:
     """Tell it while no command is under way; only where NOTIFY asked for that.
 
