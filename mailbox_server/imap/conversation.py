@@ -252,7 +252,7 @@ class Conversation:
             # What is not told now may be told as soon as the command is answered.
             self._rung = row.tells is not Tells.EVERYTHING
         await self._told(tell(session, row.tells))
-        tell_what_waits(session)
+        outcome = tell_what_waits(session, outcome)
         session.release()
         self._answer(command.tag, outcome)
         await self.drained()

@@ -5,6 +5,7 @@ command, in IDLE, and between commands where NOTIFY asked for that (RFC 5465 §3
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from mailbox_server.imap.fetch_answers import answer
@@ -12,7 +13,7 @@ from mailbox_server.imap.grammar.fetch_items import Attribute, FetchItem
 from mailbox_server.imap.grammar.notify_arguments import Event
 from mailbox_server.imap.grammar.sequence_sets import By, SequenceSet
 from mailbox_server.imap.notices import Audience, TooManyNotices, news
-from mailbox_server.imap.responses import astring, mailbox, no
+from mailbox_server.imap.responses import Outcome, astring, mailbox, no
 from mailbox_server.imap.selected import Hears, ModSeqs, SelectedView, Tells
 from mailbox_server.imap.session import Extension, Session
 from mailbox_server.model.errors import MailboxMissing, Unavailable
@@ -36,17 +37,24 @@ async def tell(session: Session, tells: Tells, hears: Hears | None = None) -> No
     notifications.was_told()
 
 
-def tell_what_waits(session: Session) -> None:
+def tell_what_waits(session: Session, outcome: Outcome) -> Outcome:
     """Before a command is answered: what modseqs a client with QRESYNC may count on.
 
     While an expunge waits, or what NOTIFY left out, it reads higher ones.  If it came back with
-    these it would never hear of what waited (RFC 7162 §3.2, §6).
+    these it would never hear of what waited (RFC 7162 §3.2, §6).  Returns the outcome, with
+    that modseq where it tells one.
     """
     view = session.selected
-    if view is not None and Extension.QRESYNC in session.enabled:
-        modseq = view.waiting_above()
-        if modseq is not None:
-            session.respond(b"OK [HIGHESTMODSEQ %d] All is told up to there" % modseq)
+    if view is None or Extension.QRESYNC not in session.enabled:
+        return outcome
+    modseq = view.waiting_above()
+    if modseq is None:
+        return outcome
+    code = b"HIGHESTMODSEQ %d" % modseq
+    if outcome.code.startswith(b"HIGHESTMODSEQ "):
+        return replace(outcome, code=code)
+    session.respond(b"OK [" + code + b"] All is told up to there")
+    return outcome
 
 
 async def tell_unasked(session: Session) -> None:
