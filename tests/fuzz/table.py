@@ -7,6 +7,7 @@ from tests.fuzz.imap_targets import IMAP_TARGETS
 from tests.fuzz.message_targets import MESSAGE_TARGETS
 from tests.fuzz.other_targets import OTHER_TARGETS
 from tests.fuzz.pop3_targets import POP3_TARGETS
+from tests.fuzz.search_targets import SEARCH_TARGETS
 from tests.fuzz.smtp_targets import SMTP_TARGETS
 from tests.fuzz.text_targets import TEXT_TARGETS
 
@@ -17,5 +18,6 @@ TARGETS: Final = (
     *POP3_TARGETS,
     *MESSAGE_TARGETS,
     *TEXT_TARGETS,
+    *SEARCH_TARGETS,
     *OTHER_TARGETS,
 )
