@@ -7,7 +7,9 @@ of flags, numbers, UIDs, modseqs, ids and whatever NOT negates is asked exactly.
 matches exactly matches fuzzily.
 
 A message gets points for what of a key it matches more closely, 100 if all of it; of AND the
-mean counts, of OR the best.
+mean counts, of OR the best.  Points mean the same in every mailbox and every search, and the
+index answers most of what they ask; the scores of store.word_search compare within one search
+only, and take reading the text of each message.
 """
 
 import re

@@ -159,6 +159,7 @@ class Writer:
         if chance.random() < 0.3:
             tag = chance.choice(["", "<i>", "</b>"])
             kind, source = "html", f"<html><p>{escape(text[:5])}{tag}{escape(text[5:])}</p></html>"
+            text = f"\n{text}\n"  # where a paragraph begins and ends
         octets = source.encode(codec)
         encoding = chance.choice(["base64", "quoted-printable", "8bit"])
         if encoding == "8bit" and codec != "utf-16-le":

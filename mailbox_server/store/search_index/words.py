@@ -1,15 +1,18 @@
 """Find words, prefixes and phrases in normalized text, and say how well they match.
 
-A word is a run of letters, digits and underscores.  In scripts that write no spaces the
-ends of words are not seen; there a word is found wherever its characters are.
+A word is a run of letters, digits and underscores, with the marks on them.  In scripts that
+write no spaces the ends of words are not seen; there a word is found wherever its
+characters are.
 
 The score is that of Okapi BM25: a term that is found often weighs more, less and less so;
 in a long text it weighs less.  Subject and names weigh more than text.
 """
 
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Final
 
 from mailbox_server.mime.normal_form import normalize
@@ -23,7 +26,20 @@ _LENGTH_PART: Final = 0.5
 _USUAL_CHARACTERS: Final = 4_000
 _WEIGHTS: Final[Mapping[WordScope, float]] = {WordScope.SUBJECT: 4.0, WordScope.FROM: 2.0}
 
-_WORD: Final = re.compile(r"\w+")
+_BLOCKS_WITH_MARKS: Final = (
+    *(range(0x300, 0x1D00), range(0x1DC0, 0x2100), range(0x302A, 0x309B)),
+    *(range(0xA66F, 0xAC00), range(0xFE00, 0xFE30)),
+)
+_MARKS: Final = "".join(
+    chr(number)
+    for number in chain(*_BLOCKS_WITH_MARKS)
+    if unicodedata.category(chr(number)) in ("Mn", "Mc")
+)
+"""Vowels of Indic scripts among them: a word does not end there."""
+_LETTER: Final = rf"[\w{_MARKS}]"
+_GAP: Final = rf"[^\w{_MARKS}]{{1,20}}"
+_WORD: Final = re.compile(_LETTER + "+")
+_ONE_LETTER: Final = re.compile(_LETTER)
 # Thai, Lao, Myanmar, Khmer; kana, Han and what stands with them; Hangul has spaces, and
 # endings that are written to the word.
 _UNSPACED: Final = re.compile(
@@ -84,8 +100,8 @@ class _Run:
     def __init__(self, words: tuple[str, ...], *, is_prefix: bool) -> None:
         self._words = words
         self._is_open = _UNSPACED.match(words[0][0]) is not None
-        after = "" if is_prefix or _UNSPACED.match(words[-1][-1]) else r"(?!\w)"
-        self._pattern = re.compile(r"\W{1,20}".join(map(re.escape, words)) + after)
+        after = "" if is_prefix or _UNSPACED.match(words[-1][-1]) else f"(?!{_LETTER})"
+        self._pattern = re.compile(_GAP.join(map(re.escape, words)) + after)
 
     def count(self, text: str) -> int:
         """How often it is there, at most _COUNTED_MOST."""
@@ -95,7 +111,7 @@ class _Run:
         count = 0
         for found in self._pattern.finditer(text):
             before = text[found.start() - 1 : found.start()] if found.start() else ""
-            if self._is_open or not (before.isalnum() or before == "_"):
+            if self._is_open or not _ONE_LETTER.match(before):
                 count += 1
                 if count == _COUNTED_MOST:
                     break
