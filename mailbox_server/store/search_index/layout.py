@@ -25,7 +25,8 @@ from pathlib import Path
 from typing import Final
 
 APPLICATION: Final = 0x6D627869
-LAYOUT: Final = 2
+LAYOUT: Final = 3
+"""Rises when the tables change, and when other text goes into them of the same message."""
 
 _NAME: Final = re.compile(r"search-(\d{1,9})\.db\Z")
 _SIDES: Final = ("", "-wal", "-shm")
