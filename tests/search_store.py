@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from mailbox_server.mime.documents.kinds import Kind
 from mailbox_server.mime.message import analyze
 from mailbox_server.mime.scanner import Scanner
 from mailbox_server.model.address import Address
@@ -12,6 +13,8 @@ from mailbox_server.model.ids import AccountId, MailboxId
 from mailbox_server.model.mailbox import INBOX
 from mailbox_server.model.message import InternalDate, Placed, Target
 from mailbox_server.model.ports import Clock, Events, Silence, SystemClock, SystemEntropy
+from mailbox_server.store.attached_text.catching_up import ALL_KINDS, AttachedTexts
+from mailbox_server.store.attached_text.helper import HelperLimits
 from mailbox_server.store.door import SqliteStore
 from mailbox_server.store.ports import (
     Candidates,
@@ -28,17 +31,23 @@ TRACE = b"Return-Path: <bounce@example.net>\r\nX-Trace-Line: =?utf-8?q?Zw=C3=B6l
 
 
 class SearchStore:
-    """One store, its indexer, and the accounts in it by name."""
+    """One store, its indexer, who reads what is attached, and the accounts in it by name."""
 
-    def __init__(self, store: SqliteStore, indexer: SearchIndexer) -> None:
+    def __init__(self, store: SqliteStore, indexer: SearchIndexer, attached: AttachedTexts) -> None:
         self.store = store
         self.indexer = indexer
+        self.attached = attached
         self._owners: dict[str, tuple[AccountId, MailboxId]] = {}
         self._numbers = itertools.count(1)
 
     @classmethod
     async def open(
-        cls, place: Path, clock: Clock | None = None, events: Events | None = None
+        cls,
+        place: Path,
+        clock: Clock | None = None,
+        events: Events | None = None,
+        kinds: frozenset[Kind] = ALL_KINDS,
+        limits: HelperLimits | None = None,
     ) -> "SearchStore":
         """Open or make the store in a folder."""
         chosen = SMALL_STORE
@@ -46,10 +55,12 @@ class SearchStore:
         store = await SqliteStore.open(
             place, chosen, clock, SystemEntropy(), events, lambda error: None
         )
-        return cls(store, SearchIndexer(store, clock, events))
+        attached = AttachedTexts(store, events, kinds, limits)
+        return cls(store, SearchIndexer(store, clock, events), attached)
 
     async def close(self) -> None:
-        """Close index and store."""
+        """Close what hangs on the store, and the store."""
+        await self.attached.close()
         await self.indexer.close()
         await self.store.close()
 

@@ -18,7 +18,7 @@ from mailbox_server.app.consistency import (
 )
 from mailbox_server.app.data_folder import SECRET_FILE
 from mailbox_server.app.settings import Settings
-from mailbox_server.app.store_opening import open_store, passwords_of
+from mailbox_server.app.store_opening import attached_texts, open_store, passwords_of
 from mailbox_server.app.switching import imap_switches, pop3_extents, pop3_switches
 from mailbox_server.app.tls_opening import open_tls, take_registered
 from mailbox_server.auth.authenticator import Authenticator, AuthenticatorSettings
@@ -59,6 +59,7 @@ from mailbox_server.pop3.settings import (
 from mailbox_server.smtp import dialects
 from mailbox_server.smtp.limits import SmtpLimits, SmtpTimeouts
 from mailbox_server.smtp.server import SmtpService
+from mailbox_server.store.attached_text.catching_up import AttachedTexts
 from mailbox_server.store.door import SqliteStore
 from mailbox_server.store.search_index.catching_up import SearchIndexer
 from mailbox_server.store.settings import MIB
@@ -91,6 +92,7 @@ class Built:
     control: ControlSocket
     housekeeping: Housekeeping
     indexer: SearchIndexer
+    attached: AttachedTexts
 
 
 def hostname_of(settings: Settings) -> Domain:
@@ -195,7 +197,9 @@ def _build_over(
     imap = ImapFactory(_with_live_settings(services, settings), tasks, entropy, login_context)
     take = None if tls is None else tls.take_from_clients
     indexer = SearchIndexer(store, clock, events)
-    administration = Administration(store, passwords, clock, entropy, indexer, take)
+    attached = attached_texts(settings, store, events)
+    keeping = _housekeeping_rules(settings)
+    administration = Administration(store, passwords, clock, entropy, indexer, attached, take)
     return Built(
         hostname=hostname,
         clock=clock,
@@ -216,9 +220,10 @@ def _build_over(
         administration=administration,
         control=ControlSocket(data, administration, __version__, events, tasks),
         housekeeping=Housekeeping(
-            store, receiver, known_networks, indexer, clock, events, _housekeeping_rules(settings)
+            store, receiver, known_networks, indexer, attached, clock, events, keeping
         ),
         indexer=indexer,
+        attached=attached,
     )
 
 

@@ -104,6 +104,7 @@ async def _main(
         await built.control.start()
         endless.append(built.tasks.spawn("housekeeping", built.housekeeping.run()))
         endless.append(built.tasks.spawn("search index", built.indexer.run()))
+        endless.append(built.tasks.spawn("attachments", built.attached.run()))
         if notify.watchdog_seconds is not None:
             watchdog = _watchdog(notify, notify.watchdog_seconds)
             endless.append(built.tasks.spawn("watchdog", watchdog))

@@ -393,6 +393,20 @@ class StoreTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     ] = 90
 
 
+class SearchSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What searches look into."""
+
+    documents: Annotated[
+        list[Literal["pdf", "office", "calendar"]],
+        _note(
+            "Attached documents in which searches find text; [] for none. They are read after "
+            "delivery, by a process that can open nothing and is ended when it is not needed: "
+            'PDF; "office" is .docx, .xlsx, .pptx, .odt, .ods and .odp; "calendar" is calendars '
+            "and cards of addresses. After a change they are read again."
+        ),
+    ] = msgspec.field(default_factory=lambda: ["pdf", "office", "calendar"])
+
+
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The whole file."""
 
@@ -408,3 +422,4 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     imap: ImapSettings = ImapSettings()
     dns: DnsSettings = DnsSettings()
     store: StoreTable = StoreTable()
+    search: SearchSettings = SearchSettings()

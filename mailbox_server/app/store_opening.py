@@ -13,9 +13,11 @@ from typing import Final
 from mailbox_server.app.data_folder import secure
 from mailbox_server.app.settings import Settings
 from mailbox_server.auth.passwords import HashCost, Passwords
+from mailbox_server.mime.documents.kinds import Kind
 from mailbox_server.model.errors import StoreLocked
 from mailbox_server.model.ports import Events, Silence, SystemClock, SystemEntropy
 from mailbox_server.ops.administration import Administration
+from mailbox_server.store.attached_text.catching_up import AttachedTexts
 from mailbox_server.store.door import SqliteStore
 from mailbox_server.store.search_index.catching_up import SearchIndexer
 from mailbox_server.store.settings import MAPPED_MOST, MIB, StoreSettings
@@ -32,9 +34,13 @@ async def open_administration(settings: Settings) -> AsyncIterator[Administratio
     store = await open_store(settings, Silence(), _ignore)
     clock = SystemClock()
     indexer = SearchIndexer(store, clock, Silence())
+    attached = attached_texts(settings, store, Silence())
     try:
-        yield Administration(store, passwords_of(settings), clock, SystemEntropy(), indexer)
+        yield Administration(
+            store, passwords_of(settings), clock, SystemEntropy(), indexer, attached
+        )
     finally:
+        await attached.close()
         await indexer.close()
         await store.close()
 
@@ -97,6 +103,11 @@ async def open_store(
             if time.monotonic() >= until:
                 raise
             await asyncio.sleep(_LOCK_PAUSE)
+
+
+def attached_texts(settings: Settings, store: SqliteStore, events: Events) -> AttachedTexts:
+    """Who reads attached documents, of the kinds that are wanted."""
+    return AttachedTexts(store, events, frozenset(map(Kind, settings.search.documents)))
 
 
 def passwords_of(settings: Settings) -> Passwords:

@@ -25,7 +25,14 @@ from mailbox_server.model.errors import Refused
 from mailbox_server.ops import requests
 
 _COLUMNS = (("INVARIANT", "invariant"), ("FOUND", "detail"))
-_INDEX_COLUMNS = (("INDEXED", "messages"), ("BEHIND", "behind"), ("OCTETS", "octets"))
+_INDEX_COLUMNS = (
+    ("INDEXED", "messages"),
+    ("BEHIND", "behind"),
+    ("OCTETS", "octets"),
+    ("ATTACHED DOCUMENTS", "documents"),
+    ("BEHIND", "documents_behind"),
+    ("OCTETS", "documents_octets"),
+)
 
 
 @click.group("store", cls=Noun)
@@ -63,7 +70,10 @@ def migrate(surroundings: Surroundings) -> None:
 @verb.command("reindex")
 @click.pass_obj
 def reindex(surroundings: Surroundings) -> None:
-    """Make the search index anew, also while the server runs; one interrupted goes on."""
+    """Make the search index anew and read attachments again; one interrupted goes on.
+
+    Also while the server runs.
+    """
     (row,) = run_with_operator(surroundings, lambda operator: _reindexing(operator, surroundings))
     show_rows([row], _INDEX_COLUMNS, surroundings)
 
@@ -91,5 +101,5 @@ async def _reindexing(operator: Operator, surroundings: Surroundings) -> list[An
 @verb.command("status")
 @click.pass_obj
 def status(surroundings: Surroundings) -> None:
-    """Show how far the search index has come."""
+    """Show how far the search index has come, and what was read of attachments."""
     show_rows(ask(surroundings, requests.StoreStatus()), _INDEX_COLUMNS, surroundings)

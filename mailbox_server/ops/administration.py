@@ -34,6 +34,7 @@ from mailbox_server.ops import (
 )
 from mailbox_server.ops.expiry_dates import read_expiry
 from mailbox_server.ops.targets import missing, refuse_elsewhere, refuse_loop
+from mailbox_server.store.attached_text.catching_up import AttachedTexts
 from mailbox_server.store.dialect.trouble import reason_of
 from mailbox_server.store.integrity import violations
 from mailbox_server.store.ports import ReadTx, Store, WriteTx
@@ -60,6 +61,7 @@ class Administration:
     clock: Clock
     entropy: Entropy
     indexer: SearchIndexer
+    attached: AttachedTexts
     take_from_clients: Callable[[bytes], None] | None = None
 
     async def perform(
@@ -77,7 +79,9 @@ class Administration:
                 await message_verbs.send_raw(self.store, request, download)
                 return requests.Rows()
             if isinstance(request, requests.StoreReindex):
-                return requests.Rows([await reindexing.reindex(self.indexer, download)])
+                return requests.Rows(
+                    [await reindexing.reindex(self.indexer, self.attached, download)]
+                )
             verb: Any = _VERBS[type(request)]
             return requests.Rows(await verb(self, request))
         except MailboxServerFault as fault:
@@ -453,11 +457,15 @@ async def _store_check(self: Administration, asked: requests.StoreCheck) -> list
     for trial in sampled.wrong:
         detail = f"message {trial.message}, {trial.criterion.scope.value}"
         found.append(requests.FindingRow("the search index finds what a scan finds", detail))
+    tried, missed = await self.attached.sample(self.entropy)
+    if missed:
+        detail = f"{missed} of {tried} were not"
+        found.append(requests.FindingRow("what is in attached documents is found", detail))
     return found
 
 
 async def _store_status(self: Administration, _: requests.StoreStatus) -> list[requests.AnyRow]:
-    return [reindexing.row_of(await self.indexer.state())]
+    return [reindexing.row_of(await self.indexer.state(), await self.attached.state())]
 
 
 _VERBS: Final = MappingProxyType(

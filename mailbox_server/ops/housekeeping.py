@@ -13,6 +13,7 @@ from typing import Final, Protocol
 from mailbox_server.auth.known_networks import KnownNetworks
 from mailbox_server.model.errors import MailboxServerFault
 from mailbox_server.model.ports import Clock, Events, SystemEntropy
+from mailbox_server.store.attached_text.catching_up import AttachedTexts
 from mailbox_server.store.cold_contents import ColdContents
 from mailbox_server.store.collection import collect, sweep
 from mailbox_server.store.door import SqliteStore
@@ -74,6 +75,7 @@ class Housekeeping:
         receiver: Tidies,
         known_networks: KnownNetworks,
         indexer: SearchIndexer,
+        attached: AttachedTexts,
         clock: Clock,
         events: Events,
         rules: HousekeepingRules,
@@ -82,6 +84,7 @@ class Housekeeping:
         self.receiver = receiver
         self.known_networks = known_networks
         self.indexer = indexer
+        self.attached = attached
         self.clock = clock
         self.events = events
         self.rules = rules
@@ -222,6 +225,12 @@ async def _try_index(keeper: Housekeeping) -> None:
     )
 
 
+async def _try_attached(keeper: Housekeeping) -> None:
+    gone = await keeper.attached.forget_gone()
+    tried, missed = await keeper.attached.sample(SystemEntropy())
+    keeper.events.info("attachments.sampled", trials=tried, wrong=missed, forgotten=gone)
+
+
 async def _repeat(keeper: Housekeeping, step: Callable[[WriteTx], int]) -> None:
     while await keeper.store.write(step):
         pass
@@ -237,5 +246,6 @@ JOBS: Final = (
     Job("forget tombstones", timedelta(hours=6), _forget),
     Job("forget leftovers", timedelta(hours=24), _forget_leftovers),
     Job("try the search index", timedelta(hours=24), _try_index),
+    Job("tidy attached texts", timedelta(hours=24), _try_attached),
     Job("check the store", timedelta(hours=24), _check),
 )

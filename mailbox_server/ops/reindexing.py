@@ -1,39 +1,59 @@
-"""Making the search index anew for an operator, who is told how far it is."""
+"""Making search index and attached texts anew for an operator, who is told how far it is."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final
 
 from mailbox_server.ops import requests
+from mailbox_server.store.attached_text.catching_up import AttachedState, AttachedTexts
 from mailbox_server.store.search_index.catching_up import IndexState, SearchIndexer
 
 _TOLD_EVERY: Final = 0.25
 
 
 async def reindex(
-    indexer: SearchIndexer, send: Callable[[bytes], Awaitable[None]]
+    indexer: SearchIndexer, attached: AttachedTexts, send: Callable[[bytes], Awaitable[None]]
 ) -> requests.IndexRow:
-    """Bring the index up and make every part of it anew; one that was interrupted goes on.
+    """Bring both up and make every part of them anew; one that was interrupted goes on.
 
-    Searches use the old parts until the new ones are whole.  Where the operator goes away
-    the server carries on by itself.  Raises IndexStopped, StoreUnavailable.
+    Searches use the old parts of the index until the new ones are whole; in a document they
+    find nothing until it was read again.  Where the operator goes away the server carries on
+    by itself.  Raises IndexStopped, ReadingStopped, StoreUnavailable.
     """
     await indexer.catch_up()
     if not any(each.is_stale for each in await indexer.segments()):
         await indexer.make_stale()
-    whole = await indexer.behind()
-    work = asyncio.ensure_future(indexer.renew())
+    await attached.begin_anew()
+    whole = await _behind(indexer, attached)
+    work = asyncio.ensure_future(_renew(indexer, attached))
     try:
         while not work.done():
-            left = await indexer.behind()
+            left = await _behind(indexer, attached)
             await send(f"{left} {max(whole, left)}\n".encode())
             await asyncio.wait([work], timeout=_TOLD_EVERY)
         await work
     finally:
         work.cancel()
-    return row_of(await indexer.state())
+    return row_of(await indexer.state(), await attached.state())
 
 
-def row_of(state: IndexState) -> requests.IndexRow:
+async def _renew(indexer: SearchIndexer, attached: AttachedTexts) -> None:
+    await indexer.renew()
+    await attached.catch_up()
+
+
+async def _behind(indexer: SearchIndexer, attached: AttachedTexts) -> int:
+    return await indexer.behind() + await attached.behind()
+
+
+def row_of(index: IndexState, attached: AttachedState) -> requests.IndexRow:
     """What the operator reads of it."""
-    return requests.IndexRow(state.messages, state.behind, state.octets)
+    counts = sorted(attached.documents.items(), key=lambda each: -each[1])
+    return requests.IndexRow(
+        index.messages,
+        index.behind,
+        index.octets,
+        documents=", ".join(f"{count} {outcome.value}" for outcome, count in counts) or "none",
+        documents_behind=attached.behind,
+        documents_octets=attached.octets,
+    )

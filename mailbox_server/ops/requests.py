@@ -214,11 +214,14 @@ class StoreCheck(Request, frozen=True, tag="store.check"):
 
 
 class StoreReindex(Request, frozen=True, tag="store.reindex"):
-    """Make the search index anew.  Lines `<ids left> <ids in all>` come down meanwhile."""
+    """Make the search index and the attached texts anew.
+
+    Lines `<ids left> <ids in all>` come down meanwhile.
+    """
 
 
 class StoreStatus(Request, frozen=True, tag="store.status"):
-    """How far the search index has come."""
+    """How far the search index and the attached texts have come."""
 
 
 AnyRequest = (
@@ -387,15 +390,20 @@ class FindingRow(Row, frozen=True, tag="finding"):
 
 
 class IndexRow(Row, frozen=True, tag="index"):
-    """The search index.
+    """The search index and the texts of attached documents.
 
     messages: in it.  behind: message ids that it has still to go over; searches look at those
-    themselves.  octets: on the disk.
+    themselves.  octets: on the disk.  documents: how many with which outcome.
+    documents_behind: message ids whose documents have still to be read; nothing is found in
+    those.
     """
 
     messages: int
     behind: int
     octets: int
+    documents: str = "none"
+    documents_behind: int = 0
+    documents_octets: int = 0
 
 
 AnyRow = (

@@ -20,6 +20,7 @@ from mailbox_server.model.errors import DiskLow, StoreUnavailable, SyncFailed, T
 from mailbox_server.model.ids import AccountId, ModSeq
 from mailbox_server.model.ports import Clock, Entropy, Events
 from mailbox_server.store import migration
+from mailbox_server.store.attached_text.reading import AttachedTextReader
 from mailbox_server.store.checkpoint import WriteAheadLog
 from mailbox_server.store.content_files import ContentFiles
 from mailbox_server.store.dialect import sqlite
@@ -70,7 +71,8 @@ class SqliteStore:
         self._reserve = DiskReserve(data, settings.reserve_octets, events)
         self._bell = Doorbell(events)
         self.index = IndexPlace()
-        self._index_readers: list[IndexReader] = []
+        self.attached = IndexPlace()
+        self._derived: list[IndexReader | AttachedTextReader] = []
         path = data / migration.DATABASE
 
         self._driver = sqlite.connect_writer(path, settings)
@@ -315,10 +317,12 @@ class SqliteStore:
         return Repositories(tx, self.files)
 
     def _snapshot(self, path: Path, settings: StoreSettings | None = None) -> Snapshot:
-        index = IndexReader(self.index)
-        self._index_readers.append(index)
+        index, attached = IndexReader(self.index), AttachedTextReader(self.attached)
+        self._derived += (index, attached)
         connection = sqlite.connect_reader(path, settings or self.settings)
-        return Snapshot(connection, lambda tx: Repositories(tx, self.files, index), self._now)
+        return Snapshot(
+            connection, lambda tx: Repositories(tx, self.files, index, attached), self._now
+        )
 
     def _now(self) -> int:
         return int(self._clock.now().timestamp())
@@ -353,8 +357,8 @@ class SqliteStore:
         self._readers.close()
         for snapshot in (*self._snapshots, self._glancing, self._passing_through):
             snapshot.close()
-        for index in self._index_readers:
-            index.close()
+        for reader in self._derived:
+            reader.close()
         self._writer.close()
         if self._writer.is_dead:
             sqlite.close_untrusted(self._driver, self.data / migration.DATABASE)

@@ -19,11 +19,11 @@ class Doorbell:
         self._events = events
         self._listening: dict[AccountId, dict[int, Ring]] = {}
         self._next = 0
-        self._on_any: Callable[[], None] | None = None
+        self._on_any: list[Callable[[], None]] = []
 
     def on_any(self, ring: Callable[[], None]) -> None:
-        """Call ring after each commit that touched any account; there is one such listener."""
-        self._on_any = ring
+        """Call ring after each commit that touched any account, as long as the store is open."""
+        self._on_any.append(ring)
 
     def listen(self, account: AccountId, ring: Ring) -> "Listener":
         """Call ring after each commit that touched the account, until closed."""
@@ -39,8 +39,8 @@ class Doorbell:
 
     def ring(self, touched: Mapping[AccountId, ModSeq]) -> None:
         """Tell the listeners of each account; one that raises does not silence the next."""
-        if touched and self._on_any is not None:
-            self._on_any()
+        for ring_any in self._on_any if touched else ():
+            ring_any()
         for account, modseq in touched.items():
             rings = self._listening.get(account)
             if rings is None:

@@ -25,6 +25,7 @@ from mailbox_server.model.ids import AccountId, MailboxId, MessageId, ModSeq
 from mailbox_server.model.message import Placed
 from mailbox_server.model.uid_set import UidSet
 from mailbox_server.store import changes, message_rows, seen_runs, text_search
+from mailbox_server.store.attached_text.reading import AttachedTextReader
 from mailbox_server.store.contents import ContentRepository
 from mailbox_server.store.copies import copy_messages, move_messages
 from mailbox_server.store.deliveries import add_message
@@ -54,11 +55,17 @@ from mailbox_server.store.transactions import SqlTx
 class Messages:
     """MessageWriter on rows."""
 
-    __slots__ = ("_contents", "_tx")
+    __slots__ = ("_attached", "_contents", "_tx")
 
-    def __init__(self, tx: SqlTx, contents: ContentRepository) -> None:
+    def __init__(
+        self,
+        tx: SqlTx,
+        contents: ContentRepository,
+        attached: AttachedTextReader | None = None,
+    ) -> None:
         self._tx = tx
         self._contents = contents
+        self._attached = attached
 
     def about(self, message: MessageId) -> MessageFacts | None:
         """One message of any account, for the operator; None when it is forgotten."""
@@ -115,7 +122,9 @@ class Messages:
         self, mailbox: MailboxId, criterion: TextCriterion, within: Sequence[int]
     ) -> list[int]:
         """Those of the ascending UIDs whose text matches, ascending; exact, a scan."""
-        return text_search.matching(self._tx, self._contents, mailbox, criterion, within)
+        return text_search.matching(
+            self._tx, self._contents, self._attached, mailbox, criterion, within
+        )
 
     def add(self, account: AccountId, new: NewMessage, quota: QuotaRule) -> tuple[Placed, ...]:
         """Store one message in one or more mailboxes of the account.

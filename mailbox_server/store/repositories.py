@@ -5,6 +5,7 @@ from mailbox_server.store.account_changes import AccountChangeLog
 from mailbox_server.store.accounts import Accounts
 from mailbox_server.store.aliases import Aliases
 from mailbox_server.store.annotations import Annotations
+from mailbox_server.store.attached_text.reading import AttachedTextReader
 from mailbox_server.store.content_files import ContentFiles
 from mailbox_server.store.contents import ContentRepository
 from mailbox_server.store.domains import Domains
@@ -24,7 +25,7 @@ class Repositories:
     """One bundle a connection (ports.ReadTx, ports.WriteTx).
 
     sql: the transaction itself, for the store's own room.  search knows nothing without an
-    index.
+    index; without attached nothing is found in what is attached.
     """
 
     __slots__ = (
@@ -46,7 +47,13 @@ class Repositories:
         "tokens",
     )
 
-    def __init__(self, tx: SqlTx, files: ContentFiles, index: IndexReader | None = None) -> None:
+    def __init__(
+        self,
+        tx: SqlTx,
+        files: ContentFiles,
+        index: IndexReader | None = None,
+        attached: AttachedTextReader | None = None,
+    ) -> None:
         self.sql = tx
         self.contents = ContentRepository(tx, files)
         self.access_keys = AccessKeys(tx)
@@ -57,10 +64,10 @@ class Repositories:
         self.domains = Domains(tx)
         self.known_networks = KnownNetworks(tx)
         self.mailboxes = Mailboxes(tx)
-        self.messages = Messages(tx, self.contents)
+        self.messages = Messages(tx, self.contents, attached)
         self.passports = Passports(tx)
         self.receipts = Receipts(tx, files)
-        self.search = Search(tx, index)
+        self.search = Search(tx, index, attached)
         self.rights = MailboxRights(tx)
         self.tokens = Tokens(tx)
 

@@ -14,6 +14,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
+from mailbox_server.store.attached_text import layout as attached_layout
 from mailbox_server.store.dialect import sqlite
 from mailbox_server.store.schema import metadata
 from mailbox_server.store.schema.accounts import account, uid_validity_floor
@@ -42,9 +43,11 @@ def raise_sequences(path: Path, settings: StoreSettings) -> None:
     """Raise all sequences and modseqs of a database that nobody has open; in one write.
 
     Run it once for each restore; the caller holds the lock on the data folder.  A search
-    index beside it goes: what it knows of later messages means others from now on.
+    index and attached texts beside it go: what they know of later messages means others from
+    now on.
     """
     layout.remove(path.parent)
+    attached_layout.remove(path.parent)
     numbered = [table.name for table in metadata.sorted_tables if table.kwargs.get(_NUMBERED)]
     driver = sqlite.connect_writer(path, settings)
     with closing(driver), sqlite.engine_over(driver).connect() as connection:

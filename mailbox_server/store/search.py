@@ -1,4 +1,7 @@
-"""Which messages a criterion or words can be about, asked of the search index."""
+"""Which messages a criterion or words can be about, asked of the search index.
+
+What the texts of attached documents add is asked of their own file (store.attached_text).
+"""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -8,6 +11,7 @@ import sqlalchemy as sa
 
 from mailbox_server.mime.normal_form import normalize
 from mailbox_server.model.ids import AccountId
+from mailbox_server.store.attached_text.reading import AttachedTextReader
 from mailbox_server.store.ports import (
     Candidates,
     Scored,
@@ -83,11 +87,14 @@ _TEXTS_A_STEP: Final = 10
 class Search:
     """SearchReader on the index; without a reader it knows nothing."""
 
-    __slots__ = ("_index", "_tx")
+    __slots__ = ("_attached", "_index", "_tx")
 
-    def __init__(self, tx: SqlTx, index: IndexReader | None) -> None:
+    def __init__(
+        self, tx: SqlTx, index: IndexReader | None, attached: AttachedTextReader | None = None
+    ) -> None:
         self._tx = tx
         self._index = index
+        self._attached = attached
 
     def candidates(self, account: AccountId, criterion: TextCriterion) -> Candidates | None:
         """Which messages of the account may match; None where all must be looked at."""
@@ -140,7 +147,7 @@ class Search:
         for values in range_values(messages, account=account):
             for rows in _TEXTS.blocks(self._tx, _TEXTS_A_STEP, **values):
                 for row in rows:
-                    points = score(ready, weights, _texts(row, scopes))
+                    points = score(ready, weights, self._texts(row, scopes))
                     if points is not None:
                         found.append(Scored(row[0], points))
         return found
@@ -154,7 +161,11 @@ class Search:
         # A word of the body is in what BODY and TEXT look into.
         wanted = tuple(Wanted(kind, asked) for kind in kinds)
         sure = word(account, needles[0]) if "text" in kinds else None
-        return self._index.maybe(account, wanted, sure)
+        known = self._index.maybe(account, wanted, sure)
+        if known is None or self._attached is None or "text" not in kinds:
+            return known
+        attached = self._attached.maybe(account, needles)
+        return Candidates(known.sure, known.maybe | (attached - known.sure), known.upto)
 
     def _word_candidates(self, account: AccountId, term: WordTerm) -> Candidates | None:
         # Each word may stand in another of the texts; of one text all would be asked.
@@ -173,20 +184,21 @@ class Search:
             found = known or found
         return found
 
+    def _texts(self, row: Any, scopes: set[WordScope]) -> Texts:
+        message, body, header, listed = row
+        if self._attached is not None and (attached := self._attached.text(message)):
+            body = f"{body}\n{attached}"
+        # Fields too many to list are looked for among those that were gathered.
+        fields = {
+            scope: header if listed is None else "\n".join(field_values(listed, _FIELDS[scope]))
+            for scope in scopes
+            if scope in _FIELDS
+        }
+        return Texts(body, header, fields)
+
 
 def _rarity(count: int | None, held: int) -> float:
     """The weight of a term that so many of the messages held may hold."""
     if count is None or count > held:
         count = held
     return math.log(1 + (held - count + 0.5) / (count + 0.5))
-
-
-def _texts(row: Any, scopes: set[WordScope]) -> Texts:
-    _, body, header, listed = row
-    # Fields too many to list are looked for among those that were gathered.
-    fields = {
-        scope: header if listed is None else "\n".join(field_values(listed, _FIELDS[scope]))
-        for scope in scopes
-        if scope in _FIELDS
-    }
-    return Texts(body, header, fields)

@@ -3,6 +3,7 @@
 BODY and TEXT look into the text that was normalized at delivery.  It holds the fields that
 people search by; TEXT means the whole header, so what is not found there is looked for in
 trace and content.  Of messages with more text than is stored, the content is read through.
+Both look into the texts of attached documents that were read by now (store.attached_text).
 Criteria about one header field decode it now, from the listed fields, or for other fields
 from trace and content.  What is damaged on the disk is not found; store.scrub tells of it.
 """
@@ -19,6 +20,7 @@ from mailbox_server.mime.search_text import header_holds, value_text
 from mailbox_server.mime.text_seeking import texts_hold
 from mailbox_server.model.errors import ContentDamaged, ContentMissing
 from mailbox_server.model.ids import ContentId, MailboxId
+from mailbox_server.store.attached_text.reading import AttachedTextReader
 from mailbox_server.store.contents import ContentRepository
 from mailbox_server.store.ports import TextCriterion, TextScope
 from mailbox_server.store.prepared import Prepared
@@ -64,6 +66,7 @@ _LISTED: Final = _fields_in(message_listing.c.listed)
 _LISTED_REST: Final = _fields_in(message_listing.c.listed_rest)
 _HEADERS: Final = _fields_in(message_listing.c.trace)
 
+_MESSAGES: Final = Prepared(sa.select(placement.c.uid, placement.c.message).where(*_RANGE))
 _CUT: Final = Prepared(
     sa.select(placement.c.uid, message_listing.c.parts, message.c.content)
     .join_from(placement, message_text, message_text.c.message == placement.c.message)
@@ -80,6 +83,7 @@ _CUT: Final = Prepared(
 def matching(
     tx: SqlTx,
     contents: ContentRepository,
+    attached: AttachedTextReader | None,
     mailbox: MailboxId,
     criterion: TextCriterion,
     within: Sequence[int],
@@ -88,6 +92,7 @@ def matching(
     needle = normalize(criterion.needle)
     if criterion.scope is TextScope.BODY:
         found = _scan(tx, _BODIES, mailbox, within, lambda row: needle in row[1])
+        found += _attached(tx, attached, mailbox, _without(within, found), needle)
         found += _cut(tx, contents, mailbox, _without(within, found), needle)
     elif criterion.scope is TextScope.TEXT:
         found = _scan(tx, _TEXTS, mailbox, within, lambda row: needle in row[1] or needle in row[2])
@@ -98,6 +103,7 @@ def matching(
             _without(within, found),
             lambda row: header_holds(_header(contents, row, b""), needle),
         )
+        found += _attached(tx, attached, mailbox, _without(within, found), needle)
         found += _cut(tx, contents, mailbox, _without(within, found), needle)
     else:
         is_header = criterion.scope is TextScope.HEADER
@@ -115,6 +121,21 @@ def matching(
 
 def _without(within: Sequence[int], found: Sequence[int]) -> list[int]:
     return sorted(set(within).difference(found))
+
+
+def _attached(
+    tx: SqlTx,
+    attached: AttachedTextReader | None,
+    mailbox: MailboxId,
+    within: Sequence[int],
+    needle: str,
+) -> list[int]:
+    """Those of which a document that came attached holds the needle."""
+    if attached is None or not attached.is_there or not within:
+        return []
+    rows = _MESSAGES.rows_each(tx, range_values(within, mailbox=mailbox))
+    holding = attached.holding([message for _, message in rows], needle)
+    return [uid for uid, message in rows if message in holding]
 
 
 def _cut(

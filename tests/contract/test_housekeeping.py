@@ -12,6 +12,7 @@ from mailbox_server.auth.known_networks import KnownNetworks
 from mailbox_server.model.errors import ContentMissing, DiskLow
 from mailbox_server.model.ids import AccountId
 from mailbox_server.ops.housekeeping import COLLECT, JOBS, Housekeeping, HousekeepingRules, Job
+from mailbox_server.store.attached_text.catching_up import AttachedTexts
 from mailbox_server.store.door import SqliteStore
 from mailbox_server.store.integrity import violations
 from mailbox_server.store.ports import Room
@@ -59,7 +60,8 @@ def keeper(store: SqliteStore, clock: Any, events: AwaitedEvents) -> Housekeepin
     rules = HousekeepingRules(timedelta(days=90), timedelta(days=30))
     known = KnownNetworks(clock, timedelta(days=30), 100)
     indexer = SearchIndexer(store, clock, events)
-    return Housekeeping(store, nobody, known, indexer, clock, events, rules)
+    attached = AttachedTexts(store, events)
+    return Housekeeping(store, nobody, known, indexer, attached, clock, events, rules)
 
 
 @pytest.fixture

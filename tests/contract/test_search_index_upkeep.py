@@ -139,7 +139,9 @@ async def test_the_nightly_job_tells_what_it_found(
 ) -> None:
     nobody: Any = None
     rules = HousekeepingRules(timedelta(days=90), None)
-    keeper = Housekeeping(searched.store, nobody, nobody, searched.indexer, clock, events, rules)
+    keeper = Housekeeping(
+        searched.store, nobody, nobody, searched.indexer, nobody, clock, events, rules
+    )
     (job,) = [job for job in JOBS if job.name == "try the search index"]
     await keeper.do(job)
     (told,) = [fields for name, fields in events.seen if name == "search_index.sampled"]
@@ -154,7 +156,7 @@ class Asked:
         passwords = Passwords(HashCost(memory_kib=64, passes=1), SystemEntropy())
         self.lines: list[bytes] = []
         self._administration = Administration(
-            searched.store, passwords, clock, SystemEntropy(), searched.indexer
+            searched.store, passwords, clock, SystemEntropy(), searched.indexer, searched.attached
         )
 
     async def ask(self, request: requests.Request) -> list[requests.AnyRow]:
@@ -176,7 +178,7 @@ async def test_an_operator_has_it_made_anew(searched: SearchStore, clock: Turned
     (row,) = await asked.ask(requests.StoreReindex())
     assert isinstance(row, requests.IndexRow)
     assert (row.messages, row.behind) == (9, 0)
-    assert asked.lines[0].split() == [b"10", b"10"]
+    assert asked.lines[0].split() == [b"20", b"20"], "ids of both"
     (row,) = await asked.ask(requests.StoreStatus())
     assert isinstance(row, requests.IndexRow)
     assert row.octets > 4096

@@ -33,7 +33,7 @@ SPREAD: Final = ((Fault.KILL, 2), (Fault.EIO, 1), (Fault.ENOSPC, 1), (Fault.TEAR
 
 KILLED: Final = -9
 END_SECONDS: Final = 20.0
-INDEX: Final = "search-"
+DERIVED: Final = ("search-", "attached-")
 """Far above what a server needs that must end by itself."""
 
 CONFIG: Final = """
@@ -130,13 +130,13 @@ class Sweep:
         """Whether a sync has failed that must be heard of.
 
         SQLite passes over the errors of syncing a directory (fdatasync; ours is fsync),
-        because many systems cannot do it: of those nobody can hear.  The search index promises
+        because many systems cannot do it: of those nobody can hear.  What is derived promises
         nothing, and is thrown away in trouble.
         """
         hit, file = self.page.hit, Path(self.page.file)
         if hit is None or not hit.is_sync or point.fault is not Fault.EIO:
             return False
-        if file.name.startswith(INDEX):
+        if file.name.startswith(DERIVED):
             return False
         return hit is Call.FSYNC or not file.is_dir()
 

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from tests.fuzz.document_targets import DOCUMENT_TARGETS
 from tests.fuzz.imap_stream_targets import STREAM_TARGETS
 from tests.fuzz.imap_targets import IMAP_TARGETS
 from tests.fuzz.message_targets import MESSAGE_TARGETS
@@ -19,5 +20,6 @@ TARGETS: Final = (
     *MESSAGE_TARGETS,
     *TEXT_TARGETS,
     *SEARCH_TARGETS,
+    *DOCUMENT_TARGETS,
     *OTHER_TARGETS,
 )

@@ -26,7 +26,7 @@ class WordScope(Enum):
     """Where words are looked for.
 
     ANYWHERE is the stored texts: the header fields that people search by, the texts of the
-    body, and the names of attachments.
+    body, the names of attachments, and the texts of attached documents.
     """
 
     ANYWHERE = "anywhere"

@@ -1,4 +1,7 @@
-"""Which file is the index just now; the one thing that its writer and its readers share."""
+"""Which file is the index just now; the one thing that its writer and its readers share.
+
+Attached texts have such a place as well (store.attached_text).
+"""
 
 import sqlite3
 from collections.abc import Callable

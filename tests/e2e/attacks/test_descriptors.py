@@ -116,7 +116,7 @@ def test_nothing_is_left_open(appliance: Appliance) -> None:
         time.sleep(0.02)
 
 
-@pytest.mark.parametrize("limit", [64, 256])
+@pytest.mark.parametrize("limit", [72, 256])
 def test_silent_strangers_leave_room_for_those_who_work(
     appliance_down: Appliance, limit: int
 ) -> None:

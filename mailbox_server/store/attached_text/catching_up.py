@@ -1,0 +1,439 @@
+"""Keeps the attached texts up with the store: goes over what came, has its documents read.
+
+Messages are gone over in the order of their ids, one at a time, with pauses that leave half
+of the time to everybody else.  What becomes of a document is written with its message in one
+transaction, so that one that killed its reader is never given to another.  The reading
+process is started when there is a document, and ended when there was none for a while.
+
+Whatever is wrong with the file, it is thrown away and made again.
+"""
+
+import asyncio
+import os
+import sqlite3
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Final, TypeVar
+
+from mailbox_server.mime.documents.kinds import Kind
+from mailbox_server.mime.documents.outcomes import Outcome
+from mailbox_server.mime.normal_form import TEXT_CHARACTERS
+from mailbox_server.model.errors import MailboxServerFault, StoreUnavailable
+from mailbox_server.model.ids import AccountId
+from mailbox_server.model.ports import Entropy, Events
+from mailbox_server.store.attached_text import gathering, layout
+from mailbox_server.store.attached_text.frames import Question
+from mailbox_server.store.attached_text.helper import (
+    DocumentAnswer,
+    HelperDied,
+    HelperLimits,
+    HelperUnusable,
+    ReadingHelper,
+)
+from mailbox_server.store.attached_text.layout import NotOurs
+from mailbox_server.store.attached_text.writing import AttachedTextWriter, Document
+from mailbox_server.store.dialect.trouble import Trouble, trouble_of
+from mailbox_server.store.door import SqliteStore
+from mailbox_server.store.free_memory import give_back
+from mailbox_server.store.ports import TextCriterion, TextScope
+from mailbox_server.store.search_index.gathering import is_known, newest
+from mailbox_server.store.workers import Workers, post
+
+T = TypeVar("T")
+
+SETTLING_SECONDS: Final = 2.0
+"""From the first change until the texts follow."""
+IDLE_SECONDS: Final = 30.0
+"""How long the reading process waits for another document."""
+RETRY_SECONDS: Final = 60.0
+_PAUSE_MOST: Final = 0.25
+_TOLD_FROM: Final = 1_000
+_PROBES: Final = 16
+_FORGOTTEN_AT_ONCE: Final = 500
+_SAMPLED: Final = 20
+_NEEDLE_MOST: Final = 20
+_PASSING: Final = (Trouble.FULL, Trouble.BUSY, Trouble.MEMORY, Trouble.INTERRUPTED)
+ALL_KINDS: Final = frozenset(Kind)
+
+
+class ReadingStopped(StoreUnavailable):
+    """Documents cannot be read just now; searches go on without what is not read yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class AttachedState:
+    """How far the texts have come.
+
+    documents: by what became of them.  behind: message ids that are still to be gone over.
+    octets: of the file.
+    """
+
+    documents: Mapping[Outcome, int]
+    behind: int
+    octets: int
+
+
+class AttachedTexts:
+    """The one who reads what is attached.  All of it is called in the event loop."""
+
+    def __init__(
+        self,
+        store: SqliteStore,
+        events: Events,
+        kinds: frozenset[Kind] = ALL_KINDS,
+        limits: HelperLimits | None = None,
+    ) -> None:
+        """kinds: those that are read; without any there are no attached texts."""
+        self._store = store
+        self._events = events
+        self._kinds = kinds
+        self._limits = limits or HelperLimits()
+        self._writer: AttachedTextWriter | None = None
+        self._worker: Workers | None = None
+        self._helper: ReadingHelper | None = None
+        self._is_closing = False
+        self._has_read = False
+        self._woken = asyncio.Event()
+        self._turn = asyncio.Lock()
+
+    async def run(self) -> None:
+        """Follow the store until cancelled."""
+        loop = asyncio.get_running_loop()
+
+        def wake(_: sqlite3.Error) -> None:
+            post(loop, self._woken.set)
+
+        self._store.attached.on_trouble = wake
+        self._store.when_changed(self._woken.set)
+        try:
+            while True:
+                self._woken.clear()
+                wait: float | None = RETRY_SECONDS
+                if await self._follow():
+                    wait = IDLE_SECONDS if self.reading_process else None
+                try:
+                    async with asyncio.timeout(wait):
+                        await self._woken.wait()
+                except TimeoutError:
+                    await self._run(self._end_helper)
+                    continue
+                await asyncio.sleep(SETTLING_SECONDS)
+        finally:
+            await self.close()
+
+    async def _follow(self) -> bool:
+        """Whether it came to its end; trouble is logged."""
+        try:
+            await self.catch_up()
+        except MailboxServerFault as fault:
+            self._events.warning("attachments.stopped", reason=str(fault))
+            return False
+        except Exception as error:  # a bug here must not end the server: it is logged
+            self._events.fault("attachments.fault", error)
+            return False
+        return True
+
+    async def close(self) -> None:
+        """Close the file and end the process, before the store is closed."""
+        self._is_closing = True
+        writer, worker, helper = self._writer, self._worker, self._helper
+        if writer is not None:
+            writer.interrupt()
+        if helper is not None:
+            helper.kill()
+        if worker is not None:
+            await asyncio.to_thread(worker.close)
+        self._end_helper()
+        if writer is not None:
+            writer.close()
+        self._writer = self._worker = None
+        self._is_closing = False
+
+    async def catch_up(self) -> None:
+        """Read all that was not read.
+
+        Raises ReadingStopped where the disk or the system does not allow it, StoreUnavailable.
+        """
+        async with self._turn:
+            await self._open()
+            if not self._kinds:
+                return
+            behind = await self._behind()
+            if behind > _TOLD_FROM:
+                self._events.info("attachments.behind", ids=behind)
+            while True:
+                last = await self._store.read(newest)
+                upto = await self._on_file(AttachedTextWriter.upto)
+                if last <= upto:
+                    break
+                await self._step(upto, last)
+            if self._has_read:
+                self._has_read = False
+                await self._on_file(AttachedTextWriter.rest)
+                await self._run(give_back)
+            if behind > _TOLD_FROM:
+                self._events.info("attachments.caught_up")
+
+    async def begin_anew(self) -> None:
+        """Have everything read again; where that was begun and not finished, it goes on."""
+        async with self._turn:
+            await self._open()
+            if self._kinds and not await self._behind():
+                await self._throw_away()
+        self._woken.set()
+
+    async def forget_gone(self) -> int:
+        """Delete what is held of messages that are gone; how many.
+
+        Raises ReadingStopped, StoreUnavailable.
+        """
+        async with self._turn:
+            await self._open()
+            gone, after = 0, 0
+            while self._kinds:
+                held = await self._on_file(
+                    partial(AttachedTextWriter.holders, after=after, most=_FORGOTTEN_AT_ONCE)
+                )
+                if not held:
+                    break
+                live = await self._store.read(partial(gathering.live, first=held[0], last=held[-1]))
+                dead = [each for each in held if each not in live]
+                if dead:
+                    await self._on_file(partial(AttachedTextWriter.forget, messages=dead))
+                gone, after = gone + len(dead), held[-1]
+            if gone:
+                await self._on_file(AttachedTextWriter.clean)
+                await self._on_file(AttachedTextWriter.fold)
+                await self._on_file(AttachedTextWriter.rest)
+        return gone
+
+    async def sample(self, entropy: Entropy) -> tuple[int, int]:
+        """Look for pieces of some texts; (how many, of those not found).
+
+        Where one is not found, all are thrown away.  Raises ReadingStopped, StoreUnavailable.
+        """
+        tried = missed = 0
+        async with self._turn:
+            await self._open()
+            upto = await self._on_file(AttachedTextWriter.upto) if self._kinds else 0
+            for _ in range(_SAMPLED if upto else 0):
+                at = 1 + entropy.below(upto)
+                piece = await self._on_file(partial(AttachedTextWriter.piece, at=at))
+                if piece is not None:
+                    found = await self._is_found(*piece, entropy)
+                    tried += 1
+                    missed += not found
+            if missed:
+                self._events.warning("attachments.thrown_away", reason="a sample found it wrong")
+                await self._throw_away()
+        self._woken.set()
+        return tried, missed
+
+    async def state(self) -> AttachedState:
+        """How far it has come.  Raises ReadingStopped, StoreUnavailable."""
+        if not self._kinds:
+            return AttachedState({}, 0, 0)
+        async with self._turn:
+            await self._open()
+            documents = await self._on_file(AttachedTextWriter.outcomes)
+        path = self._store.attached.path
+        return AttachedState(
+            documents,
+            await self.behind(),
+            0 if path is None else await asyncio.to_thread(_octets, path),
+        )
+
+    async def behind(self) -> int:
+        """How many message ids are still to be gone over; asked while others work on it."""
+        if not self._kinds:
+            return 0
+        return await self._behind()
+
+    @property
+    def reading_process(self) -> int | None:
+        """The number of the reading process; None while there is none."""
+        return None if self._helper is None else self._helper.number
+
+    # ------------------------------------------------------------ inside
+
+    async def _is_found(
+        self, message: int, account: AccountId, text: str, entropy: Entropy
+    ) -> bool:
+        """Whether a piece of a message's text leads to it."""
+        start = entropy.below(len(text))
+        needle = text[start : start + 1 + entropy.below(_NEEDLE_MOST)].split("\n")[0].strip()
+        criterion = TextCriterion(TextScope.BODY, needle)
+        known = await self._store.read(lambda tx: tx.search.candidates(account, criterion))
+        if known is None or message > known.upto:
+            return True
+        return message in known.sure or message in known.maybe
+
+    async def _behind(self) -> int:
+        last = await self._store.read(newest)
+        if self._writer is None:
+            return last
+        return max(0, last - await self._on_file(AttachedTextWriter.upto))
+
+    async def _step(self, upto: int, last: int) -> None:
+        began = time.monotonic()
+        if await asyncio.to_thread(self._is_low):
+            raise ReadingStopped("the disk is nearly full")
+        stretch = await self._store.read(
+            partial(gathering.gathered, after=upto, last=last, kinds=self._kinds)
+        )
+        for held in stretch.held:
+            self._has_read = True
+            document = None
+            content = held.holder.content
+            if not await self._on_file(partial(AttachedTextWriter.has_read, content=content)):
+                document = await self._document(held)
+            await self._on_file(
+                partial(AttachedTextWriter.add, holder=held.holder, document=document)
+            )
+            await asyncio.sleep(min(_PAUSE_MOST, time.monotonic() - began))
+            began = time.monotonic()
+        await self._on_file(
+            partial(AttachedTextWriter.come_to, upto=stretch.upto, probe=stretch.probe)
+        )
+        await self._on_file(AttachedTextWriter.fold)
+        await asyncio.sleep(min(_PAUSE_MOST, time.monotonic() - began))
+
+    async def _document(self, held: gathering.Held) -> Document:
+        outcomes: list[Outcome] = []
+        texts: list[str] = []
+        left = TEXT_CHARACTERS
+        for part, kind in held.documents:
+            if left <= 0:
+                outcomes.append(Outcome.CUT)
+                continue
+            if part.size > gathering.ENCODED_MOST:
+                outcomes.append(Outcome.TOO_LARGE)
+                continue
+            question = gathering.question(part, kind, left)
+            answer = await self._read(held.holder.content, part.body_start, question)
+            outcomes.append(answer.outcome)
+            if answer.text:
+                texts.append(answer.text[:left])
+                left -= len(answer.text) + 1
+        return Document(tuple(outcomes), "\n".join(texts))
+
+    async def _read(self, content: int, start: int, question: Question) -> DocumentAnswer:
+        """What the reading process says; what it dies of is EXHAUSTED."""
+        try:
+            helper = await self._run(self._usable_helper)
+        except HelperUnusable as fault:
+            raise ReadingStopped(str(fault)) from fault
+        try:
+            await self._run(partial(helper.ask, question))
+            for at in range(0, question.octets, gathering.BLOCK_OCTETS):
+                length = min(gathering.BLOCK_OCTETS, question.octets - at)
+                octets = await self._store.read(
+                    partial(gathering.block, content=content, start=start + at, length=length)
+                )
+                if octets is None:
+                    await self._run(self._end_helper)
+                    return DocumentAnswer(Outcome.MISSING)
+                await self._run(partial(helper.give, octets))
+            return await self._run(helper.answer)
+        except HelperDied as died:
+            await self._run(self._end_helper)
+            if self._is_closing:
+                raise ReadingStopped("the server stops") from died
+            self._events.warning("attachments.reader_died", reason=str(died), content=content)
+            return DocumentAnswer(Outcome.EXHAUSTED)
+        except BaseException:  # whatever it was, half a question must not be followed by another
+            helper.kill()
+            raise
+
+    def _usable_helper(self) -> ReadingHelper:
+        """Raises HelperUnusable."""
+        if self._helper is not None and not self._helper.is_usable:
+            self._end_helper()
+        if self._helper is None:
+            self._helper = ReadingHelper(self._limits)
+        return self._helper
+
+    def _end_helper(self) -> None:
+        helper, self._helper = self._helper, None
+        if helper is not None:
+            helper.end()
+
+    def _is_low(self) -> bool:
+        """Mail needs the room first, as in search_index.catching_up."""
+        space = os.statvfs(self._store.data)
+        return space.f_bavail * space.f_frsize < 2 * self._store.settings.low_room_octets
+
+    async def _open(self) -> None:
+        """Open the file, or make it, where that is not done.  Raises ReadingStopped."""
+        writer, place = self._writer, self._store.attached
+        if not self._kinds:
+            await self._run(partial(layout.remove, self._store.data))
+            return
+        if writer is not None and place.path == writer.path and writer.path.exists():
+            return
+        if writer is not None:
+            self._events.warning("attachments.thrown_away", reason="it was damaged, or deleted")
+            await self._throw_away()
+        names = ",".join(sorted(each.value for each in self._kinds))
+        opened = None
+        if not place.is_damaged:
+            opened = await self._run(partial(_opened, self._store.data, names))
+        if opened is not None:
+            probes = await self._run(partial(opened.probes, _PROBES))
+            upto = await self._run(opened.upto)
+            if upto and not await self._store.read(lambda tx: is_known(tx, upto, probes)):
+                await self._run(opened.close)
+                opened = None
+        if opened is None:
+            opened = await self._run(partial(_made, self._store.data, names))
+        self._writer, place.path, place.is_damaged = opened, opened.path, False
+
+    async def _throw_away(self) -> None:
+        self._store.attached.path, self._store.attached.is_damaged = None, True
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            await self._run(writer.close)
+
+    async def _on_file(self, work: Callable[[AttachedTextWriter], T]) -> T:
+        """Raises ReadingStopped; damage throws the file away."""
+        writer = self._writer
+        assert writer is not None
+        try:
+            return await self._run(lambda: work(writer))
+        except sqlite3.Error as error:
+            if trouble_of(error) not in _PASSING:
+                self._events.warning("attachments.thrown_away", reason=str(error))
+                await self._throw_away()
+            raise ReadingStopped(f"the attached texts: {error}") from error
+
+    async def _run(self, job: Callable[[], T]) -> T:
+        if self._worker is None:
+            self._worker = Workers("store-attached", 1)
+        return await self._worker.run(job)
+
+
+def _octets(path: Path) -> int:
+    return sum(side.stat().st_size for side in (path, Path(f"{path}-wal")) if side.exists())
+
+
+def _opened(data: Path, kinds: str) -> AttachedTextWriter | None:
+    """The file that lies there; None where it is of no use."""
+    path = layout.newest(data)
+    try:
+        return None if path is None else AttachedTextWriter(path, kinds)
+    except (sqlite3.Error, NotOurs, OSError):
+        return None
+
+
+def _made(data: Path, kinds: str) -> AttachedTextWriter:
+    """A new file, and no other.  Raises ReadingStopped."""
+    path = layout.next_name(data)
+    try:
+        writer = AttachedTextWriter(path, kinds)
+        layout.remove(data, keep=path)
+    except (sqlite3.Error, NotOurs, OSError) as error:
+        raise ReadingStopped(f"attached texts cannot be kept: {error}") from error
+    return writer
