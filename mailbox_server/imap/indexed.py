@@ -50,8 +50,8 @@ def sorted_by(candidates: Candidates, uids: Sequence[int], messages: Sequence[in
 
     A message of id 0 is not known; it must be looked at.
     """
-    sure = list(compress(uids, map(candidates.sure.__contains__, messages)))
-    if candidates.maybe or max(messages, default=0) > candidates.upto or 0 in messages:
+    sure = _those_in(candidates.sure, uids, messages)
+    if max(messages, default=0) > candidates.upto or 0 in messages:
         known, upto = candidates.maybe, candidates.upto
         maybe = [
             uid
@@ -59,5 +59,9 @@ def sorted_by(candidates: Candidates, uids: Sequence[int], messages: Sequence[in
             if message in known or message > upto or not message
         ]
     else:
-        maybe = []
+        maybe = _those_in(candidates.maybe, uids, messages)
     return Sorted(sure, maybe)
+
+
+def _those_in(wanted: frozenset[int], uids: Sequence[int], messages: Sequence[int]) -> list[int]:
+    return list(compress(uids, map(wanted.__contains__, messages))) if wanted else []
