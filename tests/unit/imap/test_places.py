@@ -1,5 +1,6 @@
-"""Where mailbox names lead: one's own, and others' below `Other users`."""
+"""Where mailbox names lead: one's own, others', and those of shared accounts."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import cast
@@ -21,7 +22,8 @@ def account(number: int, address: str) -> Account:
 ANN = account(1, "ann@example.org")
 ODD = account(2, "a/b%2fc@example.org")
 FAR = account(3, "jörg@bücher.example")
-BY_KEY = {each.address.key: each for each in (ANN, ODD, FAR)}
+INFO = replace(account(4, "info@example.org"), is_shared=True)
+BY_KEY = {each.address.key: each for each in (ANN, ODD, FAR, INFO)}
 
 
 def where(name: str) -> Slot | None:
@@ -34,9 +36,9 @@ def test_ones_own(name: str) -> None:
     assert where(name) == Slot(ANN.id, name, name)
 
 
-@pytest.mark.parametrize("owner", [ODD, FAR])
+@pytest.mark.parametrize("owner", [ODD, FAR, INFO])
 def test_what_is_shown_leads_back(owner: Account) -> None:
-    shown = shown_name(owner.address, "A/B")
+    shown = shown_name(owner.address, "A/B", is_shared=owner.is_shared)
     assert shown.count("/") == 3
     assert where(shown) == Slot(owner.id, "A/B", shown)
 
