@@ -108,7 +108,9 @@ class MessageFacts:
             if column is None or len(column.uids) > 2 * len(known) + _SPARE:
                 column = self._columns[fact] = _Numbers()
             last = column.uids[-1] if column.uids else 0
-            unread = known[bisect_right(known, last) :]
+            # Who goes through a mailbox in blocks makes the column block by block.
+            beyond = bisect_right(known, uids[-1]) if uids else 0
+            unread = known[bisect_right(known, last) : beyond]
             wanted = len(uids) - bisect_right(uids, last)
             if _FEW * wanted >= len(unread):
                 for at in range(0, len(unread), ROWS_A_READ):

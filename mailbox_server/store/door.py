@@ -352,9 +352,14 @@ class SqliteStore:
         if not self._closed and (self._retaking is None or self._retaking.done()):
             self._retaking = self._file_workers.run(self._reserve.take)
 
+    def _interrupt(self) -> None:
+        """Nobody waits any more for what is still read, a nightly check mostly."""
+        for snapshot in (*self._snapshots, self._passing_through):
+            snapshot.interrupt()
+
     def _end(self) -> None:
         self._file_workers.close()
-        self._readers.close()
+        self._readers.close(self._interrupt)
         for snapshot in (*self._snapshots, self._glancing, self._passing_through):
             snapshot.close()
         for reader in self._derived:

@@ -52,6 +52,21 @@ _chunks = (
     .group_by(content_chunk.c.id.op(">>")(CHUNK_BITS))
     .subquery()
 )
+_octets_in_rows = (
+    sa.select(
+        sa.func.coalesce(
+            sa.func.sum(
+                sa.func.coalesce(content_chunk.c.expands_to, sa.func.length(content_chunk.c.octets))
+            ),
+            0,
+        )
+    )
+    .where(
+        content_chunk.c.id >= content.c.id.op("<<")(CHUNK_BITS),
+        content_chunk.c.id < (content.c.id + 1).op("<<")(CHUNK_BITS),
+    )
+    .scalar_subquery()
+)
 
 CONTENT_INVARIANTS: Final = (
     Invariant(
@@ -66,11 +81,8 @@ CONTENT_INVARIANTS: Final = (
     ),
     Invariant(
         "content in rows has all its octets",
-        sa.select(content.c.id, content.c.size, _chunks.c.octets)
-        .outerjoin_from(content, _chunks, _chunks.c.content == content.c.id)
-        .where(
-            content.c.file.is_(None),
-            sa.func.coalesce(_chunks.c.octets, 0) != content.c.size,
+        sa.select(content.c.id, content.c.size, _octets_in_rows).where(
+            content.c.file.is_(None), _octets_in_rows != content.c.size
         ),
     ),
     Invariant(

@@ -50,6 +50,10 @@ class Snapshot:
         """Room inside the database file."""
         return sqlite.free_octets(self._driver)
 
+    def interrupt(self) -> None:
+        """End the statement that runs; from any thread."""
+        self._driver.interrupt()
+
     def close(self) -> None:
         """Close the connection."""
         self._control.close()

@@ -8,10 +8,11 @@ import asyncio
 import threading
 from collections.abc import Callable
 from queue import SimpleQueue
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 T = TypeVar("T")
 
+_HURRY_SECONDS: Final = 0.05
 _Job = tuple[Callable[[], Any], "asyncio.Future[Any]", asyncio.AbstractEventLoop]
 
 
@@ -34,11 +35,17 @@ class Workers:
         self._queue.put((job, future, loop))
         return future
 
-    def close(self) -> None:
-        """Finish all that waits, then end the threads; blocks until then."""
+    def close(self, hurry: Callable[[], None] | None = None) -> None:
+        """Finish all that waits, then end the threads; blocks until then.
+
+        hurry: called until they have ended; it ends what runs.
+        """
         for _ in self._threads:
             self._queue.put(None)
         for thread in self._threads:
+            while hurry is not None and thread.is_alive():
+                hurry()
+                thread.join(_HURRY_SECONDS)
             thread.join()
 
     def _serve(self) -> None:

@@ -296,6 +296,29 @@ async def test_writes_that_wait_at_close_are_committed(open_store: OpenStore, cl
     assert await second.read(hosted) == [HERE]
 
 
+@pytest.mark.parametrize("through", [False, True])
+async def test_closing_does_not_wait_for_what_nobody_waits_for(
+    open_store: OpenStore, through: bool
+) -> None:
+    store = await open_store()
+    begun = threading.Event()
+
+    def endless(tx: ReadTx) -> None:
+        assert isinstance(tx, Repositories)
+        begun.set()
+        tx.sql.cursor().execute(
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n"
+        )
+
+    read = store.read_through if through else store.read
+    reading = asyncio.ensure_future(read(endless))
+    assert await asyncio.to_thread(begun.wait, 10)
+    reading.cancel()
+    closing = asyncio.ensure_future(store.close())
+    done, _ = await asyncio.wait({closing}, timeout=30)
+    assert done
+
+
 async def test_a_closed_store_refuses(open_store: OpenStore) -> None:
     store = await open_store()
     await store.close()

@@ -15,6 +15,7 @@ from mailbox_server.store import (
     mailboxes,
     message_rows,
 )
+from mailbox_server.store.integrity import INVARIANTS, Invariant
 from mailbox_server.store.ports import Column
 from mailbox_server.store.prepared import Prepared, compiled
 from tests.contract.workbench import Workbench
@@ -79,3 +80,20 @@ def test_it_is_answered_from_an_index(tmp_path: Path, statement: Prepared, index
     # Subqueries that were made from an index are gone through whole.
     made = ("SCAN some", "SCAN changed")
     assert not any(step.startswith("SCAN") and step not in made for step in plan), plan
+
+
+@pytest.mark.parametrize("invariant", INVARIANTS, ids=lambda each: each.name)
+def test_a_check_goes_through_each_table_once(tmp_path: Path, invariant: Invariant) -> None:
+    """Two tables gone through inside each other take forever where there is much mail."""
+    bench = Workbench(None, tmp_path)
+    ready = compiled(invariant.broken, "sqlite")
+
+    def explain(tx: object) -> list[tuple[int, str]]:
+        cursor = bench.sql.cursor()
+        cursor.execute(f"EXPLAIN QUERY PLAN {ready.text}", ready.values(dict(ready.fixed)))
+        return [(row[1], row[3]) for row in cursor.fetchall()]
+
+    plan = bench.read(explain)
+    bench.close()
+    scans = [parent for parent, step in plan if step.startswith("SCAN")]
+    assert len(scans) == len(set(scans)), plan

@@ -104,6 +104,16 @@ async def test_who_asks_for_little_reads_little() -> None:
     assert (box.read_rows, box.facts.octets) == (5, 0)
 
 
+async def test_who_asks_for_all_in_many_blocks_reads_it_once() -> None:
+    box = Box()
+    box.put(*[(size, "") for size in range(100)])
+    for _ in range(2):
+        for at in range(0, 100, 5):
+            block = box.known[at : at + 5]
+            assert await numbers(box, Fact.SIZE, block) == {uid: box.sizes[uid] for uid in block}
+    assert box.read_rows == 100
+
+
 async def test_an_expunged_message_that_one_session_still_knows_is_read_for_it() -> None:
     box = Box()
     box.put(*[(size, "") for size in range(10)])
