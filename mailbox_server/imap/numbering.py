@@ -73,3 +73,10 @@ class Numbering:
         """These slots are dead from now on."""
         if fresh:
             self._dead = array("I", sorted([*self._dead, *fresh]))
+
+
+def taken(column: "array[int]", slots: Sequence[int]) -> Sequence[int]:
+    """The values of a column in these slots."""
+    if isinstance(slots, range):
+        return column[slots.start : slots.stop]
+    return [column[slot] for slot in slots]

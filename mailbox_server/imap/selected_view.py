@@ -14,10 +14,11 @@ from typing import Final
 
 from mailbox_server.imap.allowed_flags import permanent_flags
 from mailbox_server.imap.change_lines import expunge_blocks, flag_lines, vanished_lines
+from mailbox_server.imap.flag_names_told import FlagNamesTold
 from mailbox_server.imap.grammar.sequence_sets import By, SequenceSet
 from mailbox_server.imap.mailbox_view import MailboxView
 from mailbox_server.imap.message_facts import MessageFacts
-from mailbox_server.imap.numbering import Numbering
+from mailbox_server.imap.numbering import Numbering, taken
 from mailbox_server.imap.own_stores import OwnStores
 from mailbox_server.imap.recent_uids import RecentUids
 from mailbox_server.imap.responses import flag_list
@@ -79,8 +80,7 @@ class SessionView:
         self.told_changed = shared.changed_after
         self.known = len(shared.uids)
         self._recent = RecentUids(*recent)
-        self._told_classes = len(shared.classes.known)
-        self._told_names = shared.classes.names()
+        self._flag_names = FlagNamesTold(shared.classes)
         self._own = OwnStores()
         self._has_expunged = False
         shared.onlookers.add(self)
@@ -122,7 +122,7 @@ class SessionView:
         """The rights are these from now on; see selected.SelectedView."""
         before, self.rights = self.permanent_flags, rights
         if self.permanent_flags != before:
-            self._told_classes, self._told_names = 0, ()
+            self._flag_names.forget()
 
     @property
     def gone(self) -> bool:
@@ -199,7 +199,7 @@ class SessionView:
 
     def message_ids(self, uids: Sequence[int]) -> Sequence[int]:
         """The message ids of known, ascending UIDs; 0 where one is known no more."""
-        return _taken(self._shared.messages, self._slots_of(uids))
+        return taken(self._shared.messages, self._slots_of(uids))
 
     def named(self, numbers: SequenceSet) -> UidSet:
         """The UIDs meant, whether or not there are such messages."""
@@ -230,19 +230,19 @@ class SessionView:
         """What sights would give, as columns."""
         shared = self._shared
         slots = self._slots_of(uids)
-        numbers, classes = _taken(shared.flags, slots), shared.classes.known
+        numbers, classes = taken(shared.flags, slots), shared.classes.known
         text_of = {number: classes[number].text for number in set(numbers)}
         texts = list(map(text_of.__getitem__, numbers))
-        known_uids = _taken(shared.uids, slots)
+        known_uids = taken(shared.uids, slots)
         for first, beyond in self._recent_uids().ranges if self.tells_recent else ():
             for place in range(bisect_left(known_uids, first), bisect_left(known_uids, beyond)):
                 texts[place] = texts[place] + b" " + _RECENT if texts[place] else _RECENT
         return SightColumns(
             self._numbering.numbers(slots),
             known_uids,
-            _taken(shared.messages, slots),
+            taken(shared.messages, slots),
             texts,
-            _taken(shared.modseqs, slots),
+            taken(shared.modseqs, slots),
         )
 
     def _slots_of(self, uids: Sequence[int]) -> Sequence[int]:
@@ -272,7 +272,7 @@ class SessionView:
         shared = self._shared
         wanted = shared.classes.where(holds)
         slots = self._slots_of(uids)
-        classes = _taken(shared.flags, slots)
+        classes = taken(shared.flags, slots)
         if isinstance(slots, range):
             return list(compress(uids, map(wanted.__getitem__, classes)))
         chosen = map(wanted.__getitem__, classes)
@@ -280,7 +280,7 @@ class SessionView:
 
     def variety(self, uids: Sequence[int]) -> int:
         """How many different sets of flags the known ones of the ascending UIDs have."""
-        return len(set(_taken(self._shared.flags, self._slots_of(uids))))
+        return len(set(taken(self._shared.flags, self._slots_of(uids))))
 
     def is_recent(self, uid: int) -> bool:
         """Whether the message is \\Recent in this session."""
@@ -389,7 +389,7 @@ class SessionView:
                 yield from expunge_blocks(runs)
         if self.known < len(shared.uids) and hears is not Hears.OWN:
             yield self._exists()
-        if self._has_new_names():
+        if self._flag_names.take_news():
             yield b"* FLAGS %b\r\n* OK [PERMANENTFLAGS %b] Kept for good\r\n" % (
                 flag_list(self.flags),
                 flag_list(self.permanent_flags),
@@ -435,18 +435,6 @@ class SessionView:
             shared.recent_from = beyond
         recent = b"* %d RECENT\r\n" % self.recent if self.tells_recent else b""
         return b"* %d EXISTS\r\n%b" % (self.count, recent)
-
-    def _has_new_names(self) -> bool:
-        """Whether FLAGS must be told again (RFC 9051 §7.3.5); a new class need not bring names."""
-        classes = self._shared.classes
-        if self._told_classes == len(classes.known):
-            return False
-        self._told_classes = len(classes.known)
-        names = classes.names()
-        if names == self._told_names:
-            return False
-        self._told_names = names
-        return True
 
     def _take_changes(self, last: int, modseqs: ModSeqs, hears: Hears) -> "array[int]":
         """UIDs to tell of, ascending: of those up to last that changed, and of own stores."""
@@ -506,10 +494,3 @@ class SessionView:
         if self._access is Access.READ_ONLY:
             return RecentUids(self._shared.recent_from, 1 << 32)
         return self._recent
-
-
-def _taken(column: "array[int]", slots: Sequence[int]) -> Sequence[int]:
-    """The values of a column in these slots."""
-    if isinstance(slots, range):
-        return column[slots.start : slots.stop]
-    return [column[slot] for slot in slots]

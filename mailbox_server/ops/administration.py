@@ -8,13 +8,11 @@ not foresee leaves as an exception, for the caller to log.
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any, Final
 
 from mailbox_server.auth.passwords import Passwords
-from mailbox_server.auth.token_secrets import new_secret, secret_digest
-from mailbox_server.model.account import Account, AccountState, Alias, HostedDomain, Scope, Token
+from mailbox_server.model.account import Account, AccountState, Alias, HostedDomain
 from mailbox_server.model.address import Address, Domain
 from mailbox_server.model.errors import (
     AccountMissing,
@@ -23,7 +21,7 @@ from mailbox_server.model.errors import (
     MailboxServerFault,
     Unavailable,
 )
-from mailbox_server.model.ids import TokenId, mailbox_object_id
+from mailbox_server.model.ids import mailbox_object_id
 from mailbox_server.model.ports import Clock, Entropy
 from mailbox_server.ops import (
     certificate_verbs,
@@ -31,8 +29,8 @@ from mailbox_server.ops import (
     reindexing,
     requests,
     sharing_verbs,
+    token_verbs,
 )
-from mailbox_server.ops.expiry_dates import read_expiry
 from mailbox_server.ops.targets import missing, refuse_elsewhere, refuse_loop
 from mailbox_server.store.attached_text.catching_up import AttachedTexts
 from mailbox_server.store.dialect.trouble import reason_of
@@ -42,8 +40,6 @@ from mailbox_server.store.scrub import damaged_contents
 from mailbox_server.store.search_index.catching_up import SearchIndexer
 
 Stream = AsyncIterator[bytes]
-
-_NAME_CHARACTERS: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,10 +86,6 @@ class Administration:
             return requests.Failure(type(fault).__name__, sentence, isinstance(fault, Unavailable))
 
 
-def _instant(moment: datetime | None) -> str | None:
-    return None if moment is None else moment.astimezone(UTC).isoformat(timespec="seconds")
-
-
 def account_of(tx: ReadTx, text: str) -> Account:
     """The account of that address.  Raises AccountMissing, AddressMalformed."""
     account = tx.accounts.find(Address.parse(text))
@@ -129,7 +121,7 @@ def _domain_row(hosted: HostedDomain, unknown: Sequence[str] = ()) -> requests.D
     return requests.DomainRow(
         hosted.domain.unicode,
         None if hosted.catch_all is None else str(hosted.catch_all),
-        _instant(hosted.created) or "",
+        requests.instant(hosted.created) or "",
         list(unknown),
     )
 
@@ -189,7 +181,7 @@ def _account_row(tx: ReadTx, account: Account) -> requests.AccountRow:
         usage.messages,
         usage.octets,
         account.quota_octets,
-        _instant(account.created) or "",
+        requests.instant(account.created) or "",
         account.quota_messages,
         account.is_administrator,
         account.is_shared,
@@ -277,7 +269,7 @@ def _alias_row(alias: Alias, unknown: Sequence[str] = ()) -> requests.AliasRow:
     return requests.AliasRow(
         str(alias.address),
         [str(target) for target in alias.targets],
-        _instant(alias.created) or "",
+        requests.instant(alias.created) or "",
         list(unknown),
     )
 
@@ -363,71 +355,24 @@ async def _message_show(self: Administration, asked: requests.MessageShow) -> li
 # ---------------------------------------------------------------- tokens and the store
 
 
-def _token_row(token: Token, secret: str | None = None) -> requests.TokenRow:
-    return requests.TokenRow(
-        token.id,
-        token.name,
-        token.scope.value,
-        _instant(token.created) or "",
-        _instant(token.expires),
-        _instant(token.last_used),
-        secret,
-    )
-
-
-def _scope(text: str) -> Scope:
-    try:
-        return Scope(text)
-    except ValueError as error:
-        raise BadInput(f"{text!r:.40} is no scope: read, send or all") from error
-
-
-def _check_name(name: str) -> None:
-    if not 0 < len(name) <= _NAME_CHARACTERS:
-        raise BadInput(f"the name has 1 to {_NAME_CHARACTERS} characters")
-
-
 async def _token_add(self: Administration, asked: requests.TokenAdd) -> list[requests.AnyRow]:
-    scope = _scope(asked.scope)
-    _check_name(asked.name)
-    now = self.clock.now()
-    expires = None if asked.expires is None else read_expiry(asked.expires, now)
-    secret = new_secret(self.entropy)
-    digest = secret_digest(secret)
-    if digest is None:
-        raise ValueError("a new secret has not a secret's shape")
-    token = await self.store.write(
-        lambda tx: tx.tokens.add(
-            account_of(tx, asked.address).id,
-            asked.name,
-            scope,
-            digest,
-            expires,
-            now,
-        )
-    )
-    return [_token_row(token, secret)]
+    return await token_verbs.add(self.store, self.clock, self.entropy, account_of, asked)
 
 
 async def _token_list(self: Administration, asked: requests.TokenList) -> list[requests.AnyRow]:
-    tokens = await self.store.read(lambda tx: tx.tokens.all(account_of(tx, asked.address).id))
-    return [_token_row(token) for token in tokens if not token.is_certificate]
+    return await token_verbs.list_all(self.store, account_of, asked)
 
 
 async def _token_revoke(self: Administration, asked: requests.TokenRevoke) -> list[requests.AnyRow]:
-    await self.store.write(
-        lambda tx: tx.tokens.revoke(account_of(tx, asked.address).id, TokenId(asked.token))
-    )
-    return []
+    return await token_verbs.revoke(self.store, account_of, asked)
 
 
 async def _certificate_add(
     self: Administration, asked: requests.CertificateAdd
 ) -> list[requests.AnyRow]:
-    _check_name(asked.name)
-    row, octets = await certificate_verbs.add(
-        self.store, self.clock, account_of, asked, _scope(asked.scope)
-    )
+    token_verbs.check_name(asked.name)
+    scope = token_verbs.read_scope(asked.scope)
+    row, octets = await certificate_verbs.add(self.store, self.clock, account_of, asked, scope)
     if self.take_from_clients is not None:
         self.take_from_clients(octets)
     return [row]

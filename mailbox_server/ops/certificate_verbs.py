@@ -2,7 +2,6 @@
 
 import binascii
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Final
 
 from cryptography import x509
@@ -110,9 +109,9 @@ def _row(token: Token, octets: bytes) -> requests.CertificateRow:
         token.scope.value,
         _subject(octets),
         binascii.hexlify(fingerprint_of(octets), ":").decode("ascii").upper(),
-        _instant(token.created) or "",
-        _instant(token.expires),
-        _instant(token.last_used),
+        requests.instant(token.created) or "",
+        requests.instant(token.expires),
+        requests.instant(token.last_used),
     )
 
 
@@ -121,7 +120,3 @@ def _subject(octets: bytes) -> str:
         return x509.load_der_x509_certificate(octets).subject.rfc4514_string()
     except ValueError:
         return ""
-
-
-def _instant(moment: datetime | None) -> str | None:
-    return None if moment is None else moment.astimezone(UTC).isoformat(timespec="seconds")

@@ -5,6 +5,8 @@ cli.  Addresses, domains and mailbox names are text here and parsed by whoever a
 instants are ISO 8601 in UTC.
 """
 
+from datetime import UTC, datetime
+
 import msgspec
 
 from mailbox_server.model.errors import Unavailable
@@ -256,6 +258,11 @@ AnyRequest = (
     | StoreReindex
     | StoreStatus
 )
+
+
+def instant(moment: datetime | None) -> str | None:
+    """How a row tells a moment: in UTC, to the second."""
+    return None if moment is None else moment.astimezone(UTC).isoformat(timespec="seconds")
 
 
 class Row(msgspec.Struct, frozen=True, tag_field="row"):

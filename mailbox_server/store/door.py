@@ -23,6 +23,7 @@ from mailbox_server.store import migration
 from mailbox_server.store.attached_text.reading import AttachedTextReader
 from mailbox_server.store.checkpoint import WriteAheadLog
 from mailbox_server.store.content_files import ContentFiles
+from mailbox_server.store.derived_place import DerivedPlace
 from mailbox_server.store.dialect import sqlite
 from mailbox_server.store.dialect.trouble import Trouble, trouble_of
 from mailbox_server.store.disk import DiskReserve, RoomMeter, make_room_to_start
@@ -31,7 +32,6 @@ from mailbox_server.store.group_commit import GroupCommit
 from mailbox_server.store.lock import FolderLock
 from mailbox_server.store.ports import ReadTx, Room, StagedContent, WriteTx
 from mailbox_server.store.repositories import Repositories
-from mailbox_server.store.search_index.place import IndexPlace
 from mailbox_server.store.search_index.reading import IndexReader
 from mailbox_server.store.settings import KIB, StoreSettings
 from mailbox_server.store.snapshot import Snapshot
@@ -70,8 +70,8 @@ class SqliteStore:
         self._closed = False
         self._reserve = DiskReserve(data, settings.reserve_octets, events)
         self._bell = Doorbell(events)
-        self.index = IndexPlace()
-        self.attached = IndexPlace()
+        self.index = DerivedPlace()
+        self.attached = DerivedPlace()
         self._derived: list[IndexReader | AttachedTextReader] = []
         path = data / migration.DATABASE
 

@@ -46,8 +46,8 @@ def raise_sequences(path: Path, settings: StoreSettings) -> None:
     index and attached texts beside it go: what they know of later messages means others from
     now on.
     """
-    layout.remove(path.parent)
-    attached_layout.remove(path.parent)
+    layout.FILE.remove(path.parent)
+    attached_layout.FILE.remove(path.parent)
     numbered = [table.name for table in metadata.sorted_tables if table.kwargs.get(_NUMBERED)]
     driver = sqlite.connect_writer(path, settings)
     with closing(driver), sqlite.engine_over(driver).connect() as connection:

@@ -22,6 +22,7 @@ from mailbox_server.mime.transfer import transfer_decode
 from mailbox_server.model.ports import SystemEntropy
 from mailbox_server.ops import requests
 from mailbox_server.ops.housekeeping import JOBS, Housekeeping, HousekeepingRules
+from mailbox_server.store import derived_keeper
 from mailbox_server.store.attached_text import catching_up, gathering
 from mailbox_server.store.attached_text.catching_up import ReadingStopped
 from mailbox_server.store.attached_text.frames import Question
@@ -403,7 +404,7 @@ async def test_an_operator_sees_how_far_it_is_and_has_it_made_anew(
 async def test_what_follows_the_store_reads_what_comes_and_rests(
     searched: SearchStore, monkeypatch: pytest.MonkeyPatch, events: RecordedEvents
 ) -> None:
-    monkeypatch.setattr(catching_up, "SETTLING_SECONDS", 0.0)
+    monkeypatch.setattr(derived_keeper, "SETTLING_SECONDS", 0.0)
     monkeypatch.setattr(catching_up, "IDLE_SECONDS", 0.0)
     read, rested = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()

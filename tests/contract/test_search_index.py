@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from mailbox_server.model.ports import EventField
+from mailbox_server.store import derived_keeper
+from mailbox_server.store.dialect.trouble import Trouble
 from mailbox_server.store.ports import TextCriterion, TextScope
 from mailbox_server.store.restored import raise_sequences
 from mailbox_server.store.search_index import catching_up, reading, writing
@@ -283,7 +285,7 @@ async def test_a_renewal_that_was_interrupted_goes_on(
         filled.append(named["upto"])
 
     monkeypatch.setattr(writing.IndexWriter, "fill", interrupted)
-    monkeypatch.setattr(catching_up, "trouble_of", lambda error: catching_up.Trouble.INTERRUPTED)
+    monkeypatch.setattr(derived_keeper, "trouble_of", lambda error: Trouble.INTERRUPTED)
     with pytest.raises(IndexStopped):
         await searched.indexer.renew()
     assert filled == [1, 2]

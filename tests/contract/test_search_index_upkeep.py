@@ -14,7 +14,7 @@ from mailbox_server.model.ports import SystemEntropy
 from mailbox_server.ops import requests
 from mailbox_server.ops.administration import Administration
 from mailbox_server.ops.housekeeping import JOBS, Housekeeping, HousekeepingRules
-from mailbox_server.store.search_index import catching_up
+from mailbox_server.store import derived_keeper
 from tests.contract.conftest import TurnedClock
 from tests.contract.test_search_index import APPLE, index_files, mail
 from tests.search_store import SearchStore
@@ -203,7 +203,7 @@ async def test_an_operator_is_told_what_the_sample_found(
 async def test_the_index_follows_the_store(
     searched: SearchStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(catching_up, "SETTLING_SECONDS", 0.0)
+    monkeypatch.setattr(derived_keeper, "SETTLING_SECONDS", 0.0)
     came, catch_up = asyncio.Event(), searched.indexer.catch_up
 
     async def watched() -> None:

@@ -9,10 +9,8 @@ Whatever is wrong with the file, it is thrown away and made again.
 """
 
 import asyncio
-import os
-import sqlite3
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -21,7 +19,7 @@ from typing import Final, TypeVar
 from mailbox_server.mime.documents.kinds import Kind
 from mailbox_server.mime.documents.outcomes import Outcome
 from mailbox_server.mime.normal_form import TEXT_CHARACTERS
-from mailbox_server.model.errors import MailboxServerFault, StoreUnavailable
+from mailbox_server.model.errors import StoreUnavailable
 from mailbox_server.model.ids import AccountId
 from mailbox_server.model.ports import Entropy, Events
 from mailbox_server.store.attached_text import gathering, layout
@@ -33,29 +31,22 @@ from mailbox_server.store.attached_text.helper import (
     HelperUnusable,
     ReadingHelper,
 )
-from mailbox_server.store.attached_text.layout import NotOurs
 from mailbox_server.store.attached_text.writing import AttachedTextWriter, Document
-from mailbox_server.store.dialect.trouble import Trouble, trouble_of
+from mailbox_server.store.derived_file import octets_of
+from mailbox_server.store.derived_keeper import PROBES, DerivedKeeper, pause
 from mailbox_server.store.door import SqliteStore
 from mailbox_server.store.free_memory import give_back
 from mailbox_server.store.ports import TextCriterion, TextScope
 from mailbox_server.store.search_index.gathering import is_known, newest
-from mailbox_server.store.workers import Workers, post
 
 T = TypeVar("T")
 
-SETTLING_SECONDS: Final = 2.0
-"""From the first change until the texts follow."""
 IDLE_SECONDS: Final = 30.0
 """How long the reading process waits for another document."""
-RETRY_SECONDS: Final = 60.0
-_PAUSE_MOST: Final = 0.25
 _TOLD_FROM: Final = 1_000
-_PROBES: Final = 16
 _FORGOTTEN_AT_ONCE: Final = 500
 _SAMPLED: Final = 20
 _NEEDLE_MOST: Final = 20
-_PASSING: Final = (Trouble.FULL, Trouble.BUSY, Trouble.MEMORY, Trouble.INTERRUPTED)
 ALL_KINDS: Final = frozenset(Kind)
 
 
@@ -76,8 +67,12 @@ class AttachedState:
     octets: int
 
 
-class AttachedTexts:
+class AttachedTexts(DerivedKeeper[AttachedTextWriter]):
     """The one who reads what is attached.  All of it is called in the event loop."""
+
+    event = "attachments"
+    stopped = ReadingStopped
+    what = "the attached texts"
 
     def __init__(
         self,
@@ -87,69 +82,29 @@ class AttachedTexts:
         limits: HelperLimits | None = None,
     ) -> None:
         """kinds: those that are read; without any there are no attached texts."""
-        self._store = store
-        self._events = events
+        super().__init__(store, events, layout.FILE, store.attached)
         self._kinds = kinds
         self._limits = limits or HelperLimits()
-        self._writer: AttachedTextWriter | None = None
-        self._worker: Workers | None = None
         self._helper: ReadingHelper | None = None
         self._is_closing = False
         self._has_read = False
-        self._woken = asyncio.Event()
-        self._turn = asyncio.Lock()
 
-    async def run(self) -> None:
-        """Follow the store until cancelled."""
-        loop = asyncio.get_running_loop()
+    async def _keep_up(self) -> None:
+        await self.catch_up()
 
-        def wake(_: sqlite3.Error) -> None:
-            post(loop, self._woken.set)
+    def _patience(self) -> float | None:
+        return IDLE_SECONDS if self.reading_process else None
 
-        self._store.attached.on_trouble = wake
-        self._store.when_changed(self._woken.set)
-        try:
-            while True:
-                self._woken.clear()
-                wait: float | None = RETRY_SECONDS
-                if await self._follow():
-                    wait = IDLE_SECONDS if self.reading_process else None
-                try:
-                    async with asyncio.timeout(wait):
-                        await self._woken.wait()
-                except TimeoutError:
-                    await self._run(self._end_helper)
-                    continue
-                await asyncio.sleep(SETTLING_SECONDS)
-        finally:
-            await self.close()
-
-    async def _follow(self) -> bool:
-        """Whether it came to its end; trouble is logged."""
-        try:
-            await self.catch_up()
-        except MailboxServerFault as fault:
-            self._events.warning("attachments.stopped", reason=str(fault))
-            return False
-        except Exception as error:  # a bug here must not end the server: it is logged
-            self._events.fault("attachments.fault", error)
-            return False
-        return True
+    async def _rest(self) -> None:
+        await self._run(self._end_helper)
 
     async def close(self) -> None:
         """Close the file and end the process, before the store is closed."""
         self._is_closing = True
-        writer, worker, helper = self._writer, self._worker, self._helper
-        if writer is not None:
-            writer.interrupt()
-        if helper is not None:
-            helper.kill()
-        if worker is not None:
-            await asyncio.to_thread(worker.close)
+        if self._helper is not None:
+            self._helper.kill()
+        await super().close()
         self._end_helper()
-        if writer is not None:
-            writer.close()
-        self._writer = self._worker = None
         self._is_closing = False
 
     async def catch_up(self) -> None:
@@ -169,7 +124,7 @@ class AttachedTexts:
                 upto = await self._on_file(AttachedTextWriter.upto)
                 if last <= upto:
                     break
-                await self._step(upto, last)
+                await self._go_over(upto, last)
             if self._has_read:
                 self._has_read = False
                 await self._on_file(AttachedTextWriter.rest)
@@ -182,7 +137,7 @@ class AttachedTexts:
         async with self._turn:
             await self._open()
             if self._kinds and not await self._behind():
-                await self._throw_away()
+                await self._let_go()
         self._woken.set()
 
     async def forget_gone(self) -> int:
@@ -227,8 +182,7 @@ class AttachedTexts:
                     tried += 1
                     missed += not found
             if missed:
-                self._events.warning("attachments.thrown_away", reason="a sample found it wrong")
-                await self._throw_away()
+                await self.throw_away("a sample found it wrong")
         self._woken.set()
         return tried, missed
 
@@ -243,7 +197,7 @@ class AttachedTexts:
         return AttachedState(
             documents,
             await self.behind(),
-            0 if path is None else await asyncio.to_thread(_octets, path),
+            0 if path is None else await asyncio.to_thread(octets_of, path),
         )
 
     async def behind(self) -> int:
@@ -277,10 +231,9 @@ class AttachedTexts:
             return last
         return max(0, last - await self._on_file(AttachedTextWriter.upto))
 
-    async def _step(self, upto: int, last: int) -> None:
+    async def _go_over(self, upto: int, last: int) -> None:
         began = time.monotonic()
-        if await asyncio.to_thread(self._is_low):
-            raise ReadingStopped("the disk is nearly full")
+        await self._make_sure_of_room()
         stretch = await self._store.read(
             partial(gathering.gathered, after=upto, last=last, kinds=self._kinds)
         )
@@ -293,13 +246,13 @@ class AttachedTexts:
             await self._on_file(
                 partial(AttachedTextWriter.add, holder=held.holder, document=document)
             )
-            await asyncio.sleep(min(_PAUSE_MOST, time.monotonic() - began))
+            await pause(began)
             began = time.monotonic()
         await self._on_file(
             partial(AttachedTextWriter.come_to, upto=stretch.upto, probe=stretch.probe)
         )
         await self._on_file(AttachedTextWriter.fold)
-        await asyncio.sleep(min(_PAUSE_MOST, time.monotonic() - began))
+        await pause(began)
 
     async def _document(self, held: gathering.Held) -> Document:
         outcomes: list[Outcome] = []
@@ -361,79 +314,16 @@ class AttachedTexts:
         if helper is not None:
             helper.end()
 
-    def _is_low(self) -> bool:
-        """Mail needs the room first, as in search_index.catching_up."""
-        space = os.statvfs(self._store.data)
-        return space.f_bavail * space.f_frsize < 2 * self._store.settings.low_room_octets
-
     async def _open(self) -> None:
-        """Open the file, or make it, where that is not done.  Raises ReadingStopped."""
-        writer, place = self._writer, self._store.attached
-        if not self._kinds:
-            await self._run(partial(layout.remove, self._store.data))
-            return
-        if writer is not None and place.path == writer.path and writer.path.exists():
-            return
-        if writer is not None:
-            self._events.warning("attachments.thrown_away", reason="it was damaged, or deleted")
-            await self._throw_away()
-        names = ",".join(sorted(each.value for each in self._kinds))
-        opened = None
-        if not place.is_damaged:
-            opened = await self._run(partial(_opened, self._store.data, names))
-        if opened is not None:
-            probes = await self._run(partial(opened.probes, _PROBES))
-            upto = await self._run(opened.upto)
-            if upto and not await self._store.read(lambda tx: is_known(tx, upto, probes)):
-                await self._run(opened.close)
-                opened = None
-        if opened is None:
-            opened = await self._run(partial(_made, self._store.data, names))
-        self._writer, place.path, place.is_damaged = opened, opened.path, False
+        if self._kinds:
+            await super()._open()
+        else:
+            await self._run(partial(self._file.remove, self._store.data))
 
-    async def _throw_away(self) -> None:
-        self._store.attached.path, self._store.attached.is_damaged = None, True
-        writer, self._writer = self._writer, None
-        if writer is not None:
-            await self._run(writer.close)
+    def _writer_of(self, path: Path) -> AttachedTextWriter:
+        return AttachedTextWriter(path, ",".join(sorted(each.value for each in self._kinds)))
 
-    async def _on_file(self, work: Callable[[AttachedTextWriter], T]) -> T:
-        """Raises ReadingStopped; damage throws the file away."""
-        writer = self._writer
-        assert writer is not None
-        try:
-            return await self._run(lambda: work(writer))
-        except sqlite3.Error as error:
-            if trouble_of(error) not in _PASSING:
-                self._events.warning("attachments.thrown_away", reason=str(error))
-                await self._throw_away()
-            raise ReadingStopped(f"the attached texts: {error}") from error
-
-    async def _run(self, job: Callable[[], T]) -> T:
-        if self._worker is None:
-            self._worker = Workers("store-attached", 1)
-        return await self._worker.run(job)
-
-
-def _octets(path: Path) -> int:
-    return sum(side.stat().st_size for side in (path, Path(f"{path}-wal")) if side.exists())
-
-
-def _opened(data: Path, kinds: str) -> AttachedTextWriter | None:
-    """The file that lies there; None where it is of no use."""
-    path = layout.newest(data)
-    try:
-        return None if path is None else AttachedTextWriter(path, kinds)
-    except (sqlite3.Error, NotOurs, OSError):
-        return None
-
-
-def _made(data: Path, kinds: str) -> AttachedTextWriter:
-    """A new file, and no other.  Raises ReadingStopped."""
-    path = layout.next_name(data)
-    try:
-        writer = AttachedTextWriter(path, kinds)
-        layout.remove(data, keep=path)
-    except (sqlite3.Error, NotOurs, OSError) as error:
-        raise ReadingStopped(f"attached texts cannot be kept: {error}") from error
-    return writer
+    async def _is_known(self, writer: AttachedTextWriter) -> bool:
+        probes = await self._run(partial(writer.probes, PROBES))
+        upto = await self._run(writer.upto)
+        return not upto or await self._store.read(lambda tx: is_known(tx, upto, probes))

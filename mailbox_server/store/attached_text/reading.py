@@ -10,8 +10,9 @@ from typing import Final, TypeVar
 
 from mailbox_server.model.ids import AccountId
 from mailbox_server.store.attached_text import layout
+from mailbox_server.store.derived_file import connect_reader
+from mailbox_server.store.derived_place import DerivedPlace
 from mailbox_server.store.search_index.needles import AllOf, question
-from mailbox_server.store.search_index.place import IndexPlace
 from mailbox_server.store.uid_runs import runs
 
 T = TypeVar("T")
@@ -31,7 +32,7 @@ _BEGINNING: Final = "SELECT doc FROM trigram_terms WHERE term >= ? AND term < ?"
 class AttachedTextReader:
     """One reader, used by one thread at a time; it opens the file when asked."""
 
-    def __init__(self, place: IndexPlace) -> None:
+    def __init__(self, place: DerivedPlace) -> None:
         self._place = place
         self._path: Path | None = None
         self._connection: sqlite3.Connection | None = None
@@ -88,7 +89,7 @@ class AttachedTextReader:
             return nothing
         try:
             if self._connection is None:
-                self._connection, self._path = layout.connect_reader(path), path
+                self._connection, self._path = connect_reader(path, layout.READER_CACHE_KIB), path
             return ask(self._connection)
         except sqlite3.Error as error:
             self.close()

@@ -5,14 +5,15 @@ Each call is one transaction.  sqlite3.Error passes, and leaves the file as it w
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from mailbox_server.mime.documents.outcomes import Outcome
 from mailbox_server.model.ids import AccountId
 from mailbox_server.store.attached_text import layout
+from mailbox_server.store.derived_file import DerivedFileWriter, NotOurs
 from mailbox_server.store.search_index.needles import marked
 
 _LOG_PAGES: Final = 1_000
@@ -39,32 +40,20 @@ class Holder:
     size: int
 
 
-class AttachedTextWriter:
-    """The file's one writer.  Raises sqlite3.Error, layout.NotOurs, OSError."""
+class AttachedTextWriter(DerivedFileWriter):
+    """The file's one writer.  Raises sqlite3.Error, NotOurs, OSError."""
 
     def __init__(self, path: Path, kinds: str) -> None:
-        self.path = path
-        self._connection = layout.connect_writer(path, kinds)
-
-    def close(self) -> None:
-        """Close the file."""
-        self._connection.close()
-
-    def interrupt(self) -> None:
-        """End what runs; from any thread."""
-        self._connection.interrupt()
+        connection = layout.FILE.connect_writer(path, partial(layout.make, kinds=kinds))
+        super().__init__(path, connection, _LOG_PAGES)
+        if connection.execute("SELECT kinds FROM state").fetchone() != (kinds,):
+            self.close()
+            raise NotOurs("made for other kinds of documents")
 
     def upto(self) -> int:
         """The message id up to which all was looked at."""
         number: int = self._connection.execute("SELECT upto FROM state").fetchone()[0]
         return number
-
-    def probes(self, most: int) -> list[tuple[int, int, int]]:
-        """(message, received, size) of some messages, the newest among them."""
-        rows = self._connection.execute(
-            "SELECT message, received, size FROM probe ORDER BY message DESC LIMIT ?", (most,)
-        )
-        return rows.fetchall()
 
     def has_read(self, content: int) -> bool:
         """Whether the content was read, with whatever outcome."""
@@ -141,16 +130,6 @@ class AttachedTextWriter:
             self._connection.execute("INSERT INTO trigram (trigram) VALUES ('optimize')")
         self._connection.executescript("PRAGMA incremental_vacuum")
 
-    def fold(self) -> None:
-        """Fold the log in where it has grown; waits for the disk, and for no reader."""
-        log = Path(f"{self.path}-wal")
-        if log.exists() and log.stat().st_size >= _LOG_PAGES * 4096:
-            self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-
-    def rest(self) -> None:
-        """Give memory back that only writing takes."""
-        self._connection.execute("PRAGMA shrink_memory")
-
     def outcomes(self) -> Mapping[Outcome, int]:
         """How many documents had which outcome."""
         counts: Counter[Outcome] = Counter()
@@ -172,16 +151,6 @@ class AttachedTextWriter:
         return None if row is None else (row[0], AccountId(row[1]), row[2])
 
     # ------------------------------------------------------------ inside
-
-    @contextmanager
-    def _writing(self) -> Iterator[None]:
-        self._connection.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-            self._connection.execute("COMMIT")
-        finally:
-            if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")
 
     def _text(self, content: int) -> str:
         row = self._connection.execute("SELECT text FROM document WHERE content = ?", (content,))

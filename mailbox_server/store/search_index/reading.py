@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Final
 
 from mailbox_server.model.ids import AccountId
+from mailbox_server.store.derived_file import connect_reader
+from mailbox_server.store.derived_place import DerivedPlace
 from mailbox_server.store.ports import Candidates
 from mailbox_server.store.search_index import layout
 from mailbox_server.store.search_index.needles import AllOf, Question, more
-from mailbox_server.store.search_index.place import IndexPlace
 
 MOST: Final = 500_000
 """Messages that are told apart from the others; of more than that, looking at all is as good."""
@@ -37,7 +38,7 @@ class Wanted:
 class IndexReader:
     """One reader of the index, used by one thread at a time; it opens the file when asked."""
 
-    def __init__(self, place: IndexPlace) -> None:
+    def __init__(self, place: DerivedPlace) -> None:
         self._place = place
         self._path: Path | None = None
         self._connection: sqlite3.Connection | None = None
@@ -69,7 +70,7 @@ class IndexReader:
             return None
         try:
             if self._connection is None:
-                self._connection, self._path = layout.connect_reader(path), path
+                self._connection, self._path = connect_reader(path, layout.READER_CACHE_KIB), path
             self._connection.execute("BEGIN")
             try:
                 return ask(self._connection)

@@ -6,13 +6,12 @@ Each call is one transaction.  sqlite3.Error passes, and leaves the file as it w
 from array import array
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from mailbox_server.model.ids import AccountId
-from mailbox_server.store.free_memory import give_back
+from mailbox_server.store.derived_file import DerivedFileWriter
 from mailbox_server.store.search_index import layout
 from mailbox_server.store.search_index.needles import marked
 
@@ -65,20 +64,11 @@ _PIECES: Final[Mapping[str, Callable[[Entry], Iterator[str]]]] = {
 """What goes into the full-text tables, by the beginnings of their names."""
 
 
-class IndexWriter:
-    """The index's one writer.  Raises sqlite3.Error, layout.NotOurs."""
+class IndexWriter(DerivedFileWriter):
+    """The index's one writer.  Raises sqlite3.Error, NotOurs, OSError."""
 
     def __init__(self, path: Path) -> None:
-        self.path = path
-        self._connection = layout.connect_writer(path)
-
-    def close(self) -> None:
-        """Close the file."""
-        self._connection.close()
-
-    def interrupt(self) -> None:
-        """End what runs; from any thread."""
-        self._connection.interrupt()
+        super().__init__(path, layout.FILE.connect_writer(path, layout.make), _LOG_PAGES)
 
     def segments(self) -> list[Segment]:
         """All of them, by ascending ids; one that replaces another comes after it."""
@@ -90,13 +80,6 @@ class IndexWriter:
             Segment(number, first, upto, messages, begun, bool(stale), replaces)
             for number, first, upto, messages, begun, stale, replaces in rows
         ]
-
-    def probes(self, most: int) -> list[tuple[int, int, int]]:
-        """(message, received, size) of some messages, the newest among them."""
-        rows = self._connection.execute(
-            "SELECT message, received, size FROM probe ORDER BY message DESC LIMIT ?", (most,)
-        )
-        return rows.fetchall()
 
     def add(self, entries: Sequence[Entry], upto: int, now: int) -> None:
         """Add the messages that came next; ids up to upto are done then."""
@@ -151,28 +134,7 @@ class IndexWriter:
                     layout.drop_tables(self._connection, begun)
                 self._connection.execute("UPDATE segment SET stale = 1 WHERE number = ?", (number,))
 
-    def fold(self) -> None:
-        """Fold the log in where it has grown; waits for the disk, and for no reader."""
-        log = Path(f"{self.path}-wal")
-        if log.exists() and log.stat().st_size >= _LOG_PAGES * 4096:
-            self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-
-    def rest(self) -> None:
-        """Give memory back that only writing takes."""
-        self._connection.execute("PRAGMA shrink_memory")
-        give_back()
-
     # ------------------------------------------------------------ inside
-
-    @contextmanager
-    def _writing(self) -> Iterator[None]:
-        self._connection.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-            self._connection.execute("COMMIT")
-        finally:
-            if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")
 
     def _begin(self, first: int, now: int, replaces: int | None) -> int:
         cursor = self._connection.execute(

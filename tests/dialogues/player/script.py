@@ -5,7 +5,7 @@ tests/dialogues/README.md describes the format.
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
@@ -14,7 +14,6 @@ import pytest
 
 from tests.dialogues.player.pattern import Pattern
 
-KNOWN_BROKEN: Final = "known broken:"
 ANY_LINES: Final = "..."
 
 SPEECH: Final = re.compile(r"(\d+)(>>|>|<<|<)(.*)", re.DOTALL)
@@ -144,13 +143,11 @@ class Script:
     """One dialogue.
 
     rule: the comment lines it opens with, the first names the rule.
-    known_broken: why it fails today, None for a script that must pass.
     """
 
     path: Path
     rule: tuple[str, ...]
     steps: tuple[Step, ...]
-    known_broken: str | None = field(default=None)
 
 
 def parse(text: str, path: Path) -> Script:
@@ -172,8 +169,7 @@ def parse(text: str, path: Path) -> Script:
                 raise MalformedScript(f"{path}:{number}: {trouble}: {line}") from None
     if not any(isinstance(step, Expect | Forbid | ExpectClosed | ExpectSilence) for step in steps):
         raise MalformedScript(f"{path}: it expects nothing, so it cannot fail")
-    broken = [r[len(KNOWN_BROKEN) :].strip() for r in rule if r.startswith(KNOWN_BROKEN)]
-    return Script(path, tuple(rule), tuple(steps), broken[0] if broken else None)
+    return Script(path, tuple(rule), tuple(steps))
 
 
 def load(path: Path) -> Script:
@@ -182,19 +178,11 @@ def load(path: Path) -> Script:
 
 
 def scripts_in(folder: Path) -> list[object]:
-    """Every script below folder, as parameters for `pytest.mark.parametrize("script", ...)`.
-
-    One that is known to be broken is expected to fail, and fails when it passes.
-    """
-    parameters: list[object] = []
-    for path in sorted(folder.rglob("*.txt")):
-        script = load(path)
-        marks = []
-        if script.known_broken is not None:
-            marks.append(pytest.mark.xfail(strict=True, reason=script.known_broken))
-        name = path.relative_to(folder).with_suffix("").as_posix()
-        parameters.append(pytest.param(script, id=name, marks=marks))
-    return parameters
+    """Every script below folder, as parameters for `pytest.mark.parametrize("script", ...)`."""
+    return [
+        pytest.param(load(path), id=path.relative_to(folder).with_suffix("").as_posix())
+        for path in sorted(folder.rglob("*.txt"))
+    ]
 
 
 ACTS: Final[Mapping[str, Callable[[int, str, int], Step]]] = {

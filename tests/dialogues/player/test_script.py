@@ -23,7 +23,6 @@ from tests.dialogues.player.script import (
     StartDeflating,
     StartTls,
     Step,
-    load,
     parse,
     scripts_in,
 )
@@ -93,15 +92,12 @@ def test_what_the_format_does_not_know_is_refused_with_its_place(text: str) -> N
         parse(text, HERE)
 
 
-def test_a_known_broken_script_is_expected_to_fail(tmp_path: Path) -> None:
+def test_scripts_are_named_by_where_they_lie(tmp_path: Path) -> None:
     (tmp_path / "good.txt").write_text("# a rule\n1< *\n", "utf-8")
     (tmp_path / "sub").mkdir()
-    (tmp_path / "sub" / "bad.txt").write_text("# a rule\n# known broken: why\n1< *\n", "utf-8")
-    assert load(tmp_path / "sub" / "bad.txt").known_broken == "why"
-    good, bad = scripts_in(tmp_path)
-    assert (good.id, good.marks) == ("good", [])  # type: ignore[attr-defined]
-    assert bad.id == "sub/bad"  # type: ignore[attr-defined]
-    assert bad.marks[0].kwargs == {"strict": True, "reason": "why"}  # type: ignore[attr-defined]
+    (tmp_path / "sub" / "other.txt").write_text("# a rule\n1< *\n", "utf-8")
+    found = scripts_in(tmp_path)
+    assert [each.id for each in found] == ["good", "sub/other"]  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,4 @@
-"""Which file is the index just now; the one thing that its writer and its readers share.
-
-Attached texts have such a place as well (store.attached_text).
-"""
+"""Which derived file is in use just now; the one thing that its writer and readers share."""
 
 import sqlite3
 from collections.abc import Callable
@@ -10,8 +7,8 @@ from pathlib import Path
 from mailbox_server.store.dialect.trouble import Trouble, trouble_of
 
 
-class IndexPlace:
-    """Where the index lies; any thread may call.
+class DerivedPlace:
+    """Where the file lies; any thread may call.
 
     path: None while there is none to be asked.  is_damaged: the file that lies there must not
     be used again.  on_trouble: called in whatever thread met damage.
