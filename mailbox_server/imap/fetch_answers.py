@@ -47,7 +47,7 @@ async def answer(
     """Answer for known, ascending UIDs; sets \\Seen where a section does."""
     planned = plan(items, session.named_by)
     # What others were told is done is answered, and marked anew where it was made unseen.
-    await view.refresh()
+    await view.hear()
     if not planned.needs_store:
         await _from_view(session, view, planned, uids)
         return LeftOut()

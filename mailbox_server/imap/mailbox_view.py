@@ -167,6 +167,11 @@ class MailboxView:
         """Something may have changed in the store."""
         self._stale = True
 
+    async def hear(self) -> None:
+        """Catch up with the store where it has rung: with all that anybody was told is done."""
+        if self._stale:
+            await self.refresh()
+
     async def refresh(self) -> None:
         """Catch up with the store.
 
@@ -190,6 +195,9 @@ class MailboxView:
                 self._replace(await self.store.read(self.read(self.mailbox.id, self.reader)))
             except MailboxMissing:
                 self.gone = True
+            except BaseException:  # whatever it was, what rang is still not heard
+                self._stale = True
+                raise
             self._done = self._begun
 
     async def _all_changes(self) -> list[Changes]:

@@ -288,6 +288,9 @@ class SelectedView(Protocol):
     def release(self) -> None:
         """The session will not look before it holds again; silent the second time."""
 
+    async def hear(self) -> None:
+        """As refresh, where the store has rung since: it holds what anybody was told is done."""
+
     async def refresh(self) -> None:
         """Catch up with the store; numbers stand, changes wait in untold().
 

@@ -354,6 +354,10 @@ class SessionView:
 
     # ------------------------------------------------------------ being told
 
+    async def hear(self) -> None:
+        """See selected.SelectedView."""
+        await self._shared.hear()
+
     async def refresh(self) -> None:
         """Catch up with the store; numbers stand."""
         await self._shared.refresh()

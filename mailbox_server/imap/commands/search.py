@@ -197,7 +197,7 @@ async def find(
     key = arguments.key if context is None else context.key
     try:
         # What others were told is done is found, though this client hears of it afterwards.
-        await view.refresh()
+        await view.hear()
         found = await matches(
             session.store,
             view,

@@ -472,3 +472,23 @@ async def test_what_was_packed_and_cannot_be_read_again() -> None:
     assert one.gone
     await one.close()
     assert not desk.house.bells
+
+
+async def test_who_hears_reads_only_where_it_rang() -> None:
+    desk = Desk(House(1))
+    view = await desk.open()
+    before = desk.house.reads
+    await view.hear()
+    assert desk.house.reads == before
+    desk.house.arrive()
+    desk.house.broken = True
+    with pytest.raises(StoreUnavailable):
+        await view.hear()
+    desk.house.broken = False
+    await view.hear()
+    assert b"* 2 EXISTS" in told(view)
+    before = desk.house.reads
+    await view.hear()
+    assert desk.house.reads == before
+    await view.close()
+    await desk.tasks.drain(1)
