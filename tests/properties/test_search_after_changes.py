@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from mailbox_server.model.ids import MailboxId
 from mailbox_server.model.mailbox import INBOX
+from mailbox_server.store import derived_keeper
 from mailbox_server.store.ports import Column, ReadTx, TextCriterion, TextScope, WriteTx
 from mailbox_server.store.search_index import catching_up, reading, writing
 from tests.contract.conftest import TurnedClock
@@ -183,5 +184,5 @@ def small() -> Iterator[None]:
         patched.setattr(reading, "MANY", 1)
         patched.setattr(writing, "MESSAGES_A_SEGMENT", 3)
         patched.setattr(catching_up, "STEP_MESSAGES", 2)
-        patched.setattr(catching_up, "_PAUSE_MOST", 0.0)
+        patched.setattr(derived_keeper, "_PAUSE_MOST", 0.0)
         yield
