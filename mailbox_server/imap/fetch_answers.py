@@ -19,7 +19,7 @@ from mailbox_server.imap.session import Ended, Session
 from mailbox_server.model.errors import Unavailable
 from mailbox_server.model.keywords import SEEN
 from mailbox_server.model.rights import KEEP_SEEN
-from mailbox_server.store.ports import Edit, FlagChange
+from mailbox_server.store.ports import Edit, FlagChange, WriteTx
 
 LINES_A_BLOCK: Final = 500
 MESSAGES_A_STEP: Final = 2_000
@@ -106,15 +106,24 @@ def _report(session: Session, uids: Sequence[int]) -> None:
 
 
 async def _mark_seen(session: Session, view: SelectedView, uids: Sequence[int]) -> frozenset[int]:
-    """Set \\Seen before its message is sent; returns the UIDs that lacked it."""
+    """Set \\Seen before its message is sent; returns the UIDs that lacked it.
+
+    Whoever has lost the right to meanwhile still reads.
+    """
     unseen = view.having(lambda names: SEEN not in names, uids)
     if not unseen:
         return frozenset()
-    mailbox, reader = view.mailbox.id, view.reader
+    mailbox, reader = view.mailbox, view.reader
+
+    def work(tx: WriteTx) -> bool:
+        if reader is not None and KEEP_SEEN not in tx.rights.held(mailbox, reader):
+            return False
+        tx.messages.change_flags(mailbox.id, unseen, _SET_SEEN, reader=reader)
+        return True
+
     try:
-        await session.store.write(
-            lambda tx: tx.messages.change_flags(mailbox, unseen, _SET_SEEN, reader=reader)
-        )
+        if not await session.store.write(work):
+            return frozenset()
     except Unavailable as trouble:
         # A full disk keeps nobody from reading.
         session.services.events.warning(
