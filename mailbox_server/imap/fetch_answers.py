@@ -1,6 +1,7 @@
 """Answer what a client asked of messages, with FETCH or for all that will come (RFC 5465 §5.2)."""
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Final
@@ -14,7 +15,7 @@ from mailbox_server.imap.grammar.fetch_items import (
     BodySection,
     FetchItem,
 )
-from mailbox_server.imap.selected import SelectedView
+from mailbox_server.imap.selected import ModSeqs, SelectedView
 from mailbox_server.imap.session import Ended, Session
 from mailbox_server.model.errors import Unavailable
 from mailbox_server.model.keywords import SEEN
@@ -66,20 +67,33 @@ async def _from_view(
     session: Session, view: SelectedView, planned: FetchPlan, uids: Sequence[int]
 ) -> None:
     items = [item for item in planned.items if isinstance(item, Attribute)]
+    news = _news(session, view, planned)
     for at in range(0, len(uids), LINES_A_BLOCK):
-        sights = view.columns(uids[at : at + LINES_A_BLOCK])
+        block = uids[at : at + LINES_A_BLOCK]
+        sights = view.columns(block)
+        if news:
+            view.told(view.sights([uid for uid in block if uid in news]))
         await session.send(view_lines(sights, items, session.named_by))
+
+
+def _news(session: Session, view: SelectedView, planned: FetchPlan) -> AbstractSet[int]:
+    """UIDs of which the answers tell a change: with FLAGS, and MODSEQ where that is shown."""
+    items = planned.items
+    hides = session.modseqs is ModSeqs.HIDDEN
+    is_told = Attribute.FLAGS in items and (hides or Attribute.MODSEQ in items)
+    return view.untold_changes() if is_told else frozenset()
 
 
 async def _from_store(
     session: Session, view: SelectedView, answers: RowFetch, uids: Sequence[int], *, marks: bool
 ) -> None:
+    news = _news(session, view, answers.plan)
     try:
         for at in range(0, len(uids), MESSAGES_A_STEP):
             step = uids[at : at + MESSAGES_A_STEP]
             seen_now = await _mark_seen(session, view, step) if marks else frozenset()
             sights = view.columns(step)
-            told = view.sights(sorted(seen_now))
+            told = view.sights([uid for uid in step if uid in seen_now or uid in news])
             async with aclosing(answers.responses(sights, seen_now, session.modseqs)) as blocks:
                 async for block in blocks:
                     await session.send(block)

@@ -97,7 +97,7 @@ class RowFetch:
         self, store: Store, mailbox: MailboxId, plan: FetchPlan, decoder: PartDecoder
     ) -> None:
         self._store = store
-        self._plan = plan
+        self.plan = plan
         self._rows = _Rows(mailbox, plan)
         self._contents = _Contents(mailbox, plan.from_content)
         self._piecemeal = Piecemeal(store, plan.from_content, decoder)
@@ -116,7 +116,7 @@ class RowFetch:
         with MODSEQ if shown, where those were not asked for (RFC 9051 §6.4.5, RFC 7162 §3.2).
         """
         ends = self._ends(sights, seen_now, modseqs)
-        reader = self._rows if self._plan.is_in_rows else self._contents
+        reader = self._rows if self.plan.is_in_rows else self._contents
         return self._answers(reader, sights, ends)
 
     async def _answers(
@@ -175,7 +175,7 @@ class RowFetch:
         self, sights: SightColumns, seen_now: AbstractSet[int], modseqs: ModSeqs
     ) -> list[bytes]:
         ends = [_END] * len(sights.uids)
-        items = self._plan.items
+        items = self.plan.items
         flags = Attribute.FLAGS not in items
         modseq = modseqs is ModSeqs.SHOWN and Attribute.MODSEQ not in items
         if not seen_now or not (flags or modseq):

@@ -8,6 +8,7 @@ this session has been told: message numbers 1 to count never move except through
 import enum
 from array import array
 from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -274,6 +275,9 @@ class SelectedView(Protocol):
 
         None where the same write brought messages here: only a refresh finds all of it.
         """
+
+    def untold_changes(self) -> AbstractSet[int]:
+        """UIDs whose flags changed since the client was told."""
 
     def told(self, sights: Sequence[Sight]) -> None:
         """The client reads the flags of these sights from the command itself."""

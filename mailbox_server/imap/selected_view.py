@@ -330,7 +330,7 @@ class SessionView:
         classes = array(shared.flags.typecode)
         for low, high in shared.slot_runs(about):
             classes.extend(shared.flags[low:high])
-        return Hushed(change, about, classes, self._pending())
+        return Hushed(change, about, classes, self.untold_changes())
 
     async def stored(
         self, uids: Sequence[int], outcome: FlagOutcome, hushed: Hushed | None
@@ -445,12 +445,12 @@ class SessionView:
         shared = self._shared
         if hears is not Hears.ALL:
             return self._own.take(set(), modseqs)
-        pending = {uid for uid in self._pending() if uid <= last}
+        pending = {uid for uid in self.untold_changes() if uid <= last}
         self.told_changed = shared.changed_after
         self._told_modseq = shared.mailbox.highest_modseq
         return self._own.take(pending, modseqs)
 
-    def _pending(self) -> set[int]:
+    def untold_changes(self) -> set[int]:
         """UIDs whose flags changed since this session was told."""
         return self._shared.changed_from(self.told_changed, self._told_modseq)
 
