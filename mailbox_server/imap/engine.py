@@ -66,6 +66,7 @@ _STRANGER = re.compile(
     rb"(?:GET|HEAD|POST|PUT|DELETE|CONNECT|OPTIONS|TRACE|PATCH|PRI) [^ ]* HTTP/|SSH-"
 )
 _TLS_RECORD: Final = b"\x16\x03"
+_ENDLESS: Final = bad("The line never ends", b"TOOBIG")
 
 
 class NamedGrammar:
@@ -239,20 +240,21 @@ class Engine:
         if line is None:
             if self._line_octets + self._unfinished_octets() <= self._line_most:
                 return None
-            return self._overlong(bytes(self._buffer), whole=False)
+            return self._overlong()
         self._line_octets += len(line)
         if self._line_octets > self._line_most:
-            return self._overlong(line, whole=True)
+            # As if its end had not come: what it announces is looked at behind the answer.
+            self._buffer[:0] = line + b"\n"
+            return self._overlong()
         if self._name:
             return self._more(line)
         return self._first_line(line) if line else None
 
-    def _overlong(self, line: bytes, *, whole: bool) -> Event:
-        if self._tag is None:
-            # However much has come already: what is beyond the bound is not looked at.
-            found = _TAG.match(line, 0, self._line_most + 1)
-            self._tag = found.group(1) if found else None
-        return self._refuse(bad("The command is too long", b"TOOBIG"), line if whole else None)
+    def _overlong(self) -> Event:
+        """Refuse the line that the buffer begins with; its end is not looked at."""
+        if not self._tag and (found := _TAG.match(bytes(self._buffer[: self._line_most + 1]))):
+            self._tag = found.group(1)
+        return self._refuse(bad("The command is too long", b"TOOBIG"), None)
 
     def _drop_blank_lines(self) -> None:
         """All at once: there may be thousands, and they are no commands."""
@@ -378,10 +380,12 @@ class Engine:
         if line is None:
             if self._line_octets + self._unfinished_octets() <= self._line_most:
                 return None
-            return self._overlong(bytes(self._buffer), whole=False)
+            return self._overlong()
         self._line_octets += len(line)
         if self._line_octets > self._line_most:
-            return self._overlong(line, whole=True)
+            # As if its end had not come: what it announces is looked at behind the answer.
+            self._buffer[:0] = line + b"\n"
+            return self._overlong()
         if _FORBIDDEN.search(line):
             return self._refuse(bad("NUL or CR in a command"), line)
         marker = _MARKER.search(line, max(0, len(line) - _MARKER_OCTETS))
@@ -441,6 +445,7 @@ class Engine:
         if self._remaining > self._swallow_most:
             return self._die(bad("The literal is too large", b"TOOBIG"))
         self._mode = _Mode.SKIP_LITERAL
+        self._line_octets = 0
         return None
 
     def _skip_literal(self) -> Event | None:
@@ -452,15 +457,17 @@ class Engine:
     def _skip_line(self) -> Event | None:
         line = self._take_line()
         if line is not None:
+            if self._line_octets + len(line) - _MARKER_OCTETS > self._swallow_most:
+                return self._die(_ENDLESS)
             return self._skip_behind(line)
-        surplus = len(self._buffer) - _MARKER_OCTETS
+        surplus = self._unfinished_octets() - _MARKER_OCTETS
         if surplus > 0:
             # Only the last octets matter: they may turn out to announce a literal.
             self._line_octets += surplus
             del self._buffer[:surplus]
             self._scanned = len(self._buffer)
             if self._line_octets > self._swallow_most:
-                return self._die(bad("The line never ends", b"TOOBIG"))
+                return self._die(_ENDLESS)
         return None
 
     def _die(self, farewell: Outcome | None) -> Fatal:

@@ -411,6 +411,20 @@ def test_behind_an_overlong_answer_the_same_is_skipped_wherever_it_is_cut() -> N
         assert [type(event) for event in found] == [Malformed, Command]
 
 
+def test_an_overlong_line_is_answered_the_same_wherever_it_is_cut() -> None:
+    """Also where it announces a literal too large to be skipped, or is too long for that."""
+    limits = ImapLimits(line_octets=100, swallow_octets=200)
+    for behind in (b"{999+}", b"{150+}" + b"x" * 150, b"z" * 163, b"z" * 164, b"z" * 165):
+        octets = b"a NOOP " + b"y" * 94 + behind + b"\r\nb NOOP\r\n"
+        found = [
+            [event for piece in pieces for event in events(made, piece)]
+            for pieces in ([octets], [octets[at : at + 1] for at in range(len(octets))])
+            if (made := engine(limits))
+        ]
+        assert found[0] == found[1], behind
+        assert tags(found[0])[0] == b"a"
+
+
 def test_a_command_of_the_longest_length_is_taken_wherever_it_is_cut() -> None:
     line = b"a NOOP" + b" " * (ImapLimits().line_octets - 6)
     for pieces in ([line + b"\r\n"], [line + b"\r", b"\n"]):
