@@ -268,6 +268,8 @@ class SelectedView(Protocol):
         Where it was not hushed the flags of all are told next time, changed or not.  Those
         that UNCHANGEDSINCE spared are told in any case: the client's picture of them is old,
         and RFC 7162 §3.1.3 recommends to renew it.
+
+        From then on going knows of all that were expunged before the change.
         """
 
     async def expunged(self, expunged: Expunged | None) -> None:

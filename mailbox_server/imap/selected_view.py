@@ -340,6 +340,8 @@ class SessionView:
         came_over = await shared.came_over_store(about, outcome, self)
         if came_over:
             self._told_modseq = shared.mailbox.highest_modseq
+        else:
+            await shared.refresh()
         self._own.made(about, outcome, hushed, shared.classes.known, came_over=came_over)
 
     async def expunged(self, expunged: Expunged | None) -> None:

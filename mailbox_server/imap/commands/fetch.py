@@ -31,7 +31,7 @@ async def fetch(session: Session, arguments: FetchArguments) -> Outcome:
         return no("Some of the messages are damaged here", b"CORRUPTION")
     if answers.encoded:
         return no("A part is in an encoding that is not known here", b"UNKNOWN-CTE")
-    if answers.missing:
+    if answers.missing and arguments.by is By.NUMBER:
         return no("Some of the messages no longer exist", b"EXPUNGEISSUED")
     return ok("That is all")
 

@@ -38,9 +38,13 @@ async def store(session: Session, arguments: StoreArguments) -> Outcome:
         )
         await view.stored(step, outcome, hushed)
         modified += outcome.modified
-    if modified:
-        return ok("Some had changed", b"MODIFIED " + _meant(view, modified, arguments.by))
-    return ok("Stored")
+    code = b"MODIFIED " + _meant(view, modified, arguments.by) if modified else b""
+    going = view.going() if arguments.by is By.NUMBER else UidSet()
+    if going and going.common(UidSet.of(uids)):
+        # Who asked for silence succeeds with the others (RFC 2180 §4.2.1, RFC 7162 §3.1.3).
+        answers = ok if arguments.silent else no
+        return answers("Some of the messages no longer exist", code or b"EXPUNGEISSUED")
+    return ok("Some had changed" if modified else "Stored", code)
 
 
 def _most(view: SelectedView, uids: Sequence[int]) -> int:
