@@ -2,7 +2,7 @@
 
 Looked at are those that its account may look up and the session has wishes about, after a ring
 of one of their owners or a change of the account itself; only what moved is counted anew.  Whom
-an owner gives rights for the first time is rung; what is there for anyone is found later.
+an owner gives rights for the first time is rung, and of rights for anyone all are.
 
 One that may be looked up and not be read is closed: of it nothing but its name is told.  One
 that may not even be looked up any more stays closed, under the name that it had, for as long as
@@ -18,7 +18,7 @@ from mailbox_server.imap.wishes import Wishes
 from mailbox_server.model.ids import AccountId, MailboxId, ModSeq
 from mailbox_server.model.mailbox import MailboxStatus
 from mailbox_server.model.rights import READ
-from mailbox_server.store.ports import Listening, ReadTx, Store
+from mailbox_server.store.ports import ANYONE, Listening, ReadTx, Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class OthersStanding:
 class OthersWatch:
     """The watch of one session.
 
-    ring: is called when one of the owners has changed something.
+    ring: is called when one of the owners has changed something, or what anyone may do.
     """
 
     def __init__(self, store: Store, account: AccountId, ring: Callable[[], None]) -> None:
@@ -97,7 +97,7 @@ class OthersWatch:
     def _now(
         self, tx: ReadTx, wants: Callable[[str], bool]
     ) -> tuple[OthersStanding, set[AccountId]]:
-        """How they stand, and the accounts whose rings count."""
+        """How they stand, and whose rings count."""
         before = self._standing
         places = places_of_others(tx, self._account)
         mailboxes: dict[MailboxId, MailboxStatus] = {}
@@ -108,7 +108,7 @@ class OthersWatch:
                 mailboxes[number] = self._status(tx, place)
                 if READ not in place.rights:
                     closed.add(number)
-        owners = {place.owner for place in places}
+        owners = {ANYONE, *(place.owner for place in places)}
         for number in before.mailboxes.keys() - {place.mailbox.id for place in places}:
             lost = before.mailboxes[number]
             is_there = number in before.closed or tx.mailboxes.get(number) is not None

@@ -22,7 +22,7 @@ from mailbox_server.model.rights import (
     effective_rights,
 )
 from mailbox_server.store.mailbox_rows import SELECT_MAILBOX, mailbox_of
-from mailbox_server.store.ports import SharedMailbox
+from mailbox_server.store.ports import ANYONE, SharedMailbox
 from mailbox_server.store.prepared import Prepared
 from mailbox_server.store.schema.accounts import account
 from mailbox_server.store.schema.mailboxes import mailbox
@@ -30,12 +30,11 @@ from mailbox_server.store.schema.sharing import mailbox_right, seen_run
 from mailbox_server.store.transactions import SqlTx
 
 GRANTS_A_MAILBOX: Final = 500
-_ANYONE: Final = 0
 
 _MAILBOX: Final = mailbox_right.c.mailbox == sa.bindparam("mailbox")
 _HOLDER: Final = sa.or_(
     mailbox_right.c.holder == sa.bindparam("holder"),
-    mailbox_right.c.holder == sa.literal_column(str(_ANYONE)),
+    mailbox_right.c.holder == sa.literal_column(str(ANYONE)),
 )
 _GRANTS: Final = Prepared(
     sa.select(
@@ -46,7 +45,7 @@ _GRANTS: Final = Prepared(
         _MAILBOX,
         # Of a removed account the rows stay for a while.
         sa.or_(
-            mailbox_right.c.holder == sa.literal_column(str(_ANYONE)), account.c.key.is_not(None)
+            mailbox_right.c.holder == sa.literal_column(str(ANYONE)), account.c.key.is_not(None)
         ),
     )
     .order_by(account.c.key.is_not(None), account.c.key, mailbox_right.c.negative)
@@ -112,7 +111,7 @@ class MailboxRights:
         """The entries of its list, anyone's first, the others by address."""
         return [
             Grant(
-                None if holder == _ANYONE else Address.parse(address),
+                None if holder == ANYONE else Address.parse(address),
                 negative != 0,
                 frozenset(letters),
             )
@@ -144,15 +143,17 @@ class MailboxRights:
     ) -> None:
         """Make these the rights of an entry; without any it is removed.
 
-        The holder's account is rung, too.  Raises TooManyRights.
+        The holder's account is rung, too, and for anyone the bell of all.  Raises TooManyRights.
         """
         if holder == mailbox.account:
             raise ValueError("the owner has all rights, without an entry")
         tx = self._tx
         for each in sorted({mailbox.account} | ({holder} if holder is not None else set())):
             tx.touch(each)
+        if holder is None:
+            tx.rings(ANYONE)
         modseq = tx.touch(mailbox.account)
-        entry = {"mailbox": mailbox.id, "entry": holder or _ANYONE, "sign": int(is_negative)}
+        entry = {"mailbox": mailbox.id, "entry": holder or ANYONE, "sign": int(is_negative)}
         _REMOVE.run(tx, **entry)
         if rights != NO_RIGHTS:
             _ADD.run(tx, **entry, letters="".join(sorted(rights)))

@@ -159,6 +159,10 @@ class SqlTx:
         """Say that a statement of the caller's took the account's new modseq, as touch does."""
         self._touched[account] = modseq
 
+    def rings(self, bell: AccountId) -> None:
+        """Ring a bell that is no account's, too; it has no modseq."""
+        self._touched[bell] = ModSeq(0)
+
     def change_owners(self) -> None:
         """Say that this write changes a domain, an account or an alias."""
         self.owners += 1

@@ -70,7 +70,7 @@ from mailbox_server.store.ports.owners import (
     TokenReader,
     TokenWriter,
 )
-from mailbox_server.store.ports.rights import RightReader, RightWriter, SharedMailbox
+from mailbox_server.store.ports.rights import ANYONE, RightReader, RightWriter, SharedMailbox
 from mailbox_server.store.ports.search import (
     Candidates,
     Scored,
@@ -82,6 +82,7 @@ from mailbox_server.store.ports.search import (
 )
 
 __all__ = [
+    "ANYONE",
     "AccessKeyReader",
     "AccessKeyWriter",
     "AccountChanges",

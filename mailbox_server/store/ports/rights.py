@@ -1,12 +1,15 @@
 """Rights in mailboxes: who beside its owner may do what there (RFC 4314)."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from mailbox_server.model.address import Address
 from mailbox_server.model.ids import AccountId, MailboxId
 from mailbox_server.model.mailbox import Mailbox
 from mailbox_server.model.rights import Grant, Rights
+
+ANYONE: Final = AccountId(0)
+"""Whose bell rings after a write that changed what anyone may do in a mailbox."""
 
 
 @dataclass(frozen=True, slots=True)
