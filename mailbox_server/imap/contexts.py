@@ -55,7 +55,8 @@ class Context:
     """One search: what was asked, what the client has, and up to where.
 
     criteria: None for SEARCH.  stand: where the view stood before the messages were asked
-    last.  largest: the last message then.  asked_at: when all were asked, on the clock.
+    last.  largest: the last message then.  texts: the id of the last message whose attached
+    documents were read then.  asked_at: when all were asked, on the clock.
     items: what to answer of new messages that come to the results.
     """
 
@@ -66,6 +67,7 @@ class Context:
     movers: frozenset[Mover]
     stand: Stand
     largest: int
+    texts: int
     asked_at: float
     results: "array[int]"
     items: tuple[FetchItem, ...] = ()
@@ -119,6 +121,7 @@ class Contexts:
             movers(settled_key),
             view.stand(),
             _largest(view),
+            self._means.store.attached_upto,
             self._means.clock.monotonic(),
             array("I"),
             items,
@@ -187,7 +190,7 @@ class Contexts:
 
     async def _update(self, context: Context, view: SelectedView) -> Update:
         means, now = self._means, self._means.clock.monotonic()
-        stand, largest = view.stand(), _largest(view)
+        stand, largest, texts = view.stand(), _largest(view), means.store.attached_upto
         asked, is_all = self._to_ask(context, view, largest, now)
         lines, fresh = b"", list[int]()
         if asked:
@@ -199,7 +202,7 @@ class Contexts:
             lines, come = await self._told(context, view, asked, found)
             if context.items:
                 fresh = come[bisect_right(come, context.stand.last) :]
-        context.stand, context.largest = stand, largest
+        context.stand, context.largest, context.texts = stand, largest, texts
         if is_all:
             context.asked_at = now
         if len(context.results) > means.limits.context_messages:
@@ -220,6 +223,12 @@ class Contexts:
             ends = UidSet.of({largest, context.largest} - {0})
             known = view.uids(SequenceSet(ends.ranges), By.UID)
             asked = _without(sorted({*asked, *known}), view.going())
+        read = self._means.store.attached_upto
+        if Mover.TEXTS in context.movers and context.texts < read:
+            everything = view.all_uids()
+            messages = zip(everything, view.message_ids(everything), strict=True)
+            fresh = {uid for uid, message in messages if context.texts < message <= read}
+            asked = _without(sorted(fresh.union(asked)), view.going())
         return asked, False
 
     async def _told(

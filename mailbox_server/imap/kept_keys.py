@@ -15,9 +15,11 @@ from mailbox_server.imap.grammar.search_keys import (
     OrKey,
     RecencyKey,
     SearchKey,
+    TextKey,
 )
 from mailbox_server.imap.grammar.sequence_sets import STAR, By, SequenceSet
 from mailbox_server.imap.selected import SelectedView
+from mailbox_server.store.ports import TextScope
 
 
 class Mover(enum.Enum):
@@ -26,6 +28,7 @@ class Mover(enum.Enum):
     FLAGS = "its flags or modseq change"
     TIME = "time passes, or another session takes its \\Recent"
     LARGEST = "another message becomes the last one"
+    TEXTS = "the text of a document that came attached is read"
 
 
 def settled(key: SearchKey, view: SelectedView) -> SearchKey:
@@ -66,5 +69,7 @@ def movers(key: SearchKey) -> frozenset[Mover]:
             return frozenset({Mover.TIME})
         case NumbersKey(numbers) if any(STAR in ends for ends in numbers.ranges):
             return frozenset({Mover.LARGEST})
+        case TextKey(criterion) if criterion.scope in (TextScope.BODY, TextScope.TEXT):
+            return frozenset({Mover.TEXTS})
         case _:
             return frozenset()

@@ -70,6 +70,11 @@ class OwnWrites:
         """As store.ports.Store."""
         return self._store.owners_generation
 
+    @property
+    def attached_upto(self) -> int:
+        """As store.ports.Store."""
+        return self._store.attached_upto
+
     def room(self) -> Room:
         """As store.ports.Store."""
         return self._store.room()

@@ -11,12 +11,14 @@ class DerivedPlace:
     """Where the file lies; any thread may call.
 
     path: None while there is none to be asked.  is_damaged: the file that lies there must not
-    be used again.  on_trouble: called in whatever thread met damage.
+    be used again.  on_trouble: called in whatever thread met damage.  upto: the message id up
+    to which the file has all, as its writer said last.
     """
 
     def __init__(self) -> None:
         self.path: Path | None = None
         self.is_damaged = False
+        self.upto = 0
         self.on_trouble: Callable[[sqlite3.Error], None] | None = None
 
     def failed(self, path: Path, error: sqlite3.Error) -> None:

@@ -253,6 +253,11 @@ class SqliteStore:
         """Rises with the commit of each change of a domain, an account or an alias."""
         return self._writer.owners
 
+    @property
+    def attached_upto(self) -> int:
+        """Up to which message id searches find what documents that came attached say."""
+        return self.attached.upto
+
     def room(self) -> Room:
         """Whether new mail may be accepted; cheap, at most a second old."""
         return self._meter.room()
@@ -281,6 +286,10 @@ class SqliteStore:
         reads = set(self._reads)
         if reads:
             await asyncio.wait(reads)
+
+    def ring(self, account: AccountId) -> None:
+        """Have the account's listeners look, though no row has changed."""
+        self._bell.ring({account: ModSeq(1)})
 
     def when_changed(self, call: Callable[[], None]) -> None:
         """Have call called in the event loop after each commit that touched an account."""

@@ -122,6 +122,7 @@ class AttachedTexts(DerivedKeeper[AttachedTextWriter]):
             while True:
                 last = await self._store.read(newest)
                 upto = await self._on_file(AttachedTextWriter.upto)
+                self._store.attached.upto = upto
                 if last <= upto:
                     break
                 await self._go_over(upto, last)
@@ -246,6 +247,8 @@ class AttachedTexts(DerivedKeeper[AttachedTextWriter]):
             await self._on_file(
                 partial(AttachedTextWriter.add, holder=held.holder, document=document)
             )
+            self._store.attached.upto = held.holder.message
+            self._store.ring(held.holder.account)
             await pause(began)
             began = time.monotonic()
         await self._on_file(

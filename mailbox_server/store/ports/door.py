@@ -185,5 +185,13 @@ class Store(Protocol):
         While it stays, so does what was looked up about them after it was read.
         """
 
+    @property
+    def attached_upto(self) -> int:
+        """The message id up to which searches find what documents that came attached say.
+
+        Falls where their texts are read anew.  Where it rises over one with documents, the
+        bell of its account rings.
+        """
+
     def room(self) -> Room:
         """Whether new mail may be accepted; cheap, at most a second old."""
