@@ -7,10 +7,12 @@ a small part of what is not here reads just that, and nothing is kept.
     column   UIDs, ascending, and a number for each: 12 octets a message
     order    UIDs as a key sorts them, and whether each has the key of the one before: 5 octets
     threads  what THREAD goes by, see thread_facts
+    by message  which UIDs are of which messages, see uids_by_message
 
 Messages that are gone stay until they are more than half, then all starts over.
 """
 
+import asyncio
 import enum
 from array import array
 from bisect import bisect_left, bisect_right
@@ -20,6 +22,7 @@ from dataclasses import dataclass, field
 from typing import Final, cast
 
 from mailbox_server.imap.thread_facts import ThreadFacts
+from mailbox_server.imap.uids_by_message import UidsByMessage
 from mailbox_server.model.ids import MailboxId
 from mailbox_server.store.ports import Column, ReadTx, Store
 
@@ -74,6 +77,7 @@ class MessageFacts:
         self.orders: dict[enum.Enum, Order] = {}
         self.threads = ThreadFacts()
         self._columns: dict[Fact, _Numbers] = {}
+        self._by_message = UidsByMessage()
 
     @property
     def octets(self) -> int:
@@ -82,6 +86,7 @@ class MessageFacts:
             sum(len(each.uids) * 12 for each in self._columns.values())
             + sum(len(each.uids) * 5 for each in self.orders.values())
             + self.threads.octets
+            + self._by_message.octets
         )
 
     def forget(self) -> None:
@@ -89,6 +94,23 @@ class MessageFacts:
         self._columns.clear()
         self.orders.clear()
         self.threads.forget()
+        self._by_message = UidsByMessage()
+
+    async def by_message(self, uids: "array[int]", messages: "array[int]") -> UidsByMessage:
+        """Which UIDs are of which messages; made, or made longer, where it is not here.
+
+        uids: all of the mailbox, ascending, also those that only some sessions know still;
+        messages: the id of each.
+        """
+        kept = self._by_message
+        if len(kept) > 2 * len(uids) + _SPARE:
+            kept = UidsByMessage()
+        first = bisect_right(uids, kept.last)
+        if first < len(uids):
+            new = uids[first:], messages[first:]
+            kept = await asyncio.to_thread(kept.with_more, *new)
+        self._by_message = kept
+        return kept
 
     async def numbers(
         self,

@@ -99,6 +99,9 @@ async def matches(
     search = _Search(store, view, clock, turns, until, answers or Answers(store))
     headway = headway or Headway(SECONDS_MOST)
     headway.set_out(len(uids))
+    known = len(uids)
+    uids = await search.narrowed(key, uids)
+    headway.did(known - len(uids))
     found: list[int] = []
     for at in range(0, len(uids), BLOCK):
         block = uids[at : at + BLOCK]
@@ -165,6 +168,27 @@ class _Search:
             case _:
                 await self._breathe()
                 return await self._leaf(key, uids)
+
+    async def narrowed(self, key: SearchKey, uids: Sequence[int]) -> Sequence[int]:
+        """Those of the ascending UIDs that key may match, by what the index says of all of them.
+
+        Where it names few, the others are not gone through at all.  Of messages that are
+        named it is asked afterwards: they may be few themselves.
+        """
+        view = self._view
+        keys = dict.fromkeys(key.keys if isinstance(key, AndKey) else (key,))
+        if any(isinstance(each, NumbersKey) for each in keys):
+            return uids
+        for each in keys:
+            if not isinstance(each, TextKey):
+                continue
+            candidates = await self._answers.of(view.mailbox.account, each.criterion, len(uids))
+            if candidates is None:
+                continue
+            by_message = await view.by_message()
+            if by_message is not None:
+                uids = by_message.narrowed(candidates, uids)
+        return uids
 
     async def _leaf(self, key: SearchKey, uids: Sequence[int]) -> Sequence[int]:
         view = self._view

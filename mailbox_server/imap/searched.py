@@ -18,6 +18,7 @@ from mailbox_server.imap.grammar.search_keys import (
 )
 from mailbox_server.imap.message_facts import MessageFacts
 from mailbox_server.imap.places import reader_of
+from mailbox_server.imap.uids_by_message import UidsByMessage
 from mailbox_server.model.account import Account
 from mailbox_server.model.errors import NoPermission
 from mailbox_server.model.mailbox import Mailbox
@@ -53,6 +54,9 @@ class Searched(Protocol):
 
     def message_ids(self, uids: Sequence[int]) -> Sequence[int]:
         """The message ids of known, ascending UIDs; 0 where one is known no more."""
+
+    async def by_message(self) -> UidsByMessage | None:
+        """Which UIDs are of which messages, at least all known ones; None where it is not kept."""
 
     def having(self, holds: Callable[[frozenset[str]], bool], uids: Sequence[int]) -> list[int]:
         """Those of the ascending UIDs whose flags satisfy holds."""
@@ -116,6 +120,9 @@ class UnselectedMailbox:
         assert self._messages is not None, "read for a key that asks for text"
         messages = self._messages
         return [messages[place] for _, place in self._placed(uids)]
+
+    async def by_message(self) -> None:
+        """Making it takes as long as doing without, once."""
 
     def having(self, holds: Callable[[frozenset[str]], bool], uids: Sequence[int]) -> list[int]:
         """Those of the ascending UIDs whose flags (without \\Recent) satisfy holds."""

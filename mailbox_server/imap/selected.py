@@ -14,6 +14,7 @@ from typing import NamedTuple, Protocol
 
 from mailbox_server.imap.grammar.sequence_sets import By, SequenceSet
 from mailbox_server.imap.message_facts import MessageFacts
+from mailbox_server.imap.uids_by_message import UidsByMessage
 from mailbox_server.model.errors import BadInput
 from mailbox_server.model.ids import AccountId, MailboxId, ModSeq
 from mailbox_server.model.mailbox import Mailbox
@@ -216,6 +217,9 @@ class SelectedView(Protocol):
 
     def message_ids(self, uids: Sequence[int]) -> Sequence[int]:
         """The message ids of known, ascending UIDs; 0 where one is known no more."""
+
+    async def by_message(self) -> UidsByMessage:
+        """Which UIDs are of which messages, at least all known ones."""
 
     def named(self, numbers: SequenceSet) -> UidSet:
         """The UIDs meant, whether or not there are such messages."""

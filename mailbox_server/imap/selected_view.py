@@ -34,6 +34,7 @@ from mailbox_server.imap.selected import (
     Stand,
     Tells,
 )
+from mailbox_server.imap.uids_by_message import UidsByMessage
 from mailbox_server.model.errors import MailboxMissing
 from mailbox_server.model.ids import AccountId, ModSeq
 from mailbox_server.model.keywords import SEEN
@@ -200,6 +201,11 @@ class SessionView:
     def message_ids(self, uids: Sequence[int]) -> Sequence[int]:
         """The message ids of known, ascending UIDs; 0 where one is known no more."""
         return taken(self._shared.messages, self._slots_of(uids))
+
+    async def by_message(self) -> UidsByMessage:
+        """Which UIDs are of which messages, at least all known ones."""
+        shared = self._shared
+        return await shared.facts.by_message(shared.uids, shared.messages)
 
     def named(self, numbers: SequenceSet) -> UidSet:
         """The UIDs meant, whether or not there are such messages."""

@@ -61,6 +61,7 @@ class DerivedKeeper(ABC, Generic[W]):
         self._worker: Workers | None = None
         self._woken = asyncio.Event()
         self._turn = asyncio.Lock()
+        self._opening = asyncio.Lock()
 
     # ------------------------------------------------------------ what a file has of its own
 
@@ -145,12 +146,20 @@ class DerivedKeeper(ABC, Generic[W]):
             await self._run(writer.close)
 
     async def _open(self) -> None:
-        """Open the file, or make it, where that is not done.  Raises what stopped says."""
-        writer, place = self._writer, self._place
-        if writer is not None and place.path == writer.path and writer.path.exists():
-            return
-        if writer is not None:
-            await self.throw_away("it was damaged, or deleted")
+        """Open the file, or make it, where that is not done.  Raises what stopped says.
+
+        Only who has the turn calls this, and throws the file away.
+        """
+        async with self._opening:
+            writer = self._writer
+            if writer is not None:
+                if self._place.path == writer.path and writer.path.exists():
+                    return
+                await self.throw_away("it was damaged, or deleted")
+            await self._open_writer()
+
+    async def _open_writer(self) -> None:
+        place = self._place
         opened = None if place.is_damaged else await self._run(self._opened)
         if opened is not None and not await self._is_known(opened):
             await self._run(opened.close)
@@ -200,6 +209,18 @@ class DerivedKeeper(ABC, Generic[W]):
         """Mail needs the room first: the file stops at twice the mark of the store."""
         space = os.statvfs(self._store.data)
         return space.f_bavail * space.f_frsize < 2 * self._store.settings.low_room_octets
+
+    async def _asked(self, work: Callable[[W], T]) -> T:
+        """Ask the file something at any time, while others work on it for long."""
+        async with self._opening:
+            if self._writer is None:
+                await self._open_writer()
+            writer = self._writer
+        assert writer is not None
+        try:
+            return await self._run(partial(work, writer))
+        except sqlite3.Error as error:
+            raise self.stopped(f"{self.what}: {error}") from error
 
     async def _on_file(self, work: Callable[[W], T]) -> T:
         """Damage throws the file away."""

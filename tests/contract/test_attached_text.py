@@ -251,6 +251,27 @@ async def test_what_is_erased_leaves_the_file(
     assert events.faults == []
 
 
+async def test_how_far_it_is_can_be_asked_while_it_catches_up(
+    searched: SearchStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paused, goes_on = asyncio.Event(), asyncio.Event()
+
+    async def pause(began: float) -> None:
+        paused.set()
+        await goes_on.wait()
+
+    monkeypatch.setattr(catching_up, "pause", pause)
+    await searched.deliver("ann", [event("orchard"), event("meadow")])
+    catches_up = asyncio.create_task(searched.attached.catch_up())
+    await paused.wait()
+    async with asyncio.timeout(10):
+        state = await searched.attached.state()
+    assert (sum(state.documents.values()), state.behind) == (1, 1)
+    goes_on.set()
+    await catches_up
+    assert (await searched.attached.state()).behind == 0
+
+
 async def test_a_file_that_is_gone_or_damaged_is_made_again(
     searched: SearchStore, data: Path
 ) -> None:

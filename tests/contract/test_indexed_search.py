@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from mailbox_server.imap import uids_by_message
 from mailbox_server.imap.grammar.lexer import Lexer
 from mailbox_server.imap.grammar.search_criteria import parse_search
 from mailbox_server.imap.grammar.search_keys import SearchKey
@@ -82,8 +83,13 @@ def looked_at(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return seen
 
 
-@pytest.fixture(params=["selected", "not selected"])
-async def view(request: pytest.FixtureRequest, searched: SearchStore) -> AsyncIterator[Searched]:
+@pytest.fixture(params=["selected", "selected, of many", "not selected"])
+async def view(
+    request: pytest.FixtureRequest, searched: SearchStore, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Searched]:
+    """Of many messages, those that the index names are not looked for among all."""
+    if request.param == "selected, of many":
+        monkeypatch.setattr(uids_by_message, "MANY", 0)
     account, inbox = await searched.owner("ann")
     if request.param == "not selected":
         owner = await searched.store.read(lambda tx: tx.accounts.get(account))

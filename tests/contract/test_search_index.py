@@ -1,5 +1,6 @@
 """The search index follows the store, and whatever happens to its file is made good."""
 
+import asyncio
 import os
 import shutil
 import sqlite3
@@ -14,7 +15,7 @@ from mailbox_server.store import derived_keeper
 from mailbox_server.store.dialect.trouble import Trouble
 from mailbox_server.store.ports import TextCriterion, TextScope
 from mailbox_server.store.restored import raise_sequences
-from mailbox_server.store.search_index import catching_up, reading, writing
+from mailbox_server.store.search_index import catching_up, field_block, reading, writing
 from mailbox_server.store.search_index.catching_up import IndexStopped
 from mailbox_server.store.search_index.needles import account_mark
 from mailbox_server.store.settings import StoreSettings
@@ -92,6 +93,39 @@ async def test_fields_are_decided_by_the_index_alone(searched: SearchStore) -> N
     known = await searched.known("ann", TextCriterion(TextScope.FROM, "ÖR"))
     assert known is not None
     assert known.sure == {2}
+
+
+async def test_values_that_many_messages_have_are_kept_once_a_block(
+    searched: SearchStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(field_block, "MESSAGES_MOST", 5)
+    monkeypatch.setattr(catching_up, "STEP_MESSAGES", 2)
+    ann, bob = "Ann A <a@example.net>", "Bob <b@example.net>"
+    senders = [ann, bob, ann, ann, f"Cy <c@example.net>, {ann}", bob, ann, bob]
+    await searched.deliver("ann", [mail("x", sender=each) for each in senders])
+    await searched.deliver("ann", [b"Subject: no sender\r\n\r\nx"])
+    await searched.indexer.catch_up()
+    every = set(range(1, 9))
+    for needle, sure in (
+        ("ann a", {1, 3, 4, 5, 7}),
+        ("bob", {2, 6, 8}),
+        ("cy <", {5}),
+        ("", every),
+        ("example.net", every),
+        ("net\nbob", set()),
+        ("dan", set()),
+    ):
+        criterion = TextCriterion(TextScope.FROM, needle)
+        known = await searched.known("ann", criterion)
+        assert known is not None
+        assert (known.sure, known.maybe) == (sure, set())
+        found, scanned = await searched.found("ann", criterion)
+        assert found == scanned == sorted(sure)
+    (path,) = (each for each in searched.store.data.glob("search-*.db"))
+    with sqlite3.connect(path) as connection:
+        blocks = connection.execute("SELECT lines FROM field WHERE field = 0 ORDER BY number")
+        lines = [row[0].split("\n") for row in blocks]
+    assert [len(set(block)) for block in lines] == [len(block) for block in lines] == [3, 2]
 
 
 async def test_words_that_begin_with_the_needle_hold_it(
@@ -241,6 +275,29 @@ async def test_a_step_holds_few_large_messages(
     assert steps == [3, 3, 1]
     found, scanned = await searched.found("ann", APPLE)
     assert found == scanned == [1, 2, 3, 4, 5, 6, 7]
+
+
+async def test_how_far_it_is_can_be_asked_while_it_catches_up(
+    searched: SearchStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(catching_up, "STEP_CHARACTERS", 1)
+    paused, goes_on = asyncio.Event(), asyncio.Event()
+
+    async def pause(began: float) -> None:
+        paused.set()
+        await goes_on.wait()
+
+    monkeypatch.setattr(derived_keeper, "pause", pause)
+    await searched.deliver("ann", [mail("apple"), mail("pear"), mail("plum")])
+    catches_up = asyncio.create_task(searched.indexer.catch_up())
+    await paused.wait()
+    async with asyncio.timeout(10):
+        state = await searched.indexer.state()
+    assert (state.messages, state.behind) == (1, 2)
+    goes_on.set()
+    await catches_up
+    state = await searched.indexer.state()
+    assert (state.messages, state.behind) == (3, 0)
 
 
 async def test_a_stale_segment_is_made_anew_without_what_is_gone(

@@ -191,9 +191,7 @@ class AttachedTexts(DerivedKeeper[AttachedTextWriter]):
         """How far it has come.  Raises ReadingStopped, StoreUnavailable."""
         if not self._kinds:
             return AttachedState({}, 0, 0)
-        async with self._turn:
-            await self._open()
-            documents = await self._on_file(AttachedTextWriter.outcomes)
+        documents = await self._asked(AttachedTextWriter.outcomes)
         path = self._store.attached.path
         return AttachedState(
             documents,
@@ -230,7 +228,7 @@ class AttachedTexts(DerivedKeeper[AttachedTextWriter]):
         last = await self._store.read(newest)
         if self._writer is None:
             return last
-        return max(0, last - await self._on_file(AttachedTextWriter.upto))
+        return max(0, last - await self._asked(AttachedTextWriter.upto))
 
     async def _go_over(self, upto: int, last: int) -> None:
         began = time.monotonic()

@@ -120,10 +120,8 @@ class SearchIndexer(DerivedKeeper[IndexWriter]):
         self._woken.set()
 
     async def segments(self) -> list[Segment]:
-        """The segments that are asked, by ascending ids."""
-        async with self._turn:
-            await self._open()
-            found = await self._on_file(IndexWriter.segments)
+        """The segments that are asked, by ascending ids; given while others work on them."""
+        found = await self._asked(IndexWriter.segments)
         return [each for each in found if each.replaces is None]
 
     async def behind(self) -> int:
@@ -131,7 +129,7 @@ class SearchIndexer(DerivedKeeper[IndexWriter]):
         newest = await self._store.read(gathering.newest)
         if self._writer is None:
             return newest
-        segments = await self._on_file(IndexWriter.segments)
+        segments = await self._asked(IndexWriter.segments)
         live = [each for each in segments if each.replaces is None]
         begun = {each.replaces: each.upto for each in segments}
         left = newest - max((each.upto for each in live), default=0)

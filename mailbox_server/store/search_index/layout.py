@@ -5,8 +5,8 @@
                vocabulary of each, and word_<number> of the words of bodies.  The last
                segment grows.  stale: it is to be made anew.  replaces: the one that it
                will stand for once it is whole; until then nobody asks it.
-    field      values of INDEXED_FIELDS, a line each, and the message of each line, in
-               blocks of an account's; the last block of each grows
+    field      values of INDEXED_FIELDS and the messages of each, in blocks of an account's
+               (field_block); the last block of each grows
     probe      what the database said of some messages, to know whether it is the same one
 
 Full-text rows are never deleted: messages that are gone are found in vain, until their
@@ -19,7 +19,7 @@ from typing import Final
 
 from mailbox_server.store.derived_file import DerivedFile
 
-LAYOUT: Final = 3
+LAYOUT: Final = 4
 """Rises when the tables change, and when other text goes into them of the same message."""
 
 FILE: Final = DerivedFile("search", 0x6D627869, LAYOUT)
@@ -41,6 +41,7 @@ CREATE TABLE field (
     field INTEGER NOT NULL,
     segment INTEGER NOT NULL,
     number INTEGER NOT NULL,
+    counts BLOB NOT NULL,
     messages BLOB NOT NULL,
     lines TEXT NOT NULL,
     PRIMARY KEY (account, field, segment, number)

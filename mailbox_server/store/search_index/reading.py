@@ -4,10 +4,8 @@ Whatever fails here, the answer is that the index does not know: then all is sca
 """
 
 import sqlite3
-from array import array
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import compress
 from pathlib import Path
 from typing import Final
 
@@ -16,6 +14,7 @@ from mailbox_server.store.derived_file import connect_reader
 from mailbox_server.store.derived_place import DerivedPlace
 from mailbox_server.store.ports import Candidates
 from mailbox_server.store.search_index import layout
+from mailbox_server.store.search_index.field_block import Columns, holding
 from mailbox_server.store.search_index.needles import AllOf, Question, more
 
 MOST: Final = 500_000
@@ -142,14 +141,13 @@ def _by_field(
     live = {number for number, _ in segments}
     sure: set[int] = set()
     blocks = connection.execute(
-        "SELECT segment, messages, lines FROM field WHERE account = ? AND field = ?",
+        "SELECT segment, counts, messages, lines FROM field WHERE account = ? AND field = ?",
         (account, field),
     )
-    for segment, messages, lines in blocks:
-        if segment in live and needle in lines:
-            numbers = array("q")
-            numbers.frombytes(messages)
-            sure.update(compress(numbers, [needle in line for line in lines.split("\n")]))
+    for segment, *stored in blocks:
+        if segment in live:
+            for messages in holding(Columns(*stored), needle):
+                sure.update(messages)
             if len(sure) > MOST:
                 return None
     maybe: set[int] = set()

@@ -3,7 +3,6 @@
 Each call is one transaction.  sqlite3.Error passes, and leaves the file as it was before.
 """
 
-from array import array
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,10 +12,10 @@ from typing import Final
 from mailbox_server.model.ids import AccountId
 from mailbox_server.store.derived_file import DerivedFileWriter
 from mailbox_server.store.search_index import layout
+from mailbox_server.store.search_index.field_block import Columns, FieldBlock
 from mailbox_server.store.search_index.needles import marked
 
 MESSAGES_A_SEGMENT: Final = 50_000
-LINES_CHARACTERS: Final = 32 * 1024
 _LOG_PAGES: Final = 2_000
 """From so many on the log is folded in."""
 
@@ -169,44 +168,29 @@ class IndexWriter(DerivedFileWriter):
         lines: defaultdict[tuple[AccountId, int], list[tuple[int, str]]] = defaultdict(list)
         for each in entries:
             for field, values in enumerate(each.fields):
-                lines[each.account, field] += [(each.message, value) for value in values]
+                if values:
+                    lines[each.account, field] += [(each.message, value) for value in values]
         for (account, field), new in lines.items():
-            block, messages, text = self._last_block(number, account, field)
-            pieces, characters = [text] if messages else [], len(text)
+            block, last = self._last_block(number, account, field)
             for message, value in new:
-                if characters > LINES_CHARACTERS:
-                    self._put_block(number, account, field, block, messages, pieces)
-                    block, messages, pieces, characters = block + 1, array("q"), [], 0
-                pieces.append(value)
-                messages.append(message)
-                characters += len(value) + 1
-            self._put_block(number, account, field, block, messages, pieces)
+                if last.is_full:
+                    self._put_block(number, account, field, block, last)
+                    block, last = block + 1, FieldBlock()
+                last.add(message, value)
+            self._put_block(number, account, field, block, last)
 
-    def _last_block(
-        self, number: int, account: AccountId, field: int
-    ) -> tuple[int, "array[int]", str]:
+    def _last_block(self, number: int, account: AccountId, field: int) -> tuple[int, FieldBlock]:
         row = self._connection.execute(
-            "SELECT number, messages, lines FROM field WHERE account = ? AND field = ? "
+            "SELECT number, counts, messages, lines FROM field WHERE account = ? AND field = ? "
             "AND segment = ? ORDER BY number DESC LIMIT 1",
             (account, field, number),
         ).fetchone()
-        messages = array("q")
-        if row is None:
-            return 1, messages, ""
-        messages.frombytes(row[1])
-        return row[0], messages, row[2]
+        return (1, FieldBlock()) if row is None else (row[0], FieldBlock(Columns(*row[1:])))
 
     def _put_block(
-        self,
-        number: int,
-        account: AccountId,
-        field: int,
-        block: int,
-        messages: "array[int]",
-        lines: Sequence[str],
+        self, number: int, account: AccountId, field: int, place: int, block: FieldBlock
     ) -> None:
-        if messages:
-            self._connection.execute(
-                "INSERT OR REPLACE INTO field VALUES (?, ?, ?, ?, ?, ?)",
-                (account, field, number, block, messages.tobytes(), "\n".join(lines)),
-            )
+        self._connection.execute(
+            "INSERT OR REPLACE INTO field VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (account, field, number, place, *block.columns()),
+        )
