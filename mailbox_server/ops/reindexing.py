@@ -1,7 +1,7 @@
 """Making search index and attached texts anew for an operator, who is told how far it is."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Final
 
 from mailbox_server.ops import requests
@@ -20,20 +20,25 @@ async def reindex(
     find nothing until it was read again.  Where the operator goes away the server carries on
     by itself.  Raises IndexStopped, ReadingStopped, StoreUnavailable.
     """
-    await indexer.catch_up()
+
+    async def told(work: Coroutine[None, None, None]) -> None:
+        whole = await _behind(indexer, attached)
+        running = asyncio.ensure_future(work)
+        try:
+            while not running.done():
+                left = await _behind(indexer, attached)
+                await send(f"{left} {max(whole, left)}\n".encode())
+                await asyncio.wait([running], timeout=_TOLD_EVERY)
+            await running
+        finally:
+            running.cancel()
+
+    if await indexer.behind():
+        await told(indexer.catch_up())
     if not any(each.is_stale for each in await indexer.segments()):
         await indexer.make_stale()
     await attached.begin_anew()
-    whole = await _behind(indexer, attached)
-    work = asyncio.ensure_future(_renew(indexer, attached))
-    try:
-        while not work.done():
-            left = await _behind(indexer, attached)
-            await send(f"{left} {max(whole, left)}\n".encode())
-            await asyncio.wait([work], timeout=_TOLD_EVERY)
-        await work
-    finally:
-        work.cancel()
+    await told(_renew(indexer, attached))
     return row_of(await indexer.state(), await attached.state())
 
 

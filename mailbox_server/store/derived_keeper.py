@@ -27,7 +27,10 @@ T = TypeVar("T")
 W = TypeVar("W", bound=DerivedFileWriter)
 
 SETTLING_SECONDS: Final = 2.0
-"""From the first change until the file follows."""
+"""So long nothing must change before the file follows: many messages at once cost less each,
+and who delivers has the time first."""
+SETTLING_TIMES: Final = 5
+"""It waits so many times at most."""
 RETRY_SECONDS: Final = 60.0
 PROBES: Final = 16
 _PAUSE_MOST: Final = 0.25
@@ -105,9 +108,16 @@ class DerivedKeeper(ABC, Generic[W]):
                 except TimeoutError:
                     await self._rest()
                     continue
-                await asyncio.sleep(SETTLING_SECONDS)
+                await self._settle()
         finally:
             await self.close()
+
+    async def _settle(self) -> None:
+        for _ in range(SETTLING_TIMES):
+            self._woken.clear()
+            await asyncio.sleep(SETTLING_SECONDS)
+            if not self._woken.is_set():
+                break
 
     async def _follow(self) -> float | None:
         """For how long to wait for a change; trouble is logged."""

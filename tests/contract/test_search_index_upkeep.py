@@ -185,6 +185,19 @@ async def test_an_operator_has_it_made_anew(searched: SearchStore, clock: Turned
     assert await asked.ask(requests.StoreCheck()) == []
 
 
+async def test_an_operator_is_told_how_far_it_is_of_what_it_lacks(
+    searched: SearchStore, clock: TurnedClock
+) -> None:
+    await searched.deliver("ann", [mail("apple")] * 3)
+    asked = Asked(searched, clock)
+    (row,) = await asked.ask(requests.StoreReindex())
+    assert isinstance(row, requests.IndexRow)
+    assert (row.messages, row.behind) == (13, 0)
+    lines = [line.split() for line in asked.lines]
+    assert lines[0] == [b"16", b"16"], "three ids that the index lacks, and all to be read"
+    assert [b"26", b"26"] in lines
+
+
 async def test_an_operator_is_told_what_the_sample_found(
     searched: SearchStore, clock: TurnedClock
 ) -> None:

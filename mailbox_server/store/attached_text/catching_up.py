@@ -108,7 +108,7 @@ class AttachedTexts(DerivedKeeper[AttachedTextWriter]):
         self._is_closing = False
 
     async def catch_up(self) -> None:
-        """Read all that was not read.
+        """Read all that was not read now.
 
         Raises ReadingStopped where the disk or the system does not allow it, StoreUnavailable.
         """
@@ -119,12 +119,8 @@ class AttachedTexts(DerivedKeeper[AttachedTextWriter]):
             behind = await self._behind()
             if behind > _TOLD_FROM:
                 self._events.info("attachments.behind", ids=behind)
-            while True:
-                last = await self._store.read(newest)
-                upto = await self._on_file(AttachedTextWriter.upto)
-                self._store.attached.upto = upto
-                if last <= upto:
-                    break
+            last = await self._store.read(newest)
+            while (upto := await self._reached()) < last:
                 await self._go_over(upto, last)
             if self._has_read:
                 self._has_read = False
@@ -229,6 +225,11 @@ class AttachedTexts(DerivedKeeper[AttachedTextWriter]):
         if self._writer is None:
             return last
         return max(0, last - await self._asked(AttachedTextWriter.upto))
+
+    async def _reached(self) -> int:
+        upto = await self._on_file(AttachedTextWriter.upto)
+        self._store.attached.upto = upto
+        return upto
 
     async def _go_over(self, upto: int, last: int) -> None:
         began = time.monotonic()

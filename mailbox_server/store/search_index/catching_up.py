@@ -74,7 +74,7 @@ class SearchIndexer(DerivedKeeper[IndexWriter]):
         await self.renew()
 
     async def catch_up(self) -> None:
-        """Add all that the index lacks.
+        """Add all that the index lacks now.
 
         Raises IndexStopped where the disk does not allow it, StoreUnavailable.
         """
@@ -83,11 +83,8 @@ class SearchIndexer(DerivedKeeper[IndexWriter]):
             added, left = 0, await self.behind()
             if left > _TOLD_FROM:
                 self._events.info("search_index.behind", ids=left)
-            while True:
-                newest = await self._store.read(gathering.newest)
-                upto = await self._on_file(_upto)
-                if newest <= upto:
-                    break
+            newest = await self._store.read(gathering.newest)
+            while (upto := await self._on_file(_upto)) < newest:
                 entries, reached = await self._entries(upto, newest)
                 now = int(self._clock.now().timestamp())
                 await self._step(partial(IndexWriter.add, entries=entries, upto=reached, now=now))

@@ -17,6 +17,7 @@ from mailbox_server.imap.message_facts import MessageFacts
 from mailbox_server.imap.search import matches
 from mailbox_server.imap.selected import NumberBeyond, SelectedView
 from mailbox_server.imap.text_turns import TextTurns
+from mailbox_server.imap.uids_by_message import UidsByMessage
 from mailbox_server.model.errors import SearchTooLong
 from mailbox_server.model.ids import AccountId, MailboxId
 from mailbox_server.model.ports import Clock
@@ -68,6 +69,9 @@ class Box:
 
     def message_ids(self, uids: Sequence[int]) -> Sequence[int]:
         return [uid + 1_000 for uid in uids]
+
+    async def by_message(self) -> UidsByMessage | None:
+        return None
 
     # the store
 
