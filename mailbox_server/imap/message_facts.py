@@ -12,13 +12,13 @@ a small part of what is not here reads just that, and nothing is kept.
 Messages that are gone stay until they are more than half, then all starts over.
 """
 
-import asyncio
 import enum
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final, cast
 
 from mailbox_server.imap.thread_facts import ThreadFacts
@@ -34,6 +34,7 @@ _FEW: Final = 8
 _SPARE: Final = 1_000
 
 Breathe = Callable[[], Awaitable[None]]
+Apart = Callable[[Callable[[], UidsByMessage]], Awaitable[UidsByMessage]]
 
 
 class Fact(enum.Enum):
@@ -96,11 +97,13 @@ class MessageFacts:
         self.threads.forget()
         self._by_message = UidsByMessage()
 
-    async def by_message(self, uids: "array[int]", messages: "array[int]") -> UidsByMessage:
+    async def by_message(
+        self, uids: "array[int]", messages: "array[int]", apart: Apart
+    ) -> UidsByMessage:
         """Which UIDs are of which messages; made, or made longer, where it is not here.
 
         uids: all of the mailbox, ascending, also those that only some sessions know still;
-        messages: the id of each.
+        messages: the id of each.  apart: runs what takes long beside the loop.
         """
         kept = self._by_message
         if len(kept) > 2 * len(uids) + _SPARE:
@@ -108,7 +111,7 @@ class MessageFacts:
         first = bisect_right(uids, kept.last)
         if first < len(uids):
             new = uids[first:], messages[first:]
-            kept = await asyncio.to_thread(kept.with_more, *new)
+            kept = await apart(partial(kept.with_more, *new))
         self._by_message = kept
         return kept
 

@@ -185,9 +185,9 @@ class _Search:
             candidates = await self._answers.of(view.mailbox.account, each.criterion, len(uids))
             if candidates is None:
                 continue
-            by_message = await view.by_message()
+            by_message = await view.by_message(asyncio.to_thread)
             if by_message is not None:
-                uids = by_message.narrowed(candidates, uids)
+                uids = by_message.narrowed(candidates, uids, view.message_ids)
         return uids
 
     async def _leaf(self, key: SearchKey, uids: Sequence[int]) -> Sequence[int]:

@@ -16,7 +16,7 @@ from mailbox_server.imap.grammar.search_keys import (
     TextKey,
     leaves,
 )
-from mailbox_server.imap.message_facts import MessageFacts
+from mailbox_server.imap.message_facts import Apart, MessageFacts
 from mailbox_server.imap.places import reader_of
 from mailbox_server.imap.uids_by_message import UidsByMessage
 from mailbox_server.model.account import Account
@@ -55,8 +55,11 @@ class Searched(Protocol):
     def message_ids(self, uids: Sequence[int]) -> Sequence[int]:
         """The message ids of known, ascending UIDs; 0 where one is known no more."""
 
-    async def by_message(self) -> UidsByMessage | None:
-        """Which UIDs are of which messages, at least all known ones; None where it is not kept."""
+    async def by_message(self, apart: Apart) -> UidsByMessage | None:
+        """Which UIDs are of which messages, at least all known ones; None where it is not kept.
+
+        apart: runs what takes long beside the loop.
+        """
 
     def having(self, holds: Callable[[frozenset[str]], bool], uids: Sequence[int]) -> list[int]:
         """Those of the ascending UIDs whose flags satisfy holds."""
@@ -121,7 +124,7 @@ class UnselectedMailbox:
         messages = self._messages
         return [messages[place] for _, place in self._placed(uids)]
 
-    async def by_message(self) -> None:
+    async def by_message(self, apart: Apart) -> None:
         """Making it takes as long as doing without, once."""
 
     def having(self, holds: Callable[[frozenset[str]], bool], uids: Sequence[int]) -> list[int]:

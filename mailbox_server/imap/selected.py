@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from mailbox_server.imap.grammar.sequence_sets import By, SequenceSet
-from mailbox_server.imap.message_facts import MessageFacts
+from mailbox_server.imap.message_facts import Apart, MessageFacts
 from mailbox_server.imap.uids_by_message import UidsByMessage
 from mailbox_server.model.errors import BadInput
 from mailbox_server.model.ids import AccountId, MailboxId, ModSeq
@@ -218,7 +218,7 @@ class SelectedView(Protocol):
     def message_ids(self, uids: Sequence[int]) -> Sequence[int]:
         """The message ids of known, ascending UIDs; 0 where one is known no more."""
 
-    async def by_message(self) -> UidsByMessage:
+    async def by_message(self, apart: Apart) -> UidsByMessage:
         """Which UIDs are of which messages, at least all known ones."""
 
     def named(self, numbers: SequenceSet) -> UidSet:

@@ -17,7 +17,7 @@ from mailbox_server.imap.change_lines import expunge_blocks, flag_lines, vanishe
 from mailbox_server.imap.flag_names_told import FlagNamesTold
 from mailbox_server.imap.grammar.sequence_sets import By, SequenceSet
 from mailbox_server.imap.mailbox_view import MailboxView
-from mailbox_server.imap.message_facts import MessageFacts
+from mailbox_server.imap.message_facts import Apart, MessageFacts
 from mailbox_server.imap.numbering import Numbering, taken
 from mailbox_server.imap.own_stores import OwnStores
 from mailbox_server.imap.recent_uids import RecentUids
@@ -202,10 +202,10 @@ class SessionView:
         """The message ids of known, ascending UIDs; 0 where one is known no more."""
         return taken(self._shared.messages, self._slots_of(uids))
 
-    async def by_message(self) -> UidsByMessage:
+    async def by_message(self, apart: Apart) -> UidsByMessage:
         """Which UIDs are of which messages, at least all known ones."""
         shared = self._shared
-        return await shared.facts.by_message(shared.uids, shared.messages)
+        return await shared.facts.by_message(shared.uids, shared.messages, apart)
 
     def named(self, numbers: SequenceSet) -> UidSet:
         """The UIDs meant, whether or not there are such messages."""

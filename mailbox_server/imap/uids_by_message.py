@@ -6,13 +6,14 @@ Id 0 stands for messages that are known no more.
 
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from itertools import compress
 from typing import Final
 
 from mailbox_server.store.ports import Candidates
 
 MANY: Final = 32
-"""Where one message in so many is a candidate, going through all of them is as good."""
+"""Where one message in so many is wanted, going through all of them is as good."""
 
 
 class UidsByMessage:
@@ -49,20 +50,32 @@ class UidsByMessage:
             together, uids_of = _sorted(together, uids_of)
         return UidsByMessage(together, uids_of, uids[-1])
 
-    def narrowed(self, candidates: Candidates, uids: Sequence[int]) -> Sequence[int]:
-        """Those of the ascending UIDs that must be considered; all of them if that is many.
+    def narrowed(
+        self,
+        candidates: Candidates,
+        uids: Sequence[int],
+        message_ids: Callable[[Sequence[int]], Sequence[int]],
+    ) -> Sequence[int]:
+        """Those of the ascending UIDs that may match; all of them where that may be most.
 
-        All of uids must be here.
+        All of uids must be here.  message_ids: gives the message id of each.
         """
-        messages = self._messages
-        unknown = bisect_right(messages, 0)
-        newer = bisect_right(messages, candidates.upto, unknown)
-        many = len(candidates.sure) + len(candidates.maybe) + unknown + len(messages) - newer
-        if many * MANY > len(uids):
+        wanted = self._wanted(candidates)
+        if wanted is None:
             return uids
-        found = {*self._uids[:unknown], *self._uids[newer:]}
-        found.update(self._uids_of(candidates.sure), self._uids_of(candidates.maybe))
-        return _among(found, uids)
+        if len(wanted) * MANY < len(uids):
+            return _among(self._uids_of(wanted), uids)
+        return list(compress(uids, map(wanted.__contains__, message_ids(uids))))
+
+    def _wanted(self, candidates: Candidates) -> frozenset[int] | None:
+        """Messages, here or elsewhere, that may match; None where they may be most of these."""
+        messages = self._messages
+        newer = bisect_right(messages, candidates.upto)
+        named = len(candidates.sure) + len(candidates.maybe)
+        if 2 * (named + len(messages) - newer) >= len(messages):
+            return None
+        unknown = messages[:1] if messages[0] == 0 else ()
+        return candidates.sure.union(candidates.maybe, messages[newer:], unknown)
 
     def _uids_of(self, messages: Iterable[int]) -> list[int]:
         all_messages, uids, end = self._messages, self._uids, len(self._messages)
@@ -87,7 +100,7 @@ def _sorted(messages: "array[int]", uids: "array[int]") -> tuple["array[int]", "
     )
 
 
-def _among(found: set[int], uids: Sequence[int]) -> list[int]:
+def _among(found: list[int], uids: Sequence[int]) -> list[int]:
     """Those found that are among the ascending UIDs, ascending."""
     among: list[int] = []
     place, end = 0, len(uids)

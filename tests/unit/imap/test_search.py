@@ -13,7 +13,7 @@ from mailbox_server.imap import message_facts, search
 from mailbox_server.imap.grammar.lexer import Lexer
 from mailbox_server.imap.grammar.search_criteria import parse_search
 from mailbox_server.imap.grammar.sequence_sets import By, SequenceSet
-from mailbox_server.imap.message_facts import MessageFacts
+from mailbox_server.imap.message_facts import Apart, MessageFacts
 from mailbox_server.imap.search import matches
 from mailbox_server.imap.selected import NumberBeyond, SelectedView
 from mailbox_server.imap.text_turns import TextTurns
@@ -70,7 +70,7 @@ class Box:
     def message_ids(self, uids: Sequence[int]) -> Sequence[int]:
         return [uid + 1_000 for uid in uids]
 
-    async def by_message(self) -> UidsByMessage | None:
+    async def by_message(self, apart: Apart) -> UidsByMessage | None:
         return None
 
     # the store
