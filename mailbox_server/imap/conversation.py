@@ -371,14 +371,16 @@ class Conversation:
 
     async def _more(self) -> None:
         """Let the engine have more: of what waits to be inflated, or of what will come."""
-        piece = b""
+        piece, waited = b"", 0
         if self._compression is not None:
+            waited = self._compression.backlog
             try:
                 piece = self._compression.next_piece()
             except CompressionBroken as fault:
                 self._end(bad("What came is not compressed as agreed"))
                 raise Ended from fault
-        if piece:
+        if piece or waited:
+            # Also where it said nothing: now there may be room for more.
             self._engine.receive(piece)
             await asyncio.sleep(0)
         else:
