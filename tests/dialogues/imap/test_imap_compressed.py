@@ -101,3 +101,17 @@ async def test_layers_are_not_unpacked_twice(client: Deflating) -> None:
     inner = zlib.compressobj(9, zlib.DEFLATED, RAW)
     await client.send(inner.compress(b"c NOOP\r\n") + inner.flush())
     assert b"c OK" not in await client.heard()
+
+
+async def test_plain_text_sent_ahead_is_no_command(client: Deflating) -> None:
+    """RFC 4978 §3: behind COMPRESS all is compressed, sent ahead or not."""
+    driver = client.driver
+    await driver.connect(2)
+    await driver.send(2, b"a COMPRESS DEFLATE\r\nb CREATE injected\r\n")
+    came = await driver.receive(2, wait=True)
+    assert isinstance(came, bytes)
+    reply, _, behind = came.partition(b"\r\n")
+    assert reply.startswith(b"a OK")
+    assert zlib.decompressobj(RAW).decompress(behind).startswith(b"* BYE ")
+    await client.send(b'c LIST "" injected\r\n')
+    assert await client.heard() == b"c OK That is all\r\n"
