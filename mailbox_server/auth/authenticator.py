@@ -234,7 +234,9 @@ class Authenticator:
         if charge.gate is Gate.SHUT:
             return self._throttled(visitor, charge)
         token = found.token
-        if found.is_active and (token is None or self._may_use(token, visitor.scope)):
+        expires = certificate.expires
+        is_good = found.is_active and (expires is None or self._clock.now() <= expires)
+        if is_good and (token is None or self._may_use(token, visitor.scope)):
             if token is not None:
                 await self._note_use(token)
             return self._grant(visitor, found, charge, token)

@@ -10,6 +10,7 @@ import hashlib
 import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from cryptography import x509
@@ -27,10 +28,13 @@ class ClientCertificate:
     fingerprint: SHA-256 of the certificate as DER.
     addresses: the rfc822Names that an authority vouches for; none of one registered alone,
         which may say what it likes.
+    expires: when it was good last, None where that cannot be read.  A handshake that resumes
+        an older session does not look at that again.
     """
 
     fingerprint: bytes
     addresses: tuple[str, ...] = ()
+    expires: datetime | None = None
 
 
 class Vouching(enum.Enum):
@@ -80,7 +84,15 @@ def fingerprint_of(certificate: bytes) -> bytes:
 def client_certificate(octets: bytes, vouching: Vouching) -> ClientCertificate:
     """What a certificate says that a handshake has verified."""
     addresses = addresses_in(octets) if vouching is Vouching.AUTHORITY else ()
-    return ClientCertificate(fingerprint_of(octets), addresses)
+    return ClientCertificate(fingerprint_of(octets), addresses, _expiry_of(octets))
+
+
+def _expiry_of(octets: bytes) -> datetime | None:
+    try:
+        return x509.load_der_x509_certificate(octets).not_valid_after_utc
+    except ValueError:
+        # OpenSSL takes what this library finds malformed.
+        return None
 
 
 def addresses_in(octets: bytes) -> tuple[str, ...]:

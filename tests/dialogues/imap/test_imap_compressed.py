@@ -63,7 +63,9 @@ async def test_a_dictionary_that_is_dropped_after_each_command(client: Deflating
     assert heard.count(b" OK ") == 50 and heard.endswith(b"b49 OK Done\r\n")
 
 
-@pytest.mark.parametrize("begun", [b"", b"b NO", b"b LOGIN {5}\r\nan", b"b APPEND INBOX {99+}\r\nx"])
+@pytest.mark.parametrize(
+    "begun", [b"", b"b NO", b"b LOGIN {5}\r\nan", b"b APPEND INBOX {99+}\r\nx"]
+)
 async def test_a_stream_that_ends_ends_the_connection(client: Deflating, begun: bytes) -> None:
     """In mid-command too; what follows the end is nothing, compressed or not."""
     await client.send(begun)

@@ -134,6 +134,16 @@ async def test_malformed_responses_count_for_nothing(house: House, initial: byte
     assert house.events.seen == []
 
 
+async def test_one_that_has_expired_since_its_handshake(house: House, ann: Account) -> None:
+    """Registered or issued: TLS does not look again where a session is resumed."""
+    house.store.add_certificate(ann, PRINT, Scope.ALL)
+    ends = house.clock.now()
+    for print_, names in ((PRINT, ()), (b"x" * 32, (ANN,))):
+        assert whose(await external(house, ClientCertificate(print_, names, ends))) == ANN
+        past = ends - timedelta(seconds=1)
+        assert await external(house, ClientCertificate(print_, names, past)) == Denied()
+
+
 async def test_a_certificate_does_not_log_in_as_a_password(house: House, ann: Account) -> None:
     house.store.add_certificate(ann, secret_digest(APP_PASSWORD) or b"", Scope.ALL)
     assert await house.authenticator.authenticate(visitor(), ANN, APP_PASSWORD) == Denied()

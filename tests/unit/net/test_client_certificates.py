@@ -120,7 +120,8 @@ def test_a_registered_one_says_what_it_likes_and_only_its_fingerprint_counts(
     ann = holder(tmp_path, "ann", ["bob@example.org"])
     tls = opened(files, ClientTrust(Vouching.REGISTRATION, [ann.octets]))
     fingerprint = hashlib.sha256(ann.octets).digest()
-    assert proved(tls.login_context, files, ann, version) == ClientCertificate(fingerprint, ())
+    expected = ClientCertificate(fingerprint, (), ann.certificate.not_valid_after_utc)
+    assert proved(tls.login_context, files, ann, version) == expected
     assert proved(tls.login_context, files, None, version) is None
 
 
@@ -184,7 +185,8 @@ def test_a_registered_one_cannot_vouch_for_another(
     tls = opened(files, ClientTrust(Vouching.REGISTRATION, [ann.octets]))
     shown = proved(tls.login_context, files, forged, version)
     # OpenSSL lets it through; it proves nothing but itself, and is registered with nobody.
-    assert shown == ClientCertificate(hashlib.sha256(forged.octets).digest(), ())
+    ends = forged.certificate.not_valid_after_utc
+    assert shown == ClientCertificate(hashlib.sha256(forged.octets).digest(), (), ends)
 
 
 def test_a_resumed_session_knows_the_certificate(tmp_path: Path, files: CertificateFiles) -> None:
@@ -194,7 +196,10 @@ def test_a_resumed_session_knows_the_certificate(tmp_path: Path, files: Certific
     near, far = shake(tls.login_context, near_context, "mail.example.org")
     again, resumed = shake(tls.login_context, near_context, "mail.example.org", near.session)
     assert again.session_reused
-    assert describe_ends(resumed) == describe_ends(far)
+    ends = describe_ends(resumed)
+    assert ends == describe_ends(far)
+    assert ends is not None and ends.certificate is not None
+    assert ends.certificate.expires == ann.certificate.not_valid_after_utc
 
 
 def test_without_a_trust_both_contexts_are_one(files: CertificateFiles) -> None:
