@@ -211,7 +211,7 @@ async def test_trash(appliance: Appliance) -> None:
     assert await appliance.store.read(look) == (0, 1)
 
 
-@pytest.mark.parametrize("what", ["state", "password"])
+@pytest.mark.parametrize("what", ["state", "password", "all"])
 async def test_a_session_ends_when_its_login_no_longer_stands(
     appliance: Appliance, what: str
 ) -> None:
@@ -225,10 +225,29 @@ async def test_a_session_ends_when_its_login_no_longer_stands(
     def change(tx: WriteTx) -> None:
         if what == "state":
             tx.accounts.set_state(appliance.ann.id, AccountState.DISABLED)
+        elif what == "all":
+            tx.accounts.remove(appliance.ann.id)
         else:
             tx.accounts.set_credentials(appliance.ann.id, appliance.passwords.credentials("new"))
 
     await appliance.store.write(change)
     async with asyncio.timeout(20):
         assert await reader.read() == b"-ERR [SYS/PERM] this login is no longer valid\r\n"
+    writer.close()
+
+
+async def test_an_account_is_removed_in_the_middle_of_a_transaction(appliance: Appliance) -> None:
+    """Until its login is looked at again all stands; QUIT deletes nothing, without a fault."""
+    for _ in range(3):
+        await appliance.deliver(SMALL)
+    reader, writer = await asyncio.open_connection("127.0.0.1", appliance.port)
+    writer.write(b"USER ann@example.org\r\nPASS secret\r\nDELE 1\r\n")
+    for _ in range(4):
+        await reader.readline()
+    await appliance.store.write(lambda tx: tx.accounts.remove(appliance.ann.id))
+    writer.write(b"STAT\r\nRETR 2\r\nDELE 3\r\nQUIT\r\n")
+    async with asyncio.timeout(20):
+        heard = await reader.read()
+    assert heard.startswith(b"+OK 2 ") and b"\r\n-ERR [SYS/" in heard
+    assert appliance.events.faults == []
     writer.close()
