@@ -1,6 +1,7 @@
 """What others do between the steps of a command: rights, quotas and mailboxes that move on."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from importlib import import_module
 
 import pytest
 
@@ -233,3 +234,31 @@ async def test_a_quota_that_falls_meanwhile_holds(
     assert b"b NO [OVERQUOTA]" in told and b"EXPUNGE" not in told
     assert b"(MESSAGES 3)" in await say(driver, b"c STATUS INBOX (MESSAGES)")
     assert b"(MESSAGES 1)" in await say(driver, b"d STATUS INBOX (MESSAGES)", 2)
+
+
+# ---------------------------------------------------------------- between two writes
+
+
+@pytest.mark.parametrize("letters", ["t", "e"])
+async def test_what_was_moved_before_a_right_was_taken_is_told(
+    driver: MemoryDriver, monkeypatch: pytest.MonkeyPatch, letters: str
+) -> None:
+    """RFC 6851 §4.3: each message is in one place, and the client knows in which."""
+    monkeypatch.setattr(import_module("mailbox_server.imap.commands.copy"), "ACROSS_A_STEP", 1)
+    await say(driver, b"a SELECT " + SHARED, 2)
+    before_the_write(driver, monkeypatch, taking(letters), at=2)
+    told = await say(driver, b"b MOVE 1:3 INBOX", 2)
+    assert b" 1 1] Moved\r\n" in told and told.count(b"COPYUID") == 1
+    assert told.count(b" EXPUNGE\r\n") == 1 and b"b NO [NOPERM]" in told
+    assert b"(MESSAGES 2)" in await say(driver, b"c STATUS INBOX (MESSAGES)")
+    assert b"(MESSAGES 1)" in await say(driver, b"d STATUS INBOX (MESSAGES)", 2)
+
+
+async def test_flags_changed_before_the_mailbox_was_deleted(
+    driver: MemoryDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(import_module("mailbox_server.imap.commands.store"), "MESSAGES_A_STEP", 1)
+    await say(driver, b"a CREATE Work\r\nb SELECT INBOX\r\nc COPY 1:3 Work\r\nd SELECT Work")
+    before_the_write(driver, monkeypatch, deleting("Work"), at=2)
+    told = await say(driver, b"e STORE 1:3 +FLAGS (work)")
+    assert b"e NO [NONEXISTENT]" in told and b"* BYE [NONEXISTENT]" in told
