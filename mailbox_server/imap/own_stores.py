@@ -42,6 +42,8 @@ class OwnStores:
         """A change was made; known: the flag classes."""
         if hushed is None:
             self._loud.append(uids)
+            # Its answer is owed, whatever was read before.
+            self._fetched = {}
             return
         if came_over:
             self._quiet.append(uids)

@@ -84,3 +84,13 @@ def test_what_a_fetch_told_is_not_told_again() -> None:
     newer = sight._replace(modseq=10)
     told = list(own.lines([newer], ModSeqs.SHOWN, By.NUMBER))
     assert told == [b"* 1 FETCH (UID 1 FLAGS () MODSEQ (10))\r\n"]
+
+
+def test_a_loud_one_is_told_though_it_changed_nothing_that_was_read() -> None:
+    """RFC 9051 §6.4.6: NOTIFY may have answered for the message since all was told."""
+    own = OwnStores()
+    own.fetched([Sight(1, 1, 1, b"\\Seen", 9)])
+    own.made(uids(1), outcome(), None, KNOWN, came_over=True)
+    assert own.take(set(), ModSeqs.HIDDEN) == uids(1)
+    [line] = own.lines([Sight(1, 1, 1, b"\\Seen", 9)], ModSeqs.HIDDEN, By.UID)
+    assert line == b"* 1 UIDFETCH (FLAGS (\\Seen))\r\n"
