@@ -1,5 +1,7 @@
 """COMPRESS is no way around a limit: what unpacks to much is worked off piece by piece (I3)."""
 
+import base64
+import random
 import zlib
 from collections.abc import Iterator
 
@@ -72,6 +74,26 @@ def test_a_million_commands_let_others_in(appliance: Appliance, client: Deflatin
 def test_a_literal_that_is_too_large_is_refused(client: Deflating) -> None:
     client.send(b"c APPEND INBOX {100000000}\r\n")
     assert b"c NO [TOOBIG]" in client.until(b"c ")
+
+
+@pytest.mark.usefixtures("sound")
+def test_a_client_that_asks_for_much_and_reads_nothing(
+    appliance: Appliance, client: Deflating
+) -> None:
+    """Two gigabytes asked for in a few hundred octets: what is deflated waits for the network."""
+    noise = base64.encodebytes(random.Random(4978).randbytes(MIB)).replace(b"\n", b"\r\n")
+    message = b"Subject: noise\r\n\r\n" + noise
+    client.send(b"c CREATE Noise\r\nc APPEND Noise {%d+}\r\n%b\r\n" % (len(message), message))
+    client.until(b"c OK [APPENDUID")
+    client.send(b"d SELECT Noise\r\ne FETCH 1 BODY.PEEK[]\r\n")
+    assert noise in client.until(b"e OK")
+    before = forget_peak(appliance.pid)
+    client.send(b"f FETCH 1 BODY.PEEK[]\r\n" * 1_500)
+    with raw(appliance, "imap") as other:
+        for _ in range(50):
+            other.send(b"o NOOP\r\n")
+            assert b"o OK" in other.until(b"o ")
+    assert peak_octets(appliance.pid) - before <= A_FEW_MIB
 
 
 @pytest.mark.parametrize("octets", [b"c NOOP\r\n" * 10, b"\xff\x00" * 40], ids=["text", "octets"])
