@@ -93,7 +93,7 @@ async def _from_store(
             step = uids[at : at + MESSAGES_A_STEP]
             seen_now = await _mark_seen(session, view, step) if marks else frozenset()
             sights = view.columns(step)
-            told = view.sights([uid for uid in step if uid in seen_now or uid in news])
+            told = view.sights(_in_either(step, seen_now, news))
             async with aclosing(answers.responses(sights, seen_now, session.modseqs)) as blocks:
                 async for block in blocks:
                     await session.send(block)
@@ -107,6 +107,15 @@ async def _from_store(
         # Nothing can be said to it any more.
         session.services.events.fault("imap.fetch_cut_short", fault, connection=session.connection)
         raise Ended from fault
+
+
+def _in_either(
+    uids: Sequence[int], some: AbstractSet[int], others: AbstractSet[int]
+) -> Sequence[int]:
+    """Those of the UIDs that are in one of the sets; both are mostly empty."""
+    if not (some or others):
+        return ()
+    return [uid for uid in uids if uid in some or uid in others]
 
 
 def _report(session: Session, uids: Sequence[int]) -> None:
