@@ -38,7 +38,8 @@ def test_it_does_its_whole_job(appliance: Appliance, tmp_path: Path) -> None:
     with thunderbird(appliance, tmp_path) as program:
         assert program.do("open", 3) == ["one", "three", "two"]
         assert program.do("folders", len(FOLDERS)) == FOLDERS
-        # Nothing is asked for here: it waits in IDLE.
+        # Nothing is asked for here.
+        program.await_idle()
         send(appliance, _message("woken", "Grüße an Jörg"), [address("ann")])
         assert program.do("arrives", "woken") == ["one", "three", "two", "woken"]
         assert "Grüße an Jörg" in program.do("read", "woken")

@@ -9,6 +9,8 @@ const named = name => server().rootFolder.getChildNamed(name);
 const shown = () => Services.wm.getMostRecentWindow("mail:3pane");
 const subjects = folder => [...folder.messages].map(header => header.mime2DecodedSubject).sort();
 const find = subject => [...inbox().messages].find(each => each.mime2DecodedSubject == subject);
+const copiedHere = folder =>
+  [...folder.messages].filter(header => header.flags & Ci.nsMsgMessageFlags.Offline);
 const listening = (name, methods) => ({ ...methods, QueryInterface: ChromeUtils.generateQI([name]) });
 
 /** Waits until a condition holds; the marionette's own time-out ends it. */
@@ -20,6 +22,21 @@ async function until(condition) {
     }
     await new Promise(resolve => shown().setTimeout(resolve, 20));
   }
+}
+
+/** Waits until a folder has been read from the server. */
+function loaded(folder) {
+  return new Promise(resolve => {
+    const listener = listening("nsIFolderListener", {
+      onFolderEvent(which, event) {
+        if (which == folder && event == "FolderLoaded") {
+          MailServices.mailSession.RemoveFolderListener(listener);
+          resolve();
+        }
+      },
+    });
+    MailServices.mailSession.AddFolderListener(listener, Ci.nsIFolderListener.event);
+  });
 }
 
 /** Waits for a copy or a move, which starts with a listener; fails as it fails. */
@@ -70,9 +87,13 @@ const deeds = {
     if (code) {
       throw new Error(`the folder was not read: ${code}`);
     }
+    // To show it, it is read once more; and all texts are copied, at a time of its own choice.
+    // New mail of which a server tells meanwhile is overlooked until there is more.
+    const readAgain = loaded(inbox());
     pane.displayFolder(inbox().URI);
     await until(() => pane.gDBView?.msgFolder == inbox());
-    await until(() => subjects(inbox()).length >= count);
+    await readAgain;
+    await until(() => copiedHere(inbox()).length >= count);
     return subjects(inbox());
   },
 

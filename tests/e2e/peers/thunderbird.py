@@ -1,12 +1,14 @@
 """Thunderbird without a screen, driven over its Marionette port.
 
-What it is told to do lies in thunderbird.js beside this file.
+What it is told to do lies in thunderbird.js beside this file; what it says to the server is
+read in its own log.
 """
 
 import base64
 import contextlib
 import json
 import os
+import re
 import signal
 import socket
 import ssl
@@ -22,6 +24,7 @@ from tests.e2e.peers.programs import need
 START_SECONDS: Final = 60.0
 DEED_SECONDS: Final = 30.0
 DEEDS: Final = Path(__file__).with_suffix(".js")
+SAID_OF_INBOX: Final = re.compile(rb":S-INBOX:SendData: ([^\r\n]*)\r?\n")
 QUIET: Final = {
     "app.donation.eoy.version.viewed": 999,
     "datareporting.healthreport.uploadEnabled": False,
@@ -79,8 +82,9 @@ class Marionette:
 class Thunderbird:
     """One running Thunderbird with ann's account."""
 
-    def __init__(self, marionette: Marionette) -> None:
+    def __init__(self, marionette: Marionette, log: Path) -> None:
         self._marionette = marionette
+        self._log = log
         self._deeds = DEEDS.read_text()
 
     def do(self, deed: str, *arguments: str | int) -> Any:
@@ -96,6 +100,16 @@ class Thunderbird:
         assert isinstance(answer, list), f"{call}: {answer}"
         return answer[0]
 
+    def await_idle(self) -> None:
+        """Return when IDLE is the last that it has said with INBOX selected."""
+        deadline = time.monotonic() + DEED_SECONDS
+        while True:
+            said = SAID_OF_INBOX.findall(self._log.read_bytes())
+            if said and said[-1].endswith(b" IDLE"):
+                return
+            assert time.monotonic() < deadline, f"it does not idle: {said}"
+            time.sleep(0.02)
+
 
 @contextlib.contextmanager
 def thunderbird(appliance: Appliance, home: Path) -> Iterator[Thunderbird]:
@@ -110,13 +124,15 @@ def thunderbird(appliance: Appliance, home: Path) -> Iterator[Thunderbird]:
             for name, value in settings.items()
         )
     )
-    with (home / "thunderbird.log").open("wb") as log:
+    told = home / "thunderbird.log"
+    with told.open("wb") as log:
         process = subprocess.Popen(
             (
                 program, "--headless", "--no-remote", "--profile", str(profile),
                 "--marionette", "--remote-allow-system-access",
             ),
-            env=os.environ | {"HOME": str(home), "DBUS_SESSION_BUS_ADDRESS": "disabled:"},
+            env=os.environ
+            | {"HOME": str(home), "DBUS_SESSION_BUS_ADDRESS": "disabled:", "MOZ_LOG": "IMAP:3"},
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -128,7 +144,7 @@ def thunderbird(appliance: Appliance, home: Path) -> Iterator[Thunderbird]:
             marionette.say("WebDriver:NewSession", capabilities={})
             marionette.say("Marionette:SetContext", value="chrome")
             marionette.say("WebDriver:SetTimeouts", script=DEED_SECONDS * 1000)
-            running = Thunderbird(marionette)
+            running = Thunderbird(marionette, told)
             authority = ssl.PEM_cert_to_DER_cert(appliance.authority.read_text())
             running.do("trust", base64.b64encode(authority).decode())
             running.do("remember", address("ann"), PASSWORDS["ann"])
