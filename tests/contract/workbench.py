@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from mailbox_server.mime.header_fields import HeaderFields
 from mailbox_server.model.address import Address, Domain
@@ -24,6 +24,7 @@ from mailbox_server.store.dialect.sqlite import (
 from mailbox_server.store.digesting import Digesting
 from mailbox_server.store.integrity import INVARIANTS
 from mailbox_server.store.ports import NewMessage, QuotaRule
+from mailbox_server.store.prepared import Prepared
 from mailbox_server.store.repositories import Repositories
 from mailbox_server.store.schema import metadata
 from mailbox_server.store.schema.contents import (
@@ -39,6 +40,7 @@ T = TypeVar("T")
 ANN = Address.parse("ann@example.org")
 BEN = Address.parse("ben@example.org")
 HOST = Domain.parse("example.org")
+_BROKEN: Final = {one.name: Prepared(one.broken.limit(3)) for one in INVARIANTS}
 
 
 def _in_memory() -> SqliteConnection:
@@ -142,7 +144,7 @@ class Workbench:
         """What breaks an invariant; empty in a sound store."""
         return self.read(
             lambda tx: [
-                (one.name, row) for one in INVARIANTS for row in tx.sql.rows(one.broken.limit(3))
+                (name, row) for name, query in _BROKEN.items() for row in query.rows(tx.sql)
             ]
         )
 
@@ -224,15 +226,14 @@ class Workbench:
 
     def flags(self, mailbox: MailboxId) -> dict[int, frozenset[str]]:
         """The flags of each live placement by UID, `\\Deleted` among them."""
+        return self.read(lambda tx: flags_of(tx, mailbox))
 
-        def work(tx: Repositories) -> dict[int, frozenset[str]]:
-            view = tx.messages.view(mailbox)
-            sets = tx.messages.keyword_sets(view.mailbox.account, view.keyword_sets)
-            return {
-                uid: sets[number] | ({"\\Deleted"} if deleted else frozenset())
-                for uid, number, deleted in zip(
-                    view.uids, view.keyword_sets, view.deleted, strict=True
-                )
-            }
 
-        return self.read(work)
+def flags_of(tx: Repositories, mailbox: MailboxId) -> dict[int, frozenset[str]]:
+    """What Workbench.flags finds, within a read."""
+    view = tx.messages.view(mailbox)
+    sets = tx.messages.keyword_sets(view.mailbox.account, view.keyword_sets)
+    return {
+        uid: sets[number] | ({"\\Deleted"} if deleted else frozenset())
+        for uid, number, deleted in zip(view.uids, view.keyword_sets, view.deleted, strict=True)
+    }

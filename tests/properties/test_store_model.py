@@ -22,7 +22,8 @@ from mailbox_server.model.errors import MailboxExists, MailboxNameMalformed, Sta
 from mailbox_server.model.ids import MailboxId, ModSeq
 from mailbox_server.model.uid_set import UidSet
 from mailbox_server.store.ports import Edit, FlagChange
-from tests.contract.workbench import Workbench, analysis
+from mailbox_server.store.repositories import Repositories
+from tests.contract.workbench import Workbench, analysis, flags_of
 from tests.properties.account_follower import Follower
 
 KEYWORDS = st.frozensets(st.sampled_from(["\\Seen", "\\Flagged", "work", "$Junk"]), max_size=3)
@@ -338,31 +339,34 @@ class StoreModel(RuleBasedStateMachine):
     def clients_see_what_the_model_holds(self) -> None:
         if not hasattr(self, "model"):
             return
-        found = self.bench.read(lambda tx: tx.mailboxes.all(self.account))
+        self.bench.read(self._compare_all)
+
+    def _compare_all(self, tx: Repositories) -> None:
+        found = tx.mailboxes.all(self.account)
         assert {each.name: each.id for each in found} == {
             name: box.number for name, box in self.model.items()
         }
-        assert self.bench.read(lambda tx: tx.accounts.modseq(self.account)) == self.modseq
+        assert tx.accounts.modseq(self.account) == self.modseq
         letters: dict[int, int] = {}
         for each in found:
             box = self.model[each.name]
             assert (each.uid_validity, each.uid_next) == (box.uid_validity, box.uid_next)
             assert each.highest_modseq == box.highest
-            self._compare(box)
+            self._compare(tx, box)
             letters.update((id(place.letter), place.letter.size) for place in box.places.values())
-        usage = self.bench.read(lambda tx: tx.accounts.usage(self.account))
+        usage = tx.accounts.usage(self.account)
         assert (usage.messages, usage.octets) == (len(letters), sum(letters.values()))
 
-    def _compare(self, box: Box) -> None:
-        view = self.bench.read(lambda tx: tx.messages.view(box.number))
+    def _compare(self, tx: Repositories, box: Box) -> None:
+        view = tx.messages.view(box.number)
         places = box.places
         assert list(view.uids) == list(places)
         assert list(view.modseqs) == [place.modseq for place in places.values()]
-        assert self.bench.flags(box.number) == {
+        assert flags_of(tx, box.number) == {
             uid: place.letter.keywords | ({"\\Deleted"} if place.deleted else frozenset())
             for uid, place in places.items()
         }
-        status = self.bench.read(lambda tx: tx.mailboxes.status(box.number))
+        status = tx.mailboxes.status(box.number)
         values = list(places.values())
         assert (status.messages, status.unseen, status.deleted, status.octets) == (
             len(values),
@@ -372,7 +376,7 @@ class StoreModel(RuleBasedStateMachine):
         )
         base = ModSeq(max(1, self.modseq - 3))
         try:
-            changes = self.bench.read(lambda tx: tx.messages.changes_since(box.number, base))
+            changes = tx.messages.changes_since(box.number, base)
         except StateTooOld:
             assert base < box.floor
             return
