@@ -1,7 +1,6 @@
 """IMAP clients over loopback sockets, to the real Twisted server."""
 
 import asyncio
-import ssl
 from datetime import timedelta
 
 import trustme
@@ -10,7 +9,11 @@ from mailbox_server.imap.server import ImapFactory
 from mailbox_server.model.ports import SystemEntropy
 from mailbox_server.net.twisted_transport import AsyncioTransport
 from tests.dialogues.imap.world import PASSWORD, PATIENCE_SECONDS, World
-from tests.dialogues.player.certificates import asking_contexts, serving_context
+from tests.dialogues.player.certificates import (
+    asking_contexts,
+    serving_context,
+    trusting_context,
+)
 from tests.dialogues.player.driver import Ending
 from tests.dialogues.player.sockets import SocketClients
 
@@ -19,9 +22,7 @@ class SocketDriver(SocketClients):
     """The player's driver over sockets."""
 
     def __init__(self, world: World, authority: trustme.CA) -> None:
-        client_context = ssl.create_default_context()
-        authority.configure_trust(client_context)
-        super().__init__("127.0.0.1", 0, tls=client_context)
+        super().__init__("127.0.0.1", 0, tls=trusting_context(authority))
         self.world = world
         self._authority = authority
         self._context = serving_context(authority)

@@ -33,6 +33,7 @@ from mailbox_server.smtp.engine import Engine
 from mailbox_server.smtp.limits import SmtpLimits, SmtpTimeouts
 from mailbox_server.smtp.server import SmtpService
 from mailbox_server.smtp.session import Place, Session
+from tests.dialogues.player.certificates import trusting_context
 from tests.dialogues.player.driver import Ending, StatementUnknown
 from tests.dialogues.player.sockets import SocketClients
 from tests.unit.delivery.house import HOSTNAME, PEER, House
@@ -222,8 +223,7 @@ class SocketDriver(Statements):
         authority = trustme.CA()
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         authority.issue_cert("localhost").configure_cert(self.context)
-        self.trusting = ssl.create_default_context()
-        authority.configure_trust(self.trusting)
+        self.trusting = trusting_context(authority)
         self.clients: SocketClients | None = None
         self.reception: Reception | None = None
         self.service: SmtpService | None = None

@@ -15,6 +15,7 @@ from mailbox_server.net.reception import Reception, ReceptionPlan
 from mailbox_server.smtp.dialects import SMTP, Dialect
 from mailbox_server.smtp.limits import SmtpLimits, SmtpTimeouts
 from mailbox_server.smtp.server import REFUSAL_OF_NEWCOMERS, SmtpService
+from tests.dialogues.player.certificates import trusting_context
 from tests.unit.delivery.house import HOSTNAME, House
 
 
@@ -36,8 +37,7 @@ class Server:
         authority = trustme.CA()
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         authority.issue_cert("localhost").configure_cert(self.context)
-        self.trusting = ssl.create_default_context()
-        authority.configure_trust(self.trusting)
+        self.trusting = trusting_context(authority)
         self.admissions = Admissions(admission or AdmissionLimits(), self.house.clock)
         self.service = SmtpService(
             dialect=dialect,
