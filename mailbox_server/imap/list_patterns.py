@@ -5,6 +5,7 @@ no more than plain text: one step an octet of the name.
 """
 
 from collections.abc import Sequence
+from itertools import takewhile
 from typing import Final
 
 from mailbox_server.imap.grammar.faults import ArgumentsTooMany
@@ -76,11 +77,18 @@ class _Steps:
             else:
                 self._plain[token] = self._plain.get(token, 0) | bit
         self._all = 1 << len(tokens)
+        self._prefix = "".join(takewhile(lambda token: token not in "*%", tokens))
+        self._is_rest_free = tokens[len(self._prefix) :] == ["*"]
 
     def match(self, name: str) -> bool:
+        if not name.startswith(self._prefix):
+            return False
+        if self._is_rest_free:
+            return True
         wild = self._stars | self._percents
-        active = 1 | (1 & wild) << 1
-        for character in name:
+        active = 1 << len(self._prefix)
+        active |= (active & wild) << 1
+        for character in name[len(self._prefix) :]:
             kept = active & (self._stars if character == SEPARATOR else wild)
             active = kept | (active & self._plain.get(character, 0)) << 1
             if not active:

@@ -19,6 +19,7 @@ QUOTED_MOST: Final = 1_000
 _ASTRING_ATOM = re.compile(rb'[^\x00-\x20\x7f-\xff(){%*"\\]+\Z')
 _UNQUOTABLE = re.compile(rb"[\x00\r\n\x80-\xff]")
 _UNQUOTED_TEXT = re.compile(rb"[\x00\r\n]")
+_PLAIN = re.compile(rb"[ !#-\[\]-~]*")
 _TO_ESCAPE = re.compile(rb'(["\\])')
 _NOT_PRINTABLE = re.compile(r"[^ -~]")
 
@@ -73,6 +74,8 @@ def untagged(line: bytes) -> bytes:
 
 def string(octets: bytes) -> bytes:
     """A quoted string where that is possible and short, else a literal (RFC 9051 §4.3)."""
+    if _PLAIN.fullmatch(octets) and len(octets) <= QUOTED_MOST:
+        return b'"' + octets + b'"'
     if len(octets) > QUOTED_MOST or _UNQUOTABLE.search(octets):
         return literal(octets)
     return _quoted(octets)

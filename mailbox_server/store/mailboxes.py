@@ -1,5 +1,7 @@
 """Mailboxes in rows."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -41,9 +43,10 @@ from mailbox_server.store.schema.mailboxes import mailbox, mailbox_keyword, subs
 from mailbox_server.store.schema.messages import message, placement, uid_block
 from mailbox_server.store.seen_runs import count_seen
 from mailbox_server.store.transactions import SqlTx
+from mailbox_server.store.uid_runs import range_values
 
-MAILBOXES_AN_ACCOUNT: Final = 5_000
-SUBSCRIPTIONS_AN_ACCOUNT: Final = 10_000
+MAILBOXES_AN_ACCOUNT: Final = 10_000
+SUBSCRIPTIONS_AN_ACCOUNT: Final = 20_000
 
 _ACCOUNT: Final = mailbox.c.account == sa.bindparam("account")
 _NAME: Final = mailbox.c.name == sa.bindparam("name")
@@ -67,6 +70,9 @@ _SELECT_STATUS: Final = SELECT_MAILBOX.add_columns(
     mailbox.c.messages, mailbox.c.unseen, mailbox.c.deleted, mailbox.c.octets
 )
 _STATUS: Final = Prepared(_SELECT_STATUS.where(mailbox.c.id == sa.bindparam("mailbox")))
+_STATUSES: Final = Prepared(
+    _SELECT_STATUS.where(mailbox.c.id.between(sa.bindparam("first"), sa.bindparam("last")))
+)
 _STAND: Final = Prepared(
     sa.select(account.c.modseq).where(
         account.c.id == sa.bindparam("account"), account.c.key.is_not(None)
@@ -266,9 +272,26 @@ class Mailboxes:
         row = _STATUS.row(self._tx, mailbox=mailbox)
         if row is None:
             raise MailboxMissing("there is no such mailbox")
+        if reader is None:
+            return self._status(row, counts_recent=counts_recent, weighs_deleted=weighs_deleted)
+        found = self._status(row, counts_recent=False, weighs_deleted=weighs_deleted)
+        return replace(found, unseen=found.messages - count_seen(self._tx, mailbox, reader))
+
+    def statuses(
+        self, mailboxes: Sequence[MailboxId], *, counts_recent: bool, weighs_deleted: bool
+    ) -> dict[MailboxId, MailboxStatus]:
+        """What status says to the owner of each of the ascending mailboxes that exists."""
+        return {
+            MailboxId(row[0]): self._status(
+                row, counts_recent=counts_recent, weighs_deleted=weighs_deleted
+            )
+            for values in range_values(mailboxes)
+            for row in _STATUSES.rows(self._tx, **values)
+        }
+
+    def _status(self, row: Any, *, counts_recent: bool, weighs_deleted: bool) -> MailboxStatus:
         *columns, messages, unseen, deleted, octets = row
-        if reader is not None:
-            unseen, counts_recent = messages - count_seen(self._tx, mailbox, reader), False
+        mailbox = MailboxId(row[0])
         (recent,) = _COUNT_RECENT.row(self._tx, mailbox=mailbox) if counts_recent else (0,)
         weight: int | None = None
         if weighs_deleted:

@@ -1,8 +1,9 @@
 """LIST and LSUB: which mailboxes there are (RFC 3501 §6.3.8, RFC 5258, RFC 6154, RFC 3348)."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final
 from unicodedata import normalize
 
@@ -31,7 +32,8 @@ from mailbox_server.imap.places import reader_of
 from mailbox_server.imap.responses import Outcome, bad, ok, string, untagged
 from mailbox_server.imap.session import Session
 from mailbox_server.model.errors import MailboxMissing
-from mailbox_server.model.mailbox import INBOX, SEPARATOR, Mailbox
+from mailbox_server.model.ids import MailboxId
+from mailbox_server.model.mailbox import INBOX, SEPARATOR, Mailbox, MailboxStatus
 from mailbox_server.model.rights import READ
 from mailbox_server.store.ports import ReadTx
 
@@ -64,35 +66,57 @@ async def list_mailboxes(session: Session, arguments: ListArguments) -> Outcome:
     if session.is_rev2:
         arguments = replace(arguments, is_extended=True)
     meant, form, account = arguments, session.text_form, session.account
+    figures = _figures(session, arguments)
+
+    def work(tx: ReadTx) -> tuple[list[_Listed], dict[str, bytes]]:
+        listed = _listed(meant, Matching(patterns), names_of(tx, account), form)
+        return listed, figures(listed[:LINES_A_BLOCK], tx)
+
     # On the reader's thread: many long names against many patterns take seconds.
-    listed = await session.store.read(
-        lambda tx: _listed(meant, Matching(patterns), names_of(tx, account), form)
-    )
+    listed, told = await session.store.read(work)
     if StatusItem.HIGHESTMODSEQ in arguments.status:
         session.enable_condstore()
     for at in range(0, len(listed), LINES_A_BLOCK):
         block = listed[at : at + LINES_A_BLOCK]
-        figures = await _figures(session, arguments, block)
-        await session.send(b"".join(each.line + figures.get(each.name, b"") for each in block))
+        if at:
+            told = await session.store.read(partial(figures, block))
+        await session.send(b"".join([each.line + told.get(each.name, b"") for each in block]))
     return ok("That is all")
 
 
-async def _figures(
-    session: Session, arguments: ListArguments, listed: Sequence[_Listed]
-) -> dict[str, bytes]:
-    """STATUS, METADATA and rights of those that exist and are meant themselves.
+def _figures(
+    session: Session, arguments: ListArguments
+) -> Callable[[Sequence[_Listed], ReadTx], dict[str, bytes]]:
+    """The read of STATUS, METADATA and rights of those that exist and are meant themselves.
 
     RFC 5819 §2, RFC 9590 §3.  Before them MYRIGHTS, where that is asked for (RFC 8440 §3).
     """
     tells_rights = ListReturn.MYRIGHTS in arguments.returns
     if not arguments.status and not arguments.metadata and not tells_rights:
-        return {}
+        return lambda listed, tx: {}
     recent = StatusItem.RECENT in arguments.status
     weighs = StatusItem.DELETED_STORAGE in arguments.status
-    wanted = [each.mailbox for each in listed if each.mailbox is not None and each.is_meant]
     limits, form, account = session.limits, session.text_form, session.account
 
-    def work(tx: ReadTx) -> dict[str, bytes]:
+    def status(tx: ReadTx, each: Mailbox, own: Mapping[MailboxId, MailboxStatus]) -> MailboxStatus:
+        if each.account == account.id:
+            found = own.get(each.id)
+        else:
+            reader = reader_of(each, account)
+            found = tx.mailboxes.status(
+                each.id, counts_recent=recent, weighs_deleted=weighs, reader=reader
+            )
+        if found is None:
+            raise MailboxMissing("there is no such mailbox")
+        is_shown = found.mailbox.name == each.name
+        return found if is_shown else replace(found, mailbox=replace(found.mailbox, name=each.name))
+
+    def figures(listed: Sequence[_Listed], tx: ReadTx) -> dict[str, bytes]:
+        wanted = [each.mailbox for each in listed if each.mailbox is not None and each.is_meant]
+        ids = sorted(each.id for each in wanted if each.account == account.id)
+        own: Mapping[MailboxId, MailboxStatus] = {}
+        if arguments.status:
+            own = tx.mailboxes.statuses(ids, counts_recent=recent, weighs_deleted=weighs)
         told = {}
         for each in wanted:
             lines = b""
@@ -102,13 +126,7 @@ async def _figures(
             if arguments.status and READ in held:
                 # One that was deleted since has no figures; it was listed all the same.
                 with suppress(MailboxMissing):
-                    found = tx.mailboxes.status(
-                        each.id,
-                        counts_recent=recent,
-                        weighs_deleted=weighs,
-                        reader=reader_of(each, account),
-                    )
-                    found = replace(found, mailbox=replace(found.mailbox, name=each.name))
+                    found = status(tx, each, own)
                     lines += untagged(status_response(found, arguments.status, limits, form))
             if arguments.metadata and may_annotate(held):
                 entries = mailbox_entries(tx, each, account)
@@ -117,7 +135,7 @@ async def _figures(
             told[each.name] = lines
         return told
 
-    return await session.store.read(work)
+    return figures
 
 
 async def introduce(session: Session, name: str, written: str) -> None:

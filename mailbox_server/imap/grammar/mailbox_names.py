@@ -12,6 +12,7 @@ from mailbox_server.model.mailbox import mailbox_name
 # An ampersand inside would let each of them be tried up to the end.
 _SHIFT = re.compile(r"&([^-&]*)-")
 _RUNS = re.compile(r"([ -%'-~]+)|(&)|([^ -~]+)")
+_PLAIN = re.compile(r"[ -%'-~]*")
 
 
 def decode(octets: bytes, form: TextForm = TextForm.SEVEN_BIT) -> str:
@@ -52,6 +53,8 @@ def _unshifted(digits: str) -> str:
 
 def encode(name: str) -> bytes:
     """Modified UTF-7 of text; not yet quoted (responses.mailbox does that)."""
+    if _PLAIN.fullmatch(name):
+        return name.encode("ascii")
     return "".join(_encoded(name)).encode("ascii")
 
 

@@ -1,6 +1,6 @@
 """Mailboxes in the store: names, roles, counts and subscriptions."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -58,6 +58,11 @@ class MailboxReader(Protocol):
         weighs_deleted: also what is \\Deleted, which is summed up from its rows.
         reader: who asks and is not the owner; has seen other messages, and none is \\Recent.
         """
+
+    def statuses(
+        self, mailboxes: Sequence[MailboxId], *, counts_recent: bool, weighs_deleted: bool
+    ) -> Mapping[MailboxId, MailboxStatus]:
+        """What status says to the owner of each of the ascending mailboxes that exists."""
 
     def moved_since(self, account: AccountId, modseq: ModSeq) -> MovedMailboxes:
         """Mailboxes of which a name, a use, a subscription, a count or a flag changed since.
