@@ -52,6 +52,8 @@ async def whole_order(
 def picked(order: Order, uids: Sequence[int], *, is_reverse: bool) -> list[int]:
     """Those of uids that stand in the order; reversed, equal keys keep their order."""
     wanted = frozenset(uids)
+    if not is_reverse and wanted.issuperset(order.uids):
+        return order.uids.tolist()
     if not is_reverse:
         return [uid for uid in order.uids if uid in wanted]
     found: list[int] = []

@@ -1,7 +1,7 @@
 """SEARCH and UID SEARCH: which messages match (RFC 9051 §6.4.4, RFC 3501 §7.2.5, RFC 5267)."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -36,6 +36,8 @@ from mailbox_server.model.uid_set import UidSet
 
 NUMBERS_A_BLOCK: Final = 2_000
 OCTETS_A_BLOCK: Final = 32 * 1024
+_FEW: Final = 8
+"""Of less than this part of a mailbox the numbers are looked up one by one."""
 _ALL: Final = SearchReturns(frozenset({SearchReturn.ALL}))
 
 
@@ -254,13 +256,18 @@ async def _answer(
             if arguments.asks_modseq:
                 modseq = max((modseq, *view.columns(uids).modseqs))
             numbers = uids if arguments.by is By.UID else view.numbers(uids)
-            await session.send(b"".join([b" %d" % number for number in numbers]))
+            await session.send(spaced(numbers))
         if arguments.asks_modseq and found:
             # RFC 7162 §3.1.5: not where nothing was found.
             await session.send(b" (MODSEQ %d)" % modseq)
     finally:
         # A reply in the middle of this line would be taken for a part of it.
         session.channel.write(CRLF)
+
+
+def spaced(numbers: Iterable[int]) -> bytes:
+    """Each with a space before it."""
+    return (" " + " ".join(map(str, numbers))).encode("ascii")
 
 
 async def answer_extended(
@@ -335,6 +342,8 @@ def _returned(numbers: Sequence[int], returns: SearchReturns, scores: Sequence[i
 
 async def numbers_of(view: SelectedView, uids: Sequence[int]) -> list[int]:
     """The message numbers of known UIDs, in their order."""
+    if len(uids) * _FEW >= view.count:
+        return await asyncio.to_thread(_numbers_among, uids, view.all_uids())
     ascending = await asyncio.to_thread(sorted, uids)
     numbers: dict[int, int] = {}
     for at in range(0, len(ascending), NUMBERS_A_BLOCK):
@@ -342,6 +351,12 @@ async def numbers_of(view: SelectedView, uids: Sequence[int]) -> list[int]:
         numbers.update(zip(block, view.numbers(block), strict=True))
         await asyncio.sleep(0)
     return [numbers[uid] for uid in uids]
+
+
+def _numbers_among(uids: Sequence[int], known: Sequence[int]) -> list[int]:
+    """known: all UIDs of the view, ascending."""
+    numbers = dict(zip(known, range(1, len(known) + 1), strict=True))
+    return list(map(numbers.__getitem__, uids))
 
 
 def modseqs_in(view: SelectedView, uids: Sequence[int]) -> Sequence[int]:

@@ -11,6 +11,7 @@ from mailbox_server.imap.commands.search import (
     resolved,
     save,
     scores_of,
+    spaced,
     tells_relevancy,
     updating,
 )
@@ -60,6 +61,6 @@ async def _answer(session: Session, numbers: Sequence[int]) -> None:
     try:
         for at in range(0, len(numbers), NUMBERS_A_BLOCK):
             block = numbers[at : at + NUMBERS_A_BLOCK]
-            await session.send(b"".join([b" %d" % number for number in block]))
+            await session.send(spaced(block))
     finally:
         session.channel.write(CRLF)
