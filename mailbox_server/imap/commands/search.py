@@ -248,15 +248,16 @@ def _ends(found: Sequence[int], returns: SearchReturns) -> list[int]:
 async def _answer(
     session: Session, view: SelectedView, found: Sequence[int], arguments: SearchArguments
 ) -> None:
+    by_uid = arguments.by is By.UID
+    numbers = found if by_uid else await numbers_of(view, found)
     session.channel.write(b"* SEARCH")
     try:
         modseq = 0
         for at in range(0, len(found), NUMBERS_A_BLOCK):
-            uids = found[at : at + NUMBERS_A_BLOCK]
             if arguments.asks_modseq:
+                uids = found[at : at + NUMBERS_A_BLOCK]
                 modseq = max((modseq, *view.columns(uids).modseqs))
-            numbers = uids if arguments.by is By.UID else view.numbers(uids)
-            await session.send(spaced(numbers))
+            await session.send(spaced(numbers[at : at + NUMBERS_A_BLOCK]))
         if arguments.asks_modseq and found:
             # RFC 7162 §3.1.5: not where nothing was found.
             await session.send(b" (MODSEQ %d)" % modseq)
@@ -342,9 +343,12 @@ def _returned(numbers: Sequence[int], returns: SearchReturns, scores: Sequence[i
 
 async def numbers_of(view: SelectedView, uids: Sequence[int]) -> list[int]:
     """The message numbers of known UIDs, in their order."""
-    if len(uids) * _FEW >= view.count:
+    if len(uids) > NUMBERS_A_BLOCK and len(uids) * _FEW >= view.count:
         return await asyncio.to_thread(_numbers_among, uids, view.all_uids())
-    ascending = await asyncio.to_thread(sorted, uids)
+    if len(uids) > NUMBERS_A_BLOCK:
+        ascending = await asyncio.to_thread(sorted, uids)
+    else:
+        ascending = sorted(uids)
     numbers: dict[int, int] = {}
     for at in range(0, len(ascending), NUMBERS_A_BLOCK):
         block = ascending[at : at + NUMBERS_A_BLOCK]
@@ -355,6 +359,9 @@ async def numbers_of(view: SelectedView, uids: Sequence[int]) -> list[int]:
 
 def _numbers_among(uids: Sequence[int], known: Sequence[int]) -> list[int]:
     """known: all UIDs of the view, ascending."""
+    before = known[0] - 1
+    if known[-1] - before == len(known):
+        return [uid - before for uid in uids]
     numbers = dict(zip(known, range(1, len(known) + 1), strict=True))
     return list(map(numbers.__getitem__, uids))
 
