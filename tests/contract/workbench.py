@@ -3,13 +3,12 @@
 import functools
 import itertools
 import sqlite3
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final, TypeVar
-
-import sqlalchemy as sa
 
 from mailbox_server.mime.header_fields import HeaderFields
 from mailbox_server.model.address import Address, Domain
@@ -52,19 +51,34 @@ def _in_memory() -> SqliteConnection:
     return driver
 
 
-def _make_tables(connection: sa.Connection, control: sqlite3.Cursor) -> None:
-    control.execute("BEGIN")
-    metadata.create_all(connection)
-    control.execute("COMMIT")
+@contextmanager
+def _tables_made(driver: SqliteConnection) -> Iterator[None]:
+    """All tables are in it; afterwards it is closed."""
+    control = driver.control()
+    with engine_over(driver).connect() as connection:
+        control.execute("BEGIN")
+        metadata.create_all(connection)
+        control.execute("COMMIT")
+        yield
+
+
+# An image of a database with empty tables is read much faster than they are made.
 
 
 @functools.cache
-def _empty_tables() -> bytes:
-    """The image of a database with all tables, which is read much faster than they are made."""
+def _image_in_memory() -> bytes:
     driver = _in_memory()
-    with engine_over(driver).connect() as connection:
-        _make_tables(connection, driver.control())
+    with _tables_made(driver):
         return driver.serialize()
+
+
+@functools.cache
+def _image_on_disk() -> bytes:
+    with tempfile.TemporaryDirectory() as place:
+        path = Path(place) / "database"
+        with _tables_made(connect_writer(path, StoreSettings())):
+            pass
+        return path.read_bytes()
 
 
 def analysis(
@@ -101,13 +115,15 @@ class Workbench:
 
     def __init__(self, path: Path | None, files: Path) -> None:
         self.now = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-        self._driver = _in_memory() if path is None else connect_writer(path, StoreSettings())
+        if path is None:
+            self._driver = _in_memory()
+            self._driver.deserialize(_image_in_memory())
+        else:
+            if not path.exists():
+                path.write_bytes(_image_on_disk())
+            self._driver = connect_writer(path, StoreSettings())
         self._control = self._driver.control()
         self._connection = engine_over(self._driver).connect()
-        if path is None:
-            self._driver.deserialize(_empty_tables())
-        else:
-            _make_tables(self._connection, self._control)
         self._driver.guarded = True
         self.sql = SqlTx(self._connection)
         self.tx = Repositories(self.sql, ContentFiles(files, SystemEntropy()))
