@@ -141,7 +141,10 @@ class RandomCommands:
     # ------------------------------------------------------------ commands with messages
 
     def store(self, client: Talk, picked: Picked) -> Asked:
-        """STORE, silent or not, sometimes UNCHANGEDSINCE."""
+        """STORE, silent or not, sometimes UNCHANGEDSINCE.
+
+        By number it is answered as what is there afterwards says.
+        """
         sign = self.chance.choice(("+", "+", "-", ""))
         flags = frozenset(self.chance.sample(FLAGS, self.chance.randint(0 if not sign else 1, 2)))
         silent = self.chance.random() < 0.4
@@ -156,7 +159,9 @@ class RandomCommands:
         def edited(before: frozenset[str]) -> frozenset[str]:
             return before | flags if sign == "+" else before - flags if sign else flags
 
-        def apply(model: AccountModel) -> Expected:
+        modified: list[UidSet] = []
+
+        def change(model: AccountModel) -> Expected:
             if read_only:
                 return Expected((NO,))
             there = {uid: model.boxes[box].kept[uid] for uid in model.present(box, picked.uids)}
@@ -165,9 +170,19 @@ class RandomCommands:
             }
             for uid in there.keys() - spared:
                 model.change(box, uid, edited(model.boxes[box].kept[uid].flags))
-            modified = UidSet.of(uid if picked.by_uid else numbers[uid] for uid in spared)
-            named = modified.text().encode() if modified else None
-            return Expected(codes={b"MODIFIED": named})
+            modified[:] = [UidSet.of(uid if picked.by_uid else numbers[uid] for uid in spared)]
+            return Expected()
+
+        def answer(model: AccountModel) -> Expected:
+            if read_only:
+                return Expected((NO,))
+            lost = not picked.by_uid and len(model.present(box, picked.uids)) < len(picked.uids)
+            named = modified[0].text().encode() if modified[0] else None
+            return Expected((NO,) if lost and not silent else (OK,), {b"MODIFIED": named})
+
+        def apply(model: AccountModel) -> Expected:
+            change(model)
+            return answer(model)
 
         def believe() -> None:
             for one in client.mirror.seen if client.mirror is not None else ():
@@ -178,6 +193,7 @@ class RandomCommands:
             picked.prefix + b"STORE " + picked.words + b" " + limit + item,
             apply,
             believe if silent and not read_only else lambda: None,
+            apart=(change, answer),
         )
 
     def _since(self, client: Talk) -> int | None:
