@@ -16,6 +16,7 @@ from typing import Any, Final, cast
 from mailbox_server.imap.grammar.sort_arguments import SortKey
 from mailbox_server.imap.message_facts import Breathe, MessageFacts, Order
 from mailbox_server.imap.sort_keys import key_of
+from mailbox_server.imap.uid_lookup import chosen
 from mailbox_server.model.ids import MailboxId
 from mailbox_server.store.ports import ReadTx, Store
 
@@ -50,17 +51,14 @@ async def whole_order(
 
 
 def picked(order: Order, uids: Sequence[int], *, is_reverse: bool) -> list[int]:
-    """Those of uids that stand in the order; reversed, equal keys keep their order."""
-    wanted = frozenset(uids)
-    if not is_reverse and wanted.issuperset(order.uids):
-        return order.uids.tolist()
+    """Those of the ascending uids that stand in the order; reversed, equal keys keep theirs."""
     if not is_reverse:
-        return [uid for uid in order.uids if uid in wanted]
-    found: list[int] = []
+        return chosen(order.uids, uids)
+    reverse: array[int] = array("I")
     groups = [place for place, tie in enumerate(order.ties) if not tie]
     for first, beyond in reversed([*pairwise([*groups, len(order.uids)])]):
-        found += [uid for uid in order.uids[first:beyond] if uid in wanted]
-    return found
+        reverse += order.uids[first:beyond]
+    return chosen(reverse, uids)
 
 
 def ranks(order: Order) -> dict[int, int]:

@@ -32,6 +32,7 @@ from mailbox_server.imap.selected import SelectedView
 from mailbox_server.imap.session import CommandRefused, Session
 from mailbox_server.imap.sorting import NO_SCORES, Scores
 from mailbox_server.imap.stored_filters import FilterUndefined, is_filtered, without_filters
+from mailbox_server.imap.uid_lookup import numbered
 from mailbox_server.model.uid_set import UidSet
 
 NUMBERS_A_BLOCK: Final = 2_000
@@ -344,7 +345,7 @@ def _returned(numbers: Sequence[int], returns: SearchReturns, scores: Sequence[i
 async def numbers_of(view: SelectedView, uids: Sequence[int]) -> list[int]:
     """The message numbers of known UIDs, in their order."""
     if len(uids) > NUMBERS_A_BLOCK and len(uids) * _FEW >= view.count:
-        return await asyncio.to_thread(_numbers_among, uids, view.all_uids())
+        return await asyncio.to_thread(numbered, uids, view.all_uids())
     if len(uids) > NUMBERS_A_BLOCK:
         ascending = await asyncio.to_thread(sorted, uids)
     else:
@@ -355,15 +356,6 @@ async def numbers_of(view: SelectedView, uids: Sequence[int]) -> list[int]:
         numbers.update(zip(block, view.numbers(block), strict=True))
         await asyncio.sleep(0)
     return [numbers[uid] for uid in uids]
-
-
-def _numbers_among(uids: Sequence[int], known: Sequence[int]) -> list[int]:
-    """known: all UIDs of the view, ascending."""
-    before = known[0] - 1
-    if known[-1] - before == len(known):
-        return [uid - before for uid in uids]
-    numbers = dict(zip(known, range(1, len(known) + 1), strict=True))
-    return list(map(numbers.__getitem__, uids))
 
 
 def modseqs_in(view: SelectedView, uids: Sequence[int]) -> Sequence[int]:

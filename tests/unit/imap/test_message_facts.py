@@ -34,7 +34,7 @@ class Box:
 
     def put(self, *messages: tuple[int, str]) -> None:
         for size, subject in messages:
-            uid = 3 * (len(self.sizes) + 1)
+            uid = 3 * (len(self.subjects) + 1)
             self.sizes[uid], self.subjects[uid] = size, subject
             self.known.append(uid)
 

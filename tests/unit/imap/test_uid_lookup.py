@@ -1,0 +1,42 @@
+"""UIDs are found alike in a table and in a hash."""
+
+from collections.abc import Sequence
+from random import Random
+
+import pytest
+
+from mailbox_server.imap.uid_lookup import chosen, numbered
+
+LAST = (1 << 32) - 1
+KNOWN: Sequence[Sequence[int]] = (
+    (7,),
+    range(1, 300),
+    range(5_000, 5_300),
+    range(3, 900, 3),
+    (1, 2, 9, LAST - 1, LAST),
+)
+
+
+@pytest.mark.parametrize("known", KNOWN)
+def test_numbers_are_places_among_the_known(known: Sequence[int]) -> None:
+    asked = Random(1).sample(known, len(known))
+    assert numbered(asked, known) == [known.index(uid) + 1 for uid in asked]
+    assert numbered(asked[:1], known) == [known.index(asked[0]) + 1]
+    assert numbered((), known) == []
+
+
+@pytest.mark.parametrize("known", KNOWN)
+def test_an_unknown_uid_has_no_number(known: Sequence[int]) -> None:
+    for unknown in {known[0] - 1, known[-1] + 1, known[0] + 1} - {*known}:
+        with pytest.raises(KeyError):
+            numbered((known[0], unknown), known)
+    with pytest.raises(KeyError):
+        numbered((1,), ())
+
+
+@pytest.mark.parametrize("wanted", KNOWN)
+def test_those_wanted_are_chosen_in_their_order(wanted: Sequence[int]) -> None:
+    for uids in KNOWN:
+        mixed = Random(2).sample(uids, len(uids))
+        assert chosen(mixed, wanted) == [uid for uid in mixed if uid in wanted]
+    assert chosen((), wanted) == chosen(wanted, ()) == []
