@@ -36,14 +36,16 @@ BEFORE_LOGIN: Final = frozenset({State.NOT_AUTHENTICATED})
 class CapabilityRow:
     """One capability.
 
-    states: where CAPABILITY shows it.  Most are shown before login too: imaplib and others
-    never ask again.  enables: what ENABLE with this name turns on.  value: what stands behind
-    `name=`.  by_default: HIDE where the configuration must ask for it to be shown; it can be
-    enabled all the same, unless a rule hides it.
+    commands: those that it brings, or gives arguments or answers; none where it is about every
+    command's lines.  states: where CAPABILITY shows it.  Most are shown before login too: imaplib
+    and others never ask again.  enables: what ENABLE with this name turns on.  value: what stands
+    behind `name=`.  by_default: HIDE where the configuration must ask for it to be shown; it can
+    be enabled all the same, unless a rule hides it.
     """
 
     name: str
     rfc: str
+    commands: tuple[str, ...]
     states: frozenset[State] = ANY
     when: When = When.ALWAYS
     enables: Extension | None = None
@@ -55,92 +57,150 @@ class CapabilityRow:
         return self.name if self.value is None else f"{self.name}={self.value(session)}"
 
 
+_SEARCHES: Final = ("SEARCH", "UID SEARCH")
+_SORTS: Final = ("SORT", "UID SORT")
+_THREADS: Final = ("THREAD", "UID THREAD")
+_FETCHES: Final = ("FETCH", "UID FETCH")
+_STORES: Final = ("STORE", "UID STORE")
+_RIGHTS: Final = ("SETACL", "DELETEACL", "GETACL", "LISTRIGHTS", "MYRIGHTS")
+_ANNOTATIONS: Final = ("GETMETADATA", "SETMETADATA")
+_BY_NUMBER: Final = ("FETCH", "STORE", "SEARCH", "COPY", "MOVE", "REPLACE", "SORT", "THREAD")
+_BOTH: Final = (
+    *("CAPABILITY", "NOOP", "LOGOUT", "STARTTLS", "AUTHENTICATE", "LOGIN", "SELECT", "EXAMINE"),
+    *("CREATE", "DELETE", "RENAME", "SUBSCRIBE", "UNSUBSCRIBE", "LIST", "STATUS", "APPEND"),
+    *("CLOSE", "EXPUNGE", *_SEARCHES, *_FETCHES, *_STORES, "COPY", "UID COPY"),
+)
+_REV1: Final = (*_BOTH, "LSUB", "CHECK")
+_NEW_IN_REV2: Final = ("ENABLE", "NAMESPACE", "IDLE", "UNSELECT", "MOVE", "UID MOVE", "UID EXPUNGE")
+_REV2: Final = (*_BOTH, *_NEW_IN_REV2)
+
 CAPABILITIES: Final = (
-    CapabilityRow("IMAP4rev1", "RFC 3501"),
-    CapabilityRow("IMAP4rev2", "RFC 9051", enables=Extension.REV2),
-    CapabilityRow("STARTTLS", "RFC 3501 §6.2.1", BEFORE_LOGIN, When.PLAIN),
-    CapabilityRow("LOGINDISABLED", "RFC 3501 §6.2.3", BEFORE_LOGIN, When.EXPOSED),
-    CapabilityRow("SASL-IR", "RFC 4959", BEFORE_LOGIN),
-    CapabilityRow("AUTH=EXTERNAL", "RFC 4422 Appendix A", BEFORE_LOGIN, When.CERTIFIED),
+    CapabilityRow("IMAP4rev1", "RFC 3501", _REV1),
+    CapabilityRow("IMAP4rev2", "RFC 9051", _REV2, enables=Extension.REV2),
+    CapabilityRow("STARTTLS", "RFC 3501 §6.2.1", ("STARTTLS",), BEFORE_LOGIN, When.PLAIN),
+    CapabilityRow("LOGINDISABLED", "RFC 3501 §6.2.3", ("LOGIN",), BEFORE_LOGIN, When.EXPOSED),
+    CapabilityRow("SASL-IR", "RFC 4959", ("AUTHENTICATE",), BEFORE_LOGIN),
+    CapabilityRow(
+        "AUTH=EXTERNAL", "RFC 4422 Appendix A", ("AUTHENTICATE",), BEFORE_LOGIN, When.CERTIFIED
+    ),
     # Why it must be asked for: auth.sasl.
     CapabilityRow(
-        f"AUTH={BINDING_MECHANISM}", "RFC 7677", BEFORE_LOGIN, When.BOUND, by_default=Deed.HIDE
+        f"AUTH={BINDING_MECHANISM}",
+        "RFC 7677",
+        ("AUTHENTICATE",),
+        BEFORE_LOGIN,
+        When.BOUND,
+        by_default=Deed.HIDE,
     ),
-    CapabilityRow("AUTH=SCRAM-SHA-256", "RFC 7677", BEFORE_LOGIN),
-    CapabilityRow("AUTH=PLAIN", "RFC 4616", BEFORE_LOGIN, When.CONFIDENTIAL),
-    CapabilityRow("AUTH=LOGIN", "draft-murchison-sasl-login-00", BEFORE_LOGIN, When.CONFIDENTIAL),
-    CapabilityRow("AUTH=OAUTHBEARER", "RFC 7628", BEFORE_LOGIN, When.CONFIDENTIAL),
-    CapabilityRow("AUTH=XOAUTH2", "Google's OAuth 2.0 for IMAP", BEFORE_LOGIN, When.CONFIDENTIAL),
-    CapabilityRow("LITERAL+", "RFC 7888"),
-    CapabilityRow("ID", "RFC 2971"),
-    CapabilityRow("COMPRESS=DEFLATE", "RFC 4978", AFTER_LOGIN),
-    CapabilityRow("UNAUTHENTICATE", "RFC 8437", AFTER_LOGIN),
-    CapabilityRow("LANGUAGE", "RFC 5255 §3"),
-    CapabilityRow("I18NLEVEL=1", "RFC 5255 §4.3"),
-    CapabilityRow("ENABLE", "RFC 5161"),
+    CapabilityRow("AUTH=SCRAM-SHA-256", "RFC 7677", ("AUTHENTICATE",), BEFORE_LOGIN),
+    CapabilityRow("AUTH=PLAIN", "RFC 4616", ("AUTHENTICATE",), BEFORE_LOGIN, When.CONFIDENTIAL),
+    CapabilityRow(
+        "AUTH=LOGIN",
+        "draft-murchison-sasl-login-00",
+        ("AUTHENTICATE",),
+        BEFORE_LOGIN,
+        When.CONFIDENTIAL,
+    ),
+    CapabilityRow(
+        "AUTH=OAUTHBEARER", "RFC 7628", ("AUTHENTICATE",), BEFORE_LOGIN, When.CONFIDENTIAL
+    ),
+    CapabilityRow(
+        "AUTH=XOAUTH2",
+        "Google's OAuth 2.0 for IMAP",
+        ("AUTHENTICATE",),
+        BEFORE_LOGIN,
+        When.CONFIDENTIAL,
+    ),
+    CapabilityRow("LITERAL+", "RFC 7888", ()),
+    CapabilityRow("ID", "RFC 2971", ("ID",)),
+    CapabilityRow("COMPRESS=DEFLATE", "RFC 4978", ("COMPRESS",), AFTER_LOGIN),
+    CapabilityRow("UNAUTHENTICATE", "RFC 8437", ("UNAUTHENTICATE",), AFTER_LOGIN),
+    CapabilityRow("LANGUAGE", "RFC 5255 §3", ("LANGUAGE",)),
+    CapabilityRow("I18NLEVEL=1", "RFC 5255 §4.3", (*_SEARCHES, *_SORTS, *_THREADS)),
+    CapabilityRow("ENABLE", "RFC 5161", ("ENABLE",)),
     # Who has not enabled it reads headers that are not ASCII as they were received, in literals.
     # RFC 9755 §9 would have them follow RFC 5322; §8 leaves open how, and a surrogate would break
     # signatures, sizes and what the client has cached.
-    CapabilityRow("UTF8=ACCEPT", "RFC 9755 §3", enables=Extension.UTF8),
-    CapabilityRow("IDLE", "RFC 2177"),
-    CapabilityRow("NAMESPACE", "RFC 2342"),
-    CapabilityRow("CHILDREN", "RFC 3348"),
-    CapabilityRow("LIST-EXTENDED", "RFC 5258"),
-    CapabilityRow("LIST-STATUS", "RFC 5819"),
-    CapabilityRow("STATUS=SIZE", "RFC 8438"),
-    CapabilityRow("QUOTA", "RFC 9208"),
-    CapabilityRow("QUOTA=RES-STORAGE", "RFC 9208 §5.1"),
-    CapabilityRow("QUOTA=RES-MESSAGE", "RFC 9208 §5.2"),
-    CapabilityRow("QUOTASET", "RFC 9208 §4.1.3"),
-    CapabilityRow("ACL", "RFC 4314"),
-    CapabilityRow("RIGHTS=kxte", "RFC 4314 §5.1.1"),
-    CapabilityRow("LIST-MYRIGHTS", "RFC 8440"),
-    CapabilityRow("METADATA", "RFC 5464", enables=Extension.METADATA),
-    CapabilityRow("METADATA-SERVER", "RFC 5464", enables=Extension.METADATA_SERVER),
-    CapabilityRow("LIST-METADATA", "RFC 9590"),
-    CapabilityRow("UIDPLUS", "RFC 4315"),
-    CapabilityRow("UNSELECT", "RFC 3691"),
-    CapabilityRow("MOVE", "RFC 6851"),
-    CapabilityRow("SPECIAL-USE", "RFC 6154 §2"),
-    CapabilityRow("CREATE-SPECIAL-USE", "RFC 6154 §3"),
-    CapabilityRow("ESEARCH", "RFC 4731"),
-    CapabilityRow("SEARCHRES", "RFC 5182"),
-    CapabilityRow("MULTISEARCH", "RFC 7377"),
-    CapabilityRow("FILTERS", "RFC 5466"),
-    CapabilityRow("SEARCH=FUZZY", "RFC 6203"),
-    CapabilityRow("PARTIAL", "RFC 9394"),
-    CapabilityRow("OBJECTID", "RFC 8474"),
-    CapabilityRow("SAVEDATE", "RFC 8514"),
-    CapabilityRow("PREVIEW", "RFC 8970"),
-    CapabilityRow("BINARY", "RFC 3516"),
-    CapabilityRow("REPLACE", "RFC 8508"),
-    CapabilityRow("UIDBATCHES", "RFC 10022"),
-    CapabilityRow("SORT", "RFC 5256"),
-    CapabilityRow("SORT=DISPLAY", "RFC 5957"),
-    CapabilityRow("THREAD=ORDEREDSUBJECT", "RFC 5256"),
-    CapabilityRow("THREAD=REFERENCES", "RFC 5256"),
-    CapabilityRow("ESORT", "RFC 5267 §3"),
-    CapabilityRow("CONTEXT=SEARCH", "RFC 5267 §4"),
-    CapabilityRow("CONTEXT=SORT", "RFC 5267 §4"),
-    CapabilityRow("NOTIFY", "RFC 5465"),
-    CapabilityRow("INPROGRESS", "RFC 9585"),
-    CapabilityRow("WITHIN", "RFC 5032"),
-    CapabilityRow("MULTIAPPEND", "RFC 3502"),
-    CapabilityRow("CATENATE", "RFC 4469"),
-    CapabilityRow("URLAUTH", "RFC 4467"),
-    CapabilityRow("URL-PARTIAL", "RFC 5550 §5.7.1"),
+    CapabilityRow("UTF8=ACCEPT", "RFC 9755 §3", ("ENABLE", "APPEND"), enables=Extension.UTF8),
+    CapabilityRow("IDLE", "RFC 2177", ("IDLE",)),
+    CapabilityRow("NAMESPACE", "RFC 2342", ("NAMESPACE",)),
+    CapabilityRow("CHILDREN", "RFC 3348", ("LIST",)),
+    CapabilityRow("LIST-EXTENDED", "RFC 5258", ("LIST",)),
+    CapabilityRow("LIST-STATUS", "RFC 5819", ("LIST",)),
+    CapabilityRow("STATUS=SIZE", "RFC 8438", ("STATUS", "LIST")),
+    CapabilityRow("QUOTA", "RFC 9208", ("GETQUOTA", "GETQUOTAROOT")),
+    CapabilityRow("QUOTA=RES-STORAGE", "RFC 9208 §5.1", ("GETQUOTA", "GETQUOTAROOT", "STATUS")),
+    CapabilityRow("QUOTA=RES-MESSAGE", "RFC 9208 §5.2", ("GETQUOTA", "GETQUOTAROOT", "STATUS")),
+    CapabilityRow("QUOTASET", "RFC 9208 §4.1.3", ("SETQUOTA",)),
+    CapabilityRow("ACL", "RFC 4314", _RIGHTS),
+    CapabilityRow("RIGHTS=kxte", "RFC 4314 §5.1.1", _RIGHTS),
+    CapabilityRow("LIST-MYRIGHTS", "RFC 8440", ("LIST",)),
+    CapabilityRow("METADATA", "RFC 5464", _ANNOTATIONS, enables=Extension.METADATA),
+    CapabilityRow("METADATA-SERVER", "RFC 5464", _ANNOTATIONS, enables=Extension.METADATA_SERVER),
+    CapabilityRow("LIST-METADATA", "RFC 9590", ("LIST",)),
+    CapabilityRow("UIDPLUS", "RFC 4315", ("UID EXPUNGE", "APPEND", "COPY", "UID COPY")),
+    CapabilityRow("UNSELECT", "RFC 3691", ("UNSELECT",)),
+    CapabilityRow("MOVE", "RFC 6851", ("MOVE", "UID MOVE")),
+    CapabilityRow("SPECIAL-USE", "RFC 6154 §2", ("LIST",)),
+    CapabilityRow("CREATE-SPECIAL-USE", "RFC 6154 §3", ("CREATE",)),
+    CapabilityRow("ESEARCH", "RFC 4731", _SEARCHES),
+    CapabilityRow("SEARCHRES", "RFC 5182", _SEARCHES),
+    CapabilityRow("MULTISEARCH", "RFC 7377", ("ESEARCH",)),
+    CapabilityRow("FILTERS", "RFC 5466", _SEARCHES),
+    CapabilityRow("SEARCH=FUZZY", "RFC 6203", _SEARCHES),
+    CapabilityRow("PARTIAL", "RFC 9394", (*_SEARCHES, "UID FETCH")),
     CapabilityRow(
-        "APPENDLIMIT", "RFC 7889", value=lambda session: str(session.limits.message_octets)
+        "OBJECTID", "RFC 8474", ("CREATE", "STATUS", "SELECT", "EXAMINE", *_FETCHES, *_SEARCHES)
+    ),
+    CapabilityRow("SAVEDATE", "RFC 8514", (*_FETCHES, *_SEARCHES)),
+    CapabilityRow("PREVIEW", "RFC 8970", _FETCHES),
+    CapabilityRow("BINARY", "RFC 3516", (*_FETCHES, "APPEND")),
+    CapabilityRow("REPLACE", "RFC 8508", ("REPLACE", "UID REPLACE")),
+    CapabilityRow("UIDBATCHES", "RFC 10022", ("UIDBATCHES",)),
+    CapabilityRow("SORT", "RFC 5256", _SORTS),
+    CapabilityRow("SORT=DISPLAY", "RFC 5957", _SORTS),
+    CapabilityRow("THREAD=ORDEREDSUBJECT", "RFC 5256", _THREADS),
+    CapabilityRow("THREAD=REFERENCES", "RFC 5256", _THREADS),
+    CapabilityRow("ESORT", "RFC 5267 §3", _SORTS),
+    CapabilityRow("CONTEXT=SEARCH", "RFC 5267 §4", (*_SEARCHES, "CANCELUPDATE")),
+    CapabilityRow("CONTEXT=SORT", "RFC 5267 §4", (*_SORTS, "CANCELUPDATE")),
+    CapabilityRow("NOTIFY", "RFC 5465", ("NOTIFY",)),
+    CapabilityRow("INPROGRESS", "RFC 9585", ()),
+    CapabilityRow("WITHIN", "RFC 5032", _SEARCHES),
+    CapabilityRow("MULTIAPPEND", "RFC 3502", ("APPEND",)),
+    CapabilityRow("CATENATE", "RFC 4469", ("APPEND",)),
+    CapabilityRow("URLAUTH", "RFC 4467", ("GENURLAUTH", "RESETKEY", "URLFETCH")),
+    CapabilityRow("URL-PARTIAL", "RFC 5550 §5.7.1", ("APPEND", "URLFETCH")),
+    CapabilityRow(
+        "APPENDLIMIT",
+        "RFC 7889",
+        ("APPEND", "STATUS", "LIST"),
+        value=lambda session: str(session.limits.message_octets),
     ),
     # Whole, and whoever enables it gets it.  Not shown: the clients that enable what is shown and
     # then use message numbers all the same are too many to be named (imap.known_clients).
-    CapabilityRow("UIDONLY", "RFC 9586", enables=Extension.UIDONLY, by_default=Deed.HIDE),
+    CapabilityRow(
+        "UIDONLY", "RFC 9586", _BY_NUMBER, enables=Extension.UIDONLY, by_default=Deed.HIDE
+    ),
     # What else changes many messages goes in steps of any number; only these are one write.
     CapabilityRow(
-        "SAVELIMIT", "RFC 9738 §3", value=lambda session: str(session.limits.copied_messages)
+        "SAVELIMIT",
+        "RFC 9738 §3",
+        ("COPY", "UID COPY", "MOVE", "UID MOVE"),
+        value=lambda session: str(session.limits.copied_messages),
     ),
-    CapabilityRow("QRESYNC", "RFC 7162", enables=Extension.QRESYNC),
-    CapabilityRow("CONDSTORE", "RFC 7162", enables=Extension.CONDSTORE),
+    CapabilityRow(
+        "QRESYNC",
+        "RFC 7162",
+        ("SELECT", "EXAMINE", "UID FETCH", "EXPUNGE", "UID EXPUNGE"),
+        enables=Extension.QRESYNC,
+    ),
+    CapabilityRow(
+        "CONDSTORE",
+        "RFC 7162",
+        ("SELECT", "EXAMINE", "STATUS", *_FETCHES, *_STORES, *_SEARCHES),
+        enables=Extension.CONDSTORE,
+    ),
 )
 
 

@@ -1,6 +1,9 @@
 """The capability table says what the rest of the house can do."""
 
+import re
 from typing import Any, cast
+
+import pytest
 
 from mailbox_server.auth.sasl import MECHANISMS
 from mailbox_server.imap.capabilities import (
@@ -11,7 +14,7 @@ from mailbox_server.imap.capabilities import (
 )
 from mailbox_server.imap.command_row import CommandTable
 from mailbox_server.imap.commands import COMMANDS
-from mailbox_server.imap.known_clients import KNOWN_CASES
+from mailbox_server.imap.known_clients import KNOWN_CASES, KnownCase
 from mailbox_server.imap.limits import ImapLimits
 from mailbox_server.imap.session import Extension, Security, Services, Session
 from mailbox_server.model.address import parse_ip
@@ -36,6 +39,16 @@ def test_each_row_has_its_rule_and_stands_once() -> None:
     assert all(row.rfc for row in CAPABILITIES)
     assert len(CommandTable(COMMANDS).rows) == len(COMMANDS)
     assert all(row.rfc.startswith("RFC ") for row in COMMANDS)
+
+
+def test_each_row_tells_the_commands_that_it_brings_or_changes() -> None:
+    commands = {row.name for row in COMMANDS}
+    told = {name for row in CAPABILITIES for name in row.commands}
+    assert told == commands
+    assert all(len(set(row.commands)) == len(row.commands) for row in CAPABILITIES)
+    assert {row.name for row in CAPABILITIES if not row.commands} == {"LITERAL+", "INPROGRESS"}
+    (by_uid,) = (row for row in CAPABILITIES if row.name == "UIDONLY")
+    assert set(by_uid.commands) == {row.name for row in COMMANDS if row.by_number}
 
 
 def session(*rules: SwitchRule, program: ClientProgram | None = None) -> Session:
@@ -105,5 +118,18 @@ def test_what_passwords_rest_on_cannot_be_switched() -> None:
 
 def test_each_known_case_says_why_and_where_that_is_told() -> None:
     assert KNOWN_CASES
-    assert all(case.reason and "#" in case.seen for case in KNOWN_CASES)
+    assert all(case.reason and re.search(r"#\d", case.seen) for case in KNOWN_CASES)
     assert all(case.rule.whom is Whom.CLIENT for case in KNOWN_CASES)
+
+
+@pytest.mark.parametrize("case", KNOWN_CASES, ids=lambda case: case.rule.name)
+def test_each_known_case_changes_what_that_program_gets(case: KnownCase) -> None:
+    """Also where an operator shows the capability to everybody."""
+    assert case.rule.capabilities <= SWITCHABLE
+    known = ClientProgram(case.rule.name, case.rule.version)
+    for name in case.rule.capabilities:
+        everybody = SwitchRule.parse(Deed.SHOW, f"everyone: {name}")
+        hidden, shown = (session(everybody, program=each) for each in (known, None))
+        assert name not in capability_list(hidden).decode("ascii").upper().split()
+        assert name in capability_list(shown).decode("ascii").upper().split()
+        assert extension(name, hidden) is None
