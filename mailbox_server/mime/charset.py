@@ -173,7 +173,8 @@ class TextDecoder:
     """Octets as text in pieces, by the encoding that `decode` would choose; never raises.
 
     head: at least the first GUESS_OCTETS, or all.  is_utf_8: whether all octets are; asked
-    only where no label tells.
+    only where no label tells.  may_guess: asked where it would be guessed from head; if not,
+    it is windows-1252.
     """
 
     def __init__(
@@ -183,12 +184,13 @@ class TextDecoder:
         *,
         purpose: Purpose,
         is_utf_8: Callable[[], bool],
+        may_guess: Callable[[], bool],
     ) -> None:
         encoding = None if label is None else encoding_of(label)
         if encoding == "utf_7" and purpose is Purpose.MARKUP:
             encoding = None
         if encoding is None or encoding == "ascii":
-            encoding = "utf_8" if is_utf_8() else _guessed(head)
+            encoding = _unlabeled(head, is_utf_8, may_guess)
         elif encoding in ("utf_16", "utf_32") and head[:2] not in _ORDERS:
             encoding += "_le"
         self._decoder = codecs.getincrementaldecoder(encoding)("replace")
@@ -210,6 +212,12 @@ class TextDecoder:
     def finish(self) -> str:
         """What is left at the end."""
         return self.feed(b"", is_last=True)
+
+
+def _unlabeled(head: bytes, is_utf_8: Callable[[], bool], may_guess: Callable[[], bool]) -> str:
+    if is_utf_8():
+        return "utf_8"
+    return _guessed(head) if may_guess() else "cp1252"
 
 
 def _guessed(octets: bytes) -> str:

@@ -109,12 +109,11 @@ def part_names(structure: Structure, part: Part) -> tuple[str, ...]:
     return ()
 
 
-def embedded_header(part: Part, read: Read) -> tuple[list[str], bool]:
-    """The header fields of the message in a message/rfc822 part as text, and whether cut."""
+def embedded_header(part: Part, read: Read) -> bytes:
+    """The header of the message in a message/rfc822 part, at most HEADER_OCTETS of it."""
     inner = part.children[0]
     octets = inner.body_start - inner.header_start
-    header = read(inner.header_start, min(octets, HEADER_OCTETS))
-    return [line_text(line) for line in header_lines(header)], octets > HEADER_OCTETS
+    return read(inner.header_start, min(octets, HEADER_OCTETS))
 
 
 def _header_text(values: list[bytes]) -> str:
@@ -150,7 +149,7 @@ def search_text(
             if octets_left < 0:
                 is_cut = True
             else:
-                named += embedded_header(part, read)[0]
+                named += map(line_text, header_lines(embedded_header(part, read)))
     named += [each.text for each in texts]
     normalized = [normalize_most(each) for each in named if each]
     body = "\n".join([text for text, _ in normalized])

@@ -9,19 +9,29 @@ a piece may be found in.
 
 import codecs
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from mailbox_server.mime.attachment import parameter_text
-from mailbox_server.mime.charset import CUT_OFF_OCTETS, GUESS_OCTETS, Purpose, TextDecoder
+from mailbox_server.mime.charset import (
+    CUT_OFF_OCTETS,
+    GUESS_OCTETS,
+    Purpose,
+    TextDecoder,
+    encoding_of,
+)
 from mailbox_server.mime.markup import MARKUP_CHARACTERS, markup_text
 from mailbox_server.mime.normal_form import normalize, parting
-from mailbox_server.mime.search_text import embedded_header, part_names
+from mailbox_server.mime.search_text import embedded_header, header_holds, part_names
 from mailbox_server.mime.structure import Part, Structure
 from mailbox_server.mime.text import BLOCK_OCTETS, Read, is_text, meta_charset
 from mailbox_server.mime.transfer import transfer_decoder
 
 PIECE_CHARACTERS = 32 * 1024
 """Normalized at once; well below what `normalize` cuts, however much it grows."""
+
+GUESSES = 50
+"""Parts of a message whose charset is guessed, as one guess takes up to 3 ms; the others that
+need it are windows-1252."""
 
 _TAG_START = re.compile(r"<[a-zA-Z/!?][^<>]*\Z")
 
@@ -60,21 +70,25 @@ class Seeker:
 
 def texts_hold(structure: Structure, read: Read, needle: str) -> bool:
     """Whether the normalized needle is in the searchable body text; what read raises passes."""
+    guesses = iter(range(GUESSES))
+
+    def may_guess() -> bool:
+        return next(guesses, None) is not None
+
     for part in structure.root.walk():
-        if any(needle in normalize(name) for name in part_names(structure, part)):
+        if any(needle in normalize(name) for name in part_names(structure, part) if name):
             return True
         if part.is_message:
-            lines, _ = embedded_header(part, read)
-            if any(needle in normalize(line) for line in lines):
+            if header_holds(embedded_header(part, read), needle):
                 return True
-        elif part.size and is_text(part) and _part_holds(part, read, needle):
+        elif part.size and is_text(part) and _part_holds(part, read, needle, may_guess):
             return True
     return False
 
 
-def _part_holds(part: Part, read: Read, needle: str) -> bool:
+def _part_holds(part: Part, read: Read, needle: str, may_guess: Callable[[], bool]) -> bool:
     seeker = Seeker(needle)
-    texts = _decoded_texts(part, read)
+    texts = _decoded_texts(part, read, may_guess)
     if part.media_subtype == b"html":
         texts = _shown(texts)
     return any(seeker.feed(text) for text in texts) or seeker.finish()
@@ -87,26 +101,45 @@ def _octets(part: Part, read: Read) -> Iterator[bytes]:
     yield decoder.finish()
 
 
-def _decoded_texts(part: Part, read: Read) -> Iterator[str]:
-    """The text of a part in pieces, its charset found as `text.read_texts` finds it."""
+def _decoded_texts(part: Part, read: Read, may_guess: Callable[[], bool]) -> Iterator[str]:
+    """The text of a part in pieces, its charset found as `text.read_texts` finds it.
+
+    A part that one block holds is read once; of a longer one its beginning is read again.
+    """
     is_html = part.media_subtype == b"html"
     label = parameter_text(part.parameters, b"charset") or None
-    head = b""
-    for octets in _octets(part, read):
-        head += octets
-        if len(head) >= GUESS_OCTETS:
-            break
+    is_short = part.size <= BLOCK_OCTETS
+    pieces = list(_octets(part, read)) if is_short else _beginning(part, read)
+    head = b"".join(pieces)
     if label is None and is_html:
         label = meta_charset(head)
+    if is_short and head.isascii() and _is_utf_8_labeled(label):
+        yield head.decode("ascii")
+        return
     decoder = TextDecoder(
         head,
         label,
         purpose=Purpose.MARKUP if is_html else Purpose.TEXT,
-        is_utf_8=lambda: _is_utf_8(_octets(part, read)),
+        is_utf_8=lambda: _is_utf_8(iter(pieces) if is_short else _octets(part, read)),
+        may_guess=may_guess,
     )
-    for octets in _octets(part, read):
+    for octets in pieces if is_short else _octets(part, read):
         yield decoder.feed(octets)
     yield decoder.finish()
+
+
+def _is_utf_8_labeled(label: str | None) -> bool:
+    """Whether octets of ASCII are taken as they are, whatever their purpose."""
+    return label is None or encoding_of(label) in (None, "ascii", "utf_8")
+
+
+def _beginning(part: Part, read: Read) -> list[bytes]:
+    pieces: list[bytes] = []
+    for octets in _octets(part, read):
+        pieces.append(octets)
+        if sum(map(len, pieces)) >= GUESS_OCTETS:
+            break
+    return pieces
 
 
 def _is_utf_8(pieces: Iterator[bytes]) -> bool:

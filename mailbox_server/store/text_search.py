@@ -18,10 +18,10 @@ from mailbox_server.mime.normal_form import normalize
 from mailbox_server.mime.part_table import read_part_table
 from mailbox_server.mime.search_text import header_holds, value_text
 from mailbox_server.mime.text_seeking import texts_hold
-from mailbox_server.model.errors import ContentDamaged, ContentMissing
 from mailbox_server.model.ids import ContentId, MailboxId
 from mailbox_server.store.attached_text.reading import AttachedTextReader
 from mailbox_server.store.contents import ContentRepository
+from mailbox_server.store.piece_reading import PieceReader
 from mailbox_server.store.ports import TextCriterion, TextScope
 from mailbox_server.store.prepared import Prepared
 from mailbox_server.store.schema.messages import (
@@ -149,11 +149,8 @@ def _cut(
 
     def holds(row: Any) -> bool:
         _, parts, content = row
-        return texts_hold(
-            read_part_table(parts),
-            lambda start, length: _readable(contents, content, start, length),
-            needle,
-        )
+        reader = PieceReader(contents, ContentId(content))
+        return texts_hold(read_part_table(parts), reader.read, needle)
 
     return _scan(tx, _CUT, mailbox, within, holds)
 
@@ -187,15 +184,7 @@ def _header(contents: ContentRepository, row: Any, field: bytes) -> bytes:
     if listed is not None and field in LISTED_FIELDS:
         return listed
     length = min(header_octets, _HEADER_OCTETS)
-    return (listed or b"") + _readable(contents, content, 0, length)
-
-
-def _readable(contents: ContentRepository, content: int, start: int, length: int) -> bytes:
-    """Octets of a content; none where it is damaged, so that all other messages are found."""
-    try:
-        return contents.read(ContentId(content), start, length)
-    except (ContentDamaged, ContentMissing):
-        return b""
+    return (listed or b"") + PieceReader(contents, ContentId(content)).read(0, length)
 
 
 def _holds(header: bytes, field: bytes, needle: str) -> bool:

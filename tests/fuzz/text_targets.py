@@ -32,7 +32,11 @@ def _charsets(octets: bytes) -> None:
         text = decode(rest, name, purpose=purpose)
         text.encode("utf-8")
     decoder = TextDecoder(
-        rest, name, purpose=Purpose.TEXT, is_utf_8=lambda: "\ufffd" not in decode(rest, "utf-8")
+        rest,
+        name,
+        purpose=Purpose.TEXT,
+        is_utf_8=lambda: "\ufffd" not in decode(rest, "utf-8"),
+        may_guess=lambda: len(rest) % 2 == 0,
     )
     pieces = [decoder.feed(piece) for piece in pieces_of(rest)]
     "".join([*pieces, decoder.finish()]).encode("utf-8")

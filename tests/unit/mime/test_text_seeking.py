@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mailbox_server.mime import charset
 from mailbox_server.mime.normal_form import normalize
 from mailbox_server.mime.scanner import scan
 from mailbox_server.mime.text import read_texts
-from mailbox_server.mime.text_seeking import PIECE_CHARACTERS, Seeker, texts_hold
+from mailbox_server.mime.text_seeking import GUESSES, PIECE_CHARACTERS, Seeker, texts_hold
 
 FILLER = "filler words größer here \r\n" * 20_000
 END = "needle\r\n  at \u00e9nd"
@@ -105,3 +106,36 @@ def test_pieces_do_not_matter(pieces: list[str], query: str) -> None:
 def test_a_needle_across_pieces_is_found(before: int) -> None:
     seeker = Seeker("ab \u00e9f")
     assert seeker.feed("x" * before + "ab \r\n e\u0301f" + "y" * 40_000) or seeker.finish()
+
+
+def test_a_short_part_is_read_once() -> None:
+    part = b"--b\r\nContent-Type: text/%b; charset=%b\r\n\r\nx\xe9\r\n"
+    kinds = [(b"plain", b"x"), (b"html", b"x"), (b"plain", b"koi8-r"), (b"html", b"utf-8")]
+    content = b"Content-Type: multipart/mixed; boundary=b\r\n\r\n" + b"".join(
+        part % kind for kind in kinds
+    )
+    structure, _ = scan(content)
+    starts: list[int] = []
+
+    def read(start: int, length: int) -> bytes:
+        starts.append(start)
+        return content[start : start + length]
+
+    assert not texts_hold(structure, read, "is nowhere")
+    assert starts == [each.body_start for each in structure.root.children]
+
+
+def test_charsets_of_few_parts_are_guessed(monkeypatch: pytest.MonkeyPatch) -> None:
+    guessed: list[bytes] = []
+
+    def guess(octets: bytes) -> str:
+        guessed.append(octets)
+        return "koi8_r"
+
+    monkeypatch.setattr(charset, "_guessed", guess)
+    word = "мир".encode("koi8-r")
+    parts = b"--b\r\n\r\nplain\r\n" * 5 + b"--b\r\n\r\n" + word + b"\r\n"
+    content = b"Content-Type: multipart/mixed; boundary=b\r\n\r\n" + parts * (GUESSES + 1)
+    assert holds(content, "мир") and len(guessed) == 1
+    guessed.clear()
+    assert holds(content, word.decode("cp1252")) and len(guessed) == GUESSES
