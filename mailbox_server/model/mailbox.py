@@ -1,10 +1,12 @@
 """Mailboxes: their names, roles and state.
 
 A name is text with `/` between levels, NFC, 1 to 1,000 octets of UTF-8, at most 20 levels,
-no control characters, no empty level.  INBOX is that name in any case (RFC 9051 §5.1).
+no control characters, no empty level; a new one deceives nobody.  INBOX is that name in any
+case (RFC 9051 §5.1).
 """
 
 import enum
+import re
 import unicodedata
 from dataclasses import dataclass
 from typing import Final
@@ -20,6 +22,10 @@ SHARED: Final = "Shared mailboxes"
 """The same of shared accounts, which are nobody's own."""
 NAME_OCTETS: Final = 1_000
 LEVELS: Final = 20
+_NONCHARACTERS: Final = "".join(
+    chr(plane << 16 | low) for plane in range(17) for low in (0xFFFE, 0xFFFF)
+)
+_DECEPTIVE: Final = re.compile(f"[\u202a-\u202e\u2066-\u2069\ufdd0-\ufdef{_NONCHARACTERS}]")
 
 
 class Role(enum.Enum):
@@ -78,6 +84,19 @@ def mailbox_name(text: str) -> str:
     if levels[0].upper() == INBOX:
         levels[0] = INBOX
     return SEPARATOR.join(levels)
+
+
+def refuse_deceptive(name: str) -> None:
+    """Refuse a new name in stored form that looks like another, or holds what is no character.
+
+    RFC 5198 leaves to its users what is not safe to show.  Embeddings, overrides and isolates
+    (U+202A to U+202E, U+2066 to U+2069) make a name read as another and reach beyond its end;
+    noncharacters are never text.  Joiners (U+200C, U+200D) and marks of direction are needed
+    to write some languages, and stay.  Mailboxes that have such a name already keep it.
+    Raises MailboxNameMalformed.
+    """
+    if _DECEPTIVE.search(name):
+        raise MailboxNameMalformed("the mailbox name holds controls of direction, or no characters")
 
 
 @dataclass(frozen=True, slots=True)

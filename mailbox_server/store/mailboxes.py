@@ -24,6 +24,7 @@ from mailbox_server.model.mailbox import (
     MailboxStatus,
     Role,
     mailbox_name,
+    refuse_deceptive,
 )
 from mailbox_server.store import uid_blocks
 from mailbox_server.store.access_keys import FORGET_KEYS
@@ -222,7 +223,8 @@ def _range_below(name: str) -> dict[str, str]:
     return {"above": name + SEPARATOR, "beyond": name + chr(ord(SEPARATOR) + 1)}
 
 
-def _refuse_reserved(name: str) -> None:
+def _refuse_as_new(name: str) -> None:
+    refuse_deceptive(name)
     if name.partition(SEPARATOR)[0] in (OTHERS, SHARED):
         raise MailboxNameMalformed("the mailboxes of others are below that name")
 
@@ -322,10 +324,10 @@ class Mailboxes:
         """Create it and the missing levels above; each gets a fresh UIDVALIDITY.
 
         A mailbox below another one is shared with the same accounts (RFC 4314 §4).  Raises
-        MailboxExists (the name, or the role), MailboxNameMalformed (reserved for others'),
-        TooManyMailboxes, AccountMissing.
+        MailboxExists (the name, or the role), MailboxNameMalformed (reserved for others', or
+        deceptive), TooManyMailboxes, AccountMissing.
         """
-        _refuse_reserved(name)
+        _refuse_as_new(name)
         if self.find(account, name) is not None:
             raise MailboxExists("the mailbox exists already")
         if role is not None and self.by_role(account, role) is not None:
@@ -385,7 +387,7 @@ class Mailboxes:
         moved = self._below(account, name)
         if found is None and not moved:
             raise MailboxMissing("there is no such mailbox")
-        _refuse_reserved(new_name)
+        _refuse_as_new(new_name)
         if self.find(account, new_name) is not None:
             raise MailboxExists("the mailbox exists already")
         if found is not None and name == INBOX:

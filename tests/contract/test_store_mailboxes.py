@@ -11,7 +11,7 @@ from mailbox_server.model.errors import (
     TooManyMailboxes,
 )
 from mailbox_server.model.ids import AccountId, MailboxId, ModSeq
-from mailbox_server.model.mailbox import INBOX, Role
+from mailbox_server.model.mailbox import INBOX, Role, mailbox_name
 from mailbox_server.store import expunges, mailboxes
 from mailbox_server.store.ports import Column, Edit, FlagChange, Unpurged
 from mailbox_server.store.repositories import Repositories
@@ -384,3 +384,38 @@ def test_figures_of_what_moved(bench: Workbench) -> None:
     bench.write(lambda tx: tx.messages.change_flags(inbox, [1], change))
     (status,) = bench.read(lambda tx: tx.mailboxes.moved_since(account, ModSeq(at + 1))).moved
     assert status.mailbox.highest_modseq == at + 2
+
+
+DECEPTIVE = ["a\u202egpj.exe", "below/\u2066a", "a\ufffe", "a\U0010ffff", "\ufdd0"]
+
+
+@pytest.mark.parametrize("name", DECEPTIVE)
+def test_new_names_deceive_nobody(bench: Workbench, name: str) -> None:
+    account = bench.open_account()
+    bench.mailbox(account, "good")
+    with pytest.raises(MailboxNameMalformed):
+        bench.write(lambda tx: tx.mailboxes.create(account, name))
+    with pytest.raises(MailboxNameMalformed):
+        bench.write(lambda tx: tx.mailboxes.rename(account, "good", name))
+    assert names(bench, account) == {"good"}
+
+
+@pytest.mark.parametrize("name", ["می\u200cخواهم", "न\u200dय", "a\u200fb"])
+def test_what_scripts_need_may_stand_in_a_name(bench: Workbench, name: str) -> None:
+    account = bench.open_account()
+    bench.write(lambda tx: tx.mailboxes.create(account, name))
+    assert names(bench, account) == {name}
+
+
+@pytest.mark.parametrize("name", DECEPTIVE)
+def test_names_from_before_stay_usable(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    account = bench.open_account()
+    with monkeypatch.context() as before:
+        before.setattr(mailboxes, "refuse_deceptive", lambda name: None)
+        bench.mailbox(account, f"{name}/deep")
+    assert mailbox_name(name) == name
+    bench.write(lambda tx: tx.mailboxes.delete(account, name))
+    bench.write(lambda tx: tx.mailboxes.rename(account, name, "good"))
+    assert "good/deep" in names(bench, account)
