@@ -260,15 +260,19 @@ class SessionView:
             if beyond <= known and all_uids[first:beyond] == array("I", uids):
                 return range(first, beyond)
         found: list[int] = []
-        slot = 0
+        is_plain, slot = self._numbering.is_plain, 0
         for uid in uids:
-            if slot >= known or all_uids[slot] != uid:
-                slot = bisect_left(all_uids, uid, slot, known)
-                if slot >= known:
-                    break
-                if all_uids[slot] != uid:
+            if slot >= known:
+                break
+            # No further on than this; just there where no UID between is missing.
+            ahead = min(slot + max(uid - all_uids[slot], 0), known - 1)
+            if all_uids[ahead] == uid:
+                slot = ahead
+            else:
+                slot = bisect_left(all_uids, uid, slot, ahead + 1)
+                if slot >= known or all_uids[slot] != uid:
                     continue
-            if not self._numbering.is_dead(slot):
+            if is_plain or not self._numbering.is_dead(slot):
                 found.append(slot)
             slot += 1
         return found

@@ -344,6 +344,10 @@ def _returned(numbers: Sequence[int], returns: SearchReturns, scores: Sequence[i
 
 async def numbers_of(view: SelectedView, uids: Sequence[int]) -> list[int]:
     """The message numbers of known UIDs, in their order."""
+    count = view.count
+    before = view.uid_at(1) - 1 if count else 0
+    if count and view.uid_at(count) - before == count:
+        return [uid - before for uid in uids]
     if len(uids) > NUMBERS_A_BLOCK and len(uids) * _FEW >= view.count:
         return await asyncio.to_thread(numbered, uids, view.all_uids())
     if len(uids) > NUMBERS_A_BLOCK:

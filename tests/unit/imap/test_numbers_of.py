@@ -22,6 +22,9 @@ class View:
     def all_uids(self) -> Sequence[int]:
         return self._uids
 
+    def uid_at(self, number: int) -> int:
+        return self._uids[number - 1]
+
     def numbers(self, uids: Sequence[int]) -> Sequence[int]:
         assert list(uids) == sorted(uids)
         return [self._uids.index(uid) + 1 for uid in uids]
