@@ -99,15 +99,15 @@ async def matches(
     search = _Search(store, view, clock, turns, until, answers or Answers(store))
     headway = headway or Headway(SECONDS_MOST)
     headway.set_out(len(uids))
-    known = len(uids)
-    uids = await search.narrowed(key, uids)
-    headway.did(known - len(uids))
+    narrowed = await search.narrowed(key, uids)
+    headway.did(len(uids) - len(narrowed.maybe))
+    uids = narrowed.maybe
     found: list[int] = []
     for at in range(0, len(uids), BLOCK):
         block = uids[at : at + BLOCK]
         found += await search.matching(key, block)
         headway.did(len(block))
-    return found
+    return sorted([*narrowed.sure, *found]) if narrowed.sure else found
 
 
 def deadline(clock: Clock, until: float | None = None) -> Breathe:
@@ -169,26 +169,32 @@ class _Search:
                 await self._breathe()
                 return await self._leaf(key, uids)
 
-    async def narrowed(self, key: SearchKey, uids: Sequence[int]) -> Sequence[int]:
-        """Those of the ascending UIDs that key may match, by what the index says of all of them.
+    async def narrowed(self, key: SearchKey, uids: Sequence[int]) -> Sorted:
+        """Of the ascending UIDs, what the index says of all of them at once.
 
         Where it names few, the others are not gone through at all.  Of messages that are
         named it is asked afterwards: they may be few themselves.
         """
-        view = self._view
-        keys = dict.fromkeys(key.keys if isinstance(key, AndKey) else (key,))
+        keys = list(dict.fromkeys(key.keys if isinstance(key, AndKey) else (key,)))
         if any(isinstance(each, NumbersKey) for each in keys):
-            return uids
+            return Sorted((), uids)
         for each in keys:
-            if not isinstance(each, TextKey):
-                continue
-            candidates = await self._answers.of(view.mailbox.account, each.criterion, len(uids))
-            if candidates is None:
-                continue
-            by_message = await view.by_message(asyncio.to_thread)
-            if by_message is not None:
-                uids = by_message.narrowed(candidates, uids, view.message_ids)
-        return uids
+            known = await self._known_of_all(each, uids)
+            if known is not None and len(keys) == 1:
+                return known
+            if known is not None:
+                uids = sorted([*known.sure, *known.maybe])
+        return Sorted((), uids)
+
+    async def _known_of_all(self, key: SearchKey, uids: Sequence[int]) -> Sorted | None:
+        view = self._view
+        if not isinstance(key, TextKey):
+            return None
+        candidates = await self._answers.of(view.mailbox.account, key.criterion, len(uids))
+        by_message = None if candidates is None else await view.by_message(asyncio.to_thread)
+        if candidates is None or by_message is None:
+            return None
+        return by_message.sorted_by(candidates, uids)
 
     async def _leaf(self, key: SearchKey, uids: Sequence[int]) -> Sequence[int]:
         view = self._view

@@ -6,14 +6,14 @@ Id 0 stands for messages that are known no more.
 
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable, Sequence
-from itertools import compress
+from collections.abc import Iterable, Sequence
 from typing import Final
 
+from mailbox_server.imap.indexed import Sorted
 from mailbox_server.store.ports import Candidates
 
-MANY: Final = 32
-"""Where one message in so many is wanted, going through all of them is as good."""
+MANY: Final = 8
+"""Where one message in so many is a candidate, going through all of them is as good."""
 
 
 class UidsByMessage:
@@ -50,39 +50,33 @@ class UidsByMessage:
             together, uids_of = _sorted(together, uids_of)
         return UidsByMessage(together, uids_of, uids[-1])
 
-    def narrowed(
-        self,
-        candidates: Candidates,
-        uids: Sequence[int],
-        message_ids: Callable[[Sequence[int]], Sequence[int]],
-    ) -> Sequence[int]:
-        """Those of the ascending UIDs that may match; all of them where that may be most.
+    def sorted_by(self, candidates: Candidates, uids: Sequence[int]) -> Sorted | None:
+        """What the candidates say of the ascending UIDs, as indexed.sorted_by; None if of many.
 
-        All of uids must be here.  message_ids: gives the message id of each.
+        All of uids must be here.
         """
-        wanted = self._wanted(candidates)
-        if wanted is None:
-            return uids
-        if len(wanted) * MANY < len(uids):
-            return _among(self._uids_of(wanted), uids)
-        return list(compress(uids, map(wanted.__contains__, message_ids(uids))))
-
-    def _wanted(self, candidates: Candidates) -> frozenset[int] | None:
-        """Messages, here or elsewhere, that may match; None where they may be most of these."""
         messages = self._messages
-        newer = bisect_right(messages, candidates.upto)
+        unknown = bisect_right(messages, 0)
+        newer = bisect_right(messages, candidates.upto, unknown)
         named = len(candidates.sure) + len(candidates.maybe)
-        if 2 * (named + len(messages) - newer) >= len(messages):
+        if (named + unknown + len(messages) - newer) * MANY > len(uids):
             return None
-        unknown = messages[:1] if messages[0] == 0 else ()
-        return candidates.sure.union(candidates.maybe, messages[newer:], unknown)
+        maybe = {*self._uids[:unknown], *self._uids_of(candidates.maybe), *self._uids[newer:]}
+        return Sorted(_among(self._uids_of(candidates.sure), uids), _among(maybe, uids))
 
     def _uids_of(self, messages: Iterable[int]) -> list[int]:
-        all_messages, uids, end = self._messages, self._uids, len(self._messages)
+        ids, uids, end = self._messages, self._uids, len(self._messages)
         found: list[int] = []
-        for message in messages:
-            place = bisect_left(all_messages, message)
-            while place < end and all_messages[place] == message:
+        place = 0
+        for message in sorted(messages):
+            if place == end:
+                break
+            # It is just there where no id is missing, and none is here twice.
+            ahead = min(place + max(message - ids[place], 0), end - 1)
+            if ids[ahead] != message or (ahead > place and ids[ahead - 1] == message):
+                ahead = bisect_left(ids, message, place, ahead if ids[ahead] > message else end)
+            place = ahead
+            while place < end and ids[place] == message:
                 found.append(uids[place])
                 place += 1
         return found
@@ -100,14 +94,17 @@ def _sorted(messages: "array[int]", uids: "array[int]") -> tuple["array[int]", "
     )
 
 
-def _among(found: list[int], uids: Sequence[int]) -> list[int]:
+def _among(found: Iterable[int], uids: Sequence[int]) -> list[int]:
     """Those found that are among the ascending UIDs, ascending."""
     among: list[int] = []
-    place, end = 0, len(uids)
+    place, last = 0, len(uids) - 1
     for uid in sorted(found):
-        place = bisect_left(uids, uid, place)
-        if place == end:
+        if place > last:
             break
-        if uids[place] == uid:
+        ahead = min(place + max(uid - uids[place], 0), last)
+        if uids[ahead] != uid:
+            ahead = bisect_left(uids, uid, place, ahead + 1)
+        place = ahead
+        if place <= last and uids[place] == uid:
             among.append(uid)
     return among
