@@ -251,7 +251,7 @@ async def test_what_is_erased_leaves_the_file(
     assert events.faults == []
 
 
-async def test_how_far_it_is_can_be_asked_while_it_catches_up(
+async def test_they_are_asked_and_tried_out_while_it_catches_up(
     searched: SearchStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     paused, goes_on = asyncio.Event(), asyncio.Event()
@@ -267,6 +267,9 @@ async def test_how_far_it_is_can_be_asked_while_it_catches_up(
     async with asyncio.timeout(10):
         state = await searched.attached.state()
     assert (sum(state.documents.values()), state.behind) == (1, 1)
+    async with asyncio.timeout(10):
+        tried, missed = await searched.attached.sample(SystemEntropy())
+    assert tried and not missed
     goes_on.set()
     await catches_up
     assert (await searched.attached.state()).behind == 0

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from mailbox_server.model.ports import EventField
+from mailbox_server.model.ports import EventField, SystemEntropy
 from mailbox_server.store import derived_keeper
 from mailbox_server.store.dialect.trouble import Trouble
 from mailbox_server.store.ports import TextCriterion, TextScope
@@ -277,7 +277,7 @@ async def test_a_step_holds_few_large_messages(
     assert found == scanned == [1, 2, 3, 4, 5, 6, 7]
 
 
-async def test_how_far_it_is_can_be_asked_while_it_catches_up(
+async def test_it_is_asked_and_tried_out_while_it_catches_up(
     searched: SearchStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(catching_up, "STEP_CHARACTERS", 1)
@@ -294,6 +294,9 @@ async def test_how_far_it_is_can_be_asked_while_it_catches_up(
     async with asyncio.timeout(10):
         state = await searched.indexer.state()
     assert (state.messages, state.behind) == (1, 2)
+    async with asyncio.timeout(10):
+        sampled = await searched.indexer.sample(SystemEntropy())
+    assert sampled.trials and not sampled.wrong
     goes_on.set()
     await catches_up
     state = await searched.indexer.state()

@@ -168,18 +168,20 @@ class AttachedTexts(DerivedKeeper[AttachedTextWriter]):
         Where one is not found, all are thrown away.  Raises ReadingStopped, StoreUnavailable.
         """
         tried = missed = 0
-        async with self._turn:
-            await self._open()
-            upto = await self._on_file(AttachedTextWriter.upto) if self._kinds else 0
-            for _ in range(_SAMPLED if upto else 0):
-                at = 1 + entropy.below(upto)
-                piece = await self._on_file(partial(AttachedTextWriter.piece, at=at))
-                if piece is not None:
-                    found = await self._is_found(*piece, entropy)
-                    tried += 1
-                    missed += not found
-            if missed:
-                await self.throw_away("a sample found it wrong")
+        upto = await self._asked(AttachedTextWriter.upto) if self._kinds else 0
+        place = self._store.attached.path
+        for _ in range(_SAMPLED if upto else 0):
+            at = 1 + entropy.below(upto)
+            piece = await self._asked(partial(AttachedTextWriter.piece, at=at))
+            if piece is not None:
+                found = await self._is_found(*piece, entropy)
+                tried += 1
+                missed += not found
+        if missed:
+            async with self._turn:
+                # Another may stand in its place by now.
+                if self._store.attached.path == place:
+                    await self.throw_away("a sample found it wrong")
         self._woken.set()
         return tried, missed
 

@@ -136,26 +136,29 @@ class SearchIndexer(DerivedKeeper[IndexWriter]):
         return max(0, left)
 
     async def sample(self, entropy: Entropy) -> Sampled:
-        """Try some messages; a wrong index is thrown away.  None are tried without an index.
+        """Try some messages, while others may be working on the index; a wrong one is thrown away.
+
+        None are tried without an index.
 
         Raises IndexStopped, StoreUnavailable.
         """
         if layout.FILE.newest(self._store.data) is None:
             return Sampled(0, ())
-        async with self._turn:
-            await self._open()
-            upto = await self._on_file(_upto)
-            raws: list[gathering.Raw] = []
-            for _ in range(_SAMPLED if upto else 0):
-                after = entropy.below(upto)
-                stretch = await self._store.read_through(
-                    partial(gathering.gathered, after=after, last=upto, most=1)
-                )
-                raws += stretch.messages
-            trials = await self._run(partial(sampling.trials, raws, entropy))
-            wrong = await self._store.read(sampling.tried(trials))
-            if wrong:
-                await self.throw_away("a sample found it wrong")
+        upto = await self._asked(_upto)
+        raws: list[gathering.Raw] = []
+        for _ in range(_SAMPLED if upto else 0):
+            after = entropy.below(upto)
+            stretch = await self._store.read_through(
+                partial(gathering.gathered, after=after, last=upto, most=1)
+            )
+            raws += stretch.messages
+        trials = await self._run(partial(sampling.trials, raws, entropy))
+        wrong = await self._store.read(sampling.tried(trials))
+        if wrong:
+            async with self._turn:
+                # Another may stand in its place by now.
+                if await self._store.read(sampling.tried(wrong)):
+                    await self.throw_away("a sample found it wrong")
         self._woken.set()
         return Sampled(len(trials), tuple(wrong))
 
