@@ -6,10 +6,9 @@ was told of it; then compaction drops it.  What happened is kept in two logs, an
 session remembers its position in them:
 
     expunged    slots, in the order of their expunge
-    changed     UIDs whose flags changed, one array a refresh
+    changed     UIDs whose flags or modseqs changed
 
-The second holds no more UIDs than the mailbox has messages; a session that has fallen
-behind its beginning finds what changed by the modseqs.
+The second holds no more UIDs than the mailbox has messages.
 
 A view that nobody is looking at just now can be packed: only which UID each slot has is
 kept, as runs, and the next refresh reads the rest again.
@@ -24,11 +23,11 @@ write of a session's own the view comes without a refresh where it stands just b
 import asyncio
 from array import array
 from bisect import bisect_left, bisect_right
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Final, Protocol
 
+from mailbox_server.imap.changed_log import ChangedLog, Entry
 from mailbox_server.imap.flag_classes import FlagClasses
 from mailbox_server.imap.message_facts import MessageFacts
 from mailbox_server.imap.packed_view import (
@@ -89,9 +88,7 @@ class MailboxView:
         self.flags: array[int] = self._class_numbers(rows)
         self.expunged: array[int] = array("I")
         self.dead: set[int] = set()
-        self.changed: deque[array[int]] = deque()
-        self.changed_before = 0
-        self._changed_uids = 0
+        self._changed = ChangedLog()
         self._packed: array[int] | None = None
         # What is \\Recent is the owner's to hear.
         self.recent_from = 0 if reader is None else _NEVER
@@ -149,16 +146,17 @@ class MailboxView:
     @property
     def changed_after(self) -> int:
         """The position behind the newest entry of the changed log."""
-        return self.changed_before + len(self.changed)
+        return self._changed.end
 
-    def changed_from(self, position: int, after: int) -> set[int]:
-        """UIDs whose flags changed behind a position in the log, where the modseq was after."""
-        if position < self.changed_before:
+    def changed_from(self, position: int, after: int, *, with_restamped: bool = True) -> set[int]:
+        """UIDs that changed behind a position in the log, where the modseq was after.
+
+        Those whose flags stayed as they are only with_restamped, where the log still knows.
+        """
+        fresh = self._changed.since(position, with_restamped=with_restamped)
+        if fresh is None:
             pairs = zip(self.uids, self.modseqs, strict=True)
             return {uid for uid, modseq in pairs if modseq > after}
-        fresh: set[int] = set()
-        for number in range(position - self.changed_before, len(self.changed)):
-            fresh.update(self.changed[number])
         return fresh
 
     # ------------------------------------------------------------ catching up
@@ -229,7 +227,7 @@ class MailboxView:
     def _apply(self, pages: Sequence[Changes]) -> None:
         last = self.uids[-1] if self.uids else 0
         newest = {change.uid: change for page in pages for change in page.changed}
-        altered: array[int] = array("I")
+        entry = Entry(array("I"), array("I"))
         for uid in sorted(newest):
             change = newest[uid]
             number = self.classes.number(change.keyword_set, change.deleted)
@@ -242,12 +240,10 @@ class MailboxView:
                 continue
             slot = self.slot_of(uid)
             if slot is not None and self.modseqs[slot] < change.modseq:
-                self.modseqs[slot] = change.modseq
-                self.flags[slot] = number
-                altered.append(uid)
+                self._renew(slot, change.modseq, number, entry)
         for page in pages:
             self._bury(page.vanished)
-        self._log(altered)
+        self._log(entry)
         self.mailbox = pages[-1].mailbox
 
     # ------------------------------------------------------------ a session's own writes
@@ -268,7 +264,8 @@ class MailboxView:
                 return False
             if outcome.moves is not None:
                 self.classes.learn(outcome.moves.names)
-                self._log(self._move_flags(uids, outcome.moves.states, outcome))
+                altered = self._move_flags(uids, outcome.moves.states, outcome)
+                self._log(Entry(altered, array("I")))
                 by.told_changed = self.changed_after
                 self.mailbox = replace(self.mailbox, highest_modseq=outcome.modseq)
             return True
@@ -337,7 +334,7 @@ class MailboxView:
         self.classes.learn(names)
         numbers = self._class_numbers(rows)
         alive = dict(zip(rows.uids, range(len(rows.uids)), strict=True))
-        altered: array[int] = array("I")
+        entry = Entry(array("I"), array("I"))
         self._make_room(max(numbers, default=0))
         for slot, uid in enumerate(self.uids):
             place = alive.pop(uid, None)
@@ -346,28 +343,23 @@ class MailboxView:
                     self.dead.add(slot)
                     self.expunged.append(slot)
             elif self.modseqs[slot] != rows.modseqs[place]:
-                self.modseqs[slot] = rows.modseqs[place]
-                self.flags[slot] = numbers[place]
-                altered.append(uid)
+                self._renew(slot, rows.modseqs[place], numbers[place], entry)
         for place in sorted(alive.values()):
             self.uids.append(rows.uids[place])
             self.messages.append(rows.messages[place])
             self.modseqs.append(rows.modseqs[place])
             self.flags.append(numbers[place])
-        self._log(altered)
+        self._log(entry)
         self.mailbox = rows.mailbox
 
-    def _log(self, altered: "array[int]") -> None:
-        if not altered:
-            return
-        self.changed.append(altered)
-        self._changed_uids += len(altered)
-        while self._changed_uids > max(_COMPACT_FROM, len(self.uids)):
-            self._drop_oldest()
+    def _renew(self, slot: int, modseq: int, number: int, entry: Entry) -> None:
+        is_same = self.flags[slot] == number
+        self.modseqs[slot] = modseq
+        self.flags[slot] = number
+        (entry.restamped if is_same else entry.altered).append(self.uids[slot])
 
-    def _drop_oldest(self) -> None:
-        self._changed_uids -= len(self.changed.popleft())
-        self.changed_before += 1
+    def _log(self, entry: Entry) -> None:
+        self._changed.add(entry, max(_COMPACT_FROM, len(self.uids)))
 
     def _class_numbers(self, rows: ViewRows) -> "array[int]":
         sets, deleted = rows.keyword_sets, rows.deleted
@@ -388,8 +380,7 @@ class MailboxView:
         if self._packed is not None:
             return
         told = min((seer.told_changed for seer in self.onlookers), default=self.changed_after)
-        while self.changed and self.changed_before < told:
-            self._drop_oldest()
+        self._changed.trim(told)
         enough = max(_COMPACT_FROM, len(self.uids) // 16) if self.onlookers else 1
         if len(self.expunged) >= enough and all(
             seer.told_expunged == len(self.expunged) for seer in self.onlookers
@@ -417,7 +408,7 @@ class MailboxView:
         return (
             self.facts.octets
             + sum(len(each) * each.itemsize for each in arrays)
-            + self._changed_uids * self.uids.itemsize
+            + self._changed.octets
             + len(self.dead) * _DEAD_OCTETS
             + len(self.classes.known) * _CLASS_OCTETS
         )
@@ -439,9 +430,7 @@ class MailboxView:
         self.uids, self.flags = array("I"), array("B")
         self.messages, self.modseqs = array("q"), array("q")
         # Everybody has fallen behind the log: by the modseqs they will find what changed.
-        self.changed_before = self.changed_after + 1
-        self.changed.clear()
-        self._changed_uids = 0
+        self._changed.forget()
 
     def _unpack(self, again: ReadAgain) -> None:
         rows, names = again.snapshot

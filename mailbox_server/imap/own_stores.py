@@ -66,6 +66,10 @@ class OwnStores:
         """The client reads these flags from a FETCH."""
         self._fetched.update((sight.uid, sight.modseq) for sight in sights)
 
+    def expecting(self, uids: set[int]) -> set[int]:
+        """Those of which the client expects flags that may not be there."""
+        return uids & self._expected.keys()
+
     def take(self, changed: set[int], modseqs: ModSeqs) -> "array[int]":
         """UIDs to tell of, ascending, each once: those that changed, and of own stores.
 

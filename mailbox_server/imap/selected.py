@@ -283,7 +283,7 @@ class SelectedView(Protocol):
         """
 
     def untold_changes(self) -> AbstractSet[int]:
-        """UIDs whose flags changed since the client was told."""
+        """UIDs whose flags or modseqs changed since the client was told."""
 
     def told(self, sights: Sequence[Sight]) -> None:
         """The client reads the flags of these sights from the command itself."""

@@ -340,7 +340,7 @@ class SessionView:
         classes = array(shared.flags.typecode)
         for low, high in shared.slot_runs(about):
             classes.extend(shared.flags[low:high])
-        return Hushed(change, about, classes, self.untold_changes())
+        return Hushed(change, about, classes, self._untold_flags())
 
     async def stored(
         self, uids: Sequence[int], outcome: FlagOutcome, hushed: Hushed | None
@@ -457,14 +457,22 @@ class SessionView:
         shared = self._shared
         if hears is not Hears.ALL:
             return self._own.take(set(), modseqs)
-        pending = {uid for uid in self.untold_changes() if uid <= last}
+        untold = self.untold_changes()
+        # A new modseq alone is told to those who read modseqs.
+        if modseqs is ModSeqs.HIDDEN:
+            untold = self._untold_flags() | self._own.expecting(untold)
+        pending = {uid for uid in untold if uid <= last}
         self.told_changed = shared.changed_after
         self._told_modseq = shared.mailbox.highest_modseq
         return self._own.take(pending, modseqs)
 
     def untold_changes(self) -> set[int]:
-        """UIDs whose flags changed since this session was told."""
+        """UIDs whose flags or modseqs changed since this session was told."""
         return self._shared.changed_from(self.told_changed, self._told_modseq)
+
+    def _untold_flags(self) -> set[int]:
+        shared = self._shared
+        return shared.changed_from(self.told_changed, self._told_modseq, with_restamped=False)
 
     def _change_lines(self, uids: "array[int]", modseqs: ModSeqs) -> bytes:
         shared = self._shared

@@ -7,7 +7,7 @@ import pytest
 
 from mailbox_server.model.ids import AccountId
 from mailbox_server.model.mailbox import Mailbox
-from mailbox_server.store.ports import ReadTx, WriteTx
+from mailbox_server.store.ports import Edit, FlagChange, ReadTx, WriteTx
 from tests.dialogues.imap.memory_driver import MemoryDriver
 from tests.dialogues.imap.world import World
 
@@ -262,3 +262,57 @@ async def test_flags_changed_before_the_mailbox_was_deleted(
     before_the_write(driver, monkeypatch, deleting("Work"), at=2)
     told = await say(driver, b"e STORE 1:3 +FLAGS (work)")
     assert b"e NO [NONEXISTENT]" in told and b"* BYE [NONEXISTENT]" in told
+
+
+async def told(driver: MemoryDriver, octets: bytes, client: int = 2) -> list[bytes]:
+    """The FETCH lines of an answer."""
+    answer = await say(driver, octets, client)
+    return [line for line in answer.split(b"\r\n") if b" FETCH " in line]
+
+
+async def test_who_reads_no_modseqs_is_not_told_what_another_has_seen(
+    driver: MemoryDriver,
+) -> None:
+    """\\Seen is each reader's own (RFC 4314 §5.2): for bob nothing changed."""
+    await say(driver, b"a SELECT INBOX")
+    await say(driver, b"a STORE 1 +FLAGS.SILENT (\\Flagged)")
+    await say(driver, b"b SELECT " + SHARED, 2)
+    await say(driver, b"a STORE 1:2 +FLAGS (\\Seen)")
+    assert await told(driver, b"b NOOP") == []
+    await say(driver, b"a STORE 2 +FLAGS (\\Answered)")
+    await say(driver, b"a STORE 1 -FLAGS (\\Seen)")
+    assert await told(driver, b"b NOOP") == [b"* 2 FETCH (UID 2 FLAGS (\\Answered))"]
+    # What is told after that is told in full.
+    await say(driver, b"a STORE 1 -FLAGS (\\Flagged)")
+    assert await told(driver, b"b NOOP") == [b"* 1 FETCH (UID 1 FLAGS ())"]
+
+
+async def test_who_reads_modseqs_is_told_of_a_new_one(driver: MemoryDriver) -> None:
+    """Or the next UNCHANGEDSINCE would fail for no reason that a client knows."""
+    await say(driver, b"a SELECT INBOX")
+    await say(driver, b"b SELECT " + SHARED + b" (CONDSTORE)", 2)
+    await say(driver, b"a STORE 1 +FLAGS (\\Seen)")
+    (line,) = await told(driver, b"b NOOP")
+    assert line.startswith(b"* 1 FETCH (UID 1 FLAGS () MODSEQ (")
+
+
+async def test_what_another_took_back_of_a_silent_store_is_told(
+    driver: MemoryDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The view finds the flags as they were; the client expects what it has stored."""
+    await say(driver, b"b SELECT " + SHARED, 2)
+    write: Callable[..., Awaitable[object]] = driver.world.store.write
+
+    def change(uid: int, edit: Edit, flag: str) -> Deed:
+        change = FlagChange(edit, frozenset({flag}))
+        return lambda tx: tx.messages.change_flags(mailbox(tx, "INBOX").id, [uid], change)
+
+    async def amid(*arguments: object) -> object:
+        await write(change(1, Edit.ADD, "\\Seen"))
+        outcome = await write(*arguments)
+        await write(change(2, Edit.REMOVE, "\\Flagged"))
+        return outcome
+
+    monkeypatch.setattr(driver.world.store, "write", amid)
+    lines = await told(driver, b"b STORE 2 +FLAGS.SILENT (\\Flagged)")
+    assert lines == [b"* 2 FETCH (UID 2 FLAGS ())"]
