@@ -20,7 +20,8 @@ class ImapLimits:
         them together, four octets each.
     notify_groups, notify_names: in one NOTIFY.  notices_at_once: mailboxes told of at once
         beyond which nothing more is told (RFC 5465 §5.8).
-    failed_logins: in one connection.
+    failed_logins: in one connection.  strangers: identifiers of nobody that the commands of
+        ACL name in one, as unknown recipients are counted.
     progress_seconds: after so long a command tells how far it is, and again (RFC 9585 §4).
     login_seconds: from connecting to login.  idle_seconds: between commands and in IDLE, at
         least 30 minutes (RFC 9051 §5.4).  literal_seconds: without any octet of a command or
@@ -45,6 +46,7 @@ class ImapLimits:
     notify_names: int = 1_000
     notices_at_once: int = 1_000
     failed_logins: int = 3
+    strangers: int = 20
     progress_seconds: float = 10.0
     login_seconds: float = 120.0
     idle_seconds: float = 31 * 60.0

@@ -210,6 +210,7 @@ class Session:
         self.annotations = AnnotationNews()
         self.notifications = Notifications(services)
         self.failed_logins = 0
+        self.strangers = 0
         self.program: ClientProgram | None = None
         self.is_compressed = False
         self.part_decoder = PartDecoder()

@@ -2,8 +2,13 @@
 
 The owner has all rights, always, and no entry that could be changed.  What several entries
 give is joined, and what negative ones name is taken from that.
+
+Who may share a mailbox can ask in this way whether an account exists, as anybody can by RCPT;
+as there the connection ends where too many do not.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
@@ -40,6 +45,10 @@ _NOBODY: Final = no("There is no account of that name here", b"CANNOT")
 _OWNERS: Final = no("The owner has all rights, always", b"CANNOT")
 
 
+class _Stranger(CommandRefused):
+    """There is no account of that name."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Holder:
     """An identifier made out: account None is anyone."""
@@ -49,7 +58,7 @@ class _Holder:
 
 
 def _holder(tx: ReadTx | WriteTx, found: Place, identifier: Identifier) -> _Holder:
-    """Raises ArgumentsMalformed where nobody could have that name; CommandRefused."""
+    """Raises ArgumentsMalformed where nobody could have that name; _Stranger."""
     if identifier.name == ANYONE:
         return _Holder(None, is_owner=False)
     try:
@@ -59,8 +68,19 @@ def _holder(tx: ReadTx | WriteTx, found: Place, identifier: Identifier) -> _Hold
     address = parse_login(tx, identifier.name)
     account = None if address is None else tx.accounts.find(address)
     if account is None:
-        raise CommandRefused(_NOBODY)
+        raise _Stranger(_NOBODY)
     return _Holder(account.id, is_owner=account.id == found.owner)
+
+
+@contextmanager
+def _counting_strangers(session: Session) -> Iterator[None]:
+    try:
+        yield
+    except _Stranger:
+        session.strangers += 1
+        if session.strangers >= session.limits.strangers:
+            session.farewell = no("Too many names of no account")
+        raise
 
 
 async def set_acl(session: Session, arguments: SetAclArguments) -> Outcome:
@@ -82,7 +102,8 @@ async def set_acl(session: Session, arguments: SetAclArguments) -> Outcome:
         if after != held:
             tx.rights.set(found.mailbox, holder.account, after, is_negative=identifier.is_negative)
 
-    await session.store.write(work)
+    with _counting_strangers(session):
+        await session.store.write(work)
     return ok("Set")
 
 
@@ -125,7 +146,8 @@ async def delete_acl(session: Session, arguments: IdentifierArguments) -> Outcom
         if _entry(tx, found, holder.account, is_negative=is_negative):
             tx.rights.set(found.mailbox, holder.account, NO_RIGHTS, is_negative=is_negative)
 
-    await session.store.write(work)
+    with _counting_strangers(session):
+        await session.store.write(work)
     return ok("Deleted")
 
 
@@ -160,7 +182,8 @@ async def list_rights(session: Session, arguments: IdentifierArguments) -> Outco
             return told, [_written(always)]
         return told, [b'""', *(letter.encode("ascii") for letter in WRITTEN_ORDER)]
 
-    named, rights = session.store.glance(work)
+    with _counting_strangers(session):
+        named, rights = session.store.glance(work)
     written = astring(identifier.written)
     session.respond(b" ".join((b"LISTRIGHTS", named, written, *rights)))
     return ok("That is all")
