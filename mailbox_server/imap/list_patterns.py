@@ -9,7 +9,7 @@ from itertools import takewhile
 from typing import Final
 
 from mailbox_server.imap.grammar.faults import ArgumentsTooMany
-from mailbox_server.model.mailbox import INBOX, SEPARATOR
+from mailbox_server.model.mailbox import INBOX, SEPARATOR, capitals
 
 PATTERN_CHARACTERS: Final = 1_000
 STEPS_MOST: Final = 10_000_000
@@ -25,10 +25,10 @@ class ListPattern:
         """pattern: reference and pattern joined, at most PATTERN_CHARACTERS."""
         first = pattern[: len(INBOX)]
         below = pattern[len(INBOX) : len(INBOX) + 1]
-        if first.upper() == INBOX and below in ("", SEPARATOR, "*", "%"):
+        if capitals(first) == INBOX and below in ("", SEPARATOR, "*", "%"):
             pattern = INBOX + pattern[len(INBOX) :]
         self._steps = _Steps(pattern)
-        self._inbox = _Steps(pattern.upper())
+        self._inbox = _Steps(capitals(pattern))
         # What matches everything takes no steps: LIST "" * is never refused.
         self.width = 0 if pattern == "*" else 1 + len(pattern) // 64
         self.ends_with_percent = pattern.endswith("%")

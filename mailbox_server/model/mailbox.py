@@ -2,11 +2,12 @@
 
 A name is text with `/` between levels, NFC, 1 to 1,000 octets of UTF-8, at most 20 levels,
 no control characters, no empty level; a new one deceives nobody.  INBOX is that name in any
-case (RFC 9051 §5.1).
+case, in US-ASCII alone (RFC 9051 §5.1): `ı` is no `I`.
 """
 
 import enum
 import re
+import string
 import unicodedata
 from dataclasses import dataclass
 from typing import Final
@@ -26,6 +27,7 @@ _NONCHARACTERS: Final = "".join(
     chr(plane << 16 | low) for plane in range(17) for low in (0xFFFE, 0xFFFF)
 )
 _DECEPTIVE: Final = re.compile(f"[\u202a-\u202e\u2066-\u2069\ufdd0-\ufdef{_NONCHARACTERS}]")
+_CAPITALS: Final = str.maketrans(string.ascii_lowercase, string.ascii_uppercase)
 
 
 class Role(enum.Enum):
@@ -58,6 +60,11 @@ DEFAULT_MAILBOXES: Final = (
 )
 
 
+def capitals(text: str) -> str:
+    """The text with the letters of US-ASCII in capitals, all others as they are."""
+    return text.translate(_CAPITALS)
+
+
 def mailbox_name(text: str) -> str:
     """Return text as a mailbox name in its one stored form; INBOX comes back in capitals.
 
@@ -81,7 +88,7 @@ def mailbox_name(text: str) -> str:
         raise MailboxNameMalformed("the mailbox name has more than 20 levels")
     if not all(levels):
         raise MailboxNameMalformed("the mailbox name has an empty level")
-    if levels[0].upper() == INBOX:
+    if capitals(levels[0]) == INBOX:
         levels[0] = INBOX
     return SEPARATOR.join(levels)
 
