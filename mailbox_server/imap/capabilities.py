@@ -182,12 +182,14 @@ CAPABILITIES: Final = (
     CapabilityRow(
         "UIDONLY", "RFC 9586", _BY_NUMBER, enables=Extension.UIDONLY, by_default=Deed.HIDE
     ),
-    # What else changes many messages goes in steps of any number; only these are one write.
+    # The smallest of what COPY, COPY to another account and APPEND take; COPY in fact takes more.
+    # Not MESSAGELIMIT: all else goes in steps of any number, and that would give clients that do
+    # not know it the last messages only, and THREAD none of a large mailbox (RFC 9738 §3.3, §4.1).
     CapabilityRow(
         "SAVELIMIT",
         "RFC 9738 §3",
-        ("COPY", "UID COPY", "MOVE", "UID MOVE"),
-        value=lambda session: str(session.limits.copied_messages),
+        ("COPY", "UID COPY", "APPEND"),
+        value=lambda session: str(_saved_most(session)),
     ),
     CapabilityRow(
         "QRESYNC",
@@ -221,6 +223,11 @@ def link_of(session: Session) -> Link:
     """What the connection gives to a login."""
     shows_binding = any(row.name == f"AUTH={BINDING_MECHANISM}" for row in _shown_rows(session))
     return Link(session.is_confidential, session.tls_ends, shows_binding)
+
+
+def _saved_most(session: Session) -> int:
+    limits = session.limits
+    return min(limits.copied_messages, limits.copied_across, limits.appended_messages)
 
 
 def _shown_rows(session: Session) -> list[CapabilityRow]:

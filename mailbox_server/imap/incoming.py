@@ -41,12 +41,9 @@ from mailbox_server.model.message import Analysis
 from mailbox_server.model.rights import READ
 from mailbox_server.store.ports import ReadTx, Room, StagedContent
 
-MESSAGES_MOST: Final = 500
-
 _EMPTY: Final = no("An empty message cannot be kept", b"CANNOT")
 _NUL: Final = no("A message must not hold NUL", b"CANNOT")
 _LONG_HEADER: Final = no("A header may have 1 MiB", b"LIMIT")
-_TOO_MANY: Final = no("Too many messages in one command", b"MESSAGELIMIT %d" % MESSAGES_MOST)
 _TOO_MUCH: Final = no("Too much in one command", b"LIMIT")
 _ONE_ALONE: Final = bad("One message is replaced by one")
 _NOT_IN_CODE: Final = re.compile(rb"[^!#-\[^-~]")
@@ -167,8 +164,10 @@ class _Incoming:
         self._all_octets += size
         if self._octets > session.limits.message_octets:
             raise TooLarge("the message is larger than APPEND takes")
-        if before >= MESSAGES_MOST:
-            raise CommandRefused(_TOO_MANY)
+        most = session.limits.appended_messages
+        if before >= most:
+            code = b"MESSAGELIMIT %d" % most
+            raise CommandRefused(no("Too many messages in one command", code))
         if before and self._all_octets > session.limits.swallow_octets:
             raise CommandRefused(_TOO_MUCH)
         if session.store.room() is Room.LOW:

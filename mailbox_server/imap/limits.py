@@ -12,7 +12,9 @@ class ImapLimits:
     answer_octets: a line that is no command, mostly a SASL response (RFC 4954 §4.5 says 12,288).
     message_octets: one message of APPEND; a LITERAL+ above it is swallowed up to
         swallow_octets, beyond which the connection ends.
-    copied_messages: that one COPY takes, which is one write; at least 1,000 (RFC 9738 §3).
+    copied_messages: that one COPY takes, which is one write.  copied_across: the same to or from
+        another account, where each is made anew and delays all other writes.
+        appended_messages: that one APPEND takes.  All at least 1,000 (RFC 9738 §3).
     backlog_octets: received and not yet executed; above it reading pauses.
     unsent_octets: written and not yet taken by the network; above it execution pauses.
     bad_in_a_row: commands in a row that cannot be read before the connection ends.
@@ -37,6 +39,8 @@ class ImapLimits:
     message_octets: int = 64 * 1024 * 1024
     swallow_octets: int = 256 * 1024 * 1024
     copied_messages: int = 100_000
+    copied_across: int = 5_000
+    appended_messages: int = 1_000
     backlog_octets: int = 64 * 1024
     unsent_octets: int = 64 * 1024
     bad_in_a_row: int = 20

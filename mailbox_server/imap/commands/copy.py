@@ -18,15 +18,11 @@ from mailbox_server.model.rights import DELETE_MESSAGES, EXPUNGE, INSERT, READ
 from mailbox_server.store.ports import Copied, Copier, ReadTx, WriteTx
 
 MESSAGES_A_STEP: Final = 5_000
-ACROSS_MOST: Final = 5_000
-"""Messages that one COPY takes where each is made anew: it delays all other writes."""
-
 ACROSS_A_STEP: Final = 500
 TO_MOVE: Final = frozenset(DELETE_MESSAGES + EXPUNGE)
 """What MOVE and REPLACE take where the messages are (RFC 6851 §4.2, RFC 8508 §4.1)."""
 
 NO_TARGET: Final = no("There is no such mailbox", b"TRYCREATE")
-_TOO_MANY: Final = no("More than is copied between accounts at once", b"LIMIT")
 _EXPUNGED: Final = no("Some of the messages no longer exist", b"EXPUNGEISSUED")
 
 
@@ -38,9 +34,10 @@ async def copy(session: Session, arguments: CopyArguments) -> Outcome:
     aim = session.store.glance(lambda tx: target_named(tx, account, name))
     if not uids:
         return ok("There was nothing to copy")
-    if len(uids) > ACROSS_MOST and _copier(view, account, aim) is not None:
-        return _TOO_MANY
-    most = session.limits.copied_messages
+    limits = session.limits
+    most = limits.copied_messages
+    if _copier(view, account, aim) is not None:
+        most = min(most, limits.copied_across)
     if len(uids) > most:
         # The lowest UID of those that could be copied in a first command (RFC 9738 §3.1).
         return no(

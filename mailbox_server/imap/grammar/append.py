@@ -22,7 +22,8 @@ from mailbox_server.imap.grammar.mailbox_names import parse_mailbox
 from mailbox_server.imap.grammar.sequence_sets import By, SequenceSet, parse_sequence_number
 from mailbox_server.model.message import InternalDate
 
-STEPS_MOST: Final = 1_000
+STEPS_MOST: Final = 3_000
+"""Before the next literal; limits.appended_messages messages of one URL each take 2,000."""
 
 _UTF8 = re.compile(rb"(?i)UTF8 +\(~")
 _CATENATE = re.compile(rb"(?i)CATENATE +\(")
