@@ -181,7 +181,7 @@ class Conversation:
         try:
             await self._serve()
         except Ended:
-            pass
+            self._end(session.farewell)
         except Exception as fault:  # A bug of ours ends this connection and no other.
             events.fault("imap.broken", fault, connection=session.connection)
             self._farewell = SERVER_BUG

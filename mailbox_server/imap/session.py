@@ -182,7 +182,8 @@ class Session:
     program: what the client said of itself with ID, None until it did.
     part_decoder: for FETCH BINARY of large parts.
     is_compressed: COMPRESS was done; holds from behind its tagged reply (RFC 4978 §3).
-    wants_tls: shake hands after the tagged reply.  farewell: say BYE after the tagged reply.
+    wants_tls: shake hands after the tagged reply.  farewell: say BYE after the tagged reply, or
+        instead of it where Ended is raised.
     """
 
     def __init__(

@@ -2,13 +2,16 @@
 
 from mailbox_server.imap.responses import Outcome, bad, ok
 from mailbox_server.imap.selected import Tells
-from mailbox_server.imap.session import Session
+from mailbox_server.imap.session import Ended, Session
 from mailbox_server.imap.telling import tell
 from mailbox_server.model.errors import Unavailable
 
 
 async def idle(session: Session, arguments: None) -> Outcome:
-    """Tell changes as they come; what follows DONE in the same packet is the next command."""
+    """Tell changes as they come; what follows DONE in the same packet is the next command.
+
+    Raises Ended where the mailbox is gone or may not be read any more.
+    """
     await session.send(b"+ idling\r\n")
     while True:
         try:
@@ -20,9 +23,10 @@ async def idle(session: Session, arguments: None) -> Outcome:
                 connection=session.connection,
                 reason=type(trouble).__name__,
             )
-        if session.farewell is not None:
-            return session.farewell
         session.release()
+        if session.farewell is not None:
+            # K-9 takes a tagged NO for an IDLE that failed: the BYE alone says it.
+            raise Ended
         line = await session.channel.line_or_ring()
         if line is not None:
             return ok("Idle ended") if line.strip().upper() == b"DONE" else bad("Expected DONE")
