@@ -7,11 +7,15 @@ from mailbox_server.imap.session import Extension, Session
 
 
 async def enable(session: Session, arguments: EnableArguments) -> Outcome:
-    """Enable what we know, ignore the rest; only what is newly on is listed (§3.2)."""
-    newly = []
+    """Enable what we know, ignore the rest.
+
+    Listed is all that is newly on and was asked for (§3.1, §3.2), though another name in the
+    same command had implied it: QRESYNC turns CONDSTORE on (RFC 7162 §3.2.3).
+    """
+    before, newly = frozenset(session.enabled), []
     for name in arguments.names:
         wanted = extension(name, session)
-        if wanted is None or wanted in session.enabled:
+        if wanted is None or wanted in before or wanted.value in newly:
             continue
         newly.append(wanted.value)
         match wanted:
