@@ -50,7 +50,7 @@ _REFUSALS: Final[tuple[tuple[type[Exception], Outcome], ...]] = (
     (FilterCharset, bad("A filter needs UTF-8", _BADCHARSET_OF_FILTERS)),
     (SearchTooLong, no("The search takes too long; ask for less", b"LIMIT")),
     (NumberBeyond, bad("There is no message with that number")),
-    (MailboxNameMalformed, no("A mailbox cannot have that name", b"CANNOT")),
+    (MailboxNameMalformed, no("No mailbox can have that name", b"CANNOT")),
     (KeywordMalformed, no("A flag cannot have that name", b"CANNOT")),
     (MailboxMissing, no("There is no such mailbox", b"NONEXISTENT")),
     (MailboxExists, no("There is a mailbox of that name already", b"ALREADYEXISTS")),

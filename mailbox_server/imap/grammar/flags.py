@@ -16,6 +16,7 @@ def parse_flag(lexer: Lexer) -> str | None:
     found = lexer.match(_FLAG)
     if found is None:
         raise ArgumentsMalformed("Expected a flag")
+    lexer.over("A flag holds a character that no flag may have")
     text = found.group().decode("ascii")
     if text.lower() == RECENT.lower():
         return None

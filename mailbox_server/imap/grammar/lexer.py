@@ -25,9 +25,9 @@ _ASTRING_ATOM = re.compile(rb'[^\x00-\x20\x7f(){%*"\\]+')
 _LIST_ATOM = re.compile(rb'[^\x00-\x20\x7f(){"\\]+')
 _QUOTED = re.compile(rb'"([^\x00\r\n"\\]*(?:\\["\\][^\x00\r\n"\\]*)*)"')
 _ESCAPED = re.compile(rb'\\(["\\])')
-_LITERAL = re.compile(rb"\{([0-9]{1,10})\+?\}\r?\n")
-_ANNOUNCED = re.compile(rb"\{([0-9]{1,10})\+?\}\Z")
-_NUMBER = re.compile(rb"[0-9]{1,20}")
+_LITERAL = re.compile(rb"\{0*([0-9]{1,10})\+?\}\r?\n")
+_ANNOUNCED = re.compile(rb"\{0*([0-9]{1,10})\+?\}\Z")
+_NUMBER = re.compile(rb"0*([0-9]{1,20})")
 
 
 class TextForm(enum.Enum):
@@ -81,7 +81,13 @@ class Lexer:
     def space(self) -> None:
         """Take the space between two arguments."""
         if not self.skip_spaces():
-            raise ArgumentsMalformed("Missing argument")
+            missing = self._at == len(self._text)
+            raise ArgumentsMalformed("Missing argument" if missing else "Expected a space")
+
+    def over(self, fault: str) -> None:
+        """Nothing of the argument before may be left: a space, `)` or the end follows."""
+        if self.peek() not in (b"", b" ", b")"):
+            raise ArgumentsMalformed(fault)
 
     def skip_spaces(self) -> bool:
         """Take spaces if there are any."""
@@ -155,11 +161,11 @@ class Lexer:
         return int(found.group(1))
 
     def number(self, most: int = NUMBER_MOST) -> int:
-        """A number from 0 to most, written in at most 20 digits."""
+        """A number from 0 to most, written in at most 20 digits behind leading zeros."""
         found = self.match(_NUMBER)
         if found is None:
             raise ArgumentsMalformed("Expected a number")
-        number = int(found.group())
+        number = int(found.group(1))
         if number > most:
             raise ArgumentsMalformed("The number is too large")
         return number

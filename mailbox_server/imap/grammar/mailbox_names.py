@@ -81,4 +81,5 @@ def parse_mailbox(lexer: Lexer) -> str:
 def parse_named(lexer: Lexer) -> tuple[str, str]:
     """The same, and the name as the client has written it."""
     written = decode(lexer.astring(), lexer.text_form)
+    lexer.over("The mailbox name holds a character that needs quotes")
     return mailbox_name(written), written

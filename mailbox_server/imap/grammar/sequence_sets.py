@@ -62,6 +62,7 @@ def parse_sequence_set(lexer: Lexer) -> SequenceSet:
     found = lexer.match(_SET)
     if found is None:
         raise ArgumentsMalformed("Expected a sequence set")
+    lexer.over("The sequence set is malformed")
     ranges = []
     for part in found.group().split(b","):
         first, _, last = part.partition(b":")
@@ -75,6 +76,7 @@ def parse_sequence_number(lexer: Lexer) -> SequenceSet:
     found = lexer.match(_NUMBER)
     if found is None:
         raise ArgumentsMalformed("Expected a number")
+    lexer.over("Expected one number, not a set")
     number = _bound(found.group())
     return SequenceSet(((number, number),))
 
