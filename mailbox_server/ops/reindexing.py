@@ -16,9 +16,9 @@ async def reindex(
 ) -> requests.IndexRow:
     """Bring both up and make every part of them anew; one that was interrupted goes on.
 
-    Searches use the old parts of the index until the new ones are whole; in a document they
-    find nothing until it was read again.  Where the operator goes away the server carries on
-    by itself.  Raises IndexStopped, ReadingStopped, StoreUnavailable.
+    Searches use the old parts of the index, and the old texts, until the new ones are whole.
+    Where the operator goes away the server carries on by itself.  Raises IndexStopped,
+    ReadingStopped, StoreUnavailable.
     """
 
     async def told(work: Coroutine[None, None, None]) -> None:

@@ -163,10 +163,14 @@ class DerivedKeeper(ABC, Generic[W]):
         async with self._opening:
             writer = self._writer
             if writer is not None:
-                if self._place.path == writer.path and writer.path.exists():
+                if self._is_in_place(writer):
                     return
                 await self.throw_away("it was damaged, or deleted")
             await self._open_writer()
+
+    def _is_in_place(self, writer: W) -> bool:
+        """Whether what is written and what is asked lies where it did."""
+        return self._place.path == writer.path and writer.path.exists()
 
     async def _open_writer(self) -> None:
         place = self._place
@@ -179,23 +183,34 @@ class DerivedKeeper(ABC, Generic[W]):
         self._writer, place.path, place.is_damaged = opened, opened.path, False
 
     def _opened(self) -> W | None:
-        """The file that lies there; None where it is of no use."""
+        """The newest file that lies there, and no other; None where it is of no use."""
         path = self._file.newest(self._store.data)
+        if path is None:
+            return None
         try:
-            return None if path is None else self._writer_of(path)
+            self._file.remove(self._store.data, keep=path)
+            return self._writer_of(path)
         except (sqlite3.Error, NotOurs, OSError):
             return None
 
     def _made(self) -> W:
         """A new file, and no other."""
-        data = self._store.data
-        path = self._file.next_name(data)
+        writer = self._made_beside()
+        self._remove_others(writer.path)
+        return writer
+
+    def _made_beside(self) -> W:
+        """A new file; others stay."""
         try:
-            writer = self._writer_of(path)
-            self._file.remove(data, keep=path)
+            return self._writer_of(self._file.next_name(self._store.data))
         except (sqlite3.Error, NotOurs, OSError) as error:
             raise self.stopped(f"{self.what} cannot be made: {error}") from error
-        return writer
+
+    def _remove_others(self, path: Path) -> None:
+        try:
+            self._file.remove(self._store.data, keep=path)
+        except OSError as error:
+            raise self.stopped(f"{self.what} cannot be removed: {error}") from error
 
     async def _step(self, work: Callable[[W], T]) -> T:
         """Write something, then leave as long a time to others."""

@@ -9,6 +9,7 @@ import base64
 import os
 import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -423,6 +424,67 @@ async def test_an_operator_sees_how_far_it_is_and_has_it_made_anew(
     assert operator.lines[0].split() == [b"4", b"4"]
     assert await found(searched, "orchard") == [1]
     assert await operator.ask(requests.StoreCheck()) == []
+
+
+async def test_the_old_texts_are_asked_until_the_new_ones_are_whole(
+    searched: SearchStore, asked: list[Question]
+) -> None:
+    await searched.deliver("ann", [event("orchard"), event("orchard, brook")])
+    await searched.attached.catch_up()
+    await searched.indexer.catch_up()
+    old, upto = searched.store.attached.path, searched.store.attached_upto
+    assert old is not None
+    await searched.attached.begin_anew()
+    # Once more it is not begun while it goes on.
+    await searched.attached.begin_anew()
+    await searched.deliver("ann", [event("orchard, hedge")])
+    assert await found(searched, "orchard") == [1, 2]
+    assert (await searched.attached.state()).documents == {}
+    assert await searched.attached.sample(SystemEntropy()) == (0, 0)
+    assert (searched.store.attached.path, searched.store.attached_upto) == (old, upto)
+    rung: list[int] = []
+    account, _ = await searched.owner("ann")
+    with closing(
+        searched.store.listen(account, lambda _: rung.append(searched.store.attached_upto))
+    ):
+        await searched.attached.catch_up()
+        await asyncio.sleep(0)
+    assert rung and set(rung) == {searched.store.attached_upto} != {upto}
+    assert await found(searched, "orchard") == [1, 2, 3]
+    assert len(asked) == 5
+    assert searched.store.attached.path != old and not old.exists()
+    assert (await searched.attached.sample(SystemEntropy()))[1] == 0
+
+
+async def test_a_stop_while_texts_are_read_again_leaves_one_file(
+    searched: SearchStore, data: Path
+) -> None:
+    await searched.deliver("ann", [event("orchard")])
+    await searched.attached.catch_up()
+    await searched.attached.begin_anew()
+    assert len([path for path in files(data) if path.suffix == ".db"]) == 2
+    await searched.attached.close()
+    await searched.attached.catch_up()
+    await searched.indexer.catch_up()
+    assert len([path for path in files(data) if path.suffix == ".db"]) == 1
+    assert await found(searched, "orchard") == [1]
+
+
+async def test_damage_of_the_old_texts_ends_their_use(
+    searched: SearchStore, data: Path, events: RecordedEvents
+) -> None:
+    await searched.deliver("ann", [event("orchard")])
+    await searched.attached.catch_up()
+    old = searched.store.attached.path
+    assert old is not None
+    await searched.attached.begin_anew()
+    searched.store.attached.failed(old, sqlite3.DatabaseError("malformed"))
+    assert searched.store.attached.path is None
+    await searched.attached.catch_up()
+    await searched.indexer.catch_up()
+    assert await found(searched, "orchard") == [1]
+    assert len([path for path in files(data) if path.suffix == ".db"]) == 1
+    assert "attachments.thrown_away" in [name for name, _ in events.seen]
 
 
 async def test_what_follows_the_store_reads_what_comes_and_rests(

@@ -5,7 +5,9 @@ of the time to everybody else.  What becomes of a document is written with its m
 transaction, so that one that killed its reader is never given to another.  The reading
 process is started when there is a document, and ended when there was none for a while.
 
-Whatever is wrong with the file, it is thrown away and made again.
+Whatever is wrong with the file, it is thrown away and made again.  Where all is read again
+though nothing is wrong, it goes into a file beside the former one, which is asked until the
+new one is whole; a server that stops meanwhile goes on with the new one alone.
 """
 
 import asyncio
@@ -86,6 +88,8 @@ class AttachedTexts(DerivedKeeper[AttachedTextWriter]):
         self._kinds = kinds
         self._limits = limits or HelperLimits()
         self._helper: ReadingHelper | None = None
+        self._former: AttachedTextWriter | None = None
+        self._to_ring: set[AccountId] = set()
         self._is_closing = False
         self._has_read = False
 
@@ -104,6 +108,9 @@ class AttachedTexts(DerivedKeeper[AttachedTextWriter]):
         if self._helper is not None:
             self._helper.kill()
         await super().close()
+        former, self._former = self._former, None
+        if former is not None:
+            former.close()
         self._end_helper()
         self._is_closing = False
 
@@ -122,6 +129,7 @@ class AttachedTexts(DerivedKeeper[AttachedTextWriter]):
             last = await self._store.read(newest)
             while (upto := await self._reached()) < last:
                 await self._go_over(upto, last)
+            await self._take_over(upto)
             if self._has_read:
                 self._has_read = False
                 await self._on_file(AttachedTextWriter.rest)
@@ -134,7 +142,8 @@ class AttachedTexts(DerivedKeeper[AttachedTextWriter]):
         async with self._turn:
             await self._open()
             if self._kinds and not await self._behind():
-                await self._let_go()
+                fresh = await self._run(self._made_beside)
+                self._former, self._writer = self._writer, fresh
         self._woken.set()
 
     async def forget_gone(self) -> int:
@@ -168,7 +177,9 @@ class AttachedTexts(DerivedKeeper[AttachedTextWriter]):
         Where one is not found, all are thrown away.  Raises ReadingStopped, StoreUnavailable.
         """
         tried = missed = 0
-        upto = await self._asked(AttachedTextWriter.upto) if self._kinds else 0
+        # While a former file is asked, what is written is not.
+        is_asked = self._kinds and self._former is None
+        upto = await self._asked(AttachedTextWriter.upto) if is_asked else 0
         place = self._store.attached.path
         for _ in range(_SAMPLED if upto else 0):
             at = 1 + entropy.below(upto)
@@ -180,7 +191,7 @@ class AttachedTexts(DerivedKeeper[AttachedTextWriter]):
         if missed:
             async with self._turn:
                 # Another may stand in its place by now.
-                if self._store.attached.path == place:
+                if self._store.attached.path == place and self._former is None:
                     await self.throw_away("a sample found it wrong")
         self._woken.set()
         return tried, missed
@@ -230,8 +241,22 @@ class AttachedTexts(DerivedKeeper[AttachedTextWriter]):
 
     async def _reached(self) -> int:
         upto = await self._on_file(AttachedTextWriter.upto)
-        self._store.attached.upto = upto
+        if self._former is None:
+            self._place.upto = upto
         return upto
+
+    async def _take_over(self, upto: int) -> None:
+        """Have the file asked, which is whole, instead of a former one."""
+        writer, former = self._writer, self._former
+        if writer is None or former is None:
+            return
+        self._former = None
+        self._place.path, self._place.upto = writer.path, upto
+        for account in self._to_ring:
+            self._store.ring(account)
+        self._to_ring = set()
+        await self._run(former.close)
+        await self._run(partial(self._remove_others, writer.path))
 
     async def _go_over(self, upto: int, last: int) -> None:
         began = time.monotonic()
@@ -248,8 +273,11 @@ class AttachedTexts(DerivedKeeper[AttachedTextWriter]):
             await self._on_file(
                 partial(AttachedTextWriter.add, holder=held.holder, document=document)
             )
-            self._store.attached.upto = held.holder.message
-            self._store.ring(held.holder.account)
+            if self._former is None:
+                self._place.upto = held.holder.message
+                self._store.ring(held.holder.account)
+            else:
+                self._to_ring.add(held.holder.account)
             await pause(began)
             began = time.monotonic()
         await self._on_file(
@@ -323,6 +351,17 @@ class AttachedTexts(DerivedKeeper[AttachedTextWriter]):
             await super()._open()
         else:
             await self._run(partial(self._file.remove, self._store.data))
+
+    def _is_in_place(self, writer: AttachedTextWriter) -> bool:
+        if self._former is None:
+            return super()._is_in_place(writer)
+        return super()._is_in_place(self._former) and writer.path.exists()
+
+    async def _let_go(self) -> None:
+        former, self._former = self._former, None
+        await super()._let_go()
+        if former is not None:
+            await self._run(former.close)
 
     def _writer_of(self, path: Path) -> AttachedTextWriter:
         return AttachedTextWriter(path, ",".join(sorted(each.value for each in self._kinds)))
