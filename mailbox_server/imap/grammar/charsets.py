@@ -1,11 +1,13 @@
 """In which charset a search's strings are written (RFC 9051 §6.4.4).
 
-Every charset is taken that mail is decoded from, and labels mean what they mean there.
+Every charset is taken that mail is decoded from, by the labels of charset_labels alone, and they
+mean what they mean there.
 UTF-8 and US-ASCII are the two that a server must know.
 """
 
 from typing import Final
 
+from mailbox_server.imap.grammar.charset_labels import LABELS
 from mailbox_server.imap.grammar.faults import CharsetUnknown
 from mailbox_server.mime.charset import encoding_of
 
@@ -28,7 +30,7 @@ _MARKS: Final = (b"\xff\xfe", b"\xfe\xff", b"\0\0")
 
 def charset_named(label: str) -> str:
     """The codec of a charset.  Raises CharsetUnknown."""
-    encoding = encoding_of(label)
+    encoding = encoding_of(label) if label.isascii() and label.lower() in LABELS else None
     if encoding is None:
         raise CharsetUnknown("Charset not supported")
     return encoding

@@ -2,6 +2,7 @@
 
 import pytest
 
+from mailbox_server.imap.grammar.charset_labels import LABELS
 from mailbox_server.imap.grammar.charsets import NAMES, charset_named, text_of
 from mailbox_server.imap.grammar.faults import CharsetUnknown
 
@@ -36,8 +37,19 @@ def test_each_that_is_told_of_is_known() -> None:
         assert charset_named(name)
 
 
+@pytest.mark.parametrize("label", sorted(LABELS))
+def test_each_label_is_of_a_charset(label: str) -> None:
+    assert charset_named(label) == charset_named(label.upper())
+
+
 @pytest.mark.parametrize(
-    "label", ["", "X-NONE", "zip", "rot13", "punycode", "unicode_escape", "\ufffd"]
+    "label",
+    [
+        *("", "X-NONE", "zip", "rot13", "punycode", "unicode_escape", "\ufffd"),
+        # Names that only Python gives its codecs, and what is near enough for a mail's label.
+        *("utf-8-sig", "utf_8_sig", "cp65001", "u8", "utf", "8859", "646", "1252", "mac_iceland"),
+        *("utf 8", "utf--8", "-utf-8-", "ibm1252", "iso-2022-jp-ext", "\u212aoi8-r"),
+    ],
 )
 def test_no_charset(label: str) -> None:
     with pytest.raises(CharsetUnknown):
