@@ -3,7 +3,7 @@
 import asyncio
 from array import array
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -158,37 +158,43 @@ class UnselectedMailbox:
             place += 1
 
 
+def kinds_of_keys(key: SearchKey) -> frozenset[type[SearchKey]]:
+    """The kinds of the keys without keys below them: they say what must be read."""
+    return frozenset(map(type, leaves(key)))
+
+
 def unselected(
     mailbox: Mailbox, account: Account, key: SearchKey
 ) -> Callable[[ReadTx], UnselectedMailbox]:
-    """The read of what key asks about, as account sees it.
+    """The read of what key asks about; see read_unselected."""
+    kinds = kinds_of_keys(key)
+    return lambda tx: read_unselected(tx, mailbox, account, kinds)
+
+
+def read_unselected(
+    tx: ReadTx, mailbox: Mailbox, account: Account, kinds: Set[type[SearchKey]]
+) -> UnselectedMailbox:
+    """What keys of these kinds ask about, as account sees it.
 
     Raises MailboxMissing, and NoPermission where account may not read it.
     """
     reader = reader_of(mailbox, account)
-    kinds = {type(leaf) for leaf in leaves(key)}
-
-    def work(tx: ReadTx) -> UnselectedMailbox:
-        if READ not in tx.rights.held(mailbox, account.id):
-            raise NoPermission("the mailbox is not to be read")
-        rows = tx.messages.view(mailbox.id, reader)
-        flags = None
-        if FlagKey in kinds:
-            classes = FlagClasses()
-            missing = classes.missing(rows.keyword_sets)
-            classes.learn(
-                tx.messages.keyword_sets(
-                    rows.mailbox.account, missing, for_reader=reader is not None
-                )
-            )
-            pairs = zip(rows.keyword_sets, rows.deleted, strict=True)
-            flags = _Flags(classes, array("I", (classes.number(k, bool(d)) for k, d in pairs)))
-        modseqs = rows.modseqs if ModSeqKey in kinds else None
-        recent_from = rows.mailbox.uid_next
-        if RecencyKey in kinds:
-            recent = tx.mailboxes.status(mailbox.id, reader=reader).recent
-            recent_from = rows.uids[-recent] if recent else recent_from
-        messages = rows.messages if TextKey in kinds else None
-        return UnselectedMailbox(rows.mailbox, rows.uids, messages, flags, modseqs, recent_from)
-
-    return work
+    if READ not in tx.rights.held(mailbox, account.id):
+        raise NoPermission("the mailbox is not to be read")
+    rows = tx.messages.view(mailbox.id, reader)
+    flags = None
+    if FlagKey in kinds:
+        classes = FlagClasses()
+        missing = classes.missing(rows.keyword_sets)
+        classes.learn(
+            tx.messages.keyword_sets(rows.mailbox.account, missing, for_reader=reader is not None)
+        )
+        pairs = zip(rows.keyword_sets, rows.deleted, strict=True)
+        flags = _Flags(classes, array("I", (classes.number(k, bool(d)) for k, d in pairs)))
+    modseqs = rows.modseqs if ModSeqKey in kinds else None
+    recent_from = rows.mailbox.uid_next
+    if RecencyKey in kinds:
+        recent = tx.mailboxes.status(mailbox.id, reader=reader).recent
+        recent_from = rows.uids[-recent] if recent else recent_from
+    messages = rows.messages if TextKey in kinds else None
+    return UnselectedMailbox(rows.mailbox, rows.uids, messages, flags, modseqs, recent_from)

@@ -57,6 +57,11 @@ _BY_ROLE: Final = Prepared(SELECT_MAILBOX.where(_ACCOUNT, mailbox.c.role == sa.b
 _COUNT: Final = Prepared(
     sa.select(sa.func.count()).where(_ACCOUNT, mailbox.c.destroyed_at.is_(None))
 )
+_FILLED: Final = Prepared(
+    sa.select(mailbox.c.id, mailbox.c.messages).where(
+        _ACCOUNT, mailbox.c.destroyed_at.is_(None), mailbox.c.messages > sa.literal_column("0")
+    )
+)
 _DELETED_OCTETS: Final = Prepared(
     sa.select(sa.func.coalesce(sa.func.sum(message.c.size), 0)).where(
         uid_block.c.mailbox == sa.bindparam("mailbox"),
@@ -299,6 +304,10 @@ class Mailboxes:
         if weighs_deleted:
             (weight,) = _DELETED_OCTETS.row(self._tx, mailbox=mailbox) if deleted else (0,)
         return MailboxStatus(mailbox_of(columns), messages, unseen, deleted, recent, octets, weight)
+
+    def filled(self, account: AccountId) -> dict[MailboxId, int]:
+        """How many messages each of the account's mailboxes has, of those that have any."""
+        return dict(_FILLED.rows(self._tx, account=account))
 
     def moved_since(self, account: AccountId, modseq: ModSeq) -> MovedMailboxes:
         """Mailboxes of which a name, a use, a subscription, a count or a flag changed since.

@@ -10,7 +10,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from mailbox_server.mime.normal_form import normalize
-from mailbox_server.model.ids import AccountId
+from mailbox_server.model.ids import AccountId, MailboxId
 from mailbox_server.store.attached_text.reading import AttachedTextReader
 from mailbox_server.store.ports import (
     Candidates,
@@ -35,7 +35,7 @@ from mailbox_server.store.search_index.needles import question, word
 from mailbox_server.store.search_index.reading import IndexReader, Wanted
 from mailbox_server.store.search_index.words import Term, Texts, score, words_of
 from mailbox_server.store.transactions import SqlTx
-from mailbox_server.store.uid_runs import range_values
+from mailbox_server.store.uid_runs import range_values, runs
 
 _KINDS: Final[Mapping[TextScope, tuple[str, ...]]] = {
     TextScope.BODY: ("text",),
@@ -61,6 +61,14 @@ _LIVE: Final = Prepared(
         placement.c.expunged_at.is_(None),
     )
 )
+_HOLDING: Final = Prepared(
+    sa.select(placement.c.mailbox)
+    .where(placement.c.message.between(sa.bindparam("first"), sa.bindparam("last")))
+    .limit(sa.bindparam("most"))
+)
+_PLACEMENTS: Final = 5_000
+"""Of candidates, that are looked for."""
+_LAST: Final = (1 << 63) - 1
 _COUNT: Final = Prepared(sa.select(owner.c.messages).where(owner.c.id == sa.bindparam("account")))
 _NEWER: Final = Prepared(
     sa.select(message.c.id)
@@ -113,6 +121,22 @@ class Search:
             return None
         # The name stands before the value in the line, so both are in the text.
         return self._maybe(account, ("head",), (f"{name}:", needle))
+
+    def mailboxes_of(self, candidates: Candidates) -> frozenset[MailboxId] | None:
+        """All mailboxes, and maybe more, with a candidate or a message that the index lacks.
+
+        None where they are too many to be looked for.
+        """
+        messages = sorted(candidates.sure | candidates.maybe)
+        ranges = [*runs(messages), (candidates.upto + 1, _LAST)]
+        found: list[int] = []
+        for first, last in ranges:
+            left = _PLACEMENTS - len(found)
+            rows = _HOLDING.rows(self._tx, first=first, last=last, most=left + 1)
+            if len(rows) > left:
+                return None
+            found += [row[0] for row in rows]
+        return frozenset(map(MailboxId, found))
 
     def word_candidates(self, account: AccountId, terms: Sequence[WordTerm]) -> WordCandidates:
         """Messages of all the account's mailboxes in which all terms may be."""

@@ -419,3 +419,16 @@ def test_names_from_before_stay_usable(
     bench.write(lambda tx: tx.mailboxes.delete(account, name))
     bench.write(lambda tx: tx.mailboxes.rename(account, name, "good"))
     assert "good/deep" in names(bench, account)
+
+
+def test_mailboxes_with_messages_are_counted(bench: Workbench) -> None:
+    account, other = bench.open_account(), bench.open_account(BEN)
+    inbox, sent = bench.mailbox(account), bench.mailbox(account, "Sent")
+    assert bench.read(lambda tx: tx.mailboxes.filled(account)) == {}
+    bench.deliver(other)
+    for _ in range(3):
+        bench.deliver(account)
+    bench.write(lambda tx: tx.messages.move(inbox.id, [1], sent.id))
+    assert bench.read(lambda tx: tx.mailboxes.filled(account)) == {inbox.id: 2, sent.id: 1}
+    bench.write(lambda tx: tx.mailboxes.delete(account, "Sent"))
+    assert bench.read(lambda tx: tx.mailboxes.filled(account)) == {inbox.id: 2}

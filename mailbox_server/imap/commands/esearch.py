@@ -1,9 +1,11 @@
 """ESEARCH: which messages of several mailboxes match (RFC 7377).
 
 Mailboxes are searched one after the other, and each is answered as soon as it is known what
-matches there.  Those that are not selected are read for this one search and not kept.
+matches there.  Those that are not selected are read for this one search and not kept
+(reading_ahead).
 """
 
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from mailbox_server.imap.commands.search import (
@@ -19,15 +21,20 @@ from mailbox_server.imap.commands.search import (
 )
 from mailbox_server.imap.filtered_mailboxes import chosen
 from mailbox_server.imap.grammar.esearch_arguments import EsearchArguments
+from mailbox_server.imap.grammar.mailbox_filters import MailboxFilter
 from mailbox_server.imap.grammar.search_keys import SearchArguments
 from mailbox_server.imap.grammar.search_returns import SearchReturn, SearchReturns
 from mailbox_server.imap.indexed import FEW, Answers
+from mailbox_server.imap.reading_ahead import ReadingAhead, may_match
 from mailbox_server.imap.responses import Outcome, bad, mailbox, ok, string
 from mailbox_server.imap.search import SECONDS_MOST, matches
-from mailbox_server.imap.searched import Searched, unselected
+from mailbox_server.imap.searched import Searched, UnselectedMailbox
 from mailbox_server.imap.session import Session
-from mailbox_server.model.errors import MailboxMissing, NoPermission, SearchTooLong
+from mailbox_server.model.account import Account
+from mailbox_server.model.errors import SearchTooLong
+from mailbox_server.model.ids import MailboxId
 from mailbox_server.model.mailbox import Mailbox
+from mailbox_server.store.ports import ReadTx
 
 _ALL: Final = SearchReturns(frozenset({SearchReturn.ALL}))
 
@@ -45,24 +52,36 @@ async def esearch(session: Session, arguments: EsearchArguments) -> Outcome:
         session.enable_condstore()
     account = session.account
     selected = None if session.selected is None else session.selected.mailbox.id
-    mailboxes = await session.store.read(
-        lambda tx: chosen(tx, account, arguments.filters, selected)
+    store = session.store
+    mailboxes, counts = await store.read(
+        lambda tx: _chosen_and_counted(tx, account, arguments.filters, selected)
     )
-    answers = Answers(session.store, few=0 if len(mailboxes) > 1 else FEW)
+    answers = Answers(store, few=0 if len(mailboxes) > 1 else FEW)
+    others = [each for each in mailboxes if each.id != selected]
+    others = await may_match(store, answers, search.key, others, counts)
+    ahead = ReadingAhead(store, account, search.key, others, counts)
     for count, each in enumerate(mailboxes):
         try:
             if each.id == selected:
                 await _answer_selected(session, each, search, until, answers)
-            else:
-                await _answer_other(session, each, search, until, answers)
+            elif (seen := await ahead.take(each.id)) is not None:
+                await _answer_other(session, each, seen, search, until, answers)
         except SearchTooLong:
             if count:
                 return ok("The search takes too long; that is not all", b"LIMIT")
             raise
-        except (MailboxMissing, NoPermission):
-            # Deleted since, or not to be read any more: it has nothing to answer.
-            continue
     return ok("That is all")
+
+
+def _chosen_and_counted(
+    tx: ReadTx, account: Account, filters: Iterable[MailboxFilter], selected: MailboxId | None
+) -> tuple[list[Mailbox], Mapping[MailboxId, int]]:
+    """The mailboxes, and the messages of those of the same owners that have any."""
+    mailboxes = chosen(tx, account, filters, selected)
+    counts: dict[MailboxId, int] = {}
+    for owner in {each.account for each in mailboxes}:
+        counts |= tx.mailboxes.filled(owner)
+    return mailboxes, counts
 
 
 async def _answer_selected(
@@ -81,11 +100,15 @@ async def _answer_selected(
 
 
 async def _answer_other(
-    session: Session, place: Mailbox, search: SearchArguments, until: float, answers: Answers
+    session: Session,
+    place: Mailbox,
+    seen: UnselectedMailbox,
+    search: SearchArguments,
+    until: float,
+    answers: Answers,
 ) -> None:
-    """Search a mailbox as it is in the store.  Raises MailboxMissing."""
+    """Search a mailbox as it is in the store."""
     services, returns = session.services, search.returns or _ALL
-    seen = await session.store.read(unselected(place, session.account, search.key))
     found = await matches(
         session.store,
         seen,

@@ -64,6 +64,9 @@ class MailboxReader(Protocol):
     ) -> Mapping[MailboxId, MailboxStatus]:
         """What status says to the owner of each of the ascending mailboxes that exists."""
 
+    def filled(self, account: AccountId) -> Mapping[MailboxId, int]:
+        """How many messages each of the account's mailboxes has, of those that have any."""
+
     def moved_since(self, account: AccountId, modseq: ModSeq) -> MovedMailboxes:
         """Mailboxes of which a name, a use, a subscription, a count or a flag changed since.
 

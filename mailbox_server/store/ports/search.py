@@ -1,11 +1,11 @@
 """Searching by an index: which messages may match before any is looked at."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
-from mailbox_server.model.ids import AccountId
+from mailbox_server.model.ids import AccountId, MailboxId
 from mailbox_server.store.ports.messages import TextCriterion
 
 
@@ -87,6 +87,12 @@ class SearchReader(Protocol):
 
     def candidates(self, account: AccountId, criterion: TextCriterion) -> Candidates | None:
         """Which messages of the account may match; None where all must be looked at."""
+
+    def mailboxes_of(self, candidates: Candidates) -> Set[MailboxId] | None:
+        """All mailboxes, and maybe more, with a candidate or a message that the index lacks.
+
+        None where they are too many to be looked for.
+        """
 
     def word_candidates(self, account: AccountId, terms: Sequence[WordTerm]) -> WordCandidates:
         """Messages of all the account's mailboxes in which all terms may be; some may be gone."""
