@@ -59,6 +59,34 @@ class Numbering:
                 yield slot
                 slot += 1
 
+    def slots_of(self, uids: Sequence[int], all_uids: "array[int]", known: int) -> Sequence[int]:
+        """The slots of those of the ascending UIDs that have a number; a range where they can be.
+
+        all_uids: by slot; those from known on the session does not know.
+        """
+        if self.is_plain and uids:
+            first = bisect_left(all_uids, uids[0], 0, known)
+            beyond = first + len(uids)
+            if beyond <= known and all_uids[first:beyond] == array("I", uids):
+                return range(first, beyond)
+        found: list[int] = []
+        is_plain, slot = self.is_plain, 0
+        for uid in uids:
+            if slot >= known:
+                break
+            # No further on than this; just there where no UID between is missing.
+            ahead = min(slot + max(uid - all_uids[slot], 0), known - 1)
+            if all_uids[ahead] == uid:
+                slot = ahead
+            else:
+                slot = bisect_left(all_uids, uid, slot, ahead + 1)
+                if slot >= known or all_uids[slot] != uid:
+                    continue
+            if is_plain or not self.is_dead(slot):
+                found.append(slot)
+            slot += 1
+        return found
+
     def runs_within(self, fresh: Iterable[int], known: int) -> Iterator[tuple[int, int]]:
         """Slots about to be told dead, of those below known, as runs: the first and how many.
 

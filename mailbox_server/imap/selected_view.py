@@ -253,29 +253,7 @@ class SessionView:
 
     def _slots_of(self, uids: Sequence[int]) -> Sequence[int]:
         """The slots of the ascending UIDs that this session knows; a range where they can be."""
-        all_uids, known = self._shared.uids, self.known
-        if self._numbering.is_plain and uids:
-            first = bisect_left(all_uids, uids[0], 0, known)
-            beyond = first + len(uids)
-            if beyond <= known and all_uids[first:beyond] == array("I", uids):
-                return range(first, beyond)
-        found: list[int] = []
-        is_plain, slot = self._numbering.is_plain, 0
-        for uid in uids:
-            if slot >= known:
-                break
-            # No further on than this; just there where no UID between is missing.
-            ahead = min(slot + max(uid - all_uids[slot], 0), known - 1)
-            if all_uids[ahead] == uid:
-                slot = ahead
-            else:
-                slot = bisect_left(all_uids, uid, slot, ahead + 1)
-                if slot >= known or all_uids[slot] != uid:
-                    continue
-            if is_plain or not self._numbering.is_dead(slot):
-                found.append(slot)
-            slot += 1
-        return found
+        return self._numbering.slots_of(uids, self._shared.uids, self.known)
 
     def having(self, holds: Callable[[frozenset[str]], bool], uids: Sequence[int]) -> list[int]:
         """Those of the ascending known UIDs whose flags (without \\Recent) satisfy holds."""

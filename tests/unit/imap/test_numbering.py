@@ -1,5 +1,7 @@
 """Message numbers over slots, against a plain list."""
 
+from array import array
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -23,3 +25,24 @@ def test_numbers_are_places_among_the_living(dead: set[int], fresh: set[int]) ->
 def test_runs_end_where_the_session_knows_no_more() -> None:
     runs = Numbering().runs_within([7, 1, 2, 9, 3, 8], known=9)
     assert list(runs) == [(1, 3), (7, 2)]
+
+
+@given(
+    uids=st.sets(st.integers(1, 60)).map(sorted),
+    known=st.integers(0, 60),
+    dead=st.sets(st.integers(0, 59)),
+    asked=st.sets(st.integers(1, 60)).map(sorted),
+)
+def test_slots_are_those_of_uids_that_are_known_and_not_dead(
+    uids: list[int], known: int, dead: set[int], asked: list[int]
+) -> None:
+    known = min(known, len(uids))
+    numbering = Numbering(slot for slot in dead if slot < known)
+    plain = [slot for slot in range(known) if uids[slot] in asked and slot not in dead]
+    assert list(numbering.slots_of(asked, array("I", uids), known)) == plain
+
+
+def test_slots_that_lie_together_are_a_range() -> None:
+    uids = array("I", [3, 4, 7, 9, 12])
+    assert Numbering().slots_of([4, 7, 9], uids, 5) == range(1, 4)
+    assert Numbering([0]).slots_of([4, 7, 9], uids, 5) == [1, 2, 3]
