@@ -99,15 +99,15 @@ async def matches(
     search = _Search(store, view, clock, turns, until, answers or Answers(store))
     headway = headway or Headway(SECONDS_MOST)
     headway.set_out(len(uids))
-    narrowed = await search.narrowed(key, uids)
-    headway.did(len(uids) - len(narrowed.maybe))
-    uids = narrowed.maybe
+    known = await search.known_at_once(key, uids)
+    headway.did(len(uids) - len(known.maybe))
+    uids = known.maybe
     found: list[int] = []
     for at in range(0, len(uids), BLOCK):
         block = uids[at : at + BLOCK]
         found += await search.matching(key, block)
         headway.did(len(block))
-    return sorted([*narrowed.sure, *found]) if narrowed.sure else found
+    return sorted([*known.sure, *found]) if known.sure else found
 
 
 def deadline(clock: Clock, until: float | None = None) -> Breathe:
@@ -169,7 +169,7 @@ class _Search:
                 await self._breathe()
                 return await self._leaf(key, uids)
 
-    async def narrowed(self, key: SearchKey, uids: Sequence[int]) -> Sorted:
+    async def known_at_once(self, key: SearchKey, uids: Sequence[int]) -> Sorted:
         """Of the ascending UIDs, what the index says of all of them at once.
 
         Where it names few, the others are not gone through at all.  Of messages that are

@@ -8,29 +8,14 @@ import pytest
 from mailbox_server.model.account import AccountState, Credentials
 from mailbox_server.store.ports import WriteTx
 from tests.dialogues.imap.memory_driver import MemoryDriver
-from tests.dialogues.imap.test_imap_between import SHARED, Deed, account, say
-from tests.dialogues.imap.world import World
+from tests.dialogues.imap.shared_inbox import SHARED, Deed, account, heard, say, shared_inbox
 from tests.dialogues.player.driver import Ending
 
 
 @pytest.fixture
 async def driver() -> AsyncIterator[MemoryDriver]:
-    """Client 1 is ann with three messages, client 2 is bob who may do all in her INBOX."""
-    driver = MemoryDriver(await World.open())
-    await driver.given("account ann with INBOX of 3 messages")
-    await driver.given("account bob")
-    await driver.given("client 2 is bob")
-    for client in (1, 2):
-        await driver.connect(client)
-    assert b"a OK" in await say(driver, b"a SETACL INBOX bob lrswipkxtea")
-    yield driver
-    await driver.close()
-
-
-async def heard(driver: MemoryDriver, client: int) -> bytes:
-    """All that comes until nothing does."""
-    came = await driver.receive(client, wait=False)
-    return came if isinstance(came, bytes) else b""
+    async with shared_inbox() as driver:
+        yield driver
 
 
 def removed(name: str) -> Deed:

@@ -5,44 +5,22 @@ from importlib import import_module
 
 import pytest
 
-from mailbox_server.model.ids import AccountId
-from mailbox_server.model.mailbox import Mailbox
-from mailbox_server.store.ports import Edit, FlagChange, ReadTx, WriteTx
+from mailbox_server.store.ports import Edit, FlagChange, WriteTx
 from tests.dialogues.imap.memory_driver import MemoryDriver
-from tests.dialogues.imap.world import World
-
-SHARED = b'"Other users/ann@example.test/INBOX"'
-Deed = Callable[[WriteTx], object]
+from tests.dialogues.imap.shared_inbox import (
+    SHARED,
+    Deed,
+    account,
+    mailbox,
+    say,
+    shared_inbox,
+)
 
 
 @pytest.fixture
 async def driver() -> AsyncIterator[MemoryDriver]:
-    """Client 1 is ann with three messages, client 2 is bob who may do all in her INBOX."""
-    driver = MemoryDriver(await World.open())
-    await driver.given("account ann with INBOX of 3 messages")
-    await driver.given("account bob")
-    await driver.given("client 2 is bob")
-    for client in (1, 2):
-        await driver.connect(client)
-    assert b"a OK" in await say(driver, b"a SETACL INBOX bob lrswipkxtea")
-    yield driver
-    await driver.close()
-
-
-async def say(driver: MemoryDriver, octets: bytes, client: int = 1) -> bytes:
-    await driver.send(client, octets + b"\r\n")
-    came = await driver.receive(client, wait=False)
-    return came if isinstance(came, bytes) else b""
-
-
-def account(tx: ReadTx | WriteTx, name: str) -> AccountId:
-    return next(each.id for each in tx.accounts.all() if str(each.address).startswith(name))
-
-
-def mailbox(tx: ReadTx | WriteTx, name: str, owner: str = "ann") -> Mailbox:
-    found = tx.mailboxes.find(account(tx, owner), name)
-    assert found is not None
-    return found
+    async with shared_inbox() as driver:
+        yield driver
 
 
 def taking(letters: str) -> Deed:
