@@ -10,6 +10,8 @@ MailboxId = NewType("MailboxId", int)
 MessageId = NewType("MessageId", int)
 ThreadId = NewType("ThreadId", int)
 ContentId = NewType("ContentId", int)
+DepartureId = NewType("DepartureId", int)
+OutboundId = NewType("OutboundId", int)
 ModSeq = NewType("ModSeq", int)
 Uid = NewType("Uid", int)
 
