@@ -17,7 +17,7 @@ from mailbox_server.store.integrity import violations
 from tests.dialogues.imap.world import message
 from tests.e2e.appliance import address
 from tests.e2e.attacks.in_process import InProcess, Line, connect, in_process
-from tests.e2e.attacks.process import pss_octets
+from tests.e2e.attacks.process import own_octets
 from tests.e2e.soak_client import SoakClient
 
 CLIENTS: Final = 20
@@ -85,11 +85,11 @@ async def test_everything_at_once(
         arrived = await _part(house, clients, commands)
         assert await _at_rest(house) == before
         gc.collect()
-        octets = pss_octets(os.getpid())
+        octets = own_octets(os.getpid())
         arrived += await _part(house, clients, 2 * commands)
         assert await _at_rest(house) == before
         gc.collect()
-        grown = pss_octets(os.getpid()) - octets
+        grown = own_octets(os.getpid()) - octets
         assert house.faults() == []
         assert await violations(house.built.store) == []
     answered = sum((Counter(client.answered) for client in clients), Counter())

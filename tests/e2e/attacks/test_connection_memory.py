@@ -1,8 +1,8 @@
 """What a stranger's connection costs: at most 64 KiB in plain text, 320 KiB in TLS (A12).
 
-Measured as the growth of the process's proportional set size over many connections that
-have been greeted and said one harmless thing; the first few of a kind go before, so that
-what is kept for all of them is not counted.  The process is fresh and all connections are
+Measured as the growth of the process's own memory over many connections that have been
+greeted and said one harmless thing; the first few of a kind go before, so that what is kept
+for all of them is not counted.  The process is fresh and all connections are
 held to the end, so that no memory given back before is used again: with --full by groups of
 300, else all in one process.
 """
@@ -17,7 +17,7 @@ from typing import Final
 import pytest
 
 from tests.e2e.appliance import Appliance
-from tests.e2e.attacks.process import KIB, pss_octets
+from tests.e2e.attacks.process import KIB, own_octets
 from tests.e2e.attacks.raw import IMPLICIT_TLS, PATIENCE_SECONDS, Raw, connect
 
 PLAIN_MOST: Final = 64 * KIB
@@ -127,9 +127,9 @@ def test_a_stranger_costs_little(
     for service in services:
         connecting = partial(greeted, group.appliance, service, starttls=starttls)
         group.hold(group.count.warm, connecting)
-        before = pss_octets(group.appliance.pid)
+        before = own_octets(group.appliance.pid)
         group.hold(count, connecting)
-        costs[service] = (pss_octets(group.appliance.pid) - before) // count
+        costs[service] = (own_octets(group.appliance.pid) - before) // count
     assert max(costs.values()) <= most, costs
 
 
@@ -140,10 +140,10 @@ def test_who_says_nothing_costs_no_more(group: Room) -> None:
         group.hold(group.count.warm, connecting)
         # Whoever came before this one has been accepted.
         greeted(group.appliance, "smtp", starttls=False).close()
-        before = pss_octets(group.appliance.pid)
+        before = own_octets(group.appliance.pid)
         group.hold(group.count.mute, connecting)
         greeted(group.appliance, "smtp", starttls=False).close()
-        costs[service] = (pss_octets(group.appliance.pid) - before) // group.count.mute
+        costs[service] = (own_octets(group.appliance.pid) - before) // group.count.mute
     assert all(
         cost <= (TLS_MOST if service in IMPLICIT_TLS else PLAIN_MOST)
         for service, cost in costs.items()
