@@ -47,17 +47,17 @@ def arrival_evidence(envelope: Envelope, octets: int, now: datetime) -> tuple[Ev
 
 
 def route_evidence(
-    envelope: Envelope,
+    recipients: Sequence[Recipient],
     routes: Sequence[LocalRoute | AliasRoute],
     reached: Sequence[tuple[LocalRoute, ...]],
     now: datetime,
 ) -> Mapping[AccountId, list[Evidence]]:
     """For each account every way that led there, in the order of the recipients.
 
-    routes and reached stand beside the envelope's recipients.  One pass over all ways.
+    routes and reached stand beside the recipients.  One pass over all ways.
     """
     ways: dict[AccountId, list[Evidence]] = {}
-    for recipient, found, members in zip(envelope.recipients, routes, reached, strict=True):
+    for recipient, found, members in zip(recipients, routes, reached, strict=True):
         wishes = _wishes(recipient)
         if isinstance(found, AliasRoute) and found.skipped:
             skipped = " ".join(str(target) for target in found.skipped[:SKIPPED_TOLD])

@@ -15,52 +15,34 @@ What nobody foresaw is 451: the peer keeps the message and tries again.
 import asyncio
 import itertools
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, Protocol
 
 from mailbox_server.delivery import replies
 from mailbox_server.delivery.arrival import Acceptance, Opening
-from mailbox_server.delivery.evidence import arrival_evidence, local_evidence, route_evidence
-from mailbox_server.delivery.known_routes import KnownRoutes
+from mailbox_server.delivery.evidence import arrival_evidence
+from mailbox_server.delivery.local_delivery import LocalDelivery
+from mailbox_server.delivery.local_recipients import LocalRecipients, RouteFinder
 from mailbox_server.delivery.receipts import Receipts, fingerprint
-from mailbox_server.delivery.routing import (
-    AT_ONCE_TARGETS,
-    RouteTakesTime,
-    RoutingRules,
-    members,
-    postmaster,
-    route,
-)
+from mailbox_server.delivery.routing import RoutingRules
 from mailbox_server.delivery.trace import trace
 from mailbox_server.mime.message import analyze
 from mailbox_server.mime.scanner import Scanner
-from mailbox_server.model.account import Account
 from mailbox_server.model.address import Address, Domain, IpAddress
 from mailbox_server.model.envelope import Envelope
 from mailbox_server.model.errors import CommitUnknown, DiskLow, StoreUnavailable, SyncFailed
-from mailbox_server.model.ids import AccountId, MessageId, message_object_id
-from mailbox_server.model.message import Analysis, InternalDate, Target
+from mailbox_server.model.ids import MessageId, message_object_id
+from mailbox_server.model.message import Analysis
 from mailbox_server.model.ports import Clock, Events
 from mailbox_server.model.reply import Reply
-from mailbox_server.model.route import AliasRoute, LocalRoute, RefuseRoute, Route
 from mailbox_server.net.tasks import TaskKeeper
-from mailbox_server.store.ports import (
-    NewMessage,
-    QuotaRule,
-    ReadTx,
-    Room,
-    StagedContent,
-    Store,
-    WriteTx,
-)
+from mailbox_server.store.ports import Room, StagedContent, Store, WriteTx
 
 _RECEIVED: Final = re.compile(rb"^received[ \t]*:", re.IGNORECASE | re.MULTILINE)
 _DELIVERED_TO: Final = re.compile(
     rb"^delivered-to[ \t]*:[ \t]*<?([^\r\n>]*)", re.IGNORECASE | re.MULTILINE
 )
-_TO_INBOX: Final = (Target(None),)
 _INLINE_OCTETS: Final = 64 * 1024
 """Larger messages are analyzed on a thread, so that no other peer waits for it."""
 
@@ -110,7 +92,7 @@ class Receiver:
         self.events = events
         self.tasks = tasks
         self.receipts = Receipts(store, clock)
-        self.known_routes = KnownRoutes(store)
+        self.routes = RouteFinder(store, rules.routing)
         self.numbers = itertools.count(1)
 
     async def prepare(self) -> None:
@@ -120,8 +102,7 @@ class Receiver:
     def change_rules(self, rules: ReceivingRules, names: PeerNames | None) -> None:
         """Put other rules in force; also for messages that are coming just now."""
         self.rules, self.names = rules, names
-        # What was found by the old rules is another route.
-        self.known_routes = KnownRoutes(self.store)
+        self.routes.change_rules(rules.routing)
 
     async def begin(self, opening: Opening) -> "Arrival | Reply":
         """MAIL was said."""
@@ -150,9 +131,9 @@ class Arrival:
         self._receiver = receiver
         self._opening = opening
         self._generation = receiver.store.owners_generation
-        self._routes: list[LocalRoute | AliasRoute] = []
-        self._found: dict[Address, LocalRoute | AliasRoute] = {}
-        self._ways = 0
+        self._local = LocalRecipients(
+            receiver.routes, opening.local_ip, opening.declared_size, receiver.rules.ways
+        )
         self._name: asyncio.Task[str | None] | None = None
         self._staging = receiver.store.stage(opening.declared_size)
         self._scanner = Scanner()
@@ -161,60 +142,15 @@ class Arrival:
 
     async def recipient(self, address: Address) -> Reply:
         """Route the address; full mailboxes are refused while the peer still has the mail."""
-        # A peer that names somebody a thousand times is not to cost a thousand looks.
-        found = self._found.get(address)
-        if found is None:
-            looked_up = await self._look_up(address)
-            if isinstance(looked_up, Reply):
-                return looked_up
-            found = self._found[address] = looked_up
-        ways = self._ways + len(members(found))
-        if ways > self._receiver.rules.ways:
-            return replies.TOO_MANY_WAYS
-        self._ways = ways
-        self._routes.append(found)
+        refused = await self._local.add(address)
+        if refused is not None:
+            return refused
         ip = self._opening.peer.ip
         if self._name is None and self._receiver.names is not None and ip is not None:
             self._name = self._receiver.tasks.spawn(
                 "receive.peer_name", self._find_name(self._receiver.names, ip)
             )
         return replies.RECIPIENT_OK
-
-    async def _look_up(self, address: Address) -> LocalRoute | AliasRoute | Reply:
-        receiver, opening = self._receiver, self._opening
-        rules, store = receiver.rules.routing, receiver.store
-        known_routes = receiver.known_routes
-        found = known_routes.find(address)
-        if found is None:
-            generation = store.owners_generation
-
-            def look(tx: ReadTx, *, at_once: bool) -> Route:
-                return route(tx, address, rules, opening.local_ip, at_once=at_once)
-
-            try:
-                found = store.glance(lambda tx: look(tx, at_once=True))
-            except RouteTakesTime:
-                found = await store.read(lambda tx: look(tx, at_once=False))
-            known_routes.add(address, found, generation)
-        if isinstance(found, RefuseRoute):
-            return found.reply
-        return replies.OVER_QUOTA if await self._is_full(found) else found
-
-    async def _is_full(self, found: LocalRoute | AliasRoute) -> bool:
-        """Whether somebody it leads to has no room for what the peer has declared.
-
-        An alias waits for its fullest member: what was left out for one would be lost, and
-        what was forced in would have no end.
-        """
-        accounts = [member.account for member in members(found) if member.account.is_limited]
-        if not accounts:
-            return False
-        declared, store = self._opening.declared_size, self._receiver.store
-
-        def look(tx: ReadTx) -> bool:
-            return any(_is_full(tx, account, declared) for account in accounts)
-
-        return store.glance(look) if len(accounts) <= AT_ONCE_TARGETS else await store.read(look)
 
     async def _find_name(self, names: PeerNames, ip: IpAddress) -> str | None:
         try:
@@ -335,18 +271,19 @@ class Arrival:
     ) -> "_Delivery":
         receiver = self._receiver
         transfer = f"{envelope.peer.connection}-{next(receiver.numbers)}"
-        return _Delivery(
+        mark = fingerprint(envelope, staged.digest, analysis.message_id)
+        local = LocalDelivery(
             rules=receiver.rules.routing,
-            transfer=transfer,
-            envelope=envelope,
-            routes=tuple(self._routes),
-            staged=staged,
+            recipients=envelope.recipients,
+            routes=tuple(self._local.routes),
+            arrival=arrival_evidence(envelope, staged.size, now),
             analysis=analysis,
             trace=trace(envelope, receiver.rules.routing.hostname, transfer, now),
             now=now,
-            fingerprint=fingerprint(envelope, staged.digest, analysis.message_id),
+            fingerprint=mark,
             generation=self._generation,
         )
+        return _Delivery(transfer, envelope, staged, now, mark, local)
 
     async def _keep(self, delivery: "_Delivery") -> Acceptance:
         """Write it, unless it is the repeat of a transaction whose reply was lost."""
@@ -393,71 +330,17 @@ class Arrival:
         return Acceptance(tuple(say(message) for message in messages), delivery.fingerprint)
 
 
-def _is_full(tx: ReadTx, account: Account, declared: int | None) -> bool:
-    # Of a message something is stored in any case, and an account that is full takes no more.
-    return not account.has_room(tx.accounts.usage(account.id), declared or 1, 1)
-
-
 @dataclass(frozen=True, slots=True)
 class _Delivery:
     """Everything the one write needs; write may be run again from its start."""
 
-    rules: RoutingRules
     transfer: str
     envelope: Envelope
-    routes: tuple[LocalRoute | AliasRoute, ...]
     staged: StagedContent
-    analysis: Analysis
-    trace: bytes
     now: datetime
     fingerprint: bytes | None
-    generation: int
+    local: LocalDelivery
 
     def write(self, tx: WriteTx) -> tuple[MessageId, ...]:
-        """Store the message for each account once; the message of each recipient."""
-        if tx.owners_generation == self.generation:
-            reached = [members(found) for found in self.routes]
-        else:
-            reached = [self._present(tx, found) for found in self.routes]
-        stored = self._store(tx, reached)
-        return tuple(stored[accounts[0].account.id] for accounts in reached)
-
-    def _present(self, tx: WriteTx, found: LocalRoute | AliasRoute) -> tuple[LocalRoute, ...]:
-        """The accounts of a route as they are now; postmaster for one that is gone."""
-        present: list[LocalRoute] = []
-        for member in members(found):
-            if tx.accounts.get(member.account.id) is not None:
-                present.append(member)
-                continue
-            gone = member.account.address
-            domain = gone.domain if isinstance(gone.domain, Domain) else None
-            heir = postmaster(tx, domain, self.rules)
-            if isinstance(heir, RefuseRoute):
-                raise StoreUnavailable("a recipient was removed and there is no postmaster")
-            present += [replace(one, through=(gone, *one.through)) for one in members(heir)]
-        return tuple(present)
-
-    def _store(
-        self, tx: WriteTx, reached: Sequence[tuple[LocalRoute, ...]]
-    ) -> dict[AccountId, MessageId]:
-        content = tx.contents.keep(self.staged)
-        received = InternalDate(int(self.now.timestamp()))
-        arrival = arrival_evidence(self.envelope, self.staged.size, self.now)
-        ways = route_evidence(self.envelope, self.routes, reached, self.now)
-        end = local_evidence(self.now)
-        stored: dict[AccountId, MessageId] = {}
-        # Ascending, so that two writes over the same accounts never lock crosswise.
-        for account in sorted({member.account.id for accounts in reached for member in accounts}):
-            new = NewMessage(
-                content=content,
-                trace=self.trace,
-                analysis=self.analysis,
-                received=received,
-                keywords=frozenset(),
-                targets=_TO_INBOX,
-                evidence=(*arrival, *ways[account], end),
-                fingerprint=self.fingerprint,
-            )
-            (placed,) = tx.messages.add(account, new, QuotaRule.OVERSHOOT)
-            stored[account] = placed.message
-        return stored
+        """Keep the content and every message; the message of each recipient."""
+        return self.local.write(tx, tx.contents.keep(self.staged))
