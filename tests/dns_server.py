@@ -21,14 +21,15 @@ class DnsServer:
     """Answers from a dict of (name, type) to record texts; follows CNAME.
 
     A name none of whose types is known is NXDOMAIN.  Behaviours are switched by the test:
-    rcode (answer all with it), is_silent, is_authenticated (set AD), is_garbling,
-    ttl, and truncates (UDP answers say "ask by TCP").
+    rcode (answer all with it), rcode_of (a type's own), is_silent, is_authenticated
+    (set AD), is_garbling, ttl, and truncates (UDP answers say "ask by TCP").
     """
 
     def __init__(self, zone: Zone, ttl: int = 300) -> None:
         self.zone = {(name.lower(), kind): texts for (name, kind), texts in zone.items()}
         self.ttl = ttl
         self.rcode: int | None = None
+        self.rcode_of: Mapping[str, int] = {}
         self.is_silent = False
         self.is_authenticated = False
         self.is_garbling = False
@@ -48,7 +49,8 @@ class DnsServer:
             return None
         question = query.question[0]
         name = question.name.to_text(omit_final_dot=True).lower()
-        self.asked.append((name, dns.rdatatype.to_text(question.rdtype)))
+        kind = dns.rdatatype.to_text(question.rdtype)
+        self.asked.append((name, kind))
         self.asked_by_tcp += by_tcp
         await self.gate.wait()
         if self.is_silent:
@@ -60,8 +62,8 @@ class DnsServer:
             response.flags |= dns.flags.AD
         if self.truncates and not by_tcp:
             response.flags |= dns.flags.TC
-        elif self.rcode is not None:
-            response.set_rcode(dns.rcode.Rcode(self.rcode))
+        elif (rcode := self.rcode_of.get(kind, self.rcode)) is not None:
+            response.set_rcode(dns.rcode.Rcode(rcode))
         else:
             self._fill(response, name, question.rdtype)
         return response.to_wire(max_size=65535)

@@ -107,16 +107,26 @@ class Resolver:
         """AAAA and A records, IPv6 first.
 
         Found when either is; authenticated only when both answers are.  Trouble with one
-        of them hides behind addresses of the other, but never behind their absence.
+        of them hides behind addresses of the other, but never behind their absence, nor
+        behind addresses that DNSSEC protects: who can break one answer would take the
+        protection from both (RFC 7672 §2.1.2).
         """
         six, four = await asyncio.gather(self.ipv6(name), self.ipv4(name))
         records = six.records + four.records
         authenticated = six.authenticated and four.authenticated
-        if records:
+        is_broken = (six.is_trouble and four.authenticated) or (
+            four.is_trouble and six.authenticated
+        )
+        if records and not is_broken:
             canonical = (six if six.records else four).canonical
             return Answer(Outcome.FOUND, records, authenticated, canonical)
         worse = next((answer for answer in (six, four) if answer.is_trouble), four)
         return Answer(worse.outcome, (), authenticated, worse.canonical, worse.reason)
+
+    async def alias(self, name: str) -> Answer[str]:
+        """The CNAME record of name itself, not what it leads to; mostly there is none."""
+        answer = await self._ask(name, dns.rdatatype.CNAME)
+        return _typed(answer, lambda rr: _text(rr.target))
 
     async def txt(self, name: str) -> Answer[bytes]:
         """TXT records, the strings of each joined without anything between (RFC 7208 §3.3)."""

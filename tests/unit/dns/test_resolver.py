@@ -102,6 +102,24 @@ async def test_aliases_are_followed() -> None:
         assert (await resolver.ipv4("astray.example.org")).outcome is Outcome.NO_DOMAIN
 
 
+async def test_an_alias_is_told_itself() -> None:
+    async with dns_server(ZONE) as server:
+        resolver = asking(server)
+        assert (await resolver.alias("alias.example.org")).records == ("a.example.org",)
+        assert (await resolver.alias("a.example.org")).outcome is Outcome.NO_DATA
+        assert (await resolver.alias("missing.example.org")).outcome is Outcome.NO_DOMAIN
+
+
+async def test_half_an_answer_does_not_stand_for_protected_addresses() -> None:
+    async with dns_server(ZONE) as server:
+        server.rcode_of = {"AAAA": dns.rcode.SERVFAIL}
+        assert (await asking(server).addresses("four.example.org")).outcome is Outcome.FOUND
+        server.is_authenticated = True
+        assert (await asking(server, trusted=True).addresses("four.example.org")).is_trouble
+        server.rcode_of = {"A": dns.rcode.SERVFAIL}
+        assert (await asking(server, trusted=True).addresses("a.example.org")).is_trouble
+
+
 async def test_absence_is_of_two_kinds() -> None:
     async with dns_server(ZONE) as server:
         resolver = asking(server)

@@ -1,0 +1,1 @@
+"""Tests of mailbox_server.relay, a file for each module."""
