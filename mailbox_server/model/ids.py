@@ -4,6 +4,7 @@ from typing import Final, NewType
 
 AccountId = NewType("AccountId", int)
 DomainId = NewType("DomainId", int)
+DkimKeyId = NewType("DkimKeyId", int)
 AliasId = NewType("AliasId", int)
 TokenId = NewType("TokenId", int)
 MailboxId = NewType("MailboxId", int)

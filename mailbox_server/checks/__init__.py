@@ -1,0 +1,1 @@
+"""What a message proves about who sent it, and how our own mail proves it."""

@@ -1,0 +1,79 @@
+"""Which header fields our signatures cover, and in which order (RFC 6376 §5.4).
+
+OVERSIGNED fields are named once more than they stand there, so that one more of them breaks
+the signature: what a reader shows, what a reply goes to and what tells how to read the body
+cannot be added later (§5.4, §8.15).  FOLLOWED fields are covered where they stand; those of
+mailing lists are added on the way, and their absence is not to be vouched for.
+
+Trace fields, Sender and what our own delivery removes or adds are not covered.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+from mailbox_server.mime.header_fields import header_lines, select
+
+OVERSIGNED: Final = (
+    b"from",
+    b"to",
+    b"cc",
+    b"subject",
+    b"date",
+    b"message-id",
+    b"reply-to",
+    b"in-reply-to",
+    b"references",
+    b"mime-version",
+    b"content-type",
+    b"content-transfer-encoding",
+)
+FOLLOWED: Final = (
+    b"auto-submitted",
+    b"tls-required",
+    b"resent-date",
+    b"resent-from",
+    b"resent-to",
+    b"resent-cc",
+    b"resent-message-id",
+    b"list-id",
+    b"list-help",
+    b"list-unsubscribe",
+    b"list-unsubscribe-post",
+    b"list-subscribe",
+    b"list-post",
+    b"list-owner",
+    b"list-archive",
+)
+OCCURRENCES: Final = 20
+"""Of one name so many are covered at most, the last ones; a sane message has one."""
+
+_NAMES: Final = frozenset((*OVERSIGNED, *FOLLOWED))
+
+HeaderField = tuple[bytes, bytes]
+"""The name in lower case, and what follows the colon."""
+
+
+def covered(header: bytes) -> tuple[list[bytes], list[HeaderField]]:
+    """The names for `h=` in order, and the fields that they mean.
+
+    Of a name that occurs more than once the last comes first (RFC 6376 §5.4.2).
+    """
+    by_name: dict[bytes, list[HeaderField]] = {}
+    for line in header_lines(select(header, _NAMES)):
+        name, colon, value = line.partition(b":")
+        if colon:
+            name = name.rstrip(b" \t").lower()
+            by_name.setdefault(name, []).append((name, value))
+    names: list[bytes] = []
+    fields: list[HeaderField] = []
+    for name in (*OVERSIGNED, *FOLLOWED):
+        found = by_name.get(name, [])
+        last_first = found[: -OCCURRENCES - 1 : -1]
+        fields += last_first
+        names += [name] * (len(last_first) + (name in OVERSIGNED))
+    return names, fields
+
+
+def author_values(fields: Sequence[HeaderField]) -> list[bytes]:
+    """The values of From among covered fields."""
+    return [value for name, value in fields if name == b"from"]

@@ -1,0 +1,153 @@
+"""Sign a message with every key of its author's domain: RSA and Ed25519 in one go (RFC 6376).
+
+    signing = signer.begin()
+    signing.header(block)          the header as it leaves, without what the trace adds
+    signing.feed(octets)           the body as it flows, in any pieces
+    trace = signing.fields()       DKIM-Signature fields to stand before all others, or b""
+
+Decisions: relaxed/relaxed, which survives what honest relays do; no `l=`, which would let
+others append (§8.2); `t=` but no `x=`, because held mail leaves late; no `i=`, the default is
+what it would say (§3.5).  `d=` holds A-labels also in internationalized messages: RFC 8616 §5
+prefers U-labels there, but who gets the message may be older.  Fields are hashed as the
+octets they are.
+
+The domain is that of the first author address whose domain, or the nearest domain above it,
+has keys: DMARC aligns them (RFC 9989 §3.2.10.1).  Without keys the message goes unsigned.
+"""
+
+import base64
+import hashlib
+from collections.abc import Callable, Sequence
+from itertools import islice
+from typing import Final
+
+from mailbox_server.checks.dkim.canonical import RelaxedBodyHash, relaxed_field
+from mailbox_server.checks.dkim.keys import SigningKey
+from mailbox_server.checks.dkim.signed_fields import author_values, covered
+from mailbox_server.mime.address_list import read_addresses
+from mailbox_server.model.address import Domain
+from mailbox_server.model.errors import DomainMalformed
+from mailbox_server.model.ports import Clock
+
+DomainKeys = Callable[[Domain], Sequence[SigningKey]]
+"""The keys that a domain signs with now; it is asked on the event loop."""
+
+AUTHORS: Final = 10
+"""So many author addresses are looked at for a domain with keys."""
+
+LABELS: Final = 10
+"""So many names are tried above one: an author's domain can have a hundred labels."""
+
+_NAME: Final = b"DKIM-Signature"
+_WIDTH: Final = 76
+
+
+class Signer:
+    """Begins a Signing for each message."""
+
+    def __init__(self, keys: DomainKeys, clock: Clock) -> None:
+        self._keys = keys
+        self._clock = clock
+
+    def begin(self) -> "Signing":
+        """One message to sign."""
+        return Signing(self._keys, self._clock)
+
+
+class Signing:
+    """The signing of one message: header, feed any number of times, fields; each once else."""
+
+    __slots__ = ("_body", "_clock", "_fields", "_keys", "_keys_of", "_names")
+
+    def __init__(self, keys: DomainKeys, clock: Clock) -> None:
+        self._keys_of = keys
+        self._clock = clock
+        self._keys: Sequence[SigningKey] = ()
+        self._names: list[bytes] = []
+        self._fields = hashlib.sha256()
+        self._body = RelaxedBodyHash()
+
+    @property
+    def is_signed(self) -> bool:
+        """Whether there are keys, so that fields will give signatures; known after header."""
+        return bool(self._keys)
+
+    def header(self, block: bytes) -> None:
+        """Take the header block, with or without the blank line that ends it."""
+        self._names, fields = covered(block)
+        self._keys = self._chosen(author_values(fields))
+        if self._keys:
+            lines = [relaxed_field(name, value) + b"\r\n" for name, value in fields]
+            self._fields.update(b"".join(lines))
+
+    def _chosen(self, authors: Sequence[bytes]) -> Sequence[SigningKey]:
+        domains = (
+            address.host
+            for value in reversed(authors)
+            for address in read_addresses(value)
+            if address.host
+        )
+        for host in islice(domains, AUTHORS):
+            for domain in _and_above(host):
+                keys = self._keys_of(domain)
+                if keys:
+                    return keys
+        return ()
+
+    def feed(self, octets: bytes) -> None:
+        """Take the next octets of the body."""
+        if self._keys:
+            self._body.feed(octets)
+
+    def fields(self) -> bytes:
+        """One DKIM-Signature field a key, each with its CRLF; b"" without keys."""
+        if not self._keys:
+            return b""
+        body_hash = base64.b64encode(self._body.digest())
+        now = int(self._clock.now().timestamp())
+        return b"".join(self._field(key, body_hash, now) for key in self._keys)
+
+    def _field(self, key: SigningKey, body_hash: bytes, now: int) -> bytes:
+        tags = (
+            f"v=1; a={key.algorithm.signature}; c=relaxed/relaxed; d={key.domain.ascii};"
+            f"\r\n\ts={key.selector}; t={now};\r\n\th="
+        ).encode("ascii")
+        unsigned = (
+            b" " + tags + _folded_names(self._names) + b";\r\n\tbh=" + body_hash + b";\r\n\tb="
+        )
+        digest = self._fields.copy()
+        digest.update(relaxed_field(_NAME, unsigned))
+        signature = base64.b64encode(key.sign(digest.digest()))
+        return _NAME + b":" + unsigned + _folded(signature) + b"\r\n"
+
+
+def _and_above(host: bytes) -> list[Domain]:
+    """A domain, and those above it that have two labels or more, the nearest first."""
+    try:
+        domain = Domain.parse(host.decode("utf-8"))
+    except (DomainMalformed, UnicodeDecodeError):
+        return []
+    labels = domain.ascii.split(".")
+    most = min(max(len(labels) - 1, 1), LABELS)
+    return [Domain(".".join(labels[start:])) for start in range(most)]
+
+
+def _folded_names(names: Sequence[bytes]) -> bytes:
+    """`h=`: names with colons between, folded after a colon."""
+    lines: list[bytes] = []
+    line = b""
+    for number, name in enumerate(names, 1):
+        piece = name if number == len(names) else name + b":"
+        if line and len(line) + len(piece) > _WIDTH - 4:
+            lines.append(line)
+            line = b""
+        line += piece
+    lines.append(line)
+    return b"\r\n\t ".join(lines)
+
+
+def _folded(signature: bytes) -> bytes:
+    """`b=`: base 64 in lines."""
+    cut = _WIDTH - 4
+    pieces = [signature[at : at + cut] for at in range(0, len(signature), cut)]
+    return b"\r\n\t ".join(pieces)
