@@ -283,9 +283,12 @@ def _resolver(settings: Settings, clock: Clock) -> Resolver | None:
     if not settings.dns.verify_peer_name:
         return None
     servers = tuple(s for text in settings.dns.servers if (s := name_server(text)) is not None)
-    return Resolver(
-        ResolverPlan(servers or None, deadline_seconds=float(settings.dns.seconds)), clock
+    plan = ResolverPlan(
+        servers or None,
+        trusted=settings.dns.trusted,
+        deadline_seconds=float(settings.dns.seconds),
     )
+    return Resolver(plan, clock)
 
 
 def _smtp_limits(settings: Settings) -> SmtpLimits:

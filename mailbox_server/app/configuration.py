@@ -101,11 +101,21 @@ def _walk(found: Any, key: str) -> Any:
 def _known_keys(table: str) -> list[str]:
     if not table:
         return sorted({setting.table for setting in settings_table()})
+    if table.endswith("]"):
+        return list(_element_keys(table.partition("[")[0]))
     return [
         setting.key.removeprefix(f"{table}.")
         for setting in settings_table()
         if setting.table == table
     ]
+
+
+def _element_keys(key: str) -> tuple[str, ...]:
+    """The keys of each table in a list of tables."""
+    for setting in settings_table():
+        if setting.key == key:
+            return setting.element_keys
+    return ()
 
 
 def _choices(key: str) -> tuple[str, ...]:
@@ -121,6 +131,7 @@ class Setting:
 
     key: `table.name`.  choices: the allowed strings where it is one of a few.
     lowest, highest: bounds of a number, or None.
+    element_keys: of each table, where it is a list of tables.
     live: whether SIGHUP changes it in the running server.
     """
 
@@ -133,6 +144,7 @@ class Setting:
     lowest: int | None
     highest: int | None
     live: bool
+    element_keys: tuple[str, ...]
 
 
 def settings_table() -> Iterator[Setting]:
@@ -166,4 +178,14 @@ def settings_table() -> Iterator[Setting]:
                 inner.ge if isinstance(inner, msgspec.inspect.IntType) else None,
                 inner.le if isinstance(inner, msgspec.inspect.IntType) else None,
                 bool(schema.get("live")),
+                _fields_of_elements(inner),
             )
+
+
+def _fields_of_elements(kind: msgspec.inspect.Type) -> tuple[str, ...]:
+    if not isinstance(kind, msgspec.inspect.ListType):
+        return ()
+    element = kind.item_type
+    if not isinstance(element, msgspec.inspect.StructType):
+        return ()
+    return tuple(field.name for field in element.fields)

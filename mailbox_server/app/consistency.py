@@ -10,6 +10,7 @@ from typing import Final
 
 from mailbox_server.app.configuration import unusable
 from mailbox_server.app.data_folder import check_data
+from mailbox_server.app.relaying import check_relay
 from mailbox_server.app.settings import ListenSettings, Settings
 from mailbox_server.app.switching import check_switches
 from mailbox_server.dns.resolver import NameServer
@@ -91,6 +92,7 @@ def check(settings: Settings, source: str) -> None:
     _check_connections(settings, source)
     _check_addresses(settings, source)
     check_switches(settings, source)
+    check_relay(settings.relay, source)
     for text in settings.dns.servers:
         if name_server(text) is None:
             raise unusable(source, "dns.servers", text, "ADDRESS, ADDRESS:PORT or [IPV6]:PORT")

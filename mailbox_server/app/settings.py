@@ -324,6 +324,48 @@ class ImapSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     ] = msgspec.field(default_factory=list)
 
 
+class RelayRoute(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One [[relay.routes]]: which mail goes another way, and how."""
+
+    recipients: list[str] = msgspec.field(default_factory=list)
+    senders: list[str] = msgspec.field(default_factory=list)
+    after_failures: Annotated[int, Meta(ge=0, le=1000)] = 0
+    host: str = ""
+    port: Annotated[int, Meta(ge=1, le=65535)] = 587
+    tls: Literal["verified", "encrypted", "opportunistic", "none"] = "verified"
+    user: str = ""
+    password_file: str = ""
+    sources: list[str] = msgspec.field(default_factory=list)
+
+
+class RelaySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Sending mail to other servers."""
+
+    private_networks: Annotated[
+        list[str],
+        _note(
+            'Networks such as "10.1.0.0/16" that are not public and to which mail may go all the '
+            "same, where the DNS of a domain names them. A smart host needs no leave.",
+            live=True,
+        ),
+    ] = msgspec.field(default_factory=list)
+    routes: Annotated[
+        list[RelayRoute],
+        _note(
+            "Which mail goes another way than to the mail exchangers of its domain: tables "
+            "[[relay.routes]], read from the top, of which the first that fits decides. It fits "
+            'by recipients = ["example.org", "*.example.org"], by senders (addresses or domains '
+            "of accounts) and when so many attempts have failed (after_failures = 3); what is "
+            'left out fits all. host = "smtp.example.net" with port (587; at 465 TLS begins at '
+            'once), tls ("verified", "encrypted", "opportunistic", "none"), user and '
+            "password_file (a file that nobody else can read) is where it goes; without host it "
+            "goes to the domain's own exchangers. sources are addresses of ours to connect from, "
+            "at most one IPv4 and one IPv6.",
+            live=True,
+        ),
+    ] = msgspec.field(default_factory=list)
+
+
 class DnsSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Asking the domain name system."""
 
@@ -334,6 +376,14 @@ class DnsSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
             live=True,
         ),
     ] = msgspec.field(default_factory=list)
+    trusted: Annotated[
+        bool,
+        _note(
+            "The servers check DNSSEC, and nobody can forge their answers on the way here: an "
+            "unbound on this machine, mostly. Without it there is no DANE.",
+            live=True,
+        ),
+    ] = False
     seconds: Annotated[
         int, _note("How long one question may take in all, in seconds.", ge=1, le=60, live=True)
     ] = 8
@@ -420,6 +470,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     smtp: SmtpSettings = SmtpSettings()
     pop3: Pop3Table = Pop3Table()
     imap: ImapSettings = ImapSettings()
+    relay: RelaySettings = RelaySettings()
     dns: DnsSettings = DnsSettings()
     store: StoreTable = StoreTable()
     search: SearchSettings = SearchSettings()

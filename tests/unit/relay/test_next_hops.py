@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 import pytest
 
 from mailbox_server.model.address import AddressLiteral, Domain
+from mailbox_server.model.ids import AccountId
 from mailbox_server.model.next_hop import Host, NextHop, NoHop
 from mailbox_server.model.tls_demand import TlsLevel
 from mailbox_server.relay.hop_replies import (
@@ -35,8 +36,12 @@ BEST = {
 Zone = Mapping[tuple[str, str], Sequence[str]]
 
 
+async def nobody(account: AccountId) -> None:
+    """No account has an address."""
+
+
 def finder(zone: HandZone, rules: HopRules | None = None) -> NextHops:
-    return NextHops(zone, rules or HopRules(OURSELVES), HandClock(), LastEntropy())
+    return NextHops(zone, nobody, rules or HopRules(OURSELVES), HandClock(), LastEntropy())
 
 
 async def find(zone: Zone | HandZone, domain: str = "example.org") -> NextHop | NoHop:
@@ -78,7 +83,7 @@ async def test_equals_come_in_random_order() -> None:
 
     first: Counter[str] = Counter()
     for _ in range(300):
-        hops = NextHops(HandZone(zone), HopRules(OURSELVES), HandClock(), Chance())
+        hops = NextHops(HandZone(zone), nobody, HopRules(OURSELVES), HandClock(), Chance())
         hop = await hops.find(Domain("example.org"), Wishes())
         assert isinstance(hop, NextHop)
         first[hop.hosts[0].name] += 1
@@ -272,7 +277,7 @@ async def test_questions_stay_few_however_many_exchangers_there_are() -> None:
 async def test_a_broken_family_comes_last() -> None:
     zone = HandZone(BEST)
     clock = HandClock()
-    hops = NextHops(zone, HopRules(OURSELVES), clock, LastEntropy())
+    hops = NextHops(zone, nobody, HopRules(OURSELVES), clock, LastEntropy())
 
     async def first() -> int:
         hop = await hops.find(Domain("example.org"), Wishes())
