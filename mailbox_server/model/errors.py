@@ -8,7 +8,8 @@
     ├── Refused               well formed, but not to be done now or by this party
     │   ├── DomainMissing, AccountMissing, AliasMissing, MailboxMissing, MessageMissing,
     │   │   TokenMissing, ContentMissing
-    │   ├── DomainExists, AccountExists, AliasExists, MailboxExists
+    │   ├── DomainExists, AccountExists, AliasExists, MailboxExists,
+    │   │   DkimKeyExists
     │   ├── DomainInUse, MailboxProtected, MailboxHasChildren, TooManyKeywords,
     │   │   TooManyMailboxes, TooManyRights, NoPermission
     │   ├── OverQuota, TooLarge, AliasTooWide
@@ -116,6 +117,10 @@ class AccountExists(Refused):
 
 class TokenExists(Refused):
     """The account has that certificate already."""
+
+
+class DkimKeyExists(Refused):
+    """The domain has a key of that selector already."""
 
 
 class AliasExists(Refused):

@@ -11,6 +11,7 @@ from mailbox_server.model.errors import DomainExists, DomainInUse, DomainMissing
 from mailbox_server.model.ids import DomainId
 from mailbox_server.store.prepared import Prepared
 from mailbox_server.store.schema.accounts import account, alias, domain
+from mailbox_server.store.schema.dkim_keys import dkim_key
 from mailbox_server.store.transactions import SqlTx
 
 _ALL: Final = sa.select(domain.c.id, domain.c.name, domain.c.catch_all, domain.c.created).order_by(
@@ -35,6 +36,7 @@ _USED: Final = sa.union_all(
     sa.select(account.c.id).where(account.c.domain == sa.bindparam("domain")),
     sa.select(alias.c.id).where(alias.c.domain == sa.bindparam("domain")),
 ).limit(1)
+_REMOVE_KEYS: Final = sa.delete(dkim_key).where(dkim_key.c.domain == sa.bindparam("domain"))
 _REMOVE: Final = sa.delete(domain).where(domain.c.id == sa.bindparam("domain"))
 
 
@@ -101,4 +103,5 @@ class Domains:
         if self._tx.rows(_USED, {"domain": number}):
             raise DomainInUse(f"accounts or aliases still belong to {domain}")
         self._tx.change_owners()
+        self._tx.connection.execute(_REMOVE_KEYS, {"domain": number})
         self._tx.connection.execute(_REMOVE, {"domain": number})

@@ -173,7 +173,7 @@ def test_blocks_of_uids_are_made_from_what_is_there(tmp_path: Path) -> None:
             "DROP TABLE uid_block; DROP TABLE mailbox_right; DROP TABLE seen_run;"
             "DROP INDEX ix_annotation_mailbox; DROP INDEX ix_token_secret_digest;"
             "ALTER TABLE token DROP COLUMN certificate;"
-            "DROP TABLE access_key;"
+            "DROP TABLE access_key; DROP TABLE dkim_key;"
             "ALTER TABLE account DROP COLUMN quota_messages;"
             "ALTER TABLE account DROP COLUMN is_administrator;"
             "ALTER TABLE account DROP COLUMN is_shared;"

@@ -24,6 +24,7 @@ from mailbox_server.store.ports.contents import (
     StagedContent,
     Staging,
 )
+from mailbox_server.store.ports.dkim_keys import DkimKeyReader, DkimKeyWriter
 from mailbox_server.store.ports.door import (
     Listening,
     Reading,
@@ -101,6 +102,8 @@ __all__ = [
     "ContentWriter",
     "Copied",
     "Copier",
+    "DkimKeyReader",
+    "DkimKeyWriter",
     "DomainReader",
     "DomainWriter",
     "Edit",

@@ -33,6 +33,7 @@ from mailbox_server.store.accounts import Accounts
 from mailbox_server.store.aliases import Aliases
 from mailbox_server.store.annotations import Annotations
 from mailbox_server.store.contents import ContentRepository
+from mailbox_server.store.dkim_keys import DkimKeys
 from mailbox_server.store.domains import Domains
 from mailbox_server.store.door import SqliteStore
 from mailbox_server.store.known_networks import KnownNetworks
@@ -56,6 +57,7 @@ REPOSITORIES: Final = (
     Aliases,
     Annotations,
     ContentRepository,
+    DkimKeys,
     Domains,
     KnownNetworks,
     MailboxRights,
@@ -119,6 +121,12 @@ NOT_REACHED: Final = {
     "Aliases.add",
     "Aliases.all",
     "Aliases.remove",
+    "DkimKeys.add",
+    "DkimKeys.all",
+    "DkimKeys.remove",
+    "DkimKeys.saw",
+    "DkimKeys.set_state",
+    "DkimKeys.signing",
     "Domains.add",
     "Domains.all",
     "Domains.remove",
