@@ -7,7 +7,7 @@
     │   │   RightsMalformed
     ├── Refused               well formed, but not to be done now or by this party
     │   ├── DomainMissing, AccountMissing, AliasMissing, MailboxMissing, MessageMissing,
-    │   │   TokenMissing, ContentMissing
+    │   │   TokenMissing, ContentMissing, OutboundMissing
     │   ├── DomainExists, AccountExists, AliasExists, MailboxExists,
     │   │   DkimKeyExists
     │   ├── DomainInUse, MailboxProtected, MailboxHasChildren, TooManyKeywords,
@@ -105,6 +105,10 @@ class ContentMissing(Refused):
 
 class TokenMissing(Refused):
     """No such token."""
+
+
+class OutboundMissing(Refused):
+    """No such recipient of a message on its way out."""
 
 
 class DomainExists(Refused):

@@ -131,6 +131,8 @@ class Attempt:
     reply: what the other side said, or what we would say of trouble that is ours to word
         (no such domain, no TLS, connection refused); its code tells temporary from permanent.
     is_theirs: whether the other side said it.
+    is_shared: whether it was not made for this recipient: mail for the same destination had
+        met that trouble shortly before.
     host, ip: the peer, as far as there was one.  policy: what TLS was asked by (`dane`,
         `mta-sts`, `requiretls`, `opportunistic`, `none`).  passes_dsn: whether the peer took
         our DSN wishes over (RFC 3461 §5.2.2).
@@ -146,6 +148,7 @@ class Attempt:
     tls: TlsState | None = None
     policy: str = "none"
     passes_dsn: bool = False
+    is_shared: bool = False
     seconds: float = 0.0
 
 
@@ -153,7 +156,8 @@ class Attempt:
 class Outbound:
     """One recipient's delivery job, as it stands in the store.
 
-    due: not tried before.  attempts: tried so often.  expires: given up then.
+    due: not tried before.  attempts: tried so often.
+    expires: given up then; None before the first attempt.
     route: the next hop that an operator chose for it (`host:port`), or None.
     delay_told: when the sender was told of the delay.
     """
@@ -167,7 +171,7 @@ class Outbound:
     state: OutboundState
     due: datetime
     attempts: int
-    expires: datetime
+    expires: datetime | None
     last: Attempt | None
     delay_told: datetime | None
     route: str | None

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from mailbox_server.store.dialect import sqlite
 from mailbox_server.store.integrity_rows import ROW_INVARIANTS
+from mailbox_server.store.outbound_invariants import OUTBOUND_INVARIANTS
 from mailbox_server.store.ports import ReadTx, Store
 from mailbox_server.store.repositories import Repositories
 from mailbox_server.store.schema.contents import (
@@ -121,7 +122,7 @@ CONTENT_INVARIANTS: Final = (
 
 INVARIANTS: Final = (
     *CONTENT_INVARIANTS,
-    *(Invariant(name, broken) for name, broken in ROW_INVARIANTS),
+    *(Invariant(name, broken) for name, broken in (*ROW_INVARIANTS, *OUTBOUND_INVARIANTS)),
 )
 
 

@@ -18,6 +18,7 @@ from mailbox_server.store.schema.messages import (
     thread_link,
     uid_block,
 )
+from mailbox_server.store.schema.outbound import departure
 from mailbox_server.store.schema.sharing import mailbox_right, seen_run
 
 _LIVE: Final = placement.c.expunged_at.is_(None)
@@ -51,10 +52,15 @@ _held = (
     .group_by(message.c.account)
     .subquery()
 )
-_named = (
-    sa.select(message.c.content, sa.func.count().label("messages"))
+_names = (
+    sa.select(message.c.content)
     .where(message.c.content.is_not(None))
-    .group_by(message.c.content)
+    .union_all(sa.select(departure.c.content).where(departure.c.content.is_not(None)))
+    .subquery()
+)
+_named = (
+    sa.select(_names.c.content, sa.func.count().label("holders"))
+    .group_by(_names.c.content)
     .subquery()
 )
 _live_places = (
@@ -255,9 +261,9 @@ ROW_INVARIANTS: Final[tuple[tuple[str, sa.Select[Any]], ...]] = (
     ),
     (
         "contents are held by as many as name them",
-        sa.select(content.c.id, content.c.holders, _named.c.messages)
+        sa.select(content.c.id, content.c.holders, _named.c.holders)
         .outerjoin_from(content, _named, _named.c.content == content.c.id)
-        .where(_differs(_named.c.messages, content.c.holders)),
+        .where(_differs(_named.c.holders, content.c.holders)),
     ),
     (
         "mailbox counters are what a count says",

@@ -45,8 +45,14 @@ def _line(evidence: Evidence) -> str:
     return octets.decode() if octets.isascii() else _escaped(stamp)
 
 
-def _lines(evidence: Sequence[Evidence]) -> str:
+def evidence_lines(evidence: Sequence[Evidence]) -> str:
+    """How stamps lie in a column, in their order."""
     return "".join(f"{_line(each)}\n" for each in evidence)
+
+
+def evidence_in(lines: str) -> list[Evidence]:
+    """The stamps that evidence_lines made of; whole seconds."""
+    return [_evidence(line) for line in lines.splitlines()]
 
 
 def _evidence(line: str) -> Evidence:
@@ -60,7 +66,7 @@ def insert_passport(
     tx: SqlTx, message: MessageId, evidence: Sequence[Evidence], fingerprint: bytes | None
 ) -> None:
     """Begin the passport of a message that was inserted just now."""
-    _ADD.run(tx, message=message, evidence=_lines(evidence), fingerprint=fingerprint)
+    _ADD.run(tx, message=message, evidence=evidence_lines(evidence), fingerprint=fingerprint)
 
 
 class Passports:
@@ -74,11 +80,11 @@ class Passports:
     def of(self, message: MessageId) -> list[Evidence]:
         """Oldest first; whole seconds."""
         row = _OF.row(self._tx, message=message)
-        return [] if row is None else [_evidence(line) for line in row[0].splitlines()]
+        return [] if row is None else evidence_in(row[0])
 
     def stamp(self, message: MessageId, evidence: Sequence[Evidence]) -> None:
         """Append to the message's passport."""
         if not evidence:
             return
-        if not _APPEND.run(self._tx, message=message, evidence=_lines(evidence)):
+        if not _APPEND.run(self._tx, message=message, evidence=evidence_lines(evidence)):
             insert_passport(self._tx, message, evidence, None)

@@ -13,7 +13,9 @@ from mailbox_server.store.domains import Domains
 from mailbox_server.store.known_networks import KnownNetworks
 from mailbox_server.store.mailboxes import Mailboxes
 from mailbox_server.store.messages import Messages
+from mailbox_server.store.outbound import OutboundQueue
 from mailbox_server.store.passports import Passports
+from mailbox_server.store.queue import Queue
 from mailbox_server.store.receipts import Receipts
 from mailbox_server.store.rights import MailboxRights
 from mailbox_server.store.search import Search
@@ -41,7 +43,9 @@ class Repositories:
         "known_networks",
         "mailboxes",
         "messages",
+        "outbound",
         "passports",
+        "queue",
         "receipts",
         "rights",
         "search",
@@ -68,7 +72,9 @@ class Repositories:
         self.known_networks = KnownNetworks(tx)
         self.mailboxes = Mailboxes(tx)
         self.messages = Messages(tx, self.contents, attached)
+        self.outbound = OutboundQueue(tx, self.contents)
         self.passports = Passports(tx)
+        self.queue = Queue(tx, self.contents)
         self.receipts = Receipts(tx, files)
         self.search = Search(tx, index, attached)
         self.rights = MailboxRights(tx)

@@ -174,6 +174,7 @@ def test_blocks_of_uids_are_made_from_what_is_there(tmp_path: Path) -> None:
             "DROP INDEX ix_annotation_mailbox; DROP INDEX ix_token_secret_digest;"
             "ALTER TABLE token DROP COLUMN certificate;"
             "DROP TABLE access_key; DROP TABLE dkim_key;"
+            "DROP TABLE attempt; DROP TABLE outbound; DROP TABLE departure;"
             "ALTER TABLE account DROP COLUMN quota_messages;"
             "ALTER TABLE account DROP COLUMN is_administrator;"
             "ALTER TABLE account DROP COLUMN is_shared;"

@@ -14,6 +14,9 @@ from mailbox_server.store import (
     forgetting,
     mailboxes,
     message_rows,
+    outbound,
+    outbound_rows,
+    queue,
 )
 from mailbox_server.store.integrity import INVARIANTS, Invariant
 from mailbox_server.store.ports import Column
@@ -56,6 +59,21 @@ PLANS = (
     (mailboxes._FIND, "uq_mailbox_account_name (account=? AND name=?)"),
     (mailboxes._BY_ROLE, "uq_mailbox_account_role (account=? AND role=?)"),
     (mailboxes._BELOW, "uq_mailbox_account_name (account=? AND name>? AND name<?)"),
+    (outbound._DUE_THEN, "ix_outbound_turn (rank=? AND turn=? AND id>?)"),
+    (outbound._DUE_LATER, "ix_outbound_turn (rank=? AND turn>? AND turn<?)"),
+    (outbound._NEXT_TURN, "ix_outbound_turn (rank=? AND turn>?)"),
+    (outbound._REVIVE, "ix_outbound_open (lane=?)"),
+    (outbound._ENDED, "ix_departure_ended (ended<?)"),
+    (outbound._FORGET[0], "ix_attempt_outbound (outbound=?)"),
+    (outbound._FORGET[0], "ix_outbound_departure (departure=?)"),
+    (outbound_rows._LAST, "ix_attempt_outbound (outbound=?)"),
+    (queue._RECIPIENTS, "ix_outbound_departure (departure=?)"),
+    (queue._NAMED, "ix_departure_message_id (message_id=? AND rowid<?)"),
+    (queue._FROM, "ix_departure_reverse_key (reverse_key=? AND rowid<?)"),
+    (queue._TO, "ix_outbound_key (key=?)"),
+    (queue._OF_ACCOUNT, "ix_departure_account (account=? AND rowid<?)"),
+    (Prepared(queue._REST_OF_LANE), "ix_outbound_open (lane=? AND id>?)"),
+    (Prepared(queue._LATER_LANES), "ix_outbound_open (lane>?)"),
     (message_rows._select((Column.SIZE, Column.ENVELOPE)), "uid>? AND uid<?)"),
 )
 
@@ -77,8 +95,8 @@ def test_it_is_answered_from_an_index(tmp_path: Path, statement: Prepared, index
     plan = bench.read(explain)
     bench.close()
     assert any(index in step for step in plan), plan
-    # Subqueries that were made from an index are gone through whole.
-    made = ("SCAN some", "SCAN changed")
+    # Subqueries that were made from an index are gone through whole, and lists that are given.
+    made = ("SCAN some", "SCAN changed", "SCAN anon_1 VIRTUAL TABLE INDEX 1:")
     assert not any(step.startswith("SCAN") and step not in made for step in plan), plan
 
 

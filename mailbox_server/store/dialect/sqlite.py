@@ -28,6 +28,11 @@ _SYNCHRONOUS_FULL: Final = 2
 _ZEROS: Final = 1024 * 1024
 
 
+def members(name: str) -> sa.Select[tuple[str]]:
+    """The members of a JSON array of strings that is given as that parameter."""
+    return sa.select(sa.func.json_each(sa.bindparam(name)).table_valued("value").c.value)
+
+
 class GuardedCursor(sqlite3.Cursor):
     """A cursor that refuses to run a statement outside a transaction.
 

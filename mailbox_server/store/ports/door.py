@@ -30,6 +30,12 @@ from mailbox_server.store.ports.messages import (
     MessageReader,
     MessageWriter,
 )
+from mailbox_server.store.ports.outbound import (
+    OutboundReader,
+    OutboundWriter,
+    QueueReader,
+    QueueWriter,
+)
 from mailbox_server.store.ports.owners import (
     AccountReader,
     AccountWriter,
@@ -75,7 +81,11 @@ class ReadTx(Protocol):
     @property
     def contents(self) -> ContentReader: ...
     @property
+    def outbound(self) -> OutboundReader: ...
+    @property
     def passports(self) -> PassportReader: ...
+    @property
+    def queue(self) -> QueueReader: ...
     @property
     def receipts(self) -> ReceiptReader: ...
     @property
@@ -116,7 +126,11 @@ class WriteTx(Protocol):
     @property
     def contents(self) -> ContentWriter: ...
     @property
+    def outbound(self) -> OutboundWriter: ...
+    @property
     def passports(self) -> PassportWriter: ...
+    @property
+    def queue(self) -> QueueWriter: ...
     @property
     def receipts(self) -> ReceiptWriter: ...
     @property

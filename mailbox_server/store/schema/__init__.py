@@ -9,6 +9,7 @@ from mailbox_server.store.schema import (
     jobs,
     mailboxes,
     messages,
+    outbound,
     sharing,
     version,
 )
@@ -24,6 +25,7 @@ __all__ = [
     "mailboxes",
     "messages",
     "metadata",
+    "outbound",
     "sharing",
     "version",
 ]

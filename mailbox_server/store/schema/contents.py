@@ -16,8 +16,8 @@ not.
 ends_line: whether the octets end with CRLF, or there are none.  Where they do not, POP3 sends
 a CRLF behind them and counts it.
 
-holders counts the message rows that name the content.  released is set while nobody holds
-it any more, and says since when.
+holders counts the message and departure rows that name the content.  released is set while
+nobody holds it any more, and says since when.
 """
 
 from typing import Final

@@ -10,8 +10,8 @@ import sqlalchemy as sa
 
 from mailbox_server.store.schema.columns import INTEGER, placed_table
 
-SCHEMA_VERSION: Final = 7
-OLDEST_PROGRAM: Final = 7
+SCHEMA_VERSION: Final = 8
+OLDEST_PROGRAM: Final = 8
 
 schema = placed_table(
     "schema",

@@ -39,7 +39,9 @@ from mailbox_server.store.door import SqliteStore
 from mailbox_server.store.known_networks import KnownNetworks
 from mailbox_server.store.mailboxes import Mailboxes
 from mailbox_server.store.messages import Messages
+from mailbox_server.store.outbound import OutboundQueue
 from mailbox_server.store.passports import Passports
+from mailbox_server.store.queue import Queue
 from mailbox_server.store.receipts import Receipts
 from mailbox_server.store.rights import MailboxRights
 from mailbox_server.store.search import Search
@@ -63,7 +65,9 @@ REPOSITORIES: Final = (
     MailboxRights,
     Mailboxes,
     Messages,
+    OutboundQueue,
     Passports,
+    Queue,
     Receipts,
     Search,
     Tokens,
@@ -147,6 +151,9 @@ NOT_REACHED: Final = {
     "Passports.stamp",
     "Receipts.settle",
     "Receipts.since",
+    # Mail on its way out, which nobody hands in here.
+    *(f"OutboundQueue.{name}" for name in vars(OutboundQueue) if not name.startswith("_")),
+    *(f"Queue.{name}" for name in vars(Queue) if not name.startswith("_")),
     # Where clients show certificates.
     "Tokens.holders",
     # Of large content only: see the bomb in the middle of a response.

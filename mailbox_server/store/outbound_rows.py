@@ -1,0 +1,263 @@
+"""Departures, outbounds and attempts as rows, and back."""
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from mailbox_server.model.address import Address, ReversePath, parse_ip
+from mailbox_server.model.envelope import (
+    BodyType,
+    Notify,
+    OriginalRecipient,
+    Return,
+    TlsState,
+)
+from mailbox_server.model.ids import AccountId, ContentId, DepartureId, OutboundId
+from mailbox_server.model.outbound import (
+    Attempt,
+    ByMode,
+    DeliverBy,
+    Departure,
+    Finding,
+    NewOutbound,
+    Origin,
+    Outbound,
+    OutboundState,
+    Phase,
+)
+from mailbox_server.model.reply import Reply
+from mailbox_server.store.prepared import Prepared
+from mailbox_server.store.schema.outbound import attempt, departure, outbound
+from mailbox_server.store.transactions import SqlTx
+
+NO_CONTENT: Final = ContentId(0)
+_MOST_CHARACTERS: Final = 2_000
+"""Of one reply that are kept."""
+
+DEPARTURE_FIELDS: Final = (
+    "origin",
+    "account",
+    "reverse_path",
+    "reverse_key",
+    "content",
+    "trace",
+    "size",
+    "message_id",
+    "body",
+    "smtputf8",
+    "require_tls",
+    "tls_optional",
+    "ret",
+    "envelope_id",
+    "priority",
+    "by_until",
+    "by_mode",
+    "by_trace",
+    "held_until",
+    "arrived",
+)
+OUTBOUND_COLUMNS: Final = (
+    outbound.c.id,
+    outbound.c.departure,
+    outbound.c.address,
+    outbound.c.notify,
+    outbound.c.original_type,
+    outbound.c.original_address,
+    outbound.c.return_path,
+    outbound.c.state,
+    outbound.c.due,
+    outbound.c.attempts,
+    outbound.c.expires,
+    outbound.c.delay_told,
+    outbound.c.route,
+)
+DEPARTURE: Final = Prepared(
+    sa.select(*(departure.c[name] for name in DEPARTURE_FIELDS)).where(
+        departure.c.id == sa.bindparam("departure")
+    )
+)
+_ATTEMPT_FIELDS: Final = tuple(each.name for each in attempt.c if each.name != "id")
+_OF_OUTBOUND: Final = sa.select(*(attempt.c[name] for name in _ATTEMPT_FIELDS)).where(
+    attempt.c.outbound == sa.bindparam("outbound")
+)
+_ATTEMPTS: Final = Prepared(_OF_OUTBOUND.order_by(attempt.c.id))
+_LAST: Final = Prepared(_OF_OUTBOUND.order_by(attempt.c.id.desc()).limit(sa.literal_column("1")))
+_ADD_ATTEMPT: Final = Prepared(
+    sa.insert(attempt).values({name: sa.bindparam(name) for name in _ATTEMPT_FIELDS})
+)
+
+
+def seconds(moment: datetime | None) -> int | None:
+    """An instant as it lies in a column."""
+    return None if moment is None else int(moment.timestamp())
+
+
+def instant(at: int | None) -> datetime | None:
+    """An instant from a column."""
+    return None if at is None else datetime.fromtimestamp(at, UTC)
+
+
+def plain(text: str | None) -> str | None:
+    """Text of a peer's without what no text column may hold: NUL and surrogates."""
+    if text is None or (text.isascii() and "\0" not in text):
+        return text
+    return text.encode("utf-8", "replace").decode().replace("\0", "\ufffd")
+
+
+def path_of(text: str) -> ReversePath:
+    """A reverse-path from a column."""
+    return ReversePath(Address.parse(text) if text else None)
+
+
+def departure_values(value: Departure) -> dict[str, Any]:
+    """The columns of DEPARTURE_FIELDS."""
+    sender = value.reverse_path.address
+    by = value.deliver_by
+    return {
+        "origin": value.origin.value,
+        "account": value.account,
+        "reverse_path": str(value.reverse_path),
+        "reverse_key": "" if sender is None else sender.key,
+        "content": value.content,
+        "trace": value.trace,
+        "size": value.size,
+        "message_id": plain(value.message_id),
+        "body": value.body.value,
+        "smtputf8": int(value.smtputf8),
+        "require_tls": int(value.require_tls),
+        "tls_optional": int(value.tls_optional),
+        "ret": value.ret.value,
+        "envelope_id": plain(value.envelope_id),
+        "priority": value.priority,
+        "by_until": None if by is None else seconds(by.until),
+        "by_mode": None if by is None else by.mode.value,
+        "by_trace": int(by is not None and by.trace),
+        "held_until": seconds(value.held_until),
+        "arrived": seconds(value.arrived),
+    }
+
+
+def departure_of(row: Any) -> Departure:
+    """What DEPARTURE found."""
+    origin, account, reverse_path, _, content, trace, size, message_id, body, *rest = row
+    smtputf8, require_tls, tls_optional, ret, envelope_id, priority, *rest = rest
+    by_until, by_mode, by_trace, held_until, arrived = rest
+    by = None
+    if by_until is not None:
+        by = DeliverBy(datetime.fromtimestamp(by_until, UTC), ByMode(by_mode), bool(by_trace))
+    return Departure(
+        Origin(origin),
+        None if account is None else AccountId(account),
+        path_of(reverse_path),
+        NO_CONTENT if content is None else ContentId(content),
+        trace,
+        size,
+        message_id,
+        BodyType(body),
+        bool(smtputf8),
+        bool(require_tls),
+        bool(tls_optional),
+        Return(ret),
+        envelope_id,
+        priority,
+        by,
+        instant(held_until),
+        datetime.fromtimestamp(arrived, UTC),
+    )
+
+
+def outbound_values(recipient: NewOutbound) -> dict[str, Any]:
+    """The columns that come from a recipient."""
+    original, path = recipient.original, recipient.return_path
+    return {
+        "address": str(recipient.address),
+        "key": recipient.address.key,
+        "lane": recipient.address.domain.ascii,
+        "notify": recipient.notify.value,
+        "original_type": None if original is None else plain(original.address_type),
+        "original_address": None if original is None else plain(original.address),
+        "return_path": None if path is None else str(path),
+    }
+
+
+def outbounds_of(tx: SqlTx, rows: Iterable[Any]) -> list[Outbound]:
+    """Rows of OUTBOUND_COLUMNS, each with its last attempt."""
+    return [_outbound(tx, row) for row in rows]
+
+
+def _outbound(tx: SqlTx, row: Any) -> Outbound:
+    number, of, address, notify, original_type, original_address, return_path, *rest = row
+    state, due, attempts, expires, delay_told, route = rest
+    original = None
+    if original_type is not None:
+        original = OriginalRecipient(original_type, original_address)
+    last = _LAST.row(tx, outbound=number) if attempts else None
+    return Outbound(
+        OutboundId(number),
+        DepartureId(of),
+        Address.parse(address),
+        Notify(notify),
+        original,
+        None if return_path is None else path_of(return_path),
+        OutboundState(state),
+        datetime.fromtimestamp(due, UTC),
+        attempts,
+        instant(expires),
+        None if last is None else _attempt(last),
+        instant(delay_told),
+        route,
+    )
+
+
+def add_attempt(tx: SqlTx, number: OutboundId, value: Attempt) -> None:
+    """Write an attempt down; of a reply that is very long, the beginning."""
+    tls = value.tls
+    _ADD_ATTEMPT.run(
+        tx,
+        outbound=number,
+        at=seconds(value.at),
+        finding=value.finding.value,
+        phase=value.phase.value,
+        code=value.reply.code,
+        enhanced=value.reply.enhanced,
+        words=plain("\n".join(value.reply.lines)[:_MOST_CHARACTERS]),
+        is_theirs=int(value.is_theirs),
+        is_shared=int(value.is_shared),
+        host=plain(value.host),
+        ip=None if value.ip is None else str(value.ip),
+        tls_version=None if tls is None else tls.version,
+        tls_cipher=None if tls is None else tls.cipher,
+        tls_bits=None if tls is None else tls.bits,
+        policy=value.policy,
+        passes_dsn=int(value.passes_dsn),
+        milliseconds=int(value.seconds * 1000),
+    )
+
+
+def attempts_of(tx: SqlTx, number: OutboundId) -> list[Attempt]:
+    """All attempts of an outbound, oldest first."""
+    return [_attempt(row) for row in _ATTEMPTS.rows(tx, outbound=number)]
+
+
+def _attempt(row: Any) -> Attempt:
+    named: Mapping[str, Any] = dict(zip(_ATTEMPT_FIELDS, row, strict=True))
+    tls = None
+    if named["tls_version"] is not None:
+        tls = TlsState(named["tls_version"], named["tls_cipher"], named["tls_bits"])
+    words = tuple(named["words"].split("\n"))
+    return Attempt(
+        at=datetime.fromtimestamp(named["at"], UTC),
+        finding=Finding(named["finding"]),
+        phase=Phase(named["phase"]),
+        reply=Reply(named["code"], named["enhanced"], words),
+        is_theirs=bool(named["is_theirs"]),
+        host=named["host"],
+        ip=None if named["ip"] is None else parse_ip(named["ip"]),
+        tls=tls,
+        policy=named["policy"],
+        passes_dsn=bool(named["passes_dsn"]),
+        is_shared=bool(named["is_shared"]),
+        seconds=named["milliseconds"] / 1000,
+    )

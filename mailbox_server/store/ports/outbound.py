@@ -1,0 +1,205 @@
+"""Mail on its way out in the store: departures, one Outbound a recipient, its Attempts."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, Protocol
+
+from mailbox_server.model.address import Address, Domain
+from mailbox_server.model.ids import AccountId, DepartureId, OutboundId
+from mailbox_server.model.outbound import (
+    Attempt,
+    Departure,
+    NewOutbound,
+    Outbound,
+    OutboundState,
+)
+from mailbox_server.model.passport import Evidence
+
+DEPARTURES: Final = AccountId(-1)
+"""Whose bell rings after a write that gave the queue something to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """An outbound that may be taken.
+
+    lane: the domain of its address as A-labels.  sender: whose mail it is.
+    """
+
+    outbound: OutboundId
+    departure: DepartureId
+    lane: str
+    sender: AccountId | None
+
+
+@dataclass(frozen=True, slots=True)
+class Rooms:
+    """How many outbounds of a lane may be taken at once: lanes, or else of any."""
+
+    any: int
+    lanes: Mapping[str, int]
+
+    def of(self, lane: str) -> int:
+        """How many of that lane."""
+        return self.lanes.get(lane, self.any)
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What became of an outbound when an attempt was recorded.
+
+    state: as it stands now; that of a command given meanwhile outlasts a deferral.
+    was_open: whether it had not ended before.
+    """
+
+    state: OutboundState
+    was_open: bool
+
+
+class OutboundReader(Protocol):
+    """The queue, as the relay sees it."""
+
+    def due(self, now: datetime, most: int, rooms: Rooms) -> list[Due]:
+        """What may be taken now, in the order to take it.
+
+        Higher priorities come first (RFC 6710 §4), then what was due first.  No lane gets
+        more than its room; and one sender gets more than half of it only where nobody
+        else's mail is due.
+        """
+
+    def next_turn(self, after: datetime) -> datetime | None:
+        """When something that may not be taken at that moment comes due."""
+
+    def find(self, outbound: OutboundId) -> Outbound | None:
+        """One recipient's job."""
+
+    def departure(self, departure: DepartureId) -> Departure | None:
+        """What the recipients share; None once it was forgotten.
+
+        Its content is 0 once all of them have ended: it may be gone.
+        """
+
+    def attempts(self, outbound: OutboundId) -> list[Attempt]:
+        """Oldest first."""
+
+    def evidence(self, departure: DepartureId) -> list[Evidence]:
+        """The passport of a departure, oldest first."""
+
+
+class OutboundWriter(OutboundReader, Protocol):
+    """The queue, as who fills it and the relay change it."""
+
+    def add(
+        self,
+        departure: Departure,
+        recipients: Sequence[NewOutbound],
+        evidence: Sequence[Evidence] = (),
+    ) -> list[OutboundId]:
+        """Put a message into the queue, for at least one recipient; ids in their order.
+
+        Its content is one that this write keeps, or that somebody still holds; it is held
+        until the last recipient has ended.  Due at once, or when held_until comes.
+        Raises ContentMissing.
+        """
+
+    def stamp(self, departure: DepartureId, evidence: Sequence[Evidence]) -> None:
+        """Append to a departure's passport; silent when it was forgotten."""
+
+    def lease(self, outbounds: Sequence[OutboundId]) -> list[Outbound]:
+        """Take these; those that may not be taken any more are left out.
+
+        Nobody else gets them until they are recorded or put back, or the server starts.
+        """
+
+    def release_leases(self) -> int:
+        """Put back what an earlier run had taken, which costs a repeated attempt; how many."""
+
+    def put_back(self, outbounds: Sequence[OutboundId], due: datetime) -> None:
+        """Give up leases without an attempt."""
+
+    def record(
+        self,
+        outbound: OutboundId,
+        attempt: Attempt,
+        state: OutboundState,
+        due: datetime,
+        expires: datetime | None,
+    ) -> Recorded:
+        """Write an attempt down with what follows from it, and give up the lease.
+
+        What ended meanwhile stays so, but is delivered where the attempt says so; what is
+        held stays held.  Raises OutboundMissing.
+        """
+
+    def told_delay(self, outbounds: Sequence[OutboundId], at: datetime) -> None:
+        """Remember that the sender was told of the delay."""
+
+    def revive(self, lane: str, now: datetime) -> int:
+        """Make due what was tried before and waits in a lane, at most 1,000; how many."""
+
+    def forget(self, before: datetime) -> int:
+        """Remove departures that ended before then, at most 500; how many."""
+
+
+@dataclass(frozen=True, slots=True)
+class QueueFilter:
+    """Which open outbounds are meant; what is None does not matter.
+
+    address: of the recipient.  sender: the reverse-path.
+    """
+
+    state: OutboundState | None = None
+    lane: Domain | None = None
+    address: Address | None = None
+    sender: Address | None = None
+    account: AccountId | None = None
+
+
+class QueueReader(Protocol):
+    """The queue and its history, as operators and owners see it."""
+
+    def listed(self, wanted: QueueFilter, after: Outbound | None, most: int) -> list[Outbound]:
+        """Open outbounds by the domain of their address, then by id; from after it on."""
+
+    def recipients(self, departure: DepartureId) -> list[Outbound]:
+        """All of a departure, open or not, by id."""
+
+    def named(self, message_id: str, before: DepartureId | None, most: int) -> list[DepartureId]:
+        """Departures of that Message-ID (with its brackets), newest first, below before."""
+
+    def with_address(
+        self, address: Address, before: DepartureId | None, most: int
+    ) -> list[DepartureId]:
+        """Departures to or from that address, newest first, below before."""
+
+    def of_account(
+        self, account: AccountId, before: DepartureId | None, most: int
+    ) -> list[DepartureId]:
+        """Departures of that account, newest first, below before."""
+
+    def counts(self) -> Mapping[OutboundState, int]:
+        """How many open outbounds there are of each state."""
+
+
+class QueueWriter(QueueReader, Protocol):
+    """The queue, as operators and owners change it; each method answers how many it changed.
+
+    What is being tried at that moment is changed too: its attempt goes on to its end and
+    is recorded, and what the command says comes after it.
+    """
+
+    def hold(self, outbounds: Sequence[OutboundId]) -> int:
+        """Try those that wait no more until they are released."""
+
+    def release(self, outbounds: Sequence[OutboundId], now: datetime) -> int:
+        """Try those that are held again, now."""
+
+    def retry(self, outbounds: Sequence[OutboundId], now: datetime) -> int:
+        """Make due those that wait for their time."""
+
+    def drop(self, outbounds: Sequence[OutboundId]) -> int:
+        """End those that are open; nobody is told."""
+
+    def route(self, outbounds: Sequence[OutboundId], hop: str | None) -> int:
+        """Send open ones to that next hop (`host:port`), or None: to where they belong."""

@@ -1,0 +1,193 @@
+"""The queue of outgoing mail and its history in rows, as operators and owners see it."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from mailbox_server.model.address import Address
+from mailbox_server.model.ids import AccountId, DepartureId, OutboundId
+from mailbox_server.model.outbound import Outbound, OutboundState
+from mailbox_server.store.contents import ContentRepository
+from mailbox_server.store.outbound import end_one
+from mailbox_server.store.outbound_rows import OUTBOUND_COLUMNS, outbounds_of, seconds
+from mailbox_server.store.ports import DEPARTURES, QueueFilter
+from mailbox_server.store.prepared import Prepared
+from mailbox_server.store.schema.outbound import departure, outbound
+from mailbox_server.store.transactions import SqlTx
+
+_NEWEST: Final = (1 << 63) - 1
+_OPEN: Final = outbound.c.ended.is_(None)
+_NUMBER: Final[sa.BindParameter[int]] = sa.bindparam("outbound")
+_BEFORE: Final[sa.BindParameter[int]] = sa.bindparam("before")
+_MOST: Final[sa.BindParameter[int]] = sa.bindparam("most")
+_HELD: Final = OutboundState.HELD.value
+_WAITING: Final = OutboundState.WAITING.value
+
+_LISTED: Final = (
+    sa.select(*OUTBOUND_COLUMNS).where(_OPEN).order_by(outbound.c.lane, outbound.c.id).limit(_MOST)
+)
+_REST_OF_LANE: Final = _LISTED.where(
+    outbound.c.lane == sa.bindparam("lane"), outbound.c.id > sa.bindparam("after")
+)
+_LATER_LANES: Final = _LISTED.where(outbound.c.lane > sa.bindparam("lane"))
+_CONDITIONS: Final[Mapping[str, sa.ColumnElement[bool]]] = {
+    "state": outbound.c.state == sa.bindparam("state"),
+    "of_lane": outbound.c.lane == sa.bindparam("of_lane"),
+    "address": outbound.c.key == sa.bindparam("address"),
+    "sender": outbound.c.departure.in_(
+        sa.select(departure.c.id).where(departure.c.reverse_key == sa.bindparam("sender"))
+    ),
+    "account": outbound.c.sender == sa.bindparam("account"),
+}
+_RECIPIENTS: Final = Prepared(
+    sa.select(*OUTBOUND_COLUMNS)
+    .where(outbound.c.departure == sa.bindparam("departure"))
+    .order_by(outbound.c.id)
+)
+_NAMED: Final = Prepared(
+    sa.select(departure.c.id)
+    .where(departure.c.message_id == sa.bindparam("message_id"), departure.c.id < _BEFORE)
+    .order_by(departure.c.id.desc())
+    .limit(_MOST)
+)
+_FROM: Final = Prepared(
+    sa.select(departure.c.id)
+    .where(departure.c.reverse_key == sa.bindparam("key"), departure.c.id < _BEFORE)
+    .order_by(departure.c.id.desc())
+    .limit(_MOST)
+)
+_TO: Final = Prepared(
+    sa.select(outbound.c.departure)
+    .where(outbound.c.key == sa.bindparam("key"), outbound.c.departure < _BEFORE)
+    .order_by(outbound.c.id.desc())
+    .limit(_MOST)
+)
+_OF_ACCOUNT: Final = Prepared(
+    sa.select(departure.c.id)
+    .where(departure.c.account == sa.bindparam("account"), departure.c.id < _BEFORE)
+    .order_by(departure.c.id.desc())
+    .limit(_MOST)
+)
+_COUNTS: Final = Prepared(
+    sa.select(outbound.c.state, sa.func.count()).where(_OPEN).group_by(outbound.c.state)
+)
+
+
+def _change(*conditions: sa.ColumnElement[bool], **values: Any) -> Prepared:
+    return Prepared(
+        sa.update(outbound).where(outbound.c.id == _NUMBER, _OPEN, *conditions).values(**values)
+    )
+
+
+_HOLD: Final = _change(outbound.c.state == _WAITING, state=_HELD, turn=sa.null())
+_RELEASE: Final = _change(
+    outbound.c.state == _HELD, state=_WAITING, due=sa.bindparam("now"), turn=sa.bindparam("now")
+)
+_RETRY: Final = _change(
+    outbound.c.turn.is_not(None), due=sa.bindparam("now"), turn=sa.bindparam("now")
+)
+_ROUTE: Final = _change(route=sa.bindparam("hop"))
+_DROP: Final = Prepared(
+    sa.update(outbound)
+    .where(outbound.c.id == _NUMBER, _OPEN)
+    .values(state=OutboundState.DROPPED.value, turn=sa.null(), ended=sa.bindparam("now"))
+    .returning(outbound.c.departure)
+)
+
+
+def _wanted(wanted: QueueFilter) -> dict[str, Any]:
+    """The values of _CONDITIONS; None where one does not matter."""
+    return {
+        "state": None if wanted.state is None else wanted.state.value,
+        "of_lane": None if wanted.lane is None else wanted.lane.ascii,
+        "address": None if wanted.address is None else wanted.address.key,
+        "sender": None if wanted.sender is None else wanted.sender.key,
+        "account": wanted.account,
+    }
+
+
+class Queue:
+    """QueueWriter on rows."""
+
+    __slots__ = ("_contents", "_tx")
+
+    def __init__(self, tx: SqlTx, contents: ContentRepository) -> None:
+        self._tx = tx
+        self._contents = contents
+
+    def listed(self, wanted: QueueFilter, after: Outbound | None, most: int) -> list[Outbound]:
+        """Open outbounds by the domain of their address, then by id; from after it on."""
+        lane, number = ("", 0) if after is None else (after.address.domain.ascii, after.id)
+        values = {name: value for name, value in _wanted(wanted).items() if value is not None}
+        conditions = [_CONDITIONS[name] for name in values]
+        found = self._tx.rows(
+            _REST_OF_LANE.where(*conditions),
+            {**values, "lane": lane, "after": number, "most": most},
+        )
+        if len(found) < most:
+            found += self._tx.rows(
+                _LATER_LANES.where(*conditions),
+                {**values, "lane": lane, "most": most - len(found)},
+            )
+        return outbounds_of(self._tx, found)
+
+    def recipients(self, departure: DepartureId) -> list[Outbound]:
+        """All of a departure, open or not, by id."""
+        return outbounds_of(self._tx, _RECIPIENTS.rows(self._tx, departure=departure))
+
+    def named(self, message_id: str, before: DepartureId | None, most: int) -> list[DepartureId]:
+        """Departures of that Message-ID (with its brackets), newest first, below before."""
+        rows = _NAMED.rows(self._tx, message_id=message_id, before=before or _NEWEST, most=most)
+        return [DepartureId(number) for (number,) in rows]
+
+    def with_address(
+        self, address: Address, before: DepartureId | None, most: int
+    ) -> list[DepartureId]:
+        """Departures to or from that address, newest first, below before."""
+        values = {"key": address.key, "before": before or _NEWEST, "most": most}
+        rows = _FROM.rows(self._tx, **values) + _TO.rows(self._tx, **values)
+        return [DepartureId(each) for each in sorted({row[0] for row in rows}, reverse=True)[:most]]
+
+    def of_account(
+        self, account: AccountId, before: DepartureId | None, most: int
+    ) -> list[DepartureId]:
+        """Departures of that account, newest first, below before."""
+        rows = _OF_ACCOUNT.rows(self._tx, account=account, before=before or _NEWEST, most=most)
+        return [DepartureId(number) for (number,) in rows]
+
+    def counts(self) -> Mapping[OutboundState, int]:
+        """How many open outbounds there are of each state."""
+        return {OutboundState(state): count for state, count in _COUNTS.rows(self._tx)}
+
+    def hold(self, outbounds: Sequence[OutboundId]) -> int:
+        """Try those that wait no more until they are released; how many."""
+        return _HOLD.run_each(self._tx, [{"outbound": each} for each in outbounds])
+
+    def release(self, outbounds: Sequence[OutboundId], now: datetime) -> int:
+        """Try those that are held again, now; how many."""
+        return self._due(_RELEASE, outbounds, now)
+
+    def retry(self, outbounds: Sequence[OutboundId], now: datetime) -> int:
+        """Make due those that wait for their time; how many."""
+        return self._due(_RETRY, outbounds, now)
+
+    def _due(self, change: Prepared, outbounds: Sequence[OutboundId], now: datetime) -> int:
+        same = {"now": seconds(now)}
+        count = change.run_each(self._tx, [{**same, "outbound": each} for each in outbounds])
+        self._tx.rings(DEPARTURES)
+        return count
+
+    def drop(self, outbounds: Sequence[OutboundId]) -> int:
+        """End those that are open; nobody is told.  How many."""
+        self._tx.frees()
+        values = [{"outbound": each, "now": self._tx.now} for each in outbounds]
+        rows = _DROP.rows_each(self._tx, values)
+        for (number,) in rows:
+            end_one(self._tx, self._contents, DepartureId(number))
+        return len(rows)
+
+    def route(self, outbounds: Sequence[OutboundId], hop: str | None) -> int:
+        """Send open ones to that next hop; how many."""
+        return _ROUTE.run_each(self._tx, [{"outbound": each, "hop": hop} for each in outbounds])

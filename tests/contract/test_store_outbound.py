@@ -1,0 +1,372 @@
+"""The queue in the store: what is due, who has it, what an attempt leaves behind."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+import sqlalchemy as sa
+
+from mailbox_server.model.address import Address, Domain, ReversePath, parse_ip
+from mailbox_server.model.envelope import Notify, OriginalRecipient, Return, TlsState
+from mailbox_server.model.errors import ContentMissing, OutboundMissing
+from mailbox_server.model.ids import AccountId, ContentId, DepartureId, OutboundId
+from mailbox_server.model.outbound import (
+    ByMode,
+    DeliverBy,
+    Departure,
+    NewOutbound,
+    Origin,
+    Outbound,
+    OutboundState,
+    Phase,
+)
+from mailbox_server.model.passport import Evidence
+from mailbox_server.model.reply import Reply
+from mailbox_server.store.ports import QueueFilter, Rooms
+from mailbox_server.store.schema.contents import content
+from mailbox_server.store.schema.messages import message
+from tests.contract.outgoing import ANN, CONTENT, DEPARTURE, attempt, send, to
+from tests.contract.workbench import Workbench
+
+AMPLE = Rooms(1_000, {})
+ANY = QueueFilter()
+
+
+def find(bench: Workbench, number: OutboundId) -> Outbound:
+    found = bench.read(lambda tx: tx.outbound.find(number))
+    assert found is not None
+    return found
+
+
+def departure_of(bench: Workbench, number: OutboundId) -> Departure | None:
+    of = find(bench, number).departure
+    return bench.read(lambda tx: tx.outbound.departure(of))
+
+
+def due(bench: Workbench, rooms: Rooms = AMPLE, most: int = 1_000) -> list[OutboundId]:
+    return [one.outbound for one in bench.read(lambda tx: tx.outbound.due(bench.now, most, rooms))]
+
+
+def record(
+    bench: Workbench, number: OutboundId, code: int, state: OutboundState, minutes: int = 30
+) -> OutboundState:
+    later = bench.now + timedelta(minutes=minutes)
+    expires = bench.now + timedelta(days=5)
+    return bench.write(
+        lambda tx: tx.outbound.record(number, attempt(bench.now, code), state, later, expires)
+    ).state
+
+
+def holders(bench: Workbench) -> list[int]:
+    return [row[0] for row in bench.read(lambda tx: tx.sql.rows(sa.select(content.c.holders)))]
+
+
+def test_what_is_put_in_comes_out(bench: Workbench) -> None:
+    second = timedelta(seconds=1)
+    departure = replace(
+        DEPARTURE,
+        origin=Origin.FORWARD,
+        account=AccountId(7),
+        size=len(CONTENT) + 16,
+        message_id="<\udcff\0ü@example.org>",
+        smtputf8=True,
+        require_tls=True,
+        tls_optional=True,
+        ret=Return.HEADERS,
+        envelope_id="QQ314159",
+        priority=3,
+        deliver_by=DeliverBy(bench.now + 9 * second, ByMode.RETURN, trace=True),
+    )
+    recipient = NewOutbound(
+        Address.parse('"b c"@BÜCHER.example'),
+        Notify.SUCCESS | Notify.DELAY,
+        OriginalRecipient("rfc822", "b\0c@x"),
+        ReversePath(Address.parse("bounce+1@example.org")),
+    )
+
+    def work(tx: object) -> list[OutboundId]:
+        kept = replace(departure, content=bench.content(CONTENT))
+        stamps = [Evidence(bench.now, "submit", (("login", "ann"),))]
+        return bench.tx.outbound.add(kept, [recipient, NewOutbound(ANN)], stamps)
+
+    first, other = bench.write(work)
+    found = find(bench, first)
+    assert found == Outbound(
+        first,
+        found.departure,
+        Address.parse('"b c"@bücher.example'),
+        recipient.notify,
+        OriginalRecipient("rfc822", "b\ufffdc@x"),
+        recipient.return_path,
+        OutboundState.WAITING,
+        bench.now,
+        0,
+        None,
+        None,
+        None,
+        None,
+    )
+    assert find(bench, other).return_path is None
+    kept = bench.read(lambda tx: tx.outbound.departure(found.departure))
+    assert kept is not None and kept.content
+    assert replace(kept, content=ContentId(0)) == replace(
+        departure, message_id="<?\ufffdü@example.org>", content=ContentId(0)
+    )
+    bench.write(
+        lambda tx: tx.outbound.stamp(
+            found.departure, [Evidence(bench.now, "route", (("to", "mx"),))]
+        )
+    )
+    stages = [each.stage for each in bench.read(lambda tx: tx.outbound.evidence(found.departure))]
+    assert stages == ["submit", "route"]
+    assert bench.read(lambda tx: tx.outbound.departure(DepartureId(99))) is None
+    assert bench.read(lambda tx: tx.outbound.find(OutboundId(99))) is None
+    assert bench.read(lambda tx: tx.outbound.evidence(DepartureId(99))) == []
+
+
+def test_a_departure_needs_content_that_is_there(bench: Workbench) -> None:
+    missing = replace(DEPARTURE, content=ContentId(99))
+    with pytest.raises(ContentMissing):
+        bench.write(lambda tx: tx.outbound.add(missing, to("b@example.net")))
+
+
+def test_a_report_has_the_null_path(bench: Workbench) -> None:
+    (number,) = send(bench, to("b@example.net"), reverse_path=ReversePath(None))
+    kept = departure_of(bench, number)
+    assert kept is not None and kept.reverse_path == ReversePath(None)
+
+
+def test_attempts_are_kept_as_they_were(bench: Workbench) -> None:
+    (number,) = send(bench, to("b@example.net"))
+    told = attempt(
+        bench.now,
+        451,
+        phase=Phase.GREETING,
+        reply=Reply(451, "4.7.1", ("try \udcff later", "or\0not")),
+        host="mx.example.net",
+        ip=parse_ip("2001:db8::1"),
+        tls=TlsState("TLSv1.3", "TLS_AES_256_GCM_SHA384", 256),
+        policy="dane",
+        passes_dsn=True,
+        is_shared=True,
+        seconds=1.25,
+    )
+    endless = attempt(bench.now, 550, reply=Reply(550, "", ("z" * 9_000,)), is_theirs=False)
+    waiting, at = OutboundState.WAITING, bench.now
+    for one in (told, endless):
+        bench.write(lambda tx, one=one: tx.outbound.record(number, one, waiting, at, at))
+    kept = bench.read(lambda tx: tx.outbound.attempts(number))
+    assert kept == [
+        replace(told, reply=Reply(451, "4.7.1", ("try ? later", "or\ufffdnot"))),
+        replace(endless, reply=Reply(550, "", ("z" * 2_000,))),
+    ]
+    assert find(bench, number).last == kept[-1]
+
+
+def test_the_content_is_let_go_with_the_last_recipient(bench: Workbench) -> None:
+    first, second, third = send(bench, to("a@x.example", "b@x.example", "c@y.example"))
+    assert holders(bench) == [1]
+    record(bench, first, 250, OutboundState.DELIVERED)
+    record(bench, second, 550, OutboundState.FAILED)
+    assert holders(bench) == [1]
+    assert bench.write(lambda tx: tx.queue.drop([third, third])) == 1
+    assert holders(bench) == [0]
+    kept = departure_of(bench, first)
+    assert kept is not None and kept.content == 0
+
+
+def test_content_is_shared_with_messages(bench: Workbench) -> None:
+    account = bench.open_account()
+    bench.deliver(account)
+    ((kept, size),) = bench.read(
+        lambda tx: tx.sql.rows(
+            sa.select(content.c.id, content.c.size).join(message, message.c.content == content.c.id)
+        )
+    )
+    shared = replace(DEPARTURE, content=kept, size=size + len(DEPARTURE.trace))
+    (number,) = bench.write(lambda tx: tx.outbound.add(shared, to("b@example.net")))
+    assert holders(bench) == [2]
+    record(bench, number, 250, OutboundState.DELIVERED)
+    assert holders(bench) == [1]
+
+
+def test_nothing_is_taken_twice_and_a_start_gives_it_back(bench: Workbench) -> None:
+    ids = send(bench, to("a@x.example", "b@x.example", "c@y.example"))
+    assert due(bench) == ids
+    taken = bench.write(lambda tx: tx.outbound.lease([*ids[:2], ids[0], OutboundId(99)]))
+    assert [one.id for one in taken] == ids[:2]
+    assert due(bench) == ids[2:]
+    later = bench.now + timedelta(minutes=5)
+    bench.write(lambda tx: tx.outbound.put_back(ids[:1], later))
+    assert due(bench) == ids[2:]
+    assert bench.read(lambda tx: tx.outbound.next_turn(bench.now)) == later
+    bench.turn(minutes=5)
+    assert due(bench) == [ids[2], ids[0]]
+    assert bench.write(lambda tx: tx.outbound.release_leases()) == 1
+    assert sorted(due(bench)) == ids
+    assert bench.write(lambda tx: tx.outbound.release_leases()) == 0
+    assert bench.read(lambda tx: tx.outbound.next_turn(bench.now)) is None
+
+
+def test_what_is_held_for_later_comes_later(bench: Workbench) -> None:
+    """RFC 4865: not before its time, whatever else happens in its lane."""
+    until = bench.now + timedelta(hours=1)
+    (number,) = send(bench, to("b@example.net"), held_until=until)
+    assert due(bench) == []
+    assert bench.write(lambda tx: tx.outbound.revive("example.net", bench.now)) == 0
+    assert bench.read(lambda tx: tx.outbound.next_turn(bench.now)) == until
+    bench.turn(hours=1)
+    assert due(bench) == [number]
+
+
+def test_higher_priorities_come_first_then_what_was_due_first(bench: Workbench) -> None:
+    ids = []
+    for priority in (0, -9, 9, 4, 0, 9):
+        ids += send(bench, to("b@example.net"), priority=priority)
+        bench.turn(seconds=1)
+    assert due(bench) == [ids[each] for each in (2, 5, 3, 0, 4, 1)]
+    assert due(bench, most=2) == [ids[2], ids[5]]
+
+
+def test_a_lane_gets_no_more_than_its_room(bench: Workbench) -> None:
+    many = send(bench, to(*(f"u{number}@big.example" for number in range(1_200))))
+    few = send(bench, to("a@small.example", "b@shut.example"))
+    rooms = Rooms(5, {"shut.example": 0})
+    assert due(bench, rooms) == [*many[:3], few[0], *many[3:5]]
+    assert due(bench, Rooms(0, {"small.example": 1})) == [few[0]]
+    assert due(bench, rooms, most=4) == [*many[:3], few[0]]
+
+
+def test_one_sender_leaves_room_for_others(bench: Workbench) -> None:
+    flood = send(bench, to(*(f"u{n}@x.example" for n in range(700))), account=AccountId(1))
+    other = send(bench, to("a@x.example", "b@x.example"), account=AccountId(2))
+    last = send(bench, to("c@x.example"))
+    assert due(bench, Rooms(8, {})) == [*flood[:4], *other, *last, flood[4]]
+    assert due(bench, Rooms(4, {})) == [*flood[:2], *other]
+
+
+def test_mail_put_off_together_is_gone_through_once(bench: Workbench) -> None:
+    """All of it may be due in the same second, and most of it may not be taken."""
+    send(bench, to(*(f"u{n}@x.example" for n in range(6_000))))
+    last = send(bench, to("a@y.example"))
+    with bench.counted() as steps:
+        assert due(bench, Rooms(10, {"x.example": 0})) == last
+        few = steps()
+    assert few < 30_000  # tens of steps of a row
+
+
+def test_a_deferral_waits_for_its_time(bench: Workbench) -> None:
+    (number,) = send(bench, to("b@example.net"))
+    bench.write(lambda tx: tx.outbound.lease([number]))
+    assert record(bench, number, 450, OutboundState.WAITING) is OutboundState.WAITING
+    assert due(bench) == []
+    found = find(bench, number)
+    assert (found.attempts, found.due) == (1, bench.now + timedelta(minutes=30))
+    assert found.expires == bench.now + timedelta(days=5)
+    assert found.last is not None and found.last.reply.code == 450
+    bench.write(lambda tx: tx.outbound.told_delay([number], bench.now))
+    assert find(bench, number).delay_told == bench.now
+    assert bench.write(lambda tx: tx.outbound.revive("example.net", bench.now)) == 1
+    assert due(bench) == [number]
+    assert bench.write(lambda tx: tx.outbound.revive("example.com", bench.now)) == 0
+
+
+def test_an_attempt_that_is_under_way_meets_a_command(bench: Workbench) -> None:
+    held, dropped, gone = ids = send(bench, to("a@x.example", "b@x.example", "c@x.example"))
+    bench.write(lambda tx: tx.outbound.lease(ids))
+    bench.write(lambda tx: tx.queue.hold([held]))
+    bench.write(lambda tx: tx.queue.drop([dropped, gone]))
+    assert record(bench, held, 450, OutboundState.WAITING) is OutboundState.HELD
+    assert record(bench, dropped, 450, OutboundState.WAITING) is OutboundState.DROPPED
+    assert record(bench, gone, 250, OutboundState.DELIVERED) is OutboundState.DELIVERED
+    assert due(bench) == []
+    bench.write(lambda tx: tx.outbound.put_back(ids, bench.now))
+    assert due(bench) == []
+    assert bench.write(lambda tx: tx.queue.release(ids, bench.now)) == 1
+    assert due(bench) == [held]
+    with pytest.raises(OutboundMissing):
+        record(bench, OutboundId(99), 250, OutboundState.DELIVERED)
+
+
+def test_commands_change_what_they_mean(bench: Workbench) -> None:
+    first, second = send(bench, to("a@x.example", "b@y.example"))
+    record(bench, first, 450, OutboundState.WAITING)
+    assert bench.write(lambda tx: tx.queue.hold([second])) == 1
+    assert bench.write(lambda tx: tx.queue.retry([first, second], bench.now)) == 1
+    assert due(bench) == [first]
+    assert bench.write(lambda tx: tx.queue.route([first], "relay.example:25")) == 1
+    assert find(bench, first).route == "relay.example:25"
+    assert bench.write(lambda tx: tx.queue.route([first], None)) == 1
+    assert find(bench, first).route is None
+    assert bench.read(lambda tx: tx.queue.counts()) == {
+        OutboundState.WAITING: 1,
+        OutboundState.HELD: 1,
+    }
+    assert bench.write(lambda tx: tx.queue.drop([first, second])) == 2
+    assert bench.write(lambda tx: tx.queue.release([first], bench.now)) == 0
+    assert bench.read(lambda tx: tx.queue.counts()) == {}
+
+
+def test_commands_ring_the_queue(bench: Workbench) -> None:
+    (number,) = send(bench, to("a@x.example"))
+    assert -1 in bench.sql.touched
+    bench.write(lambda tx: tx.queue.retry([number], bench.now))
+    assert -1 in bench.sql.touched
+
+
+def test_the_queue_is_listed_page_by_page(bench: Workbench) -> None:
+    ids = send(bench, to(*(f"u@h{n % 3}.example" for n in range(20))), account=AccountId(4))
+    other = send(
+        bench, to("v@h1.example"), reverse_path=ReversePath(Address.parse("ben@example.org"))
+    )
+    record(bench, ids[0], 250, OutboundState.DELIVERED)
+    bench.write(lambda tx: tx.queue.hold(ids[1:2]))
+
+    def listed(chosen: QueueFilter = ANY) -> list[OutboundId]:
+        found: list[Outbound] = []
+        while True:
+            after = found[-1] if found else None
+            page = bench.read(lambda tx, after=after: tx.queue.listed(chosen, after, 7))
+            assert len(page) <= 7
+            if not page:
+                return [one.id for one in found]
+            found += page
+
+    assert sorted(listed()) == [*ids[1:], *other]
+    assert listed(QueueFilter(lane=Domain.parse("h1.example"))) == [*ids[1::3], *other]
+    assert listed(QueueFilter(state=OutboundState.HELD)) == ids[1:2]
+    assert listed(QueueFilter(sender=Address.parse("ben@example.org"))) == other
+    assert listed(QueueFilter(address=Address.parse("V@h1.example"))) == other
+    assert sorted(listed(QueueFilter(account=AccountId(4)))) == ids[1:]
+    assert listed(QueueFilter(account=AccountId(4), lane=Domain.parse("h9.example"))) == []
+
+
+def test_what_became_of_mail_is_found(bench: Workbench) -> None:
+    sent = [
+        send(bench, to("b@example.net", "b@example.net"), message_id=f"<{n % 2}@x>") for n in (0, 1)
+    ]
+    other = send(bench, to(str(ANN)), account=AccountId(5), reverse_path=ReversePath(None))
+    record(bench, other[0], 250, OutboundState.DELIVERED)
+    first, second, third = (find(bench, each[0]).departure for each in [*sent, other])
+    read = bench.read
+    assert read(lambda tx: tx.queue.named("<0@x>", None, 9)) == [first]
+    net = Address.parse("B@example.NET")
+    assert read(lambda tx: tx.queue.with_address(net, None, 9)) == [second, first]
+    assert read(lambda tx: tx.queue.with_address(ANN, None, 9)) == [third, second, first]
+    assert read(lambda tx: tx.queue.with_address(ANN, third, 1)) == [second]
+    assert read(lambda tx: tx.queue.of_account(AccountId(5), None, 9)) == [third]
+    assert [one.id for one in read(lambda tx: tx.queue.recipients(first))] == sent[0]
+
+
+def test_what_has_ended_is_forgotten_after_its_time(bench: Workbench) -> None:
+    (ended,) = send(bench, to("a@x.example"))
+    (waits,) = send(bench, to("b@x.example"))
+    departure = find(bench, ended).departure
+    record(bench, ended, 450, OutboundState.WAITING)
+    record(bench, ended, 550, OutboundState.FAILED)
+    assert bench.write(lambda tx: tx.outbound.forget(bench.now)) == 0
+    bench.turn(days=90)
+    assert bench.write(lambda tx: tx.outbound.forget(bench.now)) == 1
+    assert bench.read(lambda tx: tx.outbound.find(ended)) is None
+    assert bench.read(lambda tx: tx.outbound.departure(departure)) is None
+    assert find(bench, waits).state is OutboundState.WAITING
