@@ -28,10 +28,33 @@ def compose_text(
     For our own words only: raises ValueError for a subject or field that is not one line
     of well-formed text.
     """
+    message = begin_message(
+        sender=sender,
+        recipient=recipient,
+        subject=subject,
+        date=date,
+        message_id=message_id,
+        sender_name=sender_name,
+        extra_fields=extra_fields,
+    )
+    message.set_content(text)
+    return message.as_bytes()
+
+
+def begin_message(
+    *,
+    sender: Address,
+    recipient: Address,
+    subject: str,
+    date: datetime,
+    message_id: str,
+    sender_name: str = "",
+    extra_fields: Sequence[tuple[str, str]] = (),
+) -> EmailMessage:
+    """The header fields of compose_text, with its rules, and nothing below them yet."""
     # Seven bits wherever addresses allow: such a notice passes through any server.
     is_ascii = sender.is_ascii and recipient.is_ascii
-    policy = SMTP.clone(cte_type="7bit") if is_ascii else SMTPUTF8
-    message = EmailMessage(policy=policy)
+    message = EmailMessage(policy=SMTP.clone(cte_type="7bit") if is_ascii else SMTPUTF8)
     message["Date"] = date
     message["From"] = _header_address(sender, sender_name)
     message["To"] = _header_address(recipient, "")
@@ -39,8 +62,7 @@ def compose_text(
     message["Message-ID"] = f"<{message_id}>"
     for name, value in extra_fields:
         message[name] = value
-    message.set_content(text)
-    return message.as_bytes(policy=policy)
+    return message
 
 
 def _header_address(address: Address, name: str) -> HeaderAddress:

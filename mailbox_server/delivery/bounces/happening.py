@@ -1,0 +1,57 @@
+"""What became of one recipient of a message, as those who tell of it get to know."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from mailbox_server.mime.reports.delivery_status import Action
+from mailbox_server.model.address import Address, ReversePath
+from mailbox_server.model.envelope import Notify, OriginalRecipient
+from mailbox_server.model.outbound import Attempt, Outbound
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """One recipient and what became of it.
+
+    return_path: its own, where it is not that of the message.
+    attempt: the last one; None where nothing was tried, as in local delivery.
+    gave_up: it failed only because its time was over.
+    next_try, until: of a delay.  told_before: the same delay was told already.
+    suggestion: a known address much like this one.
+    """
+
+    address: Address
+    action: Action
+    notify: Notify = Notify.UNSAID
+    original: OriginalRecipient | None = None
+    return_path: ReversePath | None = None
+    attempt: Attempt | None = None
+    gave_up: bool = False
+    next_try: datetime | None = None
+    until: datetime | None = None
+    told_before: bool = False
+    suggestion: Address | None = None
+
+
+def happened(
+    job: Outbound,
+    action: Action,
+    attempt: Attempt | None,
+    *,
+    gave_up: bool = False,
+    next_try: datetime | None = None,
+    until: datetime | None = None,
+) -> Happening:
+    """What became of a job of the queue: FAILED, DELAYED or RELAYED."""
+    return Happening(
+        address=job.address,
+        action=action,
+        notify=job.notify,
+        original=job.original,
+        return_path=job.return_path,
+        attempt=attempt,
+        gave_up=gave_up,
+        next_try=next_try,
+        until=until,
+        told_before=job.delay_told is not None,
+    )
