@@ -1,0 +1,384 @@
+"""Reports written: to whom, with what, in how many pieces, and never for a bounce."""
+
+from dataclasses import replace
+from datetime import timedelta
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from ipaddress import ip_address
+
+import pytest
+
+from mailbox_server.checks.dkim.signing import Signer
+from mailbox_server.delivery.bounces.happening import Happening, happened
+from mailbox_server.delivery.bounces.original import Original, of_departure, staged_reader
+from mailbox_server.delivery.bounces.report import ReportRules, returned
+from mailbox_server.delivery.bounces.reporting import PreparedReports, Reporter
+from mailbox_server.delivery.routing import RoutingRules
+from mailbox_server.mime.reports.delivery_status import Action
+from mailbox_server.mime.reports.returned import Returned
+from mailbox_server.model.address import Address, ReversePath
+from mailbox_server.model.envelope import BodyType, Notify, OriginalRecipient, Return
+from mailbox_server.model.errors import ContentDamaged, DiskLow
+from mailbox_server.model.ids import AccountId, ContentId, DepartureId, OutboundId
+from mailbox_server.model.outbound import (
+    Attempt,
+    Departure,
+    Finding,
+    NewOutbound,
+    Origin,
+    Outbound,
+    OutboundState,
+    Phase,
+)
+from mailbox_server.model.reply import reply
+from mailbox_server.store.ports import WriteTx
+from tests.unit.delivery.house import BEGINNING, HOSTNAME, House
+from tests.unit.delivery.memory_store import MemoryStaged
+
+CONTENT = b"Subject: Lunch\r\nMessage-ID: <1@example.org>\r\nFrom: ann@example.org\r\n\r\nbody\r\n"
+TRACE = b"Received: from x\r\n"
+BOB = Address.parse("bob@example.net")
+NO_USER = reply(550, "5.1.1", "No such user")
+
+
+def refused(at_hours: float = 0) -> Attempt:
+    return Attempt(
+        at=BEGINNING + timedelta(hours=at_hours),
+        finding=Finding.REFUSED,
+        phase=Phase.RCPT,
+        reply=NO_USER,
+        is_theirs=True,
+        host="mx.example.net",
+        ip=ip_address("192.0.2.9"),
+    )
+
+
+def failure(
+    address: str = "bob@example.net",
+    notify: Notify = Notify.UNSAID,
+    return_path: ReversePath | None = None,
+) -> Happening:
+    return Happening(
+        Address.parse(address),
+        Action.FAILED,
+        notify,
+        OriginalRecipient("rfc822", address),
+        return_path,
+        refused(),
+    )
+
+
+class Office:
+    """A reporter in the house of ann, her message, and what was put into the queue."""
+
+    def __init__(self, signer: Signer | None = None, rules: ReportRules | None = None) -> None:
+        self.house = House()
+        self.ann = self.house.store.add_account("ann@example.org")
+        self.house.store.kept.append(CONTENT)
+        self.departed: list[tuple[Departure, list[NewOutbound]]] = []
+        self.reporter = Reporter(
+            store=self.house.store,  # type: ignore[arg-type]
+            rules=rules or ReportRules(HOSTNAME),
+            routing=RoutingRules(HOSTNAME),
+            signer=signer,
+            depart=self.depart,
+            clock=self.house.clock,
+            entropy=self.house.entropy,
+            events=self.house.events,
+        )
+
+    def depart(self, tx: WriteTx, departure: Departure, recipients: object) -> None:
+        assert isinstance(recipients, tuple)
+        self.departed.append((departure, list(recipients)))
+
+    def departure(self, sender: str | None = "ann@example.org") -> Departure:
+        return Departure(
+            origin=Origin.SUBMISSION,
+            account=self.ann.id,
+            reverse_path=ReversePath(None if sender is None else Address.parse(sender)),
+            content=ContentId(1),
+            trace=TRACE,
+            size=len(TRACE) + len(self.house.store.kept[0]),
+            message_id="<1@example.org>",
+            body=BodyType.SEVEN_BIT,
+            smtputf8=False,
+            require_tls=False,
+            tls_optional=False,
+            ret=Return.UNSAID,
+            envelope_id="QQ1",
+            priority=0,
+            deliver_by=None,
+            held_until=None,
+            arrived=BEGINNING,
+        )
+
+    def original(self, sender: str | None = "ann@example.org") -> Original:
+        return of_departure(self.departure(sender), self.house.store)  # type: ignore[arg-type]
+
+    async def report(self, original: Original, *happenings: Happening) -> PreparedReports:
+        prepared = await self.reporter.prepare(original, happenings)
+        await self.house.store.write(prepared.write)
+        return prepared
+
+    def mail(self) -> list[EmailMessage]:
+        found = []
+        for stored in self.house.store.stored:
+            message = message_from_bytes(stored.content, policy=policy.default)
+            assert isinstance(message, EmailMessage)
+            found.append(message)
+        return found
+
+
+async def test_a_sender_of_ours_finds_the_report_in_the_inbox() -> None:
+    office = Office()
+    await office.report(office.original(), failure())
+    (stored,) = office.house.store.stored
+    assert stored.account == office.ann
+    assert stored.new.trace == b"Return-Path: <>\r\n"
+    (message,) = office.mail()
+    assert message["From"] == "Mail server <postmaster@mx.example.org>"
+    assert message["To"] == "ann@example.org"
+    assert message["Subject"] == "Not delivered: Lunch"
+    assert message["Auto-Submitted"] == "auto-replied"
+    assert message["References"] == message["In-Reply-To"] == "<1@example.org>"
+    words, fields, whole = message.iter_parts()
+    assert "There is no mailbox of this name at example.net." in words.get_content()
+    assert "mx.example.net [192.0.2.9] said:" in words.get_content()
+    assert "Original-Envelope-Id: QQ1" in fields.as_string()
+    assert "Remote-MTA: dns; mx.example.net" in fields.as_string()
+    assert "Diagnostic-Code: smtp; 550 5.1.1 No such user" in fields.as_string()
+    assert whole.get_content_type() == "message/rfc822"
+    assert TRACE + CONTENT in stored.content
+    assert not office.departed
+
+
+async def test_a_sender_elsewhere_gets_it_by_the_queue_with_a_null_reverse_path() -> None:
+    office = Office()
+    await office.report(office.original("ann@example.com"), failure())
+    ((departure, recipients),) = office.departed
+    assert departure.origin is Origin.REPORT
+    assert departure.reverse_path.address is None
+    # RFC 3461 §6.1.
+    assert departure.ret is Return.UNSAID
+    assert recipients == [NewOutbound(Address.parse("ann@example.com"), Notify.NEVER)]
+    assert departure.size == len(office.house.store.kept[departure.content - 1])
+    assert not office.house.store.stored
+
+
+async def test_one_report_for_all_that_became_known_at_a_time() -> None:
+    office = Office()
+    dave = Happening(Address.parse("dave@example.net"), Action.RELAYED, Notify.SUCCESS)
+    never = failure("eve@example.net", Notify.NEVER)
+    await office.report(office.original(), failure(), failure("carol@example.net"), dave, never)
+    (message,) = office.mail()
+    words, fields, _ = message.iter_parts()
+    assert fields.as_string().count("Action: failed") == 2
+    assert fields.as_string().count("Action: relayed") == 1
+    # RFC 3461 §5.2.8: nothing of who must not be told of.
+    assert "eve@example.net" not in words.get_content() + fields.as_string()
+
+
+async def test_a_return_path_of_its_own_gets_a_report_of_its_own() -> None:
+    office = Office()
+    own = ReversePath(Address.parse("ann+bob@example.org"))
+    await office.report(office.original(), failure(return_path=own), failure("carol@example.net"))
+    assert [message["To"] for message in office.mail()] == [
+        "ann+bob@example.org",
+        "ann@example.org",
+    ]
+
+
+async def test_nothing_is_written_for_a_bounce() -> None:
+    office = Office()
+    prepared = await office.report(office.original(None), failure())
+    assert prepared.contents == ()
+    assert not office.house.store.stored and not office.departed
+    assert office.house.events.names() == ["bounce.untold"]
+
+
+async def test_a_failed_forward_tells_the_owner_and_never_the_stranger() -> None:
+    office = Office()
+    original = replace(office.original("eve@example.com"), origin=Origin.FORWARD)
+    await office.report(original, failure())
+    (message,) = office.mail()
+    assert message["To"] == "ann@example.org"
+    words = next(message.iter_parts()).get_content()
+    assert "A message from eve@example.com that came for ann@example.org" in words
+    assert not office.departed
+
+
+async def test_without_an_owner_a_failed_forward_is_told_to_nobody() -> None:
+    office = Office()
+    original = replace(
+        office.original("eve@example.com"), origin=Origin.FORWARD, account=AccountId(99)
+    )
+    await office.report(original, failure())
+    assert not office.house.store.stored and not office.departed
+    assert "bounce.untold" in office.house.events.names()
+
+
+async def test_a_report_that_leads_nowhere_here_goes_to_the_account_that_sent() -> None:
+    office = Office()
+    await office.report(office.original("gone@example.org"), failure())
+    assert [stored.account for stored in office.house.store.stored] == [office.ann]
+    assert not office.departed
+
+
+async def test_a_report_that_leads_nowhere_and_has_no_owner_is_dropped() -> None:
+    office = Office()
+    original = replace(office.original("gone@example.org"), account=None)
+    await office.report(original, failure())
+    assert not office.house.store.stored and not office.departed
+
+
+@pytest.mark.parametrize(
+    ("ret", "octets", "has_failure", "expected"),
+    [
+        # RFC 3461 §4.3, §6.2: all of it only for a failure.
+        (Return.FULL, 1_000, True, Returned.WHOLE),
+        (Return.FULL, 1_000, False, Returned.HEADER),
+        (Return.FULL, 10_000_000, True, Returned.WHOLE),
+        (Return.FULL, 100_000_000, True, Returned.HEADER),
+        (Return.HEADERS, 1_000, True, Returned.HEADER),
+        (Return.HEADERS, 1_000, False, Returned.HEADER),
+        (Return.UNSAID, 1_000, True, Returned.WHOLE),
+        (Return.UNSAID, 1_000, False, Returned.HEADER),
+        (Return.UNSAID, 100_000, True, Returned.HEADER),
+    ],
+)
+def test_how_much_is_given_back(
+    ret: Return, octets: int, has_failure: bool, expected: Returned
+) -> None:
+    assert returned(ReportRules(HOSTNAME), ret, octets, has_failure=has_failure) is expected
+
+
+async def test_a_large_message_goes_through_in_blocks() -> None:
+    office = Office()
+    line = b"x" * 70 + b"\r\n"
+    content = CONTENT + line * 50_000
+    asked: list[int] = []
+
+    async def read(start: int, length: int) -> bytes:
+        asked.append(length)
+        return content[start : start + length]
+
+    original = replace(
+        office.original(), size=len(TRACE) + len(content), ret=Return.FULL, read=read
+    )
+    await office.report(original, failure())
+    (stored,) = office.house.store.stored
+    assert TRACE + content in stored.content
+    assert max(asked) <= 64 * 1024 + 1
+
+
+async def test_a_message_that_cannot_be_read_is_told_of_all_the_same() -> None:
+    office = Office()
+    office.house.store.failing["read"] = ContentDamaged("gone")
+    await office.report(office.original(), failure())
+    (message,) = office.mail()
+    assert message["Subject"] == "Not delivered: your message"
+    _, _, header = message.iter_parts()
+    assert header.get_content_type() == "text/rfc822-headers"
+    assert office.house.events.faults
+
+
+async def test_one_that_breaks_off_half_way_is_told_of_by_its_header() -> None:
+    office = Office()
+    calls = 0
+
+    async def read(start: int, length: int) -> bytes:
+        nonlocal calls
+        calls += 1
+        if calls == 2:
+            raise ContentDamaged("gone")
+        return CONTENT[start : start + length]
+
+    await office.report(replace(office.original(), read=read), failure())
+    (message,) = office.mail()
+    assert message["Subject"] == "Not delivered: Lunch"
+
+
+async def test_what_cannot_be_staged_leaves_nothing_behind() -> None:
+    office = Office()
+    office.house.store.failing["finish"] = DiskLow("full")
+    with pytest.raises(DiskLow):
+        await office.reporter.prepare(office.original(), [failure()])
+    assert all(staging.discarded for staging in office.house.store.stagings)
+
+
+async def test_reports_are_signed() -> None:
+    seen: list[bytes] = []
+
+    class Signing:
+        def header(self, block: bytes) -> None:
+            seen.append(block)
+
+        def feed(self, octets: bytes) -> None:
+            seen.append(octets)
+
+        def fields(self) -> bytes:
+            return b"DKIM-Signature: x\r\n"
+
+    class Pen:
+        def begin(self) -> Signing:
+            return Signing()
+
+    office = Office(Pen())  # type: ignore[arg-type]
+    await office.report(office.original("ann@example.com"), failure())
+    ((departure, _),) = office.departed
+    assert departure.trace == b"DKIM-Signature: x\r\n"
+    assert departure.size == len(departure.trace) + len(b"".join(seen))
+    assert b"".join(seen) == office.house.store.kept[departure.content - 1]
+    assert seen[0].endswith(b"\r\n\r\n") and b"Auto-Submitted" in seen[0]
+
+
+@pytest.mark.parametrize(
+    "subject",
+    [
+        b"",
+        b"=?utf-8?q?a=0Ab?=",
+        b"=?utf-8?q?=3D=3Fx=3Fq=3Fy=3F=3D?=",
+        b"\xff\xfe\0",
+        b"x " * 40_000,
+    ],
+)
+async def test_any_subject_can_be_told(subject: bytes) -> None:
+    office = Office()
+    office.house.store.kept[0] = b"Subject: " + subject + b"\r\n\r\n"
+    await office.report(office.original(), failure())
+    (message,) = office.mail()
+    assert message["Subject"].startswith("Not delivered: ")
+
+
+async def test_international_mail_is_told_in_utf8() -> None:
+    office = Office()
+    original = replace(office.original(), smtputf8=True, message_id="<jörg@x>")
+    await office.report(original, replace(failure(), address=Address.parse("jörg@example.net")))
+    content = office.house.store.stored[0].content
+    assert "Final-Recipient: utf-8; jörg@example.net".encode() in content
+    assert b"message/global-delivery-status" in content and b"message/global\r\n" in content
+    assert b"References" not in content
+
+
+def test_what_the_queue_tells_of_a_job() -> None:
+    job = Outbound(
+        id=OutboundId(1),
+        departure=DepartureId(1),
+        address=BOB,
+        notify=Notify.DELAY,
+        original=None,
+        return_path=None,
+        state=OutboundState.WAITING,
+        due=BEGINNING,
+        attempts=3,
+        expires=BEGINNING + timedelta(days=5),
+        last=None,
+        delay_told=BEGINNING,
+        route=None,
+    )
+    told = happened(job, Action.DELAYED, refused(), until=job.expires)
+    assert told.told_before and told.notify is Notify.DELAY and told.until == job.expires
+
+
+async def test_staged_content_is_read_as_it_lies() -> None:
+    assert await staged_reader(MemoryStaged(b"abcdef"))(2, 3) == b"cde"
