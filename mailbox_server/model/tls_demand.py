@@ -24,6 +24,7 @@ class TlsPolicy(enum.Enum):
     TLSA = "tlsa"
     OPERATOR = "operator"
     REQUIRETLS = "requiretls"
+    OPTIONAL = "tls-required-no"
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,3 +16,16 @@ LOOP: Final = reply(554, "5.4.6", "The domain's mail servers lead back to this o
 LITERAL_NOT_PUBLIC: Final = reply(550, "5.4.4", "Mail is not sent to an address of that kind")
 NO_ANSWER: Final = reply(451, "4.4.3", "The DNS gave no answer about the domain's mail servers")
 ROUTE_UNKNOWN: Final = reply(451, "4.4.4", "The host to send by cannot be found now")
+
+NOT_AUTHENTIC: Final = reply(
+    550, "5.7.10", "TLS is required, and nothing vouches for the domain's mail servers"
+)
+NOT_AUTHENTIC_NOW: Final = reply(
+    451, "4.7.10", "TLS is required, and nothing vouches for the domain's mail servers now"
+)
+DNSSEC_BROKEN: Final = reply(
+    451, "4.7.5", "The DNSSEC-protected records of the domain's mail servers cannot be had now"
+)
+NOT_IN_POLICY: Final = reply(
+    451, "4.7.5", "No mail server of the domain is in its published policy (MTA-STS)"
+)

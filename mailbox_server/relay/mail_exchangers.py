@@ -75,19 +75,31 @@ class Exchangers:
     """Hosts to try in order, at least one.
 
     is_secure: whether the MX set, or its absence, was DNSSEC-validated.
+    is_implicit: whether the domain is its own mail host, for want of MX records.
+    canonical: the domain at the end of its CNAMEs.
     """
 
     hosts: tuple[Exchanger, ...]
     is_secure: bool
+    is_implicit: bool
+    canonical: str
 
 
 class _Search:
     """One domain's exchangers, host by host; remembers why those before were of no use."""
 
-    def __init__(self, names: MailNames, ourselves: Ourselves, opened: Sequence[IpNetwork]) -> None:
+    def __init__(
+        self,
+        names: MailNames,
+        ourselves: Ourselves,
+        opened: Sequence[IpNetwork],
+        *,
+        wants_all: bool,
+    ) -> None:
         self._names = names
         self._ourselves = ourselves
         self._opened = opened
+        self._wants_all = wants_all
         self.found: list[Exchanger] = []
         self.asked = 0
         self.has_trouble = False
@@ -97,12 +109,11 @@ class _Search:
     @property
     def is_over(self) -> bool:
         """Whether more hosts would not be tried anyway."""
+        if self.is_us or self.asked >= MOST_HOSTS:
+            return True
         addresses = sum(len(host.ips) for host in self.found)
-        return (
-            self.is_us
-            or self.asked >= MOST_HOSTS
-            or (len(self.found) >= ENOUGH_HOSTS and addresses >= ENOUGH_ADDRESSES)
-        )
+        is_enough = len(self.found) >= ENOUGH_HOSTS and addresses >= ENOUGH_ADDRESSES
+        return is_enough and not self._wants_all
 
     async def look_at(self, hosts: Sequence[str]) -> None:
         """Ask for hosts of one preference; keeps none of them where one is ourselves."""
@@ -135,19 +146,21 @@ async def find_exchangers(
     ourselves: Ourselves,
     opened: Sequence[IpNetwork],
     entropy: Entropy,
+    *,
+    wants_all: bool = False,
 ) -> Exchangers | Reply:
     """Hosts that take domain's mail, best first, equals in random order; or why there are none.
 
     Ourselves in the MX set, by name or address, take away every host of the same or a worse
     preference (RFC 5321 §5.1).  opened: networks to which mail may go though they are not
-    public.
+    public.  wants_all: look at all of 10 hosts, because some of them may turn out unfit.
     """
     answer = await names.mx(domain.ascii)
     if answer.is_trouble:
         return NO_ANSWER
     if answer.outcome is Outcome.NO_DOMAIN:
         return NO_SUCH_DOMAIN
-    search = _Search(names, ourselves, opened)
+    search = _Search(names, ourselves, opened, wants_all=wants_all)
     if not answer.records:
         # The domain is its own mail host, at the end of its CNAMEs; never where it is ours.
         if domain.ascii in ourselves.names or answer.canonical in ourselves.names:
@@ -167,7 +180,9 @@ async def find_exchangers(
                 break
     if not search.found:
         return search.nothing()
-    return Exchangers(tuple(search.found), answer.authenticated)
+    canonical = answer.canonical or domain.ascii
+    is_implicit = not answer.records
+    return Exchangers(tuple(search.found), answer.authenticated, is_implicit, canonical)
 
 
 def _preference_groups(

@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 import pytest
 
 from mailbox_server.model.address import AddressLiteral, Domain
-from mailbox_server.model.ids import AccountId
 from mailbox_server.model.next_hop import Host, NextHop, NoHop
 from mailbox_server.model.tls_demand import TlsLevel
 from mailbox_server.relay.hop_replies import (
@@ -22,7 +21,7 @@ from mailbox_server.relay.hop_replies import (
 )
 from mailbox_server.relay.mail_exchangers import Ourselves
 from mailbox_server.relay.next_hops import HopRules, NextHops, Wishes
-from tests.unit.relay.zone import HandClock, HandZone, LastEntropy
+from tests.unit.relay.zone import HandClock, HandZone, LastEntropy, next_hops
 
 OURSELVES = Ourselves(
     frozenset({"mail.us.example"}), frozenset({ipaddress.ip_address("203.0.113.1")})
@@ -36,12 +35,8 @@ BEST = {
 Zone = Mapping[tuple[str, str], Sequence[str]]
 
 
-async def nobody(account: AccountId) -> None:
-    """No account has an address."""
-
-
 def finder(zone: HandZone, rules: HopRules | None = None) -> NextHops:
-    return NextHops(zone, nobody, rules or HopRules(OURSELVES), HandClock(), LastEntropy())
+    return next_hops(zone, rules or HopRules(OURSELVES))
 
 
 async def find(zone: Zone | HandZone, domain: str = "example.org") -> NextHop | NoHop:
@@ -83,7 +78,7 @@ async def test_equals_come_in_random_order() -> None:
 
     first: Counter[str] = Counter()
     for _ in range(300):
-        hops = NextHops(HandZone(zone), nobody, HopRules(OURSELVES), HandClock(), Chance())
+        hops = next_hops(HandZone(zone), HopRules(OURSELVES), entropy=Chance())
         hop = await hops.find(Domain("example.org"), Wishes())
         assert isinstance(hop, NextHop)
         first[hop.hosts[0].name] += 1
@@ -277,7 +272,7 @@ async def test_questions_stay_few_however_many_exchangers_there_are() -> None:
 async def test_a_broken_family_comes_last() -> None:
     zone = HandZone(BEST)
     clock = HandClock()
-    hops = NextHops(zone, nobody, HopRules(OURSELVES), clock, LastEntropy())
+    hops = next_hops(zone, HopRules(OURSELVES), clock=clock)
 
     async def first() -> int:
         hop = await hops.find(Domain("example.org"), Wishes())

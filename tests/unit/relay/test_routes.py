@@ -12,7 +12,7 @@ from mailbox_server.relay.hop_replies import ROUTE_UNKNOWN
 from mailbox_server.relay.mail_exchangers import Ourselves
 from mailbox_server.relay.next_hops import HopRules, NextHops, Wishes
 from mailbox_server.relay.routes import Route, SmartHost, chosen_by_hand, first_fitting
-from tests.unit.relay.zone import HandClock, HandZone, LastEntropy
+from tests.unit.relay.zone import HandZone, next_hops
 
 ANN, BOB = Address.parse("Ann@example.org"), Address.parse("bob@example.net")
 ISP = SmartHost("smtp.isp.example", 587, login=Login("us", "s3cret"))
@@ -87,7 +87,7 @@ def finder(zone: HandZone, *routes: Route) -> NextHops:
         return addresses.get(account)
 
     rules = HopRules(Ourselves(frozenset({"mail.us.example"})), routes=routes)
-    return NextHops(zone, sender_of, rules, HandClock(), LastEntropy())
+    return next_hops(zone, rules, sender_of=sender_of)
 
 
 ZONE = {
@@ -154,6 +154,19 @@ async def test_sources_of_a_sending_domain() -> None:
     assert (ann.key, ann.hosts[0].sources) == ("example.com from 192.0.2.5", (SOURCE,))
     assert (bob.key, bob.hosts[0].sources) == ("example.com", ())
     assert gone == report == bob
+
+
+async def test_a_message_that_requires_tls_raises_what_the_operator_said() -> None:
+    hops = finder(HandZone({}), Route(smart_host=INSIDE))
+    hop = await hops.find(DOMAIN, Wishes(require_tls=True))
+    assert isinstance(hop, NextHop)
+    demand = hop.hosts[0].demand
+    assert (demand.level, demand.must_require_tls) == (TlsLevel.VERIFIED, True)
+    hop = await finder(HandZone(ZONE), Route(smart_host=ISP)).find(
+        DOMAIN, Wishes(tls_optional=True)
+    )
+    assert isinstance(hop, NextHop)
+    assert hop.hosts[0].demand.level is TlsLevel.VERIFIED
 
 
 async def test_the_hand_goes_before_the_table() -> None:

@@ -6,7 +6,12 @@ from datetime import UTC, datetime
 from typing import TypeVar
 
 from mailbox_server.dns.answers import Answer, MailExchanger, Outcome, TlsaRecord
-from mailbox_server.model.address import IpAddress
+from mailbox_server.model.address import Domain, IpAddress
+from mailbox_server.model.ids import AccountId
+from mailbox_server.model.ports import Entropy
+from mailbox_server.model.tls_demand import TlsFault, TlsPolicy
+from mailbox_server.relay.mta_sts.policy import KnownPolicy, StsPolicy
+from mailbox_server.relay.next_hops import HopRules, NextHops, SenderOf
 
 T = TypeVar("T")
 
@@ -110,3 +115,54 @@ class LastEntropy:
 
     def below(self, limit: int) -> int:
         return limit - 1
+
+
+class HandPolicies:
+    """MTA-STS policies by domain; uncertain where the test says so."""
+
+    def __init__(self, policies: Mapping[str, StsPolicy] | None = None) -> None:
+        self.policies = dict(policies or {})
+        self.is_certain = True
+        self.asked: list[str] = []
+
+    async def policy_of(self, domain: Domain) -> KnownPolicy:
+        self.asked.append(domain.ascii)
+        return KnownPolicy(self.policies.get(domain.ascii), is_certain=self.is_certain)
+
+
+class KeptWitness:
+    """Hosts that were passed over."""
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[str, str, TlsPolicy, TlsFault]] = []
+
+    def passed_over(
+        self, domain: str, host: str, policy: TlsPolicy, fault: TlsFault, detail: str
+    ) -> None:
+        self.seen.append((domain, host, policy, fault))
+
+
+async def no_sender(account: AccountId) -> None:
+    """No account has an address."""
+
+
+def next_hops(
+    zone: HandZone,
+    rules: HopRules,
+    *,
+    policies: HandPolicies | None = None,
+    witness: KeptWitness | None = None,
+    sender_of: SenderOf = no_sender,
+    clock: HandClock | None = None,
+    entropy: Entropy | None = None,
+) -> NextHops:
+    """NextHops over a hand-made world."""
+    return NextHops(
+        zone,
+        policies or HandPolicies(),
+        witness or KeptWitness(),
+        sender_of,
+        rules,
+        clock or HandClock(),
+        entropy or LastEntropy(),
+    )
