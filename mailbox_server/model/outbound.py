@@ -102,7 +102,11 @@ class OutboundState(enum.Enum):
 
 
 class Phase(enum.Enum):
-    """Where in an attempt its answer came, in order."""
+    """Where in an attempt its answer came, in order.
+
+    END: the content was sent whole.  An attempt that ends there without a reply of theirs may
+        have delivered the message all the same (RFC 1047).
+    """
 
     LOOKUP = "lookup"
     CONNECT = "connect"
@@ -114,6 +118,7 @@ class Phase(enum.Enum):
     RCPT = "rcpt"
     DATA = "data"
     CONTENT = "content"
+    END = "end"
 
 
 class Finding(enum.Enum):
