@@ -1,5 +1,6 @@
 """What comes of opening a connection and of sending over it, as the queue records it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -11,6 +12,7 @@ from mailbox_server.model.reply import Reply
 from mailbox_server.model.tls_demand import TlsLevel, TlsPolicy, TlsResult
 from mailbox_server.relay.client.transaction import Answer
 
+_WORDS: Final[Mapping[TlsPolicy, str]] = {TlsPolicy.TLSA: "dane", TlsPolicy.STS: "mta-sts"}
 _KEPT_LINES: Final = 20
 _KEPT_CHARACTERS: Final = 4_000
 
@@ -65,14 +67,7 @@ def kept(reply: Reply) -> Reply:
 
 def policy_word(host: Host) -> str:
     """What TLS was asked by, in the words of Attempt.policy."""
-    match host.demand.policy:
-        case TlsPolicy.TLSA:
-            return "dane"
-        case TlsPolicy.STS:
-            return "mta-sts"
-        case TlsPolicy.REQUIRETLS:
-            return "requiretls"
-        case TlsPolicy.OPERATOR:
-            return "operator"
-        case TlsPolicy.NO_POLICY:
-            return "none" if host.demand.level is TlsLevel.NONE else "opportunistic"
+    demand = host.demand
+    if demand.policy is TlsPolicy.NO_POLICY:
+        return "none" if demand.level is TlsLevel.NONE else "opportunistic"
+    return _WORDS.get(demand.policy, demand.policy.value)
