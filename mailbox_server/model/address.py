@@ -156,6 +156,11 @@ class Localpart:
             if quoted is None:
                 raise AddressMalformed(f"not a local part: {text[:80]!r}")
             plain = _QUOTED_PAIR.sub(r"\1", quoted[1])
+        return cls.of(plain)
+
+    @classmethod
+    def of(cls, plain: str) -> "Localpart":
+        """Take what stands without quoting.  Raises AddressMalformed."""
         if not plain:
             raise AddressMalformed("the local part is empty")
         if _has_control_or_surrogate(plain):
@@ -194,6 +199,14 @@ class Address:
         # Mail goes to and fro between the same few.
         return _known(text) if len(text) <= PATH_OCTETS else _parsed(text)
 
+    @classmethod
+    def of(cls, local: str, domain: "Domain | AddressLiteral") -> "Address":
+        """Put one together; local stands without quoting.  Raises AddressMalformed."""
+        address = cls(Localpart.of(local), domain)
+        if len(str(address).encode("utf-8")) > PATH_OCTETS - 2:
+            raise AddressMalformed("the address is longer than 254 octets")
+        return address
+
     @property
     def is_ascii(self) -> bool:
         """Whether it can be used without SMTPUTF8 (the domain as A-labels)."""
@@ -214,10 +227,7 @@ def _parsed(text: str) -> Address:
         raise AddressMalformed(f"no @ in the address: {text[:80]!r}")
     host: Domain | AddressLiteral
     host = AddressLiteral.parse(domain) if domain.startswith("[") else Domain.parse(domain)
-    address = Address(Localpart.parse(local), host)
-    if len(str(address).encode("utf-8")) > PATH_OCTETS - 2:
-        raise AddressMalformed("the address is longer than 254 octets")
-    return address
+    return Address.of(Localpart.parse(local).text, host)
 
 
 _known = lru_cache(maxsize=4_096)(_parsed)

@@ -19,7 +19,8 @@ Uid = NewType("Uid", int)
 _DIGITS: Final = "0123456789abcdefghijklmnopqrstuv"
 
 
-def _base32(number: int) -> str:
+def base32(number: int) -> str:
+    """A row number in digits 0 to 9 and a to v."""
     digits = ""
     while True:
         number, rest = divmod(number, 32)
@@ -30,17 +31,17 @@ def _base32(number: int) -> str:
 
 def message_object_id(message: MessageId) -> str:
     """IMAP's EMAILID and JMAP's Email id (RFC 8474 §5.1)."""
-    return "m" + _base32(message)
+    return "m" + base32(message)
 
 
 def thread_object_id(thread: ThreadId) -> str:
     """IMAP's THREADID and JMAP's Thread id (RFC 8474 §5.2)."""
-    return "t" + _base32(thread)
+    return "t" + base32(thread)
 
 
 def mailbox_object_id(mailbox: MailboxId) -> str:
     """IMAP's MAILBOXID and JMAP's Mailbox id (RFC 8474 §4)."""
-    return "f" + _base32(mailbox)
+    return "f" + base32(mailbox)
 
 
 def row_number(letter: str, object_id: str) -> int | None:

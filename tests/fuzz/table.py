@@ -9,11 +9,13 @@ from tests.fuzz.message_targets import MESSAGE_TARGETS
 from tests.fuzz.other_targets import OTHER_TARGETS
 from tests.fuzz.pop3_targets import POP3_TARGETS
 from tests.fuzz.search_targets import SEARCH_TARGETS
+from tests.fuzz.sending_targets import SENDING_TARGETS
 from tests.fuzz.smtp_targets import SMTP_TARGETS
 from tests.fuzz.text_targets import TEXT_TARGETS
 
 TARGETS: Final = (
     *SMTP_TARGETS,
+    *SENDING_TARGETS,
     *IMAP_TARGETS,
     *STREAM_TARGETS,
     *POP3_TARGETS,
