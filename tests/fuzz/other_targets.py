@@ -32,7 +32,7 @@ from mailbox_server.net.tls_ends import TlsEnds
 from mailbox_server.ops.expiry_dates import read_expiry
 from mailbox_server.ops.requests import Answer, AnyRequest
 from mailbox_server.store.frames import compress, expand, file_octets, placed
-from mailbox_server.store.passports import _evidence, _lines
+from mailbox_server.store.passports import evidence_in, evidence_lines
 from tests.fuzz.target import Target, text_of
 
 _LINK = Link(is_confidential=True, ends=TlsEnds(b"digest"), shows_binding=True)
@@ -106,9 +106,9 @@ def _passports(octets: bytes) -> None:
     words = octets.decode("utf-8", "surrogateescape").split("\n")
     facts = tuple(zip(words[::2], words[1::2], strict=False))
     stamps = [Evidence(_NOON, "receive.envelope", facts), Evidence(_NOON, words[0], ())]
-    lines = _lines(stamps)
+    lines = evidence_lines(stamps)
     assert lines.isascii()
-    assert [_evidence(line) for line in lines.splitlines()] == stamps
+    assert evidence_in(lines) == stamps
 
 
 def _message_files(octets: bytes) -> None:
