@@ -14,6 +14,7 @@ from mailbox_server.model.ids import AccountId
 from mailbox_server.model.next_hop import Host, NextHop, NoHop
 from mailbox_server.model.ports import Clock, Entropy
 from mailbox_server.model.reply import Reply
+from mailbox_server.model.sts_policy import StsMode
 from mailbox_server.model.tls_demand import TlsDemand, TlsFault, TlsLevel, TlsPolicy
 from mailbox_server.net.public_address import IpNetwork, is_public
 from mailbox_server.relay.address_order import MOST_ADDRESSES, Families, in_turns, shares
@@ -34,7 +35,7 @@ from mailbox_server.relay.mail_exchangers import (
     Ourselves,
     find_exchangers,
 )
-from mailbox_server.relay.mta_sts.policy import KnownPolicy, StsMode
+from mailbox_server.relay.mta_sts.policy import KnownPolicy
 from mailbox_server.relay.routes import (
     SMTP_PORT,
     Route,

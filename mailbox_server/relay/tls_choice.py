@@ -7,9 +7,9 @@ RFC 7672 §2.2, RFC 8461 §5, RFC 8689 §2 and §3.
 import enum
 from dataclasses import dataclass
 
+from mailbox_server.model.sts_policy import StsMode, StsPolicy
 from mailbox_server.model.tls_demand import TlsDemand, TlsLevel, TlsPolicy
 from mailbox_server.relay.dane import HostTlsa, Trouble
-from mailbox_server.relay.mta_sts.policy import StsMode, StsPolicy
 
 
 class TlsWish(enum.Enum):

@@ -15,11 +15,14 @@ from mailbox_server.store.mailboxes import Mailboxes
 from mailbox_server.store.messages import Messages
 from mailbox_server.store.outbound import OutboundQueue
 from mailbox_server.store.passports import Passports
+from mailbox_server.store.peer_levels import PeerLevels
 from mailbox_server.store.queue import Queue
 from mailbox_server.store.receipts import Receipts
 from mailbox_server.store.rights import MailboxRights
 from mailbox_server.store.search import Search
 from mailbox_server.store.search_index.reading import IndexReader
+from mailbox_server.store.sts_policies import StsPolicies
+from mailbox_server.store.tls_counts import TlsCounts
 from mailbox_server.store.tokens import Tokens
 from mailbox_server.store.transactions import SqlTx
 
@@ -45,11 +48,14 @@ class Repositories:
         "messages",
         "outbound",
         "passports",
+        "peer_levels",
         "queue",
         "receipts",
         "rights",
         "search",
         "sql",
+        "sts_policies",
+        "tls_counts",
         "tokens",
     )
 
@@ -78,6 +84,9 @@ class Repositories:
         self.receipts = Receipts(tx, files)
         self.search = Search(tx, index, attached)
         self.rights = MailboxRights(tx)
+        self.sts_policies = StsPolicies(tx)
+        self.peer_levels = PeerLevels(tx)
+        self.tls_counts = TlsCounts(tx)
         self.tokens = Tokens(tx)
 
     @property

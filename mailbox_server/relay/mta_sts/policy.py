@@ -1,10 +1,9 @@
-"""A domain's MTA-STS policy as a value, and the two texts it is read from (RFC 8461 §3).
+"""The two texts that a domain's MTA-STS policy is read from (RFC 8461 §3).
 
 What is malformed is refused whole: half a policy could ask for less than its author meant.
 Empty lines alone are forgiven, because many policies end in some.
 """
 
-import enum
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,56 +11,16 @@ from typing import Final
 
 from mailbox_server.model.address import Domain
 from mailbox_server.model.errors import DomainMalformed
+from mailbox_server.model.sts_policy import STS_VERSION, StsMode, StsPolicy
 from mailbox_server.relay.tagged_record import only_record
 
 POLICY_OCTETS: Final = 65_536
 LONGEST_AGE_SECONDS: Final = 31_557_600
-VERSION: Final = "STSv1"
 
 _ID: Final = re.compile(r"[A-Za-z0-9]{1,32}\Z")
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,31}\Z")
 _AGE: Final = re.compile(r"[0-9]{1,10}\Z", re.ASCII)
 _WSP: Final = " \t"
-
-
-class StsMode(enum.Enum):
-    """What a failure means (RFC 8461 §5)."""
-
-    ENFORCE = "enforce"
-    TESTING = "testing"
-    NONE = "none"
-
-
-@dataclass(frozen=True, slots=True)
-class StsPolicy:
-    """What the policy host said.
-
-    mx: patterns, A-labels in lower case, `mail.example.com` or `*.example.net`; none only in
-        mode none.  max_age: seconds that it counts from its fetch, at most a year.
-    """
-
-    mode: StsMode
-    mx: tuple[str, ...]
-    max_age: int
-
-    @property
-    def is_active(self) -> bool:
-        """Whether it asks for anything."""
-        return self.mode is not StsMode.NONE
-
-    def names(self, host: str) -> bool:
-        """Whether host is one of the mail hosts (RFC 8461 §4.1): `*` is one whole label."""
-        parent = host.partition(".")[2]
-        return host in self.mx or (bool(parent) and f"*.{parent}" in self.mx)
-
-    def lines(self) -> tuple[str, ...]:
-        """The policy as text, a field a line."""
-        return (
-            f"version: {VERSION}",
-            f"mode: {self.mode.value}",
-            *(f"mx: {pattern}" for pattern in self.mx),
-            f"max_age: {self.max_age}",
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +37,7 @@ class KnownPolicy:
 
 def read_policy_id(records: Sequence[bytes]) -> str | None:
     """The id of the `_mta-sts` record; None where there is no usable one (RFC 8461 §3.1)."""
-    fields = only_record(records, f"v={VERSION}")
+    fields = only_record(records, f"v={STS_VERSION}")
     identity = "" if fields is None else fields.get("id", "")
     return identity if _ID.match(identity) else None
 
@@ -116,7 +75,7 @@ def read_policy(octets: bytes) -> StsPolicy | str:
 
 
 def _policy(fields: dict[str, str], patterns: tuple[str, ...]) -> StsPolicy | str:
-    if fields.get("version") != VERSION:
+    if fields.get("version") != STS_VERSION:
         return "no version STSv1"
     try:
         mode = StsMode(fields.get("mode"))

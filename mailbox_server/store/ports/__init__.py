@@ -92,6 +92,14 @@ from mailbox_server.store.ports.search import (
     WordScope,
     WordTerm,
 )
+from mailbox_server.store.ports.transport_security import (
+    PeerLevelReader,
+    PeerLevelWriter,
+    StsPolicyReader,
+    StsPolicyWriter,
+    TlsCountReader,
+    TlsCountWriter,
+)
 
 __all__ = [
     "ANYONE",
@@ -138,6 +146,8 @@ __all__ = [
     "OutboundWriter",
     "PassportReader",
     "PassportWriter",
+    "PeerLevelReader",
+    "PeerLevelWriter",
     "QueueFilter",
     "QueueReader",
     "QueueWriter",
@@ -158,8 +168,12 @@ __all__ = [
     "StagedContent",
     "Staging",
     "Store",
+    "StsPolicyReader",
+    "StsPolicyWriter",
     "TextCriterion",
     "TextScope",
+    "TlsCountReader",
+    "TlsCountWriter",
     "TokenReader",
     "TokenWriter",
     "Unpurged",

@@ -50,6 +50,14 @@ from mailbox_server.store.ports.owners import (
 )
 from mailbox_server.store.ports.rights import RightReader, RightWriter
 from mailbox_server.store.ports.search import SearchReader
+from mailbox_server.store.ports.transport_security import (
+    PeerLevelReader,
+    PeerLevelWriter,
+    StsPolicyReader,
+    StsPolicyWriter,
+    TlsCountReader,
+    TlsCountWriter,
+)
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -90,6 +98,12 @@ class ReadTx(Protocol):
     def receipts(self) -> ReceiptReader: ...
     @property
     def rights(self) -> RightReader: ...
+    @property
+    def sts_policies(self) -> StsPolicyReader: ...
+    @property
+    def peer_levels(self) -> PeerLevelReader: ...
+    @property
+    def tls_counts(self) -> TlsCountReader: ...
     @property
     def changes(self) -> ChangeReader: ...
     @property
@@ -135,6 +149,12 @@ class WriteTx(Protocol):
     def receipts(self) -> ReceiptWriter: ...
     @property
     def rights(self) -> RightWriter: ...
+    @property
+    def sts_policies(self) -> StsPolicyWriter: ...
+    @property
+    def peer_levels(self) -> PeerLevelWriter: ...
+    @property
+    def tls_counts(self) -> TlsCountWriter: ...
     @property
     def changes(self) -> ChangeReader: ...
     @property

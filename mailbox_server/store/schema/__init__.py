@@ -11,6 +11,7 @@ from mailbox_server.store.schema import (
     messages,
     outbound,
     sharing,
+    transport_security,
     version,
 )
 from mailbox_server.store.schema.columns import metadata
@@ -27,5 +28,6 @@ __all__ = [
     "metadata",
     "outbound",
     "sharing",
+    "transport_security",
     "version",
 ]

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from mailbox_server.store.schema.columns import INTEGER, placed_table
 
-SCHEMA_VERSION: Final = 8
+SCHEMA_VERSION: Final = 9
 OLDEST_PROGRAM: Final = 8
 
 schema = placed_table(

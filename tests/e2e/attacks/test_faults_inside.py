@@ -41,11 +41,14 @@ from mailbox_server.store.mailboxes import Mailboxes
 from mailbox_server.store.messages import Messages
 from mailbox_server.store.outbound import OutboundQueue
 from mailbox_server.store.passports import Passports
+from mailbox_server.store.peer_levels import PeerLevels
 from mailbox_server.store.queue import Queue
 from mailbox_server.store.receipts import Receipts
 from mailbox_server.store.rights import MailboxRights
 from mailbox_server.store.search import Search
 from mailbox_server.store.staging import ContentStaging, Staged
+from mailbox_server.store.sts_policies import StsPolicies
+from mailbox_server.store.tls_counts import TlsCounts
 from mailbox_server.store.tokens import Tokens
 from tests.e2e.appliance import PASSWORDS, address
 from tests.e2e.attacks.in_process import InProcess, connect, in_process
@@ -66,6 +69,9 @@ REPOSITORIES: Final = (
     Mailboxes,
     Messages,
     OutboundQueue,
+    StsPolicies,
+    PeerLevels,
+    TlsCounts,
     Passports,
     Queue,
     Receipts,
@@ -154,6 +160,9 @@ NOT_REACHED: Final = {
     # Mail on its way out, which nobody hands in here.
     *(f"OutboundQueue.{name}" for name in vars(OutboundQueue) if not name.startswith("_")),
     *(f"Queue.{name}" for name in vars(Queue) if not name.startswith("_")),
+    *(f"StsPolicies.{name}" for name in vars(StsPolicies) if not name.startswith("_")),
+    *(f"PeerLevels.{name}" for name in vars(PeerLevels) if not name.startswith("_")),
+    *(f"TlsCounts.{name}" for name in vars(TlsCounts) if not name.startswith("_")),
     # Where clients show certificates.
     "Tokens.holders",
     # Of large content only: see the bomb in the middle of a response.

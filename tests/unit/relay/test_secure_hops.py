@@ -5,6 +5,7 @@ import pytest
 from mailbox_server.model.address import AddressLiteral, Domain
 from mailbox_server.model.next_hop import NextHop, NoHop
 from mailbox_server.model.reply import Reply
+from mailbox_server.model.sts_policy import StsMode, StsPolicy
 from mailbox_server.model.tls_demand import TlsFault, TlsLevel, TlsPolicy
 from mailbox_server.relay.hop_replies import (
     DNSSEC_BROKEN,
@@ -14,7 +15,6 @@ from mailbox_server.relay.hop_replies import (
     NOT_IN_POLICY,
 )
 from mailbox_server.relay.mail_exchangers import Ourselves
-from mailbox_server.relay.mta_sts.policy import StsMode, StsPolicy
 from mailbox_server.relay.next_hops import HopRules, Wishes
 from tests.unit.relay.zone import HandPolicies, HandZone, KeptWitness, next_hops
 

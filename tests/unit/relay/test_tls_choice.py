@@ -2,9 +2,9 @@
 
 import pytest
 
+from mailbox_server.model.sts_policy import StsMode, StsPolicy
 from mailbox_server.model.tls_demand import Association, TlsDemand, TlsLevel, TlsPolicy
 from mailbox_server.relay.dane import HostTlsa, Trouble
-from mailbox_server.relay.mta_sts.policy import StsMode, StsPolicy
 from mailbox_server.relay.tls_choice import Circumstances, TlsWish, Unfit, choose
 
 HOST = "mx.example.net"

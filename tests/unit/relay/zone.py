@@ -9,8 +9,9 @@ from mailbox_server.dns.answers import Answer, MailExchanger, Outcome, TlsaRecor
 from mailbox_server.model.address import Domain, IpAddress
 from mailbox_server.model.ids import AccountId
 from mailbox_server.model.ports import Entropy
+from mailbox_server.model.sts_policy import StsPolicy
 from mailbox_server.model.tls_demand import TlsFault, TlsPolicy
-from mailbox_server.relay.mta_sts.policy import KnownPolicy, StsPolicy
+from mailbox_server.relay.mta_sts.policy import KnownPolicy
 from mailbox_server.relay.next_hops import HopRules, NextHops, SenderOf
 
 T = TypeVar("T")

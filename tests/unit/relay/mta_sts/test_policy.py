@@ -2,13 +2,8 @@
 
 import pytest
 
-from mailbox_server.relay.mta_sts.policy import (
-    LONGEST_AGE_SECONDS,
-    StsMode,
-    StsPolicy,
-    read_policy,
-    read_policy_id,
-)
+from mailbox_server.model.sts_policy import StsMode, StsPolicy
+from mailbox_server.relay.mta_sts.policy import LONGEST_AGE_SECONDS, read_policy, read_policy_id
 
 SOUND = (
     b"version: STSv1\r\nmode: enforce\r\nmx: Mail.example.com\r\n"
