@@ -5,11 +5,14 @@ each look takes longer than all else that is done for a message.
 """
 
 from array import array
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from typing import Final
 
 _SPARSE: Final = 16
 """Where more than so many UIDs lie in the place of one, a table would be too large."""
+_FEW: Final = 16
+"""So many are looked for one by one."""
 
 
 def chosen(uids: Sequence[int], wanted: Sequence[int]) -> list[int]:
@@ -49,4 +52,36 @@ def numbered(uids: Sequence[int], known: Sequence[int]) -> list[int]:
     found = [table[uid - before] for uid in uids]
     if 0 in found:
         raise KeyError("a UID that is not known")
+    return found
+
+
+def places(wanted: Sequence[int], among: Sequence[int]) -> list[int]:
+    """Where in among the wanted ones lie that are there; both ascend, with nothing twice.
+
+    Takes next to no time where numbers stand in long rows without a gap, as ids that were
+    given one after the other do.
+    """
+    found: list[int] = []
+    parts = [(0, len(wanted), 0, len(among))]
+    while parts:
+        first, beyond, low, high = parts.pop()
+        if first == beyond:
+            continue
+        low = bisect_left(among, wanted[first], low, high)
+        high = bisect_right(among, wanted[beyond - 1], low, high)
+        if low == high:
+            continue
+        if among[high - 1] - among[low] == high - low - 1:
+            first = bisect_left(wanted, among[low], first, beyond)
+            beyond = bisect_right(wanted, among[high - 1], first, beyond)
+            before = among[low] - low
+            found += [each - before for each in wanted[first:beyond]]
+        elif beyond - first <= _FEW:
+            for each in wanted[first:beyond]:
+                low = bisect_left(among, each, low, high)
+                if low < high and among[low] == each:
+                    found.append(low)
+        else:
+            middle = (first + beyond) // 2
+            parts += (middle, beyond, low, high), (first, middle, low, high)
     return found

@@ -6,10 +6,12 @@ Id 0 stands for messages that are known no more.
 
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from operator import le, lt
 from typing import Final
 
 from mailbox_server.imap.indexed import Sorted
+from mailbox_server.imap.uid_lookup import places
 from mailbox_server.store.ports import Candidates
 
 MANY: Final = 8
@@ -20,12 +22,21 @@ class UidsByMessage:
     """What stood in a mailbox at one moment, and never changes; UIDs are never used again."""
 
     def __init__(
-        self, messages: "array[int] | None" = None, uids: "array[int] | None" = None, last: int = 0
+        self,
+        messages: "array[int] | None" = None,
+        uids: "array[int] | None" = None,
+        last: int = 0,
+        *,
+        are_once: bool = True,
     ) -> None:
-        """messages: ascending ids; uids: the UID of each; last: the highest UID."""
+        """messages: ascending ids; uids: the UID of each; last: the highest UID.
+
+        are_once: no message has more than one UID, no two are unknown.
+        """
         self.last = last
         self._messages = array("q") if messages is None else messages
         self._uids = array("I") if uids is None else uids
+        self._are_once = are_once
 
     def __len__(self) -> int:
         return len(self._uids)
@@ -43,12 +54,15 @@ class UidsByMessage:
         if not uids:
             return self
         new, of = messages, uids
-        if not _ascends(new):
+        if not _ascends(new, le):
             new, of = _sorted(new, of)
         together, uids_of = self._messages + new, self._uids + of
         if self._messages and new[0] < self._messages[-1]:
             together, uids_of = _sorted(together, uids_of)
-        return UidsByMessage(together, uids_of, uids[-1])
+            are_once = _ascends(together, lt)
+        else:
+            are_once = self._are_once and _ascends(self._messages[-1:] + new, lt)
+        return UidsByMessage(together, uids_of, uids[-1], are_once=are_once)
 
     def sorted_by(self, candidates: Candidates, uids: Sequence[int]) -> Sorted | None:
         """What the candidates say of the ascending UIDs, as indexed.sorted_by; None if of many.
@@ -62,28 +76,30 @@ class UidsByMessage:
         if (named + unknown + len(messages) - newer) * MANY > len(uids):
             return None
         maybe = {*self._uids[:unknown], *self._uids_of(candidates.maybe), *self._uids[newer:]}
-        return Sorted(_among(self._uids_of(candidates.sure), uids), _among(maybe, uids))
+        sure = self._uids_of(candidates.sure)
+        return Sorted(self._among(sure, uids), self._among(maybe, uids))
 
     def _uids_of(self, messages: Iterable[int]) -> list[int]:
-        ids, uids, end = self._messages, self._uids, len(self._messages)
-        found: list[int] = []
-        place = 0
-        for message in sorted(messages):
-            if place == end:
-                break
-            # It is just there where no id is missing, and none is here twice.
-            ahead = min(place + max(message - ids[place], 0), end - 1)
-            if ids[ahead] != message or (ahead > place and ids[ahead - 1] == message):
-                ahead = bisect_left(ids, message, place, ahead if ids[ahead] > message else end)
-            place = ahead
-            while place < end and ids[place] == message:
-                found.append(uids[place])
-                place += 1
-        return found
+        ids, uids, wanted = self._messages, self._uids, sorted(messages)
+        if self._are_once:
+            return [uids[place] for place in places(wanted, ids)]
+        return [
+            uid
+            for message in wanted
+            for uid in uids[bisect_left(ids, message) : bisect_right(ids, message)]
+        ]
+
+    def _among(self, found: Iterable[int], uids: Sequence[int]) -> list[int]:
+        """Those found that are among the ascending UIDs, ascending."""
+        ascending = sorted(found)
+        # All of uids are here: where they are as many, they are the same.
+        if len(uids) == len(self._uids):
+            return ascending
+        return [uids[place] for place in places(ascending, uids)]
 
 
-def _ascends(values: "array[int]") -> bool:
-    return all(map(int.__le__, values, values[1:]))
+def _ascends(values: "array[int]", stand: Callable[[int, int], bool]) -> bool:
+    return all(map(stand, values, values[1:]))
 
 
 def _sorted(messages: "array[int]", uids: "array[int]") -> tuple["array[int]", "array[int]"]:
@@ -92,19 +108,3 @@ def _sorted(messages: "array[int]", uids: "array[int]") -> tuple["array[int]", "
         array("q", map(messages.__getitem__, order)),
         array("I", map(uids.__getitem__, order)),
     )
-
-
-def _among(found: Iterable[int], uids: Sequence[int]) -> list[int]:
-    """Those found that are among the ascending UIDs, ascending."""
-    among: list[int] = []
-    place, last = 0, len(uids) - 1
-    for uid in sorted(found):
-        if place > last:
-            break
-        ahead = min(place + max(uid - uids[place], 0), last)
-        if uids[ahead] != uid:
-            ahead = bisect_left(uids, uid, place, ahead + 1)
-        place = ahead
-        if place <= last and uids[place] == uid:
-            among.append(uid)
-    return among

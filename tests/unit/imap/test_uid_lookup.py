@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from random import Random
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
-from mailbox_server.imap.uid_lookup import chosen, numbered
+from mailbox_server.imap.uid_lookup import chosen, numbered, places
 
 LAST = (1 << 32) - 1
 KNOWN: Sequence[Sequence[int]] = (
@@ -40,3 +42,13 @@ def test_those_wanted_are_chosen_in_their_order(wanted: Sequence[int]) -> None:
         mixed = Random(2).sample(uids, len(uids))
         assert chosen(mixed, wanted) == [uid for uid in mixed if uid in wanted]
     assert chosen((), wanted) == chosen(wanted, ()) == []
+
+
+@given(st.frozensets(st.integers(1, 200)), st.frozensets(st.integers(1, 200)))
+@example(frozenset(range(10, 190)), frozenset(range(1, 100)) | frozenset(range(102, 150)))
+@example(frozenset(range(1, 200, 2)), frozenset(range(1, 200, 3)))
+def test_places_are_those_of_the_ones_that_are_there(
+    wanted: frozenset[int], among: frozenset[int]
+) -> None:
+    known = sorted(among)
+    assert places(sorted(wanted), known) == [known.index(each) for each in sorted(wanted & among)]
