@@ -1,7 +1,7 @@
 """SEARCH and UID SEARCH: which messages match (RFC 9051 §6.4.4, RFC 3501 §7.2.5, RFC 5267)."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -267,9 +267,9 @@ async def _answer(
         session.channel.write(CRLF)
 
 
-def spaced(numbers: Iterable[int]) -> bytes:
+def spaced(numbers: Sequence[int]) -> bytes:
     """Each with a space before it."""
-    return (" " + " ".join(map(str, numbers))).encode("ascii")
+    return b" %d" * len(numbers) % tuple(numbers)
 
 
 async def answer_extended(

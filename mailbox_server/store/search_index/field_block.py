@@ -8,8 +8,7 @@ People write often, and answer with the same subject: a value is looked at once 
 """
 
 from array import array
-from collections.abc import Iterator
-from itertools import accumulate
+from itertools import accumulate, repeat
 from typing import Final, NamedTuple
 
 CHARACTERS_MOST: Final = 32 * 1024
@@ -62,22 +61,22 @@ class FieldBlock:
         )
 
 
-def holding(stored: Columns, needle: str) -> Iterator["array[int]"]:
-    """Ids of the messages with the needle in a value."""
-    lines = stored.lines
-    place = lines.find(needle)
-    if place < 0 or "\n" in needle:
-        return
-    messages, ends = _numbers("q", stored.messages), _ends(stored.counts)
-    line = behind = 0
-    while place >= 0:
-        line += lines.count("\n", behind, place)
-        yield messages[ends[line] : ends[line + 1]]
-        behind = lines.find("\n", place)
-        if behind < 0:
-            return
-        behind, line = behind + 1, line + 1
-        place = lines.find(needle, behind)
+def holding(counts: bytes, messages: bytes, lines: bytes, needle: bytes) -> "array[int]":
+    """Ids of the messages with the needle in a value, some of them perhaps twice.
+
+    lines, needle: in UTF-8, where an octet never stands for a part of two characters.
+    """
+    found = array("q")
+    if not needle:
+        return _numbers("q", messages)
+    before = lines.split(needle)
+    before.pop()
+    if before and b"\n" not in needle:
+        of, ends = _numbers("q", messages), _ends(counts)
+        # How many lines end before each place is the line of that place.
+        for line in dict.fromkeys(accumulate(map(bytes.count, before, repeat(b"\n")))):
+            found += of[ends[line] : ends[line + 1]]
+    return found
 
 
 def _ends(counts: bytes) -> list[int]:

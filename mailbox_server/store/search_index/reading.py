@@ -14,7 +14,7 @@ from mailbox_server.store.derived_file import connect_reader
 from mailbox_server.store.derived_place import DerivedPlace
 from mailbox_server.store.ports import Candidates
 from mailbox_server.store.search_index import layout
-from mailbox_server.store.search_index.field_block import Columns, holding
+from mailbox_server.store.search_index.field_block import holding
 from mailbox_server.store.search_index.needles import AllOf, Question, more
 
 MOST: Final = 500_000
@@ -141,13 +141,15 @@ def _by_field(
     live = {number for number, _ in segments}
     sure: set[int] = set()
     blocks = connection.execute(
-        "SELECT segment, counts, messages, lines FROM field WHERE account = ? AND field = ?",
+        "SELECT segment, counts, messages, CAST(lines AS BLOB) FROM field "
+        "WHERE account = ? AND field = ?",
         (account, field),
     )
-    for segment, *stored in blocks:
+    # What cannot be written in UTF-8 is in no line.
+    octets = needle.encode("utf-8", "surrogatepass")
+    for segment, counts, messages, lines in blocks:
         if segment in live:
-            for messages in holding(Columns(*stored), needle):
-                sure.update(messages)
+            sure.update(holding(counts, messages, lines, octets))
             if len(sure) > MOST:
                 return None
     maybe: set[int] = set()
