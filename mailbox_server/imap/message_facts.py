@@ -21,15 +21,13 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Final, cast
 
+from mailbox_server.imap.sent_days import sent_days
 from mailbox_server.imap.thread_facts import ThreadFacts
 from mailbox_server.imap.uids_by_message import UidsByMessage
 from mailbox_server.model.ids import MailboxId
 from mailbox_server.store.ports import Column, ReadTx, Store
 
 ROWS_A_READ: Final = 1_000
-NEVER: Final = -(1 << 62)
-"""Stands for a date that a message has not."""
-
 _FEW: Final = 8
 _SPARE: Final = 1_000
 
@@ -44,7 +42,7 @@ class Fact(enum.Enum):
     RECEIVED = "seconds"
     RECEIVED_DAY = "days from 1970 in the zone of the internal date"
     SAVED_DAY = "days from 1970 in UTC"
-    SENT = "seconds, or NEVER"
+    SENT_DAY = "days from 1970 in the zone of the Date field, or NEVER"
     SENT_OR_RECEIVED = "seconds: RFC 5256 §2.2"
 
 
@@ -154,8 +152,10 @@ class MessageFacts:
         return ascending, [together[uid] for uid in ascending]
 
     async def _read(self, store: Store, fact: Fact, uids: Sequence[int]) -> list[tuple[int, int]]:
-        columns, value = _FACTS[fact]
         mailbox = self.mailbox
+        if fact is Fact.SENT_DAY:
+            return await store.read(lambda tx: sent_days(tx, mailbox, uids))
+        columns, value = _FACTS[fact]
 
         def work(tx: ReadTx) -> list[tuple[int, int]]:
             rows = tx.messages.rows(mailbox, uids, columns)
@@ -200,10 +200,6 @@ def _utc_day(saved: object) -> int:
     return cast(int, saved) // 86_400
 
 
-def _sent(sent: object) -> int:
-    return NEVER if sent is None else cast(int, sent)
-
-
 def _sent_or_received(sent: object, received: object) -> int:
     return cast(int, received if sent is None else sent)
 
@@ -213,6 +209,5 @@ _FACTS: Final[Mapping[Fact, tuple[tuple[Column, ...], Callable[..., int]]]] = {
     Fact.RECEIVED: ((Column.RECEIVED,), _itself),
     Fact.RECEIVED_DAY: ((Column.RECEIVED, Column.ZONE), _day),
     Fact.SAVED_DAY: ((Column.SAVED,), _utc_day),
-    Fact.SENT: ((Column.SENT,), _sent),
     Fact.SENT_OR_RECEIVED: ((Column.SENT, Column.RECEIVED), _sent_or_received),
 }

@@ -40,11 +40,10 @@ from mailbox_server.imap.grammar.search_keys import (
 from mailbox_server.imap.grammar.sequence_sets import By
 from mailbox_server.imap.headway import Headway
 from mailbox_server.imap.indexed import Answers, Sorted, sorted_by
-from mailbox_server.imap.message_facts import NEVER, Breathe, Fact
+from mailbox_server.imap.message_facts import Breathe, Fact
 from mailbox_server.imap.searched import Searched
+from mailbox_server.imap.sent_days import NEVER
 from mailbox_server.imap.text_turns import TextTurns
-from mailbox_server.mime.dates import read_date
-from mailbox_server.mime.envelope_addresses import written_date
 from mailbox_server.model.errors import SearchTooLong
 from mailbox_server.model.ids import MailboxId
 from mailbox_server.model.ports import Clock
@@ -64,12 +63,11 @@ OCTETS_A_READ: Final = 8 * 1024 * 1024
 """Of messages, or of header blocks, whose text one read looks through: about 20 ms."""
 SECONDS_MOST: Final = 60.0
 
-_DAY_SECONDS: Final = 86_400
 _EPOCH_DAY: Final = date(1970, 1, 1).toordinal()
 _READ: Final = 2
 """The cost of the cheapest key that takes reading."""
 
-_LEAST: Final = -(1 << 63)
+_LEAST: Final = NEVER + 1
 _MOST: Final = 1 << 63
 
 Row = tuple[object, ...]
@@ -220,7 +218,7 @@ class _Search:
                 column = Column.MESSAGE if kind is ObjectKind.MESSAGE else Column.THREAD
                 return await self._by_rows((column,), lambda found: found[1] == row, uids)
             case DateKey():
-                return await self._by_sent(key, uids)
+                return await self._by_fact(Fact.SENT_DAY, _days(key), uids)
             case TextKey():
                 return await self._by_text(key, uids)
             case _:
@@ -256,26 +254,6 @@ class _Search:
     ) -> tuple[Sequence[int], Sequence[int]]:
         view = self._view
         return await view.facts.numbers(self._store, fact, uids, view.all_uids(), self._breathe)
-
-    async def _by_sent(self, key: DateKey, uids: Sequence[int]) -> list[int]:
-        """By the day that the Date field says; a message without a readable one matches none.
-
-        A zone moves the day by one at most: the field itself is seldom needed.
-        """
-        wanted = key.day.toordinal() - _EPOCH_DAY
-        known, values = await self._numbers(Fact.SENT, uids)
-        near_from, near_to = (wanted - 1) * _DAY_SECONDS, (wanted + 2) * _DAY_SECONDS
-        pairs = list(zip(known, values, strict=True))
-        near = [uid for uid, sent in pairs if near_from <= sent < near_to]
-        match key.relation:
-            case Relation.BEFORE:
-                sure = [uid for uid, sent in pairs if NEVER < sent < near_from]
-            case Relation.ON:
-                sure = []
-            case Relation.SINCE:
-                sure = [uid for uid, sent in pairs if sent >= near_to]
-        found = await self._by_rows((Column.SENT, Column.ENVELOPE), _sent(key), near)
-        return sorted([*sure, *found])
 
     async def _by_rows(
         self, columns: tuple[Column, ...], holds: Callable[[Row], bool], uids: Sequence[int]
@@ -402,8 +380,8 @@ def _sized(key: SizeKey) -> Range:
 
 
 def _days(key: DateKey) -> Range:
-    """Days from 1970: of the internal date in its own zone, "disregarding time and timezone";
-    of the saved date in UTC (RFC 8514 §4.2)."""
+    """Days from 1970: of internal and sent date in their own zone, "disregarding time and
+    timezone"; of the saved date in UTC (RFC 8514 §4.2)."""
     wanted = key.day.toordinal() - _EPOCH_DAY
     match key.relation:
         case Relation.BEFORE:
@@ -417,29 +395,3 @@ def _days(key: DateKey) -> Range:
 def _aged(key: AgeKey, now: int) -> Range:
     limit = now - key.seconds
     return (_LEAST, limit) if key.age is Age.OLDER else (limit, _MOST)
-
-
-def _sent(key: DateKey) -> Callable[[Row], bool]:
-    wanted = key.day.toordinal() - _EPOCH_DAY
-    relation = key.relation
-
-    def work(row: Row) -> bool:
-        day = cast(int, row[1]) // _DAY_SECONDS
-        written = _written_day(cast(bytes, row[2]), day)
-        match relation:
-            case Relation.BEFORE:
-                return written < wanted
-            case Relation.ON:
-                return written == wanted
-            case Relation.SINCE:
-                return written >= wanted
-
-    return work
-
-
-def _written_day(envelope: bytes, otherwise: int) -> int:
-    value = written_date(envelope)
-    sent = None if value is None else read_date(value)
-    if sent is None:
-        return otherwise
-    return (sent.epoch_seconds + 60 * sent.zone_minutes) // _DAY_SECONDS

@@ -49,12 +49,16 @@ class SentDate(msgspec.Struct, frozen=True):
     """When a message says that it was sent.
 
     epoch_seconds: UTC since 1970, of the years 1 to 9999.
-    zone_minutes: what the sender's clock was ahead of UTC; epoch_seconds + 60 times this
-        gives the day that SENTON and the like compare (RFC 9051 §6.4.4).
+    zone_minutes: what the sender's clock was ahead of UTC.
     """
 
     epoch_seconds: int
     zone_minutes: int
+
+    @property
+    def day(self) -> int:
+        """From 1970, as it is written: what SENTON and the like compare (RFC 9051 §6.4.4)."""
+        return (self.epoch_seconds + 60 * self.zone_minutes) // 86_400
 
 
 def read_date(value: bytes) -> SentDate | None:

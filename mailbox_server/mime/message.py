@@ -44,6 +44,7 @@ def analyze(structure: Structure, header: bytes, read: Read) -> Analysis:
         body_structure=extended,
         listed_fields=fields.listed() if is_whole else None,
         sent=None if sent is None else sent.epoch_seconds,
+        sent_day=None if sent is None else sent.day,
         preview=preview(texts),
         has_attachment=has_attachment(structure),
         subject_base=normalize_stripped(base_subject(subject)),

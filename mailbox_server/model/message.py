@@ -44,6 +44,7 @@ class Analysis:
     listed_fields: the raw header fields of mime.header_fields.LISTED_FIELDS;
         None where they are too many to keep: then the header itself must be read.
     sent: the Date field in seconds since 1970, or None.
+    sent_day: the day, from 1970, that the Date field says in its own zone, or None.
     preview: at most 200 characters (RFC 8970).
     subject_base: RFC 5256 §2.1 base subject, normalized; "" where there is none.
     message_id, references: without brackets; at most the last 100 references,
@@ -60,6 +61,7 @@ class Analysis:
     body_structure: bytes
     listed_fields: ListedFields | None
     sent: int | None
+    sent_day: int | None
     preview: str
     has_attachment: bool
     subject_base: str

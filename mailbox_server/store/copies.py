@@ -114,6 +114,7 @@ _ORIGINAL: Final = Prepared(
         message.c.size,
         message.c.received,
         message.c.zone_minutes,
+        message.c.sent_day,
         message_text.c.header,
         message_text.c.body,
         message_text.c.cut,
@@ -336,7 +337,7 @@ def _duplicate(
     *,
     seen: bool,
 ) -> int:
-    content, size, received, zone_minutes, header, body, cut, *rest = _ORIGINAL.row(
+    content, size, received, zone_minutes, sent_day, header, body, cut, *rest = _ORIGINAL.row(
         tx, message=number
     )
     contents.hold(ContentId(content))
@@ -349,6 +350,7 @@ def _duplicate(
         size=size,
         received=received,
         zone_minutes=zone_minutes,
+        sent_day=sent_day,
         keys=keys_of_listing(listing),
         listing=listing,
         header=header,

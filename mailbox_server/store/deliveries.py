@@ -76,6 +76,7 @@ def add_message(
         size=size,
         received=new.received.seconds,
         zone_minutes=new.received.zone_minutes,
+        sent_day=analysis.sent_day,
         keys=keys,
         listing=_listing(new, analysis, keys),
         header=storable(analysis.search_header),

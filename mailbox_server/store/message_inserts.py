@@ -62,6 +62,7 @@ _MESSAGE: Final = Prepared(
         "zone_minutes",
         "created_at",
         "gone_at",
+        "sent_day",
     )
 )
 _OF_MESSAGE: Final = ("message", "size", "dated")
@@ -138,6 +139,7 @@ def insert_message(
     size: int,
     received: int,
     zone_minutes: int,
+    sent_day: int | None,
     keys: Sequence[int],
     listing: Mapping[str, Any],
     header: str,
@@ -165,6 +167,7 @@ def insert_message(
         zone_minutes=zone_minutes,
         created_at=modseq,
         gone_at=None if seen else modseq,
+        sent_day=sent_day,
     )
     dated = date_time(InternalDate(received, zone_minutes))
     _LISTING.run(tx, message=number, size=size, dated=dated, **listing)

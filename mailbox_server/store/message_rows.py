@@ -29,6 +29,7 @@ _COLUMNS: Final[Mapping[Column, sa.Column[Any]]] = {
     Column.ENDS_LINE: content.c.ends_line,
     Column.RECEIVED: message.c.received,
     Column.ZONE: message.c.zone_minutes,
+    Column.SENT_DAY: message.c.sent_day,
     Column.DATED: message_listing.c.dated,
     Column.TRACE: message_listing.c.trace,
     Column.SENT: message_listing.c.sent,

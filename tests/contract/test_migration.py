@@ -179,6 +179,7 @@ def test_blocks_of_uids_are_made_from_what_is_there(tmp_path: Path) -> None:
             "ALTER TABLE account DROP COLUMN quota_messages;"
             "ALTER TABLE account DROP COLUMN is_administrator;"
             "ALTER TABLE account DROP COLUMN is_shared;"
+            "ALTER TABLE message DROP COLUMN sent_day;"
             "CREATE INDEX ix_placement_mailbox_updated_at ON placement (mailbox, updated_at);"
             "CREATE INDEX ix_placement_expunged_on ON placement (expunged_on);"
             "CREATE INDEX ix_placement_deleted ON placement (mailbox, deleted)"

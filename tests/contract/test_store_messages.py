@@ -64,6 +64,7 @@ def test_every_column_comes_back_as_it_was_given(bench: Workbench) -> None:
         Column.DATED: b'"14-Nov-2023 23:13:21 +0100"',
         Column.SAVED: int(bench.now.timestamp()),
         Column.SENT: 1_600_000_000,
+        Column.SENT_DAY: 18_518,
         Column.HEADER_OCTETS: 9,
         Column.PARTS: b"parts",
         Column.ENVELOPE: b"envelope of hello",

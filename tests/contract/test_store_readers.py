@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from mailbox_server.model.ids import AccountId, MailboxId, ModSeq
 from mailbox_server.model.keywords import FLAGGED, SEEN, FlagKind
 from mailbox_server.model.uid_set import UidSet
-from mailbox_server.store.ports import Copier, Edit, FlagChange
+from mailbox_server.store.ports import Column, Copier, Edit, FlagChange
 from mailbox_server.store.schema.sharing import seen_run
 from mailbox_server.store.seen_runs import Run, _carved
 from tests.contract.workbench import BEN, Workbench
@@ -104,6 +104,8 @@ def test_copies_carry_what_the_copier_has_seen(bench: Workbench) -> None:
     own = bench.mailbox(ben, "Own").id
     bench.write(lambda tx: tx.messages.copy(work, [1, 2], own, Copier(ben, _ALL)))
     assert bench.read(lambda tx: tx.mailboxes.status(own)).unseen == 1
+    days = bench.read(lambda tx: tx.messages.rows(own, [1, 2], (Column.SENT_DAY,)))
+    assert [day for _, day in days] == [18_518, 18_518]
     # Inside ann's account too, ben's copies are messages of their own.
     other = bench.mailbox(ann, "Other").id
     before = bench.read(lambda tx: tx.accounts.usage(ann)).messages

@@ -100,6 +100,7 @@ def analysis(
         body_structure=b"structure",
         listed_fields=None if listed is None else HeaderFields(listed).listed(),
         sent=1_600_000_000,
+        sent_day=18_518,
         preview="preview",
         has_attachment=False,
         subject_base=subject,

@@ -72,7 +72,8 @@ class Column(Enum):
     SIZE counts trace and content.  Offsets in PARTS, and HEADER_OCTETS, count from the
     start of the content.  The three of LISTED are model.message.ListedFields, None where the
     fields are too many to keep: then only the header itself will do.  ENDS_LINE is 0 where
-    the content's last line lacks its CRLF.  CHANGED is the modseq of the placement's last
+    the content's last line lacks its CRLF.  SENT_DAY is None also where the message is older
+    than that column.  CHANGED is the modseq of the placement's last
     change; of an expunged one that is its expunge, and its flags are what they were then.
     """
 
@@ -90,6 +91,7 @@ class Column(Enum):
     DATED = "dated: bytes of mime.internal_date, the two before"
     SAVED = "saved: int, seconds"
     SENT = "sent: int or None, seconds"
+    SENT_DAY = "sent_day: int or None, days from 1970 in the zone of the Date field"
     HEADER_OCTETS = "header_octets: int"
     PARTS = "parts: bytes of mime.part_table"
     ENVELOPE = "envelope: bytes"

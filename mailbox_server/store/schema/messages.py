@@ -33,6 +33,8 @@ BLOCK_UIDS: Final = 32
 # gone_at: since which modseq JMAP sees it no more, because all its live placements are
 # \Deleted or there are none; NULL while it is seen.  One that is seen again is stamped as
 # created again.
+# sent_day: from 1970, as the Date field says it in its own zone; NULL where there is none or
+# it cannot be read, and of messages from before schema 10.
 #
 # There is no table of threads, and no count of a mailbox's threads: a thread is its messages,
 # found by the index on `thread` (whose numbers are messages' own, so that they belong to one
@@ -53,6 +55,7 @@ message = numbered_table(
     sa.Column("destroyed_at", INTEGER),
     sa.Column("destroyed_on", INSTANT),
     sa.Column("gone_at", INTEGER),
+    sa.Column("sent_day", INTEGER),
 )
 sa.Index("ix_message_thread", message.c.thread)
 _FORGETTABLE = sa.and_(message.c.destroyed_on.is_not(None), message.c.content.is_not(None))

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from mailbox_server.store.schema.columns import INTEGER, placed_table
 
-SCHEMA_VERSION: Final = 9
+SCHEMA_VERSION: Final = 10
 OLDEST_PROGRAM: Final = 8
 
 schema = placed_table(

@@ -10,13 +10,16 @@ from hypothesis import strategies as st
 
 from mailbox_server.imap import sort_orders
 from mailbox_server.imap.grammar.sort_arguments import SortCriterion, SortKey
-from mailbox_server.imap.message_facts import NEVER, Fact, MessageFacts
+from mailbox_server.imap.message_facts import Fact, MessageFacts
 from mailbox_server.imap.selected import SelectedView
+from mailbox_server.imap.sent_days import NEVER
 from mailbox_server.imap.sorting import in_order
 from mailbox_server.model.ids import MailboxId
 from mailbox_server.store.ports import Column, ReadTx, Store
 
 T = TypeVar("T")
+
+LATE = b"1 Jan 1970 23:30:00 -0500"
 
 
 class Box:
@@ -69,7 +72,8 @@ class Box:
         values: dict[Column, object] = {
             Column.SIZE: self.sizes[uid],
             Column.SUBJECT_BASE: self.subjects[uid],
-            Column.SENT: None if self.sizes[uid] == 7 else self.sizes[uid],
+            Column.SENT_DAY: None if self.sizes[uid] in (3, 7) else self.sizes[uid],
+            Column.ENVELOPE: b'("%s" NIL)' % (LATE if self.sizes[uid] == 3 else b"soon"),
         }
         return values[column]
 
@@ -127,9 +131,16 @@ async def test_an_expunged_message_that_one_session_still_knows_is_read_for_it()
 
 async def test_a_message_that_is_gone_from_the_store_has_no_number() -> None:
     box = Box()
-    box.put((1, ""), (7, ""), (3, ""))
+    box.put((1, ""), (7, ""), (5, ""))
     del box.sizes[9]
-    assert await numbers(box, Fact.SENT, box.known) == {3: 1, 6: NEVER}
+    assert await numbers(box, Fact.SENT_DAY, box.known) == {3: 1, 6: NEVER}
+
+
+async def test_the_sent_day_of_old_messages_is_read_from_the_envelope() -> None:
+    box = Box()
+    box.put((2, ""), (3, ""), (7, ""))
+    assert await numbers(box, Fact.SENT_DAY, box.known) == {3: 2, 6: 0, 9: NEVER}
+    assert box.read_rows == 5
 
 
 async def test_memory_is_given_back() -> None:

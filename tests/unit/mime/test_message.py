@@ -29,7 +29,7 @@ def test_all_of_a_message() -> None:
     assert found.listed_fields is not None
     assert found.listed_fields.first == CONTENT[: CONTENT.index(b"X-Other")]
     assert found.listed_fields.rest == b""
-    assert found.sent == 10
+    assert (found.sent, found.sent_day) == (10, 0)
     assert (found.preview, found.has_attachment) == ("Hello there", False)
     assert found.search_text == "hello there "
     assert found.search_header.startswith("re: [l] grösse\nann <ann@x>")
