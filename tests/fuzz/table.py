@@ -8,6 +8,7 @@ from tests.fuzz.imap_targets import IMAP_TARGETS
 from tests.fuzz.message_targets import MESSAGE_TARGETS
 from tests.fuzz.other_targets import OTHER_TARGETS
 from tests.fuzz.pop3_targets import POP3_TARGETS
+from tests.fuzz.relay_targets import RELAY_TARGETS
 from tests.fuzz.search_targets import SEARCH_TARGETS
 from tests.fuzz.sending_targets import SENDING_TARGETS
 from tests.fuzz.smtp_targets import SMTP_TARGETS
@@ -16,6 +17,7 @@ from tests.fuzz.text_targets import TEXT_TARGETS
 TARGETS: Final = (
     *SMTP_TARGETS,
     *SENDING_TARGETS,
+    *RELAY_TARGETS,
     *IMAP_TARGETS,
     *STREAM_TARGETS,
     *POP3_TARGETS,

@@ -30,6 +30,7 @@ _WISHES: Final = (
     (Notify.FAILURE, "FAILURE"),
     (Notify.DELAY, "DELAY"),
 )
+_ENVELOPE_ID_OCTETS: Final = 100
 # RFC 2852 §3: nine digits.
 _MOST_BY: Final = 999_999_999
 
@@ -70,8 +71,9 @@ def mail_command(mail: Mail, offer: Offer, now: datetime, *, tells_size: bool = 
     if offer.has("DSN"):
         if mail.ret is not Return.UNSAID:
             words.append(f"RET={mail.ret.value}")
-        if mail.envelope_id is not None:
-            words.append(f"ENVID={xtext(mail.envelope_id)}")
+        envelope_id = xtext(mail.envelope_id or "")
+        if 0 < len(envelope_id) <= _ENVELOPE_ID_OCTETS:
+            words.append(f"ENVID={envelope_id}")
     if mail.require_tls:
         words.append("REQUIRETLS")
     if mail.priority and offer.has("MT-PRIORITY"):
@@ -94,10 +96,14 @@ def rcpt_command(recipient: Recipient, mail: Mail, offer: Offer) -> bytes:
 
 
 def xtext(text: str) -> str:
-    """Encode as xtext (RFC 3461 §4); what is not ASCII as the octets of its UTF-8."""
-    return _UNSAFE.sub(
-        lambda found: "".join(f"+{octet:02X}" for octet in found[0].encode("utf-8")), text
-    )
+    """Encode as xtext (RFC 3461 §4): an octet a character, as it was decoded."""
+    return _UNSAFE.sub(_hexadecimal, text)
+
+
+def _hexadecimal(found: re.Match[str]) -> str:
+    character = found[0]
+    octets = character.encode("latin-1" if character <= "\xff" else "utf-8", "replace")
+    return "".join(f"+{octet:02X}" for octet in octets)
 
 
 def _notify(notify: Notify, mail: Mail, offer: Offer) -> str:
@@ -112,7 +118,7 @@ def _notify(notify: Notify, mail: Mail, offer: Offer) -> str:
 
 def _original(original: OriginalRecipient) -> str:
     """ORCPT, or "" where it cannot be written: nobody is harmed by its lack."""
-    if not _ADDRESS_TYPE.match(original.address_type):
+    if not original.address or not _ADDRESS_TYPE.match(original.address_type):
         return ""
     if original.address_type.lower() == "utf-8":
         # The form with \x{} is fit for servers with and without SMTPUTF8 (RFC 6533 §3).

@@ -1,0 +1,81 @@
+"""Certificates made for one test: an authority, and what it signs."""
+
+import ssl
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.x509.oid import NameOID
+
+NOW = datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """A certificate, its key, and those that signed it, the nearest first."""
+
+    certificate: x509.Certificate
+    key: ec.EllipticCurvePrivateKey
+    above: tuple["Issued", ...] = ()
+
+    @property
+    def der(self) -> bytes:
+        return self.certificate.public_bytes(Encoding.DER)
+
+    @property
+    def spki(self) -> bytes:
+        return self.key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+    @property
+    def chain(self) -> list[x509.Certificate]:
+        return [self.certificate, *(one.certificate for one in self.above)]
+
+    def context(self, folder: Path, *, shows: int | None = None) -> ssl.SSLContext:
+        """A server's context; shows: only so many certificates of the chain."""
+        shown = self.chain if shows is None else self.chain[:shows]
+        file = folder / f"{self.certificate.serial_number}-{len(shown)}.pem"
+        file.write_bytes(
+            b"".join(one.public_bytes(Encoding.PEM) for one in shown)
+            + self.key.private_bytes(
+                Encoding.PEM,
+                serialization.PrivateFormat.PKCS8,
+                serialization.NoEncryption(),
+            )
+        )
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(file)
+        return context
+
+
+def issue(
+    name: str,
+    by: Issued | None = None,
+    *,
+    names: tuple[str, ...] = (),
+    authority: bool = False,
+    path_length: int | None = None,
+    begins: datetime = NOW - timedelta(days=1),
+    ends: datetime = NOW + timedelta(days=30),
+) -> Issued:
+    """Make a certificate; by None: signed by itself.  names: its DNS names."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject if by is None else by.certificate.subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(begins)
+        .not_valid_after(ends)
+        .add_extension(x509.BasicConstraints(authority, path_length), critical=True)
+    )
+    if names:
+        alternatives = x509.SubjectAlternativeName([x509.DNSName(one) for one in names])
+        builder = builder.add_extension(alternatives, critical=False)
+    made = builder.sign(key if by is None else by.key, hashes.SHA256())
+    return Issued(made, key, () if by is None else (by, *by.above))
