@@ -8,6 +8,7 @@ from typing import Final
 from mailbox_server.model.address import Domain
 
 STS_VERSION: Final = "STSv1"
+SHORTEST_AGE_SECONDS: Final = 300
 
 
 class StsMode(enum.Enum):
@@ -66,5 +67,6 @@ class KeptPolicy:
 
     @property
     def expires(self) -> datetime:
-        """When it no longer counts."""
-        return self.fetched + timedelta(seconds=self.policy.max_age)
+        """When it no longer counts; not at once, lest every message fetch it (RFC 8461 §3.3)."""
+        seconds = max(self.policy.max_age, SHORTEST_AGE_SECONDS)
+        return self.fetched + timedelta(seconds=seconds)

@@ -46,6 +46,7 @@ class TlsDemand:
     associations: for DANE.  server_name: the SNI.
     must_require_tls: the host must offer REQUIRETLS (RFC 8689 §4.2.1).
     is_testing: a failure is counted, and the mail goes all the same (RFC 8461 §5, mode testing).
+    wording: the domain's own policy, a line each, for the report that it gets (RFC 8460 §4).
     """
 
     level: TlsLevel
@@ -55,6 +56,7 @@ class TlsDemand:
     associations: tuple[Association, ...] = ()
     must_require_tls: bool = False
     is_testing: bool = False
+    wording: tuple[str, ...] = ()
 
 
 class TlsFault(enum.Enum):

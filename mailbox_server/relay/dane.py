@@ -19,6 +19,8 @@ _USAGES: Final = (2, 3)
 _SELECTORS: Final = (0, 1)
 _FULL, _SHA256, _SHA512 = 0, 1, 2
 _DIGEST_OCTETS: Final = ((_SHA256, 32), (_SHA512, 64))
+_WORDED_RECORDS: Final = 32
+_WORDED_OCTETS: Final = 64
 
 
 class TlsaNames(Protocol):
@@ -42,11 +44,12 @@ class HostTlsa:
     """The protected TLSA records of one host, at least one.
 
     base: the name they stand at, also the SNI.  associations: the usable ones; none still
-        means that the host commits itself to TLS.
+        means that the host commits itself to TLS.  wording: all of them, as text.
     """
 
     base: str
     associations: tuple[Association, ...]
+    wording: tuple[str, ...] = ()
 
 
 async def find_tlsa(host: Exchanger, port: int, names: TlsaNames) -> HostTlsa | Trouble | None:
@@ -72,7 +75,7 @@ async def find_tlsa(host: Exchanger, port: int, names: TlsaNames) -> HostTlsa | 
         if answer.is_trouble:
             return Trouble.LOOKUP_FAILED
         if answer.records and answer.authenticated:
-            return HostTlsa(base, usable(answer.records))
+            return HostTlsa(base, usable(answer.records), _wording(answer.records))
     return None
 
 
@@ -91,6 +94,15 @@ def usable(records: Sequence[TlsaRecord]) -> tuple[Association, ...]:
         if record.matching_type != _SHA256 or (record.usage, record.selector) not in strong
     )
     return tuple(dict.fromkeys(chosen))
+
+
+def _wording(records: Sequence[TlsaRecord]) -> tuple[str, ...]:
+    """The records as a zone file has them (RFC 6698 §2.2); whole certificates are cut off."""
+    return tuple(
+        f"{record.usage} {record.selector} {record.matching_type} "
+        f"{record.association[:_WORDED_OCTETS].hex()}"
+        for record in records[:_WORDED_RECORDS]
+    )
 
 
 def _is_usable(record: TlsaRecord) -> bool:

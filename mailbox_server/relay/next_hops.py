@@ -50,6 +50,7 @@ from mailbox_server.relay.tls_choice import (
     choose,
     choose_for_smart_host,
 )
+from mailbox_server.relay.tls_witness import Witness
 
 SenderOf = Callable[[AccountId], Awaitable[Address | None]]
 """From an account to its own address; None where it is gone."""
@@ -71,15 +72,6 @@ class Policies(Protocol):
 
     async def policy_of(self, domain: Domain) -> KnownPolicy:
         """The policy that counts now, from the cache or by asking."""
-
-
-class Witness(Protocol):
-    """Who counts what the domain's owner will be told (relay.tls_reports.tally)."""
-
-    def passed_over(
-        self, domain: str, host: str, policy: TlsPolicy, fault: TlsFault, detail: str
-    ) -> None:
-        """A host was not even connected to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,7 +252,11 @@ class NextHops:
         )
         chosen = choose(circumstances, wish)
         if isinstance(chosen, Unfit) and chosen in _FAULTS:
-            self._witness.passed_over(domain, host.name, *_FAULTS[chosen], chosen.value)
+            policy, fault = _FAULTS[chosen]
+            wording: tuple[str, ...] = ()
+            if policy is TlsPolicy.STS and known.policy is not None:
+                wording = known.policy.lines()
+            self._witness.failed(domain, policy, wording, fault, host.name, chosen.value)
         return chosen
 
     def _hosts(

@@ -5,7 +5,7 @@ RFC 7672 §2.2, RFC 8461 §5, RFC 8689 §2 and §3.
 """
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mailbox_server.model.sts_policy import StsMode, StsPolicy
 from mailbox_server.model.tls_demand import TlsDemand, TlsLevel, TlsPolicy
@@ -79,54 +79,60 @@ def _of_the_domain(found: Circumstances) -> TlsDemand | Unfit:
     if isinstance(tlsa, HostTlsa) and tlsa.associations:
         # MTA-STS has no say where DANE has (RFC 8461 §2).
         names = tuple(dict.fromkeys((tlsa.base, *found.domain_names)))
-        return TlsDemand(TlsLevel.DANE, TlsPolicy.TLSA, tlsa.base, names, tlsa.associations)
+        return TlsDemand(
+            TlsLevel.DANE,
+            TlsPolicy.TLSA,
+            tlsa.base,
+            names,
+            tlsa.associations,
+            wording=tlsa.wording,
+        )
     if policy is not None and policy.is_active:
         is_enforced = policy.mode is StsMode.ENFORCE
         if policy.names(found.host):
             if is_enforced or tlsa is None:
-                level = TlsLevel.VERIFIED
-                return _demand(found.host, level, TlsPolicy.STS, is_testing=not is_enforced)
+                return _by_policy(found.host, TlsLevel.VERIFIED, policy)
         elif is_enforced:
             return Unfit.NOT_IN_POLICY
         elif tlsa is None:
-            return _demand(found.host, TlsLevel.OPPORTUNISTIC, TlsPolicy.STS, is_testing=True)
+            return _by_policy(found.host, TlsLevel.OPPORTUNISTIC, policy)
     if isinstance(tlsa, HostTlsa):
-        return TlsDemand(TlsLevel.ENCRYPTED, TlsPolicy.TLSA, tlsa.base, (tlsa.base,))
+        return TlsDemand(
+            TlsLevel.ENCRYPTED,
+            TlsPolicy.TLSA,
+            tlsa.base,
+            (tlsa.base,),
+            wording=tlsa.wording,
+        )
     return _demand(found.host, TlsLevel.OPPORTUNISTIC, TlsPolicy.NO_POLICY)
 
 
 def _required(found: Circumstances, demand: TlsDemand) -> TlsDemand | Unfit:
     """REQUIRETLS: a name that is vouched for, a verified certificate, and the extension."""
     if demand.level is TlsLevel.DANE:
-        return TlsDemand(
-            demand.level,
-            demand.policy,
-            demand.server_name,
-            demand.names,
-            demand.associations,
-            must_require_tls=True,
-        )
+        return replace(demand, must_require_tls=True)
     policy = found.policy
     is_in_policy = policy is not None and policy.is_active and policy.names(found.host)
     if not found.is_named_securely and not is_in_policy:
         return Unfit.NOT_AUTHENTIC
-    asked_by = TlsPolicy.STS if is_in_policy else TlsPolicy.REQUIRETLS
-    return _demand(found.host, TlsLevel.VERIFIED, asked_by, must_require_tls=True)
+    if policy is not None and is_in_policy:
+        demand = _by_policy(found.host, TlsLevel.VERIFIED, policy)
+        return replace(demand, is_testing=False, must_require_tls=True)
+    return _demand(found.host, TlsLevel.VERIFIED, TlsPolicy.REQUIRETLS, must_require_tls=True)
+
+
+def _by_policy(host: str, level: TlsLevel, policy: StsPolicy) -> TlsDemand:
+    return TlsDemand(
+        level,
+        TlsPolicy.STS,
+        host,
+        (host,),
+        is_testing=policy.mode is StsMode.TESTING,
+        wording=policy.lines(),
+    )
 
 
 def _demand(
-    host: str,
-    level: TlsLevel,
-    policy: TlsPolicy,
-    *,
-    is_testing: bool = False,
-    must_require_tls: bool = False,
+    host: str, level: TlsLevel, policy: TlsPolicy, *, must_require_tls: bool = False
 ) -> TlsDemand:
-    return TlsDemand(
-        level,
-        policy,
-        host,
-        (host,),
-        must_require_tls=must_require_tls,
-        is_testing=is_testing,
-    )
+    return TlsDemand(level, policy, host, (host,), must_require_tls=must_require_tls)

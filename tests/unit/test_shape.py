@@ -293,6 +293,7 @@ HOUSE_IN_ORDER: Final = (
     ("mime/documents/pdf.py", "import pypdf"),
     ("mime/documents/reading.py", "import mailbox_server.mime.documents.pdf"),
     ("store/attached_text/child.py", "import pypdf, mailbox_server.mime.documents.reading"),
+    ("net/https_client.py", "import aiohttp"),
     ("auth/passwords.py", "import passlib.context, mailbox_server.store.door"),
     ("smtp/session.py", "import aiosmtpd.smtp, mailbox_server.auth.passwords"),
     ("imap/server.py", "import twisted.internet.protocol, mailbox_server.imap.engine"),
@@ -316,6 +317,7 @@ BREACHES: Final = (
     ("one home: passlib", "app/secrets.py", "from passlib.hash import argon2"),
     ("one home: dnspython", "smtp/lookup.py", "import dns.resolver"),
     ("one home: aiosmtpd", "app/controller.py", "import aiosmtpd.controller"),
+    ("one home: aiohttp", "relay/reports.py", "import aiohttp"),
     ("one home: Twisted", "smtp/reactor.py", "import twisted.internet.defer"),
 )
 
@@ -346,7 +348,7 @@ def lint_house(place: Path, modules: tuple[tuple[str, str], ...]) -> str:
 
 def test_import_contracts_let_an_orderly_house_stand(tmp_path: Path) -> None:
     report = lint_house(tmp_path, HOUSE_IN_ORDER)
-    assert re.search(r"\b11 kept, 0 broken", report), report
+    assert re.search(r"\b12 kept, 0 broken", report), report
 
 
 @pytest.mark.parametrize(("contract", "module", "text"), BREACHES)

@@ -22,6 +22,12 @@ EE = Association(3, 1, 1, bytes.fromhex(SHA256))
 TA = Association(2, 0, 1, bytes.fromhex(SHA256))
 
 
+def at(base: str, association: Association) -> HostTlsa:
+    numbers = (association.usage, association.selector, association.matching_type)
+    wording = f"{' '.join(map(str, numbers))} {association.octets.hex()}"
+    return HostTlsa(base, (association,), (wording,))
+
+
 def signed(records: dict[tuple[str, str], list[str]]) -> HandZone:
     zone = HandZone(records)
     zone.is_signed = True
@@ -29,7 +35,7 @@ def signed(records: dict[tuple[str, str], list[str]]) -> HandZone:
 
 
 async def test_records_of_the_host_itself() -> None:
-    assert await find_tlsa(MX, 25, signed(AT_MX)) == HostTlsa("mx.example.org", (EE,))
+    assert await find_tlsa(MX, 25, signed(AT_MX)) == at("mx.example.org", EE)
     other_port = {("_2525._tcp.mx.example.org", "TLSA"): [f"3 1 1 {SHA256}"]}
     assert await find_tlsa(MX, 2525, signed(other_port)) is not None
     assert await find_tlsa(MX, 25, signed(other_port)) is None
@@ -37,18 +43,18 @@ async def test_records_of_the_host_itself() -> None:
 
 async def test_the_end_of_the_aliases_goes_first_then_the_name_itself() -> None:
     both = signed(AT_MX | AT_REAL)
-    assert await find_tlsa(ALIASED, 25, both) == HostTlsa("real.example.net", (TA,))
-    assert await find_tlsa(ALIASED, 25, signed(AT_MX)) == HostTlsa("mx.example.org", (EE,))
+    assert await find_tlsa(ALIASED, 25, both) == at("real.example.net", TA)
+    assert await find_tlsa(ALIASED, 25, signed(AT_MX)) == at("mx.example.org", EE)
     insecure_there = signed(AT_MX | AT_REAL)
     insecure_there.insecure = {"example.net"}
-    assert await find_tlsa(ALIASED, 25, insecure_there) == HostTlsa("mx.example.org", (EE,))
+    assert await find_tlsa(ALIASED, 25, insecure_there) == at("mx.example.org", EE)
 
 
 async def test_an_alias_out_of_a_signed_zone_into_an_unsigned_one() -> None:
     records = AT_MX | {("mx.example.org", "CNAME"): ["real.example.net"]}
     zone = signed(records)
     zone.insecure = {"example.net"}
-    assert await find_tlsa(INSECURE_END, 25, zone) == HostTlsa("mx.example.org", (EE,))
+    assert await find_tlsa(INSECURE_END, 25, zone) == at("mx.example.org", EE)
     zone.insecure = {"example.net", "example.org"}
     zone.asked.clear()
     assert await find_tlsa(INSECURE_END, 25, zone) is None
@@ -74,7 +80,7 @@ async def test_a_shared_record_behind_an_alias_keeps_the_base() -> None:
             ("shared.example.net", "TLSA"): [f"2 0 1 {SHA256}"],
         }
     )
-    assert await find_tlsa(MX, 25, zone) == HostTlsa("mx.example.org", (TA,))
+    assert await find_tlsa(MX, 25, zone) == at("mx.example.org", TA)
 
 
 @pytest.mark.parametrize("broken", ["_25._tcp.mx.example.org", "_25._tcp.real.example.net"])
@@ -105,7 +111,8 @@ async def test_unusable_records_still_commit_the_host(text: str) -> None:
     assert usable([record]) == ()
     if octets:
         zone = signed({("_25._tcp.mx.example.org", "TLSA"): [text]})
-        assert await find_tlsa(MX, 25, zone) == HostTlsa("mx.example.org", ())
+        found = await find_tlsa(MX, 25, zone)
+        assert found == HostTlsa("mx.example.org", (), (text,))
 
 
 def test_the_stronger_digest_counts_alone() -> None:

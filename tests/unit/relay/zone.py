@@ -132,15 +132,23 @@ class HandPolicies:
 
 
 class KeptWitness:
-    """Hosts that were passed over."""
+    """What failed before there was a session."""
 
     def __init__(self) -> None:
         self.seen: list[tuple[str, str, TlsPolicy, TlsFault]] = []
+        self.details: list[str] = []
 
-    def passed_over(
-        self, domain: str, host: str, policy: TlsPolicy, fault: TlsFault, detail: str
+    def failed(
+        self,
+        domain: str,
+        policy: TlsPolicy,
+        wording: tuple[str, ...],
+        fault: TlsFault,
+        host: str,
+        detail: str,
     ) -> None:
         self.seen.append((domain, host, policy, fault))
+        self.details.append(detail)
 
 
 async def no_sender(account: AccountId) -> None:
