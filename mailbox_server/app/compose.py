@@ -3,7 +3,8 @@
 import asyncio
 import os
 import socket
-from collections.abc import Callable
+import ssl
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Final
 
 from mailbox_server import __version__
 from mailbox_server.app.consistency import (
+    EVERYONE,
     LEAST_PLACES,
     descriptor_needs,
     name_server,
@@ -27,6 +29,7 @@ from mailbox_server.auth.known_networks import KnownNetworks
 from mailbox_server.auth.throttle import Throttle, ThrottleSettings
 from mailbox_server.delivery.receiving import Receiver, ReceivingRules
 from mailbox_server.delivery.routing import RoutingRules
+from mailbox_server.delivery.submitting.submitter import SubmissionRules, Submitter
 from mailbox_server.dns.resolver import Resolver, ResolverPlan
 from mailbox_server.imap.limits import ImapLimits
 from mailbox_server.imap.server import ImapFactory
@@ -38,7 +41,7 @@ from mailbox_server.model.errors import (
     SettingsMalformed,
     StoreUnavailable,
 )
-from mailbox_server.model.ports import Clock, Events, SystemClock, SystemEntropy
+from mailbox_server.model.ports import Clock, Entropy, Events, SystemClock, SystemEntropy
 from mailbox_server.net.admission import AdmissionLimits, Admissions, NetworkLimit
 from mailbox_server.net.descriptors import Scarcity, leaving, present_limit
 from mailbox_server.net.tasks import TaskKeeper
@@ -57,7 +60,10 @@ from mailbox_server.pop3.settings import (
     SecondSession,
 )
 from mailbox_server.smtp import dialects
+from mailbox_server.smtp.dialects import Dialect
 from mailbox_server.smtp.limits import SmtpLimits, SmtpTimeouts
+from mailbox_server.smtp.places import Logins
+from mailbox_server.smtp.policy import Policy
 from mailbox_server.smtp.server import SmtpService
 from mailbox_server.store.attached_text.catching_up import AttachedTexts
 from mailbox_server.store.door import SqliteStore
@@ -84,15 +90,62 @@ class Built:
     scarcity: Scarcity
     smtp: SmtpService
     lmtp: SmtpService
+    submission: SmtpService
     pop3: Pop3Factory
     imap: ImapFactory
     views: SharedViews
     receiver: Receiver
+    submitter: Submitter
     administration: Administration
     control: ControlSocket
     housekeeping: Housekeeping
     indexer: SearchIndexer
     attached: AttachedTexts
+
+    @property
+    def transfers(self) -> Mapping[str, SmtpService]:
+        """What talks SMTP or LMTP, by the name of its listeners."""
+        return {
+            "smtp": self.smtp,
+            "smtp_tls": self.smtp,
+            "lmtp": self.lmtp,
+            "submission": self.submission,
+            "submissions": self.submission,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class _Surroundings:
+    """What every service that talks SMTP is given."""
+
+    settings: Settings
+    hostname: Domain
+    clock: Clock
+    entropy: Entropy
+    events: Events
+    tasks: TaskKeeper
+
+    def talking(
+        self,
+        dialect: Dialect,
+        policy: Policy,
+        tls: ssl.SSLContext | None,
+        logins: Logins | None = None,
+    ) -> SmtpService:
+        """One that talks that dialect."""
+        return SmtpService(
+            dialect=dialect,
+            hostname=self.hostname,
+            limits=_smtp_limits(dialect, self.settings),
+            timeouts=_smtp_timeouts(self.settings),
+            tls=lambda: tls,
+            policy=policy,
+            clock=self.clock,
+            entropy=self.entropy,
+            events=self.events,
+            tasks=self.tasks,
+            logins=logins,
+        )
 
 
 def hostname_of(settings: Settings) -> Domain:
@@ -159,21 +212,18 @@ def _build_over(
     receiver = Receiver(
         store=store, rules=rules, names=names, clock=clock, events=events, tasks=tasks
     )
-    smtp, lmtp = (
-        SmtpService(
-            dialect=dialect,
-            hostname=hostname,
-            limits=_smtp_limits(settings),
-            timeouts=_smtp_timeouts(settings),
-            tls=lambda: context,
-            policy=receiver,
-            clock=clock,
-            entropy=entropy,
-            events=events,
-            tasks=tasks,
-        )
-        for dialect in (dialects.SMTP, dialects.LMTP)
+    submitter = Submitter(
+        store=store,
+        rules=_submission_rules(settings, rules.routing),
+        clock=clock,
+        entropy=entropy,
+        events=events,
     )
+    logins = Logins(authenticator, settings.login.plaintext_on_loopback)
+    around = _Surroundings(settings, hostname, clock, entropy, events, tasks)
+    smtp = around.talking(dialects.SMTP, receiver, context)
+    lmtp = around.talking(dialects.LMTP, receiver, context)
+    submission = around.talking(dialects.SUBMISSION, submitter, login_context, logins)
     pop3 = Pop3Factory(
         Pop3Services(store, authenticator, MaildropLocks(), clock, events),
         _pop3_settings(settings, hostname),
@@ -213,10 +263,12 @@ def _build_over(
         scarcity=Scarcity(events, clock),
         smtp=smtp,
         lmtp=lmtp,
+        submission=submission,
         pop3=pop3,
         imap=imap,
         views=views,
         receiver=receiver,
+        submitter=submitter,
         administration=administration,
         control=ControlSocket(data, administration, __version__, events, tasks),
         housekeeping=Housekeeping(
@@ -235,11 +287,13 @@ def change_live(built: Built, settings: Settings, events: Events) -> None:
     limits = _admission_limits(settings, events)
     built.admissions.change_limits(limits)
     built.authenticator.remember_for(_remembered(settings))
-    built.receiver.change_rules(
-        _receiving_rules(settings, built.hostname), _resolver(settings, built.clock)
-    )
-    for service in (built.smtp, built.lmtp):
-        service.limits, service.timeouts = _smtp_limits(settings), _smtp_timeouts(settings)
+    rules = _receiving_rules(settings, built.hostname)
+    built.receiver.change_rules(rules, _resolver(settings, built.clock))
+    built.submitter.change_rules(_submission_rules(settings, rules.routing))
+    for service in (built.smtp, built.lmtp, built.submission):
+        service.limits = _smtp_limits(service.dialect, settings)
+        service.timeouts = _smtp_timeouts(settings)
+    built.submission.logins = Logins(built.authenticator, settings.login.plaintext_on_loopback)
     built.pop3.settings = _pop3_settings(settings, built.hostname)
     built.imap.services = _with_live_settings(built.imap.services, settings)
     built.views.most_octets = settings.imap.view_mebibytes * MIB
@@ -279,6 +333,18 @@ def _receiving_rules(settings: Settings, hostname: Domain) -> ReceivingRules:
     return ReceivingRules(routing, hops=settings.smtp.hops)
 
 
+def _submission_rules(settings: Settings, routing: RoutingRules) -> SubmissionRules:
+    chosen = settings.submission
+    copied = [each for each in chosen.sent_copies if each != EVERYONE]
+    return SubmissionRules(
+        routing,
+        hops=settings.smtp.hops,
+        names_client=chosen.show_client_address,
+        keeps_copies=frozenset(Address.parse(each).key for each in copied),
+        copies_all=EVERYONE in chosen.sent_copies,
+    )
+
+
 def _resolver(settings: Settings, clock: Clock) -> Resolver | None:
     if not settings.dns.verify_peer_name:
         return None
@@ -291,10 +357,10 @@ def _resolver(settings: Settings, clock: Clock) -> Resolver | None:
     return Resolver(plan, clock)
 
 
-def _smtp_limits(settings: Settings) -> SmtpLimits:
-    return SmtpLimits(
-        message_octets=settings.smtp.message_octets, recipients=settings.smtp.recipients
-    )
+def _smtp_limits(dialect: Dialect, settings: Settings) -> SmtpLimits:
+    chosen = settings.smtp
+    limits = SmtpLimits(message_octets=chosen.message_octets, recipients=chosen.recipients)
+    return limits.for_submission() if dialect.is_submission else limits
 
 
 def _smtp_timeouts(settings: Settings) -> SmtpTimeouts:

@@ -25,8 +25,12 @@ from mailbox_server.net.tls import (
     load_certificate,
 )
 
-SERVICES: Final = ("smtp", "smtp_tls", "lmtp", "pop3", "pop3s", "imap", "imaps")
-TLS_SERVICES: Final = ("smtp_tls", "pop3s", "imaps")
+SERVICES: Final = (
+    *("smtp", "smtp_tls", "lmtp", "submission", "submissions"),
+    *("pop3", "pop3s", "imap", "imaps"),
+)
+TLS_SERVICES: Final = ("smtp_tls", "submissions", "pop3s", "imaps")
+EVERYONE: Final = "everyone"
 LEAST_PLACES: Final = 4
 _MEBIBYTE: Final = 1 << 20
 
@@ -227,6 +231,15 @@ def _check_addresses(settings: Settings, source: str) -> None:
         except (AddressMalformed, DomainMalformed) as error:
             raise unusable(
                 source, "addresses.postmaster", settings.addresses.postmaster, "an address"
+            ) from error
+    for sender in settings.submission.sent_copies:
+        if sender == EVERYONE:
+            continue
+        try:
+            Address.parse(sender)
+        except (AddressMalformed, DomainMalformed) as error:
+            raise unusable(
+                source, "submission.sent_copies", sender, f'addresses, or "{EVERYONE}"'
             ) from error
     for server in settings.imap.submission_servers:
         try:

@@ -166,12 +166,12 @@ async def _listen(
 ) -> None:
     """Accept on every listener; open_ports grows as they begin."""
     for service, listener in listeners:
-        is_transfer = service in ("smtp", "smtp_tls", "lmtp")
+        talks = built.transfers.get(service)
         implicit = None
         if built.tls is not None and service in TLS_SERVICES:
-            implicit = built.tls.context if is_transfer else built.tls.login_context
-        if is_transfer:
-            talks = built.lmtp if service == "lmtp" else built.smtp
+            with_login = talks is None or talks.logins is not None
+            implicit = built.tls.login_context if with_login else built.tls.context
+        if talks is not None:
             plan = _plan(built, log, service, implicit, smtp.REFUSAL_OF_NEWCOMERS)
             reception = Reception(listener, talks.build, built.admissions, built.tasks, plan)
             reception.start()
@@ -205,13 +205,14 @@ async def _stop(built: Built, open_ports: list[Reception | AsyncioPort], log: Ev
         else:
             port.stopListening()
     await built.control.stop()
-    built.smtp.begin_shutdown()
-    built.lmtp.begin_shutdown()
+    transfers = (built.smtp, built.lmtp, built.submission)
+    for service in transfers:
+        service.begin_shutdown()
     built.pop3.shut_down()
     built.imap.shut_down()
     if not await built.tasks.rest(FINISHING_SECONDS):
-        built.smtp.cut_short()
-        built.lmtp.cut_short()
+        for service in transfers:
+            service.cut_short()
     cut = await built.tasks.drain(PARTING_SECONDS)
     if cut:
         log.warning("server.cut", tasks=len(cut), names=", ".join(sorted(set(cut))))

@@ -111,6 +111,13 @@ class ListenSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
             'root. "" is the server\'s own group. Postfix needs its own: "postfix".'
         ),
     ] = ""
+    submission: Annotated[
+        list[str],
+        _note("Mail that people with an account send, with STARTTLS; who sends logs in first."),
+    ] = msgspec.field(default_factory=lambda: ["*:587"])
+    submissions: Annotated[list[str], _note("The same with TLS from the first octet.")] = (
+        msgspec.field(default_factory=lambda: ["*:465"])
+    )
     pop3: Annotated[list[str], _note("POP3 with STLS.")] = msgspec.field(
         default_factory=lambda: ["*:110"]
     )
@@ -211,6 +218,23 @@ class SmtpSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
             "How long a peer may take for its next command, in seconds.", ge=5, le=3600, live=True
         ),
     ] = 300
+
+
+class SubmissionSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Sending mail, for those who have an account here; sizes and waits are those of [smtp]."""
+
+    sent_copies: Annotated[
+        list[str],
+        _note(
+            'Accounts for which what they send is filed in Sent, by address, or "everyone"; for '
+            "programs that file no copy themselves.",
+            live=True,
+        ),
+    ] = msgspec.field(default_factory=list)
+    show_client_address: Annotated[
+        bool,
+        _note("Tell in the Received field from which address a message was sent.", live=True),
+    ] = False
 
 
 class Pop3Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -468,6 +492,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     addresses: AddressSettings = AddressSettings()
     login: LoginSettings = LoginSettings()
     smtp: SmtpSettings = SmtpSettings()
+    submission: SubmissionSettings = SubmissionSettings()
     pop3: Pop3Table = Pop3Table()
     imap: ImapSettings = ImapSettings()
     relay: RelaySettings = RelaySettings()

@@ -85,6 +85,8 @@ def announcement(home: Path, world: TryWorld, program: str, authority: Path) -> 
         *(f"  account   {a.address:<18} password  {a.password}" for a in world.accounts),
         "",
         f"  SMTP      localhost:{ports['smtp']}  (STARTTLS) takes mail for them, no login",
+        f"  sending   localhost:{ports['submission']}  (STARTTLS)   "
+        f"localhost:{ports['submissions']}  (TLS)   with login",
         f"  IMAP      localhost:{ports['imap']}  (STARTTLS)   localhost:{ports['imaps']}  (TLS)",
         f"  POP3      localhost:{ports['pop3']}  (STARTTLS)   localhost:{ports['pop3s']}  (TLS)",
         f"  trust     {authority}",

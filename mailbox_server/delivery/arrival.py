@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from mailbox_server.model.account import Account
 from mailbox_server.model.address import IpAddress, ReversePath
 from mailbox_server.model.envelope import Peer
 from mailbox_server.model.reply import Reply
@@ -13,12 +14,14 @@ class Opening:
 
     local_ip: our address on this connection; None on a UNIX socket.
     declared_size: octets announced by SIZE, if any.
+    account: who has logged in, as whom alone it may send; None where nobody does.
     """
 
     peer: Peer
     local_ip: IpAddress | None
     reverse_path: ReversePath
     declared_size: int | None
+    account: Account | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
+from mailbox_server.model.account import Account
 from mailbox_server.model.envelope import Envelope, Notify, Recipient, Return
 from mailbox_server.model.ids import AccountId
 from mailbox_server.model.passport import Evidence
@@ -44,6 +45,23 @@ def arrival_evidence(envelope: Envelope, octets: int, now: datetime) -> tuple[Ev
         Evidence(envelope.started, "receive.connect", tuple(connect)),
         Evidence(now, "receive.envelope", tuple(said)),
     )
+
+
+def submission_evidence(
+    envelope: Envelope, account: Account, octets: int, now: datetime
+) -> tuple[Evidence, ...]:
+    """The same of a message that one of our own people sends, and who that is."""
+    connect, said = arrival_evidence(envelope, octets, now)
+    login = ("account", str(account.address))
+    return (
+        Evidence(connect.at, "submit.connect", (login, *connect.facts)),
+        Evidence(said.at, "submit.envelope", said.facts),
+    )
+
+
+def sent_evidence(now: datetime) -> Evidence:
+    """The last stamp of a copy that the sender keeps."""
+    return Evidence(now, "submit.copy", ())
 
 
 def route_evidence(

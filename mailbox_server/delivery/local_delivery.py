@@ -15,13 +15,52 @@ from mailbox_server.delivery.routing import RoutingRules, members, postmaster
 from mailbox_server.model.address import Domain
 from mailbox_server.model.envelope import Recipient
 from mailbox_server.model.errors import StoreUnavailable
-from mailbox_server.model.ids import AccountId, ContentId, MessageId
+from mailbox_server.model.ids import AccountId, ContentId, MailboxId, MessageId
+from mailbox_server.model.keywords import SEEN
+from mailbox_server.model.mailbox import Role
 from mailbox_server.model.message import Analysis, InternalDate, Target
 from mailbox_server.model.passport import Evidence
 from mailbox_server.model.route import AliasRoute, LocalRoute, RefuseRoute
 from mailbox_server.store.ports import NewMessage, QuotaRule, WriteTx
 
 _TO_INBOX: Final = (Target(None),)
+_READ: Final = frozenset((SEEN,))
+_SENT: Final = "Sent"
+
+
+@dataclass(frozen=True, slots=True)
+class OwnCopy:
+    """What the sender keeps of a message: one more, read, in the mailbox for what was sent.
+
+    That mailbox is made where there is none.  Unlike a delivery it is not forced into a full
+    account.
+    """
+
+    account: AccountId
+    evidence: tuple[Evidence, ...]
+
+    def write(
+        self, tx: WriteTx, content: ContentId, analysis: Analysis, received: InternalDate
+    ) -> None:
+        """Store it.  Raises OverQuota."""
+        new = NewMessage(
+            content=content,
+            trace=b"",
+            analysis=analysis,
+            received=received,
+            keywords=_READ,
+            targets=(Target(self._mailbox(tx)),),
+            evidence=self.evidence,
+        )
+        tx.messages.add(self.account, new, QuotaRule.ENFORCE)
+
+    def _mailbox(self, tx: WriteTx) -> MailboxId:
+        found = tx.mailboxes.by_role(self.account, Role.SENT)
+        if found is None:
+            found = tx.mailboxes.find(self.account, _SENT)
+        if found is None:
+            found = tx.mailboxes.create(self.account, _SENT, Role.SENT)
+        return found.id
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +82,18 @@ class LocalDelivery:
     fingerprint: bytes | None
     generation: int
 
-    def write(self, tx: WriteTx, content: ContentId) -> tuple[MessageId, ...]:
-        """Store the message for each account once; the message of each recipient."""
+    def write(
+        self, tx: WriteTx, content: ContentId, copy: "OwnCopy | None" = None
+    ) -> tuple[MessageId, ...]:
+        """Store the message for each account once; the message of each recipient.
+
+        copy: what the sender keeps of it besides.
+        """
         if tx.owners_generation == self.generation:
             reached = [members(found) for found in self.routes]
         else:
             reached = [self._present(tx, found) for found in self.routes]
-        stored = self._store(tx, content, reached)
+        stored = self._store(tx, content, reached, copy)
         return tuple(stored[accounts[0].account.id] for accounts in reached)
 
     def _present(self, tx: WriteTx, found: LocalRoute | AliasRoute) -> tuple[LocalRoute, ...]:
@@ -68,14 +112,23 @@ class LocalDelivery:
         return tuple(present)
 
     def _store(
-        self, tx: WriteTx, content: ContentId, reached: Sequence[tuple[LocalRoute, ...]]
+        self,
+        tx: WriteTx,
+        content: ContentId,
+        reached: Sequence[tuple[LocalRoute, ...]],
+        copy: "OwnCopy | None",
     ) -> dict[AccountId, MessageId]:
         received = InternalDate(int(self.now.timestamp()))
         ways = route_evidence(self.recipients, self.routes, reached, self.now)
         end = local_evidence(self.now)
         stored: dict[AccountId, MessageId] = {}
+        owners = {member.account.id for accounts in reached for member in accounts}
         # Ascending, so that two writes over the same accounts never lock crosswise.
-        for account in sorted({member.account.id for accounts in reached for member in accounts}):
+        for account in sorted(owners | ({copy.account} if copy is not None else set())):
+            if copy is not None and account == copy.account:
+                copy.write(tx, content, self.analysis, received)
+            if account not in owners:
+                continue
             new = NewMessage(
                 content=content,
                 trace=self.trace,

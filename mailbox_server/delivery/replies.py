@@ -1,7 +1,9 @@
 """The replies of the journeys: what a peer reads about addresses, room and acceptance."""
 
+from collections.abc import Sequence
 from typing import Final
 
+from mailbox_server.model.address import Address
 from mailbox_server.model.ids import MessageId, message_object_id
 from mailbox_server.model.reply import Reply, reply
 
@@ -24,9 +26,34 @@ ALIAS_TOO_WIDE: Final = reply(
 )
 NOBODY_YET: Final = reply(451, "4.3.5", "No mailbox has been set up here yet")
 UNFORESEEN: Final = reply(451, "4.3.0", "Something went wrong here; please try again later")
+SENDERS_TOO_MANY: Final = reply(550, "5.6.0", "The message must have exactly one From field")
+SENDER_UNREADABLE: Final = reply(
+    550, "5.6.0", "The From or Sender field holds no address that can be read"
+)
+NOTICE_ONLY: Final = reply(
+    550, "5.7.1", "Without a sender only a disposition notification (RFC 8098) can be sent"
+)
+ONE_RECIPIENT_ONLY: Final = reply(
+    550, "5.7.1", "What is sent without a sender has one recipient only"
+)
+NO_ROOM_FOR_COPY: Final = reply(
+    452, "4.2.2", "Your mailbox is full; no copy of what you send can be kept in it"
+)
 LOOP: Final = reply(554, "5.4.6", "The message has been here before; it goes in circles")
 TOO_MANY_HOPS: Final = reply(554, "5.4.6", "The message has passed too many servers")
 HEADER_TOO_LARGE: Final = reply(552, "5.3.4", "The header of the message is too large")
+
+
+def not_yours(allowed: Sequence[Address]) -> Reply:
+    """The account may not send as that address; some as which it may, one a line."""
+    return reply(
+        550, "5.7.1", "You may not send as that address, but as", *(str(each) for each in allowed)
+    )
+
+
+def queued(transfer_id: str) -> Reply:
+    """The message is kept for good and on its way; our log lines know the id."""
+    return reply(250, "2.0.0", f"Ok, on its way as {transfer_id}")
 
 
 def accepted(message: MessageId) -> Reply:

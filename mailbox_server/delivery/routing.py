@@ -90,6 +90,15 @@ def route(
     return RefuseRoute(replies.UNKNOWN, "no such account or alias")
 
 
+def is_foreign(
+    tx: ReadTx, address: Address, rules: RoutingRules, local_ip: IpAddress | None
+) -> bool:
+    """Whether mail to address is for another server to deliver; a point query."""
+    if isinstance(address.domain, AddressLiteral):
+        return address.domain.ip != local_ip
+    return address.domain != rules.hostname and tx.domains.find(address.domain) is None
+
+
 def postmaster(
     tx: ReadTx, domain: Domain | None, rules: RoutingRules, most: int = ALIAS_TARGETS
 ) -> Route:

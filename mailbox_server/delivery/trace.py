@@ -10,7 +10,7 @@ from email.utils import format_datetime
 from functools import lru_cache
 from typing import Final
 
-from mailbox_server.model.address import Domain
+from mailbox_server.model.address import Domain, ReversePath
 from mailbox_server.model.envelope import Envelope, TlsState
 
 _WIDTH: Final = 78
@@ -22,10 +22,29 @@ def trace(envelope: Envelope, hostname: Domain, transfer_id: str, now: datetime)
     transfer_id: an atom that our log lines know.  `for` is told with one recipient only,
     so that nobody learns of the others (RFC 5321 §7.6).
     """
-    return (
-        f"Return-Path: <{envelope.reverse_path}>\r\n"
-        + _folded(_received(envelope, hostname, transfer_id), _date(int(now.timestamp())))
-    ).encode("utf-8")
+    return return_path(envelope.reverse_path) + received(envelope, hostname, transfer_id, now)
+
+
+def return_path(path: ReversePath) -> bytes:
+    """The field that stands first in a mailbox, and nowhere else (RFC 5321 §4.4)."""
+    return f"Return-Path: <{path}>\r\n".encode()
+
+
+def received(
+    envelope: Envelope,
+    hostname: Domain,
+    transfer_id: str,
+    now: datetime,
+    *,
+    names_peer: bool = True,
+) -> bytes:
+    """The other field alone.
+
+    names_peer: departing from RFC 5321 §4.4, from where one of our own people sends may be
+        left out: it tells everybody where they are.
+    """
+    words = _received(envelope, hostname, transfer_id, names_peer=names_peer)
+    return _folded(words, _date(int(now.timestamp()))).encode("utf-8")
 
 
 @lru_cache(maxsize=4)
@@ -33,8 +52,12 @@ def _date(second: int) -> str:
     return format_datetime(datetime.fromtimestamp(second, UTC))
 
 
-def _received(envelope: Envelope, hostname: Domain, transfer_id: str) -> list[str]:
-    words = [*_from(envelope), f"by {hostname}", "(mailbox-server)", f"with {envelope.protocol}"]
+def _received(
+    envelope: Envelope, hostname: Domain, transfer_id: str, *, names_peer: bool
+) -> list[str]:
+    words = [f"by {hostname}", "(mailbox-server)", f"with {envelope.protocol}"]
+    if names_peer:
+        words = [*_from(envelope), *words]
     if envelope.tls is not None:
         words.append(_tls(envelope.tls))
     words.append(f"id {transfer_id}")

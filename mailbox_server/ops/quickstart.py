@@ -33,7 +33,15 @@ STATE_FILE: Final = "try.json"
 CONFIG_FILE: Final = "config.toml"
 
 PORTS: Final = MappingProxyType(
-    {"smtp": 2525, "pop3": 1100, "pop3s": 9950, "imap": 1430, "imaps": 9930}
+    {
+        "smtp": 2525,
+        "submission": 5870,
+        "submissions": 4650,
+        "pop3": 1100,
+        "pop3s": 9950,
+        "imap": 1430,
+        "imaps": 9930,
+    }
 )
 _PORT_TRIES: Final = 50
 _PASSWORD_LETTERS: Final = "abcdefghjkmnpqrstuvwxyz23456789"

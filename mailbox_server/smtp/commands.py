@@ -101,9 +101,21 @@ class StartTls:
 
 @dataclass(frozen=True, slots=True)
 class Auth:
-    """AUTH (RFC 4954 §4); argument is a secret and belongs in no log."""
+    """AUTH (RFC 4954 §4).
 
-    argument: str = field(repr=False)
+    initial: the initial response as it was sent, None where there was none; a secret, which
+        belongs in no log.
+    """
+
+    mechanism: str
+    initial: bytes | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """A line of a SASL exchange, without its CR LF; a secret, which belongs in no log."""
+
+    line: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +150,7 @@ Command = (
     | Vrfy
     | StartTls
     | Auth
+    | Response
     | Malformed
     | BrokenOff
     | Foreign

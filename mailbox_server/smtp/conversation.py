@@ -21,7 +21,8 @@ from mailbox_server.smtp import replies
 from mailbox_server.smtp.commands import Command, Data, Foreign
 from mailbox_server.smtp.engine import ContentBlock, ContentEnd, Engine, Value
 from mailbox_server.smtp.limits import SmtpTimeouts
-from mailbox_server.smtp.session import After, Answer, Session
+from mailbox_server.smtp.places import After, Answer
+from mailbox_server.smtp.session import Session
 
 COMMANDS_A_TURN: Final = 16
 
@@ -182,6 +183,9 @@ class Conversation:
             case After.CONTENT:
                 self._engine.begin_content()
                 self._content_began = self._last_content = self._wire.now()
+                return True
+            case After.RESPONSE:
+                self._engine.expect_response()
                 return True
             case After.TLS:
                 return await self._secure()

@@ -1,4 +1,4 @@
-"""What differs between SMTP and LMTP, one literal row each."""
+"""What differs between SMTP, submission and LMTP, one literal row each."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -12,6 +12,7 @@ class Dialect:
     is_lmtp: one reply a recipient at the end of the content (RFC 2033 §4.2).
     counts_errors: whether errors slow a session down and end it; not for LMTP, where the
         peer is our own neighbor and refused recipients are its daily bread.
+    is_submission: who hands in mail logs in first, and may send to everybody.
     """
 
     name: str
@@ -19,7 +20,16 @@ class Dialect:
     hellos: tuple[str, ...]
     is_lmtp: bool
     counts_errors: bool
+    is_submission: bool = False
 
 
 SMTP: Final = Dialect("smtp", "RFC 5321", ("EHLO", "HELO"), is_lmtp=False, counts_errors=True)
+SUBMISSION: Final = Dialect(
+    "submission",
+    "RFC 6409",
+    ("EHLO", "HELO"),
+    is_lmtp=False,
+    counts_errors=True,
+    is_submission=True,
+)
 LMTP: Final = Dialect("lmtp", "RFC 2033", ("LHLO",), is_lmtp=True, counts_errors=False)

@@ -2,7 +2,8 @@
 
     COMMANDS ──DATA accepted──► CONTENT ──end mark──► COMMANDS
        │  ▲ ──BDAT──► CHUNK ──its octets──┘   (by way of ENDING, which tells the end)
-       │  └── SKIPPING (an over-long line, to its end)
+       │  ├── SKIPPING (an over-long line, to its end)
+       │  └─asked──► RESPONSE (one line of a login) ──► COMMANDS
        └──a line after which nothing can be trusted──► CLOSED
 
 Peer input never raises.  `feed` only keeps; `next_value` works off one value, so that
@@ -14,6 +15,7 @@ command line being at most limits.command_octets; nothing is looked at twice.
 import enum
 from dataclasses import dataclass
 
+from mailbox_server.model.reply import Reply
 from mailbox_server.smtp import replies
 from mailbox_server.smtp.commands import (
     Bdat,
@@ -23,6 +25,7 @@ from mailbox_server.smtp.commands import (
     Hello,
     Mail,
     Malformed,
+    Response,
     Rset,
 )
 from mailbox_server.smtp.data import ChunkReader, ContentRules, DataReader, Problem
@@ -32,6 +35,7 @@ from mailbox_server.smtp.limits import SmtpLimits
 
 class _State(enum.Enum):
     COMMANDS = "reading command lines"
+    RESPONSE = "reading a line of a login"
     SKIPPING = "reading an over-long command line to its end"
     CONTENT = "reading content after DATA"
     CHUNK = "reading content after BDAT"
@@ -67,6 +71,7 @@ class Engine:
         self._scanned = 0  # octets of the buffer known to hold no LF
         self._skipped = 0  # octets of an over-long line that are gone already
         self._skipped_last = 0
+        self._too_long = replies.LINE_TOO_LONG
         self._rules: ContentRules | None = None
         self._data: DataReader | None = None
         self._chunk: ChunkReader | None = None
@@ -118,11 +123,17 @@ class Engine:
         self._is_last = True
         self._state = _State.CONTENT
 
+    def expect_response(self) -> None:
+        """The next line is no command but a response in a login (RFC 4954 §4)."""
+        self._state = _State.RESPONSE
+
     def next_value(self) -> Value | None:
         """The next value that is complete, or None when more octets are needed."""
         match self._state:
             case _State.COMMANDS:
                 return self._next_command()
+            case _State.RESPONSE:
+                return self._next_response()
             case _State.CONTENT:
                 return self._next_content()
             case _State.CHUNK:
@@ -143,31 +154,43 @@ class Engine:
         first = buffer[0]
         if not (65 <= first <= 90 or 97 <= first <= 122 or first == 13 or first == 10):
             return self._closing(Foreign())
+        self._too_long = replies.LINE_TOO_LONG
+        line = self._next_line(self._limits.command_octets)
+        return self._noted(parse(line)) if isinstance(line, bytes) else line
+
+    def _next_response(self) -> Value | None:
+        self._too_long = replies.RESPONSE_TOO_LONG
+        line = self._next_line(self._limits.response_octets)
+        if line is not None and self._state is _State.RESPONSE:
+            self._state = _State.COMMANDS
+        return Response(line) if isinstance(line, bytes) else line
+
+    def _next_line(self, most: int) -> bytes | Malformed | BrokenOff | None:
+        """A line of at most so many octets, without its CR LF."""
+        buffer = self._buffer
         end = buffer.find(b"\n", self._scanned)
         if end < 0:
             self._scanned = len(buffer)
-            if self._scanned <= self._limits.command_octets:
+            if self._scanned <= most:
                 return None
             self._state = _State.SKIPPING
             return self._skip()
         self._scanned = 0
         octets = end + 1
         if octets > self._limits.swallow_command_octets:
-            return self._closing(BrokenOff(replies.LINE_TOO_LONG))
+            return self._broken_off(self._too_long)
         if end == 0 or buffer[end - 1] != 0x0D:
-            return self._closing(BrokenOff(replies.BARE_NEWLINE_IN_COMMAND))
+            return self._broken_off(replies.BARE_NEWLINE_IN_COMMAND)
         line = bytes(buffer[: end - 1])
         del buffer[:octets]
-        if octets > self._limits.command_octets:
-            return Malformed(replies.LINE_TOO_LONG)
-        return self._noted(parse(line))
+        return Malformed(self._too_long) if octets > most else line
 
-    def _skip(self) -> Value | None:
+    def _skip(self) -> Malformed | BrokenOff | None:
         buffer = self._buffer
         end = buffer.find(b"\n")
         octets = self._skipped + (len(buffer) if end < 0 else end + 1)
         if octets > self._limits.swallow_command_octets:
-            return self._closing(BrokenOff(replies.LINE_TOO_LONG))
+            return self._broken_off(self._too_long)
         if end < 0:
             self._skipped = octets
             if buffer:
@@ -179,8 +202,8 @@ class Engine:
         self._skipped = self._skipped_last = self._scanned = 0
         self._state = _State.COMMANDS
         if before != 0x0D:
-            return self._closing(BrokenOff(replies.BARE_NEWLINE_IN_COMMAND))
-        return Malformed(replies.LINE_TOO_LONG)
+            return self._broken_off(replies.BARE_NEWLINE_IN_COMMAND)
+        return Malformed(self._too_long)
 
     def _noted(self, command: Command) -> Command:
         """Follow what a command means for the octets after it."""
@@ -191,6 +214,11 @@ class Engine:
         elif isinstance(command, (BrokenOff, Foreign)):
             return self._closing(command)
         return command
+
+    def _broken_off(self, reply: Reply) -> BrokenOff:
+        last = BrokenOff(reply)
+        self._closing(last)
+        return last
 
     def _closing(self, last: BrokenOff | Foreign) -> BrokenOff | Foreign:
         self._is_broken_off = isinstance(last, BrokenOff)

@@ -19,6 +19,20 @@ class Shown(enum.Enum):
     ALWAYS = "always"
     BEFORE_TLS = "without TLS, where there is a certificate"
     AFTER_TLS = "with TLS"
+    FOR_LOGIN = "where a client can log in"
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What decides what is offered.
+
+    mechanisms: by which a client can log in as things stand, strongest first.
+    """
+
+    limits: SmtpLimits
+    tls_on: bool
+    tls_possible: bool
+    mechanisms: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,18 +42,23 @@ class Extension:
     keyword: str
     rfc: str
     shown: Shown
-    parameter: Callable[[SmtpLimits], str]
+    parameter: Callable[[Standing], str]
 
 
-def _nothing(_limits: SmtpLimits) -> str:
+def _nothing(_standing: Standing) -> str:
     return ""
 
 
-def _size(limits: SmtpLimits) -> str:
-    return str(limits.message_octets)
+def _size(standing: Standing) -> str:
+    return str(standing.limits.message_octets)
 
 
-def _limits(limits: SmtpLimits) -> str:
+def _mechanisms(standing: Standing) -> str:
+    return " ".join(standing.mechanisms)
+
+
+def _limits(standing: Standing) -> str:
+    limits = standing.limits
     return f"MAILMAX={limits.transactions} RCPTMAX={limits.recipients}"
 
 
@@ -55,21 +74,24 @@ EXTENSIONS: Final = (
     # has no way to send mail; a refused recipient is refused in the session, as without DSN.
     Extension("DSN", "RFC 3461", Shown.ALWAYS, _nothing),
     Extension("STARTTLS", "RFC 3207", Shown.BEFORE_TLS, _nothing),
+    Extension("AUTH", "RFC 4954", Shown.FOR_LOGIN, _mechanisms),
     Extension("REQUIRETLS", "RFC 8689", Shown.AFTER_TLS, _nothing),
     Extension("LIMITS", "RFC 9422", Shown.ALWAYS, _limits),
 )
 
 
-@lru_cache(maxsize=16)
-def offered(limits: SmtpLimits, *, tls_on: bool, tls_possible: bool) -> tuple[str, ...]:
+@lru_cache(maxsize=32)
+def offered(standing: Standing) -> tuple[str, ...]:
     """The lines of the EHLO reply after the first."""
     shown = {Shown.ALWAYS}
-    if tls_on:
+    if standing.tls_on:
         shown.add(Shown.AFTER_TLS)
-    elif tls_possible:
+    elif standing.tls_possible:
         shown.add(Shown.BEFORE_TLS)
+    if standing.mechanisms:
+        shown.add(Shown.FOR_LOGIN)
     return tuple(
-        f"{row.keyword} {row.parameter(limits)}".rstrip()
+        f"{row.keyword} {row.parameter(standing)}".rstrip()
         for row in EXTENSIONS
         if row.shown in shown
     )

@@ -56,6 +56,7 @@ _ADDRESS_TYPE: Final = re.compile(r"[A-Za-z0-9!#$%&'*/?^_`{|}~.-]+\Z")
 _UTF8_ADDRESS: Final = re.compile(r"(?:[!-*,-<>-\[\]-~\u0080-\U0010ffff]|\\x\{[0-9A-F]{2,6}\})+\Z")
 _UTF8_HEX: Final = re.compile(r"\\x\{([0-9A-F]{2,6})\}")
 _PLAIN_PATH: Final = re.compile(r'<([^"\\<> ]*)>')
+_MECHANISM: Final = re.compile(r"[A-Za-z0-9_-]{1,20}\Z")
 _BDAT: Final = re.compile(rb"([0-9]{1,18})(?: +([Ll][Aa][Ss][Tt]))?\Z")
 
 ENVELOPE_ID_OCTETS: Final = 100
@@ -124,8 +125,15 @@ def _parse_argument(verb: str, text: str) -> Command:
         case "VRFY":
             return Vrfy() if text else Malformed(replies.ARGUMENT_MISSING)
         case "AUTH":
-            return Auth(text)
+            return _auth(text)
     return Malformed(replies.UNKNOWN_COMMAND)
+
+
+def _auth(text: str) -> Command:
+    mechanism, space, initial = text.partition(" ")
+    if not _MECHANISM.match(mechanism) or " " in initial:
+        return Malformed(replies.AUTH_MALFORMED)
+    return Auth(mechanism.upper(), initial.encode("utf-8") if space else None)
 
 
 def _without_argument(text: str, command: Command) -> Command:

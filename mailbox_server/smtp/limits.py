@@ -3,7 +3,11 @@
 Octets, counts and seconds.  Seconds follow RFC 5321 §4.5.3.2 unless a comment says why not.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Final
+
+_AUTH_WORDS: Final = len("AUTH ") + 20 + len(" ")
+"""A mechanism's name has at most 20 letters (RFC 4422 §3.1)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,9 +21,12 @@ class SmtpLimits:
     line_octets: one line of content; RFC 5321 §4.5.3.1.6 asks for 1,000, senders exceed it.
     command_octets: one command line with its CR LF; RFC 5321 §4.5.3.1.4 asks for 512 and
         all our extensions together for less than 1,800.
+    response_octets: one line of a login with its CR LF (RFC 4954 §4: 12,288 without).
     swallow_command_octets: how far an endless command line is read to its end.
     recipients: a transaction; further RCPTs get 452, and twice as many end the session.
     transactions: a session; announced as MAILMAX (RFC 9422 §4.1).
+    failed_logins: before the connection is closed.
+    login_stands_seconds: how long after a password change or revocation mail is still taken.
     errors: replies 4xx or 5xx to commands before the connection is closed; from
         slow_errors on each costs the peer error_seconds.
     idle_commands: NOOP, RSET, VRFY, HELP and hellos between two messages before each
@@ -33,15 +40,22 @@ class SmtpLimits:
     header_octets: int = 1024 * 1024
     line_octets: int = 1024 * 1024
     command_octets: int = 2_048
+    response_octets: int = 12_290
     swallow_command_octets: int = 64 * 1024
     recipients: int = 1_000
     transactions: int = 10_000
+    failed_logins: int = 3
+    login_stands_seconds: float = 5.0
     errors: int = 20
     slow_errors: int = 10
     error_seconds: float = 1.0
     idle_commands: int = 100
     unread_octets: int = 64 * 1024
     unsent_octets: int = 64 * 1024
+
+    def for_submission(self) -> "SmtpLimits":
+        """The same where clients log in: AUTH may bring a long token in its first line."""
+        return replace(self, command_octets=self.response_octets + _AUTH_WORDS)
 
 
 @dataclass(frozen=True, slots=True)

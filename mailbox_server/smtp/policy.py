@@ -1,6 +1,6 @@
 """What a conversation needs from the journeys behind it, as protocols.
 
-Receiving (delivery.receiving) is one policy; submission will be another beside it, with
+Receiving (delivery.receiving) is one policy, submission (delivery.submitting) another, with
 the same session in front.
 """
 

@@ -66,7 +66,27 @@ PARAMETERS_MALFORMED: Final = reply(501, "5.5.4", "The parameters after the addr
 PARAMETER_TWICE: Final = reply(501, "5.5.4", "A parameter is given twice")
 PARAMETER_VALUE_BAD: Final = reply(501, "5.5.4", "A parameter has a value that is not possible")
 PARAMETER_UNKNOWN: Final = reply(555, "5.5.4", "A parameter is not known here")
+AUTH_MALFORMED: Final = reply(501, "5.5.4", "Write AUTH mechanism, or AUTH mechanism response")
 BDAT_MALFORMED: Final = reply(501, "5.5.4", "Write BDAT size or BDAT size LAST")
+
+LOGGED_IN: Final = reply(235, "2.7.0", "You are logged in")
+TLS_FIRST: Final = reply(530, "5.7.0", "Say STARTTLS first")
+LOGIN_FIRST: Final = reply(530, "5.7.0", "Log in first")
+LOGIN_NEEDS_TLS: Final = reply(538, "5.7.11", "Logging in needs TLS")
+DENIED: Final = reply(535, "5.7.8", "Wrong login or password")
+UNENTITLED: Final = reply(535, "5.7.8", "You may act for nobody else")
+EXPIRED: Final = reply(535, "5.7.8", "The app password has expired")
+THROTTLED: Final = reply(454, "4.7.0", "Too many failed logins; please try again later")
+LOGIN_TROUBLE: Final = reply(454, "4.7.0", "Logging in is not possible now; please try again later")
+MECHANISM_UNKNOWN: Final = reply(504, "5.5.4", "The mechanism is not known here")
+LOGIN_CANCELLED: Final = reply(501, "5.7.0", "The login was cancelled")
+RESPONSE_MALFORMED: Final = reply(
+    501, "5.5.2", "The response does not follow the mechanism's rules"
+)
+RESPONSE_TOO_LONG: Final = reply(500, "5.5.6", "The response is too long")
+LOGGED_IN_BEFORE: Final = reply(503, "5.5.1", "You are logged in already")
+EHLO_FIRST: Final = reply(503, "5.5.1", "Say EHLO first; HELO knows no extensions")
+LOGIN_GONE: Final = reply(421, "4.7.0", "The login does not hold any more; please log in again")
 
 HELLO_FIRST: Final = reply(503, "5.5.1", "Say EHLO first")
 LHLO_FIRST: Final = reply(503, "5.5.1", "Say LHLO first")
@@ -90,6 +110,11 @@ BARE_NEWLINE: Final = reply(
     550, "5.6.11", "A CR or LF stands alone in the message (RFC 5321 2.3.8)"
 )
 NUL_OCTET: Final = reply(550, "5.6.0", "The message holds a NUL octet")
+
+
+def challenge(encoded: bytes) -> Reply:
+    """What the mechanism asks, in base 64 (RFC 4954 §4)."""
+    return reply(334, "", encoded.decode("ascii"))
 
 
 def greeting(hostname: str, *, lmtp: bool) -> Reply:

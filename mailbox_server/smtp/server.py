@@ -27,13 +27,15 @@ from mailbox_server.net.peer_address import ip_of_name
 from mailbox_server.net.prompt_acknowledgment import acknowledge_now
 from mailbox_server.net.tasks import TaskKeeper
 from mailbox_server.net.tls import describe_tls
+from mailbox_server.net.tls_ends import TlsEnds, describe_ends
 from mailbox_server.smtp import replies
 from mailbox_server.smtp.conversation import Came, Conversation
 from mailbox_server.smtp.dialects import Dialect
 from mailbox_server.smtp.engine import Engine
 from mailbox_server.smtp.limits import SmtpLimits, SmtpTimeouts
+from mailbox_server.smtp.places import Logins, Place
 from mailbox_server.smtp.policy import Policy
-from mailbox_server.smtp.session import Place, Session
+from mailbox_server.smtp.session import Session
 
 REFUSAL_OF_NEWCOMERS = replies.TOO_MANY_CONNECTIONS.octets()
 """For net.reception.ReceptionPlan: what a peer without a place reads."""
@@ -55,8 +57,13 @@ class SmtpService:
         entropy: Entropy,
         events: Events,
         tasks: TaskKeeper,
+        logins: Logins | None = None,
     ) -> None:
-        """tls: the present context for STARTTLS, or None where there is no certificate."""
+        """tls: the present context for STARTTLS, or None where there is no certificate.
+
+        logins: for submission.
+        """
+        assert dialect.is_submission is (logins is not None), "who sends to everybody logs in"
         self.dialect = dialect
         self.hostname = hostname
         self.limits = limits
@@ -67,6 +74,7 @@ class SmtpService:
         self.entropy = entropy
         self.events = events
         self.tasks = tasks
+        self.logins = logins
         self.is_ending = False
         self._connections: set[SmtpConnection] = set()
 
@@ -208,6 +216,8 @@ class SmtpConnection(SMTP):
             peer,
             local_ip,
             tls_possible=service.tls() is not None,
+            logins=service.logins,
+            tls_ends=self._tls_ends,
         )
         session = Session(
             place, service.policy, service.clock, service.events, service.tasks, self._tls_state()
@@ -404,6 +414,9 @@ class SmtpConnection(SMTP):
 
     def _tls_state(self) -> TlsState | None:
         return describe_tls(self._wire.get_extra_info("ssl_object"))
+
+    def _tls_ends(self) -> TlsEnds | None:
+        return describe_ends(self._wire.get_extra_info("ssl_object"))
 
     def _peer(self) -> Peer:
         name = self._wire.get_extra_info("peername")

@@ -8,7 +8,6 @@ so: RSET and hello end the transaction (RFC 5321 §4.1.4), TLS ends all (RFC 320
 """
 
 import asyncio
-import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -16,12 +15,14 @@ from typing import Final
 
 from mailbox_server.delivery.arrival import Acceptance, Opening
 from mailbox_server.delivery.replies import UNFORESEEN
-from mailbox_server.model.address import Address, Domain, IpAddress, Localpart
-from mailbox_server.model.envelope import Envelope, Peer, Recipient, TlsState
+from mailbox_server.model.account import Account
+from mailbox_server.model.address import Address, Localpart
+from mailbox_server.model.envelope import Recipient, TlsState
 from mailbox_server.model.ports import Clock, Events
 from mailbox_server.model.reply import Reply
 from mailbox_server.net.tasks import TaskKeeper
 from mailbox_server.smtp import replies
+from mailbox_server.smtp.authorization import Authorization
 from mailbox_server.smtp.commands import (
     Auth,
     Bdat,
@@ -36,54 +37,17 @@ from mailbox_server.smtp.commands import (
     Noop,
     Quit,
     Rcpt,
+    Response,
     Rset,
     StartTls,
     Vrfy,
 )
 from mailbox_server.smtp.data import Problem
-from mailbox_server.smtp.dialects import Dialect
 from mailbox_server.smtp.engine import ContentEnd
-from mailbox_server.smtp.extensions import offered
-from mailbox_server.smtp.limits import SmtpLimits
+from mailbox_server.smtp.envelopes import envelope
+from mailbox_server.smtp.extensions import Standing, offered
+from mailbox_server.smtp.places import After, Answer, Place
 from mailbox_server.smtp.policy import Policy, Transaction
-
-
-class After(enum.Enum):
-    """What happens once an answer is sent."""
-
-    NEXT = "the next command is read"
-    CONTENT = "content is read"
-    TLS = "the TLS handshake begins"
-    CLOSE = "the connection is closed"
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What the peer is told, and what follows.
-
-    may_wait: the replies may leave together with those to commands that are here already
-        (RFC 2920 §3.2).  delay: seconds to let an erring peer wait.
-    """
-
-    replies: tuple[Reply, ...]
-    after: After = After.NEXT
-    may_wait: bool = False
-    delay: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a session stands: what is fixed while its connection lasts.
-
-    hostname: our name.  tls_possible: whether STARTTLS can be offered.
-    """
-
-    dialect: Dialect
-    hostname: Domain
-    limits: SmtpLimits
-    peer: Peer
-    local_ip: IpAddress | None
-    tls_possible: bool
 
 
 @dataclass(slots=True)
@@ -135,11 +99,18 @@ class Session:
         self._errors = 0
         self._idle = 0
         self._transactions = 0
+        self._authorization: Authorization | None = None
+        if place.logins is not None:
+            self._authorization = Authorization(place.logins, place, clock)
 
     @property
     def is_greeted(self) -> bool:
         """Whether the peer has said hello."""
         return self._hello is not None
+
+    @property
+    def _account(self) -> Account | None:
+        return None if self._authorization is None else self._authorization.account
 
     @property
     def in_transaction(self) -> bool:
@@ -166,6 +137,8 @@ class Session:
         except Exception as error:  # the peer must not lose mail by a bug of ours
             self._events.fault("smtp.bug", error, connection=self._place.peer.connection)
             answer = Answer((UNFORESEEN,))
+            if self._authorization is not None:
+                self._authorization.forget()
         return self._judged(answer)
 
     def take(self, octets: bytes) -> bool:
@@ -218,6 +191,8 @@ class Session:
         self.ended()
         self._tls = tls
         self._hello = None
+        if self._authorization is not None:
+            self._authorization.reset()
 
     def ended(self) -> None:
         """The connection is going: forget the transaction, of which nothing is stored."""
@@ -292,8 +267,15 @@ class Session:
             case Help():
                 return self._idled(Answer((replies.HELP,)))
             case Auth():
-                return Answer((replies.AUTH_NOT_OFFERED,))
+                if self._authorization is None:
+                    return Answer((replies.AUTH_NOT_OFFERED,))
+                return await self._authorization.begin(command, self._hello, self._tls)
+            case Response(line):
+                assert self._authorization is not None, "nobody was asked"
+                return await self._authorization.respond(line)
             case Malformed(reply=reply):
+                if self._authorization is not None and self._authorization.awaits_response:
+                    return await self._authorization.break_off(reply)
                 return Answer((reply,))
             case BrokenOff(reply=reply):
                 self.ended()
@@ -311,16 +293,27 @@ class Session:
         if command.verb == "HELO":
             return self._idled(Answer((Reply(250, "", (self._place.hostname.ascii,)),)))
         keywords = offered(
-            self._limits,
-            tls_on=self._tls is not None,
-            tls_possible=self._place.tls_possible,
+            Standing(
+                self._limits,
+                tls_on=self._tls is not None,
+                tls_possible=self._place.tls_possible,
+                mechanisms=()
+                if self._authorization is None
+                else self._authorization.mechanisms(self._tls),
+            )
         )
         return self._idled(Answer((replies.hello(self._place.hostname.ascii, keywords),)))
+
+    # ------------------------------------------------------------ transactions
 
     async def _mail(self, command: Mail) -> Answer:
         if self._hello is None:
             first = replies.LHLO_FIRST if self._place.dialect.is_lmtp else replies.HELLO_FIRST
             return Answer((first,))
+        if self._authorization is not None:
+            unfit = self._authorization.refusal(self._tls)
+            if unfit is not None:
+                return unfit
         if self._open is not None:
             return Answer((replies.ALREADY_MAIL,))
         self._transactions += 1
@@ -336,7 +329,13 @@ class Session:
         if given.size is not None and given.size > self._limits.message_octets:
             return self._refused_mail(command, replies.TOO_LARGE)
         begun = await self._policy.begin(
-            Opening(self._place.peer, self._place.local_ip, command.path, given.size)
+            Opening(
+                self._place.peer,
+                self._place.local_ip,
+                command.path,
+                given.size,
+                self._account,
+            )
         )
         if isinstance(begun, Reply):
             return self._refused_mail(command, begun)
@@ -425,9 +424,17 @@ class Session:
     # ------------------------------------------------------------ content
 
     async def _accept(self, transaction: _Open) -> tuple[Reply, ...]:
-        envelope = self._envelope(transaction)
+        given = envelope(
+            self._place,
+            self._hello or Hello("HELO", ""),
+            self._tls,
+            transaction.mail,
+            tuple(transaction.recipients),
+            transaction.started,
+            is_logged_in=self._account is not None,
+        )
         # A task of its own: a peer that hangs up must not cancel a commit half way.
-        task = self._tasks.spawn("smtp.accept", transaction.journey.accept(envelope))
+        task = self._tasks.spawn("smtp.accept", transaction.journey.accept(given))
         try:
             acceptance = await asyncio.shield(task)
         except Exception as error:  # the peer must not lose mail by a bug of ours
@@ -455,33 +462,3 @@ class Session:
             recipients=len(transaction.recipients),
             reply=f"{reply.code} {reply.enhanced}",
         )
-
-    def _envelope(self, transaction: _Open) -> Envelope:
-        given = transaction.mail.parameters
-        hello = self._hello or Hello("HELO", "")
-        return Envelope(
-            peer=self._place.peer,
-            peer_name=None,
-            greeting_name=hello.name,
-            protocol=self._protocol(hello, smtputf8=given.smtputf8),
-            tls=self._tls,
-            reverse_path=transaction.mail.path,
-            recipients=tuple(transaction.recipients),
-            body=given.body,
-            smtputf8=given.smtputf8,
-            require_tls=given.require_tls,
-            ret=given.ret,
-            envelope_id=given.envelope_id,
-            declared_size=given.size,
-            started=transaction.started,
-        )
-
-    def _protocol(self, hello: Hello, *, smtputf8: bool) -> str:
-        """The `with` keyword (RFC 3848; RFC 6531 §4.3 for the UTF8 forms)."""
-        if hello.verb == "HELO":
-            return "SMTP"
-        tls = "S" if self._tls is not None else ""
-        name = "LMTP" if self._place.dialect.is_lmtp else "SMTP"
-        if smtputf8:
-            return f"UTF8{name}{tls}"
-        return f"LMTP{tls}" if self._place.dialect.is_lmtp else f"ESMTP{tls}"

@@ -25,7 +25,10 @@ from mailbox_server.net.certificates import ensure_server_certificate
 REPOSITORY: Final = Path(__file__).parents[2]
 DOMAIN: Final = "example.test"
 PASSWORDS: Final = MappingProxyType({"ann": "correct horse", "bob": "battery staple"})
-SERVICES: Final = ("smtp", "smtp_tls", "lmtp", "pop3", "pop3s", "imap", "imaps")
+SERVICES: Final = (
+    *("smtp", "smtp_tls", "lmtp", "submission", "submissions"),
+    *("pop3", "pop3s", "imap", "imaps"),
+)
 READY_SECONDS: Final = 30.0
 
 

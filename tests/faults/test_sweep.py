@@ -53,6 +53,8 @@ low_mebibytes = 16
 log_mebibytes = 8
 [listen]
 pop3s = []
+submission = []
+submissions = []
 imaps = []
 """
 

@@ -1,5 +1,7 @@
 """Drivers of SMTP and LMTP dialogues: one wire in memory, one server behind real sockets.
 
+Submission is driven by the same two over a house of its own (dialogues/submission/house.py).
+
 Statements that a script can make:
 
     given account ann@example.org [with quota 1000] [holding 900]
@@ -16,42 +18,69 @@ import ssl
 from dataclasses import replace
 from datetime import timedelta
 from ipaddress import ip_address
+from typing import Protocol
 
 import pytest
 import trustme
 
 from mailbox_server.model.envelope import Peer, TlsState
 from mailbox_server.model.errors import StoreUnavailable
+from mailbox_server.model.ports import Entropy
 from mailbox_server.model.reply import Reply
 from mailbox_server.net.admission import AdmissionLimits, Admissions
 from mailbox_server.net.listeners import Listener, TcpAddress, open_listener
 from mailbox_server.net.reception import Reception, ReceptionPlan
+from mailbox_server.net.tasks import TaskKeeper
 from mailbox_server.smtp import replies
 from mailbox_server.smtp.conversation import Came, Conversation
 from mailbox_server.smtp.dialects import Dialect
 from mailbox_server.smtp.engine import Engine
 from mailbox_server.smtp.limits import SmtpLimits, SmtpTimeouts
+from mailbox_server.smtp.places import Logins, Place
+from mailbox_server.smtp.policy import Policy
 from mailbox_server.smtp.server import SmtpService
-from mailbox_server.smtp.session import Place, Session
+from mailbox_server.smtp.session import Session
 from tests.dialogues.player.certificates import trusting_context
 from tests.dialogues.player.driver import Ending, StatementUnknown
 from tests.dialogues.player.sockets import SocketClients
-from tests.unit.delivery.house import HOSTNAME, PEER, House
+from tests.unit.delivery.house import HOSTNAME, PEER, HandClock, House, KeptEvents
 
 TLS = TlsState("TLSv1.3", "TLS_AES_256_GCM_SHA384", 256)
 
 
-class Statements:
-    """What both drivers make true before anybody connects."""
+class HouseToTalkTo(Protocol):
+    """A house to talk to, as far as the drivers know one."""
 
-    def __init__(self) -> None:
-        self.house = House()
-        self.limits = SmtpLimits(error_seconds=0.0)
-        self.has_certificate = True
-        self.starts_with_tls = False
+    clock: HandClock
+    entropy: Entropy
+    events: KeptEvents
+    tasks: TaskKeeper
+    task_faults: list[tuple[str, BaseException]]
+
+    @property
+    def policy(self) -> Policy: ...
+
+    @property
+    def logins(self) -> Logins | None: ...
 
     async def given(self, statement: str) -> None:
-        store = self.house.store
+        """Make it true.  Raises StatementUnknown."""
+
+    async def close(self) -> None:
+        """Leave nothing behind."""
+
+
+class ReceivingHouse(House):
+    """Where other servers deliver."""
+
+    logins = None
+
+    @property
+    def policy(self) -> Policy:
+        return self.receiver
+
+    async def given(self, statement: str) -> None:
+        store = self.store
         if found := re.fullmatch(
             r"account (\S+)(?: with quota (\d+))?(?: holding (\d+))?", statement
         ):
@@ -61,24 +90,41 @@ class Statements:
             store.add_alias(found[1], *found[2].split(", "))
         elif found := re.fullmatch(r"domain (\S+)(?: with catch-all (\S+))?", statement):
             store.add_domain(found[1], found[2])
-        elif found := re.fullmatch(r"limit (\w+) (\d+)", statement):
-            self.limits = replace(self.limits, **{found[1]: int(found[2])})
         elif statement == "the disk is low":
             store.low = True
         elif statement == "the store fails":
             store.failing["write"] = StoreUnavailable("the disk is on fire")
+        else:
+            raise StatementUnknown(statement)
+
+    async def close(self) -> None:
+        return
+
+
+class Statements:
+    """What both drivers make true before anybody connects."""
+
+    def __init__(self, house: HouseToTalkTo | None) -> None:
+        self.house = house or ReceivingHouse()
+        self.limits = SmtpLimits(error_seconds=0.0)
+        self.has_certificate = True
+        self.starts_with_tls = False
+
+    async def given(self, statement: str) -> None:
+        if found := re.fullmatch(r"limit (\w+) (\d+)", statement):
+            self.limits = replace(self.limits, **{found[1]: int(found[2])})
         elif statement == "no certificate":
             self.has_certificate = False
         elif statement == "TLS from the start":
             self.starts_with_tls = True
         else:
-            raise StatementUnknown(statement)
+            await self.house.given(statement)
 
 
 class MemoryWire:
     """One client's end in memory; time is the house's clock."""
 
-    def __init__(self, house: House, engine: Engine) -> None:
+    def __init__(self, house: HouseToTalkTo, engine: Engine) -> None:
         self.house = house
         self.engine = engine
         self.out = bytearray()
@@ -140,9 +186,11 @@ class MemoryWire:
 class MemoryDriver(Statements):
     """Plays into engine and session, no socket."""
 
-    def __init__(self, dialect: Dialect) -> None:
-        super().__init__()
+    def __init__(self, dialect: Dialect, house: HouseToTalkTo | None = None) -> None:
+        super().__init__(house)
         self.dialect = dialect
+        if dialect.is_submission:
+            self.limits = self.limits.for_submission()
         self.wires: dict[int, MemoryWire] = {}
         self.talks: dict[int, asyncio.Task[None]] = {}
 
@@ -157,10 +205,11 @@ class MemoryDriver(Statements):
             Peer(PEER, 40_000 + client, f"c{client}"),
             ip_address("127.0.0.1"),
             tls_possible=self.has_certificate,
+            logins=house.logins,
         )
         session = Session(
             place,
-            house.receiver,
+            house.policy,
             house.clock,
             house.events,
             house.tasks,
@@ -212,14 +261,17 @@ class MemoryDriver(Statements):
         for talk in self.talks.values():
             talk.cancel()
         await self.house.tasks.drain(5)
+        await self.house.close()
 
 
 class SocketDriver(Statements):
     """Plays to a server on loopback; scripts that turn the clock are left to memory."""
 
-    def __init__(self, dialect: Dialect) -> None:
-        super().__init__()
+    def __init__(self, dialect: Dialect, house: HouseToTalkTo | None = None) -> None:
+        super().__init__(house)
         self.dialect = dialect
+        if dialect.is_submission:
+            self.limits = self.limits.for_submission()
         authority = trustme.CA()
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         authority.issue_cert("localhost").configure_cert(self.context)
@@ -236,11 +288,12 @@ class SocketDriver(Statements):
             limits=self.limits,
             timeouts=SmtpTimeouts(close=0.5),
             tls=lambda: self.context if self.has_certificate else None,
-            policy=house.receiver,
+            policy=house.policy,
             clock=house.clock,
             entropy=house.entropy,
             events=house.events,
             tasks=house.tasks,
+            logins=house.logins,
         )
         listener = open_listener(TcpAddress("127.0.0.1", 0))
         assert isinstance(listener, Listener)
@@ -249,7 +302,7 @@ class SocketDriver(Statements):
             self.service.build,
             Admissions(AdmissionLimits(), house.clock),
             house.tasks,
-            ReceptionPlan(),
+            ReceptionPlan(self.context if self.starts_with_tls else None),
         )
         self.reception.start()
         port = listener.sockets[0].getsockname()[1]
@@ -257,10 +310,10 @@ class SocketDriver(Statements):
         return self.clients
 
     async def connect(self, client: int) -> None:
-        if self.starts_with_tls:
-            pytest.skip("implicit TLS on sockets has a test of its own")
         clients = self.clients or await self._serve()
         await clients.connect(client)
+        if self.starts_with_tls:
+            await clients.start_tls(client)
 
     async def send(self, client: int, octets: bytes) -> None:
         assert self.clients is not None
@@ -287,4 +340,5 @@ class SocketDriver(Statements):
         if self.clients is not None:
             await self.clients.close()
         await self.house.tasks.drain(5)
+        await self.house.close()
         assert not self.house.task_faults

@@ -40,8 +40,8 @@ from tests.e2e.appliance import DOMAIN, PASSWORDS, address
 from tests.unit.delivery.house import KeptEvents
 
 MEMORY_BACKED: Final = Path("/dev/shm")
-PLAIN: Final = ("smtp", "lmtp", "pop3", "imap")
-SECURE: Final = ("smtp_tls", "pop3s", "imaps")
+PLAIN: Final = ("smtp", "lmtp", "submission", "pop3", "imap")
+SECURE: Final = ("smtp_tls", "submissions", "pop3s", "imaps")
 
 
 class InProcess:
@@ -65,8 +65,8 @@ class InProcess:
         assert isinstance(listener, Listener)
         self.ports[service] = listener.port
         plan = ReceptionPlan(built.tls.context if service in SECURE else None)
-        if service.startswith(("smtp", "lmtp")):
-            talks = built.lmtp if service == "lmtp" else built.smtp
+        talks = built.transfers.get(service)
+        if talks is not None:
             reception = Reception(listener, talks.build, built.admissions, built.tasks, plan)
             reception.start()
             self._open.append(reception)
@@ -84,7 +84,7 @@ class InProcess:
                 port.stop_accepting()
             else:
                 port.stopListening()
-        for service in (self.built.smtp, self.built.lmtp):
+        for service in (self.built.smtp, self.built.lmtp, self.built.submission):
             service.begin_shutdown()
             service.cut_short()
         self.built.pop3.shut_down()
@@ -111,7 +111,9 @@ async def in_process(
     settings = Settings(
         server=ServerSettings(hostname=f"mail.{DOMAIN}", data=str(place / "data")),
         tls=TlsSettings(certificate=str(issued.files.chain), key=str(issued.files.key)),
-        listen=ListenSettings(smtp=[], pop3=[], pop3s=[], imap=[], imaps=[]),
+        listen=ListenSettings(
+            smtp=[], submission=[], submissions=[], pop3=[], pop3s=[], imap=[], imaps=[]
+        ),
         net=NetSettings(connections=connections),
         login=LoginSettings(
             plaintext_on_loopback=plaintext_logins,

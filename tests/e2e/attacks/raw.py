@@ -14,12 +14,14 @@ GREETINGS: Final = {
     "smtp": b"220 ",
     "smtp_tls": b"220 ",
     "lmtp": b"220 ",
+    "submission": b"220 ",
+    "submissions": b"220 ",
     "pop3": b"+OK ",
     "pop3s": b"+OK ",
     "imap": b"* OK ",
     "imaps": b"* OK ",
 }
-IMPLICIT_TLS: Final = ("smtp_tls", "pop3s", "imaps")
+IMPLICIT_TLS: Final = ("smtp_tls", "submissions", "pop3s", "imaps")
 
 
 class Raw:

@@ -6,6 +6,7 @@ the end of a response that had begun.  Afterwards everything works as before.
 """
 
 import asyncio
+import base64
 import inspect
 import itertools
 import re
@@ -23,6 +24,8 @@ from mailbox_server.auth.passwords import Passwords
 from mailbox_server.auth.throttle import Throttle
 from mailbox_server.delivery.intake import Intake
 from mailbox_server.delivery.receiving import Arrival, Receiver
+from mailbox_server.delivery.submitting.ownership import Ownership
+from mailbox_server.delivery.submitting.submitter import Submission, Submitter
 from mailbox_server.imap.selected_view import SessionView
 from mailbox_server.imap.views import SharedViews
 from mailbox_server.mime.scanner import Scanner
@@ -84,6 +87,9 @@ OTHERS: Final[dict[type, tuple[str, ...]]] = {
     Staged: ("read",),
     Receiver: ("begin", "confirm"),
     Arrival: ("recipient", "begin_content", "feed", "drained", "accept"),
+    Submitter: ("begin",),
+    Submission: ("recipient", "begin_content", "feed", "drained", "accept"),
+    Ownership: ("holds", "some"),
     Scanner: ("feed", "catch_up", "end", "finish"),
     Authenticator: ("authenticate", "stands"),
     Passwords: ("verify",),
@@ -290,6 +296,34 @@ async def send_mail(house: InProcess, service: str) -> Said:
     return said
 
 
+async def submit_mail(house: InProcess) -> Said:
+    """One message of ann's to herself and to somebody elsewhere, after one that is not hers."""
+    said = Said()
+    line = await connect(house, "submission")
+
+    async def say(octets: bytes) -> bytes:
+        line.writer.write(octets + b"\r\n")
+        found = b""
+        while (reply := await line.line())[3:4] == b"-":
+            found += reply
+        return said.add(found + reply)
+
+    login = base64.b64encode(f"\0{address('ann')}\0{PASSWORDS['ann']}".encode())
+    await say(b"EHLO c")
+    if (
+        (await say(b"AUTH PLAIN " + login)).startswith(b"235")
+        and (await say(b"MAIL FROM:<bob@example.test>")).startswith(b"550")
+        and (await say(b"MAIL FROM:<ann@example.test>")).startswith(b"250")
+        and (await say(b"RCPT TO:<ann@example.test>")).startswith(b"250")
+        and (await say(b"RCPT TO:<carl@far.example>")).startswith(b"250")
+        and (await say(b"DATA")).startswith(b"354")
+    ):
+        await say(b"From: ann@example.test\r\nSubject: s\r\n\r\nwords\r\n.")
+    await say(b"QUIT")
+    line.close()
+    return said
+
+
 async def use_imap(house: InProcess) -> Said:
     """Most of what a client does; goes on after refusals."""
     line, said = await connect(house, "imap"), Said()
@@ -376,6 +410,7 @@ async def converse(house: InProcess) -> dict[str, Said]:
         return {
             "smtp": await send_mail(house, "smtp"),
             "lmtp": await send_mail(house, "lmtp"),
+            "submission": await submit_mail(house),
             "imap": await use_imap(house),
             "pop3": await use_pop3(house),
         }
@@ -385,7 +420,7 @@ async def converse(house: InProcess) -> dict[str, Said]:
 
 # For a fault of ours; then what follows from a command before it that did nothing.
 IN_TROUBLE: Final = {
-    "smtp": (rb"451 4\.3\.0 Something went wrong here", rb"452 4\.3\.1 "),
+    "smtp": (rb"451 4\.3\.0 Something went wrong here", rb"452 4\.3\.1 ", rb"454 4\.7\.0 "),
     "imap": (
         rb"t\d+ NO \[SERVERBUG\] ",
         rb"t\d+ NO \[UNAVAILABLE\] ",
@@ -396,14 +431,14 @@ IN_TROUBLE: Final = {
     # A response that has begun can only be broken off.
     "pop3": (rb"-ERR \[SYS/TEMP\] ", rb"-ERR no such message", rb"\Z"),
 }
-WELL: Final = {"smtp": rb"[23]\d\d ", "imap": rb"t\d+ OK ", "pop3": rb"\+OK "}
+WELL: Final = {"smtp": rb"[23]\d\d |550 5\.7\.1 ", "imap": rb"t\d+ OK ", "pop3": rb"\+OK "}
 
 
 def strange(said: dict[str, Said], *, trouble: bool) -> list[tuple[str, bytes]]:
     """Replies that are neither good nor, where there is trouble, what may be said of it."""
     found = []
     for service, each in said.items():
-        protocol = "smtp" if service == "lmtp" else service
+        protocol = "smtp" if service in ("lmtp", "submission") else service
         allowed = (WELL[protocol], *(IN_TROUBLE[protocol] if trouble else ()))
         for reply in each.replies:
             if not any(re.match(pattern, reply) for pattern in allowed):
@@ -415,7 +450,7 @@ async def is_well(house: InProcess) -> None:
     """As if nothing had been."""
     said = await converse(house)
     assert strange(said, trouble=False) == []
-    assert [len(each.replies) for each in said.values()] == [7, 7, 41, 9]
+    assert [len(each.replies) for each in said.values()] == [7, 7, 9, 41, 9]
     assert house.faults() == []
 
 

@@ -4,12 +4,13 @@ Trust comes from logging in, which port 25 does not offer: not from names, not f
 connection comes from (here it is loopback), not from what the message says about itself.
 """
 
+import base64
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import pytest
 
-from tests.e2e.appliance import DOMAIN, Appliance, address
+from tests.e2e.appliance import DOMAIN, PASSWORDS, Appliance, address
 from tests.e2e.attacks.raw import raw
 from tests.e2e.mail import fetch_all
 
@@ -106,7 +107,7 @@ FURTHER = (
 )
 
 
-@pytest.mark.parametrize("service", ["smtp", "lmtp"])
+@pytest.mark.parametrize("service", ["smtp", "lmtp", "submission", "submissions"])
 @pytest.mark.parametrize("probes", [CLASSIC, FURTHER], ids=["R1", "R2"])
 def test_no_probe_is_accepted(
     appliance: Appliance,
@@ -155,6 +156,29 @@ def test_a_message_that_claims_to_come_from_here_goes_nowhere_else(appliance: Ap
         )
         assert one.say(b".").startswith(b"250 2.0.0 Ok, kept")
     assert sum(b"Subject: claims" in message for message in fetch_all(appliance)) == 1
+
+
+def test_who_has_logged_in_sends_as_nobody_else(appliance: Appliance) -> None:
+    """R3 (RFC 6409 §6.1): neither in the envelope nor in any field that names a sender."""
+    login = base64.b64encode(b"\0" + ANN + b"\0" + PASSWORDS["ann"].encode())
+    bob = address("bob").encode()
+    with raw(appliance, "submissions") as one:
+        one.say(b"EHLO c")
+        assert one.say(b"AUTH PLAIN " + login).startswith(b"235")
+        for sender in (bob, b"nobody@" + OURS, CLIENT, b"postmaster@" + HOST + b".", ANN + b".x"):
+            assert one.say(b"MAIL FROM:<" + sender + b">").startswith(b"5"), sender
+        for header in (
+            b"From: " + bob,
+            b"From: Ann <" + ANN + b">, Bob <" + bob + b">",
+            b"From: " + ANN + b"\r\nFrom: " + bob,
+            b"From: " + ANN + b"\r\nSender: " + bob,
+            b"From: " + ANN + b"\r\nResent-From: " + CLIENT,
+            b'From: "' + ANN + b'" <' + CLIENT + b">",
+        ):
+            assert one.say(b"MAIL FROM:<" + ANN + b">").startswith(b"250")
+            assert one.say(b"RCPT TO:<" + CLIENT + b">").startswith(b"250")
+            assert one.say(b"DATA").startswith(b"354")
+            assert one.say(header + b"\r\n\r\nx\r\n.").startswith(b"550 5."), header
 
 
 def test_logging_in_is_not_offered_where_other_servers_deliver(appliance: Appliance) -> None:

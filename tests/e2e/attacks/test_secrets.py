@@ -162,6 +162,11 @@ def test_verbs(watched: Appliance) -> None:
         ("smtp", ("AUTH LOGIN", *(base64.b64encode(x.encode()).decode() for x in (CARL, CANARY)))),
         ("smtp_tls", ("EHLO c", "AUTH PLAIN", plain(CARL, CANARY).decode())),
         ("lmtp", (f"AUTH PLAIN {CANARY}", CANARY)),
+        ("submission", ("EHLO c", "AUTH PLAIN " + plain(CARL, CANARY).decode(), CANARY)),
+        ("submissions", ("EHLO c", "AUTH PLAIN " + plain(CARL, CANARY).decode(), CANARY)),
+        ("submissions", ("EHLO c", "AUTH PLAIN", "=" + CANARY, "AUTH PLAIN", CANARY * 2000)),
+        ("submissions", ("EHLO c", f"AUTH {CANARY}", f"AUTH PLAIN {CANARY} {CANARY}", CANARY)),
+        ("submissions", ("EHLO c", "AUTH OAUTHBEARER " + bearer(CARL, CANARY), "AQ==")),
         # Mistyped, broken, too long, too much.
         ("imaps", (f"a LOGON {CARL} {CANARY}", f"LOGIN {CARL} {CANARY}", CANARY)),
         ("imaps", (f"a LOGIN {CARL} {CANARY} {CANARY}", f"a LOGIN {CANARY}")),

@@ -56,6 +56,15 @@ PROTOCOLS = (
         b"503 5.5.1 Say MAIL FROM first",
     ),
     Protocol(
+        "submission",
+        b"STARTTLS\r\n",
+        b"220 ",
+        b"EHLO x\r\nAUTH PLAIN " + PLAIN + b"\r\n",
+        b"235 2.7.0",
+        b"MAIL FROM:<" + ANN + b">\r\n",
+        b"503 5.5.1 Say EHLO first",
+    ),
+    Protocol(
         "pop3",
         b"STLS\r\n",
         b"+OK begin",
@@ -162,6 +171,7 @@ def test_what_was_said_before_is_forgotten(appliance: Appliance, protocol: Proto
     before = {
         "smtp": (b"EHLO c\r\n", b"MAIL FROM:<>\r\n", b"503 5.5.1 Say EHLO first"),
         "lmtp": (b"LHLO c\r\n", b"MAIL FROM:<>\r\n", b"503 5.5.1 Say LHLO first"),
+        "submission": (b"EHLO c\r\n", b"MAIL FROM:<>\r\n", b"503 5.5.1 Say EHLO first"),
         "pop3": (b"NOOP\r\n", b"PASS x\r\n", b"-ERR give USER first"),
         "imap": (b"b NOOP\r\n", b"c SELECT INBOX\r\n", b"c BAD Not in this state"),
     }

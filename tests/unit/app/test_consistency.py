@@ -35,7 +35,9 @@ from mailbox_server.model.ports import SystemClock
 from mailbox_server.net.certificates import ensure_server_certificate
 from mailbox_server.net.listeners import TcpAddress, UnixAddress
 
-_QUIET = ListenSettings(smtp=[], pop3=[], pop3s=[], imap=[], imaps=[])
+_QUIET = ListenSettings(
+    smtp=[], submission=[], submissions=[], pop3=[], pop3s=[], imap=[], imaps=[]
+)
 
 
 def _settings(tmp_path: Path, **tables: msgspec.Struct) -> Settings:

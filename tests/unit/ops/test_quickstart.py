@@ -26,7 +26,7 @@ def test_a_world_is_found_again(tmp_path: Path) -> None:
     assert home.stat().st_mode & 0o777 == 0o700
     assert (home / STATE_FILE).stat().st_mode & 0o777 == 0o600
     assert len({account.password for account in world.accounts}) == 2
-    assert len(set(world.ports.values())) == 5
+    assert len(set(world.ports.values())) == 7
 
 
 def test_a_taken_port_is_replaced_and_the_rest_stays(tmp_path: Path) -> None:

@@ -1,11 +1,23 @@
 """The engine cuts octets into commands and content, and trusts nothing it cannot."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import pytest
 
+from mailbox_server.model.reply import Reply
 from mailbox_server.smtp import replies
-from mailbox_server.smtp.commands import Bdat, BrokenOff, Data, Foreign, Malformed, Noop, Quit
+from mailbox_server.smtp.commands import (
+    Auth,
+    Bdat,
+    BrokenOff,
+    Data,
+    Foreign,
+    Malformed,
+    Noop,
+    Quit,
+    Response,
+)
 from mailbox_server.smtp.data import Problem
 from mailbox_server.smtp.engine import ContentBlock, ContentEnd, Engine, Value
 from mailbox_server.smtp.limits import SmtpLimits
@@ -196,3 +208,65 @@ def test_starttls_forgets_what_came_before_the_handshake() -> None:
     assert engine.next_value() is None
     engine.feed(b"NOOP\r\n")
     assert engine.next_value() == Noop()
+
+
+def responded(octets: bytes, size: int, limits: SmtpLimits) -> list[Value]:
+    """Values of an engine that is told to expect a response after each AUTH."""
+    engine = Engine(limits)
+    found: list[Value] = []
+    for at in range(0, len(octets), size):
+        engine.feed(octets[at : at + size])
+        while (value := engine.next_value()) is not None:
+            if isinstance(value, Auth):
+                engine.expect_response()
+            found.append(value)
+    return found
+
+
+@pytest.mark.parametrize("size", [1, 7, 1 << 20])
+def test_a_response_is_one_line_of_anything(size: int) -> None:
+    sent = b"AUTH PLAIN\r\n\xff\0 * x\r\nNOOP\r\nAUTH PLAIN\r\n\r\nNOOP\r\n"
+    assert responded(sent, size, SMALL) == [
+        Auth("PLAIN"),
+        Response(b"\xff\0 * x"),
+        Noop(),
+        Auth("PLAIN"),
+        Response(b""),
+        Noop(),
+    ]
+
+
+@pytest.mark.parametrize("size", [1_000, 1 << 20])
+def test_a_response_has_12288_octets_at_most(size: int) -> None:
+    limits = SmtpLimits()
+    longest = b"A" * 12_288
+    sent = b"AUTH PLAIN\r\n" + longest + b"\r\nAUTH PLAIN\r\n" + longest + b"A\r\nNOOP\r\n"
+    assert responded(sent, size, limits) == [
+        Auth("PLAIN"),
+        Response(longest),
+        Auth("PLAIN"),
+        Malformed(replies.RESPONSE_TOO_LONG),
+        Noop(),
+    ]
+    initial = b"AUTH XOAUTH2 " + longest + b"\r\n"
+    assert responded(initial, size, limits.for_submission()) == [Auth("XOAUTH2", longest)]
+    assert responded(initial, size, limits) == [Malformed(replies.LINE_TOO_LONG)]
+
+
+@pytest.mark.parametrize("size", [1, 7, 1 << 20])
+@pytest.mark.parametrize(
+    ("sent", "reply"),
+    [
+        (b"A" * 257, replies.RESPONSE_TOO_LONG),
+        (b"QUFB\nNOOP\r\n", replies.BARE_NEWLINE_IN_COMMAND),
+        (b"\nNOOP\r\n", replies.BARE_NEWLINE_IN_COMMAND),
+    ],
+)
+def test_a_response_without_a_true_end_ends_the_connection(
+    sent: bytes, reply: Reply, size: int
+) -> None:
+    limits = replace(SMALL, response_octets=64)
+    assert responded(b"AUTH PLAIN\r\n" + sent, size, limits) == [
+        Auth("PLAIN"),
+        BrokenOff(reply),
+    ]

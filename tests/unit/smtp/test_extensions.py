@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from mailbox_server.smtp.dialects import LMTP, SMTP
-from mailbox_server.smtp.extensions import EXTENSIONS, Extension, offered
+from mailbox_server.smtp.dialects import LMTP, SMTP, SUBMISSION
+from mailbox_server.smtp.extensions import EXTENSIONS, Extension, Standing, offered
 from mailbox_server.smtp.limits import SmtpLimits
 
 DIALOGUES = Path(__file__).resolve().parents[2] / "dialogues"
@@ -23,6 +23,7 @@ USED = (
     ("ENHANCEDSTATUSCODES", "< 250 2.0.0"),
     ("DSN", "NOTIFY=SUCCESS,DELAY"),
     ("STARTTLS", "> STARTTLS"),
+    ("AUTH", "> AUTH PLAIN"),
     ("REQUIRETLS", "MAIL FROM:<bob@example.net> REQUIRETLS"),
     ("LIMITS", "< 452 4.5.3"),
 )
@@ -39,7 +40,7 @@ def test_every_row_names_its_rfc_once() -> None:
 
 @pytest.mark.parametrize("row", EXTENSIONS, ids=lambda row: row.keyword)
 def test_every_row_has_a_dialogue(row: Extension) -> None:
-    told = scripts("smtp")
+    told = scripts("smtp") + scripts("submission")
     assert f"250-{row.keyword}" in told or f"250 {row.keyword}" in told
     assert dict(USED)[row.keyword] in told
 
@@ -49,16 +50,16 @@ def test_every_command_has_a_dialogue(command: str) -> None:
     assert f"> {command}" in scripts("smtp")
 
 
-@pytest.mark.parametrize("dialect", [SMTP, LMTP], ids=lambda dialect: dialect.name)
+@pytest.mark.parametrize("dialect", [SMTP, SUBMISSION, LMTP], ids=lambda dialect: dialect.name)
 def test_every_dialect_has_dialogues(dialect: object) -> None:
     assert "> RCPT TO" in scripts(getattr(dialect, "name", ""))
 
 
 def test_tls_changes_what_is_offered() -> None:
     limits = SmtpLimits()
-    plain = offered(limits, tls_on=False, tls_possible=True)
+    plain = offered(Standing(limits, tls_on=False, tls_possible=True))
     assert "STARTTLS" in plain and "REQUIRETLS" not in plain
-    secured = offered(limits, tls_on=True, tls_possible=True)
+    secured = offered(Standing(limits, tls_on=True, tls_possible=True))
     assert "STARTTLS" not in secured and "REQUIRETLS" in secured
-    neither = offered(limits, tls_on=False, tls_possible=False)
+    neither = offered(Standing(limits, tls_on=False, tls_possible=False))
     assert "STARTTLS" not in neither and "REQUIRETLS" not in neither

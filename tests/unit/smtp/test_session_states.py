@@ -9,7 +9,8 @@ from mailbox_server.model.envelope import Peer
 from mailbox_server.smtp.dialects import SMTP
 from mailbox_server.smtp.engine import ContentBlock, ContentEnd, Engine
 from mailbox_server.smtp.limits import SmtpLimits
-from mailbox_server.smtp.session import After, Place, Session
+from mailbox_server.smtp.places import After, Place
+from mailbox_server.smtp.session import Session
 from tests.dialogues.smtp.drivers import TLS
 from tests.unit.delivery.house import HOSTNAME, OWN, PEER, House
 

@@ -7,7 +7,8 @@ import pytest
 from mailbox_server.smtp.commands import Command
 from mailbox_server.smtp.conversation import COMMANDS_A_TURN
 from mailbox_server.smtp.limits import SmtpLimits
-from mailbox_server.smtp.session import Answer, Session
+from mailbox_server.smtp.places import Answer
+from mailbox_server.smtp.session import Session
 from tests.unit.smtp.wire import Server, serving
 
 LOT = 64 * 1024

@@ -1,0 +1,1 @@
+"""The journey of a message that one of our own people sends (RFC 6409)."""

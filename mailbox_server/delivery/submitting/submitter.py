@@ -1,0 +1,401 @@
+"""Our own people's mail: the journey from MAIL to the durable 250, told once, top to bottom.
+
+    begin      may the account send as the envelope sender?
+    recipient  ours: routed and counted as arriving mail; elsewhere: taken for the queue
+    feed       the header is held back until it is complete; then it is judged (whose From is
+               that?), mended (repairs), and goes the way of the body: to staging and through
+               the MIME scanner as it comes
+    accept     analysis; trace; then ONE write: content, messages of the recipients here, one
+               Outbound for each elsewhere, the sender's copy, passports
+
+Only after that write has reached the disk is the client told 250.  What nobody foresaw is 451:
+the client keeps the message and tries again.
+"""
+
+import asyncio
+import enum
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from mailbox_server.delivery import replies
+from mailbox_server.delivery.arrival import Acceptance, Opening
+from mailbox_server.delivery.evidence import sent_evidence, submission_evidence
+from mailbox_server.delivery.intake import Intake
+from mailbox_server.delivery.local_delivery import LocalDelivery, OwnCopy
+from mailbox_server.delivery.local_recipients import LocalRecipients, RouteFinder
+from mailbox_server.delivery.routing import RoutingRules, is_foreign
+from mailbox_server.delivery.submitting.claims import (
+    HeaderFacts,
+    claimed_addresses,
+    header_facts,
+)
+from mailbox_server.delivery.submitting.dispatch import NOT_KEPT_YET, Dispatch, outbounds
+from mailbox_server.delivery.submitting.ownership import Ownership
+from mailbox_server.delivery.submitting.repairs import Missing, TooManyFields, repaired
+from mailbox_server.delivery.trace import received, return_path
+from mailbox_server.model.account import Account
+from mailbox_server.model.address import Address, Domain
+from mailbox_server.model.envelope import BodyType, Envelope, Recipient
+from mailbox_server.model.errors import DiskLow, OverQuota, StoreUnavailable
+from mailbox_server.model.message import Analysis
+from mailbox_server.model.outbound import Departure, Origin
+from mailbox_server.model.ports import Clock, Entropy, Events
+from mailbox_server.model.reply import Reply
+from mailbox_server.store.ports import Room, StagedContent, Store
+
+_AT_ONCE_OCTETS: Final = 16 * 1024
+"""A larger header is mended on a thread."""
+_ID_OCTETS: Final = 12
+
+
+@dataclass(frozen=True, slots=True)
+class SubmissionRules:
+    """What an operator settles about mail that our own people send.
+
+    header_octets, hops, ways: as for arriving mail (ReceivingRules).
+    names_client: whether Received tells everybody from where it was sent.
+    keeps_copies: of whom a copy of what they send is filed; everyone's where copies_all.
+    """
+
+    routing: RoutingRules
+    header_octets: int = 1024 * 1024
+    hops: int = 100
+    ways: int = 10_000
+    names_client: bool = False
+    keeps_copies: frozenset[str] = frozenset()
+    copies_all: bool = False
+
+    def keeps_copy(self, account: Account) -> bool:
+        """Whether what the account sends is filed for it."""
+        return self.copies_all or account.address.key in self.keeps_copies
+
+
+class Submitter:
+    """Takes mail from those who have logged in (smtp.policy.Policy)."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        rules: SubmissionRules,
+        clock: Clock,
+        entropy: Entropy,
+        events: Events,
+    ) -> None:
+        self.store = store
+        self.rules = rules
+        self.clock = clock
+        self.entropy = entropy
+        self.events = events
+        self.finder = RouteFinder(store, rules.routing)
+        self.ownership = Ownership(store, self.finder)
+        self.numbers = itertools.count(1)
+
+    def change_rules(self, rules: SubmissionRules) -> None:
+        """Put other rules in force; also for messages that are coming just now."""
+        self.rules = rules
+        self.finder.change_rules(rules.routing)
+
+    async def begin(self, opening: Opening) -> "Submission | Reply":
+        """MAIL was said by somebody who has logged in."""
+        account, sender = opening.account, opening.reverse_path.address
+        assert account is not None, "the session sees to that"
+        if self.store.room() is Room.LOW:
+            return replies.DISK_LOW
+        if sender is not None and not await self.ownership.holds(account, sender, opening.local_ip):
+            return replies.not_yours(await self.ownership.some(account))
+        return Submission(self, opening, account)
+
+    def confirm(self, acceptance: Acceptance) -> None:
+        """The client has seen the reply; nothing is kept for its repeat."""
+
+
+class _State(enum.Enum):
+    HEADER = "the header is coming"
+    COMPLETE = "the header is here and was not judged yet"
+    BODY = "the header was judged; the body is coming"
+    REFUSED = "nothing more is kept"
+
+
+class Submission:
+    """One transaction (smtp.policy.Transaction)."""
+
+    def __init__(self, submitter: Submitter, opening: Opening, account: Account) -> None:
+        self._submitter = submitter
+        self._opening = opening
+        self._account = account
+        self._generation = submitter.store.owners_generation
+        self._local = LocalRecipients(
+            submitter.finder, opening.local_ip, opening.declared_size, submitter.rules.ways
+        )
+        self._is_remote: list[bool] = []
+        self._intake = Intake(submitter.store, opening.declared_size)
+        self._state = _State.HEADER
+        self._head = bytearray()
+        self._behind = b""
+        self._facts: HeaderFacts | None = None
+        self._refusal: Reply | None = None
+        self._is_ascii = True
+
+    # ------------------------------------------------------------ who
+
+    async def recipient(self, address: Address) -> Reply:
+        """Ours is routed; the rest of the world is the queue's."""
+        if self._opening.reverse_path.address is None and self._is_remote:
+            return replies.ONE_RECIPIENT_ONLY
+        submitter, local_ip = self._submitter, self._opening.local_ip
+        rules = submitter.rules.routing
+        is_remote = submitter.store.glance(lambda tx: is_foreign(tx, address, rules, local_ip))
+        if not is_remote:
+            refused = await self._local.add(address)
+            if refused is not None:
+                return refused
+        self._is_remote.append(is_remote)
+        return replies.RECIPIENT_OK
+
+    # ------------------------------------------------------------ content
+
+    def begin_content(self) -> None:
+        """Content follows."""
+
+    def feed(self, octets: bytes) -> bool:
+        """Take content."""
+        match self._state:
+            case _State.HEADER:
+                return self._feed_header(octets)
+            case _State.COMPLETE:
+                self._behind += octets
+                return True
+            case _State.BODY:
+                return self._keep(octets)
+            case _State.REFUSED:
+                return False
+
+    def _feed_header(self, octets: bytes) -> bool:
+        looked_at = max(0, len(self._head) - 3)
+        self._head += octets
+        end = 2 if self._head.startswith(b"\r\n") else self._head.find(b"\r\n\r\n", looked_at) + 4
+        if end < 4 and not self._head.startswith(b"\r\n"):
+            if len(self._head) > self._submitter.rules.header_octets:
+                self._refuse(replies.HEADER_TOO_LARGE)
+            return False
+        self._behind = bytes(self._head[end:])
+        del self._head[end:]
+        self._state = _State.COMPLETE
+        return True
+
+    def _keep(self, octets: bytes) -> bool:
+        self._is_ascii = self._is_ascii and octets.isascii()
+        return self._intake.feed(octets)
+
+    def _refuse(self, reply: Reply) -> None:
+        self._state = _State.REFUSED
+        self._refusal = reply
+        self._head.clear()
+        self._behind = b""
+        self._intake.discard()
+
+    async def drained(self) -> None:
+        """Wait until what was fed is out of memory; trouble shows again in accept."""
+        if self._state is _State.COMPLETE:
+            await self._judge()
+        if self._state is not _State.BODY:
+            return
+        try:
+            await self._intake.drained()
+        except (DiskLow, StoreUnavailable):
+            return
+
+    def abandon(self) -> None:
+        """Forget it all."""
+        self._intake.discard()
+
+    # ------------------------------------------------------------ the header
+
+    async def _judge(self) -> None:
+        """Mend the header, and see whether this account may say what it says."""
+        rules = self._submitter.rules
+        header, behind = bytes(self._head), self._behind
+        if len(header) > rules.header_octets:
+            self._refuse(replies.HEADER_TOO_LARGE)
+            return
+        try:
+            facts = await self._mended(header)
+        except TooManyFields:
+            self._refuse(replies.HEADER_TOO_LARGE)
+            return
+        refused = await self._header_refusal(facts)
+        if refused is not None:
+            self._refuse(refused)
+            return
+        self._facts, self._behind = facts, b""
+        self._head.clear()
+        self._state = _State.BODY
+        self._keep(facts.header)
+        if behind:
+            self._keep(behind)
+
+    async def _mended(self, header: bytes) -> HeaderFacts:
+        submitter, sender = self._submitter, self._opening.reverse_path.address
+        domain = self._account.address.domain
+        hostname = submitter.rules.routing.hostname
+        missing = Missing(
+            sender or self._account.address,
+            submitter.clock.now(),
+            f"{submitter.entropy.octets(_ID_OCTETS).hex()}@{hostname}",
+            domain if isinstance(domain, Domain) else hostname,
+        )
+        if len(header) <= _AT_ONCE_OCTETS:
+            return header_facts(repaired(header, missing))
+        return await asyncio.to_thread(lambda: header_facts(repaired(header, missing)))
+
+    async def _header_refusal(self, facts: HeaderFacts) -> Reply | None:
+        if facts.hops > self._submitter.rules.hops:
+            return replies.TOO_MANY_HOPS
+        if self._opening.reverse_path.address is None and not facts.is_notification:
+            return replies.NOTICE_ONLY
+        if len(facts.authors) != 1:
+            return replies.SENDERS_TOO_MANY
+        authors = claimed_addresses(facts.authors)
+        others = claimed_addresses(facts.senders)
+        if not authors or others is None:
+            return replies.SENDER_UNREADABLE
+        ownership, account = self._submitter.ownership, self._account
+        for address in (*authors, *others):
+            if not await ownership.holds(account, address, self._opening.local_ip):
+                return replies.not_yours(await ownership.some(account))
+        return None
+
+    # ------------------------------------------------------------ the end
+
+    async def accept(self, envelope: Envelope) -> Acceptance:
+        """The message is complete."""
+        everybody = len(envelope.recipients)
+        try:
+            reply = await self._accept(envelope)
+        except DiskLow:
+            reply = replies.DISK_LOW
+        except OverQuota:
+            reply = replies.NO_ROOM_FOR_COPY
+        except Exception as error:  # whatever it is, the client keeps the message and retries
+            self._submitter.events.fault(
+                "smtp.not_accepted", error, connection=envelope.peer.connection
+            )
+            reply = replies.UNFORESEEN
+        finally:
+            self.abandon()
+        return Acceptance((reply,) * everybody)
+
+    async def _accept(self, envelope: Envelope) -> Reply:
+        submitter = self._submitter
+        if self._state is _State.HEADER:
+            # It ended without a blank line.
+            self._state = _State.COMPLETE
+        if self._state is _State.COMPLETE:
+            await self._judge()
+        if self._refusal is not None:
+            return self._refusal
+        assert self._facts is not None, "it was judged"
+        await self._intake.end()
+        staged, analysis = await self._intake.finish()
+        transfer = f"{envelope.peer.connection}-{next(submitter.numbers)}"
+        try:
+            dispatch = self._dispatch(
+                envelope, staged, analysis, self._facts, transfer, submitter.clock.now()
+            )
+        except BaseException:  # whatever it was, no write will have the octets
+            staged.discard()
+            raise
+        messages = await submitter.store.write(dispatch.write, (staged,))
+        submitter.events.info(
+            "smtp.submitted",
+            connection=envelope.peer.connection,
+            transfer=transfer,
+            account=str(self._account.address),
+            sender=str(envelope.reverse_path),
+            recipients=len(envelope.recipients),
+            here=len(messages),
+            elsewhere=len(dispatch.remote),
+            octets=staged.size,
+        )
+        return replies.queued(transfer)
+
+    def _dispatch(
+        self,
+        envelope: Envelope,
+        staged: StagedContent,
+        analysis: Analysis,
+        facts: HeaderFacts,
+        transfer: str,
+        now: datetime,
+    ) -> Dispatch:
+        rules, account = self._submitter.rules, self._account
+        evidence = submission_evidence(envelope, account, staged.size, now)
+        stamp = received(
+            envelope, rules.routing.hostname, transfer, now, names_peer=rules.names_client
+        )
+        here, elsewhere = _parted(envelope.recipients, self._is_remote)
+        local = LocalDelivery(
+            rules=rules.routing,
+            recipients=tuple(here),
+            routes=tuple(self._local.routes),
+            arrival=evidence,
+            analysis=analysis,
+            trace=return_path(envelope.reverse_path) + stamp,
+            now=now,
+            fingerprint=None,
+            generation=self._generation,
+        )
+        remote = outbounds(elsewhere)
+        copy = None
+        if rules.keeps_copy(account):
+            copy = OwnCopy(account.id, (*evidence, sent_evidence(now)))
+        return Dispatch(
+            account=account.id,
+            staged=staged,
+            local=local,
+            copy=copy,
+            departure=Departure(
+                origin=Origin.SUBMISSION,
+                account=account.id,
+                reverse_path=envelope.reverse_path,
+                content=NOT_KEPT_YET,
+                trace=stamp,
+                size=len(stamp) + staged.size,
+                message_id=None if analysis.message_id is None else f"<{analysis.message_id}>",
+                body=envelope.body if self._is_ascii else BodyType.EIGHT_BIT_MIME,
+                smtputf8=_needs_smtputf8(envelope, facts),
+                require_tls=envelope.require_tls,
+                tls_optional=facts.tls_optional and not envelope.require_tls,
+                ret=envelope.ret,
+                envelope_id=envelope.envelope_id,
+                priority=0,
+                deliver_by=None,
+                held_until=None,
+                arrived=now,
+            ),
+            remote=remote,
+            evidence=evidence,
+        )
+
+
+def _parted(
+    recipients: Sequence[Recipient], is_remote: Sequence[bool]
+) -> tuple[list[Recipient], list[Recipient]]:
+    """Those here and those elsewhere."""
+    here: list[Recipient] = []
+    elsewhere: list[Recipient] = []
+    for recipient, remote in zip(recipients, is_remote, strict=True):
+        (elsewhere if remote else here).append(recipient)
+    return here, elsewhere
+
+
+def _needs_smtputf8(envelope: Envelope, facts: HeaderFacts) -> bool:
+    sender = envelope.reverse_path.address
+    addresses = [each.address for each in envelope.recipients]
+    if sender is not None:
+        addresses.append(sender)
+    return not facts.header.isascii() or any(not each.is_ascii for each in addresses)

@@ -1,0 +1,50 @@
+"""The envelope of a transaction whose content is complete: all that the peer said, as one value."""
+
+from datetime import datetime
+
+from mailbox_server.model.envelope import Envelope, Recipient, TlsState
+from mailbox_server.smtp.commands import Hello, Mail
+from mailbox_server.smtp.places import Place
+
+
+def envelope(
+    place: Place,
+    hello: Hello,
+    tls: TlsState | None,
+    mail: Mail,
+    recipients: tuple[Recipient, ...],
+    started: datetime,
+    *,
+    is_logged_in: bool,
+) -> Envelope:
+    """Put it together."""
+    given = mail.parameters
+    return Envelope(
+        peer=place.peer,
+        peer_name=None,
+        greeting_name=hello.name,
+        protocol=_protocol(place, hello, tls, mail, is_logged_in=is_logged_in),
+        tls=tls,
+        reverse_path=mail.path,
+        recipients=recipients,
+        body=given.body,
+        smtputf8=given.smtputf8,
+        require_tls=given.require_tls,
+        ret=given.ret,
+        envelope_id=given.envelope_id,
+        declared_size=given.size,
+        started=started,
+    )
+
+
+def _protocol(
+    place: Place, hello: Hello, tls: TlsState | None, mail: Mail, *, is_logged_in: bool
+) -> str:
+    """The `with` keyword (RFC 3848; RFC 6531 §4.3 for the UTF8 forms)."""
+    if hello.verb == "HELO":
+        return "SMTP"
+    security = ("S" if tls is not None else "") + ("A" if is_logged_in else "")
+    name = "LMTP" if place.dialect.is_lmtp else "SMTP"
+    if mail.parameters.smtputf8:
+        return f"UTF8{name}{security}"
+    return f"LMTP{security}" if place.dialect.is_lmtp else f"ESMTP{security}"

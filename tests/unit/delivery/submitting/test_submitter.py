@@ -1,0 +1,263 @@
+"""The journey of what our own people send: judged, mended, kept in one write, answered after."""
+
+import re
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+import pytest
+import pytest_asyncio
+
+from mailbox_server.delivery import replies
+from mailbox_server.delivery.arrival import Opening
+from mailbox_server.delivery.submitting.submitter import Submission
+from mailbox_server.model.address import Address, ReversePath
+from mailbox_server.model.envelope import (
+    BodyType,
+    Envelope,
+    Notify,
+    OriginalRecipient,
+    Peer,
+    Recipient,
+    Return,
+    TlsState,
+)
+from mailbox_server.model.errors import DiskLow
+from mailbox_server.model.outbound import Origin
+from mailbox_server.model.reply import Reply
+from mailbox_server.store.ports import Room
+from tests.dialogues.submission.house import SubmissionHouse
+from tests.unit.delivery.house import OWN, PEER
+
+ANN = Address.parse("ann@example.org")
+BOB = Recipient(Address.parse("bob@example.org"))
+CARL = Recipient(Address.parse("carl@far.example"))
+MESSAGE = b"From: Ann <ann@example.org>\r\nSubject: hello\r\nBcc: carl@far.example\r\n\r\nwords\r\n"
+
+
+@pytest_asyncio.fixture
+async def house() -> AsyncIterator[SubmissionHouse]:
+    house = await SubmissionHouse.open()
+    yield house
+    await house.close()
+
+
+async def submit(
+    house: SubmissionHouse,
+    *recipients: Recipient,
+    content: bytes = MESSAGE,
+    step: int = 1 << 16,
+    sender: Address | None = ANN,
+    **given: object,
+) -> Reply:
+    """One message of ann's, all recipients taken."""
+    path, peer = ReversePath(sender), Peer(PEER, 40_000, "c1")
+    account = await house.account("ann")
+    begun = await house.submitter.begin(Opening(peer, OWN, path, None, account))
+    assert isinstance(begun, Submission), begun
+    for recipient in recipients:
+        assert (await begun.recipient(recipient.address)).is_positive
+    begun.begin_content()
+    for at in range(0, len(content), step):
+        if begun.feed(content[at : at + step]):
+            await begun.drained()
+    envelope = Envelope(
+        peer=peer,
+        peer_name=None,
+        greeting_name="laptop",
+        protocol="ESMTPSA",
+        tls=TlsState("TLSv1.3", "TLS_AES_256_GCM_SHA384", 256),
+        reverse_path=path,
+        recipients=recipients,
+        body=BodyType.SEVEN_BIT,
+        smtputf8=False,
+        require_tls=False,
+        ret=Return.UNSAID,
+        envelope_id=None,
+        declared_size=None,
+        started=house.clock.now(),
+    )
+    acceptance = await begun.accept(replace(envelope, **given))  # type: ignore[arg-type]
+    assert len(acceptance.replies) == len(recipients)
+    return acceptance.replies[0]
+
+
+@pytest.mark.parametrize("step", [1, 3, 1 << 16])
+async def test_here_and_elsewhere_from_one_write(house: SubmissionHouse, step: int) -> None:
+    wish = replace(
+        CARL, notify=Notify.SUCCESS, original=OriginalRecipient("rfc822", "carl@far.example")
+    )
+    answer = await submit(house, BOB, wish, step=step, ret=Return.HEADERS, envelope_id="e1")
+    assert answer == replies.queued("c1-1")
+    [(departure, outbound)] = await house.queued()
+    assert outbound.address == CARL.address
+    assert (outbound.notify, outbound.original) == (wish.notify, wish.original)
+    assert departure.origin is Origin.SUBMISSION
+    assert departure.reverse_path == ReversePath(ANN)
+    assert (departure.ret, departure.envelope_id) == (Return.HEADERS, "e1")
+    content = await house.content(departure)
+    assert departure.size == len(departure.trace) + len(content)
+    [mail] = await house.mail("bob")
+    assert mail == b"Return-Path: <ann@example.org>\r\n" + departure.trace + content
+    date = rb"Date: Tue, 24 Nov 2026 12:00:00 \+0000\r\n"
+    found = re.fullmatch(
+        date + rb"Message-ID: (<[0-9a-f]{24}@mx.example.org>)\r\n"
+        rb"From: Ann <ann@example.org>\r\nSubject: hello\r\n\r\nwords\r\n",
+        content,
+    )
+    assert found is not None, content
+    assert departure.message_id == found[1].decode()
+
+
+async def test_the_trace_does_not_tell_where_the_sender_is(house: SubmissionHouse) -> None:
+    await submit(house, CARL)
+    [(departure, _)] = await house.queued()
+    assert departure.trace.startswith(b"Received: by mx.example.org (mailbox-server) with ESMTPSA")
+    assert str(PEER).encode() not in departure.trace and b"laptop" not in departure.trace
+    house.keep(replace(house.rules, names_client=True))
+    await submit(house, CARL)
+    assert any(str(PEER).encode() in each.trace for each, _ in await house.queued())
+
+
+async def test_one_job_an_address_however_often_it_was_named(house: SubmissionHouse) -> None:
+    capitals = Recipient(Address.parse("Carl@far.example"))
+    await submit(house, CARL, CARL, capitals, BOB, BOB)
+    assert sorted(str(each.address) for _, each in await house.queued()) == [
+        "Carl@far.example",
+        "carl@far.example",
+    ]
+    assert len(await house.mail("bob")) == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "body", "smtputf8"),
+    [
+        (MESSAGE, BodyType.SEVEN_BIT, False),
+        (MESSAGE + b"\xe4\r\n", BodyType.EIGHT_BIT_MIME, False),
+        (b"Subject: \xc3\xa4\r\n\r\n", BodyType.EIGHT_BIT_MIME, True),
+    ],
+)
+async def test_what_the_next_server_must_know_is_seen_in_the_octets(
+    house: SubmissionHouse, content: bytes, body: BodyType, smtputf8: bool
+) -> None:
+    await submit(house, CARL, content=content)
+    [(departure, _)] = await house.queued()
+    assert (departure.body, departure.smtputf8) == (body, smtputf8)
+
+
+async def test_tls_required_no_yields_to_requiretls(house: SubmissionHouse) -> None:
+    optional = b"TLS-Required: No\r\n" + MESSAGE
+    await submit(house, CARL, content=optional)
+    await submit(house, CARL, content=optional, require_tls=True)
+    found = sorted((each.tls_optional, each.require_tls) for each, _ in await house.queued())
+    assert found == [(False, True), (True, False)]
+
+
+async def test_a_copy_is_filed_where_that_is_wanted(house: SubmissionHouse) -> None:
+    await submit(house, CARL)
+    assert await house.mail("ann", "Sent") == []
+    house.keep(replace(house.rules, keeps_copies=frozenset((ANN.key,))))
+    to_herself = Recipient(ANN)
+    await submit(house, CARL, to_herself)
+    [copy], [got] = await house.mail("ann", "Sent"), await house.mail("ann")
+    assert got.endswith(copy) and copy.startswith(b"Date: ") and b"Bcc" not in copy
+    account = await house.account("ann")
+    flags = await house.store.read(lambda tx: tx.mailboxes.find(account.id, "Sent"))
+    assert flags is not None
+    status = await house.store.read(lambda tx: tx.mailboxes.status(flags.id))
+    assert status.unseen == 0
+
+
+async def test_a_copy_makes_the_mailbox_that_it_needs(house: SubmissionHouse) -> None:
+    account = await house.account("ann")
+    await house.store.write(lambda tx: tx.mailboxes.delete(account.id, "Sent"))
+    await house.given("copies for everyone")
+    await submit(house, CARL)
+    await submit(house, CARL)
+    assert len(await house.mail("ann", "Sent")) == 2
+
+
+async def test_without_room_for_the_copy_nothing_is_sent(house: SubmissionHouse) -> None:
+    account = await house.account("ann")
+    await house.store.write(lambda tx: tx.accounts.set_quota(account.id, 10))
+    await house.given("copies for everyone")
+    assert await submit(house, CARL, BOB) == replies.NO_ROOM_FOR_COPY
+    assert await house.queued() == [] and await house.mail("bob") == []
+
+
+async def test_a_full_mailbox_here_refuses_at_once(house: SubmissionHouse) -> None:
+    bob = await house.account("bob")
+    await submit(house, BOB)
+    await house.store.write(lambda tx: tx.accounts.set_quota(bob.id, 10))
+    opening = Opening(Peer(PEER, 1, "c1"), OWN, ReversePath(ANN), None, await house.account("ann"))
+    begun = await house.submitter.begin(opening)
+    assert isinstance(begun, Submission)
+    assert await begun.recipient(BOB.address) == replies.OVER_QUOTA
+    begun.abandon()
+
+
+async def test_a_sender_that_was_removed_meanwhile_sends_nothing(house: SubmissionHouse) -> None:
+    account = await house.account("ann")
+    opening = Opening(Peer(PEER, 1, "c1"), OWN, ReversePath(ANN), None, account)
+    begun = await house.submitter.begin(opening)
+    assert isinstance(begun, Submission)
+    begun.abandon()
+    original = house.store.write
+
+    async def write(*given: object) -> object:
+        house.store.write = original  # type: ignore[method-assign]
+        await original(lambda tx: tx.accounts.remove(account.id))
+        return await original(*given)  # type: ignore[arg-type]
+
+    house.store.write = write  # type: ignore[method-assign, assignment]
+    assert await submit(house, CARL) == replies.UNFORESEEN
+    assert await house.queued() == []
+
+
+async def test_little_room_refuses_at_the_start_and_at_the_end(
+    house: SubmissionHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def full(*_: object) -> None:
+        raise DiskLow("no room")
+
+    monkeypatch.setattr(house.store, "write", full)
+    assert await submit(house, CARL) == replies.DISK_LOW
+    monkeypatch.setattr(house.store, "room", lambda: Room.LOW)
+    opening = Opening(Peer(PEER, 1, "c1"), OWN, ReversePath(ANN), None, await house.account("ann"))
+    assert await house.submitter.begin(opening) == replies.DISK_LOW
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"X: 0123456789012345678901234567890123456789\r\n" * 25_000 + b"\r\n",
+        b"a:\r\n" * 10_000 + b"\r\n",
+        b"a:\r\n" * 10_000,
+        b"X" * 1_100_000,
+    ],
+)
+async def test_headers_beyond_all_measure_are_refused(
+    house: SubmissionHouse, header: bytes
+) -> None:
+    assert await submit(house, CARL, content=header) == replies.HEADER_TOO_LARGE
+    assert await house.queued() == []
+
+
+async def test_a_second_author_is_found_behind_any_number_of_fields(
+    house: SubmissionHouse,
+) -> None:
+    header = b"From: ann@example.org\r\n" + b"a:\r\n" * 9_980 + b"From: bob@example.org\r\n\r\n"
+    assert await submit(house, CARL, content=header) == replies.SENDERS_TOO_MANY
+
+
+async def test_a_large_message_goes_through_files(house: SubmissionHouse) -> None:
+    body = b"0123456789" * 7 + b"\r\n"
+    await submit(house, CARL, content=MESSAGE + body * 20_000)
+    [(departure, _)] = await house.queued()
+    assert departure.size > 1_400_000
+
+
+async def test_an_event_tells_of_it(house: SubmissionHouse) -> None:
+    await submit(house, CARL, BOB)
+    [fields] = [fields for name, fields in house.events.told if name == "smtp.submitted"]
+    assert fields["account"] == "ann@example.org"
+    assert (fields["here"], fields["elsewhere"]) == (1, 1)
