@@ -1,5 +1,6 @@
 """What tests of the SMTP client share: one message, hosts on loopback, what was recorded."""
 
+import functools
 import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -80,10 +81,16 @@ def host_of(peer: SmtpPeer, demand: TlsDemand = CLEAR) -> Host:
     return Host("mx.example.net", peer.port, (LOOPBACK,), demand, implicit_tls=peer.is_implicit)
 
 
+@functools.cache
+def machine_tls() -> ClientTls:
+    """Made once: reading all roots of a machine takes a tenth of a second."""
+    return open_client_tls()
+
+
 def client(limits: ClientLimits = QUICK, tls: ClientTls | None = None) -> Client:
     return Client(
         "me.example.org",
-        tls or open_client_tls(),
+        tls or machine_tls(),
         SystemClock(),
         SystemEntropy(),
         limits,

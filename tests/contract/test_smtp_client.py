@@ -9,6 +9,8 @@ from dataclasses import replace
 import pytest
 import uvloop
 
+from mailbox_server.model.address import Address
+from mailbox_server.model.envelope import BodyType, Recipient
 from mailbox_server.model.next_hop import Host
 from mailbox_server.relay.client.mail import Mail
 from tests.contract.sending import (
@@ -321,3 +323,78 @@ async def test_source_address() -> None:
         assert opening.tries[0].source == own
         assert opening.connection.tls is None
         await opening.connection.quit()
+
+
+GREETINGS = "MIME-Version: 1.0\r\nContent-Type: text/plain\r\n\r\nGrüße\r\n".encode()
+NAMED = "Subject: Grüße\r\n\r\nbody\r\n".encode()
+
+
+@pytest.mark.parametrize("keywords", [(), ("PIPELINING", "CHUNKING", "SIZE 1000"), ("8BITMIME",)])
+async def test_eight_bits_to_every_server(keywords: tuple[str, ...]) -> None:
+    """RFC 6152 §3: told where it is taken, converted where it is not."""
+    mail = Mail(SENDER, len(GREETINGS), BodyType.EIGHT_BIT_MIME)
+    async with SmtpPeer(keywords).listening() as peer:
+        connection = await connected(peer)
+        recorded = Recorded()
+        assert await connection.send(mail, to("ann"), Octets(GREETINGS), recorded) == ()
+        assert recorded.findings == ["delivered"]
+        await connection.quit()
+    (taken,) = peer.taken
+    if "8BITMIME" in keywords:
+        assert taken.content == GREETINGS
+        assert taken.mail.endswith(b" BODY=8BITMIME")
+    else:
+        assert taken.content.endswith(b"\r\n\r\nGr=C3=BC=C3=9Fe\r\n")
+        assert taken.mail == b"MAIL FROM:<a@example.org>"
+
+
+@pytest.mark.parametrize(
+    ("keywords", "enhanced"),
+    [((), "5.6.7"), (("8BITMIME",), "5.6.7"), (("8BITMIME", "SMTPUTF8"), None)],
+)
+async def test_header_fields_that_need_smtputf8(
+    keywords: tuple[str, ...], enhanced: str | None
+) -> None:
+    mail = Mail(SENDER, len(NAMED), BodyType.EIGHT_BIT_MIME, smtputf8=True)
+    async with SmtpPeer(keywords).listening() as peer:
+        connection = await connected(peer)
+        recorded = Recorded()
+        assert await connection.send(mail, to("ann", "bob"), Octets(NAMED), recorded) == ()
+        replies = [one.attempt.reply for one in recorded.outcomes.values()]
+        if enhanced is None:
+            assert recorded.findings == ["delivered"] * 2
+            assert b" SMTPUTF8" in peer.taken[0].mail
+        else:
+            assert [one.enhanced for one in replies] == [enhanced] * 2
+            assert recorded.findings == ["refused"] * 2
+        await connection.quit()
+    assert len(peer.taken) == (enhanced is None)
+
+
+async def test_only_who_needs_smtputf8_goes_without() -> None:
+    """RFC 6531 §3.2: for ASCII addresses and fields nothing is asked of the server."""
+    mail = replace(MAIL, smtputf8=True)
+    recipients = [*to("ann"), Recipient(Address.parse("jö@bücher.example")), *to("bob")]
+    async with SmtpPeer().listening() as peer:
+        connection = await connected(peer)
+        recorded = Recorded()
+        assert await connection.send(mail, recipients, Octets(), recorded) == ()
+        assert recorded.brief == [
+            ("delivered", "end", 250, True),
+            ("refused", "rcpt", 553, False),
+            ("delivered", "end", 250, True),
+        ]
+        await connection.quit()
+
+
+async def test_raw_eight_bits_in_a_header_go_back_where_nothing_takes_them() -> None:
+    mail = Mail(SENDER, len(NAMED), BodyType.EIGHT_BIT_MIME)
+    async with SmtpPeer(()).listening() as peer:
+        connection = await connected(peer)
+        recorded = Recorded()
+        await connection.send(mail, to("ann"), Octets(NAMED), recorded)
+        assert recorded.outcomes[0].attempt.reply.enhanced == "5.6.3"
+        await connection.send(mail, to("ann"), Octets(NAMED, breaks_at=5), recorded := Recorded())
+        assert recorded.brief == [("deferred", "content", 451, False)]
+        assert connection.is_usable
+        await connection.quit()

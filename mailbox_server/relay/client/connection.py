@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 
 from mailbox_server.model.address import IpAddress
-from mailbox_server.model.envelope import Recipient, TlsState
+from mailbox_server.model.envelope import BodyType, Recipient, TlsState
 from mailbox_server.model.errors import MailboxServerFault
 from mailbox_server.model.next_hop import Host
 from mailbox_server.model.outbound import Attempt, Phase
@@ -17,15 +17,16 @@ from mailbox_server.relay.client.commands import (
     rcpt_command,
     refusal_of_mail,
 )
+from mailbox_server.relay.client.content.seven_bit import Conversion, converted, plan_conversion
+from mailbox_server.relay.client.content.sources import Converted, Source, Unchanged
+from mailbox_server.relay.client.content.survey import PIECE_OCTETS, survey
 from mailbox_server.relay.client.driving import Driver
 from mailbox_server.relay.client.engine import State
 from mailbox_server.relay.client.limits import ClientLimits
 from mailbox_server.relay.client.mail import Mail, MailContent
 from mailbox_server.relay.client.offer import Offer
 from mailbox_server.relay.client.outcomes import Outcome, finding_of, kept, policy_word
-from mailbox_server.relay.client.transaction import Answer, Transaction, Way
-
-PIECE_OCTETS = 64 * 1024
+from mailbox_server.relay.client.transaction import Answer, Step, Transaction, Way
 
 Record = Callable[[Sequence[Outcome]], Awaitable[None]]
 
@@ -111,16 +112,48 @@ class Connection:
     ) -> None:
         begun = self._clock.monotonic()
         settled = self._refused_here(mail, recipients, waiting)
+        conversion: Conversion | None = None
+        if waiting and self._is_too_plain_for(mail):
+            shape = await self._shape(mail, content)
+            if isinstance(shape, Answer):
+                settled += [(at, shape) for at in waiting]
+                waiting.clear()
+            else:
+                conversion = shape
         if settled:
             await record([self._outcome(recipients, at, one, begun) for at, one in settled])
         while waiting and self.is_usable:
             batch = self._batch(recipients, waiting)
             begun = self._clock.monotonic()
-            answers = await self._transact(mail, [recipients[at] for at in batch], content)
+            answers = await self._transact(
+                mail, [recipients[at] for at in batch], content, conversion
+            )
             settled, again = self._sorted(batch, answers)
             waiting.extendleft(reversed(again))
             if settled:
                 await record([self._outcome(recipients, at, one, begun) for at, one in settled])
+
+    def _is_too_plain_for(self, mail: Mail) -> bool:
+        """Whether the server may not be able to take what the message may hold."""
+        offer = self.offer
+        if mail.smtputf8 and not offer.has("SMTPUTF8"):
+            return True
+        return mail.body is BodyType.EIGHT_BIT_MIME and not offer.has("8BITMIME")
+
+    async def _shape(self, mail: Mail, content: MailContent) -> Conversion | Answer | None:
+        """How the message must be changed for this server, or why it cannot be given to it."""
+        try:
+            found = await survey(content, mail.size)
+            if found.is_ascii:
+                return None
+            if found.headers and mail.smtputf8 and not self.offer.has("SMTPUTF8"):
+                return Answer(Phase.CONTENT, own_replies.NO_SMTPUTF8, is_theirs=False)
+            if self.offer.has("8BITMIME"):
+                return None
+            plan = await plan_conversion(found, content)
+        except MailboxServerFault:
+            return Answer(Phase.CONTENT, own_replies.CONTENT_TROUBLE, is_theirs=False)
+        return plan or Answer(Phase.CONTENT, own_replies.NO_8BITMIME, is_theirs=False)
 
     def _refused_here(
         self, mail: Mail, recipients: Sequence[Recipient], waiting: deque[int]
@@ -176,7 +209,11 @@ class Connection:
         return [(at, answer) for at, answer in pairs if at not in again], crowded
 
     async def _transact(
-        self, mail: Mail, recipients: Sequence[Recipient], content: MailContent
+        self,
+        mail: Mail,
+        recipients: Sequence[Recipient],
+        content: MailContent,
+        conversion: Conversion | None,
     ) -> list[Answer]:
         driver, engine = self._driver, self._driver.engine
         self.transactions += 1
@@ -184,38 +221,40 @@ class Connection:
         in_chunks = self.offer.has("PIPELINING") or mail.size <= PIECE_OCTETS
         way = Way.BDAT if self.offer.has("CHUNKING") and in_chunks else Way.DATA
         transaction = engine.begin(
-            mail_command(mail, self.offer, self._clock.now()),
+            mail_command(mail, self.offer, self._clock.now(), tells_size=conversion is None),
             [rcpt_command(one, mail, self.offer) for one in recipients],
             way,
         )
         await driver.settle()
         if engine.is_sending:
-            await self._stream(content, transaction, mail.size)
+            source: Source = Unchanged(content, mail.size)
+            if conversion is not None:
+                source = Converted(converted(content, conversion))
+            await self._stream(source, transaction)
             await driver.settle()
         missing = Answer(Phase.CONTENT, own_replies.ENDED, is_theirs=False)
         return [missing if one is None else one for one in transaction.answers]
 
-    async def _stream(self, content: MailContent, transaction: Transaction, size: int) -> None:
+    async def _stream(self, source: Source, transaction: Transaction) -> None:
         """Send the content piece by piece; stop where the server does not want the rest."""
         driver, engine = self._driver, self._driver.engine
-        start = 0
         while engine.is_sending:
             if not engine.wants_content:
                 await driver.settle()
                 continue
-            wanted = min(PIECE_OCTETS, size - start)
             try:
-                piece = await content.read(start, wanted) if wanted else b""
+                piece, is_last = await source.next_piece()
             except MailboxServerFault:
-                piece = b""
-            if len(piece) != wanted:
-                # What was announced cannot be kept: break off, so that nothing is delivered.
+                # What was begun cannot be ended: break off, so that nothing is delivered.
                 answer = Answer(Phase.CONTENT, own_replies.CONTENT_TROUBLE, is_theirs=False)
                 transaction.settle_rest(answer)
                 driver.abort()
                 return
-            start += wanted
-            engine.content(piece, is_last=start == size)
+            # Meanwhile the server may have said that it will not take it.
+            driver.take_received(while_what=Step.CHUNK.value)
+            if not engine.wants_content:
+                return
+            engine.content(piece, is_last=is_last)
             driver.flush()
             await driver.drained()
 

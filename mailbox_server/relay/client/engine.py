@@ -21,7 +21,7 @@ from typing import Final
 from mailbox_server.model.outbound import Phase
 from mailbox_server.model.reply import Reply
 from mailbox_server.relay.client import own_replies
-from mailbox_server.relay.client.content_form import END_MARK, ContentForm
+from mailbox_server.relay.client.content.form import END_MARK, ContentForm
 from mailbox_server.relay.client.login import Exchange
 from mailbox_server.relay.client.offer import NO_OFFER, Offer, read_offer
 from mailbox_server.relay.client.reply_reader import Garbled, ReplyReader

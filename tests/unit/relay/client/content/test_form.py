@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailbox_server.relay.client.content_form import END_MARK, ContentForm
+from mailbox_server.relay.client.content.form import END_MARK, ContentForm
 from mailbox_server.smtp.data import ContentRules, DataReader
 
 
