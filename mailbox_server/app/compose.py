@@ -27,6 +27,8 @@ from mailbox_server.auth.authenticator import Authenticator, AuthenticatorSettin
 from mailbox_server.auth.crunch import Crunch, CrunchLimits
 from mailbox_server.auth.known_networks import KnownNetworks
 from mailbox_server.auth.throttle import Throttle, ThrottleSettings
+from mailbox_server.checks.dkim.key_ring import KeyRing
+from mailbox_server.checks.dkim.signing import Signer
 from mailbox_server.delivery.receiving import Receiver, ReceivingRules
 from mailbox_server.delivery.routing import RoutingRules
 from mailbox_server.delivery.submitting.submitter import SubmissionRules, Submitter
@@ -218,6 +220,7 @@ def _build_over(
         clock=clock,
         entropy=entropy,
         events=events,
+        signer=Signer(KeyRing(store, events), clock),
     )
     logins = Logins(authenticator, settings.login.plaintext_on_loopback)
     around = _Surroundings(settings, hostname, clock, entropy, events, tasks)

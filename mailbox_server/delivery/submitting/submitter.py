@@ -2,11 +2,11 @@
 
     begin      may the account send as the envelope sender?
     recipient  ours: routed and counted as arriving mail; elsewhere: taken for the queue
-    feed       the header is held back until it is complete; then it is judged (whose From is
-               that?), mended (repairs), and goes the way of the body: to staging and through
-               the MIME scanner as it comes
-    accept     analysis; trace; then ONE write: content, messages of the recipients here, one
-               Outbound for each elsewhere, the sender's copy, passports
+    feed       the header is held back until it is complete; then it is mended (repairs), judged
+               (whose From is that?), and goes the way of the body: to the signer, to staging
+               and through the MIME scanner as it comes
+    accept     analysis; signatures; trace; then ONE write: content, messages of the recipients
+               here, one Outbound for each elsewhere, the sender's copy, passports
 
 Only after that write has reached the disk is the client told 250.  What nobody foresaw is 451:
 the client keeps the message and tries again.
@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from mailbox_server.checks.dkim.signing import Signer
 from mailbox_server.delivery import replies
 from mailbox_server.delivery.arrival import Acceptance, Opening
 from mailbox_server.delivery.evidence import sent_evidence, submission_evidence
@@ -84,12 +85,14 @@ class Submitter:
         clock: Clock,
         entropy: Entropy,
         events: Events,
+        signer: Signer,
     ) -> None:
         self.store = store
         self.rules = rules
         self.clock = clock
         self.entropy = entropy
         self.events = events
+        self.signer = signer
         self.finder = RouteFinder(store, rules.routing)
         self.ownership = Ownership(store, self.finder)
         self.numbers = itertools.count(1)
@@ -132,6 +135,7 @@ class Submission:
             submitter.finder, opening.local_ip, opening.declared_size, submitter.rules.ways
         )
         self._is_remote: list[bool] = []
+        self._signing = submitter.signer.begin()
         self._intake = Intake(submitter.store, opening.declared_size)
         self._state = _State.HEADER
         self._head = bytearray()
@@ -170,6 +174,7 @@ class Submission:
                 self._behind += octets
                 return True
             case _State.BODY:
+                self._signing.feed(octets)
                 return self._keep(octets)
             case _State.REFUSED:
                 return False
@@ -234,8 +239,10 @@ class Submission:
         self._facts, self._behind = facts, b""
         self._head.clear()
         self._state = _State.BODY
+        self._signing.header(facts.header)
         self._keep(facts.header)
         if behind:
+            self._signing.feed(behind)
             self._keep(behind)
 
     async def _mended(self, header: bytes) -> HeaderFacts:
@@ -337,6 +344,7 @@ class Submission:
         stamp = received(
             envelope, rules.routing.hostname, transfer, now, names_peer=rules.names_client
         )
+        stamp += self._signing.fields()
         here, elsewhere = _parted(envelope.recipients, self._is_remote)
         local = LocalDelivery(
             rules=rules.routing,

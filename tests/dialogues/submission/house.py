@@ -22,6 +22,8 @@ from mailbox_server.auth.crunch import Crunch, CrunchLimits
 from mailbox_server.auth.passwords import HashCost, Passwords
 from mailbox_server.auth.throttle import Throttle, ThrottleSettings
 from mailbox_server.auth.token_secrets import secret_digest
+from mailbox_server.checks.dkim.keys import SigningKey
+from mailbox_server.checks.dkim.signing import Signer
 from mailbox_server.delivery.routing import RoutingRules
 from mailbox_server.delivery.submitting.submitter import SubmissionRules, Submitter
 from mailbox_server.model.account import Account, AccountState, Credentials, Scope
@@ -60,6 +62,7 @@ class SubmissionHouse:
         self.task_faults: list[tuple[str, BaseException]] = []
         self.tasks = TaskKeeper(lambda name, error: self.task_faults.append((name, error)))
         self.rules = SubmissionRules(RoutingRules(HOSTNAME))
+        self.keys: dict[str, list[SigningKey]] = {}
         self._place = place
         self._crunch = Crunch(CrunchLimits(threads=1))
         self._loopback = False
@@ -69,6 +72,7 @@ class SubmissionHouse:
             clock=clock,
             entropy=self.entropy,
             events=self.events,
+            signer=Signer(lambda domain: self.keys.get(domain.ascii, ()), clock),
         )
         self.authenticator = Authenticator(
             store,

@@ -7,6 +7,8 @@ from dataclasses import replace
 import pytest
 import pytest_asyncio
 
+from mailbox_server.checks.dkim.canonical import relaxed_field
+from mailbox_server.checks.dkim.keys import SigningKey
 from mailbox_server.delivery import replies
 from mailbox_server.delivery.arrival import Opening
 from mailbox_server.delivery.submitting.submitter import Submission
@@ -26,6 +28,8 @@ from mailbox_server.model.outbound import Origin
 from mailbox_server.model.reply import Reply
 from mailbox_server.store.ports import Room
 from tests.dialogues.submission.house import SubmissionHouse
+from tests.unit.checks.dkim.pairs import pair, records
+from tests.unit.checks.dkim.reference import Parsed, holds
 from tests.unit.delivery.house import OWN, PEER
 
 ANN = Address.parse("ann@example.org")
@@ -116,6 +120,21 @@ async def test_the_trace_does_not_tell_where_the_sender_is(house: SubmissionHous
     house.keep(replace(house.rules, names_client=True))
     await submit(house, CARL)
     assert any(str(PEER).encode() in each.trace for each, _ in await house.queued())
+
+
+@pytest.mark.parametrize("step", [1, 50, 1 << 16])
+async def test_what_leaves_is_signed_as_it_leaves(house: SubmissionHouse, step: int) -> None:
+    house.keys["example.org"] = [SigningKey.read(key) for key in pair()]
+    await submit(house, CARL, BOB, content=b"To: carl\r\n\r\nwords \r\n\r\n", step=step)
+    [(departure, _)] = await house.queued()
+    message = departure.trace.partition(b"DKIM-Signature")
+    signed = message[1] + message[2] + await house.content(departure)
+    assert b"\r\nTo: carl@example.org\r\n" in signed
+    signatures = Parsed.read(signed).signatures()
+    assert len(signatures) == 2
+    assert all(holds(signed, one, records(), relaxed_field) for one in signatures)
+    [here] = await house.mail("bob")
+    assert here.endswith(signed)
 
 
 async def test_one_job_an_address_however_often_it_was_named(house: SubmissionHouse) -> None:
