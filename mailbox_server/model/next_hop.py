@@ -41,10 +41,12 @@ class NextHop:
     """Hosts to try in order.
 
     key: what shares connections, memory and limits: the recipient domain, or the smart host.
+    domain: whose own mail hosts they are (A-labels); "" for a smart host or an address.
     """
 
     key: str
     hosts: tuple[Host, ...]
+    domain: str = ""
 
 
 @dataclass(frozen=True, slots=True)

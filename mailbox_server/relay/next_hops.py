@@ -230,7 +230,7 @@ class NextHops:
                 fit.append((host, chosen))
         if not fit:
             return NoHop(key, _unfit(reasons, known))
-        return NextHop(key, self._hosts(fit, sources))
+        return NextHop(key, self._hosts(fit, sources), domain.ascii)
 
     async def _choose(
         self,

@@ -1,0 +1,1 @@
+"""TLS reports (RFC 8460): domains hear daily how sessions with their mail hosts went."""
