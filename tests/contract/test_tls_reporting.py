@@ -1,0 +1,195 @@
+"""Reports of the day that is over leave once, by mail or https, for who asks for them."""
+
+import functools
+import gzip
+import ipaddress
+import json
+from collections.abc import AsyncIterator, Sequence
+from datetime import date, timedelta
+from pathlib import Path
+
+import pytest
+import trustme
+
+from mailbox_server.checks.dkim.keys import SigningKey
+from mailbox_server.checks.dkim.signing import Signer
+from mailbox_server.model.address import Address, Domain, IpAddress
+from mailbox_server.model.outbound import Departure, Origin
+from mailbox_server.model.tls_count import TlsCase, TlsCount
+from mailbox_server.model.tls_demand import TlsPolicy
+from mailbox_server.net.https_client import HttpsClient, HttpsPlan
+from mailbox_server.relay.tls_reports.report import Submitter
+from mailbox_server.relay.tls_reports.reporting import TlsReporter
+from mailbox_server.store.door import SqliteStore
+from mailbox_server.store.ports import Rooms
+from tests.contract.conftest import TurnedClock
+from tests.https_server import HttpsServer, https_server, text_answer, write_authority
+from tests.unit.checks.dkim.pairs import pair
+from tests.unit.delivery.house import KeptEvents
+from tests.unit.relay.zone import HandZone
+
+SUBMITTER = Submitter(Domain("mail.us.example"), Address.parse("postmaster@mail.us.example"))
+TODAY = date(2026, 1, 2)
+AUTHORITY = trustme.CA(key_type=trustme.KeyType.ECDSA)
+CERTIFICATE = AUTHORITY.issue_cert("reports.example", key_type=trustme.KeyType.ECDSA)
+BY_MAIL = {("_smtp._tls.example.org", "TXT"): ["v=TLSRPTv1; rua=mailto:tls@example.org"]}
+BY_HTTPS = {("_smtp._tls.example.org", "TXT"): ["v=TLSRPTv1; rua=https://reports.example/v1"]}
+
+
+@functools.cache
+def our_keys() -> Sequence[SigningKey]:
+    return [SigningKey.read(one) for one in pair()]
+
+
+def keys(domain: Domain) -> Sequence[SigningKey]:
+    return our_keys() if domain.ascii == "us.example" else []
+
+
+class World:
+    """A reporter with its DNS and an https server that takes reports."""
+
+    def __init__(
+        self, store: SqliteStore, clock: TurnedClock, server: HttpsServer, authorities: str
+    ) -> None:
+        self.store, self.clock, self.server = store, clock, server
+        self.zone = HandZone({})
+        self.events = KeptEvents()
+        plan = HttpsPlan(server.port, (ipaddress.ip_network("127.0.0.0/8"),), authorities)
+        self.reporter = TlsReporter(
+            store,
+            self.zone,
+            HttpsClient(self.loopback, plan),
+            Signer(keys, clock),
+            SUBMITTER,
+            clock,
+            self.events,
+        )
+
+    async def loopback(self, name: str) -> Sequence[IpAddress]:
+        return (ipaddress.ip_address("127.0.0.1"),)
+
+    async def count(self, domain: str = "example.org", day: date = TODAY) -> None:
+        case = TlsCase(day, domain, TlsPolicy.NO_POLICY)
+        await self.store.write(lambda tx: tx.tls_counts.add([TlsCount(case, 3)]))
+
+    async def days(self) -> list[date]:
+        return await self.store.read(lambda tx: tx.tls_counts.days())
+
+    async def departures(self) -> list[tuple[Departure, str]]:
+        def work(tx: object) -> list[tuple[Departure, str]]:
+            found = []
+            for due in tx.outbound.due(self.clock.now(), 100, Rooms(100, {})):  # type: ignore[attr-defined]
+                departure = tx.outbound.departure(due.departure)  # type: ignore[attr-defined]
+                job = tx.outbound.find(due.outbound)  # type: ignore[attr-defined]
+                found.append((departure, str(job.address)))
+            return found
+
+        return await self.store.read(work)
+
+
+@pytest.fixture
+async def world(store: SqliteStore, clock: TurnedClock, tmp_path: Path) -> AsyncIterator[World]:
+    async with https_server(CERTIFICATE) as server:
+        yield World(store, clock, server, write_authority(tmp_path, AUTHORITY))
+
+
+async def test_a_report_by_mail_goes_once(world: World) -> None:
+    world.zone.records |= BY_MAIL
+    await world.count()
+    await world.reporter.send_due()
+    assert await world.departures() == [], "the day is not over"
+    world.clock.turn(days=1, hours=4)
+    await world.reporter.send_due()
+    await world.reporter.send_due()
+    ((departure, recipient),) = await world.departures()
+    assert recipient == "tls@example.org"
+    assert departure.origin is Origin.REPORT
+    assert departure.tls_optional and not departure.require_tls
+    assert str(departure.reverse_path) == "postmaster@mail.us.example"
+    assert departure.trace.count(b"DKIM-Signature:") == 2
+    content = await world.store.read(
+        lambda tx: tx.contents.read(departure.content, 0, departure.size)
+    )
+    assert departure.size == len(departure.trace) + len(content)
+    assert b"TLS-Report-Domain: example.org\r\n" in content
+    assert await world.days() == []
+
+
+async def test_the_reports_of_a_day_leave_within_four_hours_of_its_end(world: World) -> None:
+    world.zone.records |= BY_MAIL
+    await world.count()
+    world.clock.turn(hours=20, minutes=56)
+    hours = 0
+    while await world.days():
+        await world.reporter.send_due()
+        world.clock.turn(hours=1)
+        hours += 1
+    assert hours <= 5
+
+
+async def test_a_report_by_https(world: World) -> None:
+    world.zone.records |= BY_HTTPS
+    world.server.answer = lambda head, body: text_answer(b"", status="201 Created")
+    await world.count()
+    world.clock.turn(days=1, hours=4)
+    await world.reporter.send_due()
+    await world.reporter.send_due()
+    (body,) = world.server.bodies
+    assert json.loads(gzip.decompress(body))["policies"][0]["summary"] == {
+        "total-successful-session-count": 3,
+        "total-failure-session-count": 0,
+    }
+    assert b"Content-Type: application/tlsrpt+gzip\r\n" in world.server.heads[0]
+    assert await world.days() == [] and await world.departures() == []
+
+
+async def test_a_refused_post_is_tried_again_for_a_day(world: World) -> None:
+    world.zone.records |= BY_HTTPS
+    world.server.answer = lambda head, body: text_answer(b"", status="503 Busy")
+    await world.count()
+    world.clock.turn(days=1, hours=4)
+    for _ in range(30):
+        await world.reporter.send_due()
+        world.clock.turn(hours=1)
+    assert 20 <= len(world.server.bodies) <= 45
+    world.clock.turn(days=2)
+    await world.reporter.send_due()
+    assert await world.days() == []
+
+
+@pytest.mark.parametrize(
+    "record", [[], ["v=spf1 -all"], ["v=TLSRPTv1; rua=ftp://x"], ["v=TLSRPTv1; rua=x"]]
+)
+async def test_who_asks_for_nothing_gets_nothing(world: World, record: list[str]) -> None:
+    world.zone.records["_smtp._tls.example.org", "TXT"] = record
+    await world.count()
+    world.clock.turn(days=1, hours=4)
+    await world.reporter.send_due()
+    assert await world.days() == [] and await world.departures() == []
+
+
+async def test_a_dns_that_fails_leaves_the_counts(world: World) -> None:
+    world.zone.trouble = {"_smtp._tls.example.org"}
+    await world.count()
+    world.clock.turn(days=1, hours=4)
+    await world.reporter.send_due()
+    assert await world.days() == [TODAY]
+    world.zone.trouble = set()
+    world.zone.records |= BY_MAIL
+    await world.reporter.send_due()
+    assert len(await world.departures()) == 1
+
+
+async def test_many_domains_and_days(world: World) -> None:
+    for number in range(120):
+        domain = f"d{number:03}.example"
+        if number % 40 == 0:
+            record = f"v=TLSRPTv1; rua=mailto:tls@{domain}"
+            world.zone.records[f"_smtp._tls.{domain}", "TXT"] = [record]
+        await world.count(domain)
+    await world.count("d000.example", TODAY + timedelta(days=1))
+    world.clock.turn(days=1, hours=4)
+    await world.reporter.send_due()
+    mailed = [name for name, _ in world.events.told if name == "relay.tls_report_mailed"]
+    assert len(mailed) == 3
+    assert await world.days() == [TODAY + timedelta(days=1)]
