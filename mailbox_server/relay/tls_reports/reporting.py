@@ -82,16 +82,15 @@ class TlsReporter:
 
     async def _send_day(self, day: date) -> None:
         last = ""
-        while True:
-            after = last
-            domains = await self._store.read(
-                lambda tx, after=after: tx.tls_counts.domains(day, after, _DOMAINS_AT_ONCE)
-            )
+        while domains := await self._domains(day, last):
             for domain in domains:
                 await self._send(day, domain)
-            if len(domains) < _DOMAINS_AT_ONCE:
-                return
             last = domains[-1]
+
+    async def _domains(self, day: date, after: str) -> list[str]:
+        return await self._store.read(
+            lambda tx: tx.tls_counts.domains(day, after, _DOMAINS_AT_ONCE)
+        )
 
     async def _send(self, day: date, domain: str) -> None:
         answer = await self._names.txt(f"_smtp._tls.{domain}")
