@@ -27,6 +27,10 @@ class Issued:
         return self.certificate.public_bytes(Encoding.DER)
 
     @property
+    def pem(self) -> bytes:
+        return self.certificate.public_bytes(Encoding.PEM)
+
+    @property
     def spki(self) -> bytes:
         return self.key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
@@ -34,8 +38,8 @@ class Issued:
     def chain(self) -> list[x509.Certificate]:
         return [self.certificate, *(one.certificate for one in self.above)]
 
-    def context(self, folder: Path, *, shows: int | None = None) -> ssl.SSLContext:
-        """A server's context; shows: only so many certificates of the chain."""
+    def file(self, folder: Path, *, shows: int | None = None) -> Path:
+        """A file of the chain and the key; shows: only so many certificates of the chain."""
         shown = self.chain if shows is None else self.chain[:shows]
         file = folder / f"{self.certificate.serial_number}-{len(shown)}.pem"
         file.write_bytes(
@@ -46,8 +50,12 @@ class Issued:
                 serialization.NoEncryption(),
             )
         )
+        return file
+
+    def context(self, folder: Path, *, shows: int | None = None) -> ssl.SSLContext:
+        """A server's context that shows what `file` says."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(file)
+        context.load_cert_chain(self.file(folder, shows=shows))
         return context
 
 

@@ -73,11 +73,11 @@ class SmtpPeer:
         self.sessions += 1
         try:
             await _Conversation(self, reader, writer).run()
+            writer.close()
         except (OSError, asyncio.IncompleteReadError, ssl.SSLError, asyncio.CancelledError):
-            pass  # the client went away, or the test is over
+            writer.transport.abort()  # the client went away, or the test is over
         finally:
             self._conversations.discard(task)
-            writer.transport.abort()
 
     def answer(self, command: bytes, usual: bytes) -> bytes:
         """What is said to a command."""

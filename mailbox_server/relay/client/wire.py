@@ -23,6 +23,7 @@ class Wire(asyncio.Protocol):
 
     def __init__(self, block_seconds: float) -> None:
         self.is_ended = False
+        self._is_lost = False
         self._transport: asyncio.Transport | None = None
         self._received = bytearray()
         self._waiter: asyncio.Future[None] | None = None
@@ -51,7 +52,7 @@ class Wire(asyncio.Protocol):
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self.is_ended = True
+        self.is_ended = self._is_lost = True
         self.resume_writing()
 
     def pause_writing(self) -> None:
@@ -138,7 +139,8 @@ class Wire(asyncio.Protocol):
     async def close(self, seconds: float) -> None:
         """End the connection, letting what was written go out for so long at most."""
         transport = self.transport
-        transport.close()
+        if not transport.is_closing():  # asyncio's TLS transport breaks when closed twice
+            transport.close()
         try:
             until = asyncio.get_running_loop().time() + seconds
             while not self.is_ended:
@@ -147,13 +149,14 @@ class Wire(asyncio.Protocol):
         except TimeoutError:
             pass
         finally:
-            transport.abort()
+            self.abort()
 
     def abort(self) -> None:
         """End the connection at once."""
         self.is_ended = True
         self._deadline.stop()
-        self.transport.abort()
+        if not self._is_lost:
+            self.transport.abort()
 
     # ------------------------------------------------------------ inside
 
