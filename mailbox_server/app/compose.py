@@ -2,11 +2,11 @@
 
 import asyncio
 import os
-import socket
 import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +19,7 @@ from mailbox_server.app.consistency import (
     warnings,
 )
 from mailbox_server.app.data_folder import SECRET_FILE
+from mailbox_server.app.reporting import hostname_of, make_reporter, routing_rules
 from mailbox_server.app.settings import Settings
 from mailbox_server.app.store_opening import attached_texts, open_store, passwords_of
 from mailbox_server.app.switching import imap_switches, pop3_extents, pop3_switches
@@ -39,7 +40,6 @@ from mailbox_server.imap.session import Services as ImapServices
 from mailbox_server.imap.views import SharedViews
 from mailbox_server.model.address import Address, Domain
 from mailbox_server.model.errors import (
-    DomainMalformed,
     SettingsMalformed,
     StoreUnavailable,
 )
@@ -150,17 +150,6 @@ class _Surroundings:
         )
 
 
-def hostname_of(settings: Settings) -> Domain:
-    """Our own name, from the settings or the machine.  Raises SettingsMalformed."""
-    name = settings.server.hostname or socket.getfqdn()
-    try:
-        return Domain.parse(name)
-    except DomainMalformed as error:
-        raise SettingsMalformed(
-            f"server.hostname: found {name!r} (the machine's own name); expected a host name"
-        ) from error
-
-
 async def build(
     settings: Settings, events: Events, on_fatal: Callable[[BaseException], None]
 ) -> Built:
@@ -252,7 +241,10 @@ def _build_over(
     indexer = SearchIndexer(store, clock, events)
     attached = attached_texts(settings, store, events)
     keeping = _housekeeping_rules(settings)
-    administration = Administration(store, passwords, clock, entropy, indexer, attached, take)
+    reports = partial(make_reporter, settings, store, events)
+    administration = Administration(
+        store, passwords, clock, entropy, indexer, attached, reports, take
+    )
     return Built(
         hostname=hostname,
         clock=clock,
@@ -330,10 +322,7 @@ def _remembered(settings: Settings) -> timedelta:
 
 
 def _receiving_rules(settings: Settings, hostname: Domain) -> ReceivingRules:
-    addresses = settings.addresses
-    postmaster = Address.parse(addresses.postmaster) if addresses.postmaster else None
-    routing = RoutingRules(hostname, postmaster, addresses.detail_separators)
-    return ReceivingRules(routing, hops=settings.smtp.hops)
+    return ReceivingRules(routing_rules(settings, hostname), hops=settings.smtp.hops)
 
 
 def _submission_rules(settings: Settings, routing: RoutingRules) -> SubmissionRules:

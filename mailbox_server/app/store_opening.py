@@ -7,10 +7,12 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from mailbox_server.app.data_folder import secure
+from mailbox_server.app.reporting import make_reporter
 from mailbox_server.app.settings import Settings
 from mailbox_server.auth.passwords import HashCost, Passwords
 from mailbox_server.mime.documents.kinds import Kind
@@ -37,7 +39,13 @@ async def open_administration(settings: Settings) -> AsyncIterator[Administratio
     attached = attached_texts(settings, store, Silence())
     try:
         yield Administration(
-            store, passwords_of(settings), clock, SystemEntropy(), indexer, attached
+            store,
+            passwords_of(settings),
+            clock,
+            SystemEntropy(),
+            indexer,
+            attached,
+            partial(make_reporter, settings, store, Silence()),
         )
     finally:
         await attached.close()

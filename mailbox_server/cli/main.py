@@ -38,6 +38,7 @@ VERBS: Final = (
     ("alias", "mailbox_server.cli.alias", "Addresses that stand for others."),
     ("mailbox", "mailbox_server.cli.mailbox", "Mailboxes of an account."),
     ("message", "mailbox_server.cli.message", "Messages: list, show, raw, import."),
+    ("queue", "mailbox_server.cli.queue", "Mail on its way out: list, show, retry, hold, end."),
     ("config", "mailbox_server.cli.config", "The configuration file."),
     ("store", "mailbox_server.cli.store", "The mailbox store: check, migrate."),
     ("token", "mailbox_server.cli.token", "App passwords of an account."),

@@ -1,5 +1,6 @@
 """How a verb ends, and what it prints: sentences or JSON on stdout, faults on stderr."""
 
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ MAY_PASS: Final = 3
 SETTINGS_UNUSABLE: Final = 4
 OUR_FAULT: Final = 5
 INTERRUPTED: Final = 130
+
+_BEYOND_ASCII: Final = re.compile(r"[^\n -~]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +76,27 @@ def octets(count: int) -> str:
 
 def show_json(value: Any) -> None:
     """Print one JSON value, indented; rows lose the tag that they travel with."""
-    plain = [_plain(row) for row in value] if isinstance(value, list) else _plain(value)
-    click.echo(msgspec.json.format(msgspec.json.encode(plain), indent=2).decode("utf-8"))
+    click.echo(json_text([_plain(row) for row in value] if isinstance(value, list) else value))
+
+
+def json_text(value: Any) -> str:
+    """One JSON value, indented, with escapes for all that could drive a terminal."""
+    text = msgspec.json.format(msgspec.json.encode(_plain(value)), indent=2).decode("utf-8")
+    return _BEYOND_ASCII.sub(_escaped, text)
 
 
 def printable(text: str) -> str:
     """text without control characters, so that it cannot drive a terminal."""
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def _escaped(match: re.Match[str]) -> str:
+    """What is no plain character, as JSON escapes it (RFC 8259 §7)."""
+    units = ((c, c.encode("utf-16-be").hex()) for c in match[0])
+    return "".join(
+        c if c.isprintable() else "".join(f"\\u{h[i : i + 4]}" for i in range(0, len(h), 4))
+        for c, h in units
+    )
 
 
 def _plain(value: Any) -> Any:

@@ -44,6 +44,16 @@ def mailbox_object_id(mailbox: MailboxId) -> str:
     return "f" + base32(mailbox)
 
 
+def departure_object_id(departure: DepartureId) -> str:
+    """JMAP's EmailSubmission id (RFC 8621 §7)."""
+    return "s" + base32(departure)
+
+
+def outbound_object_id(outbound: OutboundId) -> str:
+    """How an operator names one recipient in the queue."""
+    return "q" + base32(outbound)
+
+
 def row_number(letter: str, object_id: str) -> int | None:
     """The row number behind an outer id, or None where it is not one of ours."""
     if len(object_id) < 2 or len(object_id) > 14 or object_id[0] != letter:
@@ -54,4 +64,4 @@ def row_number(letter: str, object_id: str) -> int | None:
         if value < 0:
             return None
         number = number * 32 + value
-    return number
+    return number if number < 1 << 63 else None

@@ -26,9 +26,13 @@ from mailbox_server.model.ports import Clock, Entropy
 from mailbox_server.ops import (
     certificate_verbs,
     message_verbs,
+    queue_requests,
+    queue_verbs,
     reindexing,
     requests,
     sharing_verbs,
+    stories,
+    story_requests,
     token_verbs,
 )
 from mailbox_server.ops.targets import missing, refuse_elsewhere, refuse_loop
@@ -49,6 +53,7 @@ class Administration:
     upload is the stream behind a request that carries octets; download is called with each
     block of a request that returns octets and may wait.
 
+    make_reporter: who writes the reports that an operator's commands owe to senders.
     take_from_clients: has the handshakes of a running server take a certificate (DER).
     """
 
@@ -58,6 +63,7 @@ class Administration:
     entropy: Entropy
     indexer: SearchIndexer
     attached: AttachedTexts
+    make_reporter: queue_verbs.MakeReporter
     take_from_clients: Callable[[bytes], None] | None = None
 
     async def perform(
@@ -352,6 +358,27 @@ async def _message_show(self: Administration, asked: requests.MessageShow) -> li
     return [await message_verbs.show_message(self.store, asked)]
 
 
+async def _message_story(
+    self: Administration, asked: story_requests.MessageStory
+) -> list[requests.AnyRow]:
+    return [await self.store.read(lambda tx: stories.story_of(tx, asked.id))]
+
+
+# ---------------------------------------------------------------- the queue
+
+
+async def _queue_list(
+    self: Administration, asked: queue_requests.QueueList
+) -> list[requests.AnyRow]:
+    return [*await queue_verbs.list_queue(self.store, self.clock, asked)]
+
+
+async def _queue_change(
+    self: Administration, asked: queue_requests.QueueChange
+) -> list[requests.AnyRow]:
+    return [await queue_verbs.change_queue(self.store, self.clock, self.make_reporter, asked)]
+
+
 # ---------------------------------------------------------------- tokens and the store
 
 
@@ -434,6 +461,9 @@ _VERBS: Final = MappingProxyType(
         requests.MailboxShare: _mailbox_share,
         requests.MessageList: _message_list,
         requests.MessageShow: _message_show,
+        story_requests.MessageStory: _message_story,
+        queue_requests.QueueList: _queue_list,
+        queue_requests.QueueChange: _queue_change,
         requests.TokenAdd: _token_add,
         requests.TokenList: _token_list,
         requests.TokenRevoke: _token_revoke,

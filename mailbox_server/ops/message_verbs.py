@@ -31,6 +31,7 @@ from mailbox_server.model.message import Analysis, InternalDate, Target
 from mailbox_server.model.passport import Evidence
 from mailbox_server.model.ports import Clock
 from mailbox_server.ops import requests
+from mailbox_server.ops.stories import evidence_rows
 from mailbox_server.store.ports import (
     Column,
     NewMessage,
@@ -149,14 +150,7 @@ async def show_message(store: Store, asked: requests.MessageShow) -> requests.Pa
             _shown(fields, b"from"),
             _shown(fields, b"subject"),
             places,
-            [
-                requests.EvidenceRow(
-                    stamp.at.astimezone(UTC).isoformat(timespec="seconds"),
-                    stamp.stage,
-                    dict(stamp.facts),
-                )
-                for stamp in tx.passports.of(message)
-            ],
+            evidence_rows(tx.passports.of(message)),
         )
 
     return await store.read(row)

@@ -5,15 +5,19 @@ cli.  Addresses, domains and mailbox names are text here and parsed by whoever a
 instants are ISO 8601 in UTC.
 """
 
-from datetime import UTC, datetime
-
 import msgspec
 
 from mailbox_server.model.errors import Unavailable
-
-
-class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="request"):
-    """The root of all requests."""
+from mailbox_server.ops.queue_requests import (
+    ChangedRow,
+    QueueChange,
+    QueueList,
+    QueueRow,
+)
+from mailbox_server.ops.request_roots import Request as Request
+from mailbox_server.ops.request_roots import Row as Row
+from mailbox_server.ops.request_roots import instant as instant
+from mailbox_server.ops.story_requests import EvidenceRow, MessageStory, StoryRow
 
 
 class DomainAdd(Request, frozen=True, tag="domain.add"):
@@ -248,6 +252,9 @@ AnyRequest = (
     | MessageShow
     | MessageRaw
     | MessageImport
+    | MessageStory
+    | QueueList
+    | QueueChange
     | TokenAdd
     | TokenList
     | TokenRevoke
@@ -258,15 +265,6 @@ AnyRequest = (
     | StoreReindex
     | StoreStatus
 )
-
-
-def instant(moment: datetime | None) -> str | None:
-    """How a row tells a moment: in UTC, to the second."""
-    return None if moment is None else moment.astimezone(UTC).isoformat(timespec="seconds")
-
-
-class Row(msgspec.Struct, frozen=True, tag_field="row"):
-    """The root of all rows."""
 
 
 class DomainRow(Row, frozen=True, tag="domain"):
@@ -331,14 +329,6 @@ class MessageRow(Row, frozen=True, tag="message"):
     flags: list[str]
     sender: str
     subject: str
-
-
-class EvidenceRow(Row, frozen=True, tag="evidence"):
-    """One stamp in a passport."""
-
-    at: str
-    stage: str
-    facts: dict[str, str]
 
 
 class PassportRow(Row, frozen=True, tag="passport"):
@@ -422,6 +412,9 @@ AnyRow = (
     | MessageRow
     | PassportRow
     | ImportedRow
+    | StoryRow
+    | QueueRow
+    | ChangedRow
     | TokenRow
     | CertificateRow
     | FindingRow

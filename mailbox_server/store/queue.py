@@ -40,6 +40,10 @@ _CONDITIONS: Final[Mapping[str, sa.ColumnElement[bool]]] = {
         sa.select(departure.c.id).where(departure.c.reverse_key == sa.bindparam("sender"))
     ),
     "account": outbound.c.sender == sa.bindparam("account"),
+    "arrived_before": sa.select(departure.c.arrived)
+    .where(departure.c.id == outbound.c.departure)
+    .scalar_subquery()
+    < sa.bindparam("arrived_before"),
 }
 _RECIPIENTS: Final = Prepared(
     sa.select(*OUTBOUND_COLUMNS)
@@ -105,6 +109,7 @@ def _wanted(wanted: QueueFilter) -> dict[str, Any]:
         "address": None if wanted.address is None else wanted.address.key,
         "sender": None if wanted.sender is None else wanted.sender.key,
         "account": wanted.account,
+        "arrived_before": seconds(wanted.arrived_before),
     }
 
 

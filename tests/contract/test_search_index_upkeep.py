@@ -5,7 +5,7 @@ import sqlite3
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
@@ -149,6 +149,10 @@ async def test_the_nightly_job_tells_what_it_found(
     assert events.faults == []
 
 
+async def _nobody_reports() -> NoReturn:
+    raise AssertionError("nobody asked for a report")
+
+
 class Asked:
     """An operator's hands, and what came down."""
 
@@ -156,7 +160,13 @@ class Asked:
         passwords = Passwords(HashCost(memory_kib=64, passes=1), SystemEntropy())
         self.lines: list[bytes] = []
         self._administration = Administration(
-            searched.store, passwords, clock, SystemEntropy(), searched.indexer, searched.attached
+            searched.store,
+            passwords,
+            clock,
+            SystemEntropy(),
+            searched.indexer,
+            searched.attached,
+            _nobody_reports,
         )
 
     async def ask(self, request: requests.Request) -> list[requests.AnyRow]:

@@ -146,7 +146,7 @@ class OutboundWriter(OutboundReader, Protocol):
 class QueueFilter:
     """Which open outbounds are meant; what is None does not matter.
 
-    address: of the recipient.  sender: the reverse-path.
+    address: of the recipient.  sender: the reverse-path.  arrived_before: how old at least.
     """
 
     state: OutboundState | None = None
@@ -154,6 +154,7 @@ class QueueFilter:
     address: Address | None = None
     sender: Address | None = None
     account: AccountId | None = None
+    arrived_before: datetime | None = None
 
 
 class QueueReader(Protocol):

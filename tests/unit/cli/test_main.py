@@ -26,6 +26,8 @@ LEAVES = {
     "alias add", "alias list", "alias remove",
     "mailbox list", "mailbox rights", "mailbox share",
     "message list", "message show", "message raw", "message import",
+    "queue list", "queue show", "queue retry", "queue hold", "queue release", "queue drop",
+    "queue bounce", "queue route",
     "config check", "config show", "config switches",
     "store check", "store migrate", "store reindex", "store status",
     "token add", "token list", "token revoke",

@@ -104,3 +104,12 @@ def test_cells(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == "none\n"
     show_rows([DomainRow("a", None, "x")], (("DOMAIN", "domain"), ("C", "catch_all")), PEOPLE)
     assert capsys.readouterr().out.splitlines()[1].split() == ["a", "-"]
+
+
+def test_json_escapes_what_could_drive_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    evil = "\x1b[2J\x9b31m\x7f\u202e\u2028\U000e0001 gr\u00fc\u00dfe \U0001f600\n\\"
+    show_json({"said": [evil]})
+    shown = capsys.readouterr().out
+    assert all(character.isprintable() for character in shown.replace("\n", ""))
+    assert json.loads(shown) == {"said": [evil]}
+    assert "gr\u00fc\u00dfe \U0001f600" in shown

@@ -1,12 +1,13 @@
 """Rows for people and for pipes."""
 
+import json
 import re
 from pathlib import Path
 
 import pytest
 
 from mailbox_server.cli.outcome import Surroundings
-from mailbox_server.cli.tables import show_rows
+from mailbox_server.cli.tables import RowStream, show_rows
 from mailbox_server.ops.requests import ImportedRow
 
 COLUMNS = (("MAILBOX", "mailbox"), ("UID", "uid"), ("ID", "id"))
@@ -38,3 +39,30 @@ def test_on_a_terminal_a_long_name_is_folded(
         "x" * 30,
         "INBOX" + " " * 55 + "   12  m2",
     ]
+
+
+def test_pages_make_one_table(capsys: pytest.CaptureFixture[str]) -> None:
+    stream = RowStream(COLUMNS, Surroundings(Path("c.toml"), as_json=False))
+    stream.show([ImportedRow("m1", "INBOX", 12, 1)])
+    stream.show([ImportedRow("m2", "Sent mail", 1, 1)])
+    stream.end()
+    assert capsys.readouterr().out == "MAILBOX  UID  ID\nINBOX     12  m1\nSent mail    1  m2\n"
+
+
+@pytest.mark.parametrize("pages", [[], [[]], [[1]], [[1, 2], [3], []]])
+def test_pages_make_one_array(capsys: pytest.CaptureFixture[str], pages: list[list[int]]) -> None:
+    surroundings = Surroundings(Path("c.toml"), as_json=True)
+    stream = RowStream(COLUMNS, surroundings)
+    rows = [[ImportedRow("m1", "x", uid, 1) for uid in page] for page in pages]
+    for page in rows:
+        stream.show(page)
+    stream.end()
+    streamed = capsys.readouterr().out
+    show_rows([row for page in rows for row in page], COLUMNS, surroundings)
+    assert streamed == capsys.readouterr().out
+    assert [row["uid"] for row in json.loads(streamed)] == [uid for page in pages for uid in page]
+
+
+def test_no_pages_are_none(capsys: pytest.CaptureFixture[str]) -> None:
+    RowStream(COLUMNS, Surroundings(Path("c.toml"), as_json=False)).end()
+    assert capsys.readouterr().out == "none\n"

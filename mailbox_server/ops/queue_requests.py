@@ -1,0 +1,73 @@
+"""What an operator may ask of the queue of outgoing mail, and the rows that come back.
+
+Ids are outer ids: `q…` is one recipient, `s…` a departure and all its recipients.
+"""
+
+from typing import Literal
+
+import msgspec
+
+from mailbox_server.ops.request_roots import Request, Row
+
+QueueAction = Literal["hold", "release", "retry", "drop", "bounce", "route"]
+
+
+class Wanted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which open recipients are meant; what is None does not matter.
+
+    older: came before then, as ops.ages reads it.
+    """
+
+    recipient: str | None = None
+    sender: str | None = None
+    account: str | None = None
+    domain: str | None = None
+    state: Literal["waiting", "held"] | None = None
+    older: str | None = None
+
+
+class QueueList(Request, frozen=True, tag="queue.list"):
+    """List open recipients by domain; from behind the id after on, at most so many."""
+
+    wanted: Wanted = Wanted()
+    after: str | None = None
+    most: int = 500
+
+
+class QueueChange(Request, frozen=True, tag="queue.change"):
+    """Change those of ids, or else those that are wanted.
+
+    hop: for route, where they go: `HOST`, `HOST:PORT`; None for where they belong.
+    """
+
+    action: QueueAction
+    ids: list[str] = msgspec.field(default_factory=list)
+    wanted: Wanted | None = None
+    hop: str | None = None
+
+
+class QueueRow(Row, frozen=True, tag="queued"):
+    """One recipient in the queue.
+
+    sender: "" for the null path.  due: the next try.  said: the last answer, or None.
+    """
+
+    id: str
+    departure: str
+    state: str
+    recipient: str
+    sender: str
+    account: str | None
+    arrived: str
+    due: str
+    expires: str | None
+    attempts: int
+    size: int
+    route: str | None
+    said: str | None
+
+
+class ChangedRow(Row, frozen=True, tag="changed"):
+    """How many recipients a request changed."""
+
+    count: int

@@ -1,0 +1,97 @@
+"""The queue in an operator's hands, with the server up and with the server down."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.e2e.appliance import Appliance
+from tests.e2e.queued import queue_mail
+from tests.e2e.test_cli_verbs import refused, rows, verb
+
+
+@pytest.fixture(scope="module", params=["up", "down"])
+def house(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Appliance]:
+    """An appliance with mail in its queue, its server up or down."""
+    appliance = Appliance(tmp_path_factory.mktemp(request.param))
+    appliance.open_accounts(["ann"])
+    queue_mail(appliance.data)
+    if request.param == "up":
+        appliance.start()
+    yield appliance
+    assert appliance.stop() == 0
+
+
+def listed(house: Appliance, *words: str) -> list[str]:
+    return [row["id"] for row in rows(house, "queue", "list", *words)]
+
+
+def test_a_list_is_filtered(house: Appliance) -> None:
+    assert listed(house) == ["q1", "q2", "q3", "q4"]
+    assert listed(house, "--domain", "b.invalid") == ["q3", "q4"]
+    assert listed(house, "--to", "V1@a.invalid") == ["q1"]
+    assert listed(house, "--from", "bob@example.test") == ["q4"]
+    assert listed(house, "--account", "ann@example.test") == ["q1", "q2", "q3"]
+    assert listed(house, "--older", "1d") == listed(house, "--state", "held") == []
+    assert "no account" in refused(house, 1, "queue", "list", "--account", "x@example.test")
+    assert "no time" in refused(house, 2, "queue", "list", "--older", "soon")
+    assert verb(house, "queue", "list", "--state", "held") == b"none\n"
+
+
+def test_what_others_said_is_shown_without_controls(house: Appliance) -> None:
+    for words in (("queue", "list"), ("queue", "show", "s1"), ("queue", "show", "q3")):
+        for as_json in ((), ("--json",)):
+            shown = verb(house, *words, *as_json).decode()
+            assert "come" in shown and "back" in shown
+            assert all(each.isprintable() for each in shown.replace("\n", "")), words
+
+
+def test_one_is_shown_with_its_attempts(house: Appliance) -> None:
+    story = rows(house, "queue", "show", "q3")
+    assert [each["id"] for each in story["recipients"]] == ["q3"]
+    assert story["recipients"][0]["attempts"][0]["code"] == 450
+    shown = verb(house, "queue", "show", "q3").decode()
+    assert "v3@b.invalid: deferred by mx.b.invalid at RCPT, no TLS" in shown
+    assert "v3@b.invalid (q3) waits, next try 2100-01-01 00:00:00" in shown
+    assert "no q99" in refused(house, 1, "queue", "show", "q99")
+    assert "no id" in refused(house, 1, "queue", "show", "\x1b[2J")
+
+
+def test_some_are_held_and_released(house: Appliance) -> None:
+    assert verb(house, "queue", "hold", "q1", "q2") == b"2 recipients held\n"
+    assert listed(house, "--state", "held") == ["q1", "q2"]
+    assert rows(house, "queue", "hold", "--domain", "b.invalid") == {"count": 2}
+    assert "no q99" in refused(house, 1, "queue", "release", "q1", "q99")
+    assert listed(house, "--state", "held") == ["q1", "q2", "q3", "q4"]
+
+
+def test_another_way_is_told_by_name(house: Appliance) -> None:
+    assert verb(house, "queue", "route", "smart.example:25", "q1") == (
+        b"1 recipient sent another way\n"
+    )
+    ways = [row["route"] for row in rows(house, "queue", "list", "--domain", "a.invalid")]
+    assert ways == ["smart.example:25", None]
+    rows(house, "queue", "route", "default", "--all")
+    assert {row["route"] for row in rows(house, "queue", "list")} == {None}
+    assert "no host" in refused(house, 1, "queue", "route", "not a host", "q1")
+
+
+@pytest.mark.parametrize("words", [[], ["q1", "--all"], ["--all", "--state", "held"]])
+def test_it_must_be_said_which(house: Appliance, words: list[str]) -> None:
+    assert "expected" in refused(house, 2, "queue", "drop", *words)
+
+
+def test_they_end_with_and_without_a_report(house: Appliance) -> None:
+    assert verb(house, "queue", "drop", "q1") == b"1 recipient dropped; nobody is told\n"
+    before = rows(house, "account", "list")[0]["messages"]
+    bounced = verb(house, "queue", "bounce", "--account", "ann@example.test")
+    assert bounced == b"2 recipients returned to their senders\n"
+    assert rows(house, "account", "list")[0]["messages"] == before + 1
+    (report,) = rows(house, "message", "list", "ann@example.test")
+    assert report["subject"].startswith("Not delivered: gr\u00fc\u00dfe")
+    assert rows(house, "queue", "show", "q2")["recipients"][0]["state"] == "failed"
+    assert listed(house) == ["q4"]
+    assert rows(house, "queue", "drop", "--all") == {"count": 1}
+    assert listed(house) == []
+    assert rows(house, "store", "check") == []
