@@ -32,6 +32,7 @@ from mailbox_server.checks.dkim.key_ring import KeyRing
 from mailbox_server.checks.dkim.signing import Signer
 from mailbox_server.delivery.receiving import Receiver, ReceivingRules
 from mailbox_server.delivery.routing import RoutingRules
+from mailbox_server.delivery.submitting.pace import PaceLimits, PaceRule
 from mailbox_server.delivery.submitting.submitter import SubmissionRules, Submitter
 from mailbox_server.dns.resolver import Resolver, ResolverPlan
 from mailbox_server.imap.limits import ImapLimits
@@ -328,12 +329,21 @@ def _receiving_rules(settings: Settings, hostname: Domain) -> ReceivingRules:
 def _submission_rules(settings: Settings, routing: RoutingRules) -> SubmissionRules:
     chosen = settings.submission
     copied = [each for each in chosen.sent_copies if each != EVERYONE]
+    usual = PaceLimits(
+        chosen.messages_per_hour,
+        chosen.messages_per_day,
+        chosen.strangers_per_hour,
+        chosen.strangers_per_day,
+    )
+    rules = [PaceRule.parse(text, usual) for text in chosen.limits]
     return SubmissionRules(
         routing,
         hops=settings.smtp.hops,
         names_client=chosen.show_client_address,
         keeps_copies=frozenset(Address.parse(each).key for each in copied),
         copies_all=EVERYONE in chosen.sent_copies,
+        pace=usual,
+        paces={rule.key: rule.limits for rule in rules},
     )
 
 

@@ -13,9 +13,10 @@ from mailbox_server.app.data_folder import check_data
 from mailbox_server.app.relaying import check_relay
 from mailbox_server.app.settings import ListenSettings, Settings
 from mailbox_server.app.switching import check_switches
+from mailbox_server.delivery.submitting.pace import PaceLimits, PaceRule
 from mailbox_server.dns.resolver import NameServer
 from mailbox_server.model.address import Address, Domain, parse_ip
-from mailbox_server.model.errors import AddressMalformed, DomainMalformed
+from mailbox_server.model.errors import AddressMalformed, BadInput, DomainMalformed
 from mailbox_server.net.descriptors import DescriptorNeeds
 from mailbox_server.net.listeners import ListenAddress, TcpAddress, UnixAddress
 from mailbox_server.net.tls import (
@@ -241,6 +242,11 @@ def _check_addresses(settings: Settings, source: str) -> None:
             raise unusable(
                 source, "submission.sent_copies", sender, f'addresses, or "{EVERYONE}"'
             ) from error
+    for text in settings.submission.limits:
+        try:
+            PaceRule.parse(text, PaceLimits())
+        except BadInput as wrong:
+            raise unusable(source, "submission.limits", text, str(wrong)) from wrong
     for server in settings.imap.submission_servers:
         try:
             Address.parse(server)

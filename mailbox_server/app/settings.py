@@ -231,6 +231,28 @@ class SubmissionSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True
             live=True,
         ),
     ] = msgspec.field(default_factory=list)
+    messages_per_hour: Annotated[
+        int, _note("How many messages an account may send an hour.", ge=1, live=True)
+    ] = 200
+    messages_per_day: Annotated[int, _note("The same a day.", ge=1, live=True)] = 1000
+    strangers_per_hour: Annotated[
+        int,
+        _note(
+            "To how many addresses that it never wrote to an account may write an hour: a "
+            "stolen password must not become a spam run. Known ones do not count.",
+            ge=1,
+            live=True,
+        ),
+    ] = 100
+    strangers_per_day: Annotated[int, _note("The same a day.", ge=1, live=True)] = 300
+    limits: Annotated[
+        list[str],
+        _note(
+            'Other limits for single accounts, each "account ADDRESS: messages HOUR/DAY, '
+            'strangers HOUR/DAY"; one of the two will do.',
+            live=True,
+        ),
+    ] = msgspec.field(default_factory=list)
     show_client_address: Annotated[
         bool,
         _note("Tell in the Received field from which address a message was sent.", live=True),

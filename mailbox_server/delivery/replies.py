@@ -1,6 +1,7 @@
 """The replies of the journeys: what a peer reads about addresses, room and acceptance."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Final
 
 from mailbox_server.model.address import Address
@@ -48,6 +49,15 @@ def not_yours(allowed: Sequence[Address]) -> Reply:
     """The account may not send as that address; some as which it may, one a line."""
     return reply(
         550, "5.7.1", "You may not send as that address, but as", *(str(each) for each in allowed)
+    )
+
+
+def too_much_sent(wait: timedelta) -> Reply:
+    """The account has sent as much as it may for now."""
+    minutes = max(1, round(wait.total_seconds() / 60))
+    span = f"{minutes} minutes" if minutes < 120 else f"{round(minutes / 60)} hours"
+    return reply(
+        450, "4.7.1", f"You have sent as much as you may for now; please try again in {span}"
     )
 
 

@@ -12,7 +12,7 @@
     │   │   DkimKeyExists
     │   ├── DomainInUse, MailboxProtected, MailboxHasChildren, TooManyKeywords,
     │   │   TooManyMailboxes, TooManyRights, NoPermission
-    │   ├── OverQuota, TooLarge, AliasTooWide
+    │   ├── OverQuota, TooLarge, TooMuchSent, AliasTooWide
     │   └── StateTooOld, SearchTooLong
     └── Unavailable           trouble of ours, temporary for every peer
         ├── StoreUnavailable, CommitUnknown, DiskLow, SyncFailed, ContentDamaged,
@@ -21,6 +21,8 @@
 What is none of these and reaches a session is a bug: temporary for the peer, its text
 only in our log.
 """
+
+from datetime import timedelta
 
 
 class MailboxServerFault(Exception):
@@ -177,6 +179,14 @@ class OverQuota(Refused):
 
 class TooLarge(Refused):
     """The content is larger than the limit."""
+
+
+class TooMuchSent(Refused):
+    """The account has sent as much as it may; wait: until it may send this."""
+
+    def __init__(self, wait: timedelta) -> None:
+        super().__init__("the account has sent as much as it may for now")
+        self.wait = wait
 
 
 class AliasTooWide(Refused):

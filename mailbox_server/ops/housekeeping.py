@@ -27,6 +27,8 @@ from mailbox_server.store.search_index.catching_up import SearchIndexer
 _LONG: Final = timedelta(hours=1)
 _SETTLING: Final = timedelta(minutes=10)
 """After a start, before the first long job: people and peers come back first."""
+_SENDINGS_FOR: Final = timedelta(days=2)
+"""The limits on sending look back for a day (delivery.submitting.pace)."""
 _PURGE_GRACE: Final = timedelta(hours=24)
 _LOW_PAUSE_SECONDS: Final = 2.0
 _COMPRESSED_AT_ONCE: Final = 512 * 1024 * 1024
@@ -176,6 +178,8 @@ async def _sweep(keeper: Housekeeping) -> None:
 async def _forget(keeper: Housekeeping) -> None:
     before: datetime = keeper.clock.now() - keeper.rules.tombstones_for
     await _repeat(keeper, lambda tx: tx.messages.forget_tombstones(before))
+    uncounted = keeper.clock.now() - _SENDINGS_FOR
+    await keeper.store.write(lambda tx: tx.correspondents.forget_sendings(uncounted))
 
 
 async def _forget_leftovers(keeper: Housekeeping) -> None:

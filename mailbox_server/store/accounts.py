@@ -30,6 +30,7 @@ from mailbox_server.store.schema.accounts import (
     uid_validity_floor,
 )
 from mailbox_server.store.schema.mailboxes import mailbox
+from mailbox_server.store.schema.sending import correspondent, sending
 from mailbox_server.store.transactions import SqlTx
 
 # A removed account is found by nobody, though its row stays until it is purged.
@@ -129,6 +130,10 @@ _HIDE: Final = (
         highest_modseq=sa.bindparam("modseq"),
     )
 )
+_REMOVE_CORRESPONDENTS: Final = sa.delete(correspondent).where(
+    correspondent.c.account == sa.bindparam("number")
+)
+_REMOVE_SENDINGS: Final = sa.delete(sending).where(sending.c.account == sa.bindparam("number"))
 _REMOVE_NETWORKS: Final = sa.delete(known_network).where(
     known_network.c.account == sa.bindparam("number")
 )
@@ -316,5 +321,6 @@ class Accounts:
         )
         tx.connection.execute(_HIDE, {"number": account, "now": tx.now, "modseq": modseq})
         tx.connection.execute(_REMOVE_TOKENS, {"number": account})
-        tx.connection.execute(_REMOVE_NETWORKS, {"number": account})
+        for statement in (_REMOVE_NETWORKS, _REMOVE_CORRESPONDENTS, _REMOVE_SENDINGS):
+            tx.connection.execute(statement, {"number": account})
         tx.connection.execute(_REMOVE, {"number": account})

@@ -8,6 +8,7 @@ from mailbox_server.store.annotations import Annotations
 from mailbox_server.store.attached_text.reading import AttachedTextReader
 from mailbox_server.store.content_files import ContentFiles
 from mailbox_server.store.contents import ContentRepository
+from mailbox_server.store.correspondents import Correspondents
 from mailbox_server.store.dkim_keys import DkimKeys
 from mailbox_server.store.domains import Domains
 from mailbox_server.store.known_networks import KnownNetworks
@@ -41,6 +42,7 @@ class Repositories:
         "annotations",
         "changes",
         "contents",
+        "correspondents",
         "dkim_keys",
         "domains",
         "known_networks",
@@ -74,6 +76,7 @@ class Repositories:
         self.annotations = Annotations(tx)
         self.changes = AccountChangeLog(tx)
         self.dkim_keys = DkimKeys(tx)
+        self.correspondents = Correspondents(tx)
         self.domains = Domains(tx)
         self.known_networks = KnownNetworks(tx)
         self.mailboxes = Mailboxes(tx)

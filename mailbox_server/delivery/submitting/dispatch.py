@@ -1,11 +1,14 @@
 """The one write of a submitted message: its content, what stays here, and what leaves."""
 
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Final
 
 from mailbox_server.delivery.local_delivery import LocalDelivery, OwnCopy
+from mailbox_server.delivery.submitting.pace import LOOKED_BACK, Pace, PaceLimits
+from mailbox_server.model.address import Address
 from mailbox_server.model.envelope import Recipient
-from mailbox_server.model.errors import AccountMissing
+from mailbox_server.model.errors import AccountMissing, TooMuchSent
 from mailbox_server.model.ids import AccountId, ContentId, MessageId
 from mailbox_server.model.outbound import Departure, NewOutbound
 from mailbox_server.model.passport import Evidence
@@ -20,6 +23,7 @@ class Dispatch:
     """All that is known of it before the write; write may be run again from its start.
 
     departure: for those elsewhere, content NOT_KEPT_YET; remote may be empty.
+    recipients: all of them, as often as they were named.
     """
 
     account: AccountId
@@ -29,20 +33,43 @@ class Dispatch:
     departure: Departure
     remote: tuple[NewOutbound, ...]
     evidence: tuple[Evidence, ...]
+    recipients: tuple[Address, ...]
+    limits: PaceLimits
+    now: datetime
 
-    def write(self, tx: WriteTx) -> tuple[MessageId, ...]:
-        """Keep it; the messages of the recipients here.
+    def write(self, tx: WriteTx) -> "Kept":
+        """Keep it.
 
-        Raises OverQuota where the sender's copy has no room, AccountMissing where the sender
-        is gone.
+        Raises TooMuchSent, OverQuota where the sender's copy has no room, AccountMissing
+        where the sender is gone.
         """
         if tx.accounts.get(self.account) is None:
             raise AccountMissing("the sender's account is gone")
+        nears_limit = self._count(tx)
         content = tx.contents.keep(self.staged)
         messages = self.local.write(tx, content, self.copy)
         if self.remote:
             tx.outbound.add(replace(self.departure, content=content), self.remote, self.evidence)
-        return messages
+        return Kept(messages, nears_limit)
+
+    def _count(self, tx: WriteTx) -> bool:
+        """Count it against what the account may send; whether that nears a limit."""
+        strangers = sorted(tx.correspondents.strangers(self.account, self.recipients))
+        sendings = tx.correspondents.sendings(self.account, self.now - LOOKED_BACK)
+        pace = Pace(sendings, self.limits, self.now)
+        wait = pace.wait(1, len(strangers))
+        if wait:
+            raise TooMuchSent(wait)
+        tx.correspondents.sent(self.account, strangers, self.now)
+        return pace.nears(1, len(strangers))
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What came of it: the messages of the recipients here, and whether that was much."""
+
+    messages: tuple[MessageId, ...]
+    nears_limit: bool
 
 
 def outbounds(recipients: list[Recipient]) -> tuple[NewOutbound, ...]:

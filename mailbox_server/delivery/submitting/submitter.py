@@ -1,6 +1,7 @@
 """Our own people's mail: the journey from MAIL to the durable 250, told once, top to bottom.
 
     begin      may the account send as the envelope sender?
+               and may it send just now?
     recipient  ours: routed and counted as arriving mail; elsewhere: taken for the queue
     feed       the header is held back until it is complete; then it is mended (repairs), judged
                (whose From is that?), and goes the way of the body: to the signer, to staging
@@ -15,9 +16,9 @@ the client keeps the message and tries again.
 import asyncio
 import enum
 import itertools
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Final
 
 from mailbox_server.checks.dkim.signing import Signer
@@ -35,17 +36,19 @@ from mailbox_server.delivery.submitting.claims import (
 )
 from mailbox_server.delivery.submitting.dispatch import NOT_KEPT_YET, Dispatch, outbounds
 from mailbox_server.delivery.submitting.ownership import Ownership
+from mailbox_server.delivery.submitting.pace import LOOKED_BACK, Pace, PaceLimits
 from mailbox_server.delivery.submitting.repairs import Missing, TooManyFields, repaired
 from mailbox_server.delivery.trace import received, return_path
 from mailbox_server.model.account import Account
 from mailbox_server.model.address import Address, Domain
 from mailbox_server.model.envelope import BodyType, Envelope, Recipient
-from mailbox_server.model.errors import DiskLow, OverQuota, StoreUnavailable
+from mailbox_server.model.errors import DiskLow, OverQuota, StoreUnavailable, TooMuchSent
+from mailbox_server.model.ids import AccountId
 from mailbox_server.model.message import Analysis
 from mailbox_server.model.outbound import Departure, Origin
 from mailbox_server.model.ports import Clock, Entropy, Events
 from mailbox_server.model.reply import Reply
-from mailbox_server.store.ports import Room, StagedContent, Store
+from mailbox_server.store.ports import SPAN, Room, StagedContent, Store
 
 _AT_ONCE_OCTETS: Final = 16 * 1024
 """A larger header is mended on a thread."""
@@ -59,6 +62,7 @@ class SubmissionRules:
     header_octets, hops, ways: as for arriving mail (ReceivingRules).
     names_client: whether Received tells everybody from where it was sent.
     keeps_copies: of whom a copy of what they send is filed; everyone's where copies_all.
+    pace: what an account may send; paces: other limits, by address keys.
     """
 
     routing: RoutingRules
@@ -68,6 +72,12 @@ class SubmissionRules:
     names_client: bool = False
     keeps_copies: frozenset[str] = frozenset()
     copies_all: bool = False
+    pace: PaceLimits = field(default_factory=PaceLimits)
+    paces: Mapping[str, PaceLimits] = field(default_factory=dict)
+
+    def pace_of(self, account: Account) -> PaceLimits:
+        """What the account may send."""
+        return self.paces.get(account.address.key, self.pace)
 
     def keeps_copy(self, account: Account) -> bool:
         """Whether what the account sends is filed for it."""
@@ -96,6 +106,7 @@ class Submitter:
         self.finder = RouteFinder(store, rules.routing)
         self.ownership = Ownership(store, self.finder)
         self.numbers = itertools.count(1)
+        self._silent_until: dict[AccountId, float] = {}
 
     def change_rules(self, rules: SubmissionRules) -> None:
         """Put other rules in force; also for messages that are coming just now."""
@@ -110,7 +121,29 @@ class Submitter:
             return replies.DISK_LOW
         if sender is not None and not await self.ownership.holds(account, sender, opening.local_ip):
             return replies.not_yours(await self.ownership.some(account))
-        return Submission(self, opening, account)
+        pace = self._pace(account)
+        wait = pace.wait(1, 0)
+        if wait:
+            return self.held_up(account, wait)
+        return Submission(self, opening, account, pace)
+
+    def _pace(self, account: Account) -> Pace:
+        now = self.clock.now()
+        since = now - LOOKED_BACK
+        sendings = self.store.glance(lambda tx: tx.correspondents.sendings(account.id, since))
+        return Pace(sendings, self.rules.pace_of(account), now)
+
+    def held_up(self, account: Account, wait: timedelta) -> Reply:
+        """Refuse for now; the operator hears of it once in a while."""
+        now = self.clock.monotonic()
+        if now >= self._silent_until.get(account.id, now):
+            self._silent_until[account.id] = now + SPAN.total_seconds()
+            self.events.warning(
+                "submission.limit_reached",
+                account=str(account.address),
+                wait_seconds=int(wait.total_seconds()),
+            )
+        return replies.too_much_sent(wait)
 
     def confirm(self, acceptance: Acceptance) -> None:
         """The client has seen the reply; nothing is kept for its repeat."""
@@ -126,10 +159,14 @@ class _State(enum.Enum):
 class Submission:
     """One transaction (smtp.policy.Transaction)."""
 
-    def __init__(self, submitter: Submitter, opening: Opening, account: Account) -> None:
+    def __init__(
+        self, submitter: Submitter, opening: Opening, account: Account, pace: Pace
+    ) -> None:
         self._submitter = submitter
         self._opening = opening
         self._account = account
+        self._pace = pace
+        self._strangers: set[str] = set()
         self._generation = submitter.store.owners_generation
         self._local = LocalRecipients(
             submitter.finder, opening.local_ip, opening.declared_size, submitter.rules.ways
@@ -153,10 +190,18 @@ class Submission:
         submitter, local_ip = self._submitter, self._opening.local_ip
         rules = submitter.rules.routing
         is_remote = submitter.store.glance(lambda tx: is_foreign(tx, address, rules, local_ip))
+        strangers = self._strangers | submitter.store.glance(
+            lambda tx: tx.correspondents.strangers(self._account.id, (address,))
+        )
+        if len(strangers) > len(self._strangers):
+            wait = self._pace.wait(1, len(strangers))
+            if wait:
+                return submitter.held_up(self._account, wait)
         if not is_remote:
             refused = await self._local.add(address)
             if refused is not None:
                 return refused
+        self._strangers = strangers
         self._is_remote.append(is_remote)
         return replies.RECIPIENT_OK
 
@@ -285,6 +330,8 @@ class Submission:
             reply = await self._accept(envelope)
         except DiskLow:
             reply = replies.DISK_LOW
+        except TooMuchSent as limit:
+            reply = self._submitter.held_up(self._account, limit.wait)
         except OverQuota:
             reply = replies.NO_ROOM_FOR_COPY
         except Exception as error:  # whatever it is, the client keeps the message and retries
@@ -316,7 +363,9 @@ class Submission:
         except BaseException:  # whatever it was, no write will have the octets
             staged.discard()
             raise
-        messages = await submitter.store.write(dispatch.write, (staged,))
+        kept = await submitter.store.write(dispatch.write, (staged,))
+        if kept.nears_limit:
+            submitter.events.warning("submission.limit_near", account=str(self._account.address))
         submitter.events.info(
             "smtp.submitted",
             connection=envelope.peer.connection,
@@ -324,7 +373,7 @@ class Submission:
             account=str(self._account.address),
             sender=str(envelope.reverse_path),
             recipients=len(envelope.recipients),
-            here=len(messages),
+            here=len(kept.messages),
             elsewhere=len(dispatch.remote),
             octets=staged.size,
         )
@@ -387,6 +436,9 @@ class Submission:
             ),
             remote=remote,
             evidence=evidence,
+            recipients=tuple(each.address for each in envelope.recipients),
+            limits=rules.pace_of(account),
+            now=now,
         )
 
 

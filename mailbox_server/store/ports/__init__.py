@@ -24,6 +24,12 @@ from mailbox_server.store.ports.contents import (
     StagedContent,
     Staging,
 )
+from mailbox_server.store.ports.correspondents import (
+    SPAN,
+    CorrespondentReader,
+    CorrespondentWriter,
+    Sending,
+)
 from mailbox_server.store.ports.dkim_keys import DkimKeyReader, DkimKeyWriter
 from mailbox_server.store.ports.door import (
     Listening,
@@ -104,6 +110,7 @@ from mailbox_server.store.ports.transport_security import (
 __all__ = [
     "ANYONE",
     "DEPARTURES",
+    "SPAN",
     "AccessKeyReader",
     "AccessKeyWriter",
     "AccountChanges",
@@ -122,6 +129,8 @@ __all__ = [
     "ContentWriter",
     "Copied",
     "Copier",
+    "CorrespondentReader",
+    "CorrespondentWriter",
     "DkimKeyReader",
     "DkimKeyWriter",
     "DomainReader",
@@ -164,6 +173,7 @@ __all__ = [
     "Rooms",
     "Scored",
     "SearchReader",
+    "Sending",
     "SharedMailbox",
     "StagedContent",
     "Staging",

@@ -10,8 +10,8 @@ import sqlalchemy as sa
 
 from mailbox_server.store.schema.columns import INTEGER, placed_table
 
-SCHEMA_VERSION: Final = 10
-OLDEST_PROGRAM: Final = 8
+SCHEMA_VERSION: Final = 11
+OLDEST_PROGRAM: Final = 11
 
 schema = placed_table(
     "schema",

@@ -36,6 +36,7 @@ from mailbox_server.store.accounts import Accounts
 from mailbox_server.store.aliases import Aliases
 from mailbox_server.store.annotations import Annotations
 from mailbox_server.store.contents import ContentRepository
+from mailbox_server.store.correspondents import Correspondents
 from mailbox_server.store.dkim_keys import DkimKeys
 from mailbox_server.store.domains import Domains
 from mailbox_server.store.door import SqliteStore
@@ -65,6 +66,7 @@ REPOSITORIES: Final = (
     Aliases,
     Annotations,
     ContentRepository,
+    Correspondents,
     DkimKeys,
     Domains,
     KnownNetworks,
@@ -155,6 +157,7 @@ NOT_REACHED: Final = {
     "Tokens.revoke",
     # The start of the server, and housekeeping.
     "ContentRepository.release",
+    "Correspondents.forget_sendings",
     "KnownNetworks.forget",
     "KnownNetworks.since",
     "Messages.forget_destroyed",

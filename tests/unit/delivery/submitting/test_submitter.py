@@ -11,6 +11,7 @@ from mailbox_server.checks.dkim.canonical import relaxed_field
 from mailbox_server.checks.dkim.keys import SigningKey
 from mailbox_server.delivery import replies
 from mailbox_server.delivery.arrival import Opening
+from mailbox_server.delivery.submitting.pace import PaceLimits
 from mailbox_server.delivery.submitting.submitter import Submission
 from mailbox_server.model.address import Address, ReversePath
 from mailbox_server.model.envelope import (
@@ -273,6 +274,58 @@ async def test_a_large_message_goes_through_files(house: SubmissionHouse) -> Non
     await submit(house, CARL, content=MESSAGE + body * 20_000)
     [(departure, _)] = await house.queued()
     assert departure.size > 1_400_000
+
+
+async def test_messages_are_limited_and_the_operator_hears(house: SubmissionHouse) -> None:
+    """R4 of submission: a stolen password does not become a spam run."""
+    house.keep(replace(house.rules, pace=PaceLimits(messages_hour=5, messages_day=6)))
+    for _ in range(5):
+        assert (await submit(house, CARL)).is_positive
+    assert house.events.names().count("submission.limit_near") == 2
+    opening = Opening(Peer(PEER, 1, "c1"), OWN, ReversePath(ANN), None, await house.account("ann"))
+    for _ in range(3):
+        refused = await house.submitter.begin(opening)
+        assert isinstance(refused, Reply)
+        assert (refused.code, refused.enhanced) == (450, "4.7.1")
+        assert refused.lines[0].endswith("try again in 70 minutes")
+    assert house.events.names().count("submission.limit_reached") == 1
+    house.clock.seconds += 70 * 60
+    assert (await submit(house, CARL)).is_positive
+    refused = await house.submitter.begin(opening)
+    assert isinstance(refused, Reply) and refused.lines[0].endswith("try again in 23 hours")
+    assert house.events.names().count("submission.limit_reached") == 2
+    other = replace(opening, account=await house.account("bob"), reverse_path=ReversePath(None))
+    assert isinstance(await house.submitter.begin(other), Submission)
+
+
+async def test_strangers_are_limited_and_friends_are_not(house: SubmissionHouse) -> None:
+    house.keep(replace(house.rules, paces={ANN.key: PaceLimits(strangers_hour=2)}))
+    assert (await submit(house, CARL, CARL, BOB)).is_positive
+    opening = Opening(Peer(PEER, 1, "c1"), OWN, ReversePath(ANN), None, await house.account("ann"))
+    begun = await house.submitter.begin(opening)
+    assert isinstance(begun, Submission)
+    assert (await begun.recipient(Address.parse("dan@far.example"))).code == 450
+    assert (await begun.recipient(Address.parse("CARL@far.example"))).is_positive
+    assert (await begun.recipient(BOB.address)).is_positive
+    begun.abandon()
+
+
+async def test_transactions_side_by_side_do_not_pass_the_limit_together(
+    house: SubmissionHouse,
+) -> None:
+    """What the other sent while this one was coming counts in its write."""
+    house.keep(replace(house.rules, pace=PaceLimits(strangers_hour=3)))
+    account, original = await house.account("ann"), house.store.write
+    others = ["dan@far.example", "eve@far.example", "fay@far.example"]
+
+    async def write(*given: object) -> object:
+        now = house.clock.now()
+        await original(lambda tx: tx.correspondents.sent(account.id, others, now))
+        return await original(*given)  # type: ignore[arg-type]
+
+    house.store.write = write  # type: ignore[method-assign, assignment]
+    assert (await submit(house, CARL)).code == 450
+    assert await house.queued() == []
 
 
 async def test_an_event_tells_of_it(house: SubmissionHouse) -> None:
