@@ -48,6 +48,8 @@ _RANKS: Final = range(-9, 10)
 _FORGOTTEN_A_STEP: Final = 500
 _REVIVED_A_STEP: Final = 1_000
 _BLOCK: Final = 500
+_TAKEN_TOGETHER: Final = 100
+"""Recipients of one message in one transaction (RFC 5321 §4.5.3.1.8)."""
 
 _WAITING: Final[sa.ColumnClause[str]] = sa.literal_column(f"'{OutboundState.WAITING.value}'")
 _ONE: Final[sa.ColumnClause[int]] = sa.literal_column("1")
@@ -187,6 +189,24 @@ _REVIVE: Final = Prepared(
                 outbound.c.lane == sa.bindparam("lane"),
                 outbound.c.turn > sa.bindparam("now"),
                 outbound.c.attempts > _ZERO,
+            )
+            .limit(sa.bindparam("most"))
+        )
+    )
+    .values(due=sa.bindparam("now"), turn=sa.bindparam("now"))
+)
+_RECALL: Final = Prepared(
+    sa.update(outbound)
+    .where(
+        outbound.c.id.in_(
+            sa.select(outbound.c.id)
+            .where(
+                outbound.c.rank == sa.bindparam("rank"),
+                outbound.c.turn > sa.bindparam("latest"),
+                ~sa.exists().where(
+                    departure.c.id == outbound.c.departure,
+                    departure.c.held_until == outbound.c.turn,
+                ),
             )
             .limit(sa.bindparam("most"))
         )
@@ -373,6 +393,16 @@ class OutboundQueue:
         self._tx.frees()
         return _REVIVE.run(self._tx, lane=lane, now=seconds(now), most=_REVIVED_A_STEP)
 
+    def recall(self, now: datetime, latest: datetime) -> int:
+        """Make due what waits until after latest, at most 1,000; how many."""
+        self._tx.frees()
+        same = {"now": seconds(now), "latest": seconds(latest), "most": _REVIVED_A_STEP}
+        for rank in self._turns(int(latest.timestamp())):
+            count = _RECALL.run(self._tx, rank=rank, **same)
+            if count:
+                return count
+        return 0
+
     def forget(self, before: datetime) -> int:
         """Remove departures that ended before then, at most 500; how many."""
         self._tx.frees()
@@ -398,6 +428,7 @@ class _Choice:
         self._most = most
         self._rooms = rooms
         self._taken: list[Due] = []
+        self._recipients: Counter[tuple[str, int]] = Counter()
         self._lanes: Counter[str] = Counter()
         self._senders: Counter[tuple[str, int]] = Counter()
         self._spare: defaultdict[str, list[Due]] = defaultdict(list)
@@ -416,25 +447,26 @@ class _Choice:
     def offer(self, rows: Sequence[Any]) -> None:
         """Take of them what there is room for."""
         for _, number, lane, sender, of in rows:
-            room = self._rooms.of(lane)
-            if self.is_full or self._lanes[lane] >= room:
-                continue
+            if self.is_full:
+                return
             one = Due(OutboundId(number), DepartureId(of), lane, AccountId(sender) or None)
-            if self._senders[lane, sender] < (room + 1) // 2:
-                self._take(one, sender, room)
+            begun = self._recipients[lane, of]
+            if begun and begun % _TAKEN_TOGETHER:
+                self._taken.append(one)
+                self._recipients[lane, of] += 1
                 continue
-            spare = self._spare[lane]
-            if len(spare) < room // 2:
+            room = self._rooms.of(lane)
+            if self._lanes[lane] >= room:
+                self._shut.add(lane)
+            elif self._senders[lane, sender] < (room + 1) // 2:
+                self._taken.append(one)
+                self._recipients[lane, of] += 1
+                self._senders[lane, sender] += 1
+                self._lanes[lane] += 1
+            elif len(spare := self._spare[lane]) < room // 2:
                 spare.append(one)
             else:
                 self._shut.add(f"{lane} {sender}")
-
-    def _take(self, one: Due, sender: int, room: int) -> None:
-        self._taken.append(one)
-        self._senders[one.lane, sender] += 1
-        self._lanes[one.lane] += 1
-        if self._lanes[one.lane] == room:
-            self._shut.add(one.lane)
 
     def chosen(self) -> list[Due]:
         """All that was taken; the rest of a lane's room goes to whom it was kept from."""

@@ -35,13 +35,16 @@ class Due:
 
 @dataclass(frozen=True, slots=True)
 class Rooms:
-    """How many outbounds of a lane may be taken at once: lanes, or else of any."""
+    """How many messages of a lane may be taken at once: as lanes say, or else any.
+
+    All recipients that one has in a lane count as one message, 100 of them at most.
+    """
 
     any: int
     lanes: Mapping[str, int]
 
     def of(self, lane: str) -> int:
-        """How many of that lane."""
+        """How many messages of that lane."""
         return self.lanes.get(lane, self.any)
 
 
@@ -65,7 +68,7 @@ class OutboundReader(Protocol):
 
         Higher priorities come first (RFC 6710 §4), then what was due first.  No lane gets
         more than its room; and one sender gets more than half of it only where nobody
-        else's mail is due.
+        else's mail is due.  most: recipients.
         """
 
     def next_turn(self, after: datetime) -> datetime | None:
@@ -137,6 +140,13 @@ class OutboundWriter(OutboundReader, Protocol):
 
     def revive(self, lane: str, now: datetime) -> int:
         """Make due what was tried before and waits in a lane, at most 1,000; how many."""
+
+    def recall(self, now: datetime, latest: datetime) -> int:
+        """Make due what waits until after latest, at most 1,000; how many.
+
+        A clock that was set back leaves mail due in times that will not come soon.  What is
+        held until a moment of its sender's choice is left alone.
+        """
 
     def forget(self, before: datetime) -> int:
         """Remove departures that ended before then, at most 500; how many."""

@@ -1,0 +1,126 @@
+"""What this process remembers of each destination: how it has been, how much it may get.
+
+A destination is what shares connections (NextHop.key).  How many connections it gets grows
+by one with each message that it takes and is halved by trouble.  One that cannot be reached
+is shut for a while: mail for it is put off without being tried, and after that time one
+message probes it, not all.  One that says 421 is left alone for a shorter while.
+
+All of this is forgotten at a restart, and of destinations beyond MOST: it saves others
+trouble, no mail depends on it.
+"""
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Final
+
+from mailbox_server.model.outbound import Attempt
+from mailbox_server.model.ports import Clock
+
+MOST: Final = 10_000
+_DEAD_SECONDS: Final = (300.0, 3_600.0)
+"""Shut for so long after the first failure, twice as long after each that follows, at most."""
+_BUSY_SECONDS: Final = (60.0, 1_800.0)
+"""The same after 421."""
+
+
+@dataclass(slots=True)
+class Destination:
+    """One destination.
+
+    limit: how many connections it may have.  connections: how many it has or is getting.
+    is_proven: whether it was reached since it failed last, or ever.
+    failures: in a row.  shut_until: of the monotonic clock.
+    trouble: what it was shut for; None where it only wanted to be left alone.
+    """
+
+    key: str
+    limit: int = 1
+    connections: int = 0
+    is_proven: bool = False
+    failures: int = 0
+    shut_until: float = 0.0
+    trouble: Attempt | None = None
+
+
+class Destinations:
+    """Destinations by key, the ones used last."""
+
+    def __init__(self, clock: Clock, most_connections: int) -> None:
+        self._clock = clock
+        self._known: OrderedDict[str, Destination] = OrderedDict()
+        self.most_connections = most_connections
+
+    def __len__(self) -> int:
+        """How many are remembered."""
+        return len(self._known)
+
+    def of(self, key: str) -> Destination:
+        """The destination of that key, new where it is not remembered."""
+        found = self._known.get(key)
+        if found is None:
+            found = self._known[key] = Destination(key)
+            self._forget_some()
+        self._known.move_to_end(key)
+        return found
+
+    def is_shut(self, destination: Destination) -> bool:
+        """Whether nothing may be tried there now."""
+        return self._clock.monotonic() < destination.shut_until
+
+    def shut_seconds(self, destination: Destination) -> float:
+        """For how long that stays so."""
+        return max(0.0, destination.shut_until - self._clock.monotonic())
+
+    def room(self, destination: Destination) -> int:
+        """How many more connections it may get now; one that failed gets one, to probe it."""
+        if self.is_shut(destination):
+            return 0
+        most = 1 if destination.failures else min(destination.limit, self.most_connections)
+        return most - destination.connections
+
+    def reached(self, destination: Destination) -> bool:
+        """A connection stands.  Whether it could not be reached before."""
+        was_dead = destination.trouble is not None
+        destination.failures, destination.trouble = 0, None
+        destination.shut_until = 0.0
+        destination.is_proven = True
+        return was_dead
+
+    def took(self, destination: Destination) -> None:
+        """It took a message."""
+        destination.limit = min(destination.limit + 1, self.most_connections)
+
+    def stumbled(self, destination: Destination) -> None:
+        """A connection broke in the middle, or a message was put off for load."""
+        destination.limit = max(1, destination.limit // 2)
+
+    def failed(self, destination: Destination, trouble: Attempt) -> None:
+        """It could not be reached."""
+        destination.trouble, destination.is_proven = trouble, False
+        self._shut(destination, *_DEAD_SECONDS)
+
+    def wants_rest(self, destination: Destination) -> None:
+        """It said 421."""
+        self._shut(destination, *_BUSY_SECONDS)
+
+    def open(self, key: str) -> None:
+        """An operator wants it to be tried now."""
+        found = self._known.get(key)
+        if found is not None:
+            found.shut_until = 0.0
+
+    def _shut(self, destination: Destination, first: float, longest: float) -> None:
+        self.stumbled(destination)
+        if not self.is_shut(destination):
+            destination.failures += 1
+        seconds = min(longest, first * 2 ** min(destination.failures - 1, 20))
+        until = self._clock.monotonic() + seconds
+        destination.shut_until = max(destination.shut_until, until)
+
+    def _forget_some(self) -> None:
+        """Drop those not used for the longest time; never one with a connection."""
+        for _ in range(len(self._known) - MOST):
+            key, oldest = next(iter(self._known.items()))
+            self._known.move_to_end(key)
+            if not oldest.connections:
+                del self._known[key]

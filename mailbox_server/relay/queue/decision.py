@@ -1,0 +1,79 @@
+"""What one attempt means for one recipient: its next state, and whether somebody must hear."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from mailbox_server.delivery.bounces.decision import wants
+from mailbox_server.delivery.bounces.happening import Happening, happened
+from mailbox_server.mime.reports.delivery_status import Action
+from mailbox_server.model.outbound import (
+    Attempt,
+    Departure,
+    Finding,
+    Outbound,
+    OutboundState,
+)
+from mailbox_server.relay.schedule import Job, ScheduleRules, after_failure
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What is recorded for one recipient, all of it in one write.
+
+    happening: what a report may be owed for; None where nothing is.
+    """
+
+    job: Outbound
+    attempt: Attempt
+    state: OutboundState
+    due: datetime
+    expires: datetime | None
+    tells_delay: bool
+    happening: Happening | None
+
+
+def decide(
+    job: Outbound, departure: Departure, attempt: Attempt, rules: ScheduleRules, chance: float
+) -> Decision:
+    """What follows from an attempt; chance: from 0 to below 1."""
+    match attempt.finding:
+        case Finding.DELIVERED:
+            # A server that takes our DSN wishes over reports itself (RFC 3461 §5.2.2).
+            told = None
+            if not attempt.passes_dsn and wants(job.notify, Action.RELAYED):
+                told = happened(job, Action.RELAYED, attempt)
+            return _ended(job, attempt, OutboundState.DELIVERED, told)
+        case Finding.REFUSED:
+            failed = happened(job, Action.FAILED, attempt)
+            return _ended(job, attempt, OutboundState.FAILED, failed)
+        case Finding.DEFERRED:
+            return _deferred(job, departure, attempt, rules, chance)
+
+
+def _ended(
+    job: Outbound, attempt: Attempt, state: OutboundState, told: Happening | None
+) -> Decision:
+    return Decision(job, attempt, state, job.due, job.expires, False, told)
+
+
+def _deferred(
+    job: Outbound, departure: Departure, attempt: Attempt, rules: ScheduleRules, chance: float
+) -> Decision:
+    since = max(departure.arrived, departure.held_until or departure.arrived)
+    known = Job(since, job.attempts + 1, attempt, job.delay_told is not None, departure.deliver_by)
+    then = after_failure(known, rules, chance)
+    if then.is_over:
+        told = happened(job, Action.FAILED, attempt, gave_up=True)
+        return _ended(job, attempt, OutboundState.EXPIRED, told)
+    delayed = None
+    if then.tells_delay:
+        delayed = happened(job, Action.DELAYED, attempt, next_try=then.due, until=then.expires)
+    return Decision(
+        job,
+        attempt,
+        OutboundState.WAITING,
+        then.due,
+        then.expires,
+        then.tells_delay,
+        delayed,
+    )

@@ -1,0 +1,79 @@
+"""Loads: recipients of one message that go the same way, and what they are made from."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from mailbox_server.model.address import AddressLiteral, Domain, ReversePath
+from mailbox_server.model.envelope import Recipient
+from mailbox_server.model.ids import ContentId, DepartureId
+from mailbox_server.model.outbound import Departure, Outbound
+from mailbox_server.relay.next_hops import Wishes
+from mailbox_server.store.ports import Store
+
+
+@dataclass(slots=True)
+class Load:
+    """Recipients of one departure in one lane, with one reverse-path and the same wishes.
+
+    jobs: those that have no outcome yet; they become fewer.  taken: how many there were.
+    """
+
+    departure: Departure
+    domain: Domain | AddressLiteral
+    return_path: ReversePath
+    wishes: Wishes
+    jobs: list[Outbound] = field(default_factory=list)
+    taken: int = 0
+
+    @property
+    def lane(self) -> str:
+        """What the store calls the domain."""
+        return self.domain.ascii
+
+    def recipients(self) -> list[Recipient]:
+        """The jobs as the client tells of them, in their order."""
+        return [Recipient(job.address, job.notify, job.original) for job in self.jobs]
+
+
+def loads_of(jobs: Sequence[Outbound], departures: Mapping[DepartureId, Departure]) -> list[Load]:
+    """Put together what goes together, in the order of the first of each."""
+    loads: dict[object, Load] = {}
+    for job in jobs:
+        departure = departures[job.departure]
+        path = departure.reverse_path if job.return_path is None else job.return_path
+        domain = job.address.domain
+        wishes = Wishes(
+            account=departure.account,
+            require_tls=departure.require_tls,
+            tls_optional=departure.tls_optional,
+            attempts=job.attempts,
+            route=job.route,
+        )
+        key = (job.departure, domain, path, wishes)
+        load = loads.get(key)
+        if load is None:
+            load = loads[key] = Load(departure, domain, path, wishes)
+        load.jobs.append(job)
+        load.taken += 1
+    return list(loads.values())
+
+
+class DepartingContent:
+    """Trace and content of a departure, read in blocks (relay.client.mail.MailContent)."""
+
+    def __init__(self, store: Store, departure: Departure) -> None:
+        self._store = store
+        self._trace = departure.trace
+        self._content: ContentId = departure.content
+
+    async def read(self, start: int, length: int) -> bytes:
+        """Octets [start, start + length), shorter only at the end.
+
+        Raises ContentMissing, ContentDamaged, StoreUnavailable.
+        """
+        before = self._trace[start : start + length]
+        missing = length - len(before)
+        if not missing:
+            return before
+        content, at = self._content, max(0, start - len(self._trace))
+        return before + await self._store.read(lambda tx: tx.contents.read(content, at, missing))
