@@ -12,7 +12,7 @@ import asyncio
 from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final, Protocol
 
 from mailbox_server.model.envelope import Recipient
@@ -30,6 +30,8 @@ from mailbox_server.store.ports import Store
 
 _CLOSING: Final = 421
 _CONSIDERED_AT_ONCE: Final = 50
+_FRESH: Final = timedelta(minutes=15)
+"""So long an attempt at one message speaks for another that would be given up by it."""
 _SETTLED_AT_ONCE: Final = 50
 """Loads whose shared attempts go into one write."""
 
@@ -302,7 +304,7 @@ class Carrying:
             self._destinations.failed(destination, trouble)
         else:
             self._destinations.stumbled(destination)
-        await self._settle([(load, trouble)])
+        await self._settle([load], trouble)
         if is_common:
             await self._share(line, trouble)
         return None, False
@@ -313,18 +315,22 @@ class Carrying:
             some = [line.loads.popleft()[0] for _ in range(min(len(line.loads), _SETTLED_AT_ONCE))]
             shared = replace(trouble, at=self._clock.now(), is_shared=True, seconds=0.0)
             try:
-                await self._settle([(load, shared) for load in some])
+                await self._settle(some, shared)
             finally:
                 for load in some:
                     self._outlook.done(load)
 
-    async def _settle(self, ended: Sequence[tuple[Load, Attempt]]) -> None:
+    async def _settle(
+        self, loads: Sequence[Load], attempt: Attempt, really_at: datetime | None = None
+    ) -> None:
         """Record one attempt for all recipients of each load."""
-        tried = [
-            Tried(load.departure, [(job, attempt) for job in load.jobs]) for load, attempt in ended
-        ]
-        await self._settling.settle(tried)
-        for load, _ in ended:
+        await self._settling.settle(
+            [
+                Tried(load.departure, [(job, attempt) for job in load.jobs], really_at)
+                for load in loads
+            ]
+        )
+        for load in loads:
             load.jobs.clear()
 
     async def _send(self, line: _Line, load: Load, connection: Connection) -> None:
@@ -362,16 +368,19 @@ class Carrying:
         self._tasks.spawn("relay put off", self._put_off(destination, waiting))
 
     async def _put_off(self, destination: Destination, loads: Sequence[Load]) -> None:
-        """Share the trouble that shut it; where it only wants rest, wait until that is over."""
+        """Share the trouble that shut it; where it only wants rest, wait until that is over.
+
+        What would be given up is tried once more instead, unless that was tried just now.
+        """
+        now, trouble = self._clock.now(), destination.trouble
+        wait = timedelta(seconds=1 + self._destinations.shut_seconds(destination))
         try:
-            if destination.trouble is not None:
-                shared = replace(
-                    destination.trouble, at=self._clock.now(), is_shared=True, seconds=0.0
-                )
-                await self._settle([(load, shared) for load in loads])
-            else:
-                wait = timedelta(seconds=1 + self._destinations.shut_seconds(destination))
+            if trouble is None:
                 await self._settling.put_back([job for load in loads for job in load.jobs], wait)
+            else:
+                is_fresh = now - trouble.at < _FRESH
+                shared = replace(trouble, at=now, is_shared=True, seconds=0.0)
+                await self._settle(loads, shared, None if is_fresh else now + wait)
         finally:
             for load in loads:
                 self._outlook.done(load)

@@ -33,9 +33,17 @@ class Decision:
 
 
 def decide(
-    job: Outbound, departure: Departure, attempt: Attempt, rules: ScheduleRules, chance: float
+    job: Outbound,
+    departure: Departure,
+    attempt: Attempt,
+    rules: ScheduleRules,
+    chance: float,
+    really_at: datetime | None = None,
 ) -> Decision:
-    """What follows from an attempt; chance: from 0 to below 1."""
+    """What follows from an attempt; chance: from 0 to below 1.
+
+    really_at: when it will be tried really, where it was not now: so nothing ends before.
+    """
     match attempt.finding:
         case Finding.DELIVERED:
             # A server that takes our DSN wishes over reports itself (RFC 3461 §5.2.2).
@@ -47,7 +55,7 @@ def decide(
             failed = happened(job, Action.FAILED, attempt)
             return _ended(job, attempt, OutboundState.FAILED, failed)
         case Finding.DEFERRED:
-            return _deferred(job, departure, attempt, rules, chance)
+            return _deferred(job, departure, attempt, rules, chance, really_at)
 
 
 def _ended(
@@ -57,11 +65,19 @@ def _ended(
 
 
 def _deferred(
-    job: Outbound, departure: Departure, attempt: Attempt, rules: ScheduleRules, chance: float
+    job: Outbound,
+    departure: Departure,
+    attempt: Attempt,
+    rules: ScheduleRules,
+    chance: float,
+    really_at: datetime | None,
 ) -> Decision:
     since = max(departure.arrived, departure.held_until or departure.arrived)
     known = Job(since, job.attempts + 1, attempt, job.delay_told is not None, departure.deliver_by)
     then = after_failure(known, rules, chance)
+    if then.is_over and really_at is not None:
+        waiting = OutboundState.WAITING
+        return Decision(job, attempt, waiting, really_at, then.expires, False, None)
     if then.is_over:
         told = happened(job, Action.FAILED, attempt, gave_up=True)
         return _ended(job, attempt, OutboundState.EXPIRED, told)

@@ -109,7 +109,6 @@ class Scheduler:
                     self._events.warning("relay.not_begun", reason=str(trouble))
                     await self._sleep(_AFTER_TROUBLE_SECONDS)
             while not self._is_stopping:
-                self._wake.clear()
                 try:
                     wait = await self.take_due()
                 except Exception as error:  # whatever it was, mail goes on when it is over
@@ -131,6 +130,11 @@ class Scheduler:
         self._destinations.open(lane if known is None or not known.key else known.key)
         self._wake.set()
 
+    @property
+    def is_awake(self) -> bool:
+        """Whether there may be something to take already."""
+        return self._wake.is_set()
+
     async def begin(self) -> None:
         """Make due what an earlier run had taken.  Raises StoreUnavailable."""
         released = await self._store.write(lambda tx: tx.outbound.release_leases())
@@ -140,6 +144,7 @@ class Scheduler:
 
     async def take_due(self) -> float:
         """One pass; for how many seconds the next one may wait.  Raises StoreUnavailable."""
+        self._wake.clear()
         ahead = self._ahead()
         if ahead < self._wall_ahead - _JUMP:
             await self._recall()
@@ -224,25 +229,27 @@ class Scheduler:
         """Find the next hop of loads of one lane and give them to their destination."""
         found: dict[Wishes, NextHop | NoHop] = {}
         for load in loads:
-            hop = found.get(load.wishes)
+            is_given = False
             try:
+                hop = found.get(load.wishes)
                 if hop is None and not self._is_stopping:
                     async with self._looking_up:
                         hop = await self._hops.find(load.domain, load.wishes)
                     found[load.wishes] = hop
-                if hop is None:
+                if hop is None or self._is_stopping:
                     await self._settling.put_back(load.jobs, timedelta())
                 elif isinstance(hop, NoHop):
                     await self._lead_nowhere(load, hop)
                 else:
-                    lane = self._lanes[load.lane]
-                    lane.key = hop.key
+                    self._lanes[load.lane].key = hop.key
+                    is_given = True
                     self.carrying.give(load, hop)
-                    continue
             except Exception as error:  # a bug must cost neither the mail nor its lane
                 self._events.fault("relay.lookup", error, lane=load.lane)
                 await self._settling.put_back(load.jobs, PUT_OFF)
-            self._done(load)
+            finally:
+                if not is_given:
+                    self._done(load)
 
     async def _lead_nowhere(self, load: Load, hop: NoHop) -> None:
         is_final = hop.reply.code >= 500

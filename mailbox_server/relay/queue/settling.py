@@ -6,9 +6,9 @@ next attempt brings it back; so trouble with a report only puts its recipients o
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import chain, repeat
 from typing import Final, Protocol
 
@@ -57,10 +57,14 @@ class Reports(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """Recipients of one departure and the attempt that was made at each."""
+    """Recipients of one departure and the attempt that was made at each.
+
+    really_at: when they will be tried really, where they were not now.
+    """
 
     departure: Departure
     attempts: Sequence[tuple[Outbound, Attempt]]
+    really_at: datetime | None = None
 
 
 class _DroppedMeanwhile(MailboxServerFault):
@@ -99,10 +103,10 @@ class Settling:
         Raises SyncFailed and CommitUnknown, which end the process.
         """
         decided = [
-            (one.departure, [self._decide(one.departure, *each) for each in one.attempts])
+            (one.departure, [self._decide(one, job, attempt) for job, attempt in one.attempts])
             for one in tried
         ]
-        for wait in chain(_RETRY_SECONDS, repeat(_RETRY_SECONDS[-1])):
+        for pause in _pauses():
             prepared: list[Prepared] = []
             try:
                 decided = [await self._prepare(*one, prepared) for one in decided]
@@ -115,22 +119,32 @@ class Settling:
             except (SyncFailed, CommitUnknown):
                 raise
             except Unavailable as trouble:
-                self._events.warning("relay.not_recorded", reason=str(trouble))
-                await self._sleep(wait)
+                await self._rest(trouble, pause)
 
     async def put_back(self, jobs: Sequence[Outbound], wait: timedelta) -> None:
         """Give up leases without an attempt; what has been recorded stays as it is.
 
-        Raises StoreUnavailable.
+        Raises SyncFailed and CommitUnknown.
         """
         due, ids = self._clock.now() + wait, [job.id for job in jobs]
-        await self._store.write(lambda tx: tx.outbound.put_back(ids, due))
+        for pause in _pauses():
+            try:
+                await self._store.write(lambda tx: tx.outbound.put_back(ids, due))
+                return
+            except (SyncFailed, CommitUnknown):
+                raise
+            except Unavailable as trouble:
+                await self._rest(trouble, pause)
 
     # ------------------------------------------------------------ inside
 
-    def _decide(self, departure: Departure, job: Outbound, attempt: Attempt) -> Decision:
+    async def _rest(self, trouble: Unavailable, seconds: float) -> None:
+        self._events.warning("relay.not_recorded", reason=str(trouble))
+        await self._sleep(seconds)
+
+    def _decide(self, tried: Tried, job: Outbound, attempt: Attempt) -> Decision:
         chance = self._entropy.below(_CHANCES) / _CHANCES
-        return decide(job, departure, attempt, self.rules, chance)
+        return decide(job, tried.departure, attempt, self.rules, chance, tried.really_at)
 
     async def _prepare(
         self, departure: Departure, decisions: list[Decision], prepared: list[Prepared]
@@ -198,6 +212,11 @@ class Settling:
                 reply=f"{attempt.reply.code} {attempt.reply.enhanced} {words}",
                 shared=attempt.is_shared,
             )
+
+
+def _pauses() -> Iterator[float]:
+    """Seconds to wait before each further try at the store, ever longer up to the last."""
+    return chain(_RETRY_SECONDS, repeat(_RETRY_SECONDS[-1]))
 
 
 def _without(decisions: Sequence[Decision], outbounds: frozenset[OutboundId]) -> list[Decision]:

@@ -1,0 +1,404 @@
+"""The queue at work over a store on disk, with other servers that are played."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from mailbox_server.model.envelope import Notify
+from mailbox_server.model.errors import StoreUnavailable
+from mailbox_server.model.outbound import NewOutbound, OutboundState
+from mailbox_server.model.reply import Reply
+from mailbox_server.relay.queue.settling import PUT_OFF
+from mailbox_server.relay.schedule import ScheduleRules, least_attempts
+from mailbox_server.store.door import SqliteStore
+from mailbox_server.store.integrity import violations
+from tests.contract.conftest import TurnedClock
+from tests.contract.outgoing import DEPARTURE
+from tests.contract.scripted_peers import House, Told, World
+
+State = OutboundState
+OpenStore = Callable[..., Awaitable[SqliteStore]]
+
+
+@pytest.fixture
+def world(clock: TurnedClock) -> World:
+    return World(clock)
+
+
+@pytest.fixture
+def told() -> Told:
+    return Told()
+
+
+@pytest.fixture
+async def house(store: SqliteStore, world: World, told: Told) -> Any:
+    made = House(store, world, told)
+    await made.scheduler.begin()
+    yield made
+    assert made.faults == []
+    assert await violations(store) == []
+
+
+async def states(house: House, ids: list[Any]) -> list[OutboundState]:
+    return [(await house.find(number)).state for number in ids]
+
+
+async def test_one_message_goes_to_all_of_a_domain_at_once(house: House, world: World) -> None:
+    ids = await house.send("a@x.example", "b@x.example", "c@y.example")
+    await house.settle()
+    assert sorted(world.transactions) == [("mx.x.example", 2), ("mx.y.example", 1)]
+    assert await states(house, ids) == [State.DELIVERED] * 3
+    (made,) = await house.store.read(lambda tx: tx.outbound.attempts(ids[0]))
+    assert (made.host, made.reply.code) == ("mx.x.example", 250)
+
+
+async def test_each_recipient_has_its_own_answer(house: House, world: World, told: Told) -> None:
+    world.says = {"b@x.example": 550, "c@x.example": 451}
+    ids = await house.send("a@x.example", "b@x.example", "c@x.example")
+    await house.settle()
+    assert await states(house, ids) == [State.DELIVERED, State.FAILED, State.WAITING]
+    assert told.written == [("failed", "b@x.example")]
+    world.says = {}
+    assert await house.next_turn()
+    await house.settle()
+    assert await states(house, ids) == [State.DELIVERED, State.FAILED, State.DELIVERED]
+    assert [address for address, _ in world.got] == ["a@x.example", "c@x.example"]
+
+
+async def test_connections_are_used_again(house: House, world: World) -> None:
+    house.destinations.most_connections = 1
+    await house.send_each([["a@x.example"]] * 30)
+    passes = await house.settle()
+    assert len(world.got) == 30
+    assert world.openings["x.example"] <= passes
+
+
+async def test_what_a_broken_connection_left_goes_over_another_one(
+    house: House, world: World
+) -> None:
+    world.limit, house.destinations.most_connections = 2, 1
+    await house.send_each([["a@x.example"]] * 5)
+    await house.settle()
+    assert len(world.got) == 5
+    assert world.openings["x.example"] == 3
+
+
+async def test_five_days_of_retries_end_in_one_notice_and_one_report(
+    house: House, world: World, told: Told
+) -> None:
+    world.dead = {"x.example"}
+    begun = world.clock.now()
+    ids = await house.send("a@x.example")
+    await house.settle()
+    while await house.next_turn():
+        await house.settle()
+    assert await states(house, ids) == [State.EXPIRED]
+    assert told.written == [("delayed", "a@x.example"), ("failed", "a@x.example")]
+    assert timedelta(days=5) <= world.clock.now() - begun < timedelta(days=5, minutes=1)
+    found = await house.find(ids[0])
+    assert found.attempts >= least_attempts(timedelta(days=5))
+    assert found.delay_told is not None
+    # One connection an attempt, no more: nobody else's mail was there.
+    assert world.openings["x.example"] <= found.attempts
+
+
+async def test_the_last_try_may_be_the_one(house: House, world: World, told: Told) -> None:
+    """reliability.md Q5."""
+    world.dead = {"x.example"}
+    ids = await house.send("a@x.example")
+    expires = world.clock.now() + timedelta(days=5)
+    await house.settle()
+    while await house.next_turn():
+        if world.clock.now() >= expires:
+            world.dead = set()
+        await house.settle()
+    assert await states(house, ids) == [State.DELIVERED]
+    assert told.written == [("delayed", "a@x.example")]
+
+
+async def test_mail_for_a_dead_host_expires_together_not_one_by_one(
+    house: House, world: World, told: Told
+) -> None:
+    world.dead = {"x.example"}
+    lists = await house.send_each([["a@x.example"]] * 8)
+    await house.settle()
+    while await house.next_turn():
+        await house.settle()
+    assert await states(house, [number for (number,) in lists]) == [State.EXPIRED] * 8
+    assert told.written.count(("failed", "a@x.example")) == 8
+    assert world.clock.now() - DEPARTURE.arrived < timedelta(days=5, hours=2)
+
+
+async def test_a_dead_host_is_probed_by_one_message(house: House, world: World) -> None:
+    world.dead = {"x.example"}
+    lists = await house.send_each([["a@x.example"]] * 120)
+    await house.settle()
+    assert world.openings["x.example"] == 1
+    numbers = [number for (number,) in lists]
+    shared = Counter()
+    for number in numbers:
+        found = await house.find(number)
+        assert found.last is not None and found.attempts == 1
+        shared[found.last.is_shared] += 1
+    assert shared == {False: 1, True: 119}
+    # New mail does not try in vain while it is known to be dead.
+    await house.send("b@x.example")
+    await house.settle()
+    assert world.openings["x.example"] == 1
+    # Later one tries, and when it gets through all go.
+    world.clock.turn(minutes=6)
+    world.dead = set()
+    await house.send("c@x.example")
+    await house.settle()
+    await house.settle()
+    assert len(world.got) == 122
+    assert await states(house, numbers) == [State.DELIVERED] * 120
+
+
+async def test_a_dead_domain_does_not_keep_others_waiting(
+    house: House, world: World, full: bool
+) -> None:
+    """reliability.md Q4."""
+    world.dead = {"dead.example"}
+    await house.send_each([["a@dead.example"]] * (10_000 if full else 1_500))
+    await house.send_each([[f"a@h{number}.example"] for number in range(100)])
+    passes = 0
+    while len(world.got) < 100:
+        passes += 1
+        await house.scheduler.take_due()
+        assert await house.tasks.rest(20)
+    assert passes <= 2
+    assert world.openings["dead.example"] == 1
+
+
+async def test_a_busy_server_gets_no_more_than_it_takes(house: House, world: World) -> None:
+    """Connections grow one by one with what was taken."""
+    world.gate = asyncio.Event()
+    await house.send_each([["a@x.example"]] * 40)
+    await house.scheduler.take_due()
+    await asyncio.sleep(0.05)
+    assert world.most_at_once <= 2
+    world.gate.set()
+    await house.tasks.rest(5)
+    await house.settle()
+    assert len(world.got) == 40
+    assert world.most_at_once <= 20
+
+
+async def test_who_says_421_is_left_alone(house: House, world: World) -> None:
+    world.says = {"a@x.example": 421}
+    await house.send_each([["a@x.example"], ["b@x.example"], ["c@x.example"]])
+    await house.settle()
+    assert (world.got, world.openings["x.example"]) == ([], 1)
+    world.says = {}
+    world.clock.turn(seconds=62)
+    await house.settle()
+    # Those that were not tried have lost nothing.
+    assert sorted(address for address, _ in world.got) == ["b@x.example", "c@x.example"]
+    assert await house.next_turn()
+    await house.settle()
+    assert len(world.got) == 3
+
+
+async def test_where_there_is_nowhere_to_go(house: House, world: World, told: Told) -> None:
+    world.nowhere = {
+        "gone.example": Reply(550, "5.1.2", ("no such domain",)),
+        "later.example": Reply(451, "4.4.3", ("no answer",)),
+    }
+    ids = await house.send("a@gone.example", "b@later.example")
+    await house.settle()
+    assert await states(house, ids) == [State.FAILED, State.WAITING]
+    assert told.written == [("failed", "a@gone.example")]
+    assert (await house.find(ids[1])).attempts == 1
+
+
+async def test_success_is_told_where_it_was_asked_for(house: House, told: Told) -> None:
+    """RFC 3461 §5.2.2: relayed, to a server that takes no DSN wishes."""
+    ids = await house.send("a@x.example", "b@x.example")
+    await house.store.write(lambda tx: tx.queue.drop(ids))
+    departure = await house.store.read(lambda tx: tx.outbound.find(ids[0]))
+    assert departure is not None
+    staging = house.store.stage()
+    staging.feed(b"Subject: out\r\n\r\nwords\r\n")
+    staged = await staging.finish()
+    wanted = NewOutbound(departure.address, Notify.SUCCESS)
+    shared = await house.store.read(lambda tx: tx.outbound.departure(departure.departure))
+    assert shared is not None
+
+    def work(tx: Any) -> Any:
+        content = tx.contents.keep(staged)
+        return tx.outbound.add(type(shared)(**{**fields(shared), "content": content}), [wanted])
+
+    await house.store.write(work, [staged])
+    await house.settle()
+    assert told.written == [("relayed", "a@x.example")]
+
+
+def fields(value: Any) -> dict[str, Any]:
+    return {name: getattr(value, name) for name in value.__dataclass_fields__}
+
+
+async def test_of_what_was_dropped_meanwhile_nobody_is_told(
+    house: House, world: World, told: Told
+) -> None:
+    world.says = {"a@x.example": 550, "b@x.example": 550}
+    ids = await house.send("a@x.example", "b@x.example")
+    world.gate = asyncio.Event()
+    await house.scheduler.take_due()
+    await house.store.write(lambda tx: tx.queue.drop(ids[:1]))
+    world.gate.set()
+    await house.tasks.rest(5)
+    assert await states(house, ids) == [State.DROPPED, State.FAILED]
+    assert told.written == [("failed", "b@x.example")]
+
+
+async def test_a_message_that_was_taken_is_recorded_in_the_end(
+    house: House, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = await house.send("a@x.example")
+    write, failing = house.store.write, [True] * 7
+
+    async def broken(work: Any, contents: Any = ()) -> Any:
+        if world.got and failing:
+            failing.pop()
+            raise StoreUnavailable("no room")
+        return await write(work, contents)
+
+    monkeypatch.setattr(house.store, "write", broken)
+    await house.settle()
+    assert len(world.got) == 1
+    assert await states(house, ids) == [State.DELIVERED]
+    assert house.waited == [1.0, 2.0, 5.0, 15.0, 30.0, 30.0, 30.0]
+
+
+async def test_trouble_with_reports_puts_off_only_what_would_end(
+    house: House, world: World, told: Told
+) -> None:
+    told.trouble = StoreUnavailable("no room")
+    world.says = {"b@x.example": 550}
+    ids = await house.send("a@x.example", "b@x.example")
+    await house.settle()
+    assert await states(house, ids) == [State.DELIVERED, State.WAITING]
+    assert house.faults.pop() is told.trouble
+    told.trouble = None
+    world.clock.turn(seconds=PUT_OFF.total_seconds() + 1)
+    await house.settle()
+    assert await states(house, ids) == [State.DELIVERED, State.FAILED]
+    assert told.written == [("failed", "b@x.example")]
+
+
+@pytest.mark.parametrize("where", ["find", "open", "send"])
+async def test_a_bug_costs_no_mail(house: House, world: World, where: str) -> None:
+    def step(name: str) -> None:
+        if name == where:
+            raise ZeroDivisionError
+
+    ids = await house.send("a@x.example")
+    world.step = step
+    await house.settle()
+    assert [type(error) for error in house.faults] == [ZeroDivisionError]
+    house.faults.clear()
+    world.step = lambda name: None
+    world.clock.turn(seconds=PUT_OFF.total_seconds() + 1)
+    await house.settle()
+    assert await states(house, ids) == [State.DELIVERED]
+
+
+async def test_a_stop_ends_what_was_begun_and_gives_back_the_rest(
+    house: House, world: World
+) -> None:
+    world.gate = asyncio.Event()
+    lists = await house.send_each([["a@x.example"]] * 4)
+    await house.scheduler.take_due()
+    await asyncio.sleep(0.02)
+    house.scheduler.stop()
+    world.gate.set()
+    assert await house.tasks.rest(5)
+    assert len(world.got) == world.openings["x.example"]
+    due = await house.store.read(lambda tx: tx.queue.counts())
+    assert due == {State.WAITING: 4 - len(world.got)}
+    assert await house.store.write(lambda tx: tx.outbound.release_leases()) == 0
+    assert len(lists) == 4
+
+
+class Dead(BaseException):
+    """The process was killed."""
+
+
+STEPS = ("find", "open", "send", "taken", "recorded")
+
+
+@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("code", [250, 451, 550])
+async def test_a_kill_at_any_step_loses_nothing(
+    open_store: OpenStore, clock: TurnedClock, step: str, code: int
+) -> None:
+    """reliability.md Q7: at most the one duplicate that RFC 1047 knows."""
+    store, told = await open_store(), Told()
+    world = World(clock, says={"b@x.example": code})
+    house = House(store, world, told)
+
+    def die(name: str) -> None:
+        if name == step:
+            raise Dead
+
+    world.step = die
+    ids = await house.send("a@x.example", "b@x.example", "c@y.example")
+    await house.scheduler.take_due()
+    for task in list(house.tasks._tasks):
+        with pytest.raises((Dead, asyncio.CancelledError)):
+            await task
+    await store.close()
+
+    store = await open_store()
+    house = House(store, world, told)
+    world.step = lambda name: None
+    await house.scheduler.begin()
+    await house.settle()
+    ends = {250: State.DELIVERED, 451: State.WAITING, 550: State.FAILED}
+    assert await states(house, ids) == [State.DELIVERED, ends[code], State.DELIVERED]
+    times = Counter(address for address, _ in world.got)
+    assert set(times) >= {"a@x.example", "c@y.example"}
+    assert max(times.values()) <= (2 if step == "taken" else 1)
+    assert told.written == ([("failed", "b@x.example")] if code == 550 else [])
+    assert await violations(store) == []
+
+
+async def test_a_clock_that_was_set_back_keeps_no_mail(house: House, world: World) -> None:
+    world.clock.turn(days=3650)
+    world.says = {"a@x.example": 451}
+    ids = await house.send("a@x.example")
+    await house.settle()
+    world.says = {}
+    world.clock.turn(days=-3650)
+    await house.scheduler.begin()
+    await house.settle()
+    assert await states(house, ids) == [State.DELIVERED]
+
+
+async def test_rules_may_be_short(store: SqliteStore, world: World, told: Told) -> None:
+    rules = ScheduleRules(lifetime=timedelta(hours=1), delay_after=timedelta(hours=2))
+    house = House(store, world, told, rules)
+    world.dead = {"x.example"}
+    ids = await house.send("a@x.example")
+    await house.settle()
+    while await house.next_turn():
+        await house.settle()
+    assert await states(house, ids) == [State.EXPIRED]
+
+
+async def test_the_bell_wakes_the_scheduler(house: House, world: World) -> None:
+    arrived = asyncio.Event()
+    world.step = lambda name: arrived.set() if name == "recorded" else None
+    running = asyncio.create_task(house.scheduler.run())
+    await asyncio.sleep(0)
+    await house.send("a@x.example")
+    async with asyncio.timeout(10):
+        await arrived.wait()
+    house.scheduler.stop()
+    await running
+    assert await house.tasks.rest(5)
