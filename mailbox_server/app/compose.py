@@ -19,6 +19,7 @@ from mailbox_server.app.consistency import (
     warnings,
 )
 from mailbox_server.app.data_folder import SECRET_FILE
+from mailbox_server.app.outgoing import Outgoing, build_outgoing
 from mailbox_server.app.reporting import hostname_of, make_reporter, routing_rules
 from mailbox_server.app.settings import Settings
 from mailbox_server.app.store_opening import attached_texts, open_store, passwords_of
@@ -99,6 +100,7 @@ class Built:
     views: SharedViews
     receiver: Receiver
     submitter: Submitter
+    outgoing: Outgoing
     administration: Administration
     control: ControlSocket
     housekeeping: Housekeeping
@@ -119,7 +121,7 @@ class Built:
 
 @dataclass(frozen=True, slots=True)
 class _Surroundings:
-    """What every service that talks SMTP is given."""
+    """What everything that talks SMTP, to clients or to other servers, is given."""
 
     settings: Settings
     hostname: Domain
@@ -148,6 +150,31 @@ class _Surroundings:
             events=self.events,
             tasks=self.tasks,
             logins=logins,
+        )
+
+    def submitting(self, store: SqliteStore, routing: RoutingRules) -> Submitter:
+        """Who takes mail from those who have logged in."""
+        return Submitter(
+            store=store,
+            rules=_submission_rules(self.settings, routing),
+            clock=self.clock,
+            entropy=self.entropy,
+            events=self.events,
+            signer=Signer(KeyRing(store, self.events), self.clock),
+        )
+
+    def sending(self, store: SqliteStore, names: Resolver, routing: RoutingRules) -> Outgoing:
+        """All that mail needs on its way out."""
+        return build_outgoing(
+            store=store,
+            settings=self.settings,
+            hostname=self.hostname,
+            names=names,
+            routing=routing,
+            tasks=self.tasks,
+            clock=self.clock,
+            entropy=self.entropy,
+            events=self.events,
         )
 
 
@@ -201,19 +228,14 @@ def _build_over(
     )
 
     rules, names = _receiving_rules(settings, hostname), _resolver(settings, clock)
+    heard = _peer_names(settings, names)
     receiver = Receiver(
-        store=store, rules=rules, names=names, clock=clock, events=events, tasks=tasks
-    )
-    submitter = Submitter(
-        store=store,
-        rules=_submission_rules(settings, rules.routing),
-        clock=clock,
-        entropy=entropy,
-        events=events,
-        signer=Signer(KeyRing(store, events), clock),
+        store=store, rules=rules, names=heard, clock=clock, events=events, tasks=tasks
     )
     logins = Logins(authenticator, settings.login.plaintext_on_loopback)
     around = _Surroundings(settings, hostname, clock, entropy, events, tasks)
+    submitter = around.submitting(store, rules.routing)
+    outgoing = around.sending(store, names, rules.routing)
     smtp = around.talking(dialects.SMTP, receiver, context)
     lmtp = around.talking(dialects.LMTP, receiver, context)
     submission = around.talking(dialects.SUBMISSION, submitter, login_context, logins)
@@ -265,6 +287,7 @@ def _build_over(
         views=views,
         receiver=receiver,
         submitter=submitter,
+        outgoing=outgoing,
         administration=administration,
         control=ControlSocket(data, administration, __version__, events, tasks),
         housekeeping=Housekeeping(
@@ -281,10 +304,11 @@ def change_live(built: Built, settings: Settings, events: Events) -> None:
     Raises SettingsMalformed, and changes nothing then.
     """
     limits = _admission_limits(settings, events)
+    rules, names = _receiving_rules(settings, built.hostname), _resolver(settings, built.clock)
+    built.outgoing.change_rules(settings, names, rules.routing)
     built.admissions.change_limits(limits)
     built.authenticator.remember_for(_remembered(settings))
-    rules = _receiving_rules(settings, built.hostname)
-    built.receiver.change_rules(rules, _resolver(settings, built.clock))
+    built.receiver.change_rules(rules, _peer_names(settings, names))
     built.submitter.change_rules(_submission_rules(settings, rules.routing))
     for service in (built.smtp, built.lmtp, built.submission):
         service.limits = _smtp_limits(service.dialect, settings)
@@ -347,9 +371,11 @@ def _submission_rules(settings: Settings, routing: RoutingRules) -> SubmissionRu
     )
 
 
-def _resolver(settings: Settings, clock: Clock) -> Resolver | None:
-    if not settings.dns.verify_peer_name:
-        return None
+def _peer_names(settings: Settings, names: Resolver) -> Resolver | None:
+    return names if settings.dns.verify_peer_name else None
+
+
+def _resolver(settings: Settings, clock: Clock) -> Resolver:
     servers = tuple(s for text in settings.dns.servers if (s := name_server(text)) is not None)
     plan = ResolverPlan(
         servers or None,
@@ -402,6 +428,7 @@ def _housekeeping_rules(settings: Settings) -> HousekeepingRules:
     days = settings.store.compress_after_days
     return HousekeepingRules(
         tombstones_for=timedelta(days=settings.store.tombstone_days),
+        departures_for=timedelta(days=settings.relay.history_days),
         compress_after=timedelta(days=days) if days else None,
     )
 

@@ -108,7 +108,11 @@ def descriptor_needs(settings: Settings) -> DescriptorNeeds:
     as well, and `*` on two sockets."""
     texts = [text for service in SERVICES for text in getattr(settings.listen, service)]
     sockets = sum(2 if text.startswith("*:") else 1 for text in texts)
-    return DescriptorNeeds(listening=sockets + 1, readers=settings.store.readers)
+    return DescriptorNeeds(
+        listening=sockets + 1,
+        readers=settings.store.readers,
+        sending=settings.relay.connections,
+    )
 
 
 def warnings(settings: Settings, descriptors: int) -> list[str]:

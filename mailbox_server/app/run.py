@@ -102,6 +102,7 @@ async def _main(
         listeners = _listeners(settings, str(config))
         await _listen(built, log, listeners, open_ports)
         await built.control.start()
+        endless.append(built.tasks.spawn("relay queue", built.outgoing.scheduler.run()))
         endless.append(built.tasks.spawn("housekeeping", built.housekeeping.run()))
         endless.append(built.tasks.spawn("search index", built.indexer.run()))
         endless.append(built.tasks.spawn("attachments", built.attached.run()))
@@ -205,6 +206,7 @@ async def _stop(built: Built, open_ports: list[Reception | AsyncioPort], log: Ev
         else:
             port.stopListening()
     await built.control.stop()
+    built.outgoing.scheduler.stop()
     transfers = (built.smtp, built.lmtp, built.submission)
     for service in transfers:
         service.begin_shutdown()

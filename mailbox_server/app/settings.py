@@ -387,6 +387,42 @@ class RelayRoute(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
 class RelaySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Sending mail to other servers."""
 
+    connections: Annotated[
+        int, _note("Connections to all other servers at once.", ge=2, le=10000, live=True)
+    ] = 100
+    connections_per_destination: Annotated[
+        int,
+        _note(
+            "At once to one domain or smart host. It begins with one and gets one more with each "
+            "message it takes; trouble halves them.",
+            ge=1,
+            le=1000,
+            live=True,
+        ),
+    ] = 20
+    give_up_hours: Annotated[
+        int,
+        _note(
+            "How long a message is tried before its sender is told that it failed. RFC 5321 asks "
+            "for four to five days: other servers are down over weekends.",
+            ge=1,
+            le=1000,
+            live=True,
+        ),
+    ] = 120
+    delay_notice_hours: Annotated[
+        int,
+        _note(
+            "After so many hours the sender is told, once, that a message waits.",
+            ge=1,
+            le=1000,
+            live=True,
+        ),
+    ] = 4
+    history_days: Annotated[
+        int,
+        _note("How long it is remembered what became of a message.", ge=1, le=3650, live=True),
+    ] = 90
     private_networks: Annotated[
         list[str],
         _note(

@@ -21,8 +21,9 @@ _A_PLACE: Final = 2
 _STANDING: Final = 31
 # The database, the search index and attached texts, each with its log.
 _A_READER: Final = 6
-# Questions to name servers, verbs at the control socket, housekeeping, mail going out.
+# Questions to name servers, verbs at the control socket, housekeeping.
 _WORKING: Final = 8
+_A_SENDER: Final = 2
 _LEAVING_SHARE: Final = 16
 _TOLD_EVERY_SECONDS: Final = 60.0
 
@@ -32,15 +33,18 @@ class DescriptorNeeds:
     """What is needed besides connections.
 
     listening: sockets that listen.  readers: threads that read the database.
+    sending: connections to other servers, each trying an address or two beside the first.
     """
 
     listening: int
     readers: int
+    sending: int = 0
 
     @property
     def kept(self) -> int:
         """Descriptors that no connection gets."""
-        return _STANDING + _WORKING + self.listening + _A_READER * self.readers
+        readers = _A_READER * self.readers
+        return _STANDING + _WORKING + self.listening + readers + _A_SENDER * self.sending
 
     def places(self, limit: int) -> int:
         """How many connections a process with that limit can hold; may be 0 or less."""

@@ -61,10 +61,12 @@ class HousekeepingRules:
     """What an operator may set.
 
     tombstones_for: how long it is remembered what was expunged.
+    departures_for: how long it is remembered what became of outgoing mail.
     compress_after: how long contents stay as received; None for ever.
     """
 
     tombstones_for: timedelta
+    departures_for: timedelta
     compress_after: timedelta | None
 
 
@@ -182,6 +184,11 @@ async def _forget(keeper: Housekeeping) -> None:
     await keeper.store.write(lambda tx: tx.correspondents.forget_sendings(uncounted))
 
 
+async def _forget_departures(keeper: Housekeeping) -> None:
+    before: datetime = keeper.clock.now() - keeper.rules.departures_for
+    await _repeat(keeper, lambda tx: tx.outbound.forget(before))
+
+
 async def _forget_leftovers(keeper: Housekeeping) -> None:
     done = await forget_leftovers(keeper.store, keeper.clock.now() - keeper.rules.tombstones_for)
     if done != Leftovers():
@@ -248,6 +255,7 @@ JOBS: Final = (
     Job("compress contents", timedelta(minutes=10), _compress),
     Job("sweep files", timedelta(hours=6), _sweep),
     Job("forget tombstones", timedelta(hours=6), _forget),
+    Job("forget departures", timedelta(hours=6), _forget_departures),
     Job("forget leftovers", timedelta(hours=24), _forget_leftovers),
     Job("try the search index", timedelta(hours=24), _try_index),
     Job("tidy attached texts", timedelta(hours=24), _try_attached),

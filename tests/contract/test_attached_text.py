@@ -231,7 +231,7 @@ async def test_what_is_erased_leaves_the_file(
     await searched.store.write(lambda tx: tx.messages.forget_destroyed(clock.now()))
     await collect(searched.store, int(clock.now().timestamp()))
     nobody: Any = None
-    rules = HousekeepingRules(timedelta(days=90), None)
+    rules = HousekeepingRules(timedelta(days=90), timedelta(days=90), None)
     keeper = Housekeeping(
         searched.store, nobody, nobody, searched.indexer, searched.attached, clock, events, rules
     )

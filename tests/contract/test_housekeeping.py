@@ -57,7 +57,7 @@ def events() -> AwaitedEvents:
 @pytest.fixture
 def keeper(store: SqliteStore, clock: Any, events: AwaitedEvents) -> Housekeeping:
     nobody: Any = None
-    rules = HousekeepingRules(timedelta(days=90), timedelta(days=30))
+    rules = HousekeepingRules(timedelta(days=90), timedelta(days=90), timedelta(days=30))
     known = KnownNetworks(clock, timedelta(days=30), 100)
     indexer = SearchIndexer(store, clock, events)
     attached = AttachedTexts(store, events)
@@ -189,7 +189,7 @@ async def test_contents_are_compressed_when_they_have_lain_long_enough(
 async def test_contents_stay_as_they_came_where_the_operator_wants_that(
     keeper: Housekeeping, store: SqliteStore, clock: Any, events: AwaitedEvents
 ) -> None:
-    keeper.rules = HousekeepingRules(timedelta(days=90), None)
+    keeper.rules = HousekeepingRules(timedelta(days=90), timedelta(days=90), None)
     await kept(store, text(50_000))
     clock.turn(days=10_000)
     await keeper.do(job("compress contents"))

@@ -138,7 +138,7 @@ async def test_the_nightly_job_tells_what_it_found(
     searched: SearchStore, clock: TurnedClock, events: RecordedEvents
 ) -> None:
     nobody: Any = None
-    rules = HousekeepingRules(timedelta(days=90), None)
+    rules = HousekeepingRules(timedelta(days=90), timedelta(days=90), None)
     keeper = Housekeeping(
         searched.store, nobody, nobody, searched.indexer, nobody, clock, events, rules
     )

@@ -21,7 +21,7 @@ async def _nothing_noted(work: object) -> dict[str, object]:
 def _keeper(clock: HandClock, events: RecordedEvents) -> Housekeeping:
     nothing: Any = None
     store: Any = SimpleNamespace(when_low=lambda call: None, read=_nothing_noted)
-    rules = HousekeepingRules(timedelta(days=90), timedelta(days=30))
+    rules = HousekeepingRules(timedelta(days=90), timedelta(days=90), timedelta(days=30))
     return Housekeeping(store, nothing, nothing, nothing, nothing, clock, events, rules)
 
 
