@@ -104,7 +104,7 @@ class HttpsClient:
         most_octets: int,
         seconds: float,
     ) -> HttpsAnswer | HttpsTrouble:
-        url = _target(text, self._plan.port)
+        url = url_to_ask(text, self._plan.port)
         if url is None:
             return HttpsTrouble(HttpsFailure.URL, _one_line(text))
         resolver = _CheckedResolver(self._addresses_of, self._plan)
@@ -184,7 +184,7 @@ class _CheckedResolver(AbstractResolver):
         """Nothing is held."""
 
 
-def _target(text: str, port: int) -> str | None:
+def url_to_ask(text: str, port: int) -> str | None:
     """The URL to ask, with the port of the plan; None for one that we do not connect to.
 
     Put together anew from a host that is a name for certain, so that nobody can read

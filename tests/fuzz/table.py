@@ -7,6 +7,7 @@ from tests.fuzz.imap_stream_targets import STREAM_TARGETS
 from tests.fuzz.imap_targets import IMAP_TARGETS
 from tests.fuzz.message_targets import MESSAGE_TARGETS
 from tests.fuzz.other_targets import OTHER_TARGETS
+from tests.fuzz.policy_targets import POLICY_TARGETS
 from tests.fuzz.pop3_targets import POP3_TARGETS
 from tests.fuzz.relay_targets import RELAY_TARGETS
 from tests.fuzz.search_targets import SEARCH_TARGETS
@@ -18,6 +19,7 @@ TARGETS: Final = (
     *SMTP_TARGETS,
     *SENDING_TARGETS,
     *RELAY_TARGETS,
+    *POLICY_TARGETS,
     *IMAP_TARGETS,
     *STREAM_TARGETS,
     *POP3_TARGETS,
