@@ -33,6 +33,7 @@ from mailbox_server.checks.dkim.key_ring import KeyRing
 from mailbox_server.checks.dkim.signing import Signer
 from mailbox_server.delivery.receiving import Receiver, ReceivingRules
 from mailbox_server.delivery.routing import RoutingRules
+from mailbox_server.delivery.sent_copies import SentCopies
 from mailbox_server.delivery.submitting.pace import PaceLimits, PaceRule
 from mailbox_server.delivery.submitting.submitter import SubmissionRules, Submitter
 from mailbox_server.dns.resolver import Resolver, ResolverPlan
@@ -161,6 +162,7 @@ class _Surroundings:
             entropy=self.entropy,
             events=self.events,
             signer=Signer(KeyRing(store, self.events), self.clock),
+            sent_copies=SentCopies(self.clock),
         )
 
     def sending(self, store: SqliteStore, names: Resolver, routing: RoutingRules) -> Outgoing:
@@ -258,6 +260,7 @@ def _build_over(
         loopback_logins=False,
         hostname=hostname.ascii,
         entropy=entropy,
+        sent_copies=submitter.sent_copies,
     )
     imap = ImapFactory(_with_live_settings(services, settings), tasks, entropy, login_context)
     take = None if tls is None else tls.take_from_clients

@@ -18,7 +18,7 @@ from mailbox_server.model.errors import StoreUnavailable
 from mailbox_server.model.ids import AccountId, ContentId, MailboxId, MessageId
 from mailbox_server.model.keywords import SEEN
 from mailbox_server.model.mailbox import Role
-from mailbox_server.model.message import Analysis, InternalDate, Target
+from mailbox_server.model.message import Analysis, InternalDate, Placed, Target
 from mailbox_server.model.passport import Evidence
 from mailbox_server.model.route import AliasRoute, LocalRoute, RefuseRoute
 from mailbox_server.store.ports import NewMessage, QuotaRule, WriteTx
@@ -41,7 +41,7 @@ class OwnCopy:
 
     def write(
         self, tx: WriteTx, content: ContentId, analysis: Analysis, received: InternalDate
-    ) -> None:
+    ) -> Placed:
         """Store it.  Raises OverQuota."""
         new = NewMessage(
             content=content,
@@ -52,7 +52,8 @@ class OwnCopy:
             targets=(Target(self._mailbox(tx)),),
             evidence=self.evidence,
         )
-        tx.messages.add(self.account, new, QuotaRule.ENFORCE)
+        (placed,) = tx.messages.add(self.account, new, QuotaRule.ENFORCE)
+        return placed
 
     def _mailbox(self, tx: WriteTx) -> MailboxId:
         found = tx.mailboxes.by_role(self.account, Role.SENT)
@@ -82,19 +83,20 @@ class LocalDelivery:
     fingerprint: bytes | None
     generation: int
 
-    def write(
-        self, tx: WriteTx, content: ContentId, copy: "OwnCopy | None" = None
-    ) -> tuple[MessageId, ...]:
-        """Store the message for each account once; the message of each recipient.
+    def write(self, tx: WriteTx, content: ContentId) -> tuple[MessageId, ...]:
+        """Store the message for each account once; the message of each recipient."""
+        return self.write_with(tx, content, None)[0]
 
-        copy: what the sender keeps of it besides.
-        """
+    def write_with(
+        self, tx: WriteTx, content: ContentId, copy: OwnCopy | None
+    ) -> tuple[tuple[MessageId, ...], Placed | None]:
+        """The same, with what the sender keeps of it besides, and where that came to lie."""
         if tx.owners_generation == self.generation:
             reached = [members(found) for found in self.routes]
         else:
             reached = [self._present(tx, found) for found in self.routes]
-        stored = self._store(tx, content, reached, copy)
-        return tuple(stored[accounts[0].account.id] for accounts in reached)
+        stored, placed = self._store(tx, content, reached, copy)
+        return tuple(stored[accounts[0].account.id] for accounts in reached), placed
 
     def _present(self, tx: WriteTx, found: LocalRoute | AliasRoute) -> tuple[LocalRoute, ...]:
         """The accounts of a route as they are now; postmaster for one that is gone."""
@@ -116,17 +118,18 @@ class LocalDelivery:
         tx: WriteTx,
         content: ContentId,
         reached: Sequence[tuple[LocalRoute, ...]],
-        copy: "OwnCopy | None",
-    ) -> dict[AccountId, MessageId]:
+        copy: OwnCopy | None,
+    ) -> tuple[dict[AccountId, MessageId], Placed | None]:
         received = InternalDate(int(self.now.timestamp()))
         ways = route_evidence(self.recipients, self.routes, reached, self.now)
         end = local_evidence(self.now)
         stored: dict[AccountId, MessageId] = {}
+        copied: Placed | None = None
         owners = {member.account.id for accounts in reached for member in accounts}
         # Ascending, so that two writes over the same accounts never lock crosswise.
         for account in sorted(owners | ({copy.account} if copy is not None else set())):
             if copy is not None and account == copy.account:
-                copy.write(tx, content, self.analysis, received)
+                copied = copy.write(tx, content, self.analysis, received)
             if account not in owners:
                 continue
             new = NewMessage(
@@ -141,4 +144,4 @@ class LocalDelivery:
             )
             (placed,) = tx.messages.add(account, new, QuotaRule.OVERSHOOT)
             stored[account] = placed.message
-        return stored
+        return stored, copied

@@ -17,6 +17,7 @@ from typing import Final, Protocol
 
 from mailbox_server.auth.authenticator import Authenticator
 from mailbox_server.auth.outcomes import Granted
+from mailbox_server.delivery.sent_copies import SentCopies
 from mailbox_server.imap.account_watch import AccountWatches
 from mailbox_server.imap.annotation_news import AnnotationNews
 from mailbox_server.imap.contexts import Contexts, refused
@@ -148,6 +149,7 @@ class Services:
     watches: how accounts stand of which NOTIFY is told.
     switches: which capabilities are hidden from, or shown to, whom.
     hostname: the server's own name, for URLs.
+    sent_copies: what submission filed, which yields to what clients file; None where nothing is.
     submission_servers: the addresses, in their key form, as which other servers log in to read
         what is to be sent (RFC 4467 §3).
     """
@@ -166,6 +168,7 @@ class Services:
     hostname: str = "localhost"
     submission_servers: frozenset[str] = frozenset()
     key_resets: KeyResets = field(default_factory=KeyResets)
+    sent_copies: SentCopies | None = None
     entropy: Entropy = field(default_factory=SystemEntropy)
 
 

@@ -10,6 +10,7 @@ from mailbox_server.model.address import Address
 from mailbox_server.model.envelope import Recipient
 from mailbox_server.model.errors import AccountMissing, TooMuchSent
 from mailbox_server.model.ids import AccountId, ContentId, MessageId
+from mailbox_server.model.message import Placed
 from mailbox_server.model.outbound import Departure, NewOutbound
 from mailbox_server.model.passport import Evidence
 from mailbox_server.store.ports import StagedContent, WriteTx
@@ -47,10 +48,10 @@ class Dispatch:
             raise AccountMissing("the sender's account is gone")
         nears_limit = self._count(tx)
         content = tx.contents.keep(self.staged)
-        messages = self.local.write(tx, content, self.copy)
+        messages, copied = self.local.write_with(tx, content, self.copy)
         if self.remote:
             tx.outbound.add(replace(self.departure, content=content), self.remote, self.evidence)
-        return Kept(messages, nears_limit)
+        return Kept(messages, copied, nears_limit)
 
     def _count(self, tx: WriteTx) -> bool:
         """Count it against what the account may send; whether that nears a limit."""
@@ -66,9 +67,11 @@ class Dispatch:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What came of it: the messages of the recipients here, and whether that was much."""
+    """What came of it: the messages of the recipients here, where the sender's copy lies, and
+    whether that was much."""
 
     messages: tuple[MessageId, ...]
+    copied: Placed | None
     nears_limit: bool
 
 

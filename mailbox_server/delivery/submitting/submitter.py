@@ -29,6 +29,7 @@ from mailbox_server.delivery.intake import Intake
 from mailbox_server.delivery.local_delivery import LocalDelivery, OwnCopy
 from mailbox_server.delivery.local_recipients import LocalRecipients, RouteFinder
 from mailbox_server.delivery.routing import RoutingRules, is_foreign
+from mailbox_server.delivery.sent_copies import SentCopies
 from mailbox_server.delivery.submitting.claims import (
     HeaderFacts,
     claimed_addresses,
@@ -96,6 +97,7 @@ class Submitter:
         entropy: Entropy,
         events: Events,
         signer: Signer,
+        sent_copies: SentCopies,
     ) -> None:
         self.store = store
         self.rules = rules
@@ -103,6 +105,7 @@ class Submitter:
         self.entropy = entropy
         self.events = events
         self.signer = signer
+        self.sent_copies = sent_copies
         self.finder = RouteFinder(store, rules.routing)
         self.ownership = Ownership(store, self.finder)
         self.numbers = itertools.count(1)
@@ -364,6 +367,8 @@ class Submission:
             staged.discard()
             raise
         kept = await submitter.store.write(dispatch.write, (staged,))
+        if kept.copied is not None and analysis.message_id is not None:
+            submitter.sent_copies.filed(self._account.id, analysis.message_id, kept.copied)
         if kept.nears_limit:
             submitter.events.warning("submission.limit_near", account=str(self._account.address))
         submitter.events.info(

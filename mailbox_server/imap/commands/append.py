@@ -3,6 +3,9 @@
 With CATENATE a message is put together of texts and of parts that are here already (RFC
 4469).  Several messages in one command are one write, all or none.
 
+A copy of what was sent, appended to where submission has filed one within the hour, takes the
+place of that one (delivery.sent_copies).
+
 Departure from RFC 9755 §4: a header with 8-bit octets is kept whoever brings it.  Archives
 are full of them, and mbsync and its like would never get such a message across.
 """
@@ -37,15 +40,27 @@ async def append(session: Session, arguments: AppendArguments) -> Outcome:
 async def _keep(session: Session, name: str, received: list[Received]) -> list[Placed]:
     """One write; what was staged is the store's from there on, whatever happens."""
     account, evidence = session.account, evidence_of(session, name)
+    copies = session.services.sent_copies
+    message_ids = [each.analysis.message_id for each in received]
+    filed = [] if copies is None else [copies.find(account.id, each) for each in message_ids]
 
     def work(tx: WriteTx) -> list[Placed]:
         target = target_named(tx, account, name)
         reader = reader_of(target.mailbox, account)
+        # What submission filed of the same message goes first, so that there is room.
+        ours = {each.uid for each in filed if each and each.mailbox == target.mailbox.id}
+        if ours:
+            tx.messages.remove(target.mailbox.id, sorted(ours))
         return [
             keep_message(tx, each, target, reader, evidence, QuotaRule.ENFORCE) for each in received
         ]
 
-    return await session.store.write(work, [each.staged for each in received])
+    placed = await session.store.write(work, [each.staged for each in received])
+    if copies is not None:
+        for message_id, copy in zip(message_ids, filed, strict=True):
+            if copy is not None and copy.mailbox == placed[0].mailbox:
+                copies.yielded(account.id, message_id)
+    return placed
 
 
 def evidence_of(session: Session, name: str) -> Evidence:

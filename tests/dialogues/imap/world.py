@@ -15,6 +15,7 @@ from mailbox_server.auth.crunch import Crunch, CrunchLimits
 from mailbox_server.auth.passwords import HashCost, Passwords
 from mailbox_server.auth.throttle import Throttle, ThrottleSettings
 from mailbox_server.auth.token_secrets import secret_digest
+from mailbox_server.delivery.sent_copies import SentCopies
 from mailbox_server.imap.key_resets import KeyResets
 from mailbox_server.imap.limits import ImapLimits
 from mailbox_server.imap.session import Services
@@ -23,7 +24,8 @@ from mailbox_server.mime.message import analyze
 from mailbox_server.mime.scanner import scan
 from mailbox_server.model.account import Account, Scope
 from mailbox_server.model.address import Address, Domain
-from mailbox_server.model.message import InternalDate, Target
+from mailbox_server.model.ids import MessageId, ThreadId, Uid
+from mailbox_server.model.message import InternalDate, Placed, Target
 from mailbox_server.model.ports import Silence, SystemEntropy
 from mailbox_server.model.switches import Deed, Switches, SwitchRule
 from mailbox_server.net.client_certificates import ClientCertificate
@@ -90,6 +92,7 @@ class World:
         self._clients: dict[int, str] = {}
         self._rules: list[SwitchRule] = []
         self.key_resets = KeyResets()
+        self.sent_copies = SentCopies(clock)
         self._submission_servers: set[str] = set()
         entropy = SystemEntropy()
         self._passwords = Passwords(HashCost(memory_kib=64, passes=1), entropy)
@@ -142,6 +145,7 @@ class World:
             loopback_logins=self.loopback_logins,
             hostname=HOSTNAME,
             key_resets=self.key_resets,
+            sent_copies=self.sent_copies,
             submission_servers=frozenset(self._submission_servers),
             switches=Switches(configured=self._rules),
         )
@@ -162,6 +166,7 @@ class World:
             Rule(r"clients come in plain text", self._plain_text),
             Rule(r"clients show a certificate of (\w+(?: and \w+)*)", self._show),
             Rule(r"(?:(expired) )?app password of (\w+) is (\S+)", self._token),
+            Rule(r"a copy of message (\d+) is filed for (\w+)", self._filed),
             Rule(r"quota of (\w+) is (\d+)", self._quota),
             Rule(r"(\w+) may hold (\d+) messages", self._message_quota),
             Rule(r"(\w+) is an administrator", self._administrator),
@@ -216,6 +221,17 @@ class World:
         await self.store.write(
             lambda tx: tx.tokens.add(account, "phone", Scope.ALL, digest, expires, now)
         )
+
+    async def _filed(self, number: str, name: str) -> None:
+        """As submission does it (delivery.sent_copies)."""
+        await self.deliver(name, "Sent", message(int(number)))
+        account = self._accounts[name].id
+        sent = await self.store.read(lambda tx: tx.mailboxes.find(account, "Sent"))
+        assert sent is not None
+        placed = Placed(
+            sent.id, sent.uid_validity, Uid(sent.uid_next - 1), MessageId(1), ThreadId(1)
+        )
+        self.sent_copies.filed(account, f"{number}@example.test", placed)
 
     async def _quota(self, name: str, octets: str) -> None:
         account = self._accounts[name].id

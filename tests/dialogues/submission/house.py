@@ -25,6 +25,7 @@ from mailbox_server.auth.token_secrets import secret_digest
 from mailbox_server.checks.dkim.keys import SigningKey
 from mailbox_server.checks.dkim.signing import Signer
 from mailbox_server.delivery.routing import RoutingRules
+from mailbox_server.delivery.sent_copies import SentCopies
 from mailbox_server.delivery.submitting.submitter import SubmissionRules, Submitter
 from mailbox_server.model.account import Account, AccountState, Credentials, Scope
 from mailbox_server.model.address import Address, Domain
@@ -64,6 +65,7 @@ class SubmissionHouse:
         self.rules = SubmissionRules(RoutingRules(HOSTNAME))
         self.keys: dict[str, list[SigningKey]] = {}
         self._place = place
+        self.sent_copies = SentCopies(clock)
         self._crunch = Crunch(CrunchLimits(threads=1))
         self._loopback = False
         self.submitter = Submitter(
@@ -73,6 +75,7 @@ class SubmissionHouse:
             entropy=self.entropy,
             events=self.events,
             signer=Signer(lambda domain: self.keys.get(domain.ascii, ()), clock),
+            sent_copies=self.sent_copies,
         )
         self.authenticator = Authenticator(
             store,

@@ -187,6 +187,17 @@ async def test_a_copy_is_filed_where_that_is_wanted(house: SubmissionHouse) -> N
     assert status.unseen == 0
 
 
+async def test_a_copy_is_known_by_its_message_id(house: SubmissionHouse) -> None:
+    account = await house.account("ann")
+    await house.given("copies for everyone")
+    await submit(house, CARL, content=b"Message-ID: <1@laptop>\r\n\r\n")
+    copy = house.sent_copies.find(account.id, "1@laptop")
+    assert copy is not None and copy.uid == 1
+    assert house.sent_copies.find(account.id, None) is None
+    house.clock.seconds += 3601
+    assert house.sent_copies.find(account.id, "1@laptop") is None
+
+
 async def test_a_copy_makes_the_mailbox_that_it_needs(house: SubmissionHouse) -> None:
     account = await house.account("ann")
     await house.store.write(lambda tx: tx.mailboxes.delete(account.id, "Sent"))
