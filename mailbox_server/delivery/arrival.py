@@ -1,11 +1,23 @@
 """What the SMTP side and the journey tell each other about one transaction, as values."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from mailbox_server.model.account import Account
 from mailbox_server.model.address import IpAddress, ReversePath
 from mailbox_server.model.envelope import Peer
+from mailbox_server.model.outbound import DeliverBy
 from mailbox_server.model.reply import Reply
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What MAIL of a submission asked beyond what every server does.
+
+    priority: RFC 6710.  deliver_by: RFC 2852.
+    """
+
+    priority: int = 0
+    deliver_by: DeliverBy | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +27,7 @@ class Opening:
     local_ip: our address on this connection; None on a UNIX socket.
     declared_size: octets announced by SIZE, if any.
     account: who has logged in, as whom alone it may send; None where nobody does.
+    wishes: for the way out.
     """
 
     peer: Peer
@@ -22,6 +35,7 @@ class Opening:
     reverse_path: ReversePath
     declared_size: int | None
     account: Account | None = None
+    wishes: Wishes = field(default_factory=Wishes)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from mailbox_server.model.address import Address, ReversePath
 from mailbox_server.model.envelope import BodyType, Notify, OriginalRecipient, Return
+from mailbox_server.model.outbound import ByMode
 from mailbox_server.model.reply import Reply
 
 
@@ -20,10 +21,20 @@ class Hello:
 
 
 @dataclass(frozen=True, slots=True)
+class By:
+    """BY of MAIL: within so many seconds, or else what (RFC 2852 §4)."""
+
+    seconds: int
+    mode: ByMode
+    trace: bool
+
+
+@dataclass(frozen=True, slots=True)
 class MailParameters:
     """What may follow the reverse-path.
 
     size: octets announced (RFC 1870).  envelope_id: ENVID, decoded, case kept.
+    priority: MT-PRIORITY, -9 to 9 (RFC 6710).
     given: the keywords in capitals, in order.
     """
 
@@ -33,6 +44,8 @@ class MailParameters:
     ret: Return = Return.UNSAID
     envelope_id: str | None = None
     require_tls: bool = False
+    priority: int = 0
+    by: By | None = None
     given: tuple[str, ...] = ()
 
 

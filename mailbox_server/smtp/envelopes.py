@@ -1,9 +1,11 @@
 """The envelope of a transaction whose content is complete: all that the peer said, as one value."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from mailbox_server.delivery.arrival import Wishes
 from mailbox_server.model.envelope import Envelope, Recipient, TlsState
-from mailbox_server.smtp.commands import Hello, Mail
+from mailbox_server.model.outbound import DeliverBy
+from mailbox_server.smtp.commands import Hello, Mail, MailParameters
 from mailbox_server.smtp.places import Place
 
 
@@ -35,6 +37,15 @@ def envelope(
         declared_size=given.size,
         started=started,
     )
+
+
+def wishes(given: MailParameters, now: datetime) -> Wishes:
+    """What was asked of the way out, from now on."""
+    by = given.by
+    deliver_by = None
+    if by is not None:
+        deliver_by = DeliverBy(now + timedelta(seconds=by.seconds), by.mode, by.trace)
+    return Wishes(given.priority, deliver_by)
 
 
 def _protocol(

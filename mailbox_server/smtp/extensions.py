@@ -20,6 +20,7 @@ class Shown(enum.Enum):
     BEFORE_TLS = "without TLS, where there is a certificate"
     AFTER_TLS = "with TLS"
     FOR_LOGIN = "where a client can log in"
+    SUBMISSION = "where mail is submitted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,7 @@ class Standing:
     tls_on: bool
     tls_possible: bool
     mechanisms: tuple[str, ...] = ()
+    is_submission: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +78,14 @@ EXTENSIONS: Final = (
     Extension("STARTTLS", "RFC 3207", Shown.BEFORE_TLS, _nothing),
     Extension("AUTH", "RFC 4954", Shown.FOR_LOGIN, _mechanisms),
     Extension("REQUIRETLS", "RFC 8689", Shown.AFTER_TLS, _nothing),
+    Extension("DELIVERBY", "RFC 2852", Shown.SUBMISSION, _nothing),
+    Extension("MT-PRIORITY", "RFC 6710", Shown.SUBMISSION, _nothing),
     Extension("LIMITS", "RFC 9422", Shown.ALWAYS, _limits),
 )
+
+
+SUBMISSION_PARAMETERS: Final = frozenset(("AUTH", "BY", "MT-PRIORITY"))
+"""Of MAIL, unknown where strangers send: they get no place before others, and no promises."""
 
 
 @lru_cache(maxsize=32)
@@ -90,6 +98,8 @@ def offered(standing: Standing) -> tuple[str, ...]:
         shown.add(Shown.BEFORE_TLS)
     if standing.mechanisms:
         shown.add(Shown.FOR_LOGIN)
+    if standing.is_submission:
+        shown.add(Shown.SUBMISSION)
     return tuple(
         f"{row.keyword} {row.parameter(standing)}".rstrip()
         for row in EXTENSIONS

@@ -14,12 +14,14 @@ from typing import Final
 from mailbox_server.model.address import Address, AddressLiteral, Domain, ReversePath
 from mailbox_server.model.envelope import BodyType, Notify, OriginalRecipient, Return
 from mailbox_server.model.errors import AddressMalformed, BadInput, DomainMalformed
+from mailbox_server.model.outbound import ByMode
 from mailbox_server.model.reply import Reply
 from mailbox_server.smtp import replies
 from mailbox_server.smtp.commands import (
     Auth,
     Bdat,
     BrokenOff,
+    By,
     Command,
     Data,
     Foreign,
@@ -56,6 +58,8 @@ _ADDRESS_TYPE: Final = re.compile(r"[A-Za-z0-9!#$%&'*/?^_`{|}~.-]+\Z")
 _UTF8_ADDRESS: Final = re.compile(r"(?:[!-*,-<>-\[\]-~\u0080-\U0010ffff]|\\x\{[0-9A-F]{2,6}\})+\Z")
 _UTF8_HEX: Final = re.compile(r"\\x\{([0-9A-F]{2,6})\}")
 _PLAIN_PATH: Final = re.compile(r'<([^"\\<> ]*)>')
+_PRIORITY: Final = re.compile(r"(?:0|-?[1-9])\Z")
+_BY: Final = re.compile(r"([+-]?[0-9]{1,9});([NR])(T?)\Z", re.IGNORECASE | re.ASCII)
 _MECHANISM: Final = re.compile(r"[A-Za-z0-9_-]{1,20}\Z")
 _BDAT: Final = re.compile(rb"([0-9]{1,18})(?: +([Ll][Aa][Ss][Tt]))?\Z")
 
@@ -269,8 +273,16 @@ def _mail_parameters(pairs: list[tuple[str, str | None]]) -> MailParameters:
     smtputf8 = require_tls = False
     ret = Return.UNSAID
     envelope_id: str | None = None
+    priority = 0
+    by: By | None = None
     for keyword, value in pairs:
         match keyword:
+            case "MT-PRIORITY":
+                priority = _priority(value)
+            case "BY":
+                by = _by(value)
+            case "AUTH":
+                _check_auth(value)
             case "SIZE":
                 size = _size(value)
             case "BODY":
@@ -286,7 +298,7 @@ def _mail_parameters(pairs: list[tuple[str, str | None]]) -> MailParameters:
             case _:
                 raise _NotUnderstood(replies.PARAMETER_UNKNOWN)
     given = tuple(keyword for keyword, _ in pairs)
-    return MailParameters(size, body, smtputf8, ret, envelope_id, require_tls, given)
+    return MailParameters(size, body, smtputf8, ret, envelope_id, require_tls, priority, by, given)
 
 
 def _flag(value: str | None) -> bool:
@@ -300,6 +312,29 @@ def _size(value: str | None) -> int:
     if value is None or len(value) > 20 or not (value.isascii() and value.isdigit()):
         raise _NotUnderstood(replies.PARAMETER_VALUE_BAD)
     return int(value)
+
+
+def _priority(value: str | None) -> int:
+    if value is None or not _PRIORITY.match(value):
+        raise _NotUnderstood(replies.PARAMETER_VALUE_BAD)
+    return int(value)
+
+
+def _by(value: str | None) -> By:
+    found = _BY.match(value or "")
+    if found is None:
+        raise _NotUnderstood(replies.PARAMETER_VALUE_BAD)
+    by = By(int(found[1]), ByMode(found[2].upper()), bool(found[3]))
+    if by.mode is ByMode.RETURN and by.seconds <= 0:
+        # What is late already cannot be returned if late (RFC 2852 §4).
+        raise _NotUnderstood(replies.PARAMETER_VALUE_BAD)
+    return by
+
+
+def _check_auth(value: str | None) -> None:
+    """Who is said to have sent it first (RFC 4954 §5); we assert nothing to the next server."""
+    if value is None or (value != "<>" and xtext_decoded(value) is None):
+        raise _NotUnderstood(replies.PARAMETER_VALUE_BAD)
 
 
 def _choice(kind: Callable[[str], BodyType], value: str | None) -> BodyType:

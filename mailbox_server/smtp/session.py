@@ -44,8 +44,8 @@ from mailbox_server.smtp.commands import (
 )
 from mailbox_server.smtp.data import Problem
 from mailbox_server.smtp.engine import ContentEnd
-from mailbox_server.smtp.envelopes import envelope
-from mailbox_server.smtp.extensions import Standing, offered
+from mailbox_server.smtp.envelopes import envelope, wishes
+from mailbox_server.smtp.extensions import SUBMISSION_PARAMETERS, Standing, offered
 from mailbox_server.smtp.places import After, Answer, Place
 from mailbox_server.smtp.policy import Policy, Transaction
 
@@ -300,6 +300,7 @@ class Session:
                 mechanisms=()
                 if self._authorization is None
                 else self._authorization.mechanisms(self._tls),
+                is_submission=dialect.is_submission,
             )
         )
         return self._idled(Answer((replies.hello(self._place.hostname.ascii, keywords),)))
@@ -323,6 +324,8 @@ class Session:
         if given.require_tls and self._tls is None:
             # RFC 8689 §2: only after REQUIRETLS was offered, which plain text never sees.
             return self._refused_mail(command, replies.PARAMETER_UNKNOWN)
+        if not self._place.dialect.is_submission and SUBMISSION_PARAMETERS & set(given.given):
+            return self._refused_mail(command, replies.PARAMETER_UNKNOWN)
         sender = command.path.address
         if sender is not None and not sender.is_ascii and not given.smtputf8:
             return self._refused_mail(command, replies.SENDER_NEEDS_SMTPUTF8)
@@ -335,6 +338,7 @@ class Session:
                 command.path,
                 given.size,
                 self._account,
+                wishes(given, self._clock.now()),
             )
         )
         if isinstance(begun, Reply):

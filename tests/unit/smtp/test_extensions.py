@@ -24,6 +24,8 @@ USED = (
     ("DSN", "NOTIFY=SUCCESS,DELAY"),
     ("STARTTLS", "> STARTTLS"),
     ("AUTH", "> AUTH PLAIN"),
+    ("DELIVERBY", "BY=120;R"),
+    ("MT-PRIORITY", "MT-PRIORITY=3"),
     ("REQUIRETLS", "MAIL FROM:<bob@example.net> REQUIRETLS"),
     ("LIMITS", "< 452 4.5.3"),
 )

@@ -4,16 +4,19 @@ import pytest
 
 from mailbox_server.model.address import Address
 from mailbox_server.model.envelope import BodyType, Notify, OriginalRecipient, Return
+from mailbox_server.model.outbound import ByMode
 from mailbox_server.model.reply import Reply
 from mailbox_server.smtp import replies
 from mailbox_server.smtp.commands import (
     Auth,
+    By,
     Command,
     Data,
     Foreign,
     Hello,
     Help,
     Mail,
+    MailParameters,
     Malformed,
     Noop,
     Quit,
@@ -215,8 +218,8 @@ def test_the_longest_size_is_twenty_digits() -> None:
         (b" ENVID=a=b", replies.PARAMETERS_MALFORMED),
         (b" SIZE=1 size=2", replies.PARAMETER_TWICE),
         (b" X-Y=1", replies.PARAMETER_UNKNOWN),
-        (b" MT-PRIORITY=3", replies.PARAMETER_UNKNOWN),
-        (b" AUTH=<>", replies.PARAMETER_UNKNOWN),
+        (b" XPRIORITY=3", replies.PARAMETER_UNKNOWN),
+        (b" XAUTH=<>", replies.PARAMETER_UNKNOWN),
         (b" NOTIFY=NEVER", replies.PARAMETER_UNKNOWN),
         (b" SIZE", replies.PARAMETER_VALUE_BAD),
         (b" SIZE=-1", replies.PARAMETER_VALUE_BAD),
@@ -298,3 +301,17 @@ def test_xtext() -> None:
 
 def test_secrets_do_not_show() -> None:
     assert "secret" not in repr(parse(b"AUTH PLAIN secret"))
+
+
+@pytest.mark.parametrize(
+    ("parameters", "expected"),
+    [
+        (b" MT-PRIORITY=-9", MailParameters(priority=-9, given=("MT-PRIORITY",))),
+        (b" BY=+60;nt", MailParameters(by=By(60, ByMode.NOTIFY, trace=True), given=("BY",))),
+        (b" BY=1;R", MailParameters(by=By(1, ByMode.RETURN, trace=False), given=("BY",))),
+        (b" AUTH=<>", MailParameters(given=("AUTH",))),
+    ],
+)
+def test_parameters_of_submission(parameters: bytes, expected: MailParameters) -> None:
+    found = parse(b"MAIL FROM:<a@b.example>" + parameters)
+    assert isinstance(found, Mail) and found.parameters == expected

@@ -10,7 +10,7 @@ import pytest_asyncio
 from mailbox_server.checks.dkim.canonical import relaxed_field
 from mailbox_server.checks.dkim.keys import SigningKey
 from mailbox_server.delivery import replies
-from mailbox_server.delivery.arrival import Opening
+from mailbox_server.delivery.arrival import Opening, Wishes
 from mailbox_server.delivery.submitting.pace import PaceLimits
 from mailbox_server.delivery.submitting.submitter import Submission
 from mailbox_server.model.address import Address, ReversePath
@@ -25,7 +25,7 @@ from mailbox_server.model.envelope import (
     TlsState,
 )
 from mailbox_server.model.errors import DiskLow
-from mailbox_server.model.outbound import Origin
+from mailbox_server.model.outbound import ByMode, DeliverBy, Origin
 from mailbox_server.model.reply import Reply
 from mailbox_server.store.ports import Room
 from tests.dialogues.submission.house import SubmissionHouse
@@ -52,12 +52,14 @@ async def submit(
     content: bytes = MESSAGE,
     step: int = 1 << 16,
     sender: Address | None = ANN,
+    wishes: Wishes | None = None,
     **given: object,
 ) -> Reply:
     """One message of ann's, all recipients taken."""
     path, peer = ReversePath(sender), Peer(PEER, 40_000, "c1")
     account = await house.account("ann")
-    begun = await house.submitter.begin(Opening(peer, OWN, path, None, account))
+    opening = Opening(peer, OWN, path, None, account, wishes or Wishes())
+    begun = await house.submitter.begin(opening)
     assert isinstance(begun, Submission), begun
     for recipient in recipients:
         assert (await begun.recipient(recipient.address)).is_positive
@@ -170,6 +172,13 @@ async def test_tls_required_no_yields_to_requiretls(house: SubmissionHouse) -> N
     await submit(house, CARL, content=optional, require_tls=True)
     found = sorted((each.tls_optional, each.require_tls) for each, _ in await house.queued())
     assert found == [(False, True), (True, False)]
+
+
+async def test_wishes_for_the_way_out_go_into_the_queue(house: SubmissionHouse) -> None:
+    by = DeliverBy(house.clock.now(), ByMode.NOTIFY, trace=True)
+    await submit(house, CARL, wishes=Wishes(priority=-4, deliver_by=by))
+    [(departure, _)] = await house.queued()
+    assert (departure.priority, departure.deliver_by) == (-4, by)
 
 
 async def test_a_copy_is_filed_where_that_is_wanted(house: SubmissionHouse) -> None:
