@@ -325,6 +325,30 @@ async def test_a_stop_ends_what_was_begun_and_gives_back_the_rest(
     assert len(lists) == 4
 
 
+@pytest.mark.parametrize("where", ["find", "open"])
+async def test_a_stop_waits_for_no_dns_and_no_connection(
+    open_store: OpenStore, world: World, told: Told, where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = await open_store()
+    house = House(store, world, told)
+
+    async def never(*_: object) -> Any:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(world, where, never)
+    ids = await house.send("a@x.example")
+    await house.scheduler.take_due()
+    await asyncio.sleep(0.01)
+    house.scheduler.stop()
+    assert await house.tasks.rest(5)
+    await store.close()
+    monkeypatch.undo()
+    house = House(await open_store(), world, told)
+    await house.scheduler.begin()
+    await house.settle()
+    assert await states(house, ids) == [State.DELIVERED]
+
+
 class Dead(BaseException):
     """The process was killed."""
 

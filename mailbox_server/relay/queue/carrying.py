@@ -13,7 +13,7 @@ from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from mailbox_server.model.envelope import Recipient
 from mailbox_server.model.next_hop import Host, NextHop
@@ -130,6 +130,7 @@ class Carrying:
         self._events = events
         self._lines: dict[str, _Line] = {}
         self._starved: OrderedDict[str, _Line] = OrderedDict()
+        self._opening: set[asyncio.Task[Any]] = set()
         self._connections = 0
         self._unproven = 0
         self._is_stopping = False
@@ -150,8 +151,10 @@ class Carrying:
         return 1 if line is None else line.destination.limit
 
     def stop(self) -> None:
-        """Begin no further message; what has begun goes to its end."""
+        """Begin no further message; what is being sent goes to its end."""
         self._is_stopping = True
+        for task in self._opening:
+            task.cancel()
         for line in self._lines.values():
             line.arrived.set()
             self._put_all_back(line)
@@ -281,7 +284,7 @@ class Carrying:
     ) -> tuple[Connection | None, bool]:
         """A connection; or none, and whether the load was given back to its line."""
         destination = line.destination
-        opening = await self._client.open(hop.hosts)
+        opening = await self._opened(hop)
         self._outlook.heard(hop, opening)
         if opening.connection is not None:
             was_dead = self._destinations.reached(destination)
@@ -308,6 +311,16 @@ class Carrying:
         if is_common:
             await self._share(line, trouble)
         return None, False
+
+    async def _opened(self, hop: NextHop) -> Opening:
+        """Opening a connection may take minutes; a stop cuts it short."""
+        task = asyncio.current_task()
+        assert task is not None
+        self._opening.add(task)
+        try:
+            return await self._client.open(hop.hosts)
+        finally:
+            self._opening.discard(task)
 
     async def _share(self, line: _Line, trouble: Attempt) -> None:
         """All that waits has met the same trouble."""

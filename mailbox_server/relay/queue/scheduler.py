@@ -94,6 +94,7 @@ class Scheduler:
         self._is_crowded = False
         self._is_stopping = False
         self._wake = asyncio.Event()
+        self._lookups: set[asyncio.Task[None]] = set()
         self._looking_up = asyncio.Semaphore(_LOOKED_UP_AT_ONCE)
         self._wall_ahead = self._ahead()
 
@@ -119,9 +120,15 @@ class Scheduler:
             listening.close()
 
     def stop(self) -> None:
-        """Take no more, begin no further message; what was begun goes to its end."""
+        """Take no more, begin no further message; what was begun goes to its end.
+
+        What only looks for its way or waits for a connection is cut short; its leases are
+        given back at the next start.
+        """
         self._is_stopping = True
         self._wake.set()
+        for lookup in self._lookups:
+            lookup.cancel()
         self.carrying.stop()
 
     def try_again(self, lane: str) -> None:
@@ -223,7 +230,9 @@ class Scheduler:
             self._lanes.setdefault(load.lane, _Lane()).messages += 1
             by_lane.setdefault(load.lane, []).append(load)
         for loads in by_lane.values():
-            self._tasks.spawn("relay lookup", self._hand_on(loads))
+            lookup = self._tasks.spawn("relay lookup", self._hand_on(loads))
+            self._lookups.add(lookup)
+            lookup.add_done_callback(self._lookups.discard)
 
     async def _hand_on(self, loads: Sequence[Load]) -> None:
         """Find the next hop of loads of one lane and give them to their destination."""
