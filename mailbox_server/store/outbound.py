@@ -24,7 +24,7 @@ from mailbox_server.model.outbound import (
 )
 from mailbox_server.model.passport import Evidence
 from mailbox_server.store.contents import ContentRepository
-from mailbox_server.store.dialect.sqlite import members
+from mailbox_server.store.dialect.sqlite import member_pairs, members
 from mailbox_server.store.outbound_rows import (
     DEPARTURE,
     DEPARTURE_FIELDS,
@@ -55,8 +55,6 @@ _WAITING: Final[sa.ColumnClause[str]] = sa.literal_column(f"'{OutboundState.WAIT
 _ONE: Final[sa.ColumnClause[int]] = sa.literal_column("1")
 _ZERO: Final[sa.ColumnClause[int]] = sa.literal_column("0")
 _NUMBER: Final[sa.BindParameter[int]] = sa.bindparam("outbound")
-_SHUT: Final = members("shut")
-_OWN_LANE: Final = outbound.c.lane.concat(sa.literal_column("' '")).concat(outbound.c.sender)
 
 _TAKEABLE: Final = (
     sa.select(
@@ -64,8 +62,8 @@ _TAKEABLE: Final = (
     )
     .where(
         outbound.c.rank == sa.bindparam("rank"),
-        outbound.c.lane.not_in(_SHUT),
-        _OWN_LANE.not_in(_SHUT),
+        outbound.c.lane.not_in(members("shut")),
+        sa.tuple_(outbound.c.lane, outbound.c.sender).not_in(member_pairs("sated")),
     )
     .limit(sa.bindparam("most"))
 )
@@ -247,7 +245,7 @@ class OutboundQueue:
         for rank in (each for each in _RANKS if each in begun):
             turn, after = 0, 0
             while not choice.is_full:
-                same = {"rank": rank, "turn": turn, "shut": choice.shut}
+                same = {"rank": rank, "turn": turn, **choice.excluded}
                 rows = _DUE_THEN.rows(self._tx, **same, after=after, most=_BLOCK)
                 if len(rows) < _BLOCK:
                     until, most = seconds(now), _BLOCK - len(rows)
@@ -433,11 +431,12 @@ class _Choice:
         self._senders: Counter[tuple[str, int]] = Counter()
         self._spare: defaultdict[str, list[Due]] = defaultdict(list)
         self._shut = {lane for lane, room in rooms.lanes.items() if room <= 0}
+        self._sated: set[tuple[str, int]] = set()
 
     @property
-    def shut(self) -> str:
-        """Lanes, and lanes with a sender, of which no more is wanted; as JSON."""
-        return json.dumps(sorted(self._shut))
+    def excluded(self) -> dict[str, str]:
+        """Lanes, and senders in a lane, of whom no more is wanted; as JSON."""
+        return {"shut": json.dumps(sorted(self._shut)), "sated": json.dumps(sorted(self._sated))}
 
     @property
     def is_full(self) -> bool:
@@ -466,7 +465,7 @@ class _Choice:
             elif len(spare := self._spare[lane]) < room // 2:
                 spare.append(one)
             else:
-                self._shut.add(f"{lane} {sender}")
+                self._sated.add((lane, sender))
 
     def chosen(self) -> list[Due]:
         """All that was taken; the rest of a lane's room goes to whom it was kept from."""

@@ -97,8 +97,9 @@ def test_it_is_answered_from_an_index(tmp_path: Path, statement: Prepared, index
     bench.close()
     assert any(index in step for step in plan), plan
     # Subqueries that were made from an index are gone through whole, and lists that are given.
-    made = ("SCAN some", "SCAN changed", "SCAN anon_1 VIRTUAL TABLE INDEX 1:")
-    assert not any(step.startswith("SCAN") and step not in made for step in plan), plan
+    made = ("SCAN some", "SCAN changed")
+    scans = [step for step in plan if step.startswith("SCAN") and " VIRTUAL TABLE " not in step]
+    assert not any(step not in made for step in scans), plan
 
 
 @pytest.mark.parametrize("invariant", INVARIANTS, ids=lambda each: each.name)

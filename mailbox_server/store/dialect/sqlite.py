@@ -33,6 +33,13 @@ def members(name: str) -> sa.Select[tuple[str]]:
     return sa.select(sa.func.json_each(sa.bindparam(name)).table_valued("value").c.value)
 
 
+def member_pairs(name: str) -> sa.Select[tuple[str, int]]:
+    """The members of a JSON array of [string, number] that is given as that parameter."""
+    value = sa.func.json_each(sa.bindparam(name)).table_valued("value").c.value
+    first, second = (sa.func.json_extract(value, path) for path in ("$[0]", "$[1]"))
+    return sa.select(first, second)
+
+
 class GuardedCursor(sqlite3.Cursor):
     """A cursor that refuses to run a statement outside a transaction.
 
