@@ -172,6 +172,44 @@ async def test_a_connection_that_was_over_before_the_next_message(how: bytes) ->
         await connection.quit()
 
 
+@pytest.mark.parametrize(
+    ("after", "expected"),
+    [
+        (b"421 4.7.0 too many\r\n", ("deferred", "mail", 421, True)),
+        (b"", ("deferred", "mail", 421, False)),
+        (b"250 once more\r\n", ("deferred", "mail", 451, False)),
+    ],
+)
+async def test_a_connection_that_ends_before_its_first_message(
+    after: bytes, expected: tuple[str, str, int, bool]
+) -> None:
+    """Whoever tried again at once over another one would do so for ever."""
+    is_over = asyncio.Event()
+
+    async def close(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"220 hi\r\n")
+        await reader.readline()
+        writer.write(b"250 hi\r\n" + after)
+        await writer.drain()
+        writer.close()
+        await writer.wait_closed()
+        is_over.set()
+
+    server = await asyncio.start_server(close, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    opening = await client().open([Host("mx.example.net", port, (LOOPBACK,), CLEAR)])
+    if opening.connection is None:
+        assert after and trouble_of(opening) == expected  # it came with the reply to EHLO
+    else:
+        await is_over.wait()
+        while opening.connection.is_usable:
+            await asyncio.sleep(0)
+        recorded = Recorded()
+        assert await opening.connection.send(MAIL, to("ann", "bob"), Octets(), recorded) == ()
+        assert recorded.brief == [expected] * 2
+    server.close()
+
+
 async def test_drip_does_not_renew_the_time() -> None:
     async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError):
@@ -299,6 +337,24 @@ async def test_no_more_addresses_and_sessions_than_allowed() -> None:
     opening = await client().open([replace(host_of(peer), ips=nobody)])
     assert len(opening.tries) == 5
     assert trouble_of(opening) == ("deferred", "connect", 451, False)
+
+
+async def test_a_greeting_that_came_with_the_end_of_the_connection_is_read() -> None:
+    sessions = 0
+
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal sessions
+        sessions += 1
+        writer.write(b"554 5.7.1 go away\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(refuse, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    for _ in range(5):
+        opening = await client().open([Host("mx.example.net", port, (LOOPBACK,), CLEAR)])
+        assert trouble_of(opening) == ("refused", "greeting", 554, True)
+    assert sessions == 5
+    server.close()
 
 
 async def test_refused_for_good_only_where_all_refuse() -> None:

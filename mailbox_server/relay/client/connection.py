@@ -132,6 +132,13 @@ class Connection:
             waiting.extendleft(reversed(again))
             if settled:
                 await record([self._outcome(recipients, at, one, begun) for at, one in settled])
+        if waiting and not self.transactions:
+            # It ended before its first message: trying at once over another one might go on so.
+            ended = self._driver.engine.failure
+            answer = ended or Answer(Phase.MAIL, own_replies.ENDED, is_theirs=False)
+            settled = [(at, answer) for at in waiting]
+            waiting.clear()
+            await record([self._outcome(recipients, at, one, begun) for at, one in settled])
 
     def _is_too_plain_for(self, mail: Mail) -> bool:
         """Whether the server may not be able to take what the message may hold."""

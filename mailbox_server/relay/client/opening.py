@@ -110,8 +110,8 @@ class Client:
     ) -> Connection | None:
         """Sessions with one address, each weaker than the one before, as the demand allows."""
         wire = first
-        for demand in _weaker(host):
-            if wire.is_ended:
+        for number, demand in enumerate(_weaker(host)):
+            if number:
                 dialed = await dial((ip,), host.port, host.sources, self._limits)
                 if dialed.wire is None:
                     return None
