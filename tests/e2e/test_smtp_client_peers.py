@@ -9,7 +9,7 @@ import pytest
 
 from mailbox_server.model.address import ReversePath
 from mailbox_server.model.envelope import BodyType, Notify, OriginalRecipient, Return
-from mailbox_server.model.next_hop import Host
+from mailbox_server.model.next_hop import Host, Login
 from mailbox_server.model.tls_demand import TlsDemand, TlsLevel, TlsPolicy
 from mailbox_server.relay.client.mail import Mail
 from mailbox_server.relay.client.tls.handshake import open_client_tls
@@ -26,6 +26,8 @@ from tests.contract.sending import (
     machine_tls,
     to,
 )
+from tests.e2e.appliance import free_port
+from tests.e2e.peers.dovecot import PASSWORD, Dovecot
 from tests.e2e.peers.postfix import Postfix
 from tests.e2e.peers.programs import need, need_root
 from tests.e2e.peers.smtp_sink import smtp_sink
@@ -38,6 +40,7 @@ EIGHT_BIT = (
     "Content-Transfer-Encoding: 8bit\r\n\r\n.Grüße\r\n..\r\n"
 ).encode()
 LARGE = MESSAGE + b"".join(b"line %08d\r\n" % at for at in range(20_000))
+VERIFIED = TlsDemand(TlsLevel.VERIFIED, TlsPolicy.OPERATOR, "mx.example.net", ("mx.example.net",))
 DELIVERED = ("delivered", "end", 250, True)
 
 
@@ -108,8 +111,10 @@ async def test_smtp_sink_takes_everything(tmp_path: Path, flags: str) -> None:
     ],
 )
 async def test_smtp_sink_refuses_and_hangs_up(
-    flags: str, outcome: tuple[str, str, int, bool]
+    flags: str, outcome: tuple[str, str, int, bool], full: bool
 ) -> None:
+    if not full and flags[:2] in ("-r", "-Q"):
+        pytest.skip("only -f and -q in the short form")
     with smtp_sink(*flags.split()) as port:
         assert await sent(port) == [outcome] * 2
 
@@ -173,17 +178,65 @@ async def test_postfix_with_every_extension_on_and_off(tmp_path: Path) -> None:
     assert all(b"NOTIFY=SUCCESS,DELAY" in one.recipients[0] for one in told)
 
 
+async def test_postfix_as_a_smart_host(tmp_path: Path) -> None:
+    """It lets us in by SCRAM-SHA-256, as Dovecot does it for it, and not with a wrong password."""
+    need_root()
+    need("postfix")
+    need("dovecot")
+    leaf = issue("mx", issue("authority", authority=True), names=("mx.example.net",))
+    roots = tmp_path / "roots.pem"
+    roots.write_bytes(leaf.above[0].pem)
+    port = free_port()
+    listener = f"inet_listener {{\n address = 127.0.0.1\n port = {port}\n}}"
+    dovecot = Dovecot(
+        tmp_path / "dovecot",
+        extra="auth_mechanisms = plain scram-sha-256\nauth_failure_delay = 0\n"
+        f"service auth {{\n{listener}\n}}",
+    )
+    async with SmtpPeer().listening() as behind:
+        postfix = Postfix(
+            tmp_path / "postfix",
+            f"default_transport = smtp:[127.0.0.1]:{behind.port}\n"
+            f"smtpd_tls_security_level = encrypt\nsmtpd_tls_auth_only = yes\n"
+            f"smtpd_tls_cert_file = {leaf.file(tmp_path)}\n"
+            f"smtpd_sasl_auth_enable = yes\nsmtpd_sasl_type = dovecot\n"
+            f"smtpd_sasl_path = inet:127.0.0.1:{port}\n"
+            f"mynetworks = 192.0.2.1\nsmtpd_peername_lookup = no\n"
+            f"smtpd_relay_restrictions = permit_sasl_authenticated, reject\n",
+        )
+        await asyncio.to_thread(dovecot.start)
+        await asyncio.to_thread(postfix.start)
+        try:
+            host = Host("mx.example.net", postfix.port, (LOOPBACK,), VERIFIED)
+            smtp = client(PATIENT, open_client_tls(roots))
+            right = replace(host, login=Login("user", PASSWORD))
+            opening = await smtp.open([right])
+            assert opening.connection is not None, opening
+            assert "SCRAM-SHA-256" in opening.connection.offer.mechanisms
+            recorded = Recorded()
+            await opening.connection.send(MAIL, to("ann"), Octets(), recorded)
+            assert recorded.brief == [DELIVERED]
+            await opening.connection.quit()
+            wrong = replace(host, login=Login("user", "another"))
+            opening = await smtp.open([wrong])
+            assert opening.trouble is not None
+            assert opening.trouble.reply.enhanced == "4.7.8"
+            assert "535" in opening.trouble.reply.lines[0]
+            await asyncio.to_thread(postfix.wait_until_delivered, 1)
+        finally:
+            await asyncio.to_thread(postfix.stop)
+            await asyncio.to_thread(dovecot.stop)
+    assert behind.taken[0].content.endswith(MESSAGE.partition(b"\r\n\r\n")[2])
+
+
 async def through_postfix(postfix: Postfix, ip: str, number: int, roots: Path) -> None:
     """A large message and one of eight bits, both over one connection."""
-    verified = TlsDemand(
-        TlsLevel.VERIFIED, TlsPolicy.OPERATOR, "mx.example.net", ("mx.example.net",)
-    )
     has_tls = "starttls" not in HIDDEN[ip]
     host = Host(
         "mx.example.net",
         postfix.port,
         (LOOPBACK,),
-        verified if has_tls else CLEAR,
+        VERIFIED if has_tls else CLEAR,
         sources=(ipaddress.ip_address(ip),),
     )
     one = client(PATIENT, open_client_tls(roots) if has_tls else machine_tls())

@@ -86,10 +86,13 @@ class Driver:
 
     async def hang_up(self) -> None:
         """Take leave as far as the state allows it, and end the connection."""
-        self.take_received()
-        self.engine.quit()
-        await self.settle()
-        await self.wire.close(self._limits.quit)
+        try:
+            self.take_received()
+            self.engine.quit()
+            await self.settle()
+            await self.wire.close(self._limits.quit)
+        finally:
+            self.wire.abort()
 
     def abort(self) -> None:
         """End the connection at once, without a word."""

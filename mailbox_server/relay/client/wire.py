@@ -9,15 +9,15 @@ from typing import Final, cast
 from mailbox_server.net.write_deadline import WriteDeadline
 
 _UNREAD_MOST: Final = 64 * 1024
-_UNSENT_MOST: Final = 256 * 1024
-_UNSENT_LEAST: Final = 64 * 1024
+_UNSENT_MOST: Final = 128 * 1024
+_UNSENT_LEAST: Final = 32 * 1024
 
 
 class Wire(asyncio.Protocol):
     """One connection's two directions; used by one coroutine at a time.
 
     block_seconds: in each such span the other side must take 100 octets a second on average
-        while more than 256 KiB wait for it.
+        while more than 128 KiB wait for it.
     is_ended: the other side has said that nothing follows, or is gone.
     """
 
@@ -147,8 +147,6 @@ class Wire(asyncio.Protocol):
                 await self._wait(until)
                 self._received.clear()
         except TimeoutError:
-            pass
-        finally:
             self.abort()
 
     def abort(self) -> None:
