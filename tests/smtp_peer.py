@@ -45,11 +45,11 @@ class SmtpPeer:
 
     @contextlib.asynccontextmanager
     async def listening(self) -> AsyncIterator["SmtpPeer"]:
-        """Serve on a free port of 127.0.0.1 while the block runs."""
+        """Serve on 127.0.0.1 while the block runs; on port, or a free one where that is 0."""
         server = await asyncio.start_server(
             self._serve,
             "127.0.0.1",
-            0,
+            self.port,
             ssl=self.context if self.is_implicit else None,
             limit=1024 * 1024,
         )
@@ -64,6 +64,7 @@ class SmtpPeer:
             await asyncio.gather(*conversations, return_exceptions=True)
 
     def __post_init__(self) -> None:
+        self.has_taken = asyncio.Event()
         self._conversations: set[asyncio.Task[None]] = set()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -178,6 +179,7 @@ class _Conversation:
         if answer[:1] == b"2":
             taken = Taken(self._mail, tuple(self._recipients), content, self._is_secured)
             self._peer.taken.append(taken)
+            self._peer.has_taken.set()
         self._reset()
         return await self._give(answer)
 

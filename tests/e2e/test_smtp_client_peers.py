@@ -2,12 +2,12 @@
 
 import asyncio
 import ipaddress
-from dataclasses import replace
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
-from mailbox_server.model.address import ReversePath
 from mailbox_server.model.envelope import BodyType, Notify, OriginalRecipient, Return
 from mailbox_server.model.next_hop import Host, Login
 from mailbox_server.model.tls_demand import TlsDemand, TlsLevel, TlsPolicy
@@ -23,7 +23,6 @@ from tests.contract.sending import (
     Octets,
     Recorded,
     client,
-    machine_tls,
     to,
 )
 from tests.e2e.appliance import free_port
@@ -133,7 +132,7 @@ async def test_smtp_sink_breaks_off_and_is_slow() -> None:
         assert await sent(port, large, LARGE) == [DELIVERED] * 2
 
 
-# By our own address Postfix shows other extensions.
+# By our own address Postfix shows other extensions, and lets us relay without a login.
 HIDDEN = {
     "127.0.0.11": "",
     "127.0.0.12": "pipelining",
@@ -143,32 +142,63 @@ HIDDEN = {
 }
 
 
-async def test_postfix_with_every_extension_on_and_off(tmp_path: Path) -> None:
-    """Content arrives as it was sent, also through TLS; what a peer reads is what we meant."""
+@dataclass(frozen=True, slots=True)
+class SmartHost:
+    """A Postfix whose logins Dovecot checks; what it takes goes on to the port behind it."""
+
+    postfix: Postfix
+    behind: int
+    roots: Path
+
+    @property
+    def host(self) -> Host:
+        return Host("mx.example.net", self.postfix.port, (LOOPBACK,), VERIFIED)
+
+
+@pytest.fixture(scope="module")
+def smart_host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmartHost]:
     need_root()
     need("postfix")
+    need("dovecot")
+    home = tmp_path_factory.mktemp("peers")
     leaf = issue("mx", issue("authority", authority=True), names=("mx.example.net",))
-    roots = tmp_path / "roots.pem"
+    roots = home / "roots.pem"
     roots.write_bytes(leaf.above[0].pem)
-    async with SmtpPeer(("PIPELINING", "8BITMIME", "SMTPUTF8", "DSN")).listening() as behind:
-        maps = ", ".join(f"{{ {ip} = {words} }}" for ip, words in HIDDEN.items() if words)
-        postfix = Postfix(
-            tmp_path / "postfix",
-            f"default_transport = smtp:[127.0.0.1]:{behind.port}\n"
-            f"smtpd_discard_ehlo_keyword_address_maps = inline:{{ {maps} }}\n"
-            f"smtpd_tls_security_level = may\n"
-            f"smtpd_tls_cert_file = {leaf.file(tmp_path)}\n"
-            f"smtpd_peername_lookup = no\n",
-        )
-        await asyncio.to_thread(postfix.start)
-        try:
-            for number, ip in enumerate(HIDDEN):
-                await through_postfix(postfix, ip, number, roots)
-            await asyncio.to_thread(postfix.wait_until_delivered, 4 * len(HIDDEN))
-        finally:
-            await asyncio.to_thread(postfix.stop)
+    behind, logins = free_port(), free_port()
+    listener = f"inet_listener {{\n address = 127.0.0.1\n port = {logins}\n}}"
+    dovecot = Dovecot(
+        home / "dovecot",
+        extra="auth_mechanisms = plain scram-sha-256\nauth_failure_delay = 0\n"
+        f"service auth {{\n{listener}\n}}",
+    )
+    maps = ", ".join(f"{{ {ip} = {words} }}" for ip, words in HIDDEN.items() if words)
+    postfix = Postfix(
+        home / "postfix",
+        f"default_transport = smtp:[127.0.0.1]:{behind}\nmynetworks = 127.0.0.8/29\n"
+        f"smtpd_relay_restrictions = permit_mynetworks, permit_sasl_authenticated, reject\n"
+        f"smtpd_discard_ehlo_keyword_address_maps = inline:{{ {maps} }}\n"
+        f"smtpd_tls_security_level = may\nsmtpd_tls_auth_only = yes\n"
+        f"smtpd_tls_cert_file = {leaf.file(home)}\nsmtpd_peername_lookup = no\n"
+        f"smtpd_sasl_auth_enable = yes\nsmtpd_sasl_type = dovecot\n"
+        f"smtpd_sasl_path = inet:127.0.0.1:{logins}\n",
+    )
+    dovecot.start()
+    postfix.start()
+    yield SmartHost(postfix, behind, roots)
+    postfix.stop()
+    dovecot.stop()
+
+
+async def test_postfix_with_every_extension_on_and_off(smart_host: SmartHost) -> None:
+    """Content arrives as it was sent, also through TLS; what a peer reads is what we meant."""
+    peer = SmtpPeer(("PIPELINING", "8BITMIME", "SMTPUTF8", "DSN"), port=smart_host.behind)
+    async with peer.listening() as behind:
+        for number, ip in enumerate(HIDDEN):
+            await through_postfix(smart_host, ip, number)
+        while len(behind.taken) < 2 * len(HIDDEN):
+            await asyncio.wait_for(behind.has_taken.wait(), 60)
+            behind.has_taken.clear()
     contents = [one.content for one in behind.taken]
-    assert len(contents) == 2 * len(HIDDEN)
     assert sum(one.endswith(LARGE) for one in contents) == len(HIDDEN)
     assert sum(EIGHT_BIT.partition(b"\r\n\r\n")[2] in one for one in contents) == 3
     assert sum(b"\r\n\r\n.Gr=C3=BC=C3=9Fe\r\n..\r\n" in one for one in contents) == 2
@@ -178,79 +208,18 @@ async def test_postfix_with_every_extension_on_and_off(tmp_path: Path) -> None:
     assert all(b"NOTIFY=SUCCESS,DELAY" in one.recipients[0] for one in told)
 
 
-async def test_postfix_as_a_smart_host(tmp_path: Path) -> None:
-    """It lets us in by SCRAM-SHA-256, as Dovecot does it for it, and not with a wrong password."""
-    need_root()
-    need("postfix")
-    need("dovecot")
-    leaf = issue("mx", issue("authority", authority=True), names=("mx.example.net",))
-    roots = tmp_path / "roots.pem"
-    roots.write_bytes(leaf.above[0].pem)
-    port = free_port()
-    listener = f"inet_listener {{\n address = 127.0.0.1\n port = {port}\n}}"
-    dovecot = Dovecot(
-        tmp_path / "dovecot",
-        extra="auth_mechanisms = plain scram-sha-256\nauth_failure_delay = 0\n"
-        f"service auth {{\n{listener}\n}}",
-    )
-    async with SmtpPeer().listening() as behind:
-        postfix = Postfix(
-            tmp_path / "postfix",
-            f"default_transport = smtp:[127.0.0.1]:{behind.port}\n"
-            f"smtpd_tls_security_level = encrypt\nsmtpd_tls_auth_only = yes\n"
-            f"smtpd_tls_cert_file = {leaf.file(tmp_path)}\n"
-            f"smtpd_sasl_auth_enable = yes\nsmtpd_sasl_type = dovecot\n"
-            f"smtpd_sasl_path = inet:127.0.0.1:{port}\n"
-            f"mynetworks = 192.0.2.1\nsmtpd_peername_lookup = no\n"
-            f"smtpd_relay_restrictions = permit_sasl_authenticated, reject\n",
-        )
-        await asyncio.to_thread(dovecot.start)
-        await asyncio.to_thread(postfix.start)
-        try:
-            host = Host("mx.example.net", postfix.port, (LOOPBACK,), VERIFIED)
-            smtp = client(PATIENT, open_client_tls(roots))
-            right = replace(host, login=Login("user", PASSWORD))
-            opening = await smtp.open([right])
-            assert opening.connection is not None, opening
-            assert "SCRAM-SHA-256" in opening.connection.offer.mechanisms
-            recorded = Recorded()
-            await opening.connection.send(MAIL, to("ann"), Octets(), recorded)
-            assert recorded.brief == [DELIVERED]
-            await opening.connection.quit()
-            wrong = replace(host, login=Login("user", "another"))
-            opening = await smtp.open([wrong])
-            assert opening.trouble is not None
-            assert opening.trouble.reply.enhanced == "4.7.8"
-            assert "535" in opening.trouble.reply.lines[0]
-            await asyncio.to_thread(postfix.wait_until_delivered, 1)
-        finally:
-            await asyncio.to_thread(postfix.stop)
-            await asyncio.to_thread(dovecot.stop)
-    assert behind.taken[0].content.endswith(MESSAGE.partition(b"\r\n\r\n")[2])
-
-
-async def through_postfix(postfix: Postfix, ip: str, number: int, roots: Path) -> None:
+async def through_postfix(smart_host: SmartHost, ip: str, number: int) -> None:
     """A large message and one of eight bits, both over one connection."""
     has_tls = "starttls" not in HIDDEN[ip]
-    host = Host(
-        "mx.example.net",
-        postfix.port,
-        (LOOPBACK,),
-        VERIFIED if has_tls else CLEAR,
-        sources=(ipaddress.ip_address(ip),),
-    )
-    one = client(PATIENT, open_client_tls(roots) if has_tls else machine_tls())
+    host = replace(smart_host.host, sources=(ipaddress.ip_address(ip),))
+    if not has_tls:
+        host = replace(host, demand=CLEAR)
+    one = client(PATIENT, open_client_tls(smart_host.roots))
     opening = await one.open([host])
     assert opening.connection is not None, opening
     connection = opening.connection
     for octets, body in ((LARGE, BodyType.SEVEN_BIT), (EIGHT_BIT, BodyType.EIGHT_BIT_MIME)):
-        mail = Mail(
-            ReversePath(SENDER.address),
-            len(octets),
-            body,
-            ret=Return.HEADERS,
-            envelope_id=f"id+{number}",
-        )
+        mail = Mail(SENDER, len(octets), body, ret=Return.HEADERS, envelope_id=f"id+{number}")
         recipients = [
             replace(
                 to("ann")[0],
@@ -264,3 +233,24 @@ async def through_postfix(postfix: Postfix, ip: str, number: int, roots: Path) -
         assert recorded.brief == [DELIVERED] * 2
         assert recorded.outcomes[0].attempt.passes_dsn is ("dsn" not in HIDDEN[ip])
     await connection.quit()
+
+
+async def test_postfix_as_a_smart_host(smart_host: SmartHost) -> None:
+    """It lets us in by SCRAM-SHA-256, as Dovecot does it for it, and not with a wrong password."""
+    smtp = client(PATIENT, open_client_tls(smart_host.roots))
+    async with SmtpPeer(port=smart_host.behind).listening() as behind:
+        right = replace(smart_host.host, login=Login("user", PASSWORD))
+        opening = await smtp.open([right])
+        assert opening.connection is not None, opening
+        assert "SCRAM-SHA-256" in opening.connection.offer.mechanisms
+        recorded = Recorded()
+        await opening.connection.send(MAIL, to("ann"), Octets(), recorded)
+        assert recorded.brief == [DELIVERED]
+        await opening.connection.quit()
+        wrong = replace(smart_host.host, login=Login("user", "another"))
+        opening = await smtp.open([wrong])
+        assert opening.trouble is not None
+        assert opening.trouble.reply.enhanced == "4.7.8"
+        assert "535" in opening.trouble.reply.lines[0]
+        await asyncio.wait_for(behind.has_taken.wait(), 60)
+    assert behind.taken[0].content.endswith(MESSAGE.partition(b"\r\n\r\n")[2])
