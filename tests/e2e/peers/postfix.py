@@ -105,11 +105,17 @@ class Postfix:
         raise AssertionError(f"not delivered:\n{text[-4000:]}")
 
     def _run(self, verb: str, *, check: bool = True) -> None:
-        subprocess.run(
-            [self._program, "-c", str(self._configuration), verb],
-            check=check,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            timeout=60,
-        )
+        # A file, since a pipe would stay open as long as the daemons run.
+        output = self._configuration.parent / "output"
+        with output.open("wb") as told:
+            done = subprocess.run(
+                [self._program, "-c", str(self._configuration), verb],
+                check=False,
+                stdin=subprocess.DEVNULL,
+                stdout=told,
+                stderr=told,
+                timeout=60,
+            )
+        if check and done.returncode:
+            log = self._log.read_text() if self._log.exists() else ""
+            raise AssertionError(f"postfix {verb}:\n{output.read_text()}\n{log[-4000:]}")
