@@ -21,6 +21,7 @@ _DEAD_SECONDS: Final = (300.0, 3_600.0)
 """Shut for so long after the first failure, twice as long after each that follows, at most."""
 _BUSY_SECONDS: Final = (60.0, 1_800.0)
 """The same after 421."""
+_RESTS: Final = 3
 
 
 @dataclass(slots=True)
@@ -30,7 +31,8 @@ class Destination:
     limit: how many connections it may have.  connections: how many it has or is getting.
     is_proven: whether it was reached since it failed last, or ever.
     failures: in a row.  shut_until: of the monotonic clock.
-    trouble: what it was shut for; None where it only wanted to be left alone.
+    trouble: why mail is put off without being tried while it is shut; None where it only
+        wanted to be left alone.
     """
 
     key: str
@@ -78,13 +80,16 @@ class Destinations:
         most = 1 if destination.failures else min(destination.limit, self.most_connections)
         return most - destination.connections
 
-    def reached(self, destination: Destination) -> bool:
-        """A connection stands.  Whether it could not be reached before."""
-        was_dead = destination.trouble is not None
-        destination.failures, destination.trouble = 0, None
-        destination.shut_until = 0.0
+    def reached(self, destination: Destination) -> None:
+        """A connection stands; what it takes over that is still to be seen."""
         destination.is_proven = True
-        return was_dead
+        destination.shut_until = 0.0
+
+    def spoke(self, destination: Destination) -> bool:
+        """It has answered for a message, whatever it said.  Whether it was given up before."""
+        came_back = destination.trouble is not None
+        destination.failures, destination.trouble = 0, None
+        return came_back
 
     def took(self, destination: Destination) -> None:
         """It took a message."""
@@ -99,9 +104,11 @@ class Destinations:
         destination.trouble, destination.is_proven = trouble, False
         self._shut(destination, *_DEAD_SECONDS)
 
-    def wants_rest(self, destination: Destination) -> None:
-        """It said 421."""
+    def wants_rest(self, destination: Destination, said: Attempt) -> None:
+        """It said 421; when it says that each time, it counts as out of reach."""
         self._shut(destination, *_BUSY_SECONDS)
+        if destination.failures >= _RESTS:
+            destination.trouble = said
 
     def open(self, key: str) -> None:
         """An operator wants it to be tried now."""

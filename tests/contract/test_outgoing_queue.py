@@ -204,6 +204,17 @@ async def test_who_says_421_is_left_alone(house: House, world: World) -> None:
     assert len(world.got) == 3
 
 
+async def test_who_says_421_for_ever_is_given_up(house: House, world: World, told: Told) -> None:
+    """Mail that is not tried itself must end as well."""
+    world.says = {"a@x.example": 421}
+    lists = await house.send_each([["a@x.example"]] * 5)
+    await house.settle()
+    while await house.next_turn():
+        await house.settle()
+    assert await states(house, [number for (number,) in lists]) == [State.EXPIRED] * 5
+    assert world.clock.now() - DEPARTURE.arrived < timedelta(days=5, hours=4)
+
+
 async def test_where_there_is_nowhere_to_go(house: House, world: World, told: Told) -> None:
     world.nowhere = {
         "gone.example": Reply(550, "5.1.2", ("no such domain",)),

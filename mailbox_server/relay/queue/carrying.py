@@ -12,7 +12,7 @@ import asyncio
 from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, Final, Protocol
 
 from mailbox_server.model.envelope import Recipient
@@ -24,14 +24,13 @@ from mailbox_server.relay.client.mail import Mail, MailContent
 from mailbox_server.relay.client.opening import Opening
 from mailbox_server.relay.client.outcomes import Outcome
 from mailbox_server.relay.destinations import Destination, Destinations
+from mailbox_server.relay.queue.decision import Proxy
 from mailbox_server.relay.queue.loads import DepartingContent, Load
 from mailbox_server.relay.queue.settling import PUT_OFF, Settling, Tried
 from mailbox_server.store.ports import Store
 
 _CLOSING: Final = 421
 _CONSIDERED_AT_ONCE: Final = 50
-_FRESH: Final = timedelta(minutes=15)
-"""So long an attempt at one message speaks for another that would be given up by it."""
 _SETTLED_AT_ONCE: Final = 50
 """Loads whose shared attempts go into one write."""
 
@@ -287,11 +286,9 @@ class Carrying:
         opening = await self._opened(hop)
         self._outlook.heard(hop, opening)
         if opening.connection is not None:
-            was_dead = self._destinations.reached(destination)
+            self._destinations.reached(destination)
             self._unproven -= place.counts_unproven
             place.counts_unproven = False
-            if was_dead:
-                self._outlook.came_back(load.lane)
             self._consider(line)
             return opening.connection, False
         trouble = opening.trouble
@@ -334,14 +331,11 @@ class Carrying:
                     self._outlook.done(load)
 
     async def _settle(
-        self, loads: Sequence[Load], attempt: Attempt, really_at: datetime | None = None
+        self, loads: Sequence[Load], attempt: Attempt, proxy: Proxy | None = None
     ) -> None:
         """Record one attempt for all recipients of each load."""
         await self._settling.settle(
-            [
-                Tried(load.departure, [(job, attempt) for job in load.jobs], really_at)
-                for load in loads
-            ]
+            [Tried(load.departure, [(job, attempt) for job in load.jobs], proxy) for load in loads]
         )
         for load in loads:
             load.jobs.clear()
@@ -352,7 +346,7 @@ class Carrying:
 
         async def record(outcomes: Sequence[Outcome]) -> None:
             attempts = [(jobs[one.position], one.attempt) for one in outcomes]
-            self._learn(line.destination, [attempt for _, attempt in attempts])
+            self._learn(line, load.lane, [attempt for _, attempt in attempts])
             await self._settling.settle([Tried(load.departure, attempts)])
             settled = {job.id for job, _ in attempts}
             load.jobs = [job for job in load.jobs if job.id not in settled]
@@ -364,14 +358,18 @@ class Carrying:
             record,
         )
 
-    def _learn(self, destination: Destination, attempts: Sequence[Attempt]) -> None:
+    def _learn(self, line: _Line, lane: str, attempts: Sequence[Attempt]) -> None:
         """What the outcomes of one transaction say about the destination."""
-        if any(one.finding is Finding.DELIVERED for one in attempts):
-            self._destinations.took(destination)
-        if any(one.is_theirs and one.reply.code == _CLOSING for one in attempts):
-            self._destinations.wants_rest(destination)
+        destination = line.destination
+        closing = [one for one in attempts if one.is_theirs and one.reply.code == _CLOSING]
+        if closing:
+            self._destinations.wants_rest(destination, closing[0])
         elif any(_is_load_trouble(one) for one in attempts):
             self._destinations.stumbled(destination)
+        elif self._destinations.spoke(destination):
+            self._outlook.came_back(lane)
+        if any(one.finding is Finding.DELIVERED for one in attempts):
+            self._destinations.took(destination)
 
     def _put_off_all(self, line: _Line) -> None:
         """The destination is shut: what waits for it waits elsewhere."""
@@ -383,7 +381,7 @@ class Carrying:
     async def _put_off(self, destination: Destination, loads: Sequence[Load]) -> None:
         """Share the trouble that shut it; where it only wants rest, wait until that is over.
 
-        What would be given up is tried once more instead, unless that was tried just now.
+        What would be given up by that may be tried once more instead (decision).
         """
         now, trouble = self._clock.now(), destination.trouble
         wait = timedelta(seconds=1 + self._destinations.shut_seconds(destination))
@@ -391,9 +389,8 @@ class Carrying:
             if trouble is None:
                 await self._settling.put_back([job for load in loads for job in load.jobs], wait)
             else:
-                is_fresh = now - trouble.at < _FRESH
                 shared = replace(trouble, at=now, is_shared=True, seconds=0.0)
-                await self._settle(loads, shared, None if is_fresh else now + wait)
+                await self._settle(loads, shared, Proxy(trouble.at, now + wait))
         finally:
             for load in loads:
                 self._outlook.done(load)

@@ -17,6 +17,17 @@ from mailbox_server.relay.schedule import Job, ScheduleRules, after_failure
 
 
 @dataclass(frozen=True, slots=True)
+class Proxy:
+    """An attempt at other mail for the same destination, which stands for one at this.
+
+    at: when that was.  again: when this will be tried really.
+    """
+
+    at: datetime
+    again: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
     """What is recorded for one recipient, all of it in one write.
 
@@ -38,11 +49,11 @@ def decide(
     attempt: Attempt,
     rules: ScheduleRules,
     chance: float,
-    really_at: datetime | None = None,
+    proxy: Proxy | None = None,
 ) -> Decision:
     """What follows from an attempt; chance: from 0 to below 1.
 
-    really_at: when it will be tried really, where it was not now: so nothing ends before.
+    Nothing is given up by proxy unless that was tried when the time of this was over.
     """
     match attempt.finding:
         case Finding.DELIVERED:
@@ -55,7 +66,7 @@ def decide(
             failed = happened(job, Action.FAILED, attempt)
             return _ended(job, attempt, OutboundState.FAILED, failed)
         case Finding.DEFERRED:
-            return _deferred(job, departure, attempt, rules, chance, really_at)
+            return _deferred(job, departure, attempt, rules, chance, proxy)
 
 
 def _ended(
@@ -70,14 +81,14 @@ def _deferred(
     attempt: Attempt,
     rules: ScheduleRules,
     chance: float,
-    really_at: datetime | None,
+    proxy: Proxy | None,
 ) -> Decision:
     since = max(departure.arrived, departure.held_until or departure.arrived)
     known = Job(since, job.attempts + 1, attempt, job.delay_told is not None, departure.deliver_by)
     then = after_failure(known, rules, chance)
-    if then.is_over and really_at is not None:
+    if then.is_over and proxy is not None and proxy.at < then.expires:
         waiting = OutboundState.WAITING
-        return Decision(job, attempt, waiting, really_at, then.expires, False, None)
+        return Decision(job, attempt, waiting, proxy.again, then.expires, False, None)
     if then.is_over:
         told = happened(job, Action.FAILED, attempt, gave_up=True)
         return _ended(job, attempt, OutboundState.EXPIRED, told)

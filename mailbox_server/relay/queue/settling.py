@@ -8,7 +8,7 @@ next attempt brings it back; so trouble with a report only puts its recipients o
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from itertools import chain, repeat
 from typing import Final, Protocol
 
@@ -23,7 +23,7 @@ from mailbox_server.model.errors import (
 from mailbox_server.model.ids import OutboundId
 from mailbox_server.model.outbound import Attempt, Departure, Outbound, OutboundState
 from mailbox_server.model.ports import Clock, Entropy, Events
-from mailbox_server.relay.queue.decision import Decision, decide
+from mailbox_server.relay.queue.decision import Decision, Proxy, decide
 from mailbox_server.relay.schedule import ScheduleRules
 from mailbox_server.store.ports import StagedContent, Store, WriteTx
 
@@ -59,12 +59,12 @@ class Reports(Protocol):
 class Tried:
     """Recipients of one departure and the attempt that was made at each.
 
-    really_at: when they will be tried really, where they were not now.
+    proxy: where it was made for others.
     """
 
     departure: Departure
     attempts: Sequence[tuple[Outbound, Attempt]]
-    really_at: datetime | None = None
+    proxy: Proxy | None = None
 
 
 class _DroppedMeanwhile(MailboxServerFault):
@@ -144,7 +144,7 @@ class Settling:
 
     def _decide(self, tried: Tried, job: Outbound, attempt: Attempt) -> Decision:
         chance = self._entropy.below(_CHANCES) / _CHANCES
-        return decide(job, tried.departure, attempt, self.rules, chance, tried.really_at)
+        return decide(job, tried.departure, attempt, self.rules, chance, tried.proxy)
 
     async def _prepare(
         self, departure: Departure, decisions: list[Decision], prepared: list[Prepared]

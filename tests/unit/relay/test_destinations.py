@@ -80,24 +80,30 @@ def test_many_failures_at_once_count_as_one(known: Destinations) -> None:
 
 def test_what_was_dead_and_is_reached_is_as_new(known: Destinations) -> None:
     one = known.of("x")
-    assert known.reached(one) is False
-    assert one.is_proven
+    known.reached(one)
+    assert one.is_proven and known.spoke(one) is False
     known.failed(one, TROUBLE)
     assert not one.is_proven and one.trouble is TROUBLE
-    assert known.reached(one) is True
-    assert (one.failures, one.trouble, known.is_shut(one)) == (0, None, False)
+    known.reached(one)
+    # Until it has answered for a message, one connection is enough.
+    assert not known.is_shut(one) and known.room(one) == 1 and one.failures == 1
+    assert known.spoke(one) is True
+    assert (one.failures, one.trouble) == (0, None)
 
 
-def test_who_wants_rest_gets_it_and_is_not_dead(known: Destinations, clock: Clock) -> None:
+def test_who_wants_rest_gets_it_and_is_dead_only_when_it_always_does(
+    known: Destinations, clock: Clock
+) -> None:
     one = known.of("x")
     known.reached(one)
-    known.wants_rest(one)
-    assert known.shut_seconds(one) == 60 and one.trouble is None
-    clock.seconds += 60
-    known.wants_rest(one)
-    assert known.shut_seconds(one) == 120
-    clock.seconds += 120
-    assert known.reached(one) is False
+    for seconds, trouble in ((60, None), (120, None), (240, TROUBLE)):
+        known.wants_rest(one, TROUBLE)
+        assert (known.shut_seconds(one), one.trouble) == (seconds, trouble)
+        clock.seconds += seconds
+        known.reached(one)
+    assert known.spoke(one) is True
+    known.wants_rest(one, TROUBLE)
+    assert known.shut_seconds(one) == 60
 
 
 def test_an_operator_opens_what_is_shut(known: Destinations) -> None:
