@@ -15,10 +15,10 @@ from mailbox_server.app.consistency import (
     EVERYONE,
     LEAST_PLACES,
     descriptor_needs,
-    name_server,
     warnings,
 )
 from mailbox_server.app.data_folder import SECRET_FILE
+from mailbox_server.app.dns_opening import open_resolver, publication, rotation_rules
 from mailbox_server.app.outgoing import Outgoing, build_outgoing
 from mailbox_server.app.reporting import hostname_of, make_reporter, routing_rules
 from mailbox_server.app.settings import Settings
@@ -29,14 +29,17 @@ from mailbox_server.auth.authenticator import Authenticator, AuthenticatorSettin
 from mailbox_server.auth.crunch import Crunch, CrunchLimits
 from mailbox_server.auth.known_networks import KnownNetworks
 from mailbox_server.auth.throttle import Throttle, ThrottleSettings
+from mailbox_server.checks.dkim.key_keeper import KeyKeeper
 from mailbox_server.checks.dkim.key_ring import KeyRing
 from mailbox_server.checks.dkim.signing import Signer
 from mailbox_server.delivery.receiving import Receiver, ReceivingRules
+from mailbox_server.delivery.return_path_keys import ReturnPathKeys
 from mailbox_server.delivery.routing import RoutingRules
 from mailbox_server.delivery.sent_copies import SentCopies
+from mailbox_server.delivery.srs import Rewriter
 from mailbox_server.delivery.submitting.pace import PaceLimits, PaceRule
 from mailbox_server.delivery.submitting.submitter import SubmissionRules, Submitter
-from mailbox_server.dns.resolver import Resolver, ResolverPlan
+from mailbox_server.dns.resolver import Resolver
 from mailbox_server.imap.limits import ImapLimits
 from mailbox_server.imap.server import ImapFactory
 from mailbox_server.imap.session import Services as ImapServices
@@ -105,6 +108,7 @@ class Built:
     administration: Administration
     control: ControlSocket
     housekeeping: Housekeeping
+    key_keeper: KeyKeeper
     indexer: SearchIndexer
     attached: AttachedTexts
 
@@ -210,29 +214,32 @@ def _build_over(
     events: Events,
 ) -> Built:
     clock, entropy, data = SystemClock(), SystemEntropy(), Path(settings.server.data)
+    secret = _secret(data)
     context, login_context = (None, None) if tls is None else (tls.context, tls.login_context)
     tasks = TaskKeeper(lambda name, error: events.fault("task.failed", error, task=name))
     admissions = Admissions(_admission_limits(settings, events), clock)
 
     passwords = passwords_of(settings)
     crunch = Crunch(CrunchLimits())
-    throttling = ThrottleSettings()
-    known_networks = KnownNetworks(clock, throttling.known_for, throttling.entries)
+    throttle = ThrottleSettings()
+    known_networks = KnownNetworks(clock, throttle.known_for, throttle.entries)
+    throttling = Throttle(clock, throttle, known_networks)
+    knowing = AuthenticatorSettings(secret, _remembered(settings))
     authenticator = Authenticator(
-        store,
-        passwords,
-        crunch,
-        Throttle(clock, throttling, known_networks),
-        clock,
-        entropy,
-        events,
-        AuthenticatorSettings(_secret(data), _remembered(settings)),
+        store, passwords, crunch, throttling, clock, entropy, events, knowing
     )
 
-    rules, names = _receiving_rules(settings, hostname), _resolver(settings, clock)
+    rules, names = _receiving_rules(settings, hostname), open_resolver(settings, clock)
     heard = _peer_names(settings, names)
+    rewriter = Rewriter(ReturnPathKeys(secret, "srs"))
     receiver = Receiver(
-        store=store, rules=rules, names=heard, clock=clock, events=events, tasks=tasks
+        store=store,
+        rules=rules,
+        names=heard,
+        clock=clock,
+        events=events,
+        tasks=tasks,
+        rewriter=rewriter,
     )
     logins = Logins(authenticator, settings.login.plaintext_on_loopback)
     around = _Surroundings(settings, hostname, clock, entropy, events, tasks)
@@ -249,27 +256,20 @@ def _build_over(
         login_context,
     )
     views = SharedViews(store, tasks, events, settings.imap.view_mebibytes * MIB)
-    services = ImapServices(
-        store,
-        views,
-        authenticator,
-        clock,
-        events,
-        ImapLimits(),
-        offers_tls=login_context is not None,
-        loopback_logins=False,
-        hostname=hostname.ascii,
-        entropy=entropy,
-        sent_copies=submitter.sent_copies,
+    services = _imap_services(store, views, authenticator, clock, events, hostname, entropy)
+    services = replace(
+        services, offers_tls=login_context is not None, sent_copies=submitter.sent_copies
     )
     imap = ImapFactory(_with_live_settings(services, settings), tasks, entropy, login_context)
     take = None if tls is None else tls.take_from_clients
     indexer = SearchIndexer(store, clock, events)
     attached = attached_texts(settings, store, events)
     keeping = _housekeeping_rules(settings)
+    key_keeper = KeyKeeper(store, names, clock, events, rotation_rules(settings))
     reports = partial(make_reporter, settings, store, events)
+    dns = publication(settings, names)
     administration = Administration(
-        store, passwords, clock, entropy, indexer, attached, reports, take
+        store, passwords, clock, entropy, indexer, attached, reports, dns, take
     )
     return Built(
         hostname=hostname,
@@ -294,8 +294,9 @@ def _build_over(
         administration=administration,
         control=ControlSocket(data, administration, __version__, events, tasks),
         housekeeping=Housekeeping(
-            store, receiver, known_networks, indexer, attached, clock, events, keeping
+            store, receiver, known_networks, key_keeper, indexer, attached, clock, events, keeping
         ),
+        key_keeper=key_keeper,
         indexer=indexer,
         attached=attached,
     )
@@ -307,7 +308,7 @@ def change_live(built: Built, settings: Settings, events: Events) -> None:
     Raises SettingsMalformed, and changes nothing then.
     """
     limits = _admission_limits(settings, events)
-    rules, names = _receiving_rules(settings, built.hostname), _resolver(settings, built.clock)
+    rules, names = _receiving_rules(settings, built.hostname), open_resolver(settings, built.clock)
     built.outgoing.change_rules(settings, names, rules.routing)
     built.admissions.change_limits(limits)
     built.authenticator.remember_for(_remembered(settings))
@@ -321,6 +322,7 @@ def change_live(built: Built, settings: Settings, events: Events) -> None:
     built.imap.services = _with_live_settings(built.imap.services, settings)
     built.views.most_octets = settings.imap.view_mebibytes * MIB
     built.housekeeping.rules = _housekeeping_rules(settings)
+    built.key_keeper.rules, built.key_keeper.records = rotation_rules(settings), names
 
 
 def _admission_limits(settings: Settings, events: Events) -> AdmissionLimits:
@@ -347,6 +349,29 @@ def _admission_limits(settings: Settings, events: Events) -> AdmissionLimits:
 
 def _remembered(settings: Settings) -> timedelta:
     return timedelta(seconds=settings.login.remembered_seconds)
+
+
+def _imap_services(
+    store: SqliteStore,
+    views: SharedViews,
+    authenticator: Authenticator,
+    clock: Clock,
+    events: Events,
+    hostname: Domain,
+    entropy: Entropy,
+) -> ImapServices:
+    return ImapServices(
+        store,
+        views,
+        authenticator,
+        clock,
+        events,
+        ImapLimits(),
+        offers_tls=False,
+        loopback_logins=False,
+        hostname=hostname.ascii,
+        entropy=entropy,
+    )
 
 
 def _receiving_rules(settings: Settings, hostname: Domain) -> ReceivingRules:
@@ -376,16 +401,6 @@ def _submission_rules(settings: Settings, routing: RoutingRules) -> SubmissionRu
 
 def _peer_names(settings: Settings, names: Resolver) -> Resolver | None:
     return names if settings.dns.verify_peer_name else None
-
-
-def _resolver(settings: Settings, clock: Clock) -> Resolver:
-    servers = tuple(s for text in settings.dns.servers if (s := name_server(text)) is not None)
-    plan = ResolverPlan(
-        servers or None,
-        trusted=settings.dns.trusted,
-        deadline_seconds=float(settings.dns.seconds),
-    )
-    return Resolver(plan, clock)
 
 
 def _smtp_limits(dialect: Dialect, settings: Settings) -> SmtpLimits:

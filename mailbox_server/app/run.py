@@ -104,6 +104,7 @@ async def _main(
         await built.control.start()
         endless.append(built.tasks.spawn("relay queue", built.outgoing.scheduler.run()))
         endless.append(built.tasks.spawn("housekeeping", built.housekeeping.run()))
+        endless.append(built.tasks.spawn("signing keys", built.key_keeper.provide()))
         endless.append(built.tasks.spawn("search index", built.indexer.run()))
         endless.append(built.tasks.spawn("attachments", built.attached.run()))
         if notify.watchdog_seconds is not None:

@@ -475,6 +475,39 @@ class DnsSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     ] = True
 
 
+class DkimSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The keys that mail of hosted domains is signed with; `domain dns` prints their records."""
+
+    rotate_days: Annotated[
+        int,
+        _note(
+            "The age at which a key gets a successor, in days; 0 for never by itself. The old key "
+            "signs on until the record of the new one stands in the DNS.",
+            ge=0,
+            le=3650,
+            live=True,
+        ),
+    ] = 180
+    publish_days: Annotated[
+        int,
+        _note(
+            "For how long the record of a new key must have been seen before it signs, in days.",
+            ge=0,
+            le=90,
+            live=True,
+        ),
+    ] = 2
+    keep_days: Annotated[
+        int,
+        _note(
+            "For how long the record of an old key stays useful, in days; the key is forgotten "
+            "then.",
+            ge=7,
+            le=365,
+        ),
+    ] = 30
+
+
 class StoreTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The mailbox store in server.data."""
 
@@ -555,5 +588,6 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     imap: ImapSettings = ImapSettings()
     relay: RelaySettings = RelaySettings()
     dns: DnsSettings = DnsSettings()
+    dkim: DkimSettings = DkimSettings()
     store: StoreTable = StoreTable()
     search: SearchSettings = SearchSettings()

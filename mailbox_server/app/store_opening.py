@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from mailbox_server.app.data_folder import secure
+from mailbox_server.app.dns_opening import open_resolver, publication
 from mailbox_server.app.reporting import make_reporter
 from mailbox_server.app.settings import Settings
 from mailbox_server.auth.passwords import HashCost, Passwords
@@ -46,6 +47,7 @@ async def open_administration(settings: Settings) -> AsyncIterator[Administratio
             indexer,
             attached,
             partial(make_reporter, settings, store, Silence()),
+            publication(settings, open_resolver(settings, clock)),
         )
     finally:
         await attached.close()

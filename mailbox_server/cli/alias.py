@@ -21,7 +21,7 @@ def verb() -> None:
 @click.argument("targets", nargs=-1, required=True)
 @click.pass_obj
 def add(surroundings: Surroundings, address: str, targets: tuple[str, ...]) -> None:
-    """Let ADDRESS stand for TARGETS, addresses in domains hosted here."""
+    """Let ADDRESS stand for TARGETS, here or on other servers."""
     rows = ask(surroundings, requests.AliasAdd(address, list(targets)))
     warn_missing(rows)
     show_rows(rows, _COLUMNS, surroundings)

@@ -14,7 +14,7 @@ from mailbox_server.model.passport import Evidence
 from mailbox_server.model.route import AliasRoute, LocalRoute
 
 SKIPPED_TOLD: Final = 20
-"""How many targets of an alias that were not reached a passport names."""
+"""How many targets of an alias that were not reached, or lie elsewhere, a passport names."""
 
 
 def arrival_evidence(envelope: Envelope, octets: int, now: datetime) -> tuple[Evidence, ...]:
@@ -77,6 +77,9 @@ def route_evidence(
     ways: dict[AccountId, list[Evidence]] = {}
     for recipient, found, members in zip(recipients, routes, reached, strict=True):
         wishes = _wishes(recipient)
+        if isinstance(found, AliasRoute) and found.outside:
+            outside = " ".join(str(each.address) for each in found.outside[:SKIPPED_TOLD])
+            wishes = [("elsewhere", outside), *wishes]
         if isinstance(found, AliasRoute) and found.skipped:
             skipped = " ".join(str(target) for target in found.skipped[:SKIPPED_TOLD])
             wishes = [("skipped", skipped), *wishes]

@@ -1,4 +1,4 @@
-"""Put one message into the mailboxes of its recipients, within the write that keeps it.
+"""Put one message where its recipients lead, within the write that keeps it.
 
 One message an account, however many recipients lead there.  A recipient who went over quota
 since being accepted still gets it (bouncing would be worse than one message too many); mail
@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Final
 
 from mailbox_server.delivery.evidence import local_evidence, route_evidence
+from mailbox_server.delivery.forwarding import Forwarding
 from mailbox_server.delivery.routing import RoutingRules, members, postmaster
 from mailbox_server.model.address import Domain
 from mailbox_server.model.envelope import Recipient
@@ -71,6 +72,7 @@ class LocalDelivery:
     recipients, routes: side by side.  arrival: what every passport begins with.
     trace: what goes before the content.  fingerprint: see store.ports.NewMessage.
     generation: Store.owners_generation from before the first route was looked up.
+    forwarding: for what its recipients lead to elsewhere.
     """
 
     rules: RoutingRules
@@ -82,9 +84,13 @@ class LocalDelivery:
     now: datetime
     fingerprint: bytes | None
     generation: int
+    forwarding: Forwarding
 
     def write(self, tx: WriteTx, content: ContentId) -> tuple[MessageId, ...]:
-        """Store the message for each account once; the message of each recipient."""
+        """Store the message for each account once, and queue it for those elsewhere.
+
+        The message of each recipient that leads to an account, in their order.
+        """
         return self.write_with(tx, content, None)[0]
 
     def write_with(
@@ -96,7 +102,14 @@ class LocalDelivery:
         else:
             reached = [self._present(tx, found) for found in self.routes]
         stored, placed = self._store(tx, content, reached, copy)
-        return tuple(stored[accounts[0].account.id] for accounts in reached), placed
+        self._forward(tx, content)
+        return tuple(stored[accounts[0].account.id] for accounts in reached if accounts), placed
+
+    def _forward(self, tx: WriteTx, content: ContentId) -> None:
+        seen: set[str] = set()
+        for recipient, found in zip(self.recipients, self.routes, strict=True):
+            if isinstance(found, AliasRoute) and found.outside:
+                self.forwarding.write(tx, content, recipient, found, seen)
 
     def _present(self, tx: WriteTx, found: LocalRoute | AliasRoute) -> tuple[LocalRoute, ...]:
         """The accounts of a route as they are now; postmaster for one that is gone."""
@@ -108,7 +121,7 @@ class LocalDelivery:
             gone = member.account.address
             domain = gone.domain if isinstance(gone.domain, Domain) else None
             heir = postmaster(tx, domain, self.rules)
-            if isinstance(heir, RefuseRoute):
+            if isinstance(heir, RefuseRoute) or not members(heir):
                 raise StoreUnavailable("a recipient was removed and there is no postmaster")
             present += [replace(one, through=(gone, *one.through)) for one in members(heir)]
         return tuple(present)

@@ -6,6 +6,7 @@ nobody: what takes time is looked up on a thread.
 
 from mailbox_server.delivery import replies
 from mailbox_server.delivery.known_routes import KnownRoutes
+from mailbox_server.delivery.returned_reports import ReturnedReports
 from mailbox_server.delivery.routing import (
     AT_ONCE_TARGETS,
     RouteTakesTime,
@@ -71,8 +72,9 @@ class RouteFinder:
 class LocalRecipients:
     """Those of one transaction, in the order in which they were taken.
 
-    declared: the octets that the peer announced, if any.  most_ways: accounts that they may
-    lead to, counted once a recipient; wide aliases add up.
+    declared: the octets that the peer announced, if any.  most_ways: accounts and addresses
+    elsewhere that they may lead to, counted once a recipient; wide aliases add up.
+    returned: what rewritten senders mean; None where nothing comes back.
     """
 
     def __init__(
@@ -81,11 +83,13 @@ class LocalRecipients:
         local_ip: IpAddress | None,
         declared: int | None,
         most_ways: int,
+        returned: ReturnedReports | None = None,
     ) -> None:
         self._finder = finder
         self._local_ip = local_ip
         self._declared = declared
         self._most_ways = most_ways
+        self._returned = returned
         self._ways = 0
         self._found: dict[Address, LocalRoute | AliasRoute] = {}
         self.routes: list[LocalRoute | AliasRoute] = []
@@ -95,18 +99,26 @@ class LocalRecipients:
         # A peer that names somebody a thousand times is not to cost a thousand looks.
         found = self._found.get(address)
         if found is None:
-            looked_up = await self._finder.find(address, self._local_ip)
+            looked_up = await self._look_up(address)
             if isinstance(looked_up, RefuseRoute):
                 return looked_up.reply
             if await self._finder.is_full(looked_up, self._declared):
                 return replies.OVER_QUOTA
             found = self._found[address] = looked_up
         ways = self._ways + len(members(found))
+        if isinstance(found, AliasRoute):
+            ways += len(found.outside)
         if ways > self._most_ways:
             return replies.TOO_MANY_WAYS
         self._ways = ways
         self.routes.append(found)
         return None
+
+    async def _look_up(self, address: Address) -> Route:
+        returned = None if self._returned is None else self._returned.find(address)
+        if isinstance(returned, AliasRoute | RefuseRoute):
+            return returned
+        return await self._finder.find(returned or address, self._local_ip)
 
 
 def _is_full(tx: ReadTx, account: Account, declared: int | None) -> bool:

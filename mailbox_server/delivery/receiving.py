@@ -4,7 +4,8 @@
     recipient  what does the address mean, and is the mailbox full?
     feed       content goes to staging and through the MIME scanner as it comes
     accept     loops; analysis; trace; is it a repeat?  then ONE write: content once, one
-               message an account however many aliases lead there, passports
+               message an account however many aliases lead there, passports, and what
+               aliases lead to elsewhere into the queue
 
 Only after that write has reached the disk is the peer told 250.  A recipient who went
 over quota meanwhile still gets the message (they were accepted, and bouncing would be
@@ -22,11 +23,15 @@ from typing import Final, Protocol
 from mailbox_server.delivery import replies
 from mailbox_server.delivery.arrival import Acceptance, Opening
 from mailbox_server.delivery.evidence import arrival_evidence
+from mailbox_server.delivery.forwarding import Forwarding
 from mailbox_server.delivery.local_delivery import LocalDelivery
 from mailbox_server.delivery.local_recipients import LocalRecipients, RouteFinder
 from mailbox_server.delivery.receipts import Receipts, fingerprint
-from mailbox_server.delivery.routing import RoutingRules
-from mailbox_server.delivery.trace import trace
+from mailbox_server.delivery.returned_reports import ReturnedReports
+from mailbox_server.delivery.routing import RoutingRules, members
+from mailbox_server.delivery.srs import Rewriter
+from mailbox_server.delivery.trace import received, return_path
+from mailbox_server.mime.header_fields import field_values
 from mailbox_server.mime.message import analyze
 from mailbox_server.mime.scanner import Scanner
 from mailbox_server.model.address import Address, Domain, IpAddress
@@ -83,14 +88,16 @@ class Receiver:
         clock: Clock,
         events: Events,
         tasks: TaskKeeper,
+        rewriter: Rewriter,
     ) -> None:
-        """names: None tells no names in Received fields."""
+        """names: None tells no names in Received fields.  rewriter: of forwarded senders."""
         self.store = store
         self.rules = rules
         self.names = names
         self.clock = clock
         self.events = events
         self.tasks = tasks
+        self.rewriter = rewriter
         self.receipts = Receipts(store, clock)
         self.routes = RouteFinder(store, rules.routing)
         self.numbers = itertools.count(1)
@@ -132,8 +139,19 @@ class Arrival:
         self._opening = opening
         self._generation = receiver.store.owners_generation
         self._local = LocalRecipients(
-            receiver.routes, opening.local_ip, opening.declared_size, receiver.rules.ways
+            receiver.routes,
+            opening.local_ip,
+            opening.declared_size,
+            receiver.rules.ways,
+            ReturnedReports(
+                receiver.store,
+                receiver.rules.routing,
+                receiver.rewriter,
+                receiver.clock,
+                opening.reverse_path,
+            ),
         )
+        self._has_8bit = False
         self._name: asyncio.Task[str | None] | None = None
         self._staging = receiver.store.stage(opening.declared_size)
         self._scanner = Scanner()
@@ -167,6 +185,7 @@ class Arrival:
 
     def feed(self, octets: bytes) -> bool:
         """Take content."""
+        self._has_8bit = self._has_8bit or not octets.isascii()
         self._scanner.feed(octets)
         must_wait = self._staging.feed(octets)
         return must_wait or self._scanner.is_behind
@@ -226,7 +245,7 @@ class Arrival:
             name = await self._peer_name()
             if name is not None:
                 envelope = replace(envelope, peer_name=name)
-            delivery = self._delivery(envelope, staged, analysis, receiver.clock.now())
+            delivery = self._delivery(envelope, staged, analysis, header, receiver.clock.now())
         except BaseException:  # whatever it was, no write will have the octets
             staged.discard()
             raise
@@ -267,21 +286,44 @@ class Arrival:
         return self._name.result() if done and not self._name.cancelled() else None
 
     def _delivery(
-        self, envelope: Envelope, staged: StagedContent, analysis: Analysis, now: datetime
+        self,
+        envelope: Envelope,
+        staged: StagedContent,
+        analysis: Analysis,
+        header: bytes,
+        now: datetime,
     ) -> "_Delivery":
         receiver = self._receiver
         transfer = f"{envelope.peer.connection}-{next(receiver.numbers)}"
         mark = fingerprint(envelope, staged.digest, analysis.message_id)
+        stamp = received(envelope, receiver.rules.routing.hostname, transfer, now)
+        arrival = arrival_evidence(envelope, staged.size, now)
+        forwarding = Forwarding(
+            rewriter=receiver.rewriter,
+            reverse_path=envelope.reverse_path,
+            trace=stamp,
+            size=staged.size,
+            message_id=None if analysis.message_id is None else f"<{analysis.message_id}>",
+            has_8bit=self._has_8bit,
+            has_utf8_header=not header.isascii(),
+            require_tls=envelope.require_tls,
+            tls_optional=not envelope.require_tls and _says_tls_optional(header),
+            ret=envelope.ret,
+            envelope_id=envelope.envelope_id,
+            evidence=arrival,
+            now=now,
+        )
         local = LocalDelivery(
             rules=receiver.rules.routing,
             recipients=envelope.recipients,
             routes=tuple(self._local.routes),
-            arrival=arrival_evidence(envelope, staged.size, now),
+            arrival=arrival,
             analysis=analysis,
-            trace=trace(envelope, receiver.rules.routing.hostname, transfer, now),
+            trace=return_path(envelope.reverse_path) + stamp,
             now=now,
             fingerprint=mark,
             generation=self._generation,
+            forwarding=forwarding,
         )
         return _Delivery(transfer, envelope, staged, now, mark, local)
 
@@ -316,7 +358,7 @@ class Arrival:
             "smtp.accepted",
             connection=envelope.peer.connection,
             transfer=delivery.transfer,
-            message=message_object_id(messages[0]),
+            message=message_object_id(messages[0]) if messages else None,
             messages=len(set(messages)),
             sender=str(envelope.reverse_path),
             recipients=len(envelope.recipients),
@@ -324,10 +366,24 @@ class Arrival:
             before=before,
         )
         say = replies.accepted_before if before else replies.accepted
-        if len(messages) != len(envelope.recipients):
+        have_messages = [bool(members(found)) for found in delivery.local.routes]
+        if messages and len(messages) != sum(have_messages):
             # A receipt of an earlier run names each message once.
-            messages = (messages[0],) * len(envelope.recipients)
-        return Acceptance(tuple(say(message) for message in messages), delivery.fingerprint)
+            messages = (messages[0],) * len(have_messages)
+        following = iter(messages)
+        said: list[Reply] = []
+        for has_message in have_messages:
+            message = next(following, None) if has_message else None
+            said.append(replies.queued(delivery.transfer) if message is None else say(message))
+        return Acceptance(tuple(said), delivery.fingerprint)
+
+
+def _says_tls_optional(header: bytes) -> bool:
+    """Whether the author asks to send rather than to protect (RFC 8689 §5)."""
+    if b"tls-required" not in header.lower():
+        return False
+    values = field_values(header, "TLS-Required")
+    return len(values) == 1 and values[0].strip().lower() == b"no"
 
 
 @dataclass(frozen=True, slots=True)

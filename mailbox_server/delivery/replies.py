@@ -40,6 +40,12 @@ ONE_RECIPIENT_ONLY: Final = reply(
 NO_ROOM_FOR_COPY: Final = reply(
     452, "4.2.2", "Your mailbox is full; no copy of what you send can be kept in it"
 )
+RETURN_INVALID: Final = reply(
+    550, "5.1.1", "That return address was never valid here, or is not any more"
+)
+REPORTS_ONLY: Final = reply(
+    550, "5.7.1", "That address takes reports about mail that was passed on, from nobody else"
+)
 LOOP: Final = reply(554, "5.4.6", "The message has been here before; it goes in circles")
 TOO_MANY_HOPS: Final = reply(554, "5.4.6", "The message has passed too many servers")
 HEADER_TOO_LARGE: Final = reply(552, "5.3.4", "The header of the message is too large")

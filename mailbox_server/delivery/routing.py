@@ -17,7 +17,8 @@ from mailbox_server.delivery import replies
 from mailbox_server.model.account import Account, Alias
 from mailbox_server.model.address import Address, AddressLiteral, Domain, IpAddress, Localpart
 from mailbox_server.model.errors import AliasTooWide, Refused
-from mailbox_server.model.route import AliasRoute, LocalRoute, RefuseRoute, Route
+from mailbox_server.model.ids import AccountId
+from mailbox_server.model.route import AliasRoute, LocalRoute, Outside, RefuseRoute, Route
 from mailbox_server.store.ports import ReadTx
 
 ALIAS_DEPTH: Final = 10
@@ -118,7 +119,7 @@ def postmaster(
 
 
 def members(found: LocalRoute | AliasRoute) -> tuple[LocalRoute, ...]:
-    """The accounts that a route leads to, each once."""
+    """The accounts that a route leads to, each once; none where all lies elsewhere."""
     return (found,) if isinstance(found, LocalRoute) else found.members
 
 
@@ -172,12 +173,13 @@ def _routed(tx: ReadTx, found: _Found, rules: RoutingRules, most: int) -> Route:
 
 
 def _expanded(tx: ReadTx, alias: Alias, rules: RoutingRules, most: int) -> Route:
-    """Follow an alias to its accounts, breadth first; an alias met again leads nowhere new.
+    """Follow an alias to its ends, breadth first; an alias met again leads nowhere new.
 
     Raises AliasTooWide past ALIAS_DEPTH aliases in a row or ALIAS_TARGETS targets in all,
     RouteTakesTime past most targets.
     """
     reached: dict[int, LocalRoute] = {}
+    outside: dict[str, Outside] = {}
     skipped: list[Address] = []
     seen = {alias.address.key}
     level: list[tuple[Alias, tuple[Address, ...]]] = [(alias, (alias.address,))]
@@ -192,7 +194,9 @@ def _expanded(tx: ReadTx, alias: Alias, rules: RoutingRules, most: int) -> Route
                 if targets > most:
                     raise RouteTakesTime(f"{alias.address} has more than {most} targets")
                 found = _target(tx, target, rules)
-                if found is None:
+                if found is None and _lies_elsewhere(tx, target, rules):
+                    outside.setdefault(str(target), Outside(target, through))
+                elif found is None:
                     skipped.append(target)
                 elif isinstance(found.owner, Account):
                     account = found.owner
@@ -205,16 +209,34 @@ def _expanded(tx: ReadTx, alias: Alias, rules: RoutingRules, most: int) -> Route
         level = deeper
     else:
         raise AliasTooWide(f"{alias.address} leads through more than {ALIAS_DEPTH} aliases")
-    if not reached:
-        return RefuseRoute(replies.UNKNOWN, "the alias reaches no account of ours")
-    return AliasRoute(tuple(reached.values()), tuple(skipped))
+    if not reached and not outside:
+        return RefuseRoute(replies.UNKNOWN, "the alias reaches nobody")
+    members = tuple(reached.values())
+    owner = _owner(tx, alias, members, rules) if outside else None
+    return AliasRoute(members, tuple(skipped), tuple(outside.values()), owner)
+
+
+def _owner(
+    tx: ReadTx, alias: Alias, members: tuple[LocalRoute, ...], rules: RoutingRules
+) -> AccountId | None:
+    """Who hears of what an alias cannot pass on: its first account, or else postmaster's."""
+    if members:
+        return members[0].account.id
+    # No alias is followed for it, because that one may lead here.
+    chosen = None if rules.postmaster is None else tx.accounts.find(rules.postmaster)
+    domain = alias.address.domain
+    oldest = tx.accounts.oldest(domain) if isinstance(domain, Domain) else None
+    found = chosen or oldest or tx.accounts.oldest()
+    return None if found is None else found.id
+
+
+def _lies_elsewhere(tx: ReadTx, target: Address, rules: RoutingRules) -> bool:
+    """Whether mail may be passed on there: mail to an address in brackets is not."""
+    return isinstance(target.domain, Domain) and is_foreign(tx, target, rules, None)
 
 
 def _target(tx: ReadTx, target: Address, rules: RoutingRules) -> _Found | None:
-    """Where an alias target leads; None where it is not ours or unknown.
-
-    Mail is not passed on to other servers yet, so targets elsewhere are left out.
-    """
+    """Where an alias target leads; None where it is not ours or unknown."""
     if isinstance(target.domain, AddressLiteral):
         return None
     found = _find(tx, target, rules)

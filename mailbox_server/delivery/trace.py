@@ -16,15 +16,6 @@ from mailbox_server.model.envelope import Envelope, TlsState
 _WIDTH: Final = 78
 
 
-def trace(envelope: Envelope, hostname: Domain, transfer_id: str, now: datetime) -> bytes:
-    """Both fields, ready to stand before the content.
-
-    transfer_id: an atom that our log lines know.  `for` is told with one recipient only,
-    so that nobody learns of the others (RFC 5321 §7.6).
-    """
-    return return_path(envelope.reverse_path) + received(envelope, hostname, transfer_id, now)
-
-
 def return_path(path: ReversePath) -> bytes:
     """The field that stands first in a mailbox, and nowhere else (RFC 5321 §4.4)."""
     return f"Return-Path: <{path}>\r\n".encode()
@@ -38,8 +29,10 @@ def received(
     *,
     names_peer: bool = True,
 ) -> bytes:
-    """The other field alone.
+    """Received, which stands first in what leaves, too.
 
+    transfer_id: an atom that our log lines know.  `for` is told with one recipient only,
+    so that nobody learns of the others (RFC 5321 §7.6).
     names_peer: departing from RFC 5321 §4.4, from where one of our own people sends may be
         left out: it tells everybody where they are.
     """

@@ -64,3 +64,13 @@ class TlsaRecord:
     selector: int
     matching_type: int
     association: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceRecord:
+    """One SRV record (RFC 2782); target "" says that the service is decidedly not there."""
+
+    priority: int
+    weight: int
+    port: int
+    target: str

@@ -26,7 +26,13 @@ import dns.rdatatype
 import dns.resolver
 import dns.reversename
 
-from mailbox_server.dns.answers import Answer, MailExchanger, Outcome, TlsaRecord
+from mailbox_server.dns.answers import (
+    Answer,
+    MailExchanger,
+    Outcome,
+    ServiceRecord,
+    TlsaRecord,
+)
 from mailbox_server.dns.cache import ExpiringCache
 from mailbox_server.model.address import Domain, IpAddress
 from mailbox_server.model.errors import DomainMalformed
@@ -137,6 +143,13 @@ class Resolver:
         return _typed(
             await self._ask(name, dns.rdatatype.TLSA),
             lambda rr: TlsaRecord(rr.usage, rr.selector, rr.mtype, bytes(rr.cert)),
+        )
+
+    async def services(self, name: str) -> Answer[ServiceRecord]:
+        """SRV records; name is as `_imaps._tcp.example.com` (RFC 2782)."""
+        return _typed(
+            await self._ask(name, dns.rdatatype.SRV),
+            lambda rr: ServiceRecord(rr.priority, rr.weight, rr.port, _text(rr.target)),
         )
 
     async def pointers(self, ip: IpAddress) -> Answer[str]:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from mailbox_server.model.account import Account
 from mailbox_server.model.address import Address
+from mailbox_server.model.ids import AccountId
 from mailbox_server.model.reply import Reply
 
 
@@ -21,14 +22,29 @@ class LocalRoute:
 
 
 @dataclass(frozen=True, slots=True)
-class AliasRoute:
-    """An alias of ours, expanded to accounts; each account once.
+class Outside:
+    """An address of another server that mail is passed on to.
 
-    skipped: targets that are not reached: not ours, or gone.
+    through: the aliases passed on the way, in order; none where a report goes back to the
+    sender of what was forwarded.
+    """
+
+    address: Address
+    through: tuple[Address, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AliasRoute:
+    """An alias of ours, expanded to accounts and to addresses elsewhere, each once.
+
+    At least one of both.  skipped: targets that are not reached: gone.
+    owner: who is told of what cannot be passed on.
     """
 
     members: tuple[LocalRoute, ...]
     skipped: tuple[Address, ...] = ()
+    outside: tuple[Outside, ...] = ()
+    owner: AccountId | None = None
 
 
 @dataclass(frozen=True, slots=True)

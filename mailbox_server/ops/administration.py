@@ -12,8 +12,10 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from mailbox_server.auth.passwords import Passwords
+from mailbox_server.checks.dkim.key_keeper import make_pair
 from mailbox_server.model.account import Account, AccountState, Alias, HostedDomain
 from mailbox_server.model.address import Address, Domain
+from mailbox_server.model.dkim_key import KeyState
 from mailbox_server.model.errors import (
     AccountMissing,
     AliasMissing,
@@ -25,6 +27,7 @@ from mailbox_server.model.ids import mailbox_object_id
 from mailbox_server.model.ports import Clock, Entropy
 from mailbox_server.ops import (
     certificate_verbs,
+    domain_verbs,
     message_verbs,
     queue_requests,
     queue_verbs,
@@ -35,7 +38,13 @@ from mailbox_server.ops import (
     story_requests,
     token_verbs,
 )
-from mailbox_server.ops.targets import missing, refuse_elsewhere, refuse_loop
+from mailbox_server.ops.domain_verbs import Publication
+from mailbox_server.ops.targets import (
+    missing,
+    refuse_brackets,
+    refuse_elsewhere,
+    refuse_loop,
+)
 from mailbox_server.store.attached_text.catching_up import AttachedTexts
 from mailbox_server.store.dialect.trouble import reason_of
 from mailbox_server.store.integrity import violations
@@ -64,6 +73,7 @@ class Administration:
     indexer: SearchIndexer
     attached: AttachedTexts
     make_reporter: queue_verbs.MakeReporter
+    publication: Publication
     take_from_clients: Callable[[bytes], None] | None = None
 
     async def perform(
@@ -136,11 +146,15 @@ async def _domain_add(self: Administration, asked: requests.DomainAdd) -> list[r
     domain = Domain.parse(asked.domain)
     targets = [] if asked.catch_all is None else [Address.parse(asked.catch_all)]
     now = self.clock.now()
+    keys = await asyncio.to_thread(make_pair, domain, now)
 
     def add(tx: WriteTx) -> requests.DomainRow:
         refuse_elsewhere(tx, targets, domain)
         unknown = missing(tx, targets)
-        return _domain_row(tx.domains.add(domain, next(iter(targets), None), now), unknown)
+        row = _domain_row(tx.domains.add(domain, next(iter(targets), None), now), unknown)
+        for key in keys:
+            tx.dkim_keys.add(key, KeyState.SIGNING, now)
+        return row
 
     return [await self.store.write(add)]
 
@@ -174,6 +188,20 @@ async def _domain_remove(
     domain = Domain.parse(asked.domain)
     await self.store.write(lambda tx: tx.domains.remove(domain))
     return []
+
+
+async def _domain_keys(self: Administration, asked: requests.DomainKeys) -> list[requests.AnyRow]:
+    return await domain_verbs.list_keys(self.store, asked)
+
+
+async def _domain_rotate_keys(
+    self: Administration, asked: requests.DomainRotateKeys
+) -> list[requests.AnyRow]:
+    return await domain_verbs.rotate_keys(self.store, self.clock, asked)
+
+
+async def _domain_dns(self: Administration, asked: requests.DomainDns) -> list[requests.AnyRow]:
+    return await domain_verbs.tell_records(self.store, self.publication, asked)
 
 
 # ---------------------------------------------------------------- accounts
@@ -288,7 +316,7 @@ async def _alias_add(self: Administration, asked: requests.AliasAdd) -> list[req
     now = self.clock.now()
 
     def add(tx: WriteTx) -> requests.AliasRow:
-        refuse_elsewhere(tx, targets)
+        refuse_brackets(targets)
         refuse_loop(tx, address, targets)
         return _alias_row(tx.aliases.add(address, targets, now), missing(tx, targets))
 
@@ -446,6 +474,9 @@ _VERBS: Final = MappingProxyType(
         requests.DomainCatchAll: _domain_catch_all,
         requests.DomainList: _domain_list,
         requests.DomainRemove: _domain_remove,
+        requests.DomainKeys: _domain_keys,
+        requests.DomainRotateKeys: _domain_rotate_keys,
+        requests.DomainDns: _domain_dns,
         requests.AccountAdd: _account_add,
         requests.AccountList: _account_list,
         requests.AccountPassword: _account_password,

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Final, Protocol
 
 from mailbox_server.auth.known_networks import KnownNetworks
+from mailbox_server.checks.dkim.key_keeper import KeyKeeper
 from mailbox_server.model.errors import MailboxServerFault
 from mailbox_server.model.ports import Clock, Events, SystemEntropy
 from mailbox_server.store.attached_text.catching_up import AttachedTexts
@@ -78,6 +79,7 @@ class Housekeeping:
         store: SqliteStore,
         receiver: Tidies,
         known_networks: KnownNetworks,
+        key_keeper: KeyKeeper,
         indexer: SearchIndexer,
         attached: AttachedTexts,
         clock: Clock,
@@ -87,6 +89,7 @@ class Housekeeping:
         self.store = store
         self.receiver = receiver
         self.known_networks = known_networks
+        self.key_keeper = key_keeper
         self.indexer = indexer
         self.attached = attached
         self.clock = clock
@@ -158,6 +161,10 @@ async def _tidy(keeper: Housekeeping) -> None:
 
 async def _settle(keeper: Housekeeping) -> None:
     await keeper.known_networks.settle(keeper.store)
+
+
+async def _keep_keys(keeper: Housekeeping) -> None:
+    await keeper.key_keeper.keep()
 
 
 async def _collect(keeper: Housekeeping) -> None:
@@ -253,6 +260,7 @@ JOBS: Final = (
     Job("settle known networks", timedelta(minutes=1), _settle),
     COLLECT,
     Job("compress contents", timedelta(minutes=10), _compress),
+    Job("keep signing keys", timedelta(hours=6), _keep_keys),
     Job("sweep files", timedelta(hours=6), _sweep),
     Job("forget tombstones", timedelta(hours=6), _forget),
     Job("forget departures", timedelta(hours=6), _forget_departures),

@@ -44,6 +44,26 @@ class DomainRemove(Request, frozen=True, tag="domain.remove"):
     domain: str
 
 
+class DomainKeys(Request, frozen=True, tag="domain.keys"):
+    """List the keys that a domain's mail is signed with."""
+
+    domain: str
+
+
+class DomainRotateKeys(Request, frozen=True, tag="domain.rotate_keys"):
+    """Make a domain's next keys; at_once: forget all others and sign with them now."""
+
+    domain: str
+    at_once: bool = False
+
+
+class DomainDns(Request, frozen=True, tag="domain.dns"):
+    """Tell what the DNS should say of a domain; check: and what it says."""
+
+    domain: str
+    check: bool = False
+
+
 class AccountAdd(Request, frozen=True, tag="account.add"):
     """Open an account; password None lets nobody log in by password."""
 
@@ -235,6 +255,9 @@ AnyRequest = (
     | DomainCatchAll
     | DomainList
     | DomainRemove
+    | DomainKeys
+    | DomainRotateKeys
+    | DomainDns
     | AccountAdd
     | AccountList
     | AccountPassword
@@ -274,6 +297,40 @@ class DomainRow(Row, frozen=True, tag="domain"):
     catch_all: str | None
     created: str
     missing: list[str] = msgspec.field(default_factory=list)
+
+
+class KeyRow(Row, frozen=True, tag="key"):
+    """A signing key, without its private part.
+
+    state: waiting, signing, retired, or revoked when it was just forgotten.
+    seen: since when its record is known to stand in the DNS.  record, value: the TXT record
+    that publishes it.
+    """
+
+    selector: str
+    algorithm: str
+    state: str
+    created: str
+    since: str
+    seen: str | None
+    record: str
+    value: str
+
+
+class RecordRow(Row, frozen=True, tag="record"):
+    """A record that the DNS should hold.
+
+    need: required, recommended, optional, or later.  standing: ok, missing, differs or
+    unknown where it was looked up; found: what is there instead or why that is not known.
+    """
+
+    name: str
+    type: str
+    value: str
+    need: str
+    note: str
+    standing: str | None = None
+    found: list[str] = msgspec.field(default_factory=list)
 
 
 class AccountRow(Row, frozen=True, tag="account"):
@@ -405,6 +462,8 @@ class IndexRow(Row, frozen=True, tag="index"):
 
 AnyRow = (
     DomainRow
+    | KeyRow
+    | RecordRow
     | AccountRow
     | AliasRow
     | MailboxRow

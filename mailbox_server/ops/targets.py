@@ -1,6 +1,7 @@
 """Whether an address may be what an alias or a catch-all leads to.
 
-Mail is not passed on to other servers, so that a target must be in a hosted domain.
+An alias may lead to other servers.  A catch-all may not: all that is thrown at a domain would be
+passed on in our name.
 """
 
 from collections.abc import Sequence
@@ -15,7 +16,16 @@ def refuse_elsewhere(tx: ReadTx, targets: Sequence[Address], more: Domain | None
     for target in targets:
         host = target.domain
         if not isinstance(host, Domain) or (host != more and tx.domains.find(host) is None):
-            raise BadInput(f"{target} is not in a domain hosted here, and mail is not passed on")
+            raise BadInput(
+                f"{target} is not in a domain hosted here, and a catch-all passes nothing on"
+            )
+
+
+def refuse_brackets(targets: Sequence[Address]) -> None:
+    """Raises BadInput for a target whose domain is an address in brackets."""
+    for target in targets:
+        if not isinstance(target.domain, Domain):
+            raise BadInput(f"{target} has no domain; mail is not passed on to a bare address")
 
 
 def refuse_loop(tx: ReadTx, alias: Address, targets: Sequence[Address]) -> None:
@@ -33,7 +43,7 @@ def refuse_loop(tx: ReadTx, alias: Address, targets: Sequence[Address]) -> None:
 
 
 def missing(tx: ReadTx, targets: Sequence[Address]) -> list[str]:
-    """The targets that are nobody's address yet, neither with nor without a detail."""
+    """The targets here that are nobody's address yet, neither with nor without a detail."""
     return [str(target) for target in targets if not _leads_somewhere(tx, target)]
 
 
@@ -44,4 +54,4 @@ def _leads_somewhere(tx: ReadTx, target: Address) -> bool:
         if tx.accounts.find(each) is not None or tx.aliases.find(each) is not None:
             return True
     hosted = tx.domains.find(target.domain) if isinstance(target.domain, Domain) else None
-    return hosted is not None and hosted.catch_all is not None
+    return hosted is None or hosted.catch_all is not None

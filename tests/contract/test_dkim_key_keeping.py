@@ -28,8 +28,10 @@ class Records:
 
     texts: dict[str, str] = field(default_factory=dict)
     is_down: bool = False
+    asked: list[str] = field(default_factory=list)
 
     async def txt(self, name: str) -> Answer[bytes]:
+        self.asked.append(name)
         if self.is_down:
             return Answer(Outcome.TROUBLE)
         if name not in self.texts:
@@ -120,6 +122,22 @@ async def test_a_rotation_from_end_to_end(keeper: KeyKeeper, clock: TurnedClock)
     await keeper.keep()
     assert told(keeper) == ["dkim.key_forgotten"]
     assert len(await states(keeper)) == 3
+
+
+async def test_a_silent_dns_is_not_asked_about_everybody(
+    keeper: KeyKeeper, clock: TurnedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(key_keeper, "AT_ONCE", 1)
+    records = keeper.records
+    assert isinstance(records, Records)
+    await keeper.provide()
+    records.is_down = True
+    await keeper.keep()
+    assert {name.partition("._domainkey.")[2] for name in records.asked} == {"example.net"}
+    records.is_down = False
+    records.asked.clear()
+    await keeper.keep()
+    assert len(records.asked) == 4
 
 
 async def test_a_record_that_goes_again_starts_anew(keeper: KeyKeeper, clock: TurnedClock) -> None:

@@ -61,7 +61,7 @@ def keeper(store: SqliteStore, clock: Any, events: AwaitedEvents) -> Housekeepin
     known = KnownNetworks(clock, timedelta(days=30), 100)
     indexer = SearchIndexer(store, clock, events)
     attached = AttachedTexts(store, events)
-    return Housekeeping(store, nobody, known, indexer, attached, clock, events, rules)
+    return Housekeeping(store, nobody, known, nobody, indexer, attached, clock, events, rules)
 
 
 @pytest.fixture

@@ -140,7 +140,7 @@ async def test_the_nightly_job_tells_what_it_found(
     nobody: Any = None
     rules = HousekeepingRules(timedelta(days=90), timedelta(days=90), None)
     keeper = Housekeeping(
-        searched.store, nobody, nobody, searched.indexer, nobody, clock, events, rules
+        searched.store, nobody, nobody, nobody, searched.indexer, nobody, clock, events, rules
     )
     (job,) = [job for job in JOBS if job.name == "try the search index"]
     await keeper.do(job)
@@ -159,6 +159,7 @@ class Asked:
     def __init__(self, searched: SearchStore, clock: TurnedClock) -> None:
         passwords = Passwords(HashCost(memory_kib=64, passes=1), SystemEntropy())
         self.lines: list[bytes] = []
+        nobody: Any = None
         self._administration = Administration(
             searched.store,
             passwords,
@@ -167,6 +168,7 @@ class Asked:
             searched.indexer,
             searched.attached,
             _nobody_reports,
+            nobody,
         )
 
     async def ask(self, request: requests.Request) -> list[requests.AnyRow]:

@@ -97,6 +97,41 @@ def test_domains(house: Appliance) -> None:
     refused(house, 1, "domain", "add", "no domain")
 
 
+def test_signing_keys_and_records(house: Appliance) -> None:
+    verb(house, "domain", "add", "signed.example")
+    first = rows(house, "domain", "keys", "signed.example")
+    assert [(key["algorithm"], key["state"]) for key in first] == [
+        ("rsa", "signing"),
+        ("ed25519", "signing"),
+    ]
+    assert not any("private" in key for key in first)
+    fresh = rows(house, "domain", "rotate-keys", "signed.example")
+    assert [key["state"] for key in fresh] == ["signing"] * 2 + ["waiting"] * 2
+    assert len({key["selector"] for key in fresh}) == 4
+    assert rows(house, "domain", "rotate-keys", "signed.example") == fresh
+    changed = rows(house, "domain", "rotate-keys", "signed.example", "--at-once")
+    assert [key["state"] for key in changed] == ["signing"] * 2 + ["revoked"] * 4
+    assert len({key["selector"] for key in changed}) == 6
+    now = rows(house, "domain", "keys", "signed.example")
+    assert now == changed[:2]
+    records = rows(house, "domain", "dns", "signed.example")
+    values = {(row["name"], row["type"]): row["value"] for row in records}
+    for key in now:
+        assert values[key["record"], "TXT"] == key["value"]
+    assert values["signed.example", "MX"].startswith("10 ")
+    table = verb(house, "domain", "dns", "signed.example").decode()
+    assert "_dmarc.signed.example" in table
+    zone = verb(house, "domain", "dns", "signed.example", "--zone").decode()
+    assert f'{now[0]["record"]}. 3600 IN TXT ( "v=DKIM1; k=rsa; p=MII' in zone
+    assert "stands alone" in refused(
+        house, 2, "domain", "dns", "signed.example", "--zone", "--json"
+    )
+    for words in (("keys",), ("rotate-keys",), ("dns",), ("dns", "--check")):
+        asked = ("domain", words[0], "none.example", *words[1:])
+        assert "not hosted" in refused(house, 1, *asked)
+    verb(house, "domain", "remove", "signed.example")
+
+
 def test_accounts(house: Appliance) -> None:
     made = rows(house, "account", "add", "bob@example.test", "--quota", "5G", stdin="a secret\n")
     assert made[0]["quota_octets"] == 5 << 30
@@ -165,8 +200,11 @@ def test_aliases(house: Appliance) -> None:
     assert done.stderr == "warning: x@example.test is nobody's address yet\n"
     (alias,) = rows(house, "alias", "list", "--domain", "example.test")
     assert alias["targets"] == ["ann@example.test", "x@example.test"]
-    elsewhere = refused(house, 1, "alias", "add", "b@example.test", "x@elsewhere.test")
-    assert "not in a domain hosted" in elsewhere
+    (passed_on,) = rows(house, "alias", "add", "b@example.test", "x@elsewhere.test")
+    assert (passed_on["targets"], passed_on["missing"]) == (["x@elsewhere.test"], [])
+    bare = refused(house, 1, "alias", "add", "c@example.test", "x@[192.0.2.1]")
+    assert "has no domain" in bare
+    verb(house, "alias", "remove", "b@example.test")
     itself = refused(house, 1, "alias", "add", "x@example.test", "info@example.test")
     assert "itself" in itself
     verb(house, "alias", "remove", "info@example.test")

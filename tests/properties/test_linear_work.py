@@ -6,6 +6,8 @@ from typing import Final, TypeVar
 
 import pytest
 
+from mailbox_server.checks.dkim.canonical import RelaxedBodyHash
+from mailbox_server.checks.dkim.signing import read_header
 from mailbox_server.imap.list_patterns import PATTERN_CHARACTERS, ListPattern
 from mailbox_server.model.uid_set import UidSet
 from tests.properties.hostile_forms import CONTENTS, IMAP_COMMANDS, MESSAGES, SMTP_LINES
@@ -35,6 +37,13 @@ def work() -> Iterator[Work]:
 T = TypeVar("T")
 
 
+def signed_body(body: bytes) -> bytes:
+    hashed = RelaxedBodyHash()
+    for at in range(0, len(body), 1_000):
+        hashed.feed(body[at : at + 1_000])
+    return hashed.digest()
+
+
 def check(work: Work, reading: Callable[[T], object], small: T, large: T) -> None:
     reading(small)  # caches are warm from here on
     once, twice = (steps_of(work, partial(reading, form)) for form in (small, large))
@@ -53,6 +62,16 @@ def test_messages(work: Work, name: str) -> None:
 @pytest.mark.parametrize("name", IMAP_COMMANDS)
 def test_imap_commands(work: Work, name: str) -> None:
     check(work, imap_command, IMAP_COMMANDS[name](3_000), IMAP_COMMANDS[name](6_000))
+
+
+@pytest.mark.parametrize("piece", [b" ", b" \t", b" \r\n", b"\r\n", b"\r", b"a  ", b"\n"])
+def test_signed_bodies(work: Work, piece: bytes) -> None:
+    check(work, signed_body, piece * 4_096, piece * 8_192)
+
+
+@pytest.mark.parametrize("line", [b"To: a@b.example\r\n", b"From: a@b.example,\r\n <\r\n"])
+def test_signed_headers(work: Work, line: bytes) -> None:
+    check(work, read_header, line * 4_000, line * 8_000)
 
 
 @pytest.mark.parametrize("name", SMTP_LINES)

@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Protocol
+from typing import Final, Protocol
 
 from mailbox_server.checks.dkim.keys import make_key, new_selector, record_name
 from mailbox_server.checks.dkim.rotation import (
@@ -24,8 +24,12 @@ from mailbox_server.checks.dkim.rotation import (
 from mailbox_server.dns.answers import Answer
 from mailbox_server.model.address import Domain
 from mailbox_server.model.dkim_key import DkimKey, KeyAlgorithm, KeyState, NewDkimKey
+from mailbox_server.model.ids import DkimKeyId
 from mailbox_server.model.ports import Clock, Events
 from mailbox_server.store.ports import Store, WriteTx
+
+AT_ONCE: Final = 50
+"""The records of so many domains are asked for together."""
 
 
 class TextRecords(Protocol):
@@ -64,11 +68,18 @@ class KeyKeeper:
 
         Raises StoreUnavailable.
         """
-        for domain, keys in await self._all():
+        everything = await self._all()
+        for start in range(0, len(everything), AT_ONCE):
+            some = everything[start : start + AT_ONCE]
             now = self.clock.now()
-            looked = [await self._look(key, now) for key in keys]
-            for step in due(looked, self.rules, now):
-                await self._take(domain, looked, step, now)
+            answers = await self._ask([key for _, keys in some for key in keys])
+            for domain, keys in some:
+                looked = [await self._judge(key, answers.get(key.id), now) for key in keys]
+                for step in due(looked, self.rules, now):
+                    await self._take(domain, looked, step, now)
+            if answers and all(answer.is_trouble for answer in answers.values()):
+                # The others have to wait as well: questions that nobody answers take long.
+                return
 
     async def _all(self) -> list[tuple[Domain, list[DkimKey]]]:
         domains = await self.store.read(lambda tx: [one.domain for one in tx.domains.all()])
@@ -78,12 +89,15 @@ class KeyKeeper:
             by_domain.setdefault(key.domain, []).append(key)
         return list(by_domain.items())
 
-    async def _look(self, key: DkimKey, now: datetime) -> DkimKey:
+    async def _ask(self, keys: Sequence[DkimKey]) -> dict[DkimKeyId, Answer[bytes]]:
+        """What the DNS says of the records of those that are not retired, all asked at once."""
+        asked = [key for key in keys if key.state is not KeyState.RETIRED]
+        answers = await asyncio.gather(*(self.records.txt(record_name(key)) for key in asked))
+        return {key.id: answer for key, answer in zip(asked, answers, strict=True)}
+
+    async def _judge(self, key: DkimKey, answer: Answer[bytes] | None, now: datetime) -> DkimKey:
         """The key with what the DNS says of its record just now."""
-        if key.state is KeyState.RETIRED:
-            return key
-        answer = await self.records.txt(record_name(key))
-        if answer.is_trouble:
+        if answer is None or answer.is_trouble:
             return key
         seen = None
         if any(publishes(record, key) for record in answer.records):

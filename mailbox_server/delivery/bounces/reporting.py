@@ -19,6 +19,7 @@ from mailbox_server.delivery.bounces.decision import Hearer, hearer
 from mailbox_server.delivery.bounces.happening import Happening
 from mailbox_server.delivery.bounces.original import Original
 from mailbox_server.delivery.bounces.report import Reader, ReportRules, compose, returned
+from mailbox_server.delivery.forwarding import Forwarding
 from mailbox_server.delivery.intake import Intake
 from mailbox_server.delivery.local_delivery import LocalDelivery
 from mailbox_server.delivery.routing import RoutingRules, route
@@ -118,7 +119,26 @@ class PreparedReports:
             now=report.now,
             fingerprint=None,
             generation=tx.owners_generation,
+            forwarding=self._forwarding(report),
         ).write(tx, tx.contents.keep(report.staged))
+
+    @staticmethod
+    def _forwarding(report: Report) -> Forwarding:
+        return Forwarding(
+            rewriter=None,
+            reverse_path=ReversePath(None),
+            trace=report.signatures,
+            size=report.staged.size,
+            message_id=report.message_id,
+            has_8bit=report.eight_bit,
+            has_utf8_header=report.utf8,
+            require_tls=report.require_tls,
+            tls_optional=False,
+            ret=Return.UNSAID,
+            envelope_id=None,
+            evidence=report.evidence,
+            now=report.now,
+        )
 
     def _send(self, tx: WriteTx, report: Report) -> None:
         departure = Departure(

@@ -21,10 +21,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
-from mailbox_server.checks.dkim.signing import Signer
+from mailbox_server.checks.dkim.signing import CoveredHeader, Signer, read_header
 from mailbox_server.delivery import replies
 from mailbox_server.delivery.arrival import Acceptance, Opening
 from mailbox_server.delivery.evidence import sent_evidence, submission_evidence
+from mailbox_server.delivery.forwarding import Forwarding
 from mailbox_server.delivery.intake import Intake
 from mailbox_server.delivery.local_delivery import LocalDelivery, OwnCopy
 from mailbox_server.delivery.local_recipients import LocalRecipients, RouteFinder
@@ -276,7 +277,7 @@ class Submission:
             self._refuse(replies.HEADER_TOO_LARGE)
             return
         try:
-            facts = await self._mended(header)
+            facts, covered = await self._mended(header)
         except TooManyFields:
             self._refuse(replies.HEADER_TOO_LARGE)
             return
@@ -287,13 +288,13 @@ class Submission:
         self._facts, self._behind = facts, b""
         self._head.clear()
         self._state = _State.BODY
-        self._signing.header(facts.header)
+        self._signing.take(covered)
         self._keep(facts.header)
         if behind:
             self._signing.feed(behind)
             self._keep(behind)
 
-    async def _mended(self, header: bytes) -> HeaderFacts:
+    async def _mended(self, header: bytes) -> tuple[HeaderFacts, CoveredHeader]:
         submitter, sender = self._submitter, self._opening.reverse_path.address
         domain = self._account.address.domain
         hostname = submitter.rules.routing.hostname
@@ -303,9 +304,12 @@ class Submission:
             f"{submitter.entropy.octets(_ID_OCTETS).hex()}@{hostname}",
             domain if isinstance(domain, Domain) else hostname,
         )
-        if len(header) <= _AT_ONCE_OCTETS:
-            return header_facts(repaired(header, missing))
-        return await asyncio.to_thread(lambda: header_facts(repaired(header, missing)))
+
+        def mend() -> tuple[HeaderFacts, CoveredHeader]:
+            mended = repaired(header, missing)
+            return header_facts(mended), read_header(mended)
+
+        return mend() if len(header) <= _AT_ONCE_OCTETS else await asyncio.to_thread(mend)
 
     async def _header_refusal(self, facts: HeaderFacts) -> Reply | None:
         if facts.hops > self._submitter.rules.hops:
@@ -400,6 +404,24 @@ class Submission:
         )
         stamp += self._signing.fields()
         here, elsewhere = _parted(envelope.recipients, self._is_remote)
+        message_id = None if analysis.message_id is None else f"<{analysis.message_id}>"
+        tls_optional = facts.tls_optional and not envelope.require_tls
+        forwarding = Forwarding(
+            rewriter=None,
+            reverse_path=envelope.reverse_path,
+            trace=stamp,
+            size=staged.size,
+            message_id=message_id,
+            has_8bit=not self._is_ascii,
+            has_utf8_header=not facts.header.isascii(),
+            require_tls=envelope.require_tls,
+            tls_optional=tls_optional,
+            ret=envelope.ret,
+            envelope_id=envelope.envelope_id,
+            evidence=evidence,
+            now=now,
+            submitted_by=account.id,
+        )
         local = LocalDelivery(
             rules=rules.routing,
             recipients=tuple(here),
@@ -410,6 +432,7 @@ class Submission:
             now=now,
             fingerprint=None,
             generation=self._generation,
+            forwarding=forwarding,
         )
         remote = outbounds(elsewhere)
         copy = None
@@ -427,11 +450,11 @@ class Submission:
                 content=NOT_KEPT_YET,
                 trace=stamp,
                 size=len(stamp) + staged.size,
-                message_id=None if analysis.message_id is None else f"<{analysis.message_id}>",
+                message_id=message_id,
                 body=envelope.body if self._is_ascii else BodyType.EIGHT_BIT_MIME,
                 smtputf8=_needs_smtputf8(envelope, facts),
                 require_tls=envelope.require_tls,
-                tls_optional=facts.tls_optional and not envelope.require_tls,
+                tls_optional=tls_optional,
                 ret=envelope.ret,
                 envelope_id=envelope.envelope_id,
                 priority=self._opening.wishes.priority,

@@ -20,6 +20,7 @@ CLI = Path(main.__file__).parent
 LEAVES = {
     "serve", "try",
     "domain add", "domain catch-all", "domain list", "domain remove",
+    "domain keys", "domain rotate-keys", "domain dns",
     "account add", "account list", "account password", "account quota", "account set",
     "account disable", "account remove",
     "account certificate add", "account certificate list", "account certificate remove",

@@ -4,7 +4,9 @@ from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 
 from mailbox_server.delivery.receiving import PeerNames, Receiver, ReceivingRules
+from mailbox_server.delivery.return_path_keys import ReturnPathKeys
 from mailbox_server.delivery.routing import RoutingRules
+from mailbox_server.delivery.srs import Rewriter
 from mailbox_server.model.address import Domain, IpAddress
 from mailbox_server.model.ports import EventField
 from mailbox_server.net.tasks import TaskKeeper
@@ -13,6 +15,7 @@ from tests.unit.delivery.memory_store import MemoryStore
 BEGINNING = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 HOSTNAME = Domain.parse("mx.example.org")
 PEER: IpAddress = ip_address("192.0.2.7")
+REWRITER = Rewriter(ReturnPathKeys(b"secret", "srs"))
 OWN: IpAddress = ip_address("192.0.2.1")
 
 
@@ -85,4 +88,5 @@ class House:
             clock=self.clock,
             events=self.events,
             tasks=self.tasks,
+            rewriter=REWRITER,
         )

@@ -21,10 +21,12 @@ from mailbox_server.model.ids import (
     DomainId,
     MailboxId,
     MessageId,
+    OutboundId,
     ThreadId,
     Uid,
 )
 from mailbox_server.model.message import Placed
+from mailbox_server.model.outbound import Departure, NewOutbound
 from mailbox_server.model.passport import Evidence
 from mailbox_server.store.ports import NewMessage, QuotaRule, Receipt, Room
 
@@ -90,6 +92,16 @@ class StoredMessage:
     quota: QuotaRule
 
 
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """One departure as it was put into the queue, and its content."""
+
+    departure: Departure
+    recipients: tuple[NewOutbound, ...]
+    evidence: tuple[Evidence, ...]
+    content: bytes
+
+
 class MemoryStore:
     """Accounts, aliases and stored messages as lists; failing[step] is raised at that step."""
 
@@ -101,6 +113,7 @@ class MemoryStore:
         self.used: dict[AccountId, int] = {}
         self.stored: list[StoredMessage] = []
         self.kept: list[bytes] = []
+        self.queued: list[Queued] = []
         self.stamps: dict[MessageId, list[Evidence]] = {}
         self.known: dict[bytes, Receipt] = {}
         self.left: list[Receipt] = []
@@ -151,11 +164,13 @@ class MemoryStore:
             await self.before_write()
         self.fail("write")
         tx = _Tx(self)
+        queued = list(self.queued)
         before = (list(self.stored), list(self.kept), dict(self.known), dict(self.stamps))
         try:
             return work(tx)
         except BaseException:
             self.stored, self.kept, self.known, self.stamps = before
+            self.queued = queued
             raise
 
     def stage(self, expected: int | None = None) -> MemoryStaging:
@@ -176,6 +191,7 @@ class _Tx:
         self.contents = _Contents(store)
         self.messages = _Messages(store)
         self.receipts = _Receipts(store)
+        self.outbound = _Outbound(store)
 
 
 @dataclass
@@ -233,6 +249,19 @@ class _Messages(_Part):
         assert new.targets[0].mailbox is None, "mail arrives in the INBOX"
         inbox = MailboxId(account * 10)
         return (Placed(inbox, 1, Uid(number), number, ThreadId(number)),)
+
+
+class _Outbound(_Part):
+    def add(
+        self,
+        departure: Departure,
+        recipients: Sequence[NewOutbound],
+        evidence: Sequence[Evidence] = (),
+    ) -> list[OutboundId]:
+        self.store.fail("depart")
+        content = self.store.kept[departure.content - 1]
+        self.store.queued.append(Queued(departure, tuple(recipients), tuple(evidence), content))
+        return [OutboundId(number) for number, _ in enumerate(recipients)]
 
 
 class _Receipts(_Part):

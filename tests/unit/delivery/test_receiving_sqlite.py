@@ -14,14 +14,16 @@ from mailbox_server.model.address import Address, Domain
 from mailbox_server.model.envelope import Peer
 from mailbox_server.model.ids import ContentId, ModSeq
 from mailbox_server.model.mailbox import INBOX
+from mailbox_server.model.outbound import Origin
 from mailbox_server.net.tasks import TaskKeeper
 from mailbox_server.store.door import SqliteStore
-from mailbox_server.store.ports import Column, ReadTx, WriteTx
+from mailbox_server.store.ports import Column, ReadTx, Rooms, WriteTx
 from tests.small_store import SMALL_STORE
 from tests.unit.delivery.house import (
     HOSTNAME,
     OWN,
     PEER,
+    REWRITER,
     CountingEntropy,
     HandClock,
     House,
@@ -63,6 +65,7 @@ def receiver(store: SqliteStore, events: KeptEvents) -> Receiver:
         clock=HandClock(),
         events=events,
         tasks=TaskKeeper(lambda _name, _error: None),
+        rewriter=REWRITER,
     )
 
 
@@ -101,6 +104,29 @@ def inbox(tx: ReadTx, owner: Address) -> list[bytes]:
         assert len(whole) == size
         found.append(whole)
     return found
+
+
+async def test_what_is_passed_on_waits_in_the_queue(store: SqliteStore) -> None:
+    alias, far = Address.parse("out@example.org"), Address.parse("far@elsewhere.example")
+    now = HandClock().now()
+    await store.write(lambda tx: tx.aliases.add(alias, [BEN, far], now))
+    acceptance = await deliver(receiver(store, KeptEvents()), MESSAGE, "out@example.org")
+    assert acceptance.replies[0].is_positive
+
+    def queued(tx: ReadTx) -> bytes:
+        (due,) = tx.outbound.due(now, 10, Rooms(10, {}))
+        assert due.lane == "elsewhere.example"
+        assert due.sender == tx.accounts.find(BEN).id  # type: ignore[union-attr]
+        departure = tx.outbound.departure(due.departure)
+        assert departure is not None
+        assert departure.origin is Origin.FORWARD
+        assert departure.trace.startswith(b"Delivered-To: out@example.org\r\nReceived: ")
+        assert tx.outbound.evidence(due.departure)[-1].stage == "forward"
+        return tx.contents.read(departure.content, 0, 1_000)
+
+    assert await store.read(queued) == MESSAGE
+    (stored,) = await store.read(lambda tx: inbox(tx, BEN))
+    assert stored.endswith(MESSAGE)
 
 
 @pytest.mark.parametrize("octets", [0, 100_000, 2_000_000])

@@ -85,15 +85,49 @@ def test_an_alias_leads_to_each_account_once(store: MemoryStore) -> None:
     assert bob.detail == "x"
 
 
-def test_targets_elsewhere_are_skipped_and_noted(store: MemoryStore) -> None:
-    store.add_alias("out@example.org", "far@elsewhere.example", "ann@example.org", "no@example.org")
+def test_targets_elsewhere_are_passed_on_to_each_once(store: MemoryStore) -> None:
+    far = ("far@elsewhere.example", "Far@elsewhere.example", "far@elsewhere.example")
+    store.add_alias("out@example.org", *far, "ann@example.org", "no@example.org", "in@example.org")
+    store.add_alias("in@example.org", "far@elsewhere.example", "other@elsewhere.example")
     found = routed(store, "out@example.org")
     assert accounts(found) == ["ann@example.org"]
     assert isinstance(found, AliasRoute)
-    assert [str(address) for address in found.skipped] == [
-        "far@elsewhere.example",
-        "no@example.org",
+    # Whether case matters is for them to say.
+    assert [(str(each.address), len(each.through)) for each in found.outside] == [
+        ("far@elsewhere.example", 1),
+        ("Far@elsewhere.example", 1),
+        ("other@elsewhere.example", 2),
     ]
+    assert [str(address) for address in found.skipped] == ["no@example.org"]
+    assert found.owner == found.members[0].account.id
+
+
+def test_an_alias_may_lead_elsewhere_only(store: MemoryStore) -> None:
+    store.add_alias("out@example.org", "far@elsewhere.example")
+    found = routed(store, "out@example.org")
+    assert isinstance(found, AliasRoute)
+    assert (found.members, len(found.outside)) == ((), 1)
+    # The oldest account of the domain, as for postmaster.
+    assert found.owner == store.people[0].id
+
+
+def test_a_postmaster_who_is_elsewhere_owns_nothing_by_himself(store: MemoryStore) -> None:
+    store.add_alias("post@example.org", "far@elsewhere.example")
+    rules = RoutingRules(HOSTNAME, postmaster=Address.parse("post@example.org"))
+    found = routed(store, "postmaster@example.org", rules)
+    assert isinstance(found, AliasRoute)
+    assert (len(found.outside), found.owner) == (1, store.people[0].id)
+
+
+@pytest.mark.parametrize("target", ["far@[192.0.2.1]", f"x@{HOSTNAME}", "gone@example.org"])
+def test_what_is_nowhere_is_not_elsewhere(store: MemoryStore, target: str) -> None:
+    store.add_alias("out@example.org", target, "ann@example.org")
+    found = routed(store, "out@example.org")
+    assert isinstance(found, AliasRoute)
+    assert (found.outside, found.owner) == ((), None)
+    assert [str(address) for address in found.skipped] == [target]
+    store.add_alias("only@example.org", target)
+    assert refusal(routed(store, "only@example.org")) == replies.UNKNOWN
 
 
 @pytest.mark.parametrize("length", [1, 2, ALIAS_DEPTH])

@@ -6,7 +6,7 @@ from ipaddress import ip_address
 
 import pytest
 
-from mailbox_server.delivery.trace import trace
+from mailbox_server.delivery.trace import received, return_path
 from mailbox_server.model.address import Address, Domain, ReversePath
 from mailbox_server.model.envelope import BodyType, Envelope, Peer, Recipient, Return, TlsState
 
@@ -31,7 +31,8 @@ ENVELOPE = Envelope(
 
 
 def written(envelope: Envelope) -> str:
-    return trace(envelope, HOSTNAME, "c0ffee-1", NOW).decode("utf-8")
+    stamp = received(envelope, HOSTNAME, "c0ffee-1", NOW)
+    return (return_path(envelope.reverse_path) + stamp).decode("utf-8")
 
 
 def unfolded(envelope: Envelope) -> list[str]:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import dns.rcode
 import pytest
 
-from mailbox_server.dns.answers import MailExchanger, Outcome, TlsaRecord
+from mailbox_server.dns.answers import MailExchanger, Outcome, ServiceRecord, TlsaRecord
 from mailbox_server.dns.resolver import NameServer, Resolver, ResolverPlan
 from mailbox_server.model.address import Domain
 from tests.dns_server import DnsServer, dns_server, reverse_name
@@ -20,6 +20,8 @@ ZONE = {
     ("a.example.org", "AAAA"): ["2001:db8::1"],
     ("four.example.org", "A"): ["192.0.2.4"],
     ("_25._tcp.a.example.org", "TLSA"): ["3 1 1 " + "ab" * 32],
+    ("_imaps._tcp.example.org", "SRV"): ["0 1 993 A.example.org."],
+    ("_imap._tcp.example.org", "SRV"): ["0 0 0 ."],
     ("alias.example.org", "CNAME"): ["a.example.org."],
     ("astray.example.org", "CNAME"): ["nowhere.example.org."],
     ("xn--bcher-kva.example", "A"): ["192.0.2.9"],
@@ -54,6 +56,17 @@ def asking(server: DnsServer, clock: HandClock | None = None, **plan: object) ->
 async def was_asked(server: DnsServer) -> None:
     while not server.asked:  # noqa: ASYNC110 - the fixture has no event for it
         await asyncio.sleep(0)
+
+
+async def test_services() -> None:
+    async with dns_server(ZONE) as server:
+        resolver = asking(server)
+        there = await resolver.services("_imaps._tcp.example.org")
+        assert there.records == (ServiceRecord(0, 1, 993, "a.example.org"),)
+        gone = await resolver.services("_imap._tcp.example.org")
+        assert gone.records == (ServiceRecord(0, 0, 0, ""),)
+        absent = await resolver.services("_pop3._tcp.example.org")
+        assert absent.outcome is Outcome.NO_DOMAIN
 
 
 async def test_typed_answers() -> None:

@@ -353,3 +353,26 @@ async def test_an_event_tells_of_it(house: SubmissionHouse) -> None:
     [fields] = [fields for name, fields in house.events.told if name == "smtp.submitted"]
     assert fields["account"] == "ann@example.org"
     assert (fields["here"], fields["elsewhere"]) == (1, 1)
+
+
+async def test_an_alias_that_leads_elsewhere_is_the_senders_mail(house: SubmissionHouse) -> None:
+    await house.given("alias out for carl@far.example, bob")
+    out = Recipient(Address.parse("out@example.org"), Notify.FAILURE)
+    assert (await submit(house, out, CARL)).is_positive
+    jobs = {str(outbound.address): departure for departure, outbound in await house.queued()}
+    assert set(jobs) == {"carl@far.example"}
+    ((first, _), (second, _)) = await house.queued()
+    forwarded = next(each for each in (first, second) if each.trace.startswith(b"Delivered-To"))
+    assert forwarded.trace.startswith(b"Delivered-To: out@example.org\r\nReceived: by ")
+    # Whoever has logged in hears of what fails, as of all that they send.
+    assert forwarded.origin is Origin.SUBMISSION
+    assert forwarded.account == (await house.account("ann")).id
+    assert forwarded.reverse_path == ReversePath(ANN)
+
+
+async def test_nobody_sends_as_an_alias_that_leads_elsewhere_only(house: SubmissionHouse) -> None:
+    await house.given("alias out for carl@far.example")
+    path, account = ReversePath(Address.parse("out@example.org")), await house.account("ann")
+    begun = await house.submitter.begin(Opening(Peer(PEER, 1, "c1"), OWN, path, None, account))
+    assert isinstance(begun, Reply)
+    assert begun.code == 550
