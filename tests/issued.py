@@ -7,11 +7,13 @@ from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import NameOID
 
 NOW = datetime.now(UTC)
+
+PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +21,7 @@ class Issued:
     """A certificate, its key, and those that signed it, the nearest first."""
 
     certificate: x509.Certificate
-    key: ec.EllipticCurvePrivateKey
+    key: PrivateKey
     above: tuple["Issued", ...] = ()
 
     @property
@@ -66,11 +68,13 @@ def issue(
     names: tuple[str, ...] = (),
     authority: bool = False,
     path_length: int | None = None,
+    key: PrivateKey | None = None,
     begins: datetime = NOW - timedelta(days=1),
     ends: datetime = NOW + timedelta(days=30),
 ) -> Issued:
     """Make a certificate; by None: signed by itself.  names: its DNS names."""
-    key = ec.generate_private_key(ec.SECP256R1())
+    if key is None:
+        key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     builder = (
         x509.CertificateBuilder()
@@ -85,5 +89,7 @@ def issue(
     if names:
         alternatives = x509.SubjectAlternativeName([x509.DNSName(one) for one in names])
         builder = builder.add_extension(alternatives, critical=False)
-    made = builder.sign(key if by is None else by.key, hashes.SHA256())
+    signer = key if by is None else by.key
+    has_own_hash = isinstance(signer, ed25519.Ed25519PrivateKey)
+    made = builder.sign(signer, None if has_own_hash else hashes.SHA256())
     return Issued(made, key, () if by is None else (by, *by.above))
