@@ -8,7 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from mailbox_server.model.envelope import BodyType, Notify, OriginalRecipient, Return
+from mailbox_server.model.address import Address
+from mailbox_server.model.envelope import (
+    BodyType,
+    Notify,
+    OriginalRecipient,
+    Recipient,
+    Return,
+)
 from mailbox_server.model.next_hop import Host, Login
 from mailbox_server.model.tls_demand import TlsDemand, TlsLevel, TlsPolicy
 from mailbox_server.relay.client.mail import Mail
@@ -25,7 +32,8 @@ from tests.contract.sending import (
     client,
     to,
 )
-from tests.e2e.appliance import free_port
+from tests.e2e.appliance import Appliance, address, free_port
+from tests.e2e.mail import content_of, fetch_all
 from tests.e2e.peers.dovecot import PASSWORD, Dovecot
 from tests.e2e.peers.postfix import Postfix
 from tests.e2e.peers.programs import need, need_root
@@ -254,3 +262,23 @@ async def test_postfix_as_a_smart_host(smart_host: SmartHost) -> None:
         assert "535" in opening.trouble.reply.lines[0]
         await asyncio.wait_for(behind.has_taken.wait(), 60)
     assert behind.taken[0].content.endswith(MESSAGE.partition(b"\r\n\r\n")[2])
+
+
+async def test_our_own_server(appliance: Appliance) -> None:
+    """Both ends are ours: verified TLS, chunks, UTF-8 in header fields, every octet."""
+    demand = replace(VERIFIED, server_name="mail.example.test", names=("mail.example.test",))
+    host = Host("mail.example.test", appliance.ports["smtp"], (LOOPBACK,), demand)
+    before = len(await asyncio.to_thread(fetch_all, appliance))
+    opening = await client(PATIENT, open_client_tls(appliance.authority)).open([host])
+    assert opening.connection is not None, opening
+    named = "Subject: Grüße\r\n\r\n.\r\n..\r\n".encode()
+    people = [Recipient(Address.parse(address(name))) for name in ("ann", "bob", "nobody")]
+    for octets in (MESSAGE, named, LARGE):
+        mail = Mail(SENDER, len(octets), BodyType.EIGHT_BIT_MIME, smtputf8=octets is named)
+        recorded = Recorded()
+        assert await opening.connection.send(mail, people, Octets(octets), recorded) == ()
+        assert recorded.brief == [DELIVERED, DELIVERED, ("refused", "rcpt", 550, True)]
+    assert {"CHUNKING", "PIPELINING", "REQUIRETLS"} <= opening.connection.offer.keywords
+    await opening.connection.quit()
+    arrived = await asyncio.to_thread(fetch_all, appliance)
+    assert [content_of(one) for one in arrived[before:]] == [MESSAGE, named, LARGE]
