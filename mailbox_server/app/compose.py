@@ -38,7 +38,8 @@ from mailbox_server.delivery.routing import RoutingRules
 from mailbox_server.delivery.sent_copies import SentCopies
 from mailbox_server.delivery.srs import Rewriter
 from mailbox_server.delivery.submitting.pace import PaceLimits, PaceRule
-from mailbox_server.delivery.submitting.submitter import SubmissionRules, Submitter
+from mailbox_server.delivery.submitting.rules import SubmissionRules
+from mailbox_server.delivery.submitting.submitter import Submitter
 from mailbox_server.dns.resolver import Resolver
 from mailbox_server.imap.limits import ImapLimits
 from mailbox_server.imap.server import ImapFactory

@@ -16,6 +16,7 @@ from mailbox_server.app.consistency import SERVICES, TLS_SERVICES, check, listen
 from mailbox_server.app.expiry import tell_certificates
 from mailbox_server.app.settings import Settings
 from mailbox_server.app.tls_opening import certificate_files
+from mailbox_server.delivery.submitting.releases import Releases
 from mailbox_server.imap import server as imap
 from mailbox_server.model.address import IpAddress
 from mailbox_server.model.errors import MailboxServerFault, SettingsMalformed, Unavailable
@@ -103,6 +104,7 @@ async def _main(
         await _listen(built, log, listeners, open_ports)
         await built.control.start()
         endless.append(built.tasks.spawn("relay queue", built.outgoing.scheduler.run()))
+        endless.append(built.tasks.spawn("held mail", Releases(built.submitter).run()))
         endless.append(built.tasks.spawn("housekeeping", built.housekeeping.run()))
         endless.append(built.tasks.spawn("signing keys", built.key_keeper.provide()))
         endless.append(built.tasks.spawn("search index", built.indexer.run()))

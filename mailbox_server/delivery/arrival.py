@@ -1,6 +1,7 @@
 """What the SMTP side and the journey tell each other about one transaction, as values."""
 
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from mailbox_server.model.account import Account
 from mailbox_server.model.address import IpAddress, ReversePath
@@ -13,11 +14,12 @@ from mailbox_server.model.reply import Reply
 class Wishes:
     """What MAIL of a submission asked beyond what every server does.
 
-    priority: RFC 6710.  deliver_by: RFC 2852.
+    priority: RFC 6710.  deliver_by: RFC 2852.  held_until: RFC 4865.
     """
 
     priority: int = 0
     deliver_by: DeliverBy | None = None
+    held_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

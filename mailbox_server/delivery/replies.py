@@ -46,6 +46,8 @@ RETURN_INVALID: Final = reply(
 REPORTS_ONLY: Final = reply(
     550, "5.7.1", "That address takes reports about mail that was passed on, from nobody else"
 )
+HELD: Final = reply(250, "2.0.0", "Ok, it waits in your Outbox until its time has come")
+CANCELLED: Final = reply(554, "5.0.0", "The message was taken out of the Outbox")
 LOOP: Final = reply(554, "5.4.6", "The message has been here before; it goes in circles")
 TOO_MANY_HOPS: Final = reply(554, "5.4.6", "The message has passed too many servers")
 HEADER_TOO_LARGE: Final = reply(552, "5.3.4", "The header of the message is too large")

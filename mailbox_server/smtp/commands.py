@@ -1,6 +1,7 @@
 """The commands of SMTP and LMTP as values, as the engine hands them to the session."""
 
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
 from mailbox_server.model.address import Address, ReversePath
 from mailbox_server.model.envelope import BodyType, Notify, OriginalRecipient, Return
@@ -35,6 +36,7 @@ class MailParameters:
 
     size: octets announced (RFC 1870).  envelope_id: ENVID, decoded, case kept.
     priority: MT-PRIORITY, -9 to 9 (RFC 6710).
+    hold: for how long, or until when, the message is held (RFC 4865 §4).
     given: the keywords in capitals, in order.
     """
 
@@ -46,6 +48,7 @@ class MailParameters:
     require_tls: bool = False
     priority: int = 0
     by: By | None = None
+    hold: timedelta | datetime | None = None
     given: tuple[str, ...] = ()
 
 

@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 
 from mailbox_server.delivery.arrival import Wishes
+from mailbox_server.delivery.submitting.holding import LONGEST
 from mailbox_server.model.envelope import Envelope, Recipient, TlsState
 from mailbox_server.model.outbound import DeliverBy
 from mailbox_server.smtp.commands import Hello, Mail, MailParameters
@@ -39,13 +40,23 @@ def envelope(
     )
 
 
-def wishes(given: MailParameters, now: datetime) -> Wishes:
-    """What was asked of the way out, from now on."""
+def latest_hold(now: datetime) -> str:
+    """To when a message can be held, as FUTURERELEASE tells it (RFC 4865 §3); whole hours."""
+    latest = (now + LONGEST).replace(minute=0, second=0, microsecond=0)
+    return latest.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def wishes(given: MailParameters, now: datetime) -> Wishes | None:
+    """What was asked of the way out, from now on; None where it cannot be held so long."""
     by = given.by
     deliver_by = None
     if by is not None:
         deliver_by = DeliverBy(now + timedelta(seconds=by.seconds), by.mode, by.trace)
-    return Wishes(given.priority, deliver_by)
+    hold = given.hold
+    until = now + hold if isinstance(hold, timedelta) else hold
+    if until is not None and until > now + LONGEST:
+        return None
+    return Wishes(given.priority, deliver_by, until)
 
 
 def _protocol(

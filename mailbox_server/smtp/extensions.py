@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
+from mailbox_server.delivery.submitting.holding import LONGEST
 from mailbox_server.smtp.limits import SmtpLimits
 
 
@@ -27,6 +28,7 @@ class Shown(enum.Enum):
 class Standing:
     """What decides what is offered.
 
+    holds_until: the latest moment to which mail is held, where it is submitted.
     mechanisms: by which a client can log in as things stand, strongest first.
     """
 
@@ -35,6 +37,7 @@ class Standing:
     tls_possible: bool
     mechanisms: tuple[str, ...] = ()
     is_submission: bool = False
+    holds_until: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,10 @@ def _mechanisms(standing: Standing) -> str:
     return " ".join(standing.mechanisms)
 
 
+def _holding(standing: Standing) -> str:
+    return f"{int(LONGEST.total_seconds())} {standing.holds_until}"
+
+
 def _limits(standing: Standing) -> str:
     limits = standing.limits
     return f"MAILMAX={limits.transactions} RCPTMAX={limits.recipients}"
@@ -78,13 +85,14 @@ EXTENSIONS: Final = (
     Extension("STARTTLS", "RFC 3207", Shown.BEFORE_TLS, _nothing),
     Extension("AUTH", "RFC 4954", Shown.FOR_LOGIN, _mechanisms),
     Extension("REQUIRETLS", "RFC 8689", Shown.AFTER_TLS, _nothing),
+    Extension("FUTURERELEASE", "RFC 4865", Shown.SUBMISSION, _holding),
     Extension("DELIVERBY", "RFC 2852", Shown.SUBMISSION, _nothing),
     Extension("MT-PRIORITY", "RFC 6710", Shown.SUBMISSION, _nothing),
     Extension("LIMITS", "RFC 9422", Shown.ALWAYS, _limits),
 )
 
 
-SUBMISSION_PARAMETERS: Final = frozenset(("AUTH", "BY", "MT-PRIORITY"))
+SUBMISSION_PARAMETERS: Final = frozenset(("AUTH", "BY", "HOLDFOR", "HOLDUNTIL", "MT-PRIORITY"))
 """Of MAIL, unknown where strangers send: they get no place before others, and no promises."""
 
 

@@ -9,6 +9,7 @@ Kinder than the RFC in two things that real clients need: a space after `FROM:` 
 
 import re
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from mailbox_server.model.address import Address, AddressLiteral, Domain, ReversePath
@@ -58,6 +59,12 @@ _ADDRESS_TYPE: Final = re.compile(r"[A-Za-z0-9!#$%&'*/?^_`{|}~.-]+\Z")
 _UTF8_ADDRESS: Final = re.compile(r"(?:[!-*,-<>-\[\]-~\u0080-\U0010ffff]|\\x\{[0-9A-F]{2,6}\})+\Z")
 _UTF8_HEX: Final = re.compile(r"\\x\{([0-9A-F]{2,6})\}")
 _PLAIN_PATH: Final = re.compile(r'<([^"\\<> ]*)>')
+_SECONDS: Final = re.compile(r"[0-9]{1,9}\Z", re.ASCII)
+_MOMENT: Final = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?"
+    r"(?:Z|[+-][0-9]{2}:[0-9]{2})\Z",
+    re.IGNORECASE | re.ASCII,
+)
 _PRIORITY: Final = re.compile(r"(?:0|-?[1-9])\Z")
 _BY: Final = re.compile(r"([+-]?[0-9]{1,9});([NR])(T?)\Z", re.IGNORECASE | re.ASCII)
 _MECHANISM: Final = re.compile(r"[A-Za-z0-9_-]{1,20}\Z")
@@ -275,10 +282,17 @@ def _mail_parameters(pairs: list[tuple[str, str | None]]) -> MailParameters:
     envelope_id: str | None = None
     priority = 0
     by: By | None = None
+    hold: timedelta | datetime | None = None
     for keyword, value in pairs:
         match keyword:
             case "MT-PRIORITY":
                 priority = _priority(value)
+            case "HOLDFOR" | "HOLDUNTIL" if hold is not None:
+                raise _NotUnderstood(replies.PARAMETER_VALUE_BAD)
+            case "HOLDFOR":
+                hold = _hold_for(value)
+            case "HOLDUNTIL":
+                hold = _hold_until(value)
             case "BY":
                 by = _by(value)
             case "AUTH":
@@ -298,7 +312,9 @@ def _mail_parameters(pairs: list[tuple[str, str | None]]) -> MailParameters:
             case _:
                 raise _NotUnderstood(replies.PARAMETER_UNKNOWN)
     given = tuple(keyword for keyword, _ in pairs)
-    return MailParameters(size, body, smtputf8, ret, envelope_id, require_tls, priority, by, given)
+    return MailParameters(
+        size, body, smtputf8, ret, envelope_id, require_tls, priority, by, hold, given
+    )
 
 
 def _flag(value: str | None) -> bool:
@@ -318,6 +334,22 @@ def _priority(value: str | None) -> int:
     if value is None or not _PRIORITY.match(value):
         raise _NotUnderstood(replies.PARAMETER_VALUE_BAD)
     return int(value)
+
+
+def _hold_for(value: str | None) -> timedelta:
+    if value is None or not _SECONDS.match(value):
+        raise _NotUnderstood(replies.PARAMETER_VALUE_BAD)
+    return timedelta(seconds=int(value))
+
+
+def _hold_until(value: str | None) -> datetime:
+    """A moment of RFC 3339 §5.6."""
+    if value is None or not _MOMENT.match(value):
+        raise _NotUnderstood(replies.PARAMETER_VALUE_BAD)
+    try:
+        return datetime.fromisoformat(value.upper()).astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise _NotUnderstood(replies.PARAMETER_VALUE_BAD) from error
 
 
 def _by(value: str | None) -> By:

@@ -88,6 +88,7 @@ LOGGED_IN_BEFORE: Final = reply(503, "5.5.1", "You are logged in already")
 EHLO_FIRST: Final = reply(503, "5.5.1", "Say EHLO first; HELO knows no extensions")
 LOGIN_GONE: Final = reply(421, "4.7.0", "The login does not hold any more; please log in again")
 
+HOLD_TOO_LONG: Final = reply(501, "5.5.4", "Messages are not held for as long as that")
 HELLO_FIRST: Final = reply(503, "5.5.1", "Say EHLO first")
 LHLO_FIRST: Final = reply(503, "5.5.1", "Say LHLO first")
 USE_LHLO: Final = reply(500, "5.5.1", "This is LMTP; say LHLO")

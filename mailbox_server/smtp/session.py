@@ -44,7 +44,7 @@ from mailbox_server.smtp.commands import (
 )
 from mailbox_server.smtp.data import Problem
 from mailbox_server.smtp.engine import ContentEnd
-from mailbox_server.smtp.envelopes import envelope, wishes
+from mailbox_server.smtp.envelopes import envelope, latest_hold, wishes
 from mailbox_server.smtp.extensions import SUBMISSION_PARAMETERS, Standing, offered
 from mailbox_server.smtp.places import After, Answer, Place
 from mailbox_server.smtp.policy import Policy, Transaction
@@ -301,6 +301,7 @@ class Session:
                 if self._authorization is None
                 else self._authorization.mechanisms(self._tls),
                 is_submission=dialect.is_submission,
+                holds_until=latest_hold(self._clock.now()) if dialect.is_submission else "",
             )
         )
         return self._idled(Answer((replies.hello(self._place.hostname.ascii, keywords),)))
@@ -331,6 +332,9 @@ class Session:
             return self._refused_mail(command, replies.SENDER_NEEDS_SMTPUTF8)
         if given.size is not None and given.size > self._limits.message_octets:
             return self._refused_mail(command, replies.TOO_LARGE)
+        wanted = wishes(given, self._clock.now())
+        if wanted is None:
+            return self._refused_mail(command, replies.HOLD_TOO_LONG)
         begun = await self._policy.begin(
             Opening(
                 self._place.peer,
@@ -338,7 +342,7 @@ class Session:
                 command.path,
                 given.size,
                 self._account,
-                wishes(given, self._clock.now()),
+                wanted,
             )
         )
         if isinstance(begun, Reply):

@@ -29,6 +29,7 @@ from mailbox_server.store.schema.accounts import (
     token,
     uid_validity_floor,
 )
+from mailbox_server.store.schema.held_messages import held_message
 from mailbox_server.store.schema.mailboxes import mailbox
 from mailbox_server.store.schema.sending import correspondent, sending
 from mailbox_server.store.transactions import SqlTx
@@ -134,6 +135,9 @@ _REMOVE_CORRESPONDENTS: Final = sa.delete(correspondent).where(
     correspondent.c.account == sa.bindparam("number")
 )
 _REMOVE_SENDINGS: Final = sa.delete(sending).where(sending.c.account == sa.bindparam("number"))
+_REMOVE_HELD: Final = sa.delete(held_message).where(
+    held_message.c.account == sa.bindparam("number")
+)
 _REMOVE_NETWORKS: Final = sa.delete(known_network).where(
     known_network.c.account == sa.bindparam("number")
 )
@@ -321,6 +325,11 @@ class Accounts:
         )
         tx.connection.execute(_HIDE, {"number": account, "now": tx.now, "modseq": modseq})
         tx.connection.execute(_REMOVE_TOKENS, {"number": account})
-        for statement in (_REMOVE_NETWORKS, _REMOVE_CORRESPONDENTS, _REMOVE_SENDINGS):
+        for statement in (
+            _REMOVE_NETWORKS,
+            _REMOVE_CORRESPONDENTS,
+            _REMOVE_SENDINGS,
+            _REMOVE_HELD,
+        ):
             tx.connection.execute(statement, {"number": account})
         tx.connection.execute(_REMOVE, {"number": account})

@@ -11,6 +11,7 @@ from mailbox_server.store.contents import ContentRepository
 from mailbox_server.store.correspondents import Correspondents
 from mailbox_server.store.dkim_keys import DkimKeys
 from mailbox_server.store.domains import Domains
+from mailbox_server.store.held_messages import HeldMessages
 from mailbox_server.store.known_networks import KnownNetworks
 from mailbox_server.store.mailboxes import Mailboxes
 from mailbox_server.store.messages import Messages
@@ -45,6 +46,7 @@ class Repositories:
         "correspondents",
         "dkim_keys",
         "domains",
+        "held_messages",
         "known_networks",
         "mailboxes",
         "messages",
@@ -78,6 +80,7 @@ class Repositories:
         self.dkim_keys = DkimKeys(tx)
         self.correspondents = Correspondents(tx)
         self.domains = Domains(tx)
+        self.held_messages = HeldMessages(tx)
         self.known_networks = KnownNetworks(tx)
         self.mailboxes = Mailboxes(tx)
         self.messages = Messages(tx, self.contents, attached)

@@ -1,13 +1,14 @@
 """The one write of a submitted message: its content, what stays here, and what leaves."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
 from mailbox_server.delivery.local_delivery import LocalDelivery, OwnCopy
+from mailbox_server.delivery.submitting.holding import Waiting
 from mailbox_server.delivery.submitting.pace import LOOKED_BACK, Pace, PaceLimits
 from mailbox_server.model.address import Address
-from mailbox_server.model.envelope import Recipient
 from mailbox_server.model.errors import AccountMissing, TooMuchSent
 from mailbox_server.model.ids import AccountId, ContentId, MessageId
 from mailbox_server.model.message import Placed
@@ -25,6 +26,7 @@ class Dispatch:
 
     departure: for those elsewhere, content NOT_KEPT_YET; remote may be empty.
     recipients: all of them, as often as they were named.
+    held: where it waited, if it did.
     """
 
     account: AccountId
@@ -37,32 +39,48 @@ class Dispatch:
     recipients: tuple[Address, ...]
     limits: PaceLimits
     now: datetime
+    held: Waiting | None = None
 
     def write(self, tx: WriteTx) -> "Kept":
         """Keep it.
 
         Raises TooMuchSent, OverQuota where the sender's copy has no room, AccountMissing
-        where the sender is gone.
+        where the sender is gone, MessageMissing where what was held was expunged.
         """
         if tx.accounts.get(self.account) is None:
             raise AccountMissing("the sender's account is gone")
-        nears_limit = self._count(tx)
+        if self.held is None:
+            nears_limit = count_sent(tx, self.account, self.recipients, self.limits, self.now)
+        else:
+            # It was counted when it came to be held.
+            nears_limit = False
+            self.held.end(tx)
         content = tx.contents.keep(self.staged)
         messages, copied = self.local.write_with(tx, content, self.copy)
         if self.remote:
             tx.outbound.add(replace(self.departure, content=content), self.remote, self.evidence)
         return Kept(messages, copied, nears_limit)
 
-    def _count(self, tx: WriteTx) -> bool:
-        """Count it against what the account may send; whether that nears a limit."""
-        strangers = sorted(tx.correspondents.strangers(self.account, self.recipients))
-        sendings = tx.correspondents.sendings(self.account, self.now - LOOKED_BACK)
-        pace = Pace(sendings, self.limits, self.now)
-        wait = pace.wait(1, len(strangers))
-        if wait:
-            raise TooMuchSent(wait)
-        tx.correspondents.sent(self.account, strangers, self.now)
-        return pace.nears(1, len(strangers))
+
+def count_sent(
+    tx: WriteTx,
+    account: AccountId,
+    recipients: Sequence[Address],
+    limits: PaceLimits,
+    now: datetime,
+) -> bool:
+    """Count a message against what the account may send; whether that nears a limit.
+
+    Raises TooMuchSent.
+    """
+    strangers = sorted(tx.correspondents.strangers(account, recipients))
+    sendings = tx.correspondents.sendings(account, now - LOOKED_BACK)
+    pace = Pace(sendings, limits, now)
+    wait = pace.wait(1, len(strangers))
+    if wait:
+        raise TooMuchSent(wait)
+    tx.correspondents.sent(account, strangers, now)
+    return pace.nears(1, len(strangers))
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +91,3 @@ class Kept:
     messages: tuple[MessageId, ...]
     copied: Placed | None
     nears_limit: bool
-
-
-def outbounds(recipients: list[Recipient]) -> tuple[NewOutbound, ...]:
-    """One for each address, with the wishes that came first."""
-    found: dict[str, NewOutbound] = {}
-    for each in recipients:
-        # The local part of somebody elsewhere is theirs to compare (RFC 5321 §2.4).
-        found.setdefault(str(each.address), NewOutbound(each.address, each.notify, each.original))
-    return tuple(found.values())

@@ -16,8 +16,6 @@ the client keeps the message and tries again.
 import asyncio
 import enum
 import itertools
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -29,22 +27,32 @@ from mailbox_server.delivery.forwarding import Forwarding
 from mailbox_server.delivery.intake import Intake
 from mailbox_server.delivery.local_delivery import LocalDelivery, OwnCopy
 from mailbox_server.delivery.local_recipients import LocalRecipients, RouteFinder
-from mailbox_server.delivery.routing import RoutingRules, is_foreign
+from mailbox_server.delivery.routing import is_foreign
 from mailbox_server.delivery.sent_copies import SentCopies
 from mailbox_server.delivery.submitting.claims import (
     HeaderFacts,
     claimed_addresses,
     header_facts,
 )
-from mailbox_server.delivery.submitting.dispatch import NOT_KEPT_YET, Dispatch, outbounds
+from mailbox_server.delivery.submitting.dispatch import NOT_KEPT_YET, Dispatch
+from mailbox_server.delivery.submitting.envelope_facts import needs_smtputf8, outbounds, parted
+from mailbox_server.delivery.submitting.holding import Waiting
 from mailbox_server.delivery.submitting.ownership import Ownership
-from mailbox_server.delivery.submitting.pace import LOOKED_BACK, Pace, PaceLimits
+from mailbox_server.delivery.submitting.pace import LOOKED_BACK, Pace
 from mailbox_server.delivery.submitting.repairs import Missing, TooManyFields, repaired
+from mailbox_server.delivery.submitting.retention import Retention
+from mailbox_server.delivery.submitting.rules import SubmissionRules
 from mailbox_server.delivery.trace import received, return_path
 from mailbox_server.model.account import Account
 from mailbox_server.model.address import Address, Domain
-from mailbox_server.model.envelope import BodyType, Envelope, Recipient
-from mailbox_server.model.errors import DiskLow, OverQuota, StoreUnavailable, TooMuchSent
+from mailbox_server.model.envelope import BodyType, Envelope
+from mailbox_server.model.errors import (
+    DiskLow,
+    MessageMissing,
+    OverQuota,
+    StoreUnavailable,
+    TooMuchSent,
+)
 from mailbox_server.model.ids import AccountId
 from mailbox_server.model.message import Analysis
 from mailbox_server.model.outbound import Departure, Origin
@@ -55,35 +63,6 @@ from mailbox_server.store.ports import SPAN, Room, StagedContent, Store
 _AT_ONCE_OCTETS: Final = 16 * 1024
 """A larger header is mended on a thread."""
 _ID_OCTETS: Final = 12
-
-
-@dataclass(frozen=True, slots=True)
-class SubmissionRules:
-    """What an operator settles about mail that our own people send.
-
-    header_octets, hops, ways: as for arriving mail (ReceivingRules).
-    names_client: whether Received tells everybody from where it was sent.
-    keeps_copies: of whom a copy of what they send is filed; everyone's where copies_all.
-    pace: what an account may send; paces: other limits, by address keys.
-    """
-
-    routing: RoutingRules
-    header_octets: int = 1024 * 1024
-    hops: int = 100
-    ways: int = 10_000
-    names_client: bool = False
-    keeps_copies: frozenset[str] = frozenset()
-    copies_all: bool = False
-    pace: PaceLimits = field(default_factory=PaceLimits)
-    paces: Mapping[str, PaceLimits] = field(default_factory=dict)
-
-    def pace_of(self, account: Account) -> PaceLimits:
-        """What the account may send."""
-        return self.paces.get(account.address.key, self.pace)
-
-    def keeps_copy(self, account: Account) -> bool:
-        """Whether what the account sends is filed for it."""
-        return self.copies_all or account.address.key in self.keeps_copies
 
 
 class Submitter:
@@ -123,13 +102,30 @@ class Submitter:
         assert account is not None, "the session sees to that"
         if self.store.room() is Room.LOW:
             return replies.DISK_LOW
-        if sender is not None and not await self.ownership.holds(account, sender, opening.local_ip):
-            return replies.not_yours(await self.ownership.some(account))
+        refused = await self._sender_refusal(account, sender, opening)
+        if refused is not None:
+            return refused
         pace = self._pace(account)
         wait = pace.wait(1, 0)
         if wait:
             return self.held_up(account, wait)
         return Submission(self, opening, account, pace)
+
+    async def resume(
+        self, opening: Opening, account: Account, waiting: Waiting
+    ) -> "Submission | Reply":
+        """As begin, for a message that was held, and counted then."""
+        if self.store.room() is Room.LOW:
+            return replies.DISK_LOW
+        refused = await self._sender_refusal(account, opening.reverse_path.address, opening)
+        return refused or Submission(self, opening, account, None, waiting)
+
+    async def _sender_refusal(
+        self, account: Account, sender: Address | None, opening: Opening
+    ) -> Reply | None:
+        if sender is None or await self.ownership.holds(account, sender, opening.local_ip):
+            return None
+        return replies.not_yours(await self.ownership.some(account))
 
     def _pace(self, account: Account) -> Pace:
         now = self.clock.now()
@@ -164,12 +160,19 @@ class Submission:
     """One transaction (smtp.policy.Transaction)."""
 
     def __init__(
-        self, submitter: Submitter, opening: Opening, account: Account, pace: Pace
+        self,
+        submitter: Submitter,
+        opening: Opening,
+        account: Account,
+        pace: Pace | None,
+        waiting: Waiting | None = None,
     ) -> None:
+        """pace: None for a message that was held, and counted then; waiting: where."""
         self._submitter = submitter
         self._opening = opening
         self._account = account
         self._pace = pace
+        self._waiting = waiting
         self._strangers: set[str] = set()
         self._generation = submitter.store.owners_generation
         self._local = LocalRecipients(
@@ -197,7 +200,7 @@ class Submission:
         strangers = self._strangers | submitter.store.glance(
             lambda tx: tx.correspondents.strangers(self._account.id, (address,))
         )
-        if len(strangers) > len(self._strangers):
+        if self._pace is not None and len(strangers) > len(self._strangers):
             wait = self._pace.wait(1, len(strangers))
             if wait:
                 return submitter.held_up(self._account, wait)
@@ -339,6 +342,8 @@ class Submission:
             reply = replies.DISK_LOW
         except TooMuchSent as limit:
             reply = self._submitter.held_up(self._account, limit.wait)
+        except MessageMissing:
+            reply = replies.CANCELLED
         except OverQuota:
             reply = replies.NO_ROOM_FOR_COPY
         except Exception as error:  # whatever it is, the client keeps the message and retries
@@ -363,6 +368,9 @@ class Submission:
         await self._intake.end()
         staged, analysis = await self._intake.finish()
         transfer = f"{envelope.peer.connection}-{next(submitter.numbers)}"
+        until = self._opening.wishes.held_until
+        if until is not None and until > submitter.clock.now():
+            return await self._hold(envelope, staged, analysis, until)
         try:
             dispatch = self._dispatch(
                 envelope, staged, analysis, self._facts, transfer, submitter.clock.now()
@@ -388,6 +396,34 @@ class Submission:
         )
         return replies.queued(transfer)
 
+    async def _hold(
+        self, envelope: Envelope, staged: StagedContent, analysis: Analysis, until: datetime
+    ) -> Reply:
+        submitter, account, wishes = self._submitter, self._account, self._opening.wishes
+        now = submitter.clock.now()
+        retention = Retention(
+            account=account.id,
+            staged=staged,
+            analysis=analysis,
+            envelope=envelope,
+            priority=wishes.priority,
+            deliver_by=wishes.deliver_by,
+            until=until,
+            evidence=submission_evidence(envelope, account, staged.size, now),
+            limits=submitter.rules.pace_of(account),
+            now=now,
+        )
+        if await submitter.store.write(retention.write, (staged,)):
+            submitter.events.warning("submission.limit_near", account=str(account.address))
+        submitter.events.info(
+            "smtp.held",
+            connection=envelope.peer.connection,
+            account=str(account.address),
+            recipients=len(envelope.recipients),
+            until=until.isoformat(),
+        )
+        return replies.HELD
+
     def _dispatch(
         self,
         envelope: Envelope,
@@ -403,7 +439,7 @@ class Submission:
             envelope, rules.routing.hostname, transfer, now, names_peer=rules.names_client
         )
         stamp += self._signing.fields()
-        here, elsewhere = _parted(envelope.recipients, self._is_remote)
+        here, elsewhere = parted(envelope.recipients, self._is_remote)
         message_id = None if analysis.message_id is None else f"<{analysis.message_id}>"
         tls_optional = facts.tls_optional and not envelope.require_tls
         forwarding = Forwarding(
@@ -452,7 +488,7 @@ class Submission:
                 size=len(stamp) + staged.size,
                 message_id=message_id,
                 body=envelope.body if self._is_ascii else BodyType.EIGHT_BIT_MIME,
-                smtputf8=_needs_smtputf8(envelope, facts),
+                smtputf8=needs_smtputf8(envelope, facts),
                 require_tls=envelope.require_tls,
                 tls_optional=tls_optional,
                 ret=envelope.ret,
@@ -467,23 +503,5 @@ class Submission:
             recipients=tuple(each.address for each in envelope.recipients),
             limits=rules.pace_of(account),
             now=now,
+            held=self._waiting,
         )
-
-
-def _parted(
-    recipients: Sequence[Recipient], is_remote: Sequence[bool]
-) -> tuple[list[Recipient], list[Recipient]]:
-    """Those here and those elsewhere."""
-    here: list[Recipient] = []
-    elsewhere: list[Recipient] = []
-    for recipient, remote in zip(recipients, is_remote, strict=True):
-        (elsewhere if remote else here).append(recipient)
-    return here, elsewhere
-
-
-def _needs_smtputf8(envelope: Envelope, facts: HeaderFacts) -> bool:
-    sender = envelope.reverse_path.address
-    addresses = [each.address for each in envelope.recipients]
-    if sender is not None:
-        addresses.append(sender)
-    return not facts.header.isascii() or any(not each.is_ascii for each in addresses)

@@ -39,6 +39,7 @@ from mailbox_server.store.ports.door import (
     Store,
     WriteTx,
 )
+from mailbox_server.store.ports.held_messages import HeldMessageReader, HeldMessageWriter
 from mailbox_server.store.ports.mailboxes import (
     MailboxReader,
     MailboxWriter,
@@ -141,6 +142,8 @@ __all__ = [
     "FlagChange",
     "FlagMoves",
     "FlagOutcome",
+    "HeldMessageReader",
+    "HeldMessageWriter",
     "KnownNetworkReader",
     "KnownNetworkWriter",
     "Listening",

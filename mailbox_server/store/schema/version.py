@@ -10,8 +10,8 @@ import sqlalchemy as sa
 
 from mailbox_server.store.schema.columns import INTEGER, placed_table
 
-SCHEMA_VERSION: Final = 11
-OLDEST_PROGRAM: Final = 11
+SCHEMA_VERSION: Final = 12
+OLDEST_PROGRAM: Final = 12
 
 schema = placed_table(
     "schema",

@@ -26,7 +26,9 @@ from mailbox_server.checks.dkim.keys import SigningKey
 from mailbox_server.checks.dkim.signing import Signer
 from mailbox_server.delivery.routing import RoutingRules
 from mailbox_server.delivery.sent_copies import SentCopies
-from mailbox_server.delivery.submitting.submitter import SubmissionRules, Submitter
+from mailbox_server.delivery.submitting.releases import Releases
+from mailbox_server.delivery.submitting.rules import SubmissionRules
+from mailbox_server.delivery.submitting.submitter import Submitter
 from mailbox_server.model.account import Account, AccountState, Credentials, Scope
 from mailbox_server.model.address import Address, Domain
 from mailbox_server.model.errors import StoreUnavailable
@@ -77,6 +79,7 @@ class SubmissionHouse:
             signer=Signer(lambda domain: self.keys.get(domain.ascii, ()), clock),
             sent_copies=self.sent_copies,
         )
+        self.releases = Releases(self.submitter)
         self.authenticator = Authenticator(
             store,
             _PASSWORDS,

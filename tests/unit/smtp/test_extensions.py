@@ -24,6 +24,7 @@ USED = (
     ("DSN", "NOTIFY=SUCCESS,DELAY"),
     ("STARTTLS", "> STARTTLS"),
     ("AUTH", "> AUTH PLAIN"),
+    ("FUTURERELEASE", "HOLDFOR=60"),
     ("DELIVERBY", "BY=120;R"),
     ("MT-PRIORITY", "MT-PRIORITY=3"),
     ("REQUIRETLS", "MAIL FROM:<bob@example.net> REQUIRETLS"),

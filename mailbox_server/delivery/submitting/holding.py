@@ -1,0 +1,53 @@
+"""Messages that are to leave later wait in their sender's Outbox (RFC 4865).
+
+There people see them in any program, and there is nothing to learn for whoever wants one not
+to be sent: expunging it, or moving it away, is enough.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from mailbox_server.model.errors import MessageMissing
+from mailbox_server.model.ids import AccountId, MailboxId, MessageId
+from mailbox_server.model.mailbox import Mailbox
+from mailbox_server.store.ports import Column, ReadTx, WriteTx
+
+OUTBOX: Final = "Outbox"
+HELD_MOST: Final = 1_000
+"""Messages of one account that wait at once."""
+LONGEST: Final = timedelta(days=366)
+"""How long a message may be held."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Where one message waits."""
+
+    mailbox: MailboxId
+    uid: int
+
+    def is_there(self, tx: ReadTx) -> bool:
+        """Whether it lies there still."""
+        rows = tx.messages.rows(self.mailbox, (self.uid,), (Column.MESSAGE,))
+        if not rows:
+            return False
+        number = rows[0][1]
+        assert isinstance(number, int)
+        facts = tx.messages.about(MessageId(number))
+        return facts is not None and (self.mailbox, self.uid) in facts.places
+
+    def end(self, tx: WriteTx) -> None:
+        """It waits no more, and lies there no more.  Raises MessageMissing."""
+        if not tx.held_messages.remove(self.mailbox, self.uid) or not self.is_there(tx):
+            raise MessageMissing("what was held is gone")
+        tx.messages.remove(self.mailbox, (self.uid,))
+
+
+def outbox(tx: WriteTx, account: AccountId) -> Mailbox:
+    """The account's Outbox, made where there is none."""
+    found = tx.mailboxes.find(account, OUTBOX)
+    if found is None:
+        found = tx.mailboxes.create(account, OUTBOX)
+        tx.mailboxes.subscribe(account, OUTBOX)
+    return found

@@ -1,0 +1,27 @@
+"""Messages that wait in an Outbox, in the store."""
+
+from datetime import datetime
+from typing import Protocol
+
+from mailbox_server.model.held_message import HeldMessage
+from mailbox_server.model.ids import AccountId, MailboxId
+
+
+class HeldMessageReader(Protocol):
+    """Held messages."""
+
+    def due(self, now: datetime, most: int) -> list[HeldMessage]:
+        """Those whose time has come, the longest overdue first."""
+
+    def count(self, account: AccountId) -> int:
+        """How many the account has."""
+
+
+class HeldMessageWriter(HeldMessageReader, Protocol):
+    """Held messages, to change."""
+
+    def add(self, held: HeldMessage) -> None:
+        """Hold one that lies there already."""
+
+    def remove(self, mailbox: MailboxId, uid: int) -> bool:
+        """It waits no more; whether it did."""

@@ -1,0 +1,122 @@
+"""Held mail waits in the Outbox, leaves once when its time has come, or does not when taken out."""
+
+from datetime import timedelta
+
+import pytest
+
+from mailbox_server.delivery.arrival import Wishes
+from mailbox_server.delivery.submitting.pace import PaceLimits
+from mailbox_server.delivery.submitting.rules import SubmissionRules
+from mailbox_server.model.envelope import Notify, OriginalRecipient, Recipient, Return
+from mailbox_server.model.errors import StoreUnavailable
+from mailbox_server.model.outbound import ByMode, DeliverBy
+from tests.dialogues.submission.house import SubmissionHouse
+from tests.unit.delivery.submitting.test_submitter import ANN, BOB, CARL, house, submit
+
+__all__ = ["house"]
+HOUR = timedelta(hours=1)
+
+
+async def hold(house: SubmissionHouse, *recipients: Recipient, **given: object) -> None:
+    wishes = Wishes(priority=2, held_until=house.clock.now() + HOUR)
+    answer = await submit(house, *recipients, wishes=wishes, **given)  # type: ignore[arg-type]
+    assert answer.lines[0].startswith("Ok, it waits in your Outbox")
+
+
+async def test_it_leaves_when_its_time_has_come(house: SubmissionHouse) -> None:
+    wish = Recipient(CARL.address, Notify.DELAY, OriginalRecipient("rfc822", "c@far.example"))
+    by = DeliverBy(house.clock.now() + HOUR, ByMode.RETURN, trace=False)
+    wishes = Wishes(2, by, house.clock.now() + HOUR)
+    await submit(house, wish, BOB, wishes=wishes, ret=Return.HEADERS, envelope_id="e1")
+    [waiting] = await house.mail("ann", "Outbox")
+    assert await house.queued() == [] and await house.mail("bob") == []
+    assert await house.releases.release_due() == 0
+    house.clock.seconds += 3600
+    assert await house.releases.release_due() == 1
+    [(departure, outbound)] = await house.queued()
+    assert (outbound.address, outbound.notify) == (wish.address, wish.notify)
+    assert outbound.original == wish.original
+    assert (departure.priority, departure.deliver_by) == (2, by)
+    assert (departure.ret, departure.envelope_id) == (Return.HEADERS, "e1")
+    assert await house.content(departure) == waiting
+    assert b"by mx.example.org (mailbox-server) with ESMTPSA" in departure.trace
+    [here] = await house.mail("bob")
+    assert here.endswith(waiting)
+    assert await house.releases.release_due() == 0
+    account = await house.account("ann")
+    box = await house.store.read(lambda tx: tx.mailboxes.find(account.id, "Outbox"))
+    assert box is not None
+    status = await house.store.read(lambda tx: tx.mailboxes.status(box.id))
+    assert status.messages == 0
+
+
+async def test_what_is_expunged_from_the_outbox_is_not_sent(house: SubmissionHouse) -> None:
+    await hold(house, CARL)
+    account = await house.account("ann")
+    box = await house.store.read(lambda tx: tx.mailboxes.find(account.id, "Outbox"))
+    assert box is not None
+    await house.store.write(lambda tx: tx.messages.remove(box.id, [1]))
+    house.clock.seconds += 3600
+    assert await house.releases.release_due() == 0
+    assert await house.queued() == []
+    assert await house.store.read(lambda tx: tx.held_messages.count(account.id)) == 0
+    told = [fields for name, fields in house.events.told if name == "submission.not_released"]
+    assert [fields["reason"] for fields in told] == ["it was taken out of the Outbox"]
+
+
+async def test_what_may_no_longer_be_sent_stays_there(house: SubmissionHouse) -> None:
+    await hold(house, CARL)
+    await house.given("ann is disabled")
+    house.clock.seconds += 3600
+    assert await house.releases.release_due() == 0
+    assert await house.queued() == []
+    assert len(await house.mail("ann", "Outbox")) == 1
+
+
+async def test_trouble_is_tried_again_and_it_leaves_once(
+    house: SubmissionHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await hold(house, CARL)
+    house.clock.seconds += 3600
+
+    async def fail(*_: object) -> None:
+        raise StoreUnavailable("the disk is on fire")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(house.store, "write", fail)
+        assert await house.releases.release_due() == 0
+    assert await house.queued() == []
+    assert await house.releases.release_due() == 1
+    assert len(await house.queued()) == 1
+
+
+async def test_it_counts_when_it_is_held_and_not_again(house: SubmissionHouse) -> None:
+    house.keep(SubmissionRules(house.rules.routing, pace=PaceLimits(messages_hour=1)))
+    await hold(house, CARL)
+    wishes = Wishes(held_until=house.clock.now() + HOUR)
+    account = await house.account("ann")
+    sendings = await house.store.read(
+        lambda tx: tx.correspondents.sendings(account.id, house.clock.now() - HOUR)
+    )
+    assert sum(each.messages for each in sendings) == 1
+    with pytest.raises(AssertionError):
+        await submit(house, CARL, wishes=wishes)
+    house.clock.seconds += 3600
+    assert await house.releases.release_due() == 1
+
+
+async def test_what_was_to_be_held_until_the_past_leaves_at_once(house: SubmissionHouse) -> None:
+    wishes = Wishes(held_until=house.clock.now() - HOUR)
+    await submit(house, CARL, wishes=wishes)
+    assert len(await house.queued()) == 1
+    assert await house.mail("ann", "Outbox") == []
+
+
+async def test_they_go_with_the_account(house: SubmissionHouse) -> None:
+    await hold(house, CARL)
+    account = await house.account("ann")
+    assert account.address == ANN
+    await house.store.write(lambda tx: tx.accounts.remove(account.id))
+    house.clock.seconds += 3600
+    assert await house.releases.release_due() == 0
+    assert await house.queued() == []
