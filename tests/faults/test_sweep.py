@@ -53,7 +53,6 @@ low_mebibytes = 16
 log_mebibytes = 8
 [listen]
 pop3s = []
-submission = []
 submissions = []
 imaps = []
 """
@@ -180,7 +179,7 @@ def sweeping(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sweep]:
         pytest.skip(str(missing))
     page = Page(place / "page")
     world = asyncio.run(template.make(place / "template"))
-    services = ("smtp", "lmtp", "imap", "pop3")
+    services = ("smtp", "lmtp", "submission", "imap", "pop3")
     ports = dict(zip(services, free_ports(len(services)), strict=True))
     listen = "".join(f'{name} = ["127.0.0.1:{port}"]\n' for name, port in ports.items())
     config = place / "config.toml"
@@ -262,7 +261,7 @@ def faults_of(sweeping: Sweep, transaction: Transaction, point: Point) -> list[s
 def is_temporary(service: str, answer: bytes) -> bool:
     """Whether a peer that hears this may come again."""
     match service:
-        case "smtp" | "lmtp":
+        case "smtp" | "lmtp" | "submission":
             return answer.startswith(b"4")
         case "imap":
             return answer.startswith((b"t NO ", b"* BYE "))

@@ -1,5 +1,6 @@
 """The kinds of transaction that are swept: what a client does, and what must be when it is done."""
 
+import base64
 import enum
 import random
 from collections.abc import Callable
@@ -96,6 +97,33 @@ def _arrived(content: bytes, *names: str) -> Callable[[World], tuple[World, ...]
         return world, world.having(after)
 
     return states
+
+
+# ------------------------------------------------------------------ submitting
+
+SENT: Final = (
+    f"From: ann@{DOMAIN}\r\nDate: Tue, 24 Nov 2026 10:00:00 +0000\r\n"
+    "Message-ID: <sent@laptop.example>\r\n\r\n".encode()
+    + b"words and more words\r\n" * 6_000
+)
+
+
+def _submit(talk: Talk) -> None:
+    """To two people here: what leaves depends on name servers, and comes back as reports."""
+    login = base64.b64encode(f"\0ann@{DOMAIN}\0{PASSWORD}".encode())
+    talk.reply(b"220")
+    talk.say(b"EHLO sweep\r\n")
+    talk.reply(b"250")
+    talk.say(b"AUTH PLAIN " + login + b"\r\n")
+    talk.reply(b"235")
+    named = b"".join(b"RCPT TO:<%s@%s>\r\n" % (to, DOMAIN.encode()) for to in (b"ben", b"cat"))
+    talk.say(b"MAIL FROM:<ann@%s>\r\n" % DOMAIN.encode() + named + b"DATA\r\n")
+    talk.reply(b"250", 3)
+    talk.reply(b"354")
+    talk.say(SENT + b".\r\n")
+    talk.reply(b"250")
+    talk.acknowledge()
+    _quit(talk)
 
 
 # ------------------------------------------------------------------ IMAP
@@ -222,6 +250,7 @@ TRANSACTIONS: Final = (
         _arrived(SMALL, "ben", "cat", "dan"),
         repeats=True,
     ),
+    Transaction("submission", "submission", _submit, _arrived(SENT, "ben", "cat")),
     Transaction(
         "append",
         "imap",

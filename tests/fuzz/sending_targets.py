@@ -7,7 +7,10 @@ from mailbox_server.checks.dkim.signed_fields import OCCURRENCES, covered
 from mailbox_server.checks.dkim.tag_list import TAGS, read_tags
 from mailbox_server.delivery.return_path_keys import ReturnPathKeys
 from mailbox_server.delivery.srs import Rewriter, is_rewritten
+from mailbox_server.delivery.submitting.claims import claimed_addresses, header_facts
+from mailbox_server.delivery.submitting.repairs import Missing, repaired
 from mailbox_server.delivery.verp import Kind, PathSigner, ReturnToken, has_token, read_plain
+from mailbox_server.mime.header_fields import HeaderFields
 from mailbox_server.model.address import Address, Domain
 from mailbox_server.model.errors import AddressMalformed
 from tests.fuzz.target import Target, pieces_of, text_of
@@ -39,6 +42,31 @@ def _signed_body(octets: bytes) -> None:
     assert whole.digest() == cut.digest()
 
 
+_MISSING = Missing(Address.parse("ann@example.org"), _NOON, "1@mx.example.org", _OURS)
+
+
+def _to_blank_line(octets: bytes) -> bytes:
+    head, blank, _ = octets.partition(b"\r\n\r\n")
+    return head + blank
+
+
+def _sent_header(octets: bytes) -> None:
+    """What was mended needs no mending, hides nobody, and claims what it claims."""
+    # Bare line ends and NUL have been refused before.
+    octets = octets.replace(b"\0", b"").replace(b"\r", b"").replace(b"\n", b"\r\n")
+    header = b"\r\n" if octets.startswith(b"\r\n") else _to_blank_line(octets)
+    mended = _to_blank_line(repaired(header, _MISSING))
+    assert mended.endswith(b"\r\n\r\n")
+    assert repaired(mended, _MISSING) == mended
+    fields = HeaderFields(mended)
+    for name in (b"from", b"date", b"message-id"):
+        assert fields.first(name) is not None
+    for name in (b"bcc", b"resent-bcc", b"return-path"):
+        assert fields.first(name) is None
+    for address in claimed_addresses(header_facts(mended).authors) or ():
+        assert "@" in address.key
+
+
 def _return_paths(octets: bytes) -> None:
     try:
         address = Address.of(text_of(octets), _OURS)
@@ -65,6 +93,19 @@ def _return_paths(octets: bytes) -> None:
 
 
 SENDING_TARGETS = (
+    Target(
+        "sent-header",
+        "a header that is mended before it leaves",
+        _sent_header,
+        (
+            b"From: Ann <ann>, b@c\r\nTo: x,\r\n\ty: z;\r\nBcc: hidden\r\n\r\n",
+            b"From ann Mon\r\nSubject: x\r\nSender: (c) <a>\r\nDate:\r\n\r\n",
+            b"no header at all\r\n",
+            b'Reply-To: "q\\"q" <a@b>, "l l"\r\nMessage-ID: <x@y>\r\n\r\n',
+        ),
+        (b"Bcc:", b"From:", b"\r\n", b"\n", b"\r", b"<", b">", b'"', b"(", b"@", b",", b"\r\n "),
+        600,
+    ),
     Target(
         "signed-header",
         "fields that signatures cover, tag lists",

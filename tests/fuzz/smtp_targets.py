@@ -6,6 +6,7 @@ from itertools import pairwise
 from mailbox_server.model.address import Address, Domain
 from mailbox_server.model.errors import AddressMalformed, DomainMalformed
 from mailbox_server.smtp.commands import (
+    Auth,
     Bdat,
     BrokenOff,
     Data,
@@ -22,7 +23,11 @@ from mailbox_server.smtp.limits import SmtpLimits
 from tests.fuzz.target import Target, pieces_of
 
 _LIMITS = SmtpLimits(
-    message_octets=200, line_octets=60, command_octets=120, swallow_command_octets=240
+    message_octets=200,
+    line_octets=60,
+    command_octets=120,
+    swallow_command_octets=240,
+    response_octets=120,
 )
 
 
@@ -79,6 +84,8 @@ def _values(pieces: list[bytes]) -> list[Value]:
         while (value := engine.next_value()) is not None:
             if isinstance(value, Data):
                 engine.begin_content()
+            if isinstance(value, Auth):
+                engine.expect_response()
             last = found[-1] if found else None
             if isinstance(value, ContentBlock) and isinstance(last, ContentBlock):
                 found[-1] = ContentBlock(last.octets + value.octets)
@@ -130,6 +137,7 @@ SMTP_TARGETS = (
             b"RCPT TO:<c@d.example>\r\nDATA\r\n"
             b"Subject: x\r\n\r\n..dot\r\n.\r\nQUIT\r\n",
             b"BDAT 5\r\nabcdeBDAT 3 LAST\r\nx\r\nNOOP\r\n",
+            b"AUTH PLAIN\r\nAGEAYg==\r\nAUTH LOGIN\r\n*\r\n",
             b"DATA\r\na\nb\r\n.\r\nRSET\r\nBDAT 0 LAST\r\nBDAT 9999 LAST\r\n",
         ),
         (
@@ -172,6 +180,8 @@ SMTP_TARGETS = (
             b"EHLO [192.0.2.1]",
             b"BDAT 10 LAST",
             b"AUTH PLAIN AGEAYg==",
+            b"MAIL FROM:<> MT-PRIORITY=-3 BY=-1;NT AUTH=a+2Bb HOLDFOR=60",
+            b"MAIL FROM:<> HOLDUNTIL=2026-11-29T12:00:00.5+01:00",
             b"VRFY a",
             b"HELP",
             b"STARTTLS",
