@@ -16,6 +16,7 @@ What nobody foresaw is 451: the peer keeps the message and tries again.
 import asyncio
 import itertools
 import re
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, Protocol
@@ -182,6 +183,10 @@ class Arrival:
 
     def begin_content(self) -> None:
         """Content follows."""
+
+    async def fetch(self, url: str) -> AsyncGenerator[bytes, None] | Reply:
+        """Nothing is fetched for strangers; they are not offered to ask for it."""
+        return replies.URL_NOT_RESOLVED
 
     def feed(self, octets: bytes) -> bool:
         """Take content."""

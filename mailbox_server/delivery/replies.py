@@ -46,6 +46,7 @@ RETURN_INVALID: Final = reply(
 REPORTS_ONLY: Final = reply(
     550, "5.7.1", "That address takes reports about mail that was passed on, from nobody else"
 )
+URL_NOT_RESOLVED: Final = reply(554, "5.6.6", "Nothing can be read under that URL")
 HELD: Final = reply(250, "2.0.0", "Ok, it waits in your Outbox until its time has come")
 CANCELLED: Final = reply(554, "5.0.0", "The message was taken out of the Outbox")
 LOOP: Final = reply(554, "5.4.6", "The message has been here before; it goes in circles")

@@ -7,6 +7,7 @@ from mailbox_server.model.address import Address, ReversePath
 from mailbox_server.model.envelope import BodyType, Notify, OriginalRecipient, Return
 from mailbox_server.model.outbound import ByMode
 from mailbox_server.model.reply import Reply
+from mailbox_server.smtp.data import Problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +87,19 @@ class Bdat:
 
 
 @dataclass(frozen=True, slots=True)
+class Burl:
+    """BURL (RFC 4468 §3): the next piece of content is what a URL means.
+
+    url: a secret, for whoever has it may read that; it belongs in no log.
+    problem: what is wrong with the chunks before it, which must end in whole lines.
+    """
+
+    url: str = field(repr=False)
+    last: bool = False
+    problem: Problem | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Rset:
     """RSET (RFC 5321 §4.1.1.5)."""
 
@@ -159,6 +173,7 @@ Command = (
     | Rcpt
     | Data
     | Bdat
+    | Burl
     | Rset
     | Noop
     | Quit

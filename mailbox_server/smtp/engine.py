@@ -13,13 +13,14 @@ command line being at most limits.command_octets; nothing is looked at twice.
 """
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mailbox_server.model.reply import Reply
 from mailbox_server.smtp import replies
 from mailbox_server.smtp.commands import (
     Bdat,
     BrokenOff,
+    Burl,
     Command,
     Foreign,
     Hello,
@@ -209,11 +210,20 @@ class Engine:
         """Follow what a command means for the octets after it."""
         if isinstance(command, Bdat):
             return self._begin_chunk(command)
+        if isinstance(command, Burl):
+            return self._judged(command)
         if isinstance(command, (Mail, Rset, Hello)):
             self._rules = None
         elif isinstance(command, (BrokenOff, Foreign)):
             return self._closing(command)
         return command
+
+    def _judged(self, command: Burl) -> Burl:
+        """What it brings is no octets of the peer's, but what came before is at its end."""
+        rules = self._rules
+        if command.last:
+            self._rules = None
+        return command if rules is None else replace(command, problem=rules.finish())
 
     def _broken_off(self, reply: Reply) -> BrokenOff:
         last = BrokenOff(reply)

@@ -66,6 +66,10 @@ def _holding(standing: Standing) -> str:
     return f"{int(LONGEST.total_seconds())} {standing.holds_until}"
 
 
+def _imap_urls(_standing: Standing) -> str:
+    return "imap"
+
+
 def _limits(standing: Standing) -> str:
     limits = standing.limits
     return f"MAILMAX={limits.transactions} RCPTMAX={limits.recipients}"
@@ -85,6 +89,7 @@ EXTENSIONS: Final = (
     Extension("STARTTLS", "RFC 3207", Shown.BEFORE_TLS, _nothing),
     Extension("AUTH", "RFC 4954", Shown.FOR_LOGIN, _mechanisms),
     Extension("REQUIRETLS", "RFC 8689", Shown.AFTER_TLS, _nothing),
+    Extension("BURL", "RFC 4468", Shown.SUBMISSION, _imap_urls),
     Extension("FUTURERELEASE", "RFC 4865", Shown.SUBMISSION, _holding),
     Extension("DELIVERBY", "RFC 2852", Shown.SUBMISSION, _nothing),
     Extension("MT-PRIORITY", "RFC 6710", Shown.SUBMISSION, _nothing),

@@ -22,6 +22,7 @@ from mailbox_server.smtp.commands import (
     Auth,
     Bdat,
     BrokenOff,
+    Burl,
     By,
     Command,
     Data,
@@ -45,7 +46,7 @@ FOREIGN_VERBS: Final = frozenset(
 """Words of HTTP; a browser may be the one who was tricked into talking to us (ALPACA)."""
 
 REFUSED_VERBS: Final = frozenset(
-    {"EXPN", "ETRN", "TURN", "ATRN", "SEND", "SOML", "SAML", "XCLIENT", "XFORWARD", "BURL"}
+    {"EXPN", "ETRN", "TURN", "ATRN", "SEND", "SOML", "SAML", "XCLIENT", "XFORWARD"}
 )
 
 _LETTERS: Final = re.compile(rb"[A-Za-z]+\Z")
@@ -137,6 +138,8 @@ def _parse_argument(verb: str, text: str) -> Command:
             return Vrfy() if text else Malformed(replies.ARGUMENT_MISSING)
         case "AUTH":
             return _auth(text)
+        case "BURL":
+            return _burl(text)
     return Malformed(replies.UNKNOWN_COMMAND)
 
 
@@ -145,6 +148,13 @@ def _auth(text: str) -> Command:
     if not _MECHANISM.match(mechanism) or " " in initial:
         return Malformed(replies.AUTH_MALFORMED)
     return Auth(mechanism.upper(), initial.encode("utf-8") if space else None)
+
+
+def _burl(text: str) -> Command:
+    url, _, last = text.partition(" ")
+    if not url or last.strip(" ").upper() not in ("", "LAST"):
+        return Malformed(replies.BURL_MALFORMED)
+    return Burl(url, bool(last.strip(" ")))
 
 
 def _without_argument(text: str, command: Command) -> Command:

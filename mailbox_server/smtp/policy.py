@@ -4,7 +4,7 @@ Receiving (delivery.receiving) is one policy, submission (delivery.submitting) a
 the same session in front.
 """
 
-from collections.abc import Awaitable
+from collections.abc import AsyncGenerator, Awaitable
 from typing import Protocol
 
 from mailbox_server.delivery.arrival import Acceptance, Opening
@@ -21,6 +21,12 @@ class Transaction(Protocol):
 
     def begin_content(self) -> None:
         """Content follows; called once, before feed."""
+
+    async def fetch(self, url: str) -> AsyncGenerator[bytes, None] | Reply:
+        """What a URL means (RFC 4468), in blocks, or the reply that refuses it.
+
+        The blocks may raise ContentMissing and ContentDamaged.
+        """
 
     def feed(self, octets: bytes) -> bool:
         """Take content, never blocking.  True: await drained() before more."""

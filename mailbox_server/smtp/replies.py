@@ -4,9 +4,12 @@ Each says in one English sentence what happened, so that the person who reads it
 bounce knows what to do.  Codes are those of RFC 5321 §4.2 and RFC 3463 / RFC 5248.
 """
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final
 
 from mailbox_server.model.reply import Reply, reply
+from mailbox_server.smtp.data import Problem
 
 OK: Final = reply(250, "2.0.0", "Ok")
 SENDER_OK: Final = reply(250, "2.1.0", "Sender ok")
@@ -88,6 +91,8 @@ LOGGED_IN_BEFORE: Final = reply(503, "5.5.1", "You are logged in already")
 EHLO_FIRST: Final = reply(503, "5.5.1", "Say EHLO first; HELO knows no extensions")
 LOGIN_GONE: Final = reply(421, "4.7.0", "The login does not hold any more; please log in again")
 
+BURL_MALFORMED: Final = reply(501, "5.5.4", "Write BURL url or BURL url LAST")
+PART_OK: Final = reply(250, "2.5.0", "What the URL means was fetched")
 HOLD_TOO_LONG: Final = reply(501, "5.5.4", "Messages are not held for as long as that")
 HELLO_FIRST: Final = reply(503, "5.5.1", "Say EHLO first")
 LHLO_FIRST: Final = reply(503, "5.5.1", "Say LHLO first")
@@ -111,6 +116,17 @@ BARE_NEWLINE: Final = reply(
     550, "5.6.11", "A CR or LF stands alone in the message (RFC 5321 2.3.8)"
 )
 NUL_OCTET: Final = reply(550, "5.6.0", "The message holds a NUL octet")
+
+
+FOR_PROBLEM: Final[Mapping[Problem, Reply]] = MappingProxyType(
+    {
+        Problem.BARE_NEWLINE: BARE_NEWLINE,
+        Problem.NUL_OCTET: NUL_OCTET,
+        Problem.TOO_LARGE: TOO_LARGE,
+        Problem.LINE_TOO_LONG: LINE_OF_CONTENT_TOO_LONG,
+    }
+)
+"""Why content is refused."""
 
 
 def challenge(encoded: bytes) -> Reply:

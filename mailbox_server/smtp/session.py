@@ -8,10 +8,8 @@ so: RSET and hello end the transaction (RFC 5321 §4.1.4), TLS ends all (RFC 320
 """
 
 import asyncio
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final
 
 from mailbox_server.delivery.arrival import Acceptance, Opening
 from mailbox_server.delivery.replies import UNFORESEEN
@@ -27,6 +25,7 @@ from mailbox_server.smtp.commands import (
     Auth,
     Bdat,
     BrokenOff,
+    Burl,
     Command,
     Data,
     Foreign,
@@ -46,6 +45,7 @@ from mailbox_server.smtp.data import Problem
 from mailbox_server.smtp.engine import ContentEnd
 from mailbox_server.smtp.envelopes import envelope, latest_hold, wishes
 from mailbox_server.smtp.extensions import SUBMISSION_PARAMETERS, Standing, offered
+from mailbox_server.smtp.fetched_content import fetched
 from mailbox_server.smtp.places import After, Answer, Place
 from mailbox_server.smtp.policy import Policy, Transaction
 
@@ -59,17 +59,10 @@ class _Open:
     started: datetime
     recipients: list[Recipient] = field(default_factory=list)
     asked: int = 0
+    octets: int = 0
     is_chunked: bool = False
     has_failed: bool = False
     is_broken: bool = False
-
-
-_PROBLEMS: Final[Mapping[Problem, Reply]] = {
-    Problem.BARE_NEWLINE: replies.BARE_NEWLINE,
-    Problem.NUL_OCTET: replies.NUL_OCTET,
-    Problem.TOO_LARGE: replies.TOO_LARGE,
-    Problem.LINE_TOO_LONG: replies.LINE_OF_CONTENT_TOO_LONG,
-}
 
 
 class Session:
@@ -147,6 +140,7 @@ class Session:
             return False
         if self._chunk is not None and not self._open.is_chunked:
             return False
+        self._open.octets += len(octets)
         try:
             return self._open.journey.feed(octets)
         except Exception as error:  # said at the end of the content, where the peer listens
@@ -181,7 +175,7 @@ class Session:
             return self._judged(Answer(self._for_each(transaction, UNFORESEEN)))
         if end.problem is not None:
             transaction.journey.abandon()
-            refused = _PROBLEMS[end.problem]
+            refused = replies.FOR_PROBLEM[end.problem]
             self._refused(transaction, refused)
             return self._judged(Answer(self._for_each(transaction, refused)))
         return self._judged(Answer(await self._accept(transaction)))
@@ -206,7 +200,7 @@ class Session:
         One that sends bare LF never sends an end mark: it is told so.
         """
         if problem is not None:
-            return _PROBLEMS[problem]
+            return replies.FOR_PROBLEM[problem]
         return replies.TOO_SLOW if reads_content else replies.TIMED_OUT
 
     # ------------------------------------------------------------ budgets
@@ -250,6 +244,8 @@ class Session:
                 return self._data()
             case Bdat():
                 return self._bdat(command)
+            case Burl():
+                return await self._burl(command)
             case Hello():
                 return self._say_hello(command)
             case Quit():
@@ -407,6 +403,29 @@ class Session:
             transaction.journey.begin_content()
         return Answer((), may_wait=True)
 
+    async def _burl(self, command: Burl) -> Answer:
+        """The server fetches what the client would have to download and upload (RFC 4468)."""
+        if not self._place.dialect.is_submission:
+            return Answer((replies.NOT_OFFERED,))
+        transaction = self._open
+        refusal = self._chunk_refusal(ContentEnd(command.problem, last=False))
+        if refusal is not None or transaction is None:
+            return Answer((refusal or replies.MAIL_FIRST,))
+        if not transaction.is_chunked:
+            transaction.is_chunked = True
+            transaction.journey.begin_content()
+        transaction.octets, refusal = await fetched(
+            transaction.journey, command.url, self._limits, transaction.octets
+        )
+        if refusal is not None:
+            transaction.has_failed = True
+            transaction.journey.abandon()
+            return Answer((refusal,))
+        if not command.last:
+            return Answer((replies.PART_OK,))
+        self._open = None
+        return Answer(await self._accept(transaction))
+
     def _chunk_refusal(self, end: ContentEnd) -> Reply | None:
         """Why a chunk that has been read is refused, if so."""
         transaction = self._open
@@ -419,7 +438,7 @@ class Session:
         if end.problem is not None and not end.last:
             transaction.has_failed = True
             transaction.journey.abandon()
-            return _PROBLEMS[end.problem]
+            return replies.FOR_PROBLEM[end.problem]
         return None
 
     def _start_tls(self) -> Answer:

@@ -16,6 +16,7 @@ the client keeps the message and tries again.
 import asyncio
 import enum
 import itertools
+from collections.abc import AsyncGenerator
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -27,6 +28,7 @@ from mailbox_server.delivery.forwarding import Forwarding
 from mailbox_server.delivery.intake import Intake
 from mailbox_server.delivery.local_delivery import LocalDelivery, OwnCopy
 from mailbox_server.delivery.local_recipients import LocalRecipients, RouteFinder
+from mailbox_server.delivery.message_parts import part_blocks
 from mailbox_server.delivery.routing import is_foreign
 from mailbox_server.delivery.sent_copies import SentCopies
 from mailbox_server.delivery.submitting.claims import (
@@ -36,6 +38,7 @@ from mailbox_server.delivery.submitting.claims import (
 )
 from mailbox_server.delivery.submitting.dispatch import NOT_KEPT_YET, Dispatch
 from mailbox_server.delivery.submitting.envelope_facts import needs_smtputf8, outbounds, parted
+from mailbox_server.delivery.submitting.fetching import fetchable
 from mailbox_server.delivery.submitting.holding import Waiting
 from mailbox_server.delivery.submitting.ownership import Ownership
 from mailbox_server.delivery.submitting.pace import LOOKED_BACK, Pace
@@ -216,6 +219,14 @@ class Submission:
 
     def begin_content(self) -> None:
         """Content follows."""
+
+    async def fetch(self, url: str) -> AsyncGenerator[bytes, None] | Reply:
+        """What a URL means that its owner has authorized for this."""
+        submitter = self._submitter
+        hostname = submitter.rules.routing.hostname.ascii
+        now = submitter.clock.now()
+        found = await fetchable(submitter.store, url, self._account, hostname, now)
+        return replies.URL_NOT_RESOLVED if found is None else part_blocks(submitter.store, found)
 
     def feed(self, octets: bytes) -> bool:
         """Take content."""

@@ -8,7 +8,7 @@ make besides those of the SMTP drivers:
     given domain example.net [with catch-all ann]
     given expired token|token of scope send for ann: abcd-...   given ann is disabled
     given copies for everyone               given the store fails
-    given loopback logins
+    given loopback logins                   given ann keeps a message
 """
 
 import re
@@ -29,21 +29,26 @@ from mailbox_server.delivery.sent_copies import SentCopies
 from mailbox_server.delivery.submitting.releases import Releases
 from mailbox_server.delivery.submitting.rules import SubmissionRules
 from mailbox_server.delivery.submitting.submitter import Submitter
+from mailbox_server.mime.message import analyze
+from mailbox_server.mime.scanner import scan
 from mailbox_server.model.account import Account, AccountState, Credentials, Scope
 from mailbox_server.model.address import Address, Domain
 from mailbox_server.model.errors import StoreUnavailable
 from mailbox_server.model.ids import ContentId
 from mailbox_server.model.mailbox import INBOX
+from mailbox_server.model.message import InternalDate, Target
 from mailbox_server.model.outbound import Departure, Outbound
 from mailbox_server.model.ports import Silence, SystemEntropy
 from mailbox_server.net.tasks import TaskKeeper
 from mailbox_server.smtp.places import Logins
 from mailbox_server.store.door import SqliteStore
-from mailbox_server.store.ports import Column, QueueFilter, WriteTx
+from mailbox_server.store.ports import Column, NewMessage, QueueFilter, QuotaRule, WriteTx
 from tests.dialogues.player.driver import StatementUnknown
 from tests.small_store import SMALL_STORE
 from tests.unit.delivery.house import HOSTNAME, HandClock, KeptEvents
 
+KEPT: Final = b"From: ann@example.org\r\nSubject: kept\r\n\r\nwords\r\n"
+KEY: Final = b"k" * 32
 DOMAIN: Final = "example.org"
 PASSWORD: Final = "secret"
 MEMORY_BACKED: Final = Path("/dev/shm")
@@ -167,6 +172,8 @@ class SubmissionHouse:
         elif found := re.fullmatch(r"(\S+) is disabled", statement):
             owner = await self.account(found[1])
             await self._write(lambda tx: tx.accounts.set_state(owner.id, AccountState.DISABLED))
+        elif found := re.fullmatch(r"(\S+) keeps a message", statement):
+            await self.keep_message(found[1])
         elif statement == "copies for everyone":
             self.keep(SubmissionRules(self.rules.routing, copies_all=True))
         elif statement == "loopback logins":
@@ -182,6 +189,23 @@ class SubmissionHouse:
 
     async def _write(self, work: object) -> None:
         await self.store.write(work)  # type: ignore[arg-type]
+
+    async def keep_message(self, name: str) -> None:
+        """One in the INBOX, whose access key is KEY."""
+        owner = await self.account(name)
+        structure, header = scan(KEPT)
+        analysis = analyze(structure, header, lambda start, count: KEPT[start : start + count])
+        staging = self.store.stage(len(KEPT))
+        staging.feed(KEPT)
+        staged = await staging.finish()
+
+        def work(tx: WriteTx) -> None:
+            content = tx.contents.keep(staged)
+            new = NewMessage(content, b"", analysis, InternalDate(0), frozenset(), (Target(None),))
+            (placed,) = tx.messages.add(owner.id, new, QuotaRule.ENFORCE)
+            tx.access_keys.set(owner.id, placed.mailbox, KEY)
+
+        await self.store.write(work, [staged])
 
     async def _grant(self, rights: str, holder: str, owner: str) -> None:
         whom, whose = await self.account(holder), await self.account(owner)

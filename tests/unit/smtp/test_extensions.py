@@ -24,6 +24,7 @@ USED = (
     ("DSN", "NOTIFY=SUCCESS,DELAY"),
     ("STARTTLS", "> STARTTLS"),
     ("AUTH", "> AUTH PLAIN"),
+    ("BURL", "> BURL imap://ann@"),
     ("FUTURERELEASE", "HOLDFOR=60"),
     ("DELIVERBY", "BY=120;R"),
     ("MT-PRIORITY", "MT-PRIORITY=3"),
