@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from mailbox_server.delivery.arrival import Wishes
 from mailbox_server.delivery.submitting.dispatch import count_sent
 from mailbox_server.delivery.submitting.holding import HELD_MOST, outbox
 from mailbox_server.delivery.submitting.pace import HOUR, PaceLimits
@@ -12,7 +13,6 @@ from mailbox_server.model.held_message import HeldMessage
 from mailbox_server.model.ids import AccountId
 from mailbox_server.model.keywords import SEEN
 from mailbox_server.model.message import Analysis, InternalDate, Target
-from mailbox_server.model.outbound import DeliverBy
 from mailbox_server.model.passport import Evidence
 from mailbox_server.store.ports import NewMessage, QuotaRule, StagedContent, WriteTx
 
@@ -25,8 +25,7 @@ class Retention:
     staged: StagedContent
     analysis: Analysis
     envelope: Envelope
-    priority: int
-    deliver_by: DeliverBy | None
+    wishes: Wishes
     until: datetime
     evidence: tuple[Evidence, ...]
     limits: PaceLimits
@@ -63,8 +62,8 @@ class Retention:
                 require_tls=envelope.require_tls,
                 ret=envelope.ret,
                 envelope_id=envelope.envelope_id,
-                priority=self.priority,
-                deliver_by=self.deliver_by,
+                priority=self.wishes.priority,
+                deliver_by=self.wishes.deliver_by,
                 started=envelope.started,
             )
         )

@@ -412,17 +412,10 @@ class Submission:
     ) -> Reply:
         submitter, account, wishes = self._submitter, self._account, self._opening.wishes
         now = submitter.clock.now()
+        evidence = submission_evidence(envelope, account, staged.size, now)
+        limits = submitter.rules.pace_of(account)
         retention = Retention(
-            account=account.id,
-            staged=staged,
-            analysis=analysis,
-            envelope=envelope,
-            priority=wishes.priority,
-            deliver_by=wishes.deliver_by,
-            until=until,
-            evidence=submission_evidence(envelope, account, staged.size, now),
-            limits=submitter.rules.pace_of(account),
-            now=now,
+            account.id, staged, analysis, envelope, wishes, until, evidence, limits, now
         )
         if await submitter.store.write(retention.write, (staged,)):
             submitter.events.warning("submission.limit_near", account=str(account.address))

@@ -20,6 +20,7 @@ from mailbox_server.app.settings import (
     ServerSettings,
     Settings,
     StoreTable,
+    SubmissionSettings,
     TlsSettings,
 )
 from mailbox_server.app.store_opening import passwords_of
@@ -121,6 +122,7 @@ async def in_process(
             hash_passes=1,
             remembered_seconds=0,
         ),
+        submission=SubmissionSettings(messages_per_hour=1_000_000, messages_per_day=1_000_000),
         dns=DnsSettings(verify_peer_name=False),
         store=msgspec.structs.replace(StoreTable(), low_mebibytes=16, reserve_mebibytes=64),
     )
