@@ -110,11 +110,10 @@ class Destinations:
         if destination.failures >= _RESTS:
             destination.trouble = said
 
-    def open(self, key: str) -> None:
-        """An operator wants it to be tried now."""
-        found = self._known.get(key)
-        if found is not None:
-            found.shut_until = 0.0
+    def open_all(self) -> None:
+        """An operator wants mail to be tried now: whatever is shut may be probed."""
+        for destination in self._known.values():
+            destination.shut_until = 0.0
 
     def _shut(self, destination: Destination, first: float, longest: float) -> None:
         self.stumbled(destination)

@@ -12,7 +12,7 @@ from mailbox_server.model.outbound import Outbound, OutboundState
 from mailbox_server.store.contents import ContentRepository
 from mailbox_server.store.outbound import end_one
 from mailbox_server.store.outbound_rows import OUTBOUND_COLUMNS, outbounds_of, seconds
-from mailbox_server.store.ports import DEPARTURES, QueueFilter
+from mailbox_server.store.ports import DEPARTURES, RETRIES, QueueFilter
 from mailbox_server.store.prepared import Prepared
 from mailbox_server.store.schema.outbound import departure, outbound
 from mailbox_server.store.transactions import SqlTx
@@ -182,6 +182,7 @@ class Queue:
         same = {"now": seconds(now)}
         count = change.run_each(self._tx, [{**same, "outbound": each} for each in outbounds])
         self._tx.rings(DEPARTURES)
+        self._tx.rings(RETRIES)
         return count
 
     def drop(self, outbounds: Sequence[OutboundId]) -> int:

@@ -44,6 +44,7 @@ class World:
 
     dead: domains that cannot be reached.  says: code by address, else 250.
     limit: transactions after which a server breaks off without an answer.
+    key: where all mail goes, if it has one way.  gate: servers answer once it is open.
     openings, got: what happened; got holds (address, message id of the departure).
     step: called before each step, with its name; may raise.
     """
@@ -67,8 +68,9 @@ class World:
         name = domain.ascii
         if name in self.nowhere:
             return NoHop(name, self.nowhere[name])
+        name = self.key or name
         demand = TlsDemand(TlsLevel.OPPORTUNISTIC, TlsPolicy.NO_POLICY, name)
-        return NextHop(self.key or name, (Host(f"mx.{name}", 25, (IP,), demand),))
+        return NextHop(name, (Host(f"mx.{name}", 25, (IP,), demand),))
 
     async def open(self, hosts: Sequence[Host]) -> Opening:
         self.step("open")

@@ -56,6 +56,42 @@ async def test_one_message_goes_to_all_of_a_domain_at_once(house: House, world: 
     assert (made.host, made.reply.code) == ("mx.x.example", 250)
 
 
+async def test_a_smart_host_gets_a_message_for_many_domains_at_once(
+    house: House, world: World
+) -> None:
+    world.key = "smart"
+    world.gate = asyncio.Event()
+    await house.send("z@first.example")
+    await house.scheduler.take_due()
+    ids = await house.send("a@x.example", "b@y.example", "c@z.example", "d@x.example")
+    await house.scheduler.take_due()
+    await asyncio.sleep(0.02)
+    world.gate.set()
+    assert await house.tasks.rest(5)
+    await house.settle()
+    assert await states(house, ids) == [State.DELIVERED] * 4
+    assert sorted(count for _, count in world.transactions) == [1, 4]
+
+
+async def test_an_operator_may_want_a_dead_host_to_be_tried(house: House, world: World) -> None:
+    world.dead = {"x.example"}
+    ids = await house.send("a@x.example")
+    await house.settle()
+    running = asyncio.create_task(house.scheduler.run())
+    await asyncio.sleep(0)
+    world.dead = set()
+    arrived = asyncio.Event()
+    world.step = lambda name: arrived.set() if name == "recorded" else None
+    now = world.clock.now()
+    await house.store.write(lambda tx: tx.queue.retry(ids, now))
+    async with asyncio.timeout(10):
+        await arrived.wait()
+    house.scheduler.stop()
+    await running
+    assert await house.tasks.rest(5)
+    assert await states(house, ids) == [State.DELIVERED]
+
+
 async def test_each_recipient_has_its_own_answer(house: House, world: World, told: Told) -> None:
     world.says = {"b@x.example": 550, "c@x.example": 451}
     ids = await house.send("a@x.example", "b@x.example", "c@x.example")

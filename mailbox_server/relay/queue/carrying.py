@@ -31,6 +31,7 @@ from mailbox_server.store.ports import Store
 
 _CLOSING: Final = 421
 _CONSIDERED_AT_ONCE: Final = 50
+_LOOKED_AT: Final = 100
 _SETTLED_AT_ONCE: Final = 50
 """Loads whose shared attempts go into one write."""
 
@@ -193,7 +194,7 @@ class Carrying:
 
     def _begin(self, line: _Line) -> None:
         destination = line.destination
-        load, hop = line.loads.popleft()
+        load, hop = self._next(line)
         destination.connections += 1
         self._connections += 1
         counts_unproven = not destination.is_proven
@@ -243,7 +244,20 @@ class Carrying:
                 pass
             finally:
                 line.idle -= 1
-        return line.loads.popleft() if line.loads and not self._is_stopping else None
+        return self._next(line) if line.loads and not self._is_stopping else None
+
+    def _next(self, line: _Line) -> tuple[Load, NextHop]:
+        """The first load, with those behind it that are of the same message.
+
+        A smart host is the destination of many domains.
+        """
+        load, hop = line.loads.popleft()
+        for _ in range(min(len(line.loads), _LOOKED_AT)):
+            other, its_hop = line.loads[0]
+            if its_hop.hosts != hop.hosts or not load.joins(other):
+                break
+            line.loads.popleft()
+        return load, hop
 
     async def _carry(
         self,

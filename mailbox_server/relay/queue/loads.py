@@ -16,6 +16,7 @@ class Load:
     """Recipients of one departure in one lane, with one reverse-path and the same wishes.
 
     jobs: those that have no outcome yet; they become fewer.  taken: how many there were.
+    parts: loads of other lanes that joined it; their jobs are among its own then.
     """
 
     departure: Departure
@@ -24,11 +25,25 @@ class Load:
     wishes: Wishes
     jobs: list[Outbound] = field(default_factory=list)
     taken: int = 0
+    parts: "list[Load]" = field(default_factory=list)
 
     @property
     def lane(self) -> str:
         """What the store calls the domain."""
         return self.domain.ascii
+
+    def joins(self, other: "Load") -> bool:
+        """Take over the recipients of another load, if they are of the same message."""
+        if (
+            not other.jobs
+            or not self.jobs
+            or other.jobs[0].departure != self.jobs[0].departure
+            or other.return_path != self.return_path
+        ):
+            return False
+        self.jobs += other.jobs
+        self.parts.append(other)
+        return True
 
     def recipients(self) -> list[Recipient]:
         """The jobs as the client tells of them, in their order."""

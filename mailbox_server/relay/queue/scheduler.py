@@ -26,7 +26,7 @@ from mailbox_server.relay.queue.carrying import Carrying, Outlook
 from mailbox_server.relay.queue.loads import Load, loads_of
 from mailbox_server.relay.queue.settling import PUT_OFF, Settling, Tried
 from mailbox_server.relay.schedule import LONGEST_WAIT
-from mailbox_server.store.ports import DEPARTURES, Rooms, Store, WriteTx
+from mailbox_server.store.ports import DEPARTURES, RETRIES, Rooms, Store, WriteTx
 
 MOST_TAKEN: Final = 2_000
 """Recipients that are in the hands of the relay at once."""
@@ -100,7 +100,10 @@ class Scheduler:
 
     async def run(self) -> None:
         """Take and hand on what is due until stopped."""
-        listening = self._store.listen(DEPARTURES, self._rung)
+        listening = (
+            self._store.listen(DEPARTURES, self._rung),
+            self._store.listen(RETRIES, self._retried),
+        )
         try:
             while not self._is_stopping:
                 try:
@@ -117,7 +120,8 @@ class Scheduler:
                     wait = _AFTER_TROUBLE_SECONDS
                 await self._sleep(wait)
         finally:
-            listening.close()
+            for one in listening:
+                one.close()
 
     def stop(self) -> None:
         """Take no more, begin no further message; what was begun goes to its end.
@@ -130,12 +134,6 @@ class Scheduler:
         for lookup in self._lookups:
             lookup.cancel()
         self.carrying.stop()
-
-    def try_again(self, lane: str) -> None:
-        """An operator wants mail for a domain to be tried now, shut or not."""
-        known = self._lanes.get(lane)
-        self._destinations.open(lane if known is None or not known.key else known.key)
-        self._wake.set()
 
     @property
     def is_awake(self) -> bool:
@@ -179,6 +177,10 @@ class Scheduler:
     # ------------------------------------------------------------ inside
 
     def _rung(self, _: ModSeq) -> None:
+        self._wake.set()
+
+    def _retried(self, _: ModSeq) -> None:
+        self._destinations.open_all()
         self._wake.set()
 
     async def _sleep(self, seconds: float) -> None:
@@ -273,6 +275,8 @@ class Scheduler:
 
     def _done(self, load: Load) -> None:
         """A load is out of our hands."""
+        for part in load.parts:
+            self._done(part)
         self._taken -= load.taken
         lane = self._lanes[load.lane]
         lane.messages -= 1

@@ -68,6 +68,7 @@ from mailbox_server.store.ports.messages import (
 )
 from mailbox_server.store.ports.outbound import (
     DEPARTURES,
+    RETRIES,
     Due,
     OutboundReader,
     OutboundWriter,
@@ -111,6 +112,7 @@ from mailbox_server.store.ports.transport_security import (
 __all__ = [
     "ANYONE",
     "DEPARTURES",
+    "RETRIES",
     "SPAN",
     "AccessKeyReader",
     "AccessKeyWriter",

@@ -18,6 +18,8 @@ from mailbox_server.model.passport import Evidence
 
 DEPARTURES: Final = AccountId(-1)
 """Whose bell rings after a write that gave the queue something to do."""
+RETRIES: Final = AccountId(-2)
+"""Whose bell rings after a write by which an operator wants mail to be tried now."""
 
 
 @dataclass(frozen=True, slots=True)
