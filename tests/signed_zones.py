@@ -28,6 +28,7 @@ import dns.zone
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from mailbox_server.dns.resolver import NameServer
+from tests.e2e.appliance import free_ports
 
 UNBOUND: Final = shutil.which("unbound", path="/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/sbin")
 SIGNED, BOGUS, PLAIN = "signed.example", "bogus.example", "plain.example"
@@ -159,31 +160,38 @@ async def validating_resolver(
     loop = asyncio.get_running_loop()
     udp, _ = await loop.create_datagram_endpoint(lambda: _Udp(zones), local_addr=("127.0.0.1", 0))
     port = udp.get_extra_info("sockname")[1]
-    own, _ = await loop.create_datagram_endpoint(
-        asyncio.DatagramProtocol, local_addr=("127.0.0.1", 0)
-    )
-    listening = own.get_extra_info("sockname")[1]
-    own.close()
-    config = place / "unbound.conf"
-    config.write_text(_config(zones, port, listening, place))
-    assert UNBOUND is not None
-    process = await asyncio.create_subprocess_exec(
-        UNBOUND, "-d", "-d", "-c", str(config), stderr=asyncio.subprocess.PIPE
-    )
-    assert process.stderr is not None
+    process = None
     try:
-        async with asyncio.timeout(30):
-            while True:
-                line = await process.stderr.readline()
-                assert line, "unbound has ended"
-                if _STARTED in line:
-                    break
+        process, listening = await _started_unbound(zones, port, place)
         yield zones, NameServer("127.0.0.1", listening)
     finally:
         udp.close()
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
+        if process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+
+
+async def _started_unbound(
+    zones: SignedZones, port: int, place: Path
+) -> tuple[asyncio.subprocess.Process, int]:
+    """An unbound that answers, and its port; another port where somebody was quicker."""
+    assert UNBOUND is not None
+    config = place / "unbound.conf"
+    said = b""
+    for listening in free_ports(5):
+        config.write_text(_config(zones, port, listening, place))
+        process = await asyncio.create_subprocess_exec(
+            UNBOUND, "-d", "-d", "-c", str(config), stderr=asyncio.subprocess.PIPE
+        )
+        assert process.stderr is not None
+        async with asyncio.timeout(60):
+            while line := await process.stderr.readline():
+                said += line
+                if _STARTED in line:
+                    return process, listening
         await process.wait()
+    raise AssertionError(f"unbound does not start: {said.decode()}")
 
 
 def _config(zones: SignedZones, port: int, listening: int, place: Path) -> str:

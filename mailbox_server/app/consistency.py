@@ -101,6 +101,11 @@ def check(settings: Settings, source: str) -> None:
     for text in settings.dns.servers:
         if name_server(text) is None:
             raise unusable(source, "dns.servers", text, "ADDRESS, ADDRESS:PORT or [IPV6]:PORT")
+    if settings.dns.trusted and not settings.dns.servers:
+        wanted = (
+            "false, because dns.servers is empty: the system's servers can change by themselves"
+        )
+        raise unusable(source, "dns.trusted", True, wanted)
 
 
 def descriptor_needs(settings: Settings) -> DescriptorNeeds:

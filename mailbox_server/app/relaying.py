@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from mailbox_server.app.configuration import unusable
-from mailbox_server.app.settings import RelayRoute, RelaySettings
+from mailbox_server.app.relay_settings import RelayRoute, RelaySettings
 from mailbox_server.model.address import Address, Domain, IpAddress, parse_ip
 from mailbox_server.model.errors import AddressMalformed, DomainMalformed
 from mailbox_server.model.next_hop import Login
@@ -26,10 +26,13 @@ def hop_rules(relay: RelaySettings, hostname: Domain, source: str) -> HopRules:
 
     Reads password files.  source: the file, for sentences.  Raises SettingsMalformed.
     """
+    routes = relay_routes(relay, source)
+    ips = frozenset(ip for route in routes for ip in route.sources)
     return HopRules(
-        Ourselves(frozenset({hostname.ascii})),
+        Ourselves(frozenset({hostname.ascii}), ips),
+        port=relay.port,
         opened=_networks(relay.private_networks, source),
-        routes=relay_routes(relay, source),
+        routes=routes,
     )
 
 

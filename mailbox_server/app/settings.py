@@ -1,25 +1,17 @@
 """Every setting the appliance has, typed, with its default, unit, bounds and reason.
 
-One Struct is one table of the TOML file.  The description is what config.example.toml
-prints above the key; `live` in `extra_json_schema` marks a key that SIGHUP changes in the
-running server.  app.configuration reads a file into these and says what is wrong with it.
+One Struct is one table of the TOML file; [relay] stands in relay_settings.  The description
+is what config.example.toml prints above the key; `live` in `extra_json_schema` marks a key
+that SIGHUP changes in the running server.  app.configuration reads a file into these and says
+what is wrong with it.
 """
 
 from typing import Annotated, Literal
 
 import msgspec
-from msgspec import Meta
 
-
-def _note(
-    description: str, *, ge: int | None = None, le: int | None = None, live: bool = False
-) -> Meta:
-    return Meta(
-        description=description,
-        ge=ge,
-        le=le,
-        extra_json_schema={"live": True} if live else None,
-    )
+from mailbox_server.app.relay_settings import RelaySettings
+from mailbox_server.app.setting_note import note as _note
 
 
 class ServerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -370,84 +362,6 @@ class ImapSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     ] = msgspec.field(default_factory=list)
 
 
-class RelayRoute(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """One [[relay.routes]]: which mail goes another way, and how."""
-
-    recipients: list[str] = msgspec.field(default_factory=list)
-    senders: list[str] = msgspec.field(default_factory=list)
-    after_failures: Annotated[int, Meta(ge=0, le=1000)] = 0
-    host: str = ""
-    port: Annotated[int, Meta(ge=1, le=65535)] = 587
-    tls: Literal["verified", "encrypted", "opportunistic", "none"] = "verified"
-    user: str = ""
-    password_file: str = ""
-    sources: list[str] = msgspec.field(default_factory=list)
-
-
-class RelaySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Sending mail to other servers."""
-
-    connections: Annotated[
-        int, _note("Connections to all other servers at once.", ge=2, le=10000, live=True)
-    ] = 100
-    connections_per_destination: Annotated[
-        int,
-        _note(
-            "At once to one domain or smart host. It begins with one and gets one more with each "
-            "message it takes; trouble halves them.",
-            ge=1,
-            le=1000,
-            live=True,
-        ),
-    ] = 20
-    give_up_hours: Annotated[
-        int,
-        _note(
-            "How long a message is tried before its sender is told that it failed. RFC 5321 asks "
-            "for four to five days: other servers are down over weekends.",
-            ge=1,
-            le=1000,
-            live=True,
-        ),
-    ] = 120
-    delay_notice_hours: Annotated[
-        int,
-        _note(
-            "After so many hours the sender is told, once, that a message waits.",
-            ge=1,
-            le=1000,
-            live=True,
-        ),
-    ] = 4
-    history_days: Annotated[
-        int,
-        _note("How long it is remembered what became of a message.", ge=1, le=3650, live=True),
-    ] = 90
-    private_networks: Annotated[
-        list[str],
-        _note(
-            'Networks such as "10.1.0.0/16" that are not public and to which mail may go all the '
-            "same, where the DNS of a domain names them. A smart host needs no leave.",
-            live=True,
-        ),
-    ] = msgspec.field(default_factory=list)
-    routes: Annotated[
-        list[RelayRoute],
-        _note(
-            "Which mail goes another way than to the mail exchangers of its domain: tables "
-            "[[relay.routes]], read from the top, of which the first that fits decides. It fits "
-            'by recipients = ["example.org", "*.example.org"], by senders (addresses or domains '
-            "of accounts) and when so many attempts have failed (after_failures = 3); what is "
-            'left out fits all. host = "smtp.example.net" with port (587; at 465 TLS begins at '
-            'once), tls ("verified", "encrypted", "opportunistic", "none"), user and '
-            "password_file (a file that nobody else can read) is where it goes; without host it "
-            "goes to the domain's own exchangers. sources are addresses of ours to connect from, "
-            "at most one IPv4 and one IPv6.",
-            live=True,
-        ),
-    ] = msgspec.field(default_factory=list)
-
-
 class DnsSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Asking the domain name system."""
 
@@ -461,8 +375,8 @@ class DnsSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     trusted: Annotated[
         bool,
         _note(
-            "The servers check DNSSEC, and nobody can forge their answers on the way here: an "
-            "unbound on this machine, mostly. Without it there is no DANE.",
+            "The servers named above check DNSSEC, and nobody can forge their answers on the way "
+            "here: an unbound on this machine, mostly. Without it there is no DANE.",
             live=True,
         ),
     ] = False

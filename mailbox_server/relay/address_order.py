@@ -22,22 +22,24 @@ Family = Literal[4, 6]
 
 class Families:
     """How connecting by IPv4 and by IPv6 has been going; a family is mistrusted for 10 minutes
-    after 3 hosts in a row could not be reached by it."""
+    after 3 different addresses in a row could not be reached by it."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._failures: dict[Family, int] = {4: 0, 6: 0}
+        self._missed: dict[Family, set[IpAddress]] = {4: set(), 6: set()}
         self._mistrusted_until: dict[Family, float] = {}
 
     def reached(self, ip: IpAddress) -> None:
         """A connection came about."""
-        self._failures[ip.version] = 0
+        self._missed[ip.version].clear()
         self._mistrusted_until.pop(ip.version, None)
 
     def missed(self, ip: IpAddress) -> None:
         """None came about: refused, no route, or no answer in time."""
-        self._failures[ip.version] += 1
-        if self._failures[ip.version] >= _FAILURES:
+        missed = self._missed[ip.version]
+        if len(missed) < _FAILURES:
+            missed.add(ip)
+        if len(missed) >= _FAILURES:
             self._mistrusted_until[ip.version] = self._clock.monotonic() + _MISTRUSTED_SECONDS
 
     def is_mistrusted(self, family: Family) -> bool:

@@ -7,7 +7,7 @@ make true; without one DANE never applies.
 
 import enum
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Final, Protocol
 
 from mailbox_server.dns.answers import Answer, TlsaRecord
@@ -75,7 +75,9 @@ async def find_tlsa(host: Exchanger, port: int, names: TlsaNames) -> HostTlsa | 
         if answer.is_trouble:
             return Trouble.LOOKUP_FAILED
         if answer.records and answer.authenticated:
-            return HostTlsa(base, usable(answer.records), _wording(answer.records))
+            # The DNS gives a set in any order; the same set must be the same demand.
+            records = sorted(answer.records, key=astuple)
+            return HostTlsa(base, usable(records), _wording(records))
     return None
 
 

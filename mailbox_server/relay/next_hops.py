@@ -5,10 +5,12 @@ each must have are decided, and a place that does not exist is told from one tha
 found just now.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from mailbox_server.dns.cache import ExpiringCache
 from mailbox_server.model.address import Address, AddressLiteral, Domain, IpAddress
 from mailbox_server.model.ids import AccountId
 from mailbox_server.model.next_hop import Host, NextHop, NoHop
@@ -51,6 +53,8 @@ from mailbox_server.relay.tls_choice import (
     choose_for_smart_host,
 )
 from mailbox_server.relay.tls_witness import Witness
+
+_OURSELVES_SECONDS: Final = 600.0
 
 SenderOf = Callable[[AccountId], Awaitable[Address | None]]
 """From an account to its own address; None where it is gone."""
@@ -130,12 +134,14 @@ class NextHops:
         self._sender_of = sender_of
         self._rules = rules
         self._entropy = entropy
+        self._known_ourselves: ExpiringCache[int, Ourselves] = ExpiringCache(1, clock)
         self.families = Families(clock)
 
     def change_rules(self, names: HopNames, rules: HopRules) -> None:
         """Decide by these from the next question on."""
         self._names = names
         self._rules = rules
+        self._known_ourselves.clear()
 
     async def find(self, domain: Domain | AddressLiteral, wishes: Wishes) -> NextHop | NoHop:
         """The hosts to try for one message to domain, or why there are none.
@@ -154,7 +160,7 @@ class NextHops:
         if route is not None and route.smart_host is not None:
             return await self._by_smart_host(route.smart_host, sources, wishes.tls)
         if isinstance(domain, AddressLiteral):
-            return self._to_literal(domain, sources, wishes.tls)
+            return await self._to_literal(domain, sources, wishes.tls)
         return await self._to_exchangers(domain, sources, wishes.tls)
 
     async def _route(self, domain: str, wishes: Wishes) -> Route | None:
@@ -187,12 +193,25 @@ class NextHops:
         )
         return NextHop(key, (host,))
 
-    def _to_literal(
+    async def _ourselves(self) -> Ourselves:
+        """The operator's word, and the public addresses that the DNS has for our names."""
+        known = self._known_ourselves.get(0)
+        if known is not None:
+            return known
+        ourselves = self._rules.ourselves
+        answers = [await self._names.addresses(name) for name in sorted(ourselves.names)]
+        seen = {ip for answer in answers for ip in answer.records if is_public(ip)}
+        known = Ourselves(ourselves.names, ourselves.ips | seen)
+        # Kept after trouble, too: it must not cost every message its time.
+        self._known_ourselves.put(0, known, _OURSELVES_SECONDS, 0)
+        return known
+
+    async def _to_literal(
         self, literal: AddressLiteral, sources: tuple[IpAddress, ...], wish: TlsWish
     ) -> NextHop | NoHop:
         """No policy and no name of a certificate belongs to an address (RFC 8461 §3.4)."""
         key = _key(literal.ascii, sources)
-        if literal.ip in self._rules.ourselves.ips:
+        if literal.ip in (await self._ourselves()).ips:
             return NoHop(key, LOOP)
         if not is_public(literal.ip, self._rules.opened):
             return NoHop(key, LITERAL_NOT_PUBLIC)
@@ -213,17 +232,19 @@ class NextHops:
         found = await find_exchangers(
             domain,
             self._names,
-            rules.ourselves,
+            await self._ourselves(),
             rules.opened,
             self._entropy,
             wants_all=is_strict or wish is TlsWish.REQUIRED,
         )
         if isinstance(found, Reply):
             return NoHop(key, found)
+        choices = await asyncio.gather(
+            *(self._choose(domain.ascii, host, found, known, wish) for host in found.hosts)
+        )
         fit: list[tuple[Exchanger, TlsDemand]] = []
         reasons: set[Unfit] = set()
-        for host in found.hosts:
-            chosen = await self._choose(domain.ascii, host, found, known, wish)
+        for host, chosen in zip(found.hosts, choices, strict=True):
             if isinstance(chosen, Unfit):
                 reasons.add(chosen)
             else:

@@ -217,8 +217,10 @@ def test_families_hear_what_was_reached(world: World) -> None:
     trouble = Attempt(
         world.clock.now(), Finding.DEFERRED, Phase.CONNECT, reply(421, "4.4.1", "x"), False
     )
-    dead = Try(host_of(OPPORTUNISTIC), six, None, TlsLevel.OPPORTUNISTIC, None, trouble)
-    for _ in range(3):
+    for number in range(3):
+        dead = Try(
+            host_of(OPPORTUNISTIC), six + number, None, TlsLevel.OPPORTUNISTIC, None, trouble
+        )
         world.hear(OPPORTUNISTIC, MET, then=(dead,))
     assert world.families.is_mistrusted(6)
     assert not world.families.is_mistrusted(4)

@@ -52,7 +52,7 @@ class Found:
             HandPolicies(),
             KeptWitness(),
             no_sender,
-            HopRules(Ourselves(frozenset({"mail.us.example"}))),
+            HopRules(Ourselves(frozenset({"us.plain.example"}))),
             SystemClock(),
             LastEntropy(),
         )

@@ -49,6 +49,12 @@ def test_a_sound_file_passes(tmp_path: Path) -> None:
     check(_settings(tmp_path), "f.toml")
 
 
+def test_only_servers_that_are_named_can_be_trusted(tmp_path: Path) -> None:
+    check(_settings(tmp_path, dns=DnsSettings(trusted=True, servers=["127.0.0.1"])), "f.toml")
+    with pytest.raises(SettingsMalformed, match=r"dns\.trusted: .* dns\.servers is empty"):
+        check(_settings(tmp_path, dns=DnsSettings(trusted=True)), "f.toml")
+
+
 def test_a_certificate_without_key(tmp_path: Path) -> None:
     settings = _settings(tmp_path, tls=TlsSettings(certificate="/c.pem"))
     with pytest.raises(SettingsMalformed, match=r"f\.toml: tls\.key: .* tls\.certificate is set"):

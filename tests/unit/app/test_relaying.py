@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from mailbox_server.app.configuration import from_values
+from mailbox_server.app.relay_settings import RelaySettings
 from mailbox_server.app.relaying import check_relay, hop_rules
-from mailbox_server.app.settings import RelaySettings
 from mailbox_server.model.address import Domain
 from mailbox_server.model.errors import SettingsMalformed
 from mailbox_server.model.next_hop import Login
@@ -46,7 +46,9 @@ def test_a_route_with_everything(tmp_path: Path) -> None:
     }
     settings = relay(routes=[row, {"host": "10.0.0.1", "port": 25, "tls": "none"}])
     check_relay(settings, "f.toml")
-    first, second = hop_rules(settings, HOSTNAME, "f.toml").routes
+    rules = hop_rules(settings, HOSTNAME, "f.toml")
+    assert {str(ip) for ip in rules.ourselves.ips} == {"192.0.2.1", "2001:db8::1"}
+    first, second = rules.routes
     assert first.recipients == {"example.com", "*.xn--bcher-kva.example"}
     assert first.senders == {"ann@example.org", "example.net"}
     assert first.after_failures == 3

@@ -115,6 +115,15 @@ async def test_unusable_records_still_commit_the_host(text: str) -> None:
         assert found == HostTlsa("mx.example.org", (), (text,))
 
 
+async def test_the_same_set_is_the_same_in_any_order() -> None:
+    texts = [f"3 1 1 {SHA256}", f"2 0 1 {SHA256}", "3 1 0 00"]
+    found = [
+        await find_tlsa(MX, 25, signed({("_25._tcp.mx.example.org", "TLSA"): order}))
+        for order in (texts, texts[::-1])
+    ]
+    assert found[0] is not None and found[0] == found[1]
+
+
 def test_the_stronger_digest_counts_alone() -> None:
     weak = TlsaRecord(3, 1, 1, b"\1" * 32)
     strong = TlsaRecord(3, 1, 2, b"\2" * 64)
