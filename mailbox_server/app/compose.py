@@ -57,7 +57,7 @@ from mailbox_server.net.tasks import TaskKeeper
 from mailbox_server.net.tls import ServerTls
 from mailbox_server.ops.administration import Administration
 from mailbox_server.ops.control import ControlSocket
-from mailbox_server.ops.housekeeping import Housekeeping, HousekeepingRules
+from mailbox_server.ops.housekeeping import Housekeeping, HousekeepingRules, Keepers
 from mailbox_server.pop3.locks import MaildropLocks
 from mailbox_server.pop3.server import Pop3Factory
 from mailbox_server.pop3.session import Pop3Services
@@ -267,6 +267,7 @@ def _build_over(
     attached = attached_texts(settings, store, events)
     keeping = _housekeeping_rules(settings)
     key_keeper = KeyKeeper(store, names, clock, events, rotation_rules(settings))
+    keepers = Keepers(receiver, known_networks, key_keeper, outgoing.ways.upkeep)
     reports = partial(make_reporter, settings, store, events)
     dns = publication(settings, names)
     administration = Administration(
@@ -294,9 +295,7 @@ def _build_over(
         outgoing=outgoing,
         administration=administration,
         control=ControlSocket(data, administration, __version__, events, tasks),
-        housekeeping=Housekeeping(
-            store, receiver, known_networks, key_keeper, indexer, attached, clock, events, keeping
-        ),
+        housekeeping=Housekeeping(store, keepers, indexer, attached, clock, events, keeping),
         key_keeper=key_keeper,
         indexer=indexer,
         attached=attached,

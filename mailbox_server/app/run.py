@@ -210,6 +210,7 @@ async def _stop(built: Built, open_ports: list[Reception | AsyncioPort], log: Ev
             port.stopListening()
     await built.control.stop()
     built.outgoing.scheduler.stop()
+    built.outgoing.ways.upkeep.stop()
     transfers = (built.smtp, built.lmtp, built.submission)
     for service in transfers:
         service.begin_shutdown()
@@ -224,6 +225,7 @@ async def _stop(built: Built, open_ports: list[Reception | AsyncioPort], log: Ev
     try:
         await built.receiver.settle()
         await built.known_networks.settle(built.store)
+        await built.outgoing.ways.upkeep.settle()
     except MailboxServerFault as fault:
         log.warning("server.unsettled", reason=str(fault))
     built.crunch.close()

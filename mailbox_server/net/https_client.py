@@ -85,6 +85,12 @@ class HttpsClient:
         self._plan = plan
         self._trust: ssl.SSLContext | None = None
 
+    def change_plan(self, plan: HttpsPlan) -> None:
+        """Ask by this plan from the next question on."""
+        if plan.authorities != self._plan.authorities:
+            self._trust = None
+        self._plan = plan
+
     async def get(self, url: str, most_octets: int, seconds: float) -> HttpsAnswer | HttpsTrouble:
         """GET url; a body of more than most_octets is trouble."""
         return await self._ask("GET", url, None, "", most_octets, seconds)

@@ -43,6 +43,19 @@ class Tidies(Protocol):
         """Drop it."""
 
 
+class KeepsTls(Protocol):
+    """Who knows of other servers' TLS (relay.tls_upkeep.TlsUpkeep)."""
+
+    async def settle(self) -> None:
+        """Write down what sessions came to."""
+
+    async def refresh(self) -> None:
+        """Fetch policies before they run out."""
+
+    async def report(self) -> None:
+        """Send the reports that are due."""
+
+
 @dataclass(frozen=True, slots=True)
 class Job:
     """One job: what it is called in the log, how often it runs, what it does."""
@@ -71,15 +84,23 @@ class HousekeepingRules:
     compress_after: timedelta | None
 
 
+@dataclass(frozen=True, slots=True)
+class Keepers:
+    """Who else keeps something that goes out of date; each has a job or two."""
+
+    receiver: Tidies
+    known_networks: KnownNetworks
+    key_keeper: KeyKeeper
+    tls: KeepsTls
+
+
 class Housekeeping:
     """Runs the jobs, one at a time; only collection does not wait when room is low."""
 
     def __init__(
         self,
         store: SqliteStore,
-        receiver: Tidies,
-        known_networks: KnownNetworks,
-        key_keeper: KeyKeeper,
+        keepers: Keepers,
         indexer: SearchIndexer,
         attached: AttachedTexts,
         clock: Clock,
@@ -87,9 +108,7 @@ class Housekeeping:
         rules: HousekeepingRules,
     ) -> None:
         self.store = store
-        self.receiver = receiver
-        self.known_networks = known_networks
-        self.key_keeper = key_keeper
+        self.keepers = keepers
         self.indexer = indexer
         self.attached = attached
         self.clock = clock
@@ -156,15 +175,27 @@ class Housekeeping:
 
 
 async def _tidy(keeper: Housekeeping) -> None:
-    keeper.receiver.tidy()
+    keeper.keepers.receiver.tidy()
 
 
 async def _settle(keeper: Housekeeping) -> None:
-    await keeper.known_networks.settle(keeper.store)
+    await keeper.keepers.known_networks.settle(keeper.store)
 
 
 async def _keep_keys(keeper: Housekeeping) -> None:
-    await keeper.key_keeper.keep()
+    await keeper.keepers.key_keeper.keep()
+
+
+async def _settle_tls(keeper: Housekeeping) -> None:
+    await keeper.keepers.tls.settle()
+
+
+async def _refresh_tls(keeper: Housekeeping) -> None:
+    await keeper.keepers.tls.refresh()
+
+
+async def _report_tls(keeper: Housekeeping) -> None:
+    await keeper.keepers.tls.report()
 
 
 async def _collect(keeper: Housekeeping) -> None:
@@ -258,12 +289,15 @@ COLLECT: Final = Job("collect contents", timedelta(minutes=10), _collect)
 JOBS: Final = (
     Job("forget old receipts", timedelta(minutes=1), _tidy),
     Job("settle known networks", timedelta(minutes=1), _settle),
+    Job("settle TLS sessions", timedelta(minutes=1), _settle_tls),
     COLLECT,
     Job("compress contents", timedelta(minutes=10), _compress),
     Job("keep signing keys", timedelta(hours=6), _keep_keys),
     Job("sweep files", timedelta(hours=6), _sweep),
     Job("forget tombstones", timedelta(hours=6), _forget),
     Job("forget departures", timedelta(hours=6), _forget_departures),
+    Job("send TLS reports", timedelta(hours=1), _report_tls),
+    Job("refresh TLS policies", timedelta(hours=24), _refresh_tls),
     Job("forget leftovers", timedelta(hours=24), _forget_leftovers),
     Job("try the search index", timedelta(hours=24), _try_index),
     Job("tidy attached texts", timedelta(hours=24), _try_attached),

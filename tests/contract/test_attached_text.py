@@ -233,15 +233,7 @@ async def test_what_is_erased_leaves_the_file(
     nobody: Any = None
     rules = HousekeepingRules(timedelta(days=90), timedelta(days=90), None)
     keeper = Housekeeping(
-        searched.store,
-        nobody,
-        nobody,
-        nobody,
-        searched.indexer,
-        searched.attached,
-        clock,
-        events,
-        rules,
+        searched.store, nobody, searched.indexer, searched.attached, clock, events, rules
     )
     (job,) = [job for job in JOBS if job.name == "tidy attached texts"]
     await keeper.do(job)

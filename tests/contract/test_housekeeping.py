@@ -11,7 +11,14 @@ import pytest
 from mailbox_server.auth.known_networks import KnownNetworks
 from mailbox_server.model.errors import ContentMissing, DiskLow
 from mailbox_server.model.ids import AccountId
-from mailbox_server.ops.housekeeping import COLLECT, JOBS, Housekeeping, HousekeepingRules, Job
+from mailbox_server.ops.housekeeping import (
+    COLLECT,
+    JOBS,
+    Housekeeping,
+    HousekeepingRules,
+    Job,
+    Keepers,
+)
 from mailbox_server.store.attached_text.catching_up import AttachedTexts
 from mailbox_server.store.door import SqliteStore
 from mailbox_server.store.integrity import violations
@@ -61,7 +68,8 @@ def keeper(store: SqliteStore, clock: Any, events: AwaitedEvents) -> Housekeepin
     known = KnownNetworks(clock, timedelta(days=30), 100)
     indexer = SearchIndexer(store, clock, events)
     attached = AttachedTexts(store, events)
-    return Housekeeping(store, nobody, known, nobody, indexer, attached, clock, events, rules)
+    keepers = Keepers(nobody, known, nobody, nobody)
+    return Housekeeping(store, keepers, indexer, attached, clock, events, rules)
 
 
 @pytest.fixture
@@ -228,7 +236,7 @@ async def test_where_owners_logged_in_from_is_settled_and_forgotten(
 ) -> None:
     settling = job("settle known networks")
     await open_accounts(store, ANN)
-    keeper.known_networks.saw(ANN.key, ipaddress.ip_network("192.0.2.1/32"))
+    keeper.keepers.known_networks.saw(ANN.key, ipaddress.ip_network("192.0.2.1/32"))
     await keeper.do(settling)
     assert await rows(store, "SELECT network FROM known_network") == [("192.0.2.1/32",)]
     clock.turn(days=31)

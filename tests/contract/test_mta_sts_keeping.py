@@ -75,6 +75,16 @@ async def test_a_domain_without_a_record_is_not_asked(world: World) -> None:
     assert world.fetches == 0 and world.witness.seen == []
 
 
+async def test_name_servers_that_fail_are_left_alone_for_a_minute(world: World) -> None:
+    world.zone.trouble = {"_mta-sts.example.org"}
+    for _ in range(3):
+        assert await world.known() == UNSURE
+    assert len(world.zone.asked) == 1
+    world.clock.turn(seconds=61)
+    world.zone.trouble = set()
+    assert await world.policy() == ENFORCE
+
+
 async def test_a_policy_is_fetched_once_and_kept(world: World) -> None:
     for _ in range(3):
         assert await world.known() == KnownPolicy(ENFORCE, is_certain=True)

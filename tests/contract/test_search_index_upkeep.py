@@ -139,9 +139,7 @@ async def test_the_nightly_job_tells_what_it_found(
 ) -> None:
     nobody: Any = None
     rules = HousekeepingRules(timedelta(days=90), timedelta(days=90), None)
-    keeper = Housekeeping(
-        searched.store, nobody, nobody, nobody, searched.indexer, nobody, clock, events, rules
-    )
+    keeper = Housekeeping(searched.store, nobody, searched.indexer, nobody, clock, events, rules)
     (job,) = [job for job in JOBS if job.name == "try the search index"]
     await keeper.do(job)
     (told,) = [fields for name, fields in events.seen if name == "search_index.sampled"]

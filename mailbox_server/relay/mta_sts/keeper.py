@@ -28,6 +28,9 @@ REFRESHED_AFTER: Final = timedelta(days=1)
 UNUSED_AFTER: Final = timedelta(days=90)
 FAILURE_SECONDS: Final = 300.0
 """How long a failed fetch is not tried again for the same id (RFC 8461 §3.3)."""
+DNS_FAILURE_SECONDS: Final = 60.0
+_DNS: Final = "*"
+"""In place of an id: no id has that character."""
 _FAILURES_KEPT: Final = 10_000
 _AT_ONCE: Final = 20
 _REFRESHED_AT_ONCE: Final = 2_000
@@ -75,8 +78,13 @@ class PolicyKeeper:
         """
         kept = await self._kept(domain)
         known = None if kept is None else kept.policy
+        if self._failed.get((domain, _DNS)) is not None:
+            return KnownPolicy(known, is_certain=False)
         answer = await self._names.txt(f"_mta-sts.{domain.ascii}")
         identity = read_policy_id(answer.records)
+        if answer.is_trouble:
+            # Name servers that fail at such questions must not cost every message its time.
+            self._failed.put((domain, _DNS), True, DNS_FAILURE_SECONDS, 1)
         if identity is None:
             if known is not None and known.is_active:
                 self._tell(domain, "the _mta-sts record is missing", known)
@@ -99,8 +107,8 @@ class PolicyKeeper:
         old = await self._store.read(
             lambda tx: tx.sts_policies.fetched_before(before, _REFRESHED_AT_ONCE)
         )
-        for kept in old:
-            await self._refresh(kept)
+        for start in range(0, len(old), _AT_ONCE):
+            await asyncio.gather(*map(self._refresh, old[start : start + _AT_ONCE]))
 
     async def _refresh(self, kept: KeptPolicy) -> None:
         answer = await self._names.txt(f"_mta-sts.{kept.domain.ascii}")

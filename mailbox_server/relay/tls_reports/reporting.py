@@ -66,12 +66,16 @@ class TlsReporter:
 
     async def send_due(self) -> None:
         """Send what is due.  Raises StoreUnavailable, DiskLow; what was sent is forgotten."""
+        await self.forget_old()
         now = self._clock.now()
-        oldest = now.date() - timedelta(days=KEPT_DAYS)
-        await self._store.write(lambda tx: tx.tls_counts.forget_before(oldest))
         for day in await self._store.read(lambda tx: tx.tls_counts.days()):
             if self._leaves(day) <= now:
                 await self._send_day(day)
+
+    async def forget_old(self) -> None:
+        """Forget counts that are too old to be reported.  Raises StoreUnavailable."""
+        oldest = self._clock.now().date() - timedelta(days=KEPT_DAYS)
+        await self._store.write(lambda tx: tx.tls_counts.forget_before(oldest))
 
     def _leaves(self, day: date) -> datetime:
         """When the reports of a day go: within four hours of its end, each day at another time."""

@@ -163,6 +163,15 @@ async def test_no_connection_into_our_own_network(authorities: str, ip: str) -> 
         assert server.heads == []
 
 
+async def test_another_plan_while_running(authorities: str) -> None:
+    async with https_server(CERTIFICATE) as server:
+        client = HttpsClient(loopback, HttpsPlan(server.port, (), authorities))
+        before = await client.get(URL, 1_000, 5.0)
+        client.change_plan(HttpsPlan(server.port, LOOPBACK, authorities))
+        after = await client.get(URL, 1_000, 5.0)
+        assert isinstance(before, HttpsTrouble) and isinstance(after, HttpsAnswer)
+
+
 async def test_no_address_at_all(authorities: str) -> None:
     async def nothing(name: str) -> Sequence[IpAddress]:
         return ()

@@ -22,7 +22,7 @@ def _keeper(clock: HandClock, events: RecordedEvents) -> Housekeeping:
     nothing: Any = None
     store: Any = SimpleNamespace(when_low=lambda call: None, read=_nothing_noted)
     rules = HousekeepingRules(timedelta(days=90), timedelta(days=90), timedelta(days=30))
-    return Housekeeping(store, nothing, nothing, nothing, nothing, nothing, clock, events, rules)
+    return Housekeeping(store, nothing, nothing, nothing, clock, events, rules)
 
 
 def test_every_job_has_a_name_of_its_own_and_a_period() -> None:
