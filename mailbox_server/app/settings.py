@@ -64,8 +64,8 @@ class TlsSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     client_certificates: Annotated[
         Literal["none", "registered", "issued"],
         _note(
-            "Which certificates of programs log in by IMAP and POP3 (AUTH=EXTERNAL): those that "
-            '"account certificate add" registers, or those that client_authority issued. '
+            "Which certificates of programs log in by IMAP, POP3 and submission (EXTERNAL): those "
+            'that "account certificate add" registers, or those that client_authority issued. '
             "Whoever shows another one cannot connect."
         ),
     ] = "none"

@@ -107,11 +107,13 @@ class Session:
 
     @property
     def in_transaction(self) -> bool:
-        """Whether a recipient was accepted and the transaction has not ended.
+        """Whether somebody logged in, or a recipient was accepted and the transaction is open.
 
-        MAIL alone is no work in hand: anybody can say it and sit there.
+        MAIL alone is no work in hand: anybody can say it and sit there.  Who has logged in
+        is no stranger, who would go first when it gets crowded.
         """
-        return self._open is not None and bool(self._open.recipients)
+        is_open = self._open is not None and bool(self._open.recipients)
+        return is_open or self._account is not None
 
     @property
     def greeting(self) -> Reply:
