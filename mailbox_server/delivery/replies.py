@@ -28,6 +28,7 @@ ALIAS_TOO_WIDE: Final = reply(
 NOBODY_YET: Final = reply(451, "4.3.5", "No mailbox has been set up here yet")
 UNFORESEEN: Final = reply(451, "4.3.0", "Something went wrong here; please try again later")
 SENDERS_TOO_MANY: Final = reply(550, "5.6.0", "The message must have exactly one From field")
+SENDERS_BEYOND: Final = reply(550, "5.6.0", "The message names too many senders")
 SENDER_UNREADABLE: Final = reply(
     550, "5.6.0", "The From or Sender field holds no address that can be read"
 )

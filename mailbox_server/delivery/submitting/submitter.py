@@ -65,6 +65,8 @@ from mailbox_server.store.ports import SPAN, Room, StagedContent, Store
 
 _AT_ONCE_OCTETS: Final = 16 * 1024
 """A larger header is mended on a thread."""
+_SENDERS_MOST: Final = 100
+"""Addresses in From, Sender and the like; each costs a look."""
 _ID_OCTETS: Final = 12
 
 
@@ -200,18 +202,19 @@ class Submission:
         submitter, local_ip = self._submitter, self._opening.local_ip
         rules = submitter.rules.routing
         is_remote = submitter.store.glance(lambda tx: is_foreign(tx, address, rules, local_ip))
-        strangers = self._strangers | submitter.store.glance(
+        found = submitter.store.glance(
             lambda tx: tx.correspondents.strangers(self._account.id, (address,))
         )
-        if self._pace is not None and len(strangers) > len(self._strangers):
-            wait = self._pace.wait(1, len(strangers))
+        strangers = found - self._strangers
+        if self._pace is not None and strangers:
+            wait = self._pace.wait(1, len(self._strangers) + len(strangers))
             if wait:
                 return submitter.held_up(self._account, wait)
         if not is_remote:
             refused = await self._local.add(address)
             if refused is not None:
                 return refused
-        self._strangers = strangers
+        self._strangers |= strangers
         self._is_remote.append(is_remote)
         return replies.RECIPIENT_OK
 
@@ -332,10 +335,14 @@ class Submission:
             return replies.NOTICE_ONLY
         if len(facts.authors) != 1:
             return replies.SENDERS_TOO_MANY
-        authors = claimed_addresses(facts.authors)
-        others = claimed_addresses(facts.senders)
+        if len(facts.header) <= _AT_ONCE_OCTETS:
+            authors, others = _claims(facts)
+        else:
+            authors, others = await asyncio.to_thread(_claims, facts)
         if not authors or others is None:
             return replies.SENDER_UNREADABLE
+        if len(authors) + len(others) > _SENDERS_MOST:
+            return replies.SENDERS_BEYOND
         ownership, account = self._submitter.ownership, self._account
         for address in (*authors, *others):
             if not await ownership.holds(account, address, self._opening.local_ip):
@@ -509,3 +516,7 @@ class Submission:
             now=now,
             held=self._waiting,
         )
+
+
+def _claims(facts: HeaderFacts) -> tuple[list[Address] | None, list[Address] | None]:
+    return claimed_addresses(facts.authors), claimed_addresses(facts.senders)

@@ -289,6 +289,17 @@ async def test_a_second_author_is_found_behind_any_number_of_fields(
     assert await submit(house, CARL, content=header) == replies.SENDERS_TOO_MANY
 
 
+async def test_senders_without_end_are_refused(house: SubmissionHouse) -> None:
+    """Each of them costs a look, also where it is one's own."""
+    listed = b",\r\n ".join(b"ann+%d@example.org" % number for number in range(101))
+    header = b"From: " + listed + b"\r\n\r\n"
+    assert await submit(house, CARL, content=header) == replies.SENDERS_BEYOND
+    header = b"From: " + listed.partition(b",\r\n ann+100@")[0] + b"\r\n\r\n"
+    assert (await submit(house, CARL, content=header)).is_positive
+    beyond = b"From: " + b"a@example.org,\r\n " * 20_000 + b"\r\n\r\n"
+    assert not (await submit(house, CARL, content=beyond)).is_positive
+
+
 async def test_a_large_message_goes_through_files(house: SubmissionHouse) -> None:
     body = b"0123456789" * 7 + b"\r\n"
     await submit(house, CARL, content=MESSAGE + body * 20_000)
