@@ -5,7 +5,7 @@ What is empty is not read, nor where the index says that no message in it has th
 
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence, Set
-from itertools import groupby
+from itertools import groupby, islice
 from typing import Final
 
 from mailbox_server.imap.grammar.search_keys import AndKey, SearchKey, TextKey
@@ -13,7 +13,7 @@ from mailbox_server.imap.indexed import Answers
 from mailbox_server.imap.searched import UnselectedMailbox, kinds_of_keys, read_unselected
 from mailbox_server.model.account import Account
 from mailbox_server.model.errors import MailboxMissing, NoPermission
-from mailbox_server.model.ids import MailboxId
+from mailbox_server.model.ids import MailboxId, ModSeq
 from mailbox_server.model.mailbox import Mailbox
 from mailbox_server.store.ports import Candidates, ReadTx, Store
 
@@ -70,41 +70,80 @@ def _size(candidates: Candidates) -> int:
 class ReadingAhead:
     """Gives mailboxes in their order, as they are in the store, and reads the next ones with them.
 
-    Those of others are read one by one: the right to read may be taken at any time.
+    Where one of their accounts has rung since, what was read ahead is read again, and one by
+    one at first: mail that anybody was told of is never missed.  Those of others are always
+    read one by one: the right to read may be taken at any time.
+
+    Close it at the end.
     """
 
     def __init__(
-        self,
-        store: Store,
-        account: Account,
-        key: SearchKey,
-        mailboxes: Sequence[Mailbox],
-        counts: Mapping[MailboxId, int],
+        self, store: Store, account: Account, key: SearchKey, mailboxes: Sequence[Mailbox]
     ) -> None:
-        """counts: about how many messages each of the mailboxes has."""
         self._store = store
         self._account = account
+        self._key = key
         self._kinds = kinds_of_keys(key)
-        self._counts = counts
+        self._counts: Mapping[MailboxId, int] = {}
         self._waiting = deque(mailboxes)
+        self._may: Set[MailboxId] | None = None
+        self._most = MAILBOXES_A_READ
         self._read: _Read = {}
+        self._has_rung = False
+        owners = {each.account for each in mailboxes}
+        self._bells = [store.listen(owner, self._ring) for owner in owners]
 
-    async def take(self, mailbox: MailboxId) -> UnselectedMailbox | None:
-        """The mailbox if it is the next one, there and to be read."""
-        if not self._read and self._waiting and self._waiting[0].id == mailbox:
+    def _ring(self, modseq: ModSeq) -> None:
+        self._has_rung = True
+
+    def close(self) -> None:
+        """Hear of no changes any more."""
+        for bell in self._bells:
+            bell.close()
+
+    async def leave_out(self, answers: Answers) -> None:
+        """Find out where nothing can match: that is not read, as long as nothing changes."""
+        mailboxes = list(self._waiting)
+        owners = {each.account for each in mailboxes}
+
+        def work(tx: ReadTx) -> dict[MailboxId, int]:
+            counts: dict[MailboxId, int] = {}
+            for owner in owners:
+                counts |= tx.mailboxes.filled(owner)
+            return counts
+
+        self._counts = await self._store.read(work)
+        found = await may_match(self._store, answers, self._key, mailboxes, self._counts)
+        self._may = frozenset(each.id for each in found)
+
+    async def take(self) -> UnselectedMailbox | None:
+        """The next mailbox if it is there and to be read, and something may match in it."""
+        mailbox = self._waiting[0].id
+        if self._has_rung:
+            self._has_rung, self._may, self._most = False, None, 1
+            self._read.clear()
+        if mailbox not in self._read and self._may_match(mailbox):
             self._read = await self._store.read(self._reading(self._next()))
+        self._waiting.popleft()
         return self._read.pop(mailbox, None)
 
+    def _may_match(self, mailbox: MailboxId) -> bool:
+        return self._may is None or mailbox in self._may
+
     def _next(self) -> list[Mailbox]:
-        taken = [self._waiting.popleft()]
-        messages = self._counts[taken[0].id]
-        while self._waiting and len(taken) < MAILBOXES_A_READ:
-            following = self._waiting[0]
-            messages += self._counts[following.id]
+        most, self._most = self._most, min(2 * self._most, MAILBOXES_A_READ)
+        taken = [self._waiting[0]]
+        messages = self._counts.get(taken[0].id, 0)
+        for following in islice(self._waiting, 1, None):
+            if len(taken) == most:
+                break
+            if not self._may_match(following.id):
+                continue
+            messages += self._counts.get(following.id, 0)
             is_own = taken[-1].account == following.account == self._account.id
             if messages > MESSAGES_A_READ or not is_own:
                 break
-            taken.append(self._waiting.popleft())
+            taken.append(following)
         return taken
 
     def _reading(self, mailboxes: Sequence[Mailbox]) -> Callable[[ReadTx], _Read]:

@@ -5,7 +5,6 @@ matches there.  Those that are not selected are read for this one search and not
 (reading_ahead).
 """
 
-from collections.abc import Iterable, Mapping
 from typing import Final
 
 from mailbox_server.imap.commands.search import (
@@ -21,20 +20,16 @@ from mailbox_server.imap.commands.search import (
 )
 from mailbox_server.imap.filtered_mailboxes import chosen
 from mailbox_server.imap.grammar.esearch_arguments import EsearchArguments
-from mailbox_server.imap.grammar.mailbox_filters import MailboxFilter
 from mailbox_server.imap.grammar.search_keys import SearchArguments
 from mailbox_server.imap.grammar.search_returns import SearchReturn, SearchReturns
 from mailbox_server.imap.indexed import FEW, Answers
-from mailbox_server.imap.reading_ahead import ReadingAhead, may_match
+from mailbox_server.imap.reading_ahead import ReadingAhead
 from mailbox_server.imap.responses import Outcome, bad, mailbox, ok, string
 from mailbox_server.imap.search import SECONDS_MOST, matches
 from mailbox_server.imap.searched import Searched, UnselectedMailbox
 from mailbox_server.imap.session import Session
-from mailbox_server.model.account import Account
 from mailbox_server.model.errors import SearchTooLong
-from mailbox_server.model.ids import MailboxId
 from mailbox_server.model.mailbox import Mailbox
-from mailbox_server.store.ports import ReadTx
 
 _ALL: Final = SearchReturns(frozenset({SearchReturn.ALL}))
 
@@ -53,35 +48,25 @@ async def esearch(session: Session, arguments: EsearchArguments) -> Outcome:
     account = session.account
     selected = None if session.selected is None else session.selected.mailbox.id
     store = session.store
-    mailboxes, counts = await store.read(
-        lambda tx: _chosen_and_counted(tx, account, arguments.filters, selected)
-    )
+    mailboxes = await store.read(lambda tx: chosen(tx, account, arguments.filters, selected))
     answers = Answers(store, few=0 if len(mailboxes) > 1 else FEW)
     others = [each for each in mailboxes if each.id != selected]
-    others = await may_match(store, answers, search.key, others, counts)
-    ahead = ReadingAhead(store, account, search.key, others, counts)
-    for count, each in enumerate(mailboxes):
-        try:
-            if each.id == selected:
-                await _answer_selected(session, each, search, until, answers)
-            elif (seen := await ahead.take(each.id)) is not None:
-                await _answer_other(session, each, seen, search, until, answers)
-        except SearchTooLong:
-            if count:
-                return ok("The search takes too long; that is not all", b"LIMIT")
-            raise
+    ahead = ReadingAhead(store, account, search.key, others)
+    try:
+        await ahead.leave_out(answers)
+        for count, each in enumerate(mailboxes):
+            try:
+                if each.id == selected:
+                    await _answer_selected(session, each, search, until, answers)
+                elif (seen := await ahead.take()) is not None:
+                    await _answer_other(session, each, seen, search, until, answers)
+            except SearchTooLong:
+                if count:
+                    return ok("The search takes too long; that is not all", b"LIMIT")
+                raise
+    finally:
+        ahead.close()
     return ok("That is all")
-
-
-def _chosen_and_counted(
-    tx: ReadTx, account: Account, filters: Iterable[MailboxFilter], selected: MailboxId | None
-) -> tuple[list[Mailbox], Mapping[MailboxId, int]]:
-    """The mailboxes, and the messages of those of the same owners that have any."""
-    mailboxes = chosen(tx, account, filters, selected)
-    counts: dict[MailboxId, int] = {}
-    for owner in {each.account for each in mailboxes}:
-        counts |= tx.mailboxes.filled(owner)
-    return mailboxes, counts
 
 
 async def _answer_selected(
