@@ -145,7 +145,7 @@ class DerivedKeeper(ABC, Generic[W]):
     # ------------------------------------------------------------ the file
 
     async def throw_away(self, reason: str) -> None:
-        """Begin anew with an empty file."""
+        """Begin anew with an empty file, or go on with another where there is one."""
         self._events.warning(f"{self.event}.thrown_away", reason=reason)
         await self._let_go()
 
@@ -166,7 +166,8 @@ class DerivedKeeper(ABC, Generic[W]):
                 if self._is_in_place(writer):
                     return
                 await self.throw_away("it was damaged, or deleted")
-            await self._open_writer()
+            if self._writer is None:
+                await self._open_writer()
 
     def _is_in_place(self, writer: W) -> bool:
         """Whether what is written and what is asked lies where it did."""

@@ -28,6 +28,7 @@ from mailbox_server.store.attached_text import catching_up, gathering
 from mailbox_server.store.attached_text.catching_up import ReadingStopped
 from mailbox_server.store.attached_text.frames import Question
 from mailbox_server.store.attached_text.helper import DocumentAnswer, HelperLimits
+from mailbox_server.store.attached_text.writing import AttachedTextWriter
 from mailbox_server.store.collection import collect
 from mailbox_server.store.ports import (
     Copier,
@@ -471,20 +472,53 @@ async def test_a_stop_while_texts_are_read_again_leaves_one_file(
 
 
 async def test_damage_of_the_old_texts_ends_their_use(
-    searched: SearchStore, data: Path, events: RecordedEvents
+    searched: SearchStore, data: Path, events: RecordedEvents, asked: list[Question]
 ) -> None:
-    await searched.deliver("ann", [event("orchard")])
+    """What was read again by then is asked at once, and not read once more."""
+    await searched.deliver("ann", [event("orchard"), event("meadow")])
     await searched.attached.catch_up()
+    await searched.indexer.catch_up()
     old = searched.store.attached.path
     assert old is not None
     await searched.attached.begin_anew()
+    await searched.attached._go_over(0, 1)
     searched.store.attached.failed(old, sqlite3.DatabaseError("malformed"))
     assert searched.store.attached.path is None
+    del asked[:]
     await searched.attached.catch_up()
-    await searched.indexer.catch_up()
-    assert await found(searched, "orchard") == [1]
+    assert len(asked) == 1
+    assert await found(searched, "orchard") == [1] and await found(searched, "meadow") == [2]
     assert len([path for path in files(data) if path.suffix == ".db"]) == 1
     assert "attachments.thrown_away" in [name for name, _ in events.seen]
+
+
+async def test_damage_of_the_new_texts_leaves_the_old_ones(
+    searched: SearchStore,
+    data: Path,
+    events: RecordedEvents,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """They are asked until all was read once more."""
+    await searched.deliver("ann", [event("orchard")])
+    await searched.attached.catch_up()
+    await searched.indexer.catch_up()
+    old = searched.store.attached.path
+    await searched.attached.begin_anew()
+
+    def malformed(*_: object, **__: object) -> None:
+        raise sqlite3.DatabaseError("malformed")
+
+    with monkeypatch.context() as damage:
+        damage.setattr(AttachedTextWriter, "add", malformed)
+        with pytest.raises(ReadingStopped):
+            await searched.attached.catch_up()
+    assert searched.store.attached.path == old
+    assert await found(searched, "orchard") == [1]
+    assert "attachments.thrown_away" in [name for name, _ in events.seen]
+    await searched.attached.catch_up()
+    assert searched.store.attached.path not in (old, None)
+    assert await found(searched, "orchard") == [1]
+    assert len([path for path in files(data) if path.suffix == ".db"]) == 1
 
 
 async def test_what_follows_the_store_reads_what_comes_and_rests(

@@ -7,7 +7,8 @@ process is started when there is a document, and ended when there was none for a
 
 Whatever is wrong with the file, it is thrown away and made again.  Where all is read again
 though nothing is wrong, it goes into a file beside the former one, which is asked until the
-new one is whole; a server that stops meanwhile goes on with the new one alone.
+new one is whole; a server that stops meanwhile goes on with the new one alone, and so does
+one whose former file is damaged.  Where the new one is, it is begun once more.
 """
 
 import asyncio
@@ -89,6 +90,7 @@ class AttachedTexts(DerivedKeeper[AttachedTextWriter]):
         self._limits = limits or HelperLimits()
         self._helper: ReadingHelper | None = None
         self._former: AttachedTextWriter | None = None
+        self._begins_anew = False
         self._to_ring: set[AccountId] = set()
         self._is_closing = False
         self._has_read = False
@@ -123,6 +125,8 @@ class AttachedTexts(DerivedKeeper[AttachedTextWriter]):
             await self._open()
             if not self._kinds:
                 return
+            if self._begins_anew:
+                await self._begin_beside()
             behind = await self._behind()
             if behind > _TOLD_FROM:
                 self._events.info("attachments.behind", ids=behind)
@@ -142,8 +146,7 @@ class AttachedTexts(DerivedKeeper[AttachedTextWriter]):
         async with self._turn:
             await self._open()
             if self._kinds and not await self._behind():
-                fresh = await self._run(self._made_beside)
-                self._former, self._writer = self._writer, fresh
+                await self._begin_beside()
         self._woken.set()
 
     async def forget_gone(self) -> int:
@@ -245,6 +248,10 @@ class AttachedTexts(DerivedKeeper[AttachedTextWriter]):
             self._place.upto = upto
         return upto
 
+    async def _begin_beside(self) -> None:
+        fresh = await self._run(self._made_beside)
+        self._former, self._writer, self._begins_anew = self._writer, fresh, False
+
     async def _take_over(self, upto: int) -> None:
         """Have the file asked, which is whole, instead of a former one."""
         writer, former = self._writer, self._former
@@ -252,11 +259,14 @@ class AttachedTexts(DerivedKeeper[AttachedTextWriter]):
             return
         self._former = None
         self._place.path, self._place.upto = writer.path, upto
+        self._ring_all()
+        await self._run(former.close)
+        await self._run(partial(self._remove_others, writer.path))
+
+    def _ring_all(self) -> None:
         for account in self._to_ring:
             self._store.ring(account)
         self._to_ring = set()
-        await self._run(former.close)
-        await self._run(partial(self._remove_others, writer.path))
 
     async def _go_over(self, upto: int, last: int) -> None:
         began = time.monotonic()
@@ -358,10 +368,20 @@ class AttachedTexts(DerivedKeeper[AttachedTextWriter]):
         return super()._is_in_place(self._former) and writer.path.exists()
 
     async def _let_go(self) -> None:
-        former, self._former = self._former, None
-        await super()._let_go()
-        if former is not None:
-            await self._run(former.close)
+        writer, former, self._former = self._writer, self._former, None
+        if writer is None or former is None:
+            await super()._let_go()
+            return
+        if super()._is_in_place(former):
+            kept, gone = former, writer
+            self._begins_anew = True
+        else:
+            kept, gone = writer, former
+            self._place.path, self._place.is_damaged = kept.path, False
+            self._ring_all()
+        self._writer = kept
+        await self._run(gone.close)
+        await self._run(partial(self._remove_others, kept.path))
 
     def _writer_of(self, path: Path) -> AttachedTextWriter:
         return AttachedTextWriter(path, ",".join(sorted(each.value for each in self._kinds)))
