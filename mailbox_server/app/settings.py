@@ -347,7 +347,8 @@ class ImapSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
             "Capabilities that a program breaks on, neither shown to it nor enabled by it, each "
             '"WHOM: CAPABILITY ...", where WHOM is everyone, account ADDRESS, client NAME or '
             "client NAME version VERSION, the latter two being how the program's own words "
-            "begin. `mailbox-server config switches` shows those that are known already.",
+            "begin. `mailbox-server config switches` shows those that are known already. "
+            "NEW-MAIL-AT-ANY-TIME hidden, new mail is told in IDLE, NOOP and CHECK only.",
             live=True,
         ),
     ] = msgspec.field(default_factory=list)

@@ -3,7 +3,7 @@
 from mailbox_server.app.configuration import unusable
 from mailbox_server.app.settings import Settings
 from mailbox_server.imap.capabilities import SWITCHABLE as IMAP_SWITCHABLE
-from mailbox_server.imap.known_clients import KNOWN_CASES
+from mailbox_server.imap.known_clients import BEHAVIOR, KNOWN_CASES
 from mailbox_server.model.errors import BadInput
 from mailbox_server.model.switches import Deed, Switches, SwitchRule, Whom
 from mailbox_server.pop3.capabilities import SWITCHABLE as POP3_SWITCHABLE
@@ -40,8 +40,8 @@ def pop3_extents(settings: Settings) -> Extents:
 def check_switches(settings: Settings, source: str) -> None:
     """Raise SettingsMalformed for the first rule that cannot be used."""
     for key, texts, switchable in (
-        ("imap.hide", settings.imap.hide, IMAP_SWITCHABLE),
-        ("imap.show", settings.imap.show, IMAP_SWITCHABLE),
+        ("imap.hide", settings.imap.hide, IMAP_SWITCHABLE | BEHAVIOR),
+        ("imap.show", settings.imap.show, IMAP_SWITCHABLE | BEHAVIOR),
         ("pop3.hide", settings.pop3.hide, POP3_SWITCHABLE),
         ("pop3.show", settings.pop3.show, POP3_SWITCHABLE),
     ):

@@ -31,6 +31,7 @@ class CommandRow(Generic[A]):
     names_message: the mailbox is its second argument, behind one that is no string.
     by_number: it names messages by number; once UIDONLY was enabled it is refused (RFC 9586 §3).
     tells: which changes may be told between handle and the tagged reply.
+    asks_news: clients give it to hear of new mail.
     """
 
     name: str
@@ -42,6 +43,7 @@ class CommandRow(Generic[A]):
     streams: bool = False
     names_message: bool = False
     by_number: bool = False
+    asks_news: bool = False
 
 
 class CommandTable:

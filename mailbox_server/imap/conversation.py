@@ -251,7 +251,7 @@ class Conversation:
         if session.notifications.listens:
             # What is not told now may be told as soon as the command is answered.
             self._rung = row.tells is not Tells.EVERYTHING
-        await self._told(tell(session, row.tells))
+        await self._told(tell(session, row.tells, is_asked=row.asks_news))
         outcome = tell_what_waits(session, outcome)
         session.release()
         self._answer(command.tag, outcome)

@@ -49,9 +49,11 @@ class Hears(enum.Enum):
     """What a client wants to be told of its selected mailbox (RFC 5465 §6.1).
 
     OWN: what its own commands ask for; what others did waits until it is wanted.
+    NO_MAIL: see known_clients.NEW_MAIL_AT_ANY_TIME.
     """
 
     ALL = "all"
+    NO_MAIL = "all but new messages"
     NO_FLAGS = "no flags that others changed"
     OWN = "only what its own commands bring about"
 

@@ -369,9 +369,9 @@ class SessionView:
         shared = self._shared
         last = self._last_known()
         stands = shared.mailbox.highest_modseq
-        is_whole = hears is Hears.ALL and (
-            tells is Tells.EVERYTHING or self.told_expunged == len(shared.expunged)
-        )
+        is_whole = hears is Hears.ALL or (hears is Hears.NO_MAIL and self.known == len(shared.uids))
+        if tells is not Tells.EVERYTHING and self.told_expunged < len(shared.expunged):
+            is_whole = False
         # Numbers go in the order of the expunges: with its own, a client hears of all.
         hears_expunges = hears is not Hears.OWN or self._has_expunged
         if tells is Tells.EVERYTHING and hears_expunges:
@@ -381,7 +381,7 @@ class SessionView:
                 yield from vanished_lines(gone)
             else:
                 yield from expunge_blocks(runs)
-        if self.known < len(shared.uids) and hears is not Hears.OWN:
+        if self.known < len(shared.uids) and hears not in (Hears.OWN, Hears.NO_MAIL):
             yield self._exists()
         if self._flag_names.take_news():
             yield b"* FLAGS %b\r\n* OK [PERMANENTFLAGS %b] Kept for good\r\n" % (
@@ -433,7 +433,7 @@ class SessionView:
     def _take_changes(self, last: int, modseqs: ModSeqs, hears: Hears) -> "array[int]":
         """UIDs to tell of, ascending: of those up to last that changed, and of own stores."""
         shared = self._shared
-        if hears is not Hears.ALL:
+        if hears not in (Hears.ALL, Hears.NO_MAIL):
             return self._own.take(set(), modseqs)
         untold = self.untold_changes()
         # A new modseq alone is told to those who read modseqs.

@@ -26,6 +26,7 @@ from mailbox_server.imap.grammar.lexer import TextForm
 from mailbox_server.imap.grammar.sequence_sets import By
 from mailbox_server.imap.headway import Headway
 from mailbox_server.imap.key_resets import KeyResets, KeyWatch
+from mailbox_server.imap.known_clients import NEW_MAIL_AT_ANY_TIME
 from mailbox_server.imap.limits import ImapLimits
 from mailbox_server.imap.notifications import Notifications
 from mailbox_server.imap.part_decoder import PartDecoder
@@ -294,6 +295,11 @@ class Session:
             # The one cannot be had without the other (RFC 7162 §3.2.3).
             decided["QRESYNC"] = Deed.HIDE
         return decided
+
+    @property
+    def hears_mail_at_any_time(self) -> bool:
+        """Whether EXISTS may come behind any command that allows it."""
+        return self.decisions().get(NEW_MAIL_AT_ANY_TIME) is not Deed.HIDE
 
     def log_in(self, granted: Granted) -> None:
         """Who is there."""

@@ -22,16 +22,22 @@ from mailbox_server.model.rights import READ
 LINES_A_BLOCK: Final = 200
 
 
-async def tell(session: Session, tells: Tells, hears: Hears | None = None) -> None:
+async def tell(
+    session: Session, tells: Tells, hears: Hears | None = None, *, is_asked: bool = True
+) -> None:
     """Catch up with the store and write what the client may hear now.
 
-    hears: None for what NOTIFY left; of the selected mailbox only.
+    hears: None for what NOTIFY left; of the selected mailbox only.  is_asked: whether the
+    client waits for news, or gave a command for something else.
     """
     if tells is Tells.NOTHING:
         return
     notifications = session.notifications
+    hears = hears or notifications.hears
+    if hears is Hears.ALL and not is_asked and not session.hears_mail_at_any_time:
+        hears = Hears.NO_MAIL
     _tell_annotations(session)
-    await _tell_selected(session, tells, hears or notifications.hears)
+    await _tell_selected(session, tells, hears)
     if notifications.reaches_elsewhere:
         await _tell_elsewhere(session)
     notifications.was_told()

@@ -96,7 +96,7 @@ from mailbox_server.imap.selected import Tells
 
 COMMANDS: Final[tuple[CommandRow[Any], ...]] = (
     CommandRow("CAPABILITY", ANY_STATE, parse_nothing, capability, "RFC 9051 §6.1.1"),
-    CommandRow("NOOP", ANY_STATE, parse_nothing, noop, "RFC 9051 §6.1.2"),
+    CommandRow("NOOP", ANY_STATE, parse_nothing, noop, "RFC 9051 §6.1.2", asks_news=True),
     CommandRow("LOGOUT", ANY_STATE, parse_nothing, logout, "RFC 9051 §6.1.3", Tells.NOTHING),
     CommandRow("ID", ANY_STATE, parse_id, identify, "RFC 2971 §3.1"),
     CommandRow("STARTTLS", BEFORE_LOGIN, parse_nothing, starttls, "RFC 9051 §6.2.1"),
@@ -148,7 +148,7 @@ COMMANDS: Final[tuple[CommandRow[Any], ...]] = (
     CommandRow("URLFETCH", AFTER_LOGIN, parse_url_fetch, url_fetch, "RFC 4467 §7"),
     CommandRow("IDLE", AFTER_LOGIN, parse_nothing, idle, "RFC 2177 §3"),
     CommandRow("NOTIFY", AFTER_LOGIN, parse_notify, notify, "RFC 5465 §3.1"),
-    CommandRow("CHECK", WHEN_SELECTED, parse_nothing, noop, "RFC 3501 §6.4.1"),
+    CommandRow("CHECK", WHEN_SELECTED, parse_nothing, noop, "RFC 3501 §6.4.1", asks_news=True),
     CommandRow("CLOSE", WHEN_SELECTED, parse_nothing, close, "RFC 9051 §6.4.1", Tells.NOTHING),
     CommandRow("UNSELECT", WHEN_SELECTED, parse_nothing, unselect, "RFC 3691 §2", Tells.NOTHING),
     CommandRow("EXPUNGE", WHEN_SELECTED, parse_expunge, expunge, "RFC 9051 §6.4.3"),
