@@ -16,7 +16,7 @@ from mailbox_server.model.address import Domain
 from mailbox_server.model.ports import SystemClock
 from mailbox_server.net.certificates import ensure_server_certificate
 from mailbox_server.net.tls import CertificateFiles
-from tests.e2e.appliance import Appliance, address
+from tests.e2e.appliance import PASSWORDS, Appliance, address
 from tests.e2e.mail import fetch_all, trust
 
 
@@ -115,6 +115,33 @@ def set_live(house: Appliance, more: str) -> None:
     house.config.write_text(house.config.read_text() + more)
     house.reload("server.reloaded")
     assert last(house, "server.reloaded").get("needs_restart") is None
+
+
+def test_what_is_hidden_changes_for_who_comes_then(house: Appliance) -> None:
+    """Who is there keeps what it was shown, in the middle of whatever it does."""
+    house.open_accounts()
+
+    def logged_in() -> imaplib.IMAP4:
+        client = imaplib.IMAP4_SSL("localhost", house.ports["imaps"], ssl_context=trust(house))
+        client.login(address("ann"), PASSWORDS["ann"])
+        return client
+
+    def shown(client: imaplib.IMAP4) -> set[bytes]:
+        return set(client.capability()[1][0].split())
+
+    old = logged_in()
+    old.enable("CONDSTORE")
+    old.select("INBOX")
+    before = shown(old)
+    assert {b"CONDSTORE", b"QRESYNC", b"SORT", b"IDLE"} < before
+    set_live(house, '[imap]\nhide = ["everyone: CONDSTORE SORT IDLE"]\n')
+    assert shown(old) == before
+    assert old.sort("(ARRIVAL)", "UTF-8", "ALL")[0] == "OK"
+    assert b"HIGHESTMODSEQ" in old.status("INBOX", "(HIGHESTMODSEQ)")[1][0]
+    new = logged_in()
+    assert before - shown(new) == {b"CONDSTORE", b"QRESYNC", b"SORT", b"IDLE"}
+    for client in (old, new):
+        client.logout()
 
 
 def test_limits_on_connections_change_live(house: Appliance) -> None:

@@ -1,15 +1,20 @@
 """Sessions whose account, or whose mailbox's owner, is removed or changed under their hands."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from datetime import timedelta
+from importlib import import_module
 
 import pytest
 
+from mailbox_server.delivery.message_parts import FoundPart
 from mailbox_server.model.account import AccountState, Credentials
-from mailbox_server.store.ports import WriteTx
+from mailbox_server.store.ports import Store, WriteTx
 from tests.dialogues.imap.memory_driver import MemoryDriver
 from tests.dialogues.imap.shared_inbox import SHARED, Deed, account, heard, say, shared_inbox
 from tests.dialogues.player.driver import Ending
+
+url_fetch = import_module("mailbox_server.imap.commands.url_fetch")
 
 
 @pytest.fixture
@@ -127,3 +132,31 @@ async def test_whoever_takes_the_name_of_a_removed_account_is_somebody_else(
     await driver.given("account ann with INBOX of 1 messages")
     assert b'" NIL' in await say(driver, b'd URLFETCH "' + url + b'"', 2)
     assert b"e NO [NONEXISTENT]" in await say(driver, b"e SELECT " + SHARED, 2)
+
+
+async def test_a_key_reset_while_its_url_is_read_cuts_nothing_off(
+    driver: MemoryDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The literal that was begun comes to its end, and the next one is not begun."""
+    text = b"Subject: x\r\n\r\n" + b"a line of some length\r\n" * 10_000
+    await say(driver, b"a APPEND INBOX {%d+}\r\n%b" % (len(text), text))
+    rump = b"imap://ann@mail.house.test/INBOX/;uid=4;urlauth=anonymous"
+    told = await say(driver, b'b GENURLAUTH "' + rump + b'" INTERNAL')
+    url = told.partition(b"* GENURLAUTH ")[2].partition(b"\r\n")[0].strip(b'"')
+    reading = url_fetch.part_blocks
+
+    async def interrupted(store: Store, part: FoundPart) -> AsyncGenerator[bytes, None]:
+        blocks = 0
+        async with aclosing(reading(store, part)) as read:
+            async for block in read:
+                blocks += 1
+                yield block
+                if blocks == 1:
+                    await store.write(lambda tx: tx.access_keys.remove_all(account(tx, "ann")))
+        assert blocks > 1
+
+    monkeypatch.setattr(url_fetch, "part_blocks", interrupted)
+    came = await say(driver, b'd URLFETCH "%b" "%b"' % (url, url), 2)
+    first, _, rest = came.partition(b"{%d}\r\n" % len(text))
+    assert first.endswith(url + b'" ') and rest.startswith(text)
+    assert rest[len(text) :].startswith(b'\r\n* URLFETCH "' + url + b'" NIL\r\nd OK')

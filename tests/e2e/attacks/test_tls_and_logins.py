@@ -4,13 +4,15 @@ import base64
 import contextlib
 import socket
 import ssl
+import subprocess
 import warnings
 
 import pytest
 
 from tests.e2e.appliance import PASSWORDS, Appliance, address
-from tests.e2e.attacks.raw import IMPLICIT_TLS, Raw, connect, raw
+from tests.e2e.attacks.raw import GREETINGS, IMPLICIT_TLS, Raw, connect, raw
 from tests.e2e.mail import fetch_all, trust
+from tests.e2e.peers.programs import need
 
 ANN = address("ann")
 
@@ -63,6 +65,24 @@ def test_logins_are_not_offered_in_plain_text(appliance: Appliance) -> None:
 
 
 # ---------------------------------------------------------------- T6: versions and names
+
+
+@pytest.mark.parametrize("service", IMPLICIT_TLS)
+def test_nobody_shakes_hands_twice(appliance: Appliance, service: str) -> None:
+    """TLS 1.2 would let a client have the server begin anew, over and over."""
+    program = need("openssl")
+    server = f"127.0.0.1:{appliance.ports[service]}"
+    done = subprocess.run(
+        (program, "s_client", "-connect", server, "-tls1_2", "-crlf"),
+        input=b"R\n",
+        capture_output=True,
+        timeout=60,
+    )
+    assert b"RENEGOTIATING" in done.stdout + done.stderr
+    assert b"no renegotiation" in done.stdout + done.stderr
+    one = connect(appliance, service)
+    assert one.line().startswith(GREETINGS[service])
+    one.close()
 
 
 @pytest.mark.parametrize("service", IMPLICIT_TLS)
