@@ -44,7 +44,7 @@ from mailbox_server.dns.resolver import Resolver
 from mailbox_server.imap.limits import ImapLimits
 from mailbox_server.imap.server import ImapFactory
 from mailbox_server.imap.session import Services as ImapServices
-from mailbox_server.imap.views import SharedViews
+from mailbox_server.imap.views.shared_views import SharedViews
 from mailbox_server.model.address import Address, Domain
 from mailbox_server.model.errors import (
     SettingsMalformed,

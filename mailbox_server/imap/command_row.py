@@ -7,8 +7,8 @@ from typing import Any, Generic, TypeVar
 from mailbox_server.imap.engine import NamedGrammar
 from mailbox_server.imap.grammar.lexer import Lexer
 from mailbox_server.imap.responses import Outcome
-from mailbox_server.imap.selected import Tells
 from mailbox_server.imap.session import Session, State
+from mailbox_server.imap.views.selected import Tells
 
 A = TypeVar("A")
 

@@ -14,7 +14,7 @@ from mailbox_server.imap.grammar.faults import (
     UseUnsupported,
 )
 from mailbox_server.imap.responses import Outcome, bad, no
-from mailbox_server.imap.selected import NumberBeyond
+from mailbox_server.imap.views.selected import NumberBeyond
 from mailbox_server.model.annotation import VALUE_OCTETS
 from mailbox_server.model.errors import (
     AccountMissing,

@@ -12,9 +12,9 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from mailbox_server.imap.commands import COMMAND_TABLE
-from mailbox_server.imap.conversation import SERVER_FULL, Conversation, bye
 from mailbox_server.imap.session import Security, Services
-from mailbox_server.imap.wire import Progress
+from mailbox_server.imap.stream.conversation import SERVER_FULL, Conversation, bye
+from mailbox_server.imap.stream.wire import Progress
 from mailbox_server.model.address import IpAddress
 from mailbox_server.model.ports import Entropy
 from mailbox_server.net.admission import Phase

@@ -18,22 +18,22 @@ from typing import Final, Protocol
 from mailbox_server.auth.authenticator import Authenticator
 from mailbox_server.auth.outcomes import Granted
 from mailbox_server.delivery.sent_copies import SentCopies
-from mailbox_server.imap.account_watch import AccountWatches
-from mailbox_server.imap.annotation_news import AnnotationNews
-from mailbox_server.imap.contexts import Contexts, refused
+from mailbox_server.imap.fetch.part_decoder import PartDecoder
 from mailbox_server.imap.grammar.append import AppendStep
 from mailbox_server.imap.grammar.lexer import TextForm
 from mailbox_server.imap.grammar.sequence_sets import By
-from mailbox_server.imap.headway import Headway
-from mailbox_server.imap.key_resets import KeyResets, KeyWatch
 from mailbox_server.imap.known_clients import NEW_MAIL_AT_ANY_TIME
 from mailbox_server.imap.limits import ImapLimits
-from mailbox_server.imap.notifications import Notifications
-from mailbox_server.imap.part_decoder import PartDecoder
-from mailbox_server.imap.places import Place, reader_of
+from mailbox_server.imap.mailboxes.places import Place, reader_of
 from mailbox_server.imap.responses import CRLF, Outcome, untagged
-from mailbox_server.imap.selected import Access, Expunges, ModSeqs, SelectedView, Views
-from mailbox_server.imap.text_turns import TextTurns
+from mailbox_server.imap.search.contexts import Contexts, refused
+from mailbox_server.imap.search.text_turns import TextTurns
+from mailbox_server.imap.telling.account_watch import AccountWatches
+from mailbox_server.imap.telling.annotation_news import AnnotationNews
+from mailbox_server.imap.telling.headway import Headway
+from mailbox_server.imap.telling.key_resets import KeyResets, KeyWatch
+from mailbox_server.imap.telling.notifications import Notifications
+from mailbox_server.imap.views.selected import Access, Expunges, ModSeqs, SelectedView, Views
 from mailbox_server.model.account import Account
 from mailbox_server.model.address import IpAddress
 from mailbox_server.model.errors import NoPermission

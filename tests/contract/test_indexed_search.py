@@ -5,17 +5,17 @@ from pathlib import Path
 
 import pytest
 
-from mailbox_server.imap import uids_by_message
+from mailbox_server.imap.facts import uids_by_message
 from mailbox_server.imap.grammar.lexer import Lexer
 from mailbox_server.imap.grammar.search_criteria import parse_search
 from mailbox_server.imap.grammar.search_keys import SearchKey
 from mailbox_server.imap.grammar.sequence_sets import By
-from mailbox_server.imap.indexed import Answers
-from mailbox_server.imap.search import matches
-from mailbox_server.imap.searched import Searched, unselected
-from mailbox_server.imap.selected import Access
-from mailbox_server.imap.text_turns import TextTurns
-from mailbox_server.imap.views import SharedViews
+from mailbox_server.imap.search.indexed import Answers
+from mailbox_server.imap.search.matching import matches
+from mailbox_server.imap.search.searched import Searched, unselected
+from mailbox_server.imap.search.text_turns import TextTurns
+from mailbox_server.imap.views.selected import Access
+from mailbox_server.imap.views.shared_views import SharedViews
 from mailbox_server.model.ids import AccountId, MailboxId
 from mailbox_server.model.ports import Silence
 from mailbox_server.net.tasks import TaskKeeper

@@ -9,10 +9,10 @@ from mailbox_server.imap.grammar.lexer import Lexer
 from mailbox_server.imap.grammar.search_criteria import parse_search
 from mailbox_server.imap.grammar.search_keys import SearchKey
 from mailbox_server.imap.grammar.sequence_sets import By
-from mailbox_server.imap.indexed import Answers
-from mailbox_server.imap.reading_ahead import ReadingAhead, may_match
-from mailbox_server.imap.search import matches
-from mailbox_server.imap.text_turns import TextTurns
+from mailbox_server.imap.search.indexed import Answers
+from mailbox_server.imap.search.matching import matches
+from mailbox_server.imap.search.reading_ahead import ReadingAhead, may_match
+from mailbox_server.imap.search.text_turns import TextTurns
 from mailbox_server.model.ids import AccountId, MailboxId
 from mailbox_server.model.mailbox import Mailbox
 from mailbox_server.store import search

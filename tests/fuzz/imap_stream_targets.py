@@ -3,8 +3,8 @@
 import re
 import zlib
 
-from mailbox_server.imap.compression import Compression, CompressionBroken
-from mailbox_server.imap.thread_trees import Threadable, by_references, by_subject, written
+from mailbox_server.imap.facts.thread_trees import Threadable, by_references, by_subject, written
+from mailbox_server.imap.stream.compression import Compression, CompressionBroken
 from tests.fuzz.target import Target, pieces_of
 
 _RAW = -15

@@ -6,14 +6,6 @@ from typing import Final
 from mailbox_server.imap.commands import COMMAND_TABLE
 from mailbox_server.imap.engine import Engine
 from mailbox_server.imap.engine_events import Command, Event, MessageOctets, NextSteps
-from mailbox_server.imap.fuzzy import (
-    GRADED_MOST,
-    WORDS_MOST,
-    grade_of,
-    is_fuzzy,
-    keys_of,
-    widened,
-)
 from mailbox_server.imap.grammar.dates import parse_date_time
 from mailbox_server.imap.grammar.faults import ArgumentsTooMany
 from mailbox_server.imap.grammar.lexer import Lexer, TextForm
@@ -22,9 +14,17 @@ from mailbox_server.imap.grammar.search_criteria import DEPTH_MOST, parse_search
 from mailbox_server.imap.grammar.search_keys import AndKey, FuzzyKey, NotKey, OrKey, SearchKey
 from mailbox_server.imap.grammar.sequence_sets import By, parse_sequence_set
 from mailbox_server.imap.limits import ImapLimits
-from mailbox_server.imap.list_patterns import ListPattern
+from mailbox_server.imap.mailboxes.list_patterns import ListPattern
 from mailbox_server.imap.responses import astring, mailbox, string
-from mailbox_server.imap.stored_filters import (
+from mailbox_server.imap.search.fuzzy import (
+    GRADED_MOST,
+    WORDS_MOST,
+    grade_of,
+    is_fuzzy,
+    keys_of,
+    widened,
+)
+from mailbox_server.imap.search.stored_filters import (
     FilterUndefined,
     is_filtered,
     may_store,

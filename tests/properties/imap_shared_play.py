@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from mailbox_server.imap.views import SharedViews
+from mailbox_server.imap.views.shared_views import SharedViews
 from mailbox_server.store.integrity import violations
 from tests.dialogues.imap.world import World
 from tests.properties.imap_client_mirror import Broken, Mirror, Seen, fetched

@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from mailbox_server.imap.commands import COMMAND_TABLE
-from mailbox_server.imap.conversation import Conversation
 from mailbox_server.imap.session import Security
-from mailbox_server.imap.views import SharedViews
+from mailbox_server.imap.stream.conversation import Conversation
+from mailbox_server.imap.views.shared_views import SharedViews
 from mailbox_server.model.address import parse_ip
 from mailbox_server.model.ids import AccountId
 from tests.dialogues.imap.memory_driver import MemoryWire

@@ -3,7 +3,7 @@
 import random
 from typing import Final
 
-from mailbox_server.imap.thread_trees import Threadable, by_references, written
+from mailbox_server.imap.facts.thread_trees import Threadable, by_references, written
 from tests.properties.threads_by_the_rfc import threads_of
 
 CASES: Final = 1_500

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mailbox_server.imap import change_lines, mailbox_view, selected_view
 from mailbox_server.imap.grammar.sequence_sets import STAR, By, SequenceSet
-from mailbox_server.imap.mailbox_view import MailboxView
-from mailbox_server.imap.selected import Access, ModSeqs, Tells
-from mailbox_server.imap.selected_view import SessionView
+from mailbox_server.imap.views import change_lines, mailbox_view, selected_view
+from mailbox_server.imap.views.mailbox_view import MailboxView
+from mailbox_server.imap.views.selected import Access, ModSeqs, Tells
+from mailbox_server.imap.views.selected_view import SessionView
 from mailbox_server.model.errors import StateTooOld
 from mailbox_server.model.ids import AccountId, MailboxId, MessageId, ModSeq
 from mailbox_server.model.keywords import DELETED

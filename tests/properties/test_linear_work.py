@@ -8,7 +8,7 @@ import pytest
 
 from mailbox_server.checks.dkim.canonical import RelaxedBodyHash
 from mailbox_server.checks.dkim.signing import read_header
-from mailbox_server.imap.list_patterns import PATTERN_CHARACTERS, ListPattern
+from mailbox_server.imap.mailboxes.list_patterns import PATTERN_CHARACTERS, ListPattern
 from mailbox_server.model.uid_set import UidSet
 from tests.properties.hostile_forms import CONTENTS, IMAP_COMMANDS, MESSAGES, SMTP_LINES
 from tests.properties.linear_readings import (

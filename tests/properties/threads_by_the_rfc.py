@@ -8,7 +8,7 @@ before stays.
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 
-from mailbox_server.imap.thread_trees import Threadable
+from mailbox_server.imap.facts.thread_trees import Threadable
 
 
 @dataclass(eq=False)

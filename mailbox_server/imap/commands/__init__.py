@@ -92,7 +92,7 @@ from mailbox_server.imap.grammar.url_arguments import (
     parse_reset_key,
     parse_url_fetch,
 )
-from mailbox_server.imap.selected import Tells
+from mailbox_server.imap.views.selected import Tells
 
 COMMANDS: Final[tuple[CommandRow[Any], ...]] = (
     CommandRow("CAPABILITY", ANY_STATE, parse_nothing, capability, "RFC 9051 §6.1.1"),

@@ -22,7 +22,7 @@ from mailbox_server.imap.grammar.acl_arguments import (
 )
 from mailbox_server.imap.grammar.faults import ArgumentsMalformed
 from mailbox_server.imap.grammar.mailbox_arguments import MailboxArguments
-from mailbox_server.imap.places import Place, find_place, place
+from mailbox_server.imap.mailboxes.places import Place, find_place, place
 from mailbox_server.imap.responses import Outcome, astring, mailbox, no, ok
 from mailbox_server.imap.session import CommandRefused, Session
 from mailbox_server.model.errors import MailboxMissing, PasswordMalformed

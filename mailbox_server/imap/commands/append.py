@@ -12,13 +12,13 @@ are full of them, and mbsync and its like would never get such a message across.
 
 from typing import Final
 
-from mailbox_server.imap.allowed_flags import allowed
 from mailbox_server.imap.commands.copy import target_named
 from mailbox_server.imap.grammar.append import AppendArguments
-from mailbox_server.imap.incoming import Received, receive
-from mailbox_server.imap.places import Place, reader_of
+from mailbox_server.imap.mailboxes.allowed_flags import allowed
+from mailbox_server.imap.mailboxes.places import Place, reader_of
 from mailbox_server.imap.responses import Outcome, ok
 from mailbox_server.imap.session import Session
+from mailbox_server.imap.stream.incoming import Received, receive
 from mailbox_server.model.ids import AccountId
 from mailbox_server.model.keywords import DELETED, SEEN
 from mailbox_server.model.message import InternalDate, Placed, Target

@@ -3,14 +3,14 @@
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from mailbox_server.imap.allowed_flags import settable
 from mailbox_server.imap.commands.steps import steps
 from mailbox_server.imap.grammar.message_arguments import CopyArguments
 from mailbox_server.imap.grammar.sequence_sets import By
-from mailbox_server.imap.places import Place, confirm, place
+from mailbox_server.imap.mailboxes.allowed_flags import settable
+from mailbox_server.imap.mailboxes.places import Place, confirm, place
 from mailbox_server.imap.responses import Outcome, no, ok
-from mailbox_server.imap.selected import SelectedView
 from mailbox_server.imap.session import CommandRefused, Session
+from mailbox_server.imap.views.selected import SelectedView
 from mailbox_server.model.account import Account
 from mailbox_server.model.errors import MailboxMissing, NoPermission
 from mailbox_server.model.ids import ModSeq

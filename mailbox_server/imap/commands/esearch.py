@@ -18,15 +18,15 @@ from mailbox_server.imap.commands.search import (
     updating,
     write_extended,
 )
-from mailbox_server.imap.filtered_mailboxes import chosen
 from mailbox_server.imap.grammar.esearch_arguments import EsearchArguments
 from mailbox_server.imap.grammar.search_keys import SearchArguments
 from mailbox_server.imap.grammar.search_returns import SearchReturn, SearchReturns
-from mailbox_server.imap.indexed import FEW, Answers
-from mailbox_server.imap.reading_ahead import ReadingAhead
 from mailbox_server.imap.responses import Outcome, bad, mailbox, ok, string
-from mailbox_server.imap.search import SECONDS_MOST, matches
-from mailbox_server.imap.searched import Searched, UnselectedMailbox
+from mailbox_server.imap.search.filtered_mailboxes import chosen
+from mailbox_server.imap.search.indexed import FEW, Answers
+from mailbox_server.imap.search.matching import SECONDS_MOST, matches
+from mailbox_server.imap.search.reading_ahead import ReadingAhead
+from mailbox_server.imap.search.searched import Searched, UnselectedMailbox
 from mailbox_server.imap.session import Session
 from mailbox_server.model.errors import SearchTooLong
 from mailbox_server.model.mailbox import Mailbox

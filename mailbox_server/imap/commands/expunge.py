@@ -6,10 +6,10 @@ from typing import Final
 from mailbox_server.imap.commands.steps import steps
 from mailbox_server.imap.grammar.message_arguments import ExpungeArguments
 from mailbox_server.imap.grammar.sequence_sets import By
-from mailbox_server.imap.places import confirm
+from mailbox_server.imap.mailboxes.places import confirm
 from mailbox_server.imap.responses import Outcome, no, ok
-from mailbox_server.imap.selected import SelectedView
 from mailbox_server.imap.session import Session
+from mailbox_server.imap.views.selected import SelectedView
 from mailbox_server.model.errors import NoPermission
 from mailbox_server.model.ids import ModSeq
 from mailbox_server.model.rights import EXPUNGE

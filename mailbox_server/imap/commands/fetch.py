@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 
-from mailbox_server.imap.fetch_answers import answer
+from mailbox_server.imap.fetch.fetch_answers import answer
 from mailbox_server.imap.grammar.fetch_items import Attribute, FetchArguments, FetchItem
 from mailbox_server.imap.grammar.sequence_sets import By
 from mailbox_server.imap.responses import Outcome, bad, no, ok
-from mailbox_server.imap.resync import tell_vanished
 from mailbox_server.imap.session import Extension, Session
+from mailbox_server.imap.telling.resync import tell_vanished
 
 
 async def fetch(session: Session, arguments: FetchArguments) -> Outcome:

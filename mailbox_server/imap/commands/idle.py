@@ -1,9 +1,9 @@
 """IDLE: hear of changes at once until DONE (RFC 2177)."""
 
 from mailbox_server.imap.responses import Outcome, bad, ok
-from mailbox_server.imap.selected import Tells
 from mailbox_server.imap.session import Ended, Session
-from mailbox_server.imap.telling import tell
+from mailbox_server.imap.telling.unasked import tell
+from mailbox_server.imap.views.selected import Tells
 from mailbox_server.model.errors import Unavailable
 
 

@@ -9,7 +9,6 @@ from unicodedata import normalize
 
 from mailbox_server.imap.commands.acl import my_rights_response
 from mailbox_server.imap.commands.metadata import mailbox_entries, may_annotate, metadata_response
-from mailbox_server.imap.figures import status_response
 from mailbox_server.imap.grammar.faults import ArgumentsTooMany
 from mailbox_server.imap.grammar.lexer import TextForm
 from mailbox_server.imap.grammar.mailbox_arguments import (
@@ -18,7 +17,8 @@ from mailbox_server.imap.grammar.mailbox_arguments import (
     ListSelection,
     StatusItem,
 )
-from mailbox_server.imap.list_lines import (
+from mailbox_server.imap.mailboxes.figures import status_response
+from mailbox_server.imap.mailboxes.list_lines import (
     SEPARATOR_STRING,
     Names,
     attributes_of,
@@ -27,8 +27,8 @@ from mailbox_server.imap.list_lines import (
     names_of,
     use_of,
 )
-from mailbox_server.imap.list_patterns import PATTERN_CHARACTERS, ListPattern, Matching
-from mailbox_server.imap.places import reader_of
+from mailbox_server.imap.mailboxes.list_patterns import PATTERN_CHARACTERS, ListPattern, Matching
+from mailbox_server.imap.mailboxes.places import reader_of
 from mailbox_server.imap.responses import Outcome, bad, ok, string, untagged
 from mailbox_server.imap.session import Session
 from mailbox_server.model.errors import MailboxMissing

@@ -9,7 +9,7 @@ from mailbox_server.imap.grammar.mailbox_arguments import (
     MailboxArguments,
     RenameArguments,
 )
-from mailbox_server.imap.places import Slot, free_slot, place, slot
+from mailbox_server.imap.mailboxes.places import Slot, free_slot, place, slot
 from mailbox_server.imap.responses import Outcome, Status, no, ok, string
 from mailbox_server.imap.session import CommandRefused, Session
 from mailbox_server.model.account import Account

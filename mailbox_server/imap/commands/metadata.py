@@ -10,7 +10,7 @@ from mailbox_server.imap.grammar.metadata_arguments import (
     GetMetadataArguments,
     SetMetadataArguments,
 )
-from mailbox_server.imap.places import Place, place
+from mailbox_server.imap.mailboxes.places import Place, place
 from mailbox_server.imap.responses import (
     Outcome,
     astring,
@@ -20,8 +20,8 @@ from mailbox_server.imap.responses import (
     ok,
     untagged,
 )
+from mailbox_server.imap.search.stored_filters import may_store
 from mailbox_server.imap.session import CommandRefused, Session
-from mailbox_server.imap.stored_filters import may_store
 from mailbox_server.model.account import Account
 from mailbox_server.model.errors import NoPermission
 from mailbox_server.model.ids import AccountId, MailboxId, ModSeq

@@ -4,12 +4,12 @@ from typing import Final
 
 from mailbox_server.imap.grammar.fetch_items import Attribute
 from mailbox_server.imap.grammar.notify_arguments import Event, NotifyArguments
-from mailbox_server.imap.notices import closed, standing
 from mailbox_server.imap.responses import Outcome, no, ok
-from mailbox_server.imap.selected import Hears, Tells
 from mailbox_server.imap.session import Session
-from mailbox_server.imap.telling import audience_of, send_lines, tell
-from mailbox_server.imap.wishes import wishes_of
+from mailbox_server.imap.telling.notices import closed, standing
+from mailbox_server.imap.telling.unasked import audience_of, send_lines, tell
+from mailbox_server.imap.telling.wishes import wishes_of
+from mailbox_server.imap.views.selected import Hears, Tells
 
 _EVENTS: Final = " ".join(event.value for event in Event).encode("ascii")
 

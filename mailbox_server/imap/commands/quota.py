@@ -9,7 +9,7 @@ from typing import Final
 from mailbox_server.imap.grammar.lexer import TextForm
 from mailbox_server.imap.grammar.mailbox_arguments import MailboxArguments
 from mailbox_server.imap.grammar.quota_arguments import SetQuotaArguments
-from mailbox_server.imap.places import is_below_others, place
+from mailbox_server.imap.mailboxes.places import is_below_others, place
 from mailbox_server.imap.responses import Outcome, mailbox, no, ok, text
 from mailbox_server.imap.session import Session
 from mailbox_server.model.account import Account, Usage

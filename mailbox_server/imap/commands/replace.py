@@ -11,11 +11,11 @@ from typing import Final
 from mailbox_server.imap.commands.append import evidence_of, keep_message
 from mailbox_server.imap.commands.copy import TO_MOVE, target_named
 from mailbox_server.imap.grammar.append import ReplaceArguments
-from mailbox_server.imap.incoming import Received, receive
-from mailbox_server.imap.places import confirm, reader_of
+from mailbox_server.imap.mailboxes.places import confirm, reader_of
 from mailbox_server.imap.responses import Outcome, no, ok
-from mailbox_server.imap.selected import SelectedView
 from mailbox_server.imap.session import CommandRefused, Session
+from mailbox_server.imap.stream.incoming import Received, receive
+from mailbox_server.imap.views.selected import SelectedView
 from mailbox_server.model.account import Account, Usage
 from mailbox_server.model.errors import MailboxMissing, NoPermission, OverQuota
 from mailbox_server.model.ids import AccountId, ModSeq

@@ -5,8 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Final
 
-from mailbox_server.imap.contexts import Context, refused
-from mailbox_server.imap.fuzzy import grade_of, is_fuzzy, keys_of, relevancy, widened
+from mailbox_server.imap.facts.uid_lookup import numbered
 from mailbox_server.imap.grammar.faults import ArgumentsTooMany
 from mailbox_server.imap.grammar.fetch_items import Attribute
 from mailbox_server.imap.grammar.search_keys import (
@@ -23,16 +22,17 @@ from mailbox_server.imap.grammar.search_returns import (
 )
 from mailbox_server.imap.grammar.sequence_sets import By
 from mailbox_server.imap.grammar.sort_arguments import SortCriterion
-from mailbox_server.imap.indexed import Answers
+from mailbox_server.imap.ordering.sorting import NO_SCORES, Scores
 from mailbox_server.imap.refusals import UID_REQUIRED
 from mailbox_server.imap.responses import CRLF, Outcome, bad, no, ok, ordered_set, string
-from mailbox_server.imap.search import SECONDS_MOST, matches
-from mailbox_server.imap.searched import Searched
-from mailbox_server.imap.selected import SelectedView
+from mailbox_server.imap.search.contexts import Context, refused
+from mailbox_server.imap.search.fuzzy import grade_of, is_fuzzy, keys_of, relevancy, widened
+from mailbox_server.imap.search.indexed import Answers
+from mailbox_server.imap.search.matching import SECONDS_MOST, matches
+from mailbox_server.imap.search.searched import Searched
+from mailbox_server.imap.search.stored_filters import FilterUndefined, is_filtered, without_filters
 from mailbox_server.imap.session import CommandRefused, Session
-from mailbox_server.imap.sorting import NO_SCORES, Scores
-from mailbox_server.imap.stored_filters import FilterUndefined, is_filtered, without_filters
-from mailbox_server.imap.uid_lookup import numbered
+from mailbox_server.imap.views.selected import SelectedView
 from mailbox_server.model.uid_set import UidSet
 
 NUMBERS_A_BLOCK: Final = 2_000

@@ -7,12 +7,12 @@ from mailbox_server.imap.commands.expunge import expunging
 from mailbox_server.imap.commands.listing import introduce
 from mailbox_server.imap.grammar.mailbox_arguments import SelectArguments
 from mailbox_server.imap.grammar.sequence_sets import By
-from mailbox_server.imap.places import place
+from mailbox_server.imap.mailboxes.places import place
 from mailbox_server.imap.refusals import UID_REQUIRED
 from mailbox_server.imap.responses import Outcome, bad, flag_list, ok
-from mailbox_server.imap.resync import resynchronize
-from mailbox_server.imap.selected import Access, SelectedView
 from mailbox_server.imap.session import Extension, Session
+from mailbox_server.imap.telling.resync import resynchronize
+from mailbox_server.imap.views.selected import Access, SelectedView
 from mailbox_server.model.errors import NoPermission
 from mailbox_server.model.ids import mailbox_object_id
 from mailbox_server.model.rights import EXPUNGE, READ

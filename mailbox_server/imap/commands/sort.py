@@ -17,10 +17,10 @@ from mailbox_server.imap.commands.search import (
 )
 from mailbox_server.imap.grammar.sequence_sets import By
 from mailbox_server.imap.grammar.sort_arguments import SortArguments
+from mailbox_server.imap.ordering.sorting import NO_SCORES, in_order
 from mailbox_server.imap.responses import CRLF, Outcome, ok
-from mailbox_server.imap.search import deadline
+from mailbox_server.imap.search.matching import deadline
 from mailbox_server.imap.session import Session
-from mailbox_server.imap.sorting import NO_SCORES, in_order
 
 
 async def sort(session: Session, arguments: SortArguments) -> Outcome:

@@ -2,9 +2,9 @@
 
 from dataclasses import replace
 
-from mailbox_server.imap.figures import status_response
 from mailbox_server.imap.grammar.mailbox_arguments import StatusArguments, StatusItem
-from mailbox_server.imap.places import is_below_others, place, reader_of
+from mailbox_server.imap.mailboxes.figures import status_response
+from mailbox_server.imap.mailboxes.places import is_below_others, place, reader_of
 from mailbox_server.imap.responses import Outcome, bad, ok
 from mailbox_server.imap.session import Session
 from mailbox_server.model.mailbox import MailboxStatus

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Final
 
-from mailbox_server.imap.headway import Headway
+from mailbox_server.imap.telling.headway import Headway
 
 SCATTERED_A_STEP: Final = 2_000
 _RUNS_A_STEP: Final = 500

@@ -3,14 +3,14 @@
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from mailbox_server.imap.allowed_flags import allowed_change
 from mailbox_server.imap.commands.steps import SCATTERED_A_STEP, steps
 from mailbox_server.imap.grammar.message_arguments import StoreArguments
 from mailbox_server.imap.grammar.sequence_sets import By
-from mailbox_server.imap.places import confirm
+from mailbox_server.imap.mailboxes.allowed_flags import allowed_change
+from mailbox_server.imap.mailboxes.places import confirm
 from mailbox_server.imap.responses import Outcome, no, ok
-from mailbox_server.imap.selected import SelectedView
 from mailbox_server.imap.session import Session
+from mailbox_server.imap.views.selected import SelectedView
 from mailbox_server.model.ids import ModSeq
 from mailbox_server.model.uid_set import UidSet
 from mailbox_server.store.ports import FlagChange, FlagOutcome, WriteTx

@@ -5,13 +5,13 @@ from array import array
 from collections.abc import Callable, Sequence
 
 from mailbox_server.imap.commands.search import OCTETS_A_BLOCK, find, numbers_of, resolved
+from mailbox_server.imap.facts.thread_facts import Answer
+from mailbox_server.imap.facts.thread_trees import Threadable, by_references, by_subject, written
 from mailbox_server.imap.grammar.sequence_sets import By
 from mailbox_server.imap.grammar.sort_arguments import ThreadAlgorithm, ThreadArguments
 from mailbox_server.imap.responses import CRLF, Outcome, ok
-from mailbox_server.imap.search import deadline
+from mailbox_server.imap.search.matching import deadline
 from mailbox_server.imap.session import Session
-from mailbox_server.imap.thread_facts import Answer
-from mailbox_server.imap.thread_trees import Threadable, by_references, by_subject, written
 
 
 async def thread(session: Session, arguments: ThreadArguments) -> Outcome:

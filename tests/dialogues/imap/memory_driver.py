@@ -4,9 +4,9 @@ import asyncio
 from datetime import timedelta
 
 from mailbox_server.imap.commands import COMMAND_TABLE
-from mailbox_server.imap.conversation import Conversation
 from mailbox_server.imap.session import Security
-from mailbox_server.imap.wire import Progress
+from mailbox_server.imap.stream.conversation import Conversation
+from mailbox_server.imap.stream.wire import Progress
 from mailbox_server.model.address import parse_ip
 from mailbox_server.net.tls_ends import TlsEnds
 from tests.dialogues.imap.world import PASSWORD, PATIENCE_SECONDS, World

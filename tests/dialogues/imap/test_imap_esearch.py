@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from mailbox_server.imap import filtered_mailboxes, reading_ahead
-from mailbox_server.imap.filtered_mailboxes import chosen
 from mailbox_server.imap.grammar.mailbox_filters import FilterKind, MailboxFilter
-from mailbox_server.imap.searched import UnselectedMailbox
+from mailbox_server.imap.search import filtered_mailboxes, reading_ahead
+from mailbox_server.imap.search.filtered_mailboxes import chosen
+from mailbox_server.imap.search.searched import UnselectedMailbox
 from mailbox_server.model.account import Account
 from mailbox_server.model.address import Address
 from mailbox_server.model.ids import AccountId, MailboxId

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import pytest
 
-from mailbox_server.imap.search import deadline
+from mailbox_server.imap.search.matching import deadline
 from mailbox_server.model.errors import ContentDamaged, DiskLow
 from mailbox_server.model.ids import AccountId, MailboxId
 from mailbox_server.store.annotations import Annotations
@@ -151,7 +151,7 @@ async def test_stores_in_steps_reach_every_message(
     driver: MemoryDriver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await driver.given("account ann with INBOX of 5 messages")
-    for name in ("commands.store", "commands.copy", "commands.expunge", "fetch_answers"):
+    for name in ("commands.store", "commands.copy", "commands.expunge", "fetch.fetch_answers"):
         # The package of commands has functions of the same names.
         module = import_module(f"mailbox_server.imap.{name}")
         monkeypatch.setattr(module, "MESSAGES_A_STEP", 2)

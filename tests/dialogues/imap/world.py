@@ -16,10 +16,10 @@ from mailbox_server.auth.passwords import HashCost, Passwords
 from mailbox_server.auth.throttle import Throttle, ThrottleSettings
 from mailbox_server.auth.token_secrets import secret_digest
 from mailbox_server.delivery.sent_copies import SentCopies
-from mailbox_server.imap.key_resets import KeyResets
 from mailbox_server.imap.limits import ImapLimits
 from mailbox_server.imap.session import Services
-from mailbox_server.imap.views import SharedViews
+from mailbox_server.imap.telling.key_resets import KeyResets
+from mailbox_server.imap.views.shared_views import SharedViews
 from mailbox_server.mime.message import analyze
 from mailbox_server.mime.scanner import scan
 from mailbox_server.model.account import Account, Scope

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from mailbox_server.imap.fetch_data import READ_OCTETS
+from mailbox_server.imap.fetch.fetch_data import READ_OCTETS
 from tests.e2e.appliance import DOMAIN, PASSWORDS, Appliance, address
 from tests.e2e.attacks.in_process import InProcess, in_process
 from tests.e2e.attacks.process import forget_peak, peak_octets

@@ -26,8 +26,8 @@ from mailbox_server.delivery.intake import Intake
 from mailbox_server.delivery.receiving import Arrival, Receiver
 from mailbox_server.delivery.submitting.ownership import Ownership
 from mailbox_server.delivery.submitting.submitter import Submission, Submitter
-from mailbox_server.imap.selected_view import SessionView
-from mailbox_server.imap.views import SharedViews
+from mailbox_server.imap.views.selected_view import SessionView
+from mailbox_server.imap.views.shared_views import SharedViews
 from mailbox_server.mime.scanner import Scanner
 from mailbox_server.pop3.maildrop import Maildrop
 from mailbox_server.pop3.retrieval import Retrieval

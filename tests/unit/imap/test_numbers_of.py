@@ -9,7 +9,7 @@ from typing import cast
 import pytest
 
 from mailbox_server.imap.commands.search import numbers_of
-from mailbox_server.imap.selected import SelectedView
+from mailbox_server.imap.views.selected import SelectedView
 
 
 class View:

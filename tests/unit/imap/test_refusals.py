@@ -12,7 +12,7 @@ from mailbox_server.imap.grammar.faults import (
 )
 from mailbox_server.imap.refusals import refusal
 from mailbox_server.imap.responses import Status
-from mailbox_server.imap.selected import NumberBeyond
+from mailbox_server.imap.views.selected import NumberBeyond
 from mailbox_server.model import errors
 
 SECRET = "/var/lib/mailbox-server/store.db is broken"

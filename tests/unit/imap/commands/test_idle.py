@@ -5,8 +5,8 @@ from typing import Any, cast
 from mailbox_server.imap.commands.idle import idle
 from mailbox_server.imap.limits import ImapLimits
 from mailbox_server.imap.responses import Status
-from mailbox_server.imap.selected import Hears, SelectedView, Tells
 from mailbox_server.imap.session import Security, Services, Session
+from mailbox_server.imap.views.selected import Hears, SelectedView, Tells
 from mailbox_server.model.address import parse_ip
 from mailbox_server.model.errors import StoreUnavailable
 from mailbox_server.model.ports import Silence, SystemClock

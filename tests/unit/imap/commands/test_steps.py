@@ -3,7 +3,7 @@
 import pytest
 
 from mailbox_server.imap.commands.steps import SCATTERED_A_STEP, steps
-from mailbox_server.imap.headway import Headway
+from mailbox_server.imap.telling.headway import Headway
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""Whose a mailbox is, what it is called, and what is told of it."""

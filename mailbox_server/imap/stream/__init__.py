@@ -1,0 +1,1 @@
+"""From octets to commands and back, and messages on their way in."""

@@ -1,0 +1,498 @@
+"""One connection's run: events of the engine, one after the other, to handlers and replies.
+
+No socket here: the Wire is the transport, or a test.  Commands are executed strictly in
+the order they came, pipelined or not; what was sent ahead stays unread in the engine, and
+above limits.backlog_octets reading pauses.  Output is gathered and leaves when the client
+has to be waited for, or 32 KiB are together.
+
+Who ends the conversation (lost, shut_down, a time-out) only leaves word; run() sees it at
+the next place where it waits, so that a command that has begun is finished and answered.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable
+from typing import Any, Final
+
+from mailbox_server.imap.capabilities import capability_list
+from mailbox_server.imap.command_row import CommandRow, CommandTable
+from mailbox_server.imap.engine import Engine
+from mailbox_server.imap.engine_events import (
+    Command,
+    Event,
+    Fatal,
+    Line,
+    Malformed,
+    MessageOctets,
+    NeedLiteral,
+    NextSteps,
+)
+from mailbox_server.imap.grammar.append import AppendStep
+from mailbox_server.imap.grammar.faults import ArgumentsMalformed
+from mailbox_server.imap.grammar.sequence_sets import By
+from mailbox_server.imap.refusals import SERVER_BUG, UID_REQUIRED, refusal
+from mailbox_server.imap.responses import Outcome, Status, bad, ok, status_line
+from mailbox_server.imap.session import CommandRefused, Ended, Security, Services, Session, State
+from mailbox_server.imap.stream.compression import Compression, CompressionBroken
+from mailbox_server.imap.stream.outgoing import Outgoing
+from mailbox_server.imap.stream.wire import Progress, Wire
+from mailbox_server.imap.telling.unasked import tell, tell_unasked, tell_what_waits
+from mailbox_server.imap.views.selected import Tells
+from mailbox_server.model.address import IpAddress
+
+COMMANDS_A_TURN: Final = 16
+
+BYE: Final = b"BYE"
+SERVER_FULL: Final = ok("Too many connections; please come back later", b"UNAVAILABLE")
+
+
+class Conversation:
+    """One client from greeting to farewell; implements session.Channel and MessageLiterals."""
+
+    def __init__(
+        self,
+        services: Services,
+        table: CommandTable,
+        wire: Wire,
+        *,
+        connection: str,
+        peer: IpAddress,
+        security: Security,
+    ) -> None:
+        self._services = services
+        self._limits = services.limits
+        self._rows = table.rows
+        self._wire = wire
+        self._outgoing = Outgoing(wire)
+        self._engine = Engine(table.grammars, services.limits)
+        self._stirred = asyncio.Event()
+        self._progress: Progress | None = None
+        self._ending = False
+        self._lost = False
+        self._farewell: Outcome | None = None
+        self._rung = False
+        self._is_silent = False
+        self._reading = True
+        self._bad_in_a_row = 0
+        self._waits_for_message = False
+        self._compression: Compression | None = None
+        self._begun = services.clock.monotonic()
+        self._heard = self._begun
+        self._waiting = False
+        self._over = False
+        self.session = Session(
+            services, self, self, connection=connection, peer=peer, security=security
+        )
+        self.session.tls_ends = wire.tls_ends
+
+    # ------------------------------------------------------------ from the transport
+
+    @property
+    def is_inside(self) -> bool:
+        """Whether a command or literal has begun and is not complete."""
+        return self._engine.is_inside
+
+    def received(self, octets: bytes) -> None:
+        """Octets came."""
+        if self._ending or self._over:
+            return
+        self._heard = self._services.clock.monotonic()
+        if self._compression is None:
+            self._engine.receive(octets)
+        else:
+            self._compression.receive(octets)
+        if self._reading and self._backlog > self._limits.backlog_octets:
+            self._reading = False
+            self._wire.pause_reading()
+        self._stirred.set()
+
+    @property
+    def _backlog(self) -> int:
+        compressed = 0 if self._compression is None else self._compression.backlog
+        return self._engine.backlog + compressed
+
+    def lost(self) -> None:
+        """The connection is gone, or the client sends no more: nobody is left to answer."""
+        self._lost = True
+        self._end(None)
+
+    def hung_up(self) -> None:
+        """The client sends no more; what it sent before is still answered."""
+        self._end(None)
+
+    def shut_down(self) -> None:
+        """The server stops: say BYE after the command under way."""
+        self._end(ok("The server is shutting down"))
+
+    def make_room(self) -> None:
+        """The place is needed for somebody else: say BYE after the command under way."""
+        self._end(SERVER_FULL)
+
+    def forget_plaintext(self) -> int:
+        """Drop what was received and not carried out; returns how many octets (STARTTLS)."""
+        return self._engine.forget()
+
+    def tick(self) -> None:
+        """Time has passed; call every few seconds."""
+        now = self._services.clock.monotonic()
+        session, limits = self.session, self._limits
+        if self._ending:
+            return
+        if self._is_silent and not self._waiting:
+            self._tell_headway(now)
+        if session.state is State.NOT_AUTHENTICATED:
+            if now - self._begun > limits.login_seconds:
+                self._end(ok("Too slow to log in"))
+        elif not session.is_still_welcome():
+            self._end(ok("The login is no longer valid"))
+        elif self._waiting:
+            most = limits.literal_seconds if self._engine.is_inside else limits.idle_seconds
+            if now - self._heard > most:
+                self._end(ok("Logged out after too long a silence"))
+
+    @property
+    def rests(self) -> bool:
+        """Whether nothing goes on until the client, the store or the clock moves."""
+        return self._over or (self._waiting and not self._stirred.is_set())
+
+    def _tell_headway(self, now: float) -> None:
+        """Only while a command has said nothing: a line in the middle of a response breaks it."""
+        line = self.session.headway.notice(now)
+        if line:
+            self.write(line)
+            self._outgoing.flush()
+            self._is_silent = True
+
+    def _end(self, farewell: Outcome | None) -> None:
+        self._ending = True
+        self._farewell = self._farewell or farewell
+        self._stirred.set()
+
+    # ------------------------------------------------------------ the run
+
+    async def run(self) -> None:
+        """Greet, serve, say goodbye.  Raises nothing but cancellation."""
+        session, events = self.session, self._services.events
+        events.info(
+            "imap.connected",
+            connection=session.connection,
+            peer=str(session.peer),
+            security=session.security.value,
+        )
+        try:
+            await self._serve()
+        except Ended:
+            self._end(session.farewell)
+        except Exception as fault:  # A bug of ours ends this connection and no other.
+            events.fault("imap.broken", fault, connection=session.connection)
+            self._farewell = SERVER_BUG
+        finally:
+            if self._farewell is not None:
+                self.write(bye(self._farewell))
+            self._outgoing.flush()
+            self._wire.close()
+            try:
+                await session.close()
+            finally:
+                self._over = True
+                events.info("imap.closed", connection=session.connection)
+
+    async def _serve(self) -> None:
+        capabilities = b"CAPABILITY " + capability_list(self.session)
+        self.write(status_line(b"*", ok("Ready", capabilities)))
+        commands = 0
+        while self.session.state is not State.LOGOUT:
+            await self._step(await self._next_step())
+            commands += 1
+            if commands % COMMANDS_A_TURN == 0:
+                # Pipelined commands answered from memory never wait: let others in.
+                await asyncio.sleep(0)
+
+    async def _step(self, event: Event) -> None:
+        match event:
+            case Command():
+                await self._execute(event)
+                self._heard = self._services.clock.monotonic()
+            case NeedLiteral():
+                self.write(b"+ OK\r\n")
+            case Malformed(tag, outcome):
+                self._answer(tag or b"*", outcome)
+            case Fatal(farewell):
+                self._end(farewell)
+                raise Ended
+            case MessageOctets() | NextSteps() | Line():
+                # What an abandoned command left; nobody waits for it.
+                self._engine.abandon()
+
+    def _answer(self, tag: bytes, outcome: Outcome) -> None:
+        self.write(status_line(tag, outcome))
+        self._bad_in_a_row = self._bad_in_a_row + 1 if outcome.status is Status.BAD else 0
+        if self._bad_in_a_row >= self._limits.bad_in_a_row:
+            self._end(ok("Too many commands that are none"))
+
+    async def _execute(self, command: Command) -> None:
+        row, session = self._rows[command.name], self.session
+        session.tag = command.tag
+        session.headway.begin(command.tag, self._services.clock.monotonic())
+        self._is_silent = True
+        if session.state not in row.states:
+            outcome = bad("Not in this state")
+        elif row.by_number and session.named_by is By.UID:
+            outcome = UID_REQUIRED
+        else:
+            if self._progress is None:
+                self._progressed(Progress.IDLE)
+            outcome = await self._handle(row, command)
+            is_in = session.state in (State.AUTHENTICATED, State.SELECTED)
+            if is_in and self._progress is Progress.IDLE:
+                self._progressed(Progress.BUSY)
+            elif session.state is State.NOT_AUTHENTICATED and self._progress is Progress.BUSY:
+                self._logged_off()
+        self._engine.abandon()
+        if session.notifications.listens:
+            # What is not told now may be told as soon as the command is answered.
+            self._rung = row.tells is not Tells.EVERYTHING
+        await self._told(tell(session, row.tells, is_asked=row.asks_news))
+        outcome = tell_what_waits(session, outcome)
+        session.release()
+        self._answer(command.tag, outcome)
+        await self.drained()
+        if session.farewell is not None:
+            self._end(session.farewell)
+        elif session.wants_tls:
+            await self._start_tls()
+        elif session.is_compressed and self._compression is None:
+            self._start_compression()
+        elif self._compression is not None and not session.is_compressed:
+            self._end_compression()
+
+    def _logged_off(self) -> None:
+        """UNAUTHENTICATE was carried out: as if the client had just connected."""
+        self._engine.logged_off()
+        self._begun = self._services.clock.monotonic()
+        self._progressed(Progress.IDLE)
+
+    def _progressed(self, progress: Progress) -> None:
+        self._progress = progress
+        self._wire.progressed(progress)
+
+    async def _handle(self, row: CommandRow[Any], command: Command) -> Outcome:
+        self._waits_for_message = command.waits
+        try:
+            await self.session.hold()
+            outcome = await row.handle(self.session, command.arguments)
+        except Ended:
+            raise
+        except CommandRefused as refused:
+            return refused.outcome
+        except Exception as fault:  # Known errors have replies; the rest is our bug, logged.
+            known = refusal(fault)
+            if known is None:
+                self._services.events.fault(
+                    "imap.command_failed",
+                    fault,
+                    connection=self.session.connection,
+                    command=row.name,
+                )
+            return known or SERVER_BUG
+        if self.session.state is not State.NOT_AUTHENTICATED:
+            self._engine.logged_in()
+        self._engine.text_form = self.session.text_form
+        return outcome
+
+    async def _told(self, telling: Awaitable[None]) -> None:
+        """Wait for changes to be told; trouble there does not undo what a command did."""
+        try:
+            await telling
+        except Ended:
+            raise
+        except Exception as fault:  # The command was carried out: its reply must stand.
+            self._services.events.fault(
+                "imap.telling_failed", fault, connection=self.session.connection
+            )
+
+    async def _start_tls(self) -> None:
+        self.session.wants_tls = False
+        self._outgoing.flush()
+        if not await self._wire.start_tls():
+            self.lost()
+            raise Ended
+        self.session.security, self.session.tls_ends = Security.TLS, self._wire.tls_ends
+        self._progressed(Progress.IDLE)
+
+    def _start_compression(self) -> None:
+        self._outgoing.flush()
+        self._compression = self._outgoing.compression = Compression()
+        self._compression.receive(self._engine.take_rest())
+
+    def _end_compression(self) -> None:
+        """Go on in plain text (RFC 8437 §4.1).
+
+        A client must wait for the reply: what it sends plain in the same packet as the end of
+        what it deflated is taken for a broken stream.
+        """
+        self._outgoing.flush()
+        ended, self._compression = self._compression, None
+        self._outgoing.compression = None
+        if ended is not None:
+            self._engine.receive(ended.take_rest())
+
+    # ------------------------------------------------------------ waiting for the client
+
+    async def _next_step(self) -> Event:
+        """What the client sends next; until it comes, NOTIFY may want changes told."""
+        while True:
+            event = self._try_event()
+            if event is not None:
+                return event
+            if self._rung and self.session.notifications.listens:
+                self._rung = False
+                await self._told(tell_unasked(self.session))
+                if self.session.farewell is not None:
+                    self._end(self.session.farewell)
+            else:
+                await self._more()
+
+    async def _next_event(self) -> Event:
+        while True:
+            event = self._try_event()
+            if event is not None:
+                return event
+            await self._more()
+
+    def _try_event(self) -> Event | None:
+        if self._ending and (self._lost or self._farewell is not None):
+            raise Ended
+        event = self._engine.next_event()
+        is_hungry = event is None and self._backlog == self._engine.backlog
+        if not self._reading and (is_hungry or self._backlog <= self._limits.backlog_octets // 2):
+            self._reading = True
+            self._wire.resume_reading()
+        return event
+
+    async def _more(self) -> None:
+        """Let the engine have more: of what waits to be inflated, or of what will come."""
+        piece, waited = b"", 0
+        if self._compression is not None:
+            waited = self._compression.backlog
+            try:
+                piece = self._compression.next_piece()
+            except CompressionBroken as fault:
+                self._end(bad("What came is not compressed as agreed"))
+                raise Ended from fault
+        if piece or waited:
+            # Also where it said nothing: now there may be room for more.
+            self._engine.receive(piece)
+            await asyncio.sleep(0)
+        else:
+            await self._wait()
+
+    async def _wait(self) -> None:
+        """Until something comes.  Raises Ended."""
+        if self._ending:
+            raise Ended
+        self._outgoing.flush()
+        self._stirred.clear()
+        self._waiting = True
+        try:
+            await self._stirred.wait()
+        finally:
+            self._waiting = False
+
+    # ------------------------------------------------------------ session.Channel
+
+    def write(self, octets: bytes) -> None:
+        """Queue octets for the client."""
+        self._is_silent = False
+        self._outgoing.write(octets)
+
+    async def drained(self) -> None:
+        """Wait while the network is behind.  Raises Ended."""
+        if self._lost:
+            raise Ended
+        try:
+            await self._outgoing.drained()
+        except ConnectionResetError as fault:
+            self.lost()
+            raise Ended from fault
+
+    async def line(self) -> bytes:
+        """The client's next line as it is."""
+        while True:
+            line = await self._line(stop_at_ring=False)
+            if line is not None:
+                return line
+
+    async def line_or_ring(self) -> bytes | None:
+        """The client's next line, or None as soon as the selected mailbox may have changed."""
+        return await self._line(stop_at_ring=True)
+
+    async def _line(self, *, stop_at_ring: bool) -> bytes | None:
+        self._engine.expect_line()
+        while True:
+            if stop_at_ring and self._rung:
+                self._rung = False
+                return None
+            event = self._try_event()
+            match event:
+                case None:
+                    await self._more()
+                case Line(octets):
+                    return octets
+                case Malformed():
+                    raise ArgumentsMalformed("The line is too long")
+                case _:
+                    raise AssertionError("the engine was told to expect a line")
+
+    def ring(self) -> None:
+        """The selected mailbox may have changed."""
+        self._rung = True
+        self._stirred.set()
+
+    # ------------------------------------------------------------ session.MessageLiterals
+
+    @property
+    def is_at_hand(self) -> bool:
+        """Whether the announced message came whole, unasked."""
+        return self._engine.has_message
+
+    async def accept(self) -> None:
+        """Ask for the announced message."""
+        if self._waits_for_message:
+            self.write(b"+ OK\r\n")
+            self._is_silent = True
+        self._engine.accept_message()
+
+    async def blocks(self) -> AsyncIterator[bytes]:
+        """The octets of the accepted message."""
+        while True:
+            event = await self._next_event()
+            if not isinstance(event, MessageOctets):
+                raise AssertionError("a message was accepted and is not coming")
+            if event.octets:
+                yield event.octets
+            if event.last:
+                return
+
+    async def next_steps(self) -> tuple[AppendStep, ...]:
+        """What follows the message literal that was read, up to the next one or the end."""
+        while True:
+            event = await self._next_event()
+            match event:
+                case NextSteps(steps, waits):
+                    self._waits_for_message = waits
+                    return steps
+                case NeedLiteral():
+                    self.write(b"+ OK\r\n")
+                case Malformed(_, outcome):
+                    raise CommandRefused(outcome)
+                case Fatal(farewell):
+                    self._end(farewell)
+                    raise Ended
+                case _:
+                    raise AssertionError("a message was not read to its end")
+
+
+def bye(farewell: Outcome) -> bytes:
+    """`* BYE [CODE] text`; only the code of the outcome matters, never its status."""
+    line = status_line(b"*", farewell)
+    return line[:2] + BYE + line[2 + len(farewell.status.value) :]

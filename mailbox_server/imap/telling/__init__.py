@@ -1,0 +1,1 @@
+"""What a client is told that it has not asked for just now."""

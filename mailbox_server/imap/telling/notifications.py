@@ -1,0 +1,195 @@
+"""What one session asked for with NOTIFY, and how far it was told (RFC 5465).
+
+Who has not asked pays nothing.  Of other mailboxes the session keeps the picture of the account
+that it was told last; what it did itself is not told where nobody else wrote meanwhile.  In
+mailboxes of others it is: modseqs there are the owner's.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import Protocol
+
+from mailbox_server.imap.grammar.notify_arguments import Event
+from mailbox_server.imap.telling.account_watch import AccountWatch, AccountWatches, Picture
+from mailbox_server.imap.telling.others_watch import OthersStanding, OthersWatch
+from mailbox_server.imap.telling.own_writes import OwnWrites
+from mailbox_server.imap.telling.wishes import Wishes
+from mailbox_server.imap.views.selected import Hears
+from mailbox_server.model.errors import AccountMissing
+from mailbox_server.model.ids import AccountId, ModSeq
+from mailbox_server.store.ports import Store
+
+
+class Means(Protocol):
+    """What it takes; session.Services has it."""
+
+    @property
+    def store(self) -> Store: ...
+    @property
+    def watches(self) -> AccountWatches: ...
+
+
+class Notifications:
+    """The wishes of one session.
+
+    wishes: None until NOTIFY was given.  store: the door that commands are to use.
+    """
+
+    __slots__ = (
+        "_means",
+        "_others",
+        "_own",
+        "_rung",
+        "_told",
+        "_told_others",
+        "_watch",
+        "store",
+        "wishes",
+    )
+
+    def __init__(self, means: Means) -> None:
+        self._means = means
+        self.wishes: Wishes | None = None
+        self.store: Store = means.store
+        self._own: OwnWrites | None = None
+        self._watch: AccountWatch | None = None
+        self._told: Picture | None = None
+        self._others: OthersWatch | None = None
+        self._told_others = OthersStanding()
+        self._rung = ModSeq(1)
+
+    @property
+    def hears(self) -> Hears:
+        """What is to be told of the selected mailbox."""
+        return Hears.ALL if self.wishes is None else self.wishes.hears
+
+    @property
+    def listens(self) -> bool:
+        """Whether something may be told while no command is under way."""
+        return self.wishes is not None and self.wishes.are_any
+
+    @property
+    def reaches_elsewhere(self) -> bool:
+        """Whether other mailboxes than the selected one are told of."""
+        return self._watch is not None
+
+    def wants(self, name: str | None, event: Event) -> bool:
+        """Whether that is to be told of a mailbox, or with None of the server."""
+        if self.wishes is None:
+            return False
+        if name is None:
+            return self.wishes.of_server
+        is_subscribed = self._told is not None and name in self._told.subscribed
+        return event in self.wishes.of(name, is_subscribed=is_subscribed)
+
+    def rang(self, modseq: ModSeq) -> bool:
+        """The account has changed; whether the session wants to look."""
+        if self._watch is None:
+            return False
+        self._rung = max(self._rung, modseq)
+        return True
+
+    async def wish(
+        self, account: AccountId, wishes: Wishes, ring: Callable[[], None]
+    ) -> Picture | None:
+        """From now on tell of these; how all stands, where they reach elsewhere.
+
+        ring: is called when another account has changed something that may be told.
+        Raises StoreUnavailable, AccountMissing; then all stays as it was.
+        """
+        if not wishes.are_any:
+            self.stop()
+            return None
+        if not wishes.reach_elsewhere:
+            self._end_watch()
+        else:
+            watch = self._watch or self._means.watches.join(self._means.store, account)
+            others, standing = None, OthersStanding()
+            try:
+                told = await watch.at_least(self._newest())
+                if wishes.reach_others:
+                    others = OthersWatch(self._means.store, account, ring)
+                    standing = await others.look(wishes, told)
+            except BaseException:  # whatever it was, nobody else would leave the watches
+                if others is not None:
+                    others.end()
+                if self._watch is None:
+                    self._means.watches.leave(watch)
+                raise
+            self._end_others()
+            self._others, self._told_others = others, standing
+            self._watch, self._told = watch, told
+        self.wishes = wishes
+        self.note_own(account)
+        return None if self._told is None else _together(self._told, self._told_others)
+
+    def note_own(self, account: AccountId) -> None:
+        """From now on tell apart what this session writes."""
+        self.store = self._own = self._own or OwnWrites(self._means.store, account)
+
+    async def look(self) -> tuple[Picture, Picture]:
+        """What was told last, and how the account stands now; the same where only this session
+        wrote.
+
+        From now on the second counts as told.  Raises StoreUnavailable.
+        """
+        watch, before, of_others = self._watch, self._told, self._told_others
+        assert watch is not None and before is not None, "only who reaches elsewhere looks"
+        now = before
+        newest = self._newest()
+        if newest > before.modseq:
+            try:
+                now = await watch.at_least(newest)
+            except AccountMissing:
+                # The connection ends as soon as that is noticed.
+                return before, before
+        if self._others is not None and self.wishes is not None:
+            self._told_others = await self._others.look(self.wishes, now)
+        self._told = now
+        made = self._own.made if self._own is not None else set()
+        own = sum(before.modseq < modseq <= now.modseq for modseq in made)
+        if own == now.modseq - before.modseq:
+            before = now
+        if before is now and of_others is self._told_others:
+            return now, now
+        return _together(before, of_others), _together(now, self._told_others)
+
+    def _newest(self) -> ModSeq:
+        made: Iterable[ModSeq] = self._own.made if self._own is not None else ()
+        return max((self._rung, *made))
+
+    def is_own(self, modseq: int) -> bool:
+        """Whether this session made the change, and was not told since."""
+        return self._own is not None and modseq in self._own.made
+
+    def was_told(self) -> None:
+        """All that was written until now was told."""
+        if self._own is not None:
+            self._own.made.clear()
+
+    def stop(self) -> None:
+        """Tell nothing from now on (NOTIFY NONE)."""
+        self.end()
+        self.wishes = Wishes()
+
+    def end(self) -> None:
+        """As if NOTIFY had never been given."""
+        self._end_watch()
+        self.wishes, self._own, self.store = None, None, self._means.store
+
+    def _end_watch(self) -> None:
+        if self._watch is not None:
+            self._means.watches.leave(self._watch)
+        self._watch = self._told = None
+        self._end_others()
+
+    def _end_others(self) -> None:
+        if self._others is not None:
+            self._others.end()
+        self._others, self._told_others = None, OthersStanding()
+
+
+def _together(own: Picture, others: OthersStanding) -> Picture:
+    if not others.mailboxes:
+        return own
+    return replace(own, mailboxes={**own.mailboxes, **others.mailboxes}, closed=others.closed)

@@ -1,0 +1,1 @@
+"""How a session sees its selected mailbox."""

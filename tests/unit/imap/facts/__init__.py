@@ -1,0 +1,1 @@
+"""Unit tests of imap/facts, a file for each module."""

@@ -1,0 +1,53 @@
+"""Which messages of a mailbox the index lets in question, asked by message."""
+
+from array import array
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mailbox_server.imap.facts import uids_by_message
+from mailbox_server.imap.facts.uids_by_message import UidsByMessage
+from mailbox_server.imap.search.indexed import Sorted, sorted_by
+from mailbox_server.store.ports import Candidates
+
+IDS = st.integers(1, 60)
+SETS = st.frozensets(IDS, max_size=4)
+
+
+@given(
+    messages=st.lists(st.integers(0, 60), max_size=60),
+    first=st.integers(0, 60),
+    unknown=st.sets(st.integers(1, 60)),
+    candidates=st.builds(Candidates, SETS, SETS, st.integers(40, 70)),
+)
+def test_it_says_what_going_through_all_would(
+    messages: list[int], first: int, unknown: set[int], candidates: Candidates
+) -> None:
+    """However ids are ordered, repeated or unknown, and in how many steps they came."""
+    candidates = replace(candidates, sure=candidates.sure - candidates.maybe)
+    uids = array("I", range(1, len(messages) + 1))
+    ids = array("q", messages)
+    whole = UidsByMessage().with_more(uids[:first], ids[:first])
+    whole = whole.with_more(uids[first:], ids[first:])
+    assert len(whole) == len(messages)
+    asked = [uid for uid in uids if uid not in unknown]
+    plain = sorted_by(candidates, asked, [messages[uid - 1] for uid in asked])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(uids_by_message, "MANY", 0)
+        assert whole.sorted_by(candidates, asked) == plain
+
+
+def test_where_many_are_named_it_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(uids_by_message, "MANY", 2)
+    uids, none = array("I", range(1, 9)), frozenset[int]()
+    whole = UidsByMessage().with_more(uids, array("q", range(11, 19)))
+    for candidates, said in (
+        (Candidates(frozenset({12, 15}), frozenset({16}), 18), Sorted([2, 5], [6])),
+        (Candidates(frozenset({12, 15}), none, 17), Sorted([2, 5], [8])),
+        (Candidates(none, none, 18), Sorted([], [])),
+        (Candidates(frozenset({12, 13, 15}), frozenset({16, 17}), 18), None),
+        (Candidates(none, none, 13), None),
+    ):
+        assert whole.sorted_by(candidates, uids) == said

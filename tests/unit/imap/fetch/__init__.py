@@ -1,0 +1,1 @@
+"""Unit tests of imap/fetch, a file for each module."""

@@ -1,0 +1,1 @@
+"""Unit tests of imap/mailboxes, a file for each module."""

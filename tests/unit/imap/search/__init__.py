@@ -1,0 +1,1 @@
+"""Unit tests of imap/search, a file for each module."""

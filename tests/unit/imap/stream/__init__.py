@@ -1,0 +1,1 @@
+"""Unit tests of imap/stream, a file for each module."""

@@ -1,0 +1,1 @@
+"""Unit tests of imap/telling, a file for each module."""

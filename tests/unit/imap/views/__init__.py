@@ -1,0 +1,1 @@
+"""Unit tests of imap/views, a file for each module."""
