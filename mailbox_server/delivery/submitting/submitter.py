@@ -13,14 +13,12 @@ Only after that write has reached the disk is the client told 250.  What nobody 
 the client keeps the message and tries again.
 """
 
-import asyncio
 import enum
 import itertools
 from collections.abc import AsyncGenerator
 from datetime import datetime, timedelta
-from typing import Final
 
-from mailbox_server.checks.dkim.signing import CoveredHeader, Signer, read_header
+from mailbox_server.checks.dkim.signing import Signer
 from mailbox_server.delivery import replies
 from mailbox_server.delivery.arrival import Acceptance, Opening
 from mailbox_server.delivery.evidence import sent_evidence, submission_evidence
@@ -33,21 +31,20 @@ from mailbox_server.delivery.routing import is_foreign
 from mailbox_server.delivery.sent_copies import SentCopies
 from mailbox_server.delivery.submitting.claims import (
     HeaderFacts,
-    claimed_addresses,
-    header_facts,
 )
 from mailbox_server.delivery.submitting.dispatch import NOT_KEPT_YET, Dispatch
 from mailbox_server.delivery.submitting.envelope_facts import needs_smtputf8, outbounds, parted
 from mailbox_server.delivery.submitting.fetching import fetchable
 from mailbox_server.delivery.submitting.holding import Waiting
+from mailbox_server.delivery.submitting.judging import HeaderJudge
 from mailbox_server.delivery.submitting.ownership import Ownership
 from mailbox_server.delivery.submitting.pace import LOOKED_BACK, Pace
-from mailbox_server.delivery.submitting.repairs import Missing, TooManyFields, repaired
+from mailbox_server.delivery.submitting.repairs import TooManyFields
 from mailbox_server.delivery.submitting.retention import Retention
 from mailbox_server.delivery.submitting.rules import SubmissionRules
 from mailbox_server.delivery.trace import received, return_path
 from mailbox_server.model.account import Account
-from mailbox_server.model.address import Address, Domain
+from mailbox_server.model.address import Address
 from mailbox_server.model.envelope import BodyType, Envelope
 from mailbox_server.model.errors import (
     DiskLow,
@@ -62,12 +59,6 @@ from mailbox_server.model.outbound import Departure, Origin
 from mailbox_server.model.ports import Clock, Entropy, Events
 from mailbox_server.model.reply import Reply
 from mailbox_server.store.ports import SPAN, Room, StagedContent, Store
-
-_AT_ONCE_OCTETS: Final = 16 * 1024
-"""A larger header is mended on a thread."""
-_SENDERS_MOST: Final = 100
-"""Addresses in From, Sender and the like; each costs a look."""
-_ID_OCTETS: Final = 12
 
 
 class Submitter:
@@ -93,12 +84,13 @@ class Submitter:
         self.sent_copies = sent_copies
         self.finder = RouteFinder(store, rules.routing)
         self.ownership = Ownership(store, self.finder)
+        self.judge = HeaderJudge(self.ownership, rules, clock, entropy)
         self.numbers = itertools.count(1)
         self._silent_until: dict[AccountId, float] = {}
 
     def change_rules(self, rules: SubmissionRules) -> None:
         """Put other rules in force; also for messages that are coming just now."""
-        self.rules = rules
+        self.rules = self.judge.rules = rules
         self.finder.change_rules(rules.routing)
 
     async def begin(self, opening: Opening) -> "Submission | Reply":
@@ -288,17 +280,19 @@ class Submission:
 
     async def _judge(self) -> None:
         """Mend the header, and see whether this account may say what it says."""
-        rules = self._submitter.rules
+        submitter = self._submitter
         header, behind = bytes(self._head), self._behind
-        if len(header) > rules.header_octets:
+        if len(header) > submitter.rules.header_octets:
             self._refuse(replies.HEADER_TOO_LARGE)
             return
         try:
-            facts, covered = await self._mended(header)
+            facts, covered = await submitter.judge.mended(
+                header, self._account, self._opening.reverse_path.address
+            )
         except TooManyFields:
             self._refuse(replies.HEADER_TOO_LARGE)
             return
-        refused = await self._header_refusal(facts)
+        refused = await submitter.judge.refusal(facts, self._account, self._opening)
         if refused is not None:
             self._refuse(refused)
             return
@@ -310,44 +304,6 @@ class Submission:
         if behind:
             self._signing.feed(behind)
             self._keep(behind)
-
-    async def _mended(self, header: bytes) -> tuple[HeaderFacts, CoveredHeader]:
-        submitter, sender = self._submitter, self._opening.reverse_path.address
-        domain = self._account.address.domain
-        hostname = submitter.rules.routing.hostname
-        missing = Missing(
-            sender or self._account.address,
-            submitter.clock.now(),
-            f"{submitter.entropy.octets(_ID_OCTETS).hex()}@{hostname}",
-            domain if isinstance(domain, Domain) else hostname,
-        )
-
-        def mend() -> tuple[HeaderFacts, CoveredHeader]:
-            mended = repaired(header, missing)
-            return header_facts(mended), read_header(mended)
-
-        return mend() if len(header) <= _AT_ONCE_OCTETS else await asyncio.to_thread(mend)
-
-    async def _header_refusal(self, facts: HeaderFacts) -> Reply | None:
-        if facts.hops > self._submitter.rules.hops:
-            return replies.TOO_MANY_HOPS
-        if self._opening.reverse_path.address is None and not facts.is_notification:
-            return replies.NOTICE_ONLY
-        if len(facts.authors) != 1:
-            return replies.SENDERS_TOO_MANY
-        if len(facts.header) <= _AT_ONCE_OCTETS:
-            authors, others = _claims(facts)
-        else:
-            authors, others = await asyncio.to_thread(_claims, facts)
-        if not authors or others is None:
-            return replies.SENDER_UNREADABLE
-        if len(authors) + len(others) > _SENDERS_MOST:
-            return replies.SENDERS_BEYOND
-        ownership, account = self._submitter.ownership, self._account
-        for address in (*authors, *others):
-            if not await ownership.holds(account, address, self._opening.local_ip):
-                return replies.not_yours(await ownership.some(account))
-        return None
 
     # ------------------------------------------------------------ the end
 
@@ -516,7 +472,3 @@ class Submission:
             now=now,
             held=self._waiting,
         )
-
-
-def _claims(facts: HeaderFacts) -> tuple[list[Address] | None, list[Address] | None]:
-    return claimed_addresses(facts.authors), claimed_addresses(facts.senders)
