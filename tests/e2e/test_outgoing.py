@@ -84,8 +84,12 @@ def test_what_is_submitted_arrives_and_what_is_refused_is_told(
 
 
 @pytest.mark.parametrize("step", ["EHLO", "RCPT", "DATA", "DOT", "TAKEN"])
-def test_a_kill_at_any_step_loses_nothing(house: Appliance, sink: ScriptedSink, step: str) -> None:
+def test_a_kill_at_any_step_loses_nothing(
+    house: Appliance, sink: ScriptedSink, step: str, full: bool
+) -> None:
     """RFC 1047: once more only where the reply was under way when we died."""
+    if not full and step != "DOT":
+        pytest.skip("one step is enough without --full; the others are played over the store")
     house.start()
     reached, killed = threading.Event(), threading.Event()
 
