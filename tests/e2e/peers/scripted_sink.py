@@ -14,12 +14,13 @@ class ScriptedSink:
 
     refused: reply to RCPT by address; others get 250.  step: called before each reply with
     the command it answers (`DOT` for the end of content), in the thread of the connection.
-    got: (recipients, content) of each message that was accepted.
+    got: (recipients, content) of each message that was accepted.  senders: beside got.
     """
 
     refused: dict[str, bytes] = field(default_factory=dict)
     step: Step = lambda command: None
     got: list[tuple[tuple[str, ...], bytes]] = field(default_factory=list)
+    senders: list[str] = field(default_factory=list)
     arrived: threading.Event = field(default_factory=threading.Event)
 
     def __post_init__(self) -> None:
@@ -48,12 +49,13 @@ class ScriptedSink:
 
     def _converse(self, connection: socket.socket, lines: "socket.SocketIO") -> None:
         recipients: list[str] = []
+        sender = ""
         connection.sendall(b"220 sink ESMTP\r\n")
         while line := lines.readline():
             command = line[:4].upper().decode("ascii", "replace").strip()
             reply = b"250 2.0.0 OK\r\n"
             if command == "MAIL":
-                recipients = []
+                recipients, sender = [], line.split(b"<")[1].split(b">")[0].decode()
             elif command == "RCPT":
                 address = line.split(b"<")[1].split(b">")[0].decode()
                 reply = self.refused.get(address, reply)
@@ -74,6 +76,7 @@ class ScriptedSink:
                 if not line:
                     return
                 self.got.append((tuple(recipients), content))
+                self.senders.append(sender)
                 self.step("DOT")
                 connection.sendall(b"250 2.0.0 taken\r\n")
                 self.arrived.set()

@@ -1,0 +1,89 @@
+"""Mail is signed as it leaves, passed on with a sender of ours, and reports come back."""
+
+import json
+import re
+import smtplib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from mailbox_server.checks.dkim.canonical import relaxed_field
+from tests.e2e.appliance import READY_SECONDS, Appliance, address
+from tests.e2e.peers.scripted_sink import ScriptedSink
+from tests.e2e.test_outgoing import inbox, submit, wait_for
+from tests.unit.checks.dkim.reference import Parsed, holds
+
+STRANGER = "bob@stranger.example"
+MESSAGE = f"From: {STRANGER}\r\nTo: both@example.test\r\nSubject: in\r\n\r\nwords\r\n"
+
+
+@pytest.fixture
+def sink() -> Iterator[ScriptedSink]:
+    made = ScriptedSink()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def house(tmp_path: Path, sink: ScriptedSink) -> Iterator[Appliance]:
+    """An appliance that sends everything to the sink; both@ is ann and somebody far."""
+    route = f'[[relay.routes]]\nhost = "127.0.0.1"\nport = {sink.port}\ntls = "none"\n'
+    appliance = Appliance(tmp_path, route)
+    appliance.open_accounts(["ann"])
+    appliance.start()
+    appliance.verb("alias", "add", "both@example.test", address("ann"), "far@far.example")
+    yield appliance
+    appliance.stop()
+
+
+def deliver(house: Appliance, sender: str, recipient: str) -> None:
+    """As another server does."""
+    with smtplib.SMTP("127.0.0.1", house.ports["smtp"], timeout=READY_SECONDS) as client:
+        assert client.sendmail(sender, [recipient], MESSAGE) == {}
+
+
+def test_what_leaves_is_signed_by_both_keys(house: Appliance, sink: ScriptedSink) -> None:
+    keys = json.loads(house.verb("domain", "keys", "example.test", "--json").stdout)
+    records = {key["record"]: key["value"] for key in keys}
+    submit(house, "b@far.example")
+    assert sink.arrived.wait(READY_SECONDS)
+    ((_, content),) = sink.got
+    signatures = Parsed.read(content).signatures()
+    assert len(signatures) == 2
+    assert all(holds(content, each, records, relaxed_field) for each in signatures)
+
+
+def test_what_is_passed_on_and_what_comes_back(house: Appliance, sink: ScriptedSink) -> None:
+    deliver(house, STRANGER, "both@example.test")
+    assert sink.arrived.wait(READY_SECONDS)
+    ((recipients, content),) = sink.got
+    assert recipients == ("far@far.example",)
+    assert re.match(rb"Delivered-To: both@example\.test\r\nReceived: ", content)
+    assert content.endswith(MESSAGE.encode())
+    (sender,) = sink.senders
+    assert re.fullmatch(r"SRS0=\w{6}=\w\w=stranger\.example=bob@example\.test", sender)
+    # It was for ann, too.
+    (kept,) = inbox(house)
+    assert kept.startswith(f"Return-Path: <{STRANGER}>".encode())
+    with pytest.raises(smtplib.SMTPRecipientsRefused, match=r"5\.7\.1"):
+        deliver(house, STRANGER, sender)
+    with pytest.raises(smtplib.SMTPRecipientsRefused, match=r"5\.1\.1"):
+        deliver(house, "", sender.replace("bob", "eve"))
+    sink.arrived.clear()
+    deliver(house, "", sender)
+    assert sink.arrived.wait(READY_SECONDS)
+    assert (sink.got[1][0], sink.senders[1]) == ((STRANGER,), "")
+
+
+def test_a_failure_is_told_to_the_owner_and_never_to_the_stranger(
+    house: Appliance, sink: ScriptedSink
+) -> None:
+    sink.refused = {"far@far.example": b"550 5.1.1 No such user here\r\n"}
+    deliver(house, STRANGER, "both@example.test")
+    wait_for(house, "relay.failed")
+    _, told = inbox(house)
+    assert told.startswith(b"Return-Path: <>")
+    assert b"far@far.example" in told and b"No such user here" in told
+    assert sink.got == []
+    assert house.verb("queue", "list").stdout == b"none\n"
