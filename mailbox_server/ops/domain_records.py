@@ -11,8 +11,16 @@ from datetime import timedelta
 from typing import Final
 
 from mailbox_server.checks.dkim.keys import record_name, record_text
-from mailbox_server.model.address import Domain, IpAddress
+from mailbox_server.model.address import Address, Domain, IpAddress
 from mailbox_server.model.dkim_key import DkimKey, KeyState
+from mailbox_server.model.sts_policy import StsMode
+from mailbox_server.relay.mta_sts.publishing import (
+    POLICY_PATH,
+    own_policy,
+    policy_host,
+    policy_record,
+    report_record,
+)
 
 SERVICES: Final[Mapping[str, str]] = {
     "submissions": "RFC 8314 §5.1",
@@ -85,15 +93,9 @@ def wanted_records(
             Need.REQUIRED,
             "who may send for the domain: its mail exchangers (RFC 7208)",
         ),
-        Wanted(
-            host,
-            "TXT",
-            "v=spf1 a -all",
-            Need.RECOMMENDED,
-            "the same of this server's name, which reports are sent by (RFC 7208 §2.4)",
-        ),
+        *_of_host(domain, publishing),
         *(_of_key(key, keep) for key in keys),
-        *_policies(domain),
+        *_policies(domain, publishing),
         *_services(domain, publishing),
     ]
 
@@ -116,6 +118,18 @@ def _addresses(publishing: Publishing) -> Iterator[Wanted]:
         )
 
 
+def _of_host(domain: Domain, publishing: Publishing) -> Iterator[Wanted]:
+    # Two SPF records of one name count as none (RFC 7208 §4.5).
+    if publishing.hostname != domain:
+        yield Wanted(
+            publishing.hostname.ascii,
+            "TXT",
+            "v=spf1 a -all",
+            Need.RECOMMENDED,
+            "the same of this server's name, which reports are sent by (RFC 7208 §2.4)",
+        )
+
+
 def _of_key(key: DkimKey, keep: timedelta) -> Wanted:
     need = Need.REQUIRED
     match key.state:
@@ -130,30 +144,29 @@ def _of_key(key: DkimKey, keep: timedelta) -> Wanted:
     return Wanted(record_name(key), "TXT", record_text(key), need, note, key)
 
 
-def _policies(domain: Domain) -> Iterator[Wanted]:
-    reports = f"mailto:postmaster@{domain.ascii}"
+def _policies(domain: Domain, publishing: Publishing) -> Iterator[Wanted]:
+    postmaster = Address.of("postmaster", domain)
     yield Wanted(
         f"_dmarc.{domain.ascii}",
         "TXT",
-        f"v=DMARC1; p=none; rua={reports}",
+        f"v=DMARC1; p=none; rua=mailto:{postmaster}",
         Need.RECOMMENDED,
         "what others do with forged mail; raise none to quarantine once all records stand "
         "(RFC 9989)",
     )
+    name, text = report_record(domain, postmaster)
+    note = "where others report trouble with encryption (RFC 8460)"
+    yield Wanted(name, "TXT", text, Need.OPTIONAL, note)
+    policy = own_policy(StsMode.TESTING, [publishing.hostname])
+    name, text = policy_record(domain, policy)
+    served = " | ".join(policy.lines())
     yield Wanted(
-        f"_smtp._tls.{domain.ascii}",
+        name,
         "TXT",
-        f"v=TLSRPTv1; rua={reports}",
-        Need.OPTIONAL,
-        "where others report trouble with encryption (RFC 8460)",
-    )
-    yield Wanted(
-        f"_mta-sts.{domain.ascii}",
-        "TXT",
-        "v=STSv1; id=1",
+        text,
         Need.LATER,
-        f"only once https://mta-sts.{domain.ascii}/.well-known/mta-sts.txt is served; another "
-        "id with each change (RFC 8461)",
+        f"only once https://{policy_host(domain)}{POLICY_PATH} serves these lines, and another "
+        f"id with each change of them: {served} (RFC 8461)",
     )
 
 

@@ -65,6 +65,12 @@ def test_what_is_needed() -> None:
     assert [name for name, _, _ in needed[6:]] == [record_name(key) for key in KEYS]
 
 
+def test_a_name_has_one_spf_record() -> None:
+    bare = Publishing(DOMAIN, {})
+    texts = [one.value for one in wanted(bare) if (one.name, one.kind) == (DOMAIN.ascii, "TXT")]
+    assert texts == ["v=spf1 mx ~all"]
+
+
 def test_services_that_are_not_offered_are_said_so() -> None:
     services = {one.name: one.value for one in wanted() if one.kind == "SRV"}
     assert services == {
