@@ -20,7 +20,13 @@ from mailbox_server.app.consistency import (
 from mailbox_server.app.data_folder import SECRET_FILE
 from mailbox_server.app.dns_opening import open_resolver, publication, rotation_rules
 from mailbox_server.app.outgoing import Outgoing, build_outgoing
-from mailbox_server.app.reporting import hostname_of, make_reporter, routing_rules
+from mailbox_server.app.reporting import (
+    bounced_rules,
+    hostname_of,
+    make_reporter,
+    routing_rules,
+)
+from mailbox_server.app.returning import build_returns
 from mailbox_server.app.settings import Settings
 from mailbox_server.app.store_opening import attached_texts, open_store, passwords_of
 from mailbox_server.app.switching import imap_switches, pop3_extents, pop3_switches
@@ -32,6 +38,7 @@ from mailbox_server.auth.throttle import Throttle, ThrottleSettings
 from mailbox_server.checks.dkim.key_keeper import KeyKeeper
 from mailbox_server.checks.dkim.key_ring import KeyRing
 from mailbox_server.checks.dkim.signing import Signer
+from mailbox_server.delivery.bounces.returns import Returns
 from mailbox_server.delivery.receiving import Receiver, ReceivingRules
 from mailbox_server.delivery.return_path_keys import ReturnPathKeys
 from mailbox_server.delivery.routing import RoutingRules
@@ -158,7 +165,9 @@ class _Surroundings:
             logins=logins,
         )
 
-    def submitting(self, store: SqliteStore, routing: RoutingRules) -> Submitter:
+    def submitting(
+        self, store: SqliteStore, routing: RoutingRules, outgoing: Outgoing
+    ) -> Submitter:
         """Who takes mail from those who have logged in."""
         return Submitter(
             store=store,
@@ -168,16 +177,38 @@ class _Surroundings:
             events=self.events,
             signer=Signer(KeyRing(store, self.events), self.clock),
             sent_copies=SentCopies(self.clock),
+            reporter=outgoing.reporter,
         )
 
-    def sending(self, store: SqliteStore, names: Resolver, routing: RoutingRules) -> Outgoing:
+    def receiving(
+        self,
+        store: SqliteStore,
+        rules: ReceivingRules,
+        names: Resolver | None,
+        rewriter: Rewriter,
+        outgoing: Outgoing,
+        returns: Returns,
+    ) -> Receiver:
+        """Who takes mail from elsewhere."""
+        return Receiver(
+            store=store,
+            rules=rules,
+            names=names,
+            clock=self.clock,
+            events=self.events,
+            tasks=self.tasks,
+            rewriter=rewriter,
+            reporter=outgoing.reporter,
+            returns=returns,
+        )
+
+    def sending(self, store: SqliteStore, names: Resolver) -> Outgoing:
         """All that mail needs on its way out."""
         return build_outgoing(
             store=store,
             settings=self.settings,
             hostname=self.hostname,
             names=names,
-            routing=routing,
             tasks=self.tasks,
             clock=self.clock,
             entropy=self.entropy,
@@ -233,19 +264,12 @@ def _build_over(
     rules, names = _receiving_rules(settings, hostname), open_resolver(settings, clock)
     heard = _peer_names(settings, names)
     rewriter = Rewriter(ReturnPathKeys(secret, "srs"))
-    receiver = Receiver(
-        store=store,
-        rules=rules,
-        names=heard,
-        clock=clock,
-        events=events,
-        tasks=tasks,
-        rewriter=rewriter,
-    )
     logins = Logins(authenticator, settings.login.plaintext_on_loopback)
     around = _Surroundings(settings, hostname, clock, entropy, events, tasks)
-    submitter = around.submitting(store, rules.routing)
-    outgoing = around.sending(store, names, rules.routing)
+    outgoing = around.sending(store, names)
+    submitter = around.submitting(store, rules.routing, outgoing)
+    returns, prober = build_returns(store, secret, hostname, clock, entropy, events)
+    receiver = around.receiving(store, rules, heard, rewriter, outgoing, returns)
     smtp = around.talking(dialects.SMTP, receiver, context)
     lmtp = around.talking(dialects.LMTP, receiver, context)
     submission = around.talking(dialects.SUBMISSION, submitter, login_context, logins)
@@ -273,6 +297,7 @@ def _build_over(
     administration = Administration(
         store, passwords, clock, entropy, indexer, attached, reports, dns, take
     )
+    housekeeping = Housekeeping(store, keepers, indexer, attached, clock, events, keeping, prober)
     return Built(
         hostname=hostname,
         clock=clock,
@@ -295,7 +320,7 @@ def _build_over(
         outgoing=outgoing,
         administration=administration,
         control=ControlSocket(data, administration, __version__, events, tasks),
-        housekeeping=Housekeeping(store, keepers, indexer, attached, clock, events, keeping),
+        housekeeping=housekeeping,
         key_keeper=key_keeper,
         indexer=indexer,
         attached=attached,
@@ -396,6 +421,7 @@ def _submission_rules(settings: Settings, routing: RoutingRules) -> SubmissionRu
         copies_all=EVERYONE in chosen.sent_copies,
         pace=usual,
         paces={rule.key: rule.limits for rule in rules},
+        bounced=bounced_rules(settings),
     )
 
 

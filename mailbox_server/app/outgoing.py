@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
+from mailbox_server.app.reporting import report_rules, reporter_of
 from mailbox_server.app.settings import Settings
 from mailbox_server.app.ways import Ways, build_ways
 from mailbox_server.checks.dkim.key_ring import KeyRing
 from mailbox_server.checks.dkim.signing import Signer
-from mailbox_server.delivery.bounces.report import ReportRules
 from mailbox_server.delivery.bounces.reporting import Reporter
 from mailbox_server.delivery.routing import RoutingRules
 from mailbox_server.dns.resolver import Resolver
@@ -41,7 +41,7 @@ class Outgoing:
         self.settling.rules = _schedule_rules(settings)
         self.scheduler.carrying.rules = _carrying_rules(settings)
         self.destinations.most_connections = settings.relay.connections_per_destination
-        self.reporter.change_rules(ReportRules(self.hostname), routing)
+        self.reporter.change_rules(report_rules(settings, self.hostname), routing)
 
 
 def build_outgoing(
@@ -50,7 +50,6 @@ def build_outgoing(
     settings: Settings,
     hostname: Domain,
     names: Resolver,
-    routing: RoutingRules,
     tasks: TaskKeeper,
     clock: Clock,
     entropy: Entropy,
@@ -69,16 +68,7 @@ def build_outgoing(
         entropy=entropy,
         events=events,
     )
-    reporter = Reporter(
-        store=store,
-        rules=ReportRules(hostname),
-        routing=routing,
-        signer=signer,
-        depart=lambda tx, departure, recipients: tx.outbound.add(departure, recipients),
-        clock=clock,
-        entropy=entropy,
-        events=events,
-    )
+    reporter = reporter_of(settings, hostname, store, clock, entropy, events)
     settling = Settling(
         store=store,
         reports=reporter,

@@ -2,16 +2,19 @@
 
 import asyncio
 import socket
+from datetime import timedelta
 
 from mailbox_server.app.settings import Settings
 from mailbox_server.checks.dkim.key_ring import KeyRing
 from mailbox_server.checks.dkim.signing import Signer
 from mailbox_server.delivery.bounces.report import ReportRules
 from mailbox_server.delivery.bounces.reporting import Reporter
+from mailbox_server.delivery.bounces.scoring import ScoreRules
 from mailbox_server.delivery.routing import RoutingRules
+from mailbox_server.delivery.submitting.bounced_before import Answer, BouncedRules
 from mailbox_server.model.address import Address, Domain
 from mailbox_server.model.errors import DomainMalformed, SettingsMalformed
-from mailbox_server.model.ports import Events, SystemClock, SystemEntropy
+from mailbox_server.model.ports import Clock, Entropy, Events, SystemClock, SystemEntropy
 from mailbox_server.store.ports import Store
 
 
@@ -39,14 +42,37 @@ async def make_reporter(settings: Settings, store: Store, events: Events) -> Rep
     Raises SettingsMalformed.
     """
     hostname = await asyncio.to_thread(hostname_of, settings)
-    clock = SystemClock()
+    return reporter_of(settings, hostname, store, SystemClock(), SystemEntropy(), events)
+
+
+def reporter_of(
+    settings: Settings,
+    hostname: Domain,
+    store: Store,
+    clock: Clock,
+    entropy: Entropy,
+    events: Events,
+) -> Reporter:
+    """One for all who owe reports."""
     return Reporter(
         store=store,
-        rules=ReportRules(hostname),
+        rules=report_rules(settings, hostname),
         routing=routing_rules(settings, hostname),
+        scores=ScoreRules(),
         signer=Signer(KeyRing(store, events), clock),
-        depart=lambda tx, departure, recipients: tx.outbound.add(departure, recipients),
         clock=clock,
-        entropy=SystemEntropy(),
+        entropy=entropy,
         events=events,
     )
+
+
+def report_rules(settings: Settings, hostname: Domain) -> ReportRules:
+    """How much of a message comes back, and from whom."""
+    chosen = settings.bounces
+    return ReportRules(hostname, chosen.returned_octets, chosen.returned_octets_full)
+
+
+def bounced_rules(settings: Settings) -> BouncedRules:
+    """What is done about addresses from which mail came back."""
+    chosen = settings.bounces
+    return BouncedRules(Answer(chosen.answer), timedelta(days=chosen.remembered_days))

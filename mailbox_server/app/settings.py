@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from mailbox_server.app.bounces_settings import BouncesSettings
 from mailbox_server.app.relay_settings import RelaySettings
 from mailbox_server.app.setting_note import note as _note
 
@@ -502,6 +503,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     pop3: Pop3Table = Pop3Table()
     imap: ImapSettings = ImapSettings()
     relay: RelaySettings = RelaySettings()
+    bounces: BouncesSettings = BouncesSettings()
     dns: DnsSettings = DnsSettings()
     dkim: DkimSettings = DkimSettings()
     store: StoreTable = StoreTable()

@@ -39,6 +39,7 @@ VERBS: Final = (
     ("mailbox", "mailbox_server.cli.mailbox", "Mailboxes of an account."),
     ("message", "mailbox_server.cli.message", "Messages: list, show, raw, import."),
     ("queue", "mailbox_server.cli.queue", "Mail on its way out: list, show, retry, hold, end."),
+    ("bounces", "mailbox_server.cli.bounces", "Addresses from which mail came back."),
     ("config", "mailbox_server.cli.config", "The configuration file."),
     ("store", "mailbox_server.cli.store", "The mailbox store: check, migrate."),
     ("token", "mailbox_server.cli.token", "App passwords of an account."),

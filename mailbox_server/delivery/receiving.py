@@ -23,6 +23,9 @@ from typing import Final, Protocol
 
 from mailbox_server.delivery import replies
 from mailbox_server.delivery.arrival import Acceptance, Opening
+from mailbox_server.delivery.bounces.arrivals import arrived, of_arrival
+from mailbox_server.delivery.bounces.reporting import PreparedReports, Reporter
+from mailbox_server.delivery.bounces.returns import ReturnPath, Returns
 from mailbox_server.delivery.evidence import arrival_evidence
 from mailbox_server.delivery.forwarding import Forwarding
 from mailbox_server.delivery.local_delivery import LocalDelivery
@@ -35,6 +38,7 @@ from mailbox_server.delivery.trace import received, return_path
 from mailbox_server.mime.header_fields import field_values
 from mailbox_server.mime.message import analyze
 from mailbox_server.mime.scanner import Scanner
+from mailbox_server.mime.structure import Structure
 from mailbox_server.model.address import Address, Domain, IpAddress
 from mailbox_server.model.envelope import Envelope
 from mailbox_server.model.errors import CommitUnknown, DiskLow, StoreUnavailable, SyncFailed
@@ -90,8 +94,13 @@ class Receiver:
         events: Events,
         tasks: TaskKeeper,
         rewriter: Rewriter,
+        reporter: Reporter | None = None,
+        returns: Returns | None = None,
     ) -> None:
-        """names: None tells no names in Received fields.  rewriter: of forwarded senders."""
+        """names: None tells no names in Received fields.  rewriter: of forwarded senders.
+
+        reporter: who tells of arrival.  returns: who takes what comes back to our return paths.
+        """
         self.store = store
         self.rules = rules
         self.names = names
@@ -99,6 +108,8 @@ class Receiver:
         self.events = events
         self.tasks = tasks
         self.rewriter = rewriter
+        self.reporter = reporter
+        self.returns = returns
         self.receipts = Receipts(store, clock)
         self.routes = RouteFinder(store, rules.routing)
         self.numbers = itertools.count(1)
@@ -153,6 +164,7 @@ class Arrival:
             ),
         )
         self._has_8bit = False
+        self._returned: ReturnPath | None = None
         self._name: asyncio.Task[str | None] | None = None
         self._staging = receiver.store.stage(opening.declared_size)
         self._scanner = Scanner()
@@ -161,6 +173,13 @@ class Arrival:
 
     async def recipient(self, address: Address) -> Reply:
         """Route the address; full mailboxes are refused while the peer still has the mail."""
+        returns = self._receiver.returns
+        returned = None if returns is None else returns.find(address)
+        if self._returned is not None or (returned is not None and self._local.routes):
+            return replies.ALONE
+        if returned is not None:
+            self._returned = returned
+            return replies.RECIPIENT_OK
         refused = await self._local.add(address)
         if refused is not None:
             return refused
@@ -242,6 +261,10 @@ class Arrival:
         if refused is not None:
             return Acceptance((refused,) * len(envelope.recipients))
         staged = await self._staging.finish()
+        if self._returned is not None and await self._take_back(
+            self._returned, header, structure, staged
+        ):
+            return Acceptance((replies.NOTED,))
         try:
             if staged.in_memory and staged.size <= _INLINE_OCTETS:
                 analysis = analyze(structure, header, staged.read)
@@ -251,10 +274,30 @@ class Arrival:
             if name is not None:
                 envelope = replace(envelope, peer_name=name)
             delivery = self._delivery(envelope, staged, analysis, header, receiver.clock.now())
+            reports = await self._reports(envelope, staged, analysis)
         except BaseException:  # whatever it was, no write will have the octets
             staged.discard()
             raise
-        return await self._keep(delivery)
+        return await self._keep(replace(delivery, reports=reports))
+
+    async def _take_back(
+        self, path: ReturnPath, header: bytes, structure: Structure, staged: StagedContent
+    ) -> bool:
+        """What came back is counted and not kept; else it goes to the owner, if that is ours."""
+        returns = self._receiver.returns
+        try:
+            assert returns is not None, "it has found the path"
+            is_taken = await returns.take(path, header, structure, staged.read)
+            # What came back is never answered, so what its owner cannot get ends here.
+            if not is_taken and await self._local.add(path.owner) is not None:
+                self._receiver.events.info("bounce.unread", scope=path.member.scope)
+                is_taken = True
+        except BaseException:  # whatever it was, no write will have the octets
+            staged.discard()
+            raise
+        if is_taken:
+            staged.discard()
+        return is_taken
 
     def _header_refusal(self, envelope: Envelope, header: bytes, octets: int) -> Reply | None:
         """Whether the header is too large, or tells that the message goes in circles."""
@@ -289,6 +332,20 @@ class Arrival:
             return None
         done, _ = await asyncio.wait((self._name,), timeout=self._receiver.rules.name_seconds)
         return self._name.result() if done and not self._name.cancelled() else None
+
+    async def _reports(
+        self, envelope: Envelope, staged: StagedContent, analysis: Analysis
+    ) -> PreparedReports | None:
+        """What senders are told of arrival; None where none of them asked, or may hear it."""
+        reporter = self._receiver.reporter
+        told = arrived(envelope, self._local.routes)
+        if reporter is None or not told:
+            return None
+        try:
+            return await reporter.prepare(of_arrival(envelope, staged, analysis), told)
+        except Exception as error:  # the mail itself counts for more than word of it
+            self._receiver.events.fault("bounce.unreported", error)
+            return None
 
     def _delivery(
         self,
@@ -336,18 +393,18 @@ class Arrival:
         """Write it, unless it is the repeat of a transaction whose reply was lost."""
         mark, receipts = delivery.fingerprint, self._receiver.receipts
         if mark is None:
-            messages = await self._receiver.store.write(delivery.write, (delivery.staged,))
+            messages = await self._receiver.store.write(delivery.write, delivery.contents)
             return self._kept(delivery, messages, before=False)
         try:
             known = await receipts.claim(mark)
         except BaseException:  # whatever it was, no write will have the octets
-            delivery.staged.discard()
+            delivery.discard()
             raise
         if known is not None:
-            delivery.staged.discard()
+            delivery.discard()
             return self._kept(delivery, known.messages, before=True)
         try:
-            messages = await self._receiver.store.write(delivery.write, (delivery.staged,))
+            messages = await self._receiver.store.write(delivery.write, delivery.contents)
         except BaseException as error:  # whatever it was, others wait to hear of it
             lost = isinstance(error, (CommitUnknown, SyncFailed, asyncio.CancelledError))
             receipts.failed(mark, in_doubt=lost)
@@ -401,7 +458,21 @@ class _Delivery:
     now: datetime
     fingerprint: bytes | None
     local: LocalDelivery
+    reports: PreparedReports | None = None
+
+    @property
+    def contents(self) -> tuple[StagedContent, ...]:
+        """What Store.write takes over."""
+        return (self.staged, *(() if self.reports is None else self.reports.contents))
+
+    def discard(self) -> None:
+        """No write comes."""
+        for content in self.contents:
+            content.discard()
 
     def write(self, tx: WriteTx) -> tuple[MessageId, ...]:
         """Keep the content and every message; the message of each recipient."""
-        return self.local.write(tx, tx.contents.keep(self.staged))
+        messages = self.local.write(tx, tx.contents.keep(self.staged))
+        if self.reports is not None:
+            self.reports.write(tx)
+        return messages

@@ -1,7 +1,7 @@
 """The replies of the journeys: what a peer reads about addresses, room and acceptance."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from mailbox_server.model.address import Address
@@ -20,6 +20,10 @@ TOO_MANY_WAYS: Final = reply(
     "4.5.3",
     "The recipients lead to too many mailboxes; send the others in another transaction",
 )
+ALONE: Final = reply(
+    452, "4.5.3", "A return address is taken alone; send the others in another transaction"
+)
+NOTED: Final = reply(250, "2.0.0", "Ok, noted")
 OVER_QUOTA: Final = reply(452, "4.2.2", "The mailbox is full; please try again later")
 DISK_LOW: Final = reply(452, "4.3.1", "The server has too little room; please try again later")
 ALIAS_TOO_WIDE: Final = reply(
@@ -69,6 +73,16 @@ def too_much_sent(wait: timedelta) -> Reply:
     return reply(
         450, "4.7.1", f"You have sent as much as you may for now; please try again in {span}"
     )
+
+
+def bounced_before(last: datetime, until: datetime, words: str, *, is_final: bool) -> Reply:
+    """Mail of the account to that address came back for good, and would again."""
+    lines = (
+        f"Your mail to that address came back on {last:%Y-%m-%d}; please check it",
+        f"They said: {words}",
+        f"It is taken again from {until:%Y-%m-%d} on, or once this server's operator clears it",
+    )
+    return reply(550, "5.1.1", *lines) if is_final else reply(450, "4.1.1", *lines)
 
 
 def queued(transfer_id: str) -> Reply:

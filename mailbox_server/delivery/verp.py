@@ -101,6 +101,12 @@ def has_token(local: Localpart) -> bool:
     return _SIGNED.match(local.text) is not None
 
 
+def kind_of(local: Localpart) -> Kind | None:
+    """The kind that the look of a local part tells; for what we have made ourselves."""
+    found = _SIGNED.match(local.text)
+    return None if found is None else Kind(found[2].lower())
+
+
 def _said(name: str, rest: str, domain: Domain | AddressLiteral) -> str:
     return f"{name}+{rest}@{domain.ascii}"
 

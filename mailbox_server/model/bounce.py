@@ -1,6 +1,11 @@
-"""Why mail came back or waits, as one word that all who tell, count or remember agree on."""
+"""Why mail came back, as one word for all who tell or count it, and what is remembered of it."""
 
 import enum
+from dataclasses import dataclass
+from datetime import datetime
+
+from mailbox_server.model.address import Address
+from mailbox_server.model.ids import AccountId
 
 
 class Cause(enum.Enum):
@@ -63,3 +68,65 @@ _ABOUT_SENDER = frozenset(
         Cause.LOOP,
     )
 )
+
+
+WORDS_CHARACTERS = 200
+"""What is remembered of a server's words."""
+
+
+@dataclass(frozen=True, slots=True)
+class BouncedAddress:
+    """An address that mail of an account does not reach.
+
+    words: what was last said of it, at most WORDS_CHARACTERS.  times: how often since.
+    """
+
+    account: AccountId
+    address: Address
+    cause: Cause
+    words: str
+    since: datetime
+    last: datetime
+    times: int
+
+
+class ScoreState(enum.Enum):
+    """What is done about a recipient whose mail comes back.
+
+    COUNTED: nothing yet.  SUSPECT: a message of its own is to go out, to make sure.
+    PROBED: it went out.  DISABLED: it came back; list mail is not sent there.
+    """
+
+    COUNTED = "counted"
+    SUSPECT = "suspect"
+    PROBED = "probed"
+    DISABLED = "disabled"
+
+
+@dataclass(frozen=True, slots=True)
+class ListMember:
+    """A recipient of a list or of bulk mail, as return paths name it; scope as in BounceScore."""
+
+    number: int
+    scope: str
+    address: Address
+
+
+@dataclass(frozen=True, slots=True)
+class BounceScore:
+    """How often mail to one recipient came back, of those that belong together.
+
+    scope: the key of the address whose bounces are counted together, such as that of a list.
+    half_points: twice the score, so that it is a whole number.
+    since: when it got into its state.  last: when it was last counted.
+    """
+
+    scope: str
+    address: Address
+    half_points: int
+    state: ScoreState
+    since: datetime
+    cause: Cause
+    words: str
+    last: datetime
+    times: int

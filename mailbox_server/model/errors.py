@@ -7,7 +7,7 @@
     │   │   RightsMalformed
     ├── Refused               well formed, but not to be done now or by this party
     │   ├── DomainMissing, AccountMissing, AliasMissing, MailboxMissing, MessageMissing,
-    │   │   TokenMissing, ContentMissing, OutboundMissing
+    │   │   TokenMissing, ContentMissing, OutboundMissing, BounceMissing
     │   ├── DomainExists, AccountExists, AliasExists, MailboxExists,
     │   │   DkimKeyExists
     │   ├── DomainInUse, MailboxProtected, MailboxHasChildren, TooManyKeywords,
@@ -111,6 +111,10 @@ class TokenMissing(Refused):
 
 class OutboundMissing(Refused):
     """No such recipient of a message on its way out."""
+
+
+class BounceMissing(Refused):
+    """Nothing of the kind came back, or it has been forgotten."""
 
 
 class DomainExists(Refused):

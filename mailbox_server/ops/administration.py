@@ -26,6 +26,7 @@ from mailbox_server.model.errors import (
 from mailbox_server.model.ids import mailbox_object_id
 from mailbox_server.model.ports import Clock, Entropy
 from mailbox_server.ops import (
+    bounce_verbs,
     certificate_verbs,
     domain_verbs,
     message_verbs,
@@ -445,6 +446,16 @@ async def _certificate_remove(
     return await certificate_verbs.remove(self.store, account_of, asked)
 
 
+async def _bounces_list(self: Administration, asked: requests.BouncesList) -> list[requests.AnyRow]:
+    return await bounce_verbs.list_all(self.store, asked)
+
+
+async def _bounces_clear(
+    self: Administration, asked: requests.BouncesClear
+) -> list[requests.AnyRow]:
+    return await bounce_verbs.clear(self.store, asked)
+
+
 async def _store_check(self: Administration, asked: requests.StoreCheck) -> list[requests.AnyRow]:
     found: list[requests.AnyRow] = [
         requests.FindingRow(violation.invariant, violation.row)
@@ -501,6 +512,8 @@ _VERBS: Final = MappingProxyType(
         requests.CertificateAdd: _certificate_add,
         requests.CertificateList: _certificate_list,
         requests.CertificateRemove: _certificate_remove,
+        requests.BouncesList: _bounces_list,
+        requests.BouncesClear: _bounces_clear,
         requests.StoreCheck: _store_check,
         requests.StoreStatus: _store_status,
     }

@@ -30,10 +30,18 @@ _SETTLING: Final = timedelta(minutes=10)
 """After a start, before the first long job: people and peers come back first."""
 _SENDINGS_FOR: Final = timedelta(days=2)
 """The limits on sending look back for a day (delivery.submitting.pace)."""
+_BOUNCES_FOR: Final = timedelta(days=365)
 _PURGE_GRACE: Final = timedelta(hours=24)
 _LOW_PAUSE_SECONDS: Final = 2.0
 _COMPRESSED_AT_ONCE: Final = 512 * 1024 * 1024
 """Octets of contents that are looked at in one run, a few seconds: other jobs are due, too."""
+
+
+class Probes(Protocol):
+    """Who makes sure whom list mail does not reach (delivery.bounces.probing.Prober)."""
+
+    async def send_due(self) -> int:
+        """Send what is due; how many."""
 
 
 class Tidies(Protocol):
@@ -106,6 +114,7 @@ class Housekeeping:
         clock: Clock,
         events: Events,
         rules: HousekeepingRules,
+        prober: Probes | None = None,
     ) -> None:
         self.store = store
         self.keepers = keepers
@@ -114,6 +123,7 @@ class Housekeeping:
         self.clock = clock
         self.events = events
         self.rules = rules
+        self.prober = prober
         self.cold_contents = ColdContents(store)
         self.collecting = asyncio.Lock()
 
@@ -239,6 +249,16 @@ async def _forget_leftovers(keeper: Housekeeping) -> None:
         )
 
 
+async def _forget_bounces(keeper: Housekeeping) -> None:
+    before = keeper.clock.now() - _BOUNCES_FOR
+    await keeper.store.write(lambda tx: tx.bounces.forget(before))
+
+
+async def _probe(keeper: Housekeeping) -> None:
+    if keeper.prober is not None:
+        await keeper.prober.send_due()
+
+
 async def _compress(keeper: Housekeeping) -> None:
     if keeper.rules.compress_after is None:
         return
@@ -293,11 +313,13 @@ JOBS: Final = (
     COLLECT,
     Job("compress contents", timedelta(minutes=10), _compress),
     Job("keep signing keys", timedelta(hours=6), _keep_keys),
+    Job("probe recipients", timedelta(minutes=30), _probe),
     Job("sweep files", timedelta(hours=6), _sweep),
     Job("forget tombstones", timedelta(hours=6), _forget),
     Job("forget departures", timedelta(hours=6), _forget_departures),
     Job("send TLS reports", timedelta(hours=1), _report_tls),
     Job("refresh TLS policies", timedelta(hours=24), _refresh_tls),
+    Job("forget bounces", timedelta(hours=24), _forget_bounces),
     Job("forget leftovers", timedelta(hours=24), _forget_leftovers),
     Job("try the search index", timedelta(hours=24), _try_index),
     Job("tidy attached texts", timedelta(hours=24), _try_attached),

@@ -233,6 +233,20 @@ class CertificateRemove(Request, frozen=True, tag="certificate.remove"):
     certificate: int
 
 
+class BouncesList(Request, frozen=True, tag="bounces.list"):
+    """List addresses from which mail came back; of: an account or a list."""
+
+    address: str | None = None
+    of: str | None = None
+
+
+class BouncesClear(Request, frozen=True, tag="bounces.clear"):
+    """Forget an address, or those of an account or list."""
+
+    address: str | None = None
+    of: str | None = None
+
+
 class StoreCheck(Request, frozen=True, tag="store.check"):
     """Run the integrity list; contents too where deep."""
 
@@ -284,6 +298,8 @@ AnyRequest = (
     | CertificateAdd
     | CertificateList
     | CertificateRemove
+    | BouncesList
+    | BouncesClear
     | StoreCheck
     | StoreReindex
     | StoreStatus
@@ -436,6 +452,30 @@ class CertificateRow(Row, frozen=True, tag="certificate"):
     last_used: str | None
 
 
+class BounceRow(Row, frozen=True, tag="bounce"):
+    """An address from which mail came back.
+
+    of: the account that wrote there, or the list; then score tells how often it came back.
+    words: what was said of it last.
+    """
+
+    address: str
+    of: str
+    state: str
+    score: str | None
+    cause: str
+    times: int
+    since: str
+    last: str
+    words: str
+
+
+class ClearedRow(Row, frozen=True, tag="cleared"):
+    """How many rows were forgotten."""
+
+    cleared: int
+
+
 class FindingRow(Row, frozen=True, tag="finding"):
     """One violated invariant."""
 
@@ -476,6 +516,8 @@ AnyRow = (
     | ChangedRow
     | TokenRow
     | CertificateRow
+    | BounceRow
+    | ClearedRow
     | FindingRow
     | IndexRow
 )

@@ -82,9 +82,8 @@ EXTENSIONS: Final = (
     Extension("SMTPUTF8", "RFC 6531", Shown.ALWAYS, _nothing),
     Extension("CHUNKING", "RFC 3030", Shown.ALWAYS, _nothing),
     Extension("ENHANCEDSTATUSCODES", "RFC 2034", Shown.ALWAYS, _nothing),
-    # Known gap: what is asked for is checked, kept and told in the envelope, but nothing is
-    # sent yet.  RFC 3461 §6.2 wants a report of delivery for NOTIFY=SUCCESS, and this server
-    # has no way to send mail; a refused recipient is refused in the session, as without DSN.
+    # Known gap: NOTIFY=SUCCESS of mail from elsewhere is answered only where the sender cannot be
+    # forged (delivery.bounces.arrivals); RFC 3461 §5.2.3 wants it always.
     Extension("DSN", "RFC 3461", Shown.ALWAYS, _nothing),
     Extension("STARTTLS", "RFC 3207", Shown.BEFORE_TLS, _nothing),
     Extension("AUTH", "RFC 4954", Shown.FOR_LOGIN, _mechanisms),

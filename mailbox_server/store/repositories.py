@@ -6,6 +6,7 @@ from mailbox_server.store.accounts import Accounts
 from mailbox_server.store.aliases import Aliases
 from mailbox_server.store.annotations import Annotations
 from mailbox_server.store.attached_text.reading import AttachedTextReader
+from mailbox_server.store.bounces import Bounces
 from mailbox_server.store.content_files import ContentFiles
 from mailbox_server.store.contents import ContentRepository
 from mailbox_server.store.correspondents import Correspondents
@@ -41,6 +42,7 @@ class Repositories:
         "accounts",
         "aliases",
         "annotations",
+        "bounces",
         "changes",
         "contents",
         "correspondents",
@@ -76,6 +78,7 @@ class Repositories:
         self.accounts = Accounts(tx)
         self.aliases = Aliases(tx)
         self.annotations = Annotations(tx)
+        self.bounces = Bounces(tx)
         self.changes = AccountChangeLog(tx)
         self.dkim_keys = DkimKeys(tx)
         self.correspondents = Correspondents(tx)

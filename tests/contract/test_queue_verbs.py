@@ -8,6 +8,7 @@ import pytest
 
 from mailbox_server.delivery.bounces.report import ReportRules
 from mailbox_server.delivery.bounces.reporting import Reporter
+from mailbox_server.delivery.bounces.scoring import ScoreRules
 from mailbox_server.delivery.routing import RoutingRules
 from mailbox_server.model.address import Address, Domain, ReversePath
 from mailbox_server.model.envelope import Notify
@@ -48,7 +49,7 @@ class Office:
             rules=ReportRules(HOSTNAME),
             routing=RoutingRules(HOSTNAME, None, "+"),
             signer=None,
-            depart=lambda tx, departure, recipients: tx.outbound.add(departure, recipients),
+            scores=ScoreRules(),
             clock=self.clock,
             entropy=SystemEntropy(),
             events=Silence(),

@@ -263,6 +263,15 @@ def test_tokens(house: Appliance) -> None:
     refused(house, 2, "token", "add", "ann@example.test", "--scope", "everything")
 
 
+def test_bounces(house: Appliance) -> None:
+    assert rows(house, "bounces", "list") == []
+    assert rows(house, "bounces", "list", "--of", "ann@example.test") == []
+    assert rows(house, "bounces", "show", "bob@example.net") == []
+    assert "nothing" in refused(house, 1, "bounces", "clear", "bob@example.net")
+    assert "--of" in refused(house, 1, "bounces", "clear")
+    refused(house, 1, "bounces", "show", "no address")
+
+
 def test_a_message_with_too_large_a_header_is_not_imported(
     house: Appliance, tmp_path: Path
 ) -> None:

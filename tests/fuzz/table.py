@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from tests.fuzz.bounce_targets import BOUNCE_TARGETS
 from tests.fuzz.document_targets import DOCUMENT_TARGETS
 from tests.fuzz.imap_stream_targets import STREAM_TARGETS
 from tests.fuzz.imap_targets import IMAP_TARGETS
@@ -27,5 +28,6 @@ TARGETS: Final = (
     *TEXT_TARGETS,
     *SEARCH_TARGETS,
     *DOCUMENT_TARGETS,
+    *BOUNCE_TARGETS,
     *OTHER_TARGETS,
 )

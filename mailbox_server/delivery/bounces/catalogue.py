@@ -218,6 +218,14 @@ SUBJECTS: Final[Mapping[Action, str]] = MappingProxyType(
 NO_SUBJECT: Final = "your message"
 SENDER_NAME: Final = "Mail server"
 
+PROBE_SUBJECT: Final = "Does mail from {owner} reach you?"
+PROBE_TEXT: Final = (
+    "Hello,\n\n"
+    "messages from {owner} to you have come back several times lately. If you read this, all is "
+    "well again: you need not do anything.\n\n"
+    "If this message comes back as well, {owner} will not write to {address} any more.\n"
+)
+
 CHECKS_UNNAMED: Final = "SPF, DKIM or DMARC"
 MONTHS: Final = (
     "January",

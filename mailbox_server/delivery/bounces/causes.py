@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from mailbox_server.delivery.bounces.phrases import CHECKS, DISTRUST, PLAIN
+from mailbox_server.delivery.bounces.phrases import CHECKS, DISTRUST, PLAIN, Rows
 from mailbox_server.model.bounce import Cause
+from mailbox_server.model.outbound import Phase
 from mailbox_server.model.reply import Reply
 
 WORDS_CHARACTERS: Final = 2_000
@@ -49,7 +50,6 @@ _ENHANCED: Final[Mapping[str, Cause]] = MappingProxyType(
         "4.4": Cause.NO_SUCH_DOMAIN,
         "4.5": Cause.BUSY,
         "4.6": Cause.LOOP,
-        "4.7": Cause.EXPIRED,
         "4.14": Cause.LOOP,
         "4.310": Cause.NO_SUCH_DOMAIN,
         "4.312": Cause.NO_SUCH_DOMAIN,
@@ -88,6 +88,7 @@ _VAGUE_ENHANCED: Final[Mapping[str, Cause]] = MappingProxyType(
         "4.0": Cause.UNREACHABLE,
         "4.1": Cause.UNREACHABLE,
         "4.3": Cause.BUSY,
+        "4.7": Cause.EXPIRED,
         "6.0": Cause.CONTENT,
         "6.2": Cause.UNSUPPORTED,
         "7.0": Cause.POLICY,
@@ -121,8 +122,16 @@ _BASIC: Final[Mapping[int, Cause]] = MappingProxyType(
 )
 """What a basic code means alone."""
 
-# "Access denied" by 5.4.1 is how Exchange Online says that nobody has the address.
-_EXCHANGE_UNKNOWN: Final = re.compile(r"recipient address(?:es)? rejected ?: access denied")
+# Postfix says this before its reason, whatever that is.
+_WRAPPING: Final = re.compile(r"recipient address rejected: (?!access denied)")
+_AT_MAIL: Final = re.compile(
+    r"(?:after|reply to) (?:pipelined )?mail from|\[mail_from\]|mail from command"
+)
+_OUTWEIGHING: Final = (421, 422, 452, 522, 552)
+# How Exchange says that nobody has the address, with 5.4.1, and with 5.1.10 (a null MX elsewhere).
+_EXCHANGE_UNKNOWN: Final = re.compile(
+    r"recipient address(?:es)? rejected ?: access denied|recipient ?not ?found"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,19 +142,21 @@ class Judgement:
     is_permanent: bool
 
 
-def judge_reply(reply: Reply) -> Judgement:
-    """Why a recipient was not reached, by the reply."""
-    return judge(reply.code, reply.enhanced, " ".join(reply.lines[:100]))
+def judge_reply(reply: Reply, phase: Phase | None = None) -> Judgement:
+    """Why a recipient was not reached, by the reply and where it was given."""
+    return judge(reply.code, reply.enhanced, " ".join(reply.lines[:100]), phase)
 
 
-def judge(code: int | None, enhanced: str, words: str) -> Judgement:
+def judge(code: int | None, enhanced: str, words: str, phase: Phase | None = None) -> Judgement:
     """The same from what can be had of it; code None and enhanced "" where there is none.
 
     Without both it is for good only where the words name a cause that is.
     """
     lowered = _lowered(words)
-    detail = enhanced.partition(".")[2]
-    cause = _cause(code, detail, lowered)
+    cause = _cause(code, enhanced.partition(".")[2], lowered)
+    if cause.is_dead_address and (phase is Phase.MAIL or _AT_MAIL.search(lowered)):
+        # Who refuses the sender has not heard of the recipient yet.
+        cause = Cause.SENDER_CHECKS
     if code is not None:
         return Judgement(cause, code >= 500)
     if enhanced:
@@ -162,24 +173,28 @@ def failed_checks(reply: Reply) -> tuple[str, ...]:
 
 def _lowered(words: str) -> str:
     lowered = _SPACE.sub(" ", words[: 2 * WORDS_CHARACTERS]).lower()
-    return _NO_WORDS.sub("", lowered)[:WORDS_CHARACTERS]
+    lowered = _NO_WORDS.sub("", lowered)[:WORDS_CHARACTERS]
+    return _WRAPPING.sub("", lowered)
 
 
 def _cause(code: int | None, detail: str, lowered: str) -> Cause:
     named = _ENHANCED.get(detail)
-    if named is not None and not named.is_dead_address:
+    is_address = named is Cause.MALFORMED or (named is not None and named.is_dead_address)
+    if named is not None and not is_address:
         return named
     if _EXCHANGE_UNKNOWN.search(lowered):
         return Cause.NO_SUCH_MAILBOX
-    for cause, pattern in DISTRUST:
-        if pattern.search(lowered):
-            return cause
-    if named is not None:
+    distrust = _first(DISTRUST, lowered)
+    if distrust is not None:
+        return distrust
+    # A basic code for storage or a busy server outweighs an enhanced one for a dead address.
+    if named is not None and code not in _OUTWEIGHING:
         return named
-    for cause, pattern in PLAIN:
-        if pattern.search(lowered):
-            return cause
-    vague = _VAGUE_ENHANCED.get(detail)
-    if vague is not None:
-        return vague
+    found = _first(PLAIN, lowered) or _VAGUE_ENHANCED.get(detail)
+    if found is not None:
+        return found
     return Cause.UNKNOWN if code is None else _BASIC.get(code, Cause.UNKNOWN)
+
+
+def _first(rows: Rows, lowered: str) -> Cause | None:
+    return next((cause for cause, pattern in rows if pattern.search(lowered)), None)

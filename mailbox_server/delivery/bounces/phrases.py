@@ -9,12 +9,21 @@ from typing import Final
 
 from mailbox_server.model.bounce import Cause
 
+Rows = tuple[tuple[Cause, re.Pattern[str]], ...]
+
 
 def _row(cause: Cause, *patterns: str) -> tuple[Cause, re.Pattern[str]]:
     return cause, re.compile("|".join(patterns))
 
 
-DISTRUST: Final = (
+DISTRUST: Final[Rows] = (
+    _row(
+        Cause.SPAM,
+        r"(?:classified|considered|detected|identified|flagged|marked|recogni[sz]ed|rejected) "
+        r"(?:as|to be|due to) (?:spam|junk)",
+        r"spam (?:classification|detected|message|content|score)|is spam\b|looks like spam",
+        r"black ?listed url",
+    ),
     _row(
         Cause.SENDER_CHECKS,
         r"\bdmarc\b",
@@ -24,7 +33,8 @@ DISTRUST: Final = (
         r"(?:fail|failed|violat|reject)[a-z ]{0,30}\bspf\b",
         r"openspf\.",
         r"sender policy framework",
-        r"sender is unauthenticated",
+        r"sender is unauthenticated|authentication information|purported responsible address",
+        r"mismatch(?:es)? (?:the )?client ip|address is not verified",
         r"unauthenticated (?:email|mail|sender|message)",
         r"requires? all senders to authenticate",
         r"reverse[ -]?(?:dns|lookup|ip|resol|hostname)",
@@ -40,7 +50,7 @@ DISTRUST: Final = (
         r"domain of sender(?: address)?",
         r"(?:sender|from|return)[a-z ]{0,20}domain.{0,40}(?:exist|resolve|not found|mx record)",
         r"(?:sender|from|return)[a-z ]{0,20}domain.{0,40}valid",
-        r"sender (?:verify|verification) failed",
+        r"sender (?:verify|verification) failed|unroute?able sender",
         r"(?:could not|cannot|unable to) verify (?:the )?(?:sender|return)",
         r"without a valid sender domain",
         r"invalid (?:ip for sending mail|sender|return address|helo)",
@@ -59,7 +69,7 @@ DISTRUST: Final = (
         r"(?:connections|messages|recipients|mails|emails|rate)",
         r"receiving mail (?:too quickly|at a rate)",
         r"throttl",
-        r"quota for sending|daily (?:user )?sending quota|daily limit",
+        r"quota for sending|(?:daily|hourly)[a-z ]{0,16}(?:quota|limit)",
         r"unusual rate",
         r"slow down",
     ),
@@ -80,23 +90,22 @@ DISTRUST: Final = (
         r"deny ?list",
         r"(?:poor|bad|low|very low|negative|no) (?:sender |domain |ip |email )?reputation",
         r"reputation",
-        r"(?:client host|client|host|ip|address|sender|server|network|\])[^.]{0,60}"
-        r"(?:is |was |has been )?(?:block(?:ed|ing)|banned|bloqu)",
+        r"(?:\b(?:client|host|ip|address|sender|server|network)\b|\])[^.]{0,60}"
+        r"(?:block(?:ed|ing)|banned|bloqu)",
         r"blocked (?:ip|using|by|for|due|-|because of)",
-        r"ip[^.]{0,30}(?:listed|banned|refus)",
+        r"\bip\b[^.]{0,30}(?:listed|banned|refus)|banned[a-z ]{0,12}\bip\b",
         r"\[(?:ph|tss|bl|ts|cs|gl)[0-9]{2,3}\]",
         r"\bs3140\b|\bs3150\b",
         r"sc-00[0-9]|dy-00[0-9]",
         r"(?:dynamic|residential|generic|dial-?up)[^.]{0,30}(?:ip|address|host|range|rdns)",
         r"(?:insecure|open) (?:mail )?(?:relay|proxy)",
-        r"listed (?:in|at|on|by)\b",
+        r"(?<!not )listed (?:in|at|on|by)\b",
         r"too much spam|spamming|spam (?:source|incident)|incident de spam",
         r"user complaints",
         r"client host rejected",
         r"you are not allowed to (?:connect|send)",
         r"\(bl\)",
         r"mail from[^.]{0,40}(?:block|refus)ed",
-        r"service refused?,? please try later",
     ),
     _row(
         Cause.CONTENT,
@@ -115,7 +124,7 @@ DISTRUST: Final = (
         r"duplicate header",
         r"headers? too large|header (?:field )?(?:size|line)[^.]{0,30}(?:exceed|too|large|long)",
         r"bare (?:lf|cr|line)",
-        r"line (?:is )?too long",
+        r"line (?:is )?too long|line (?:limit|length) exceed",
         r"(?:missing|invalid|bad|no|malformed|illegal)[a-z :'\"]{0,20}"
         r"(?:from|date|message-id|subject|mime|header)[a-z ]{0,10}(?:header|field|:)",
         r"improper use of 8-?bit data",
@@ -124,7 +133,7 @@ DISTRUST: Final = (
     ),
     _row(
         Cause.SPAM,
-        r"\bspam",
+        r"spam",
         r"\bube\b",
         r"\buce\b",
         r"unsolicited",
@@ -135,14 +144,13 @@ DISTRUST: Final = (
         r"content.{0,20}(?:filter|reject)",
         r"considered (?:as )?(?:junk|suspicious)",
         r"suspicious",
-        r"blacklisted url|url.{0,30}black",
         r"high probability of",
     ),
 )
 """Refusals for what the sender is or says: they win even over a code that means a dead
 address, because some providers misuse those."""
 
-PLAIN: Final = (
+PLAIN: Final[Rows] = (
     _row(
         Cause.GREYLISTED,
         r"gr[ea]y[ -]?list",
@@ -159,6 +167,7 @@ PLAIN: Final = (
         r"(?:tls|ssl|encryption|secure connection)[a-z :]{0,30}(?:handshake|not available)",
         r"certificate.{0,40}(?:expired|verif|not trusted|untrusted|mismatch|invalid)",
         r"mta-sts|\bdane\b|\btlsa\b",
+        r"(?:does not|doesn't|not) support (?:starttls|tls|ssl)",
         r"no (?:shared )?cipher",
         r"handshake fail",
     ),
@@ -179,7 +188,7 @@ PLAIN: Final = (
         r"quotaexceeded",
         r"(?:mail|in)?box[a-z' ]{0,20}(?:is )?(?:full|over ?quota)",
         r"boite pleine|boîte pleine",
-        r"mailbox (?:size|has exceeded|exceeds)",
+        r"mailbox (?:size|has exceeded|exceed)",
         r"(?:too much|not enough|insufficient)[a-z ]{0,20}(?:space|storage|mail data|quota)",
         r"(?:no|out of)[a-z ]{0,10}(?:room|storage|disk space)",
         r"storage (?:space )?(?:exceeded|full|limit)",
@@ -204,10 +213,11 @@ PLAIN: Final = (
     ),
     _row(
         Cause.DISABLED,
-        r"(?:account|mailbox|user|recipient|address|inbox|email|service)[^.;]{0,60}"
+        r"(?:account|mailbox|user|recipient|address|inbox|email|service)[^.;:]{0,60}"
         r"(?:disabled|inactive|suspended|discontinued|deactivated|locked|closed|expired|terminated"
         r"|no longer (?:in use|available|valid|active|accept|work)|not active|has been removed"
-        r"|administratively|blocked by admin)",
+        r"|administratively|blocked by admin|frozen)",
+        r"account is blocked|compte[a-z ]{0,20}bloqu",
         r"(?:inactive|disabled|suspended|deactivated|closed)[a-z -]{0,12}"
         r"(?:account|user|mailbox|recipient|address|email)",
         r"no longer (?:in use|employed|works|with (?:us|the))",
@@ -232,13 +242,13 @@ PLAIN: Final = (
         r"host unknown",
         r"\bnxdomain\b",
         r"unroutable address|unrouteable (?:mail )?(?:address|domain)",
-        r"couldn't find any host|couldn't find a mail exchanger",
+        r"couldn't find any host|couldn't find a mail exchanger|host name lookup fail",
         r"(?:no|had no|any) (?:mx|mail server|mail exchanger|relevant answers?)\b",
         r"all relevant mx records point to non-existent",
         r"name service error",
         r"(?:dns|mx)[a-z ]{0,20}(?:lookup|query|record)[a-z ]{0,20}(?:fail|error|not found)",
         r"unable to route|no route to (?:domain)|cannot route|relay lookup failure",
-        r"domain is not hosted|illegal host/domain",
+        r"domain is not (?:hosted|reachable)|illegal host/domain",
         r"unknown mail domain",
     ),
     _row(
@@ -260,11 +270,10 @@ PLAIN: Final = (
         r"[^.]{0,20}(?:here|name|exist|found|user|address)",
         r"not our customer",
         r"mailbox (?:is )?(?:unavailable|not available)",
-        r"(?:mailbox|recipient|address|rcpt)[a-z ]{0,16}(?:rejected|refused)",
         r"undeliverable (?:address|recipient)",
         r"adresse (?:destinataire|d au moins un destinataire)? ?invalide",
         r"is not a known|unable to find user|cannot find (?:user|recipient)",
-        r"group you tried to contact",
+        r"group you tried to contact|check if (?:the )?address is correct",
         r"宛先|見つか|あて先|ディレクトリ",
         r"unknown in|reject recipient|not a member",
     ),
@@ -281,7 +290,7 @@ PLAIN: Final = (
     _row(
         Cause.UNREACHABLE,
         r"connection (?:timed out|refused|reset|lost|dropped|closed|was)",
-        r"(?:timed?[ -]?out|timeout)",
+        r"(?<!retry )(?<!delivery )(?:timed?[ -]?out)|not reachable",
         r"(?:no|without) (?:answer|response)|did not (?:respond|accept our requests to connect)",
         r"(?:network|host)[a-z ]{0,12}(?:unreachable|is down|error)",
         r"no route to host",
@@ -291,19 +300,10 @@ PLAIN: Final = (
         r"network error",
     ),
     _row(
-        Cause.EXPIRED,
-        r"(?:retry|delivery) ?time(?:out)?[a-z ]{0,12}(?:exceeded|expired)",
-        r"(?:message|delivery|queue)[a-z ]{0,24}(?:expired|too long|time ?out)",
-        r"giv(?:e|en|ing) up",
-        r"not (?:be |been )?deliver(?:ed|able)? (?:within|after|for)",
-        r"failed [0-9]{1,4} attempts",
-        r"aborted after",
-        r"in the queue too long",
-    ),
-    _row(
         Cause.POLICY,
         r"polic(?:y|ies)",
-        r"relay(?:ing)? (?:access )?(?:denied|not|prohibit|is not|disallow)",
+        r"relay(?:ing)? (?:access )?(?:denied|not|prohibit|is not|disallow)|no relaying",
+        r"message filtered",
         r"(?:not|unable|refus|denied)[a-z ]{0,24}(?:to )?relay",
         r"(?:access|permission)(?: is)? denied",
         r"not (?:authori[sz]ed|permitted|allowed)",
@@ -313,6 +313,10 @@ PLAIN: Final = (
         r"not in my allowed|you are not a member|moderat",
     ),
     _row(
+        Cause.NO_SUCH_MAILBOX,
+        r"(?:mailbox|recipient|address|rcpt)[a-z ]{0,16}(?:rejected|refused)(?!:)",
+    ),
+    _row(
         Cause.BUSY,
         r"try (?:again )?later|try again",
         r"(?:service|server|system|resources?)[a-z ]{0,24}(?:unavailable|not available)",
@@ -320,8 +324,18 @@ PLAIN: Final = (
         r"temporar(?:y|ily)",
         r"not accepting (?:messages|connections|network messages)",
         r"insufficient system|system resources|local (?:error|configuration)",
-        r"internal (?:server )?error",
+        r"internal (?:server |system )?error",
         r"mailbox (?:is )?(?:busy|locked)",
+    ),
+    _row(
+        Cause.EXPIRED,
+        r"(?:retry|delivery) ?time(?:out)?[a-z ]{0,12}(?:exceeded|expired)",
+        r"(?:message|delivery|queue|envelope)[a-z ]{0,24}(?:expired|too long|time ?out)",
+        r"giv(?:e|en|ing) up|failing for a long time",
+        r"not (?:be |been )?deliver(?:ed|able)? (?:within|after|for)",
+        r"failed [0-9]{1,4} attempts",
+        r"aborted after",
+        r"in the queue too long",
     ),
 )
 """Everything else, looked for where the codes leave the cause open."""

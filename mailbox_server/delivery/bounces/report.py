@@ -27,6 +27,7 @@ OUR_DIAGNOSTICS: Final = "X-Mailbox-Server"
 """The type of a diagnostic that is ours and no server's (RFC 3464 §2.1.2)."""
 
 _BAD_NEWS: Final = (Action.FAILED, Action.DELAYED)
+_MISSPELLED: Final = (Cause.NO_SUCH_MAILBOX, Cause.NO_SUCH_DOMAIN, Cause.NO_MAIL_DOMAIN)
 _REFERENCE_CHARACTERS: Final = 900
 
 
@@ -74,10 +75,11 @@ def compose(
 
     beginning: the first octets of the message.  token: by chance, for what must be unique.
     """
-    subject = decode_words(HeaderFields(beginning).first(b"subject") or b"")
-    # What looks like an encoded word once decoded is not to be decoded again.
-    subject = subject.encode("utf-8", "replace").decode("utf-8").replace("=?", "= ?")
-    forwarded = (str(original.reverse_path), reader.address) if reader.forwarded else None
+    fields = HeaderFields(beginning)
+    subject = _shown(fields, b"subject")
+    # The reverse-path of what is passed on is one of ours by now, which says nothing to people.
+    author = _shown(fields, b"from") or str(original.reverse_path)
+    forwarded = (author, reader.address) if reader.forwarded else None
     letter = Letter(rules.hostname.unicode, subject, original.arrived, gives, forwarded)
     worst = min((each.action for each in happenings), key=list(Action).index)
     header = ReportHeader(
@@ -106,6 +108,12 @@ def compose(
     )
 
 
+def _shown(fields: HeaderFields, name: bytes) -> str:
+    """A field for people; what looks like an encoded word then is not to be decoded again."""
+    text = decode_words(fields.first(name) or b"")
+    return text.encode("utf-8", "replace").decode("utf-8").replace("=?", "= ?")
+
+
 def _references(message_id: str | None) -> tuple[tuple[str, str], ...]:
     if message_id is None or len(message_id) > _REFERENCE_CHARACTERS:
         return ()
@@ -121,7 +129,7 @@ def _told(original: Original, happening: Happening) -> Told:
     return Told(
         address=happening.address,
         action=happening.action,
-        cause=judge_reply(reply).cause if reply is not None and is_bad else Cause.UNKNOWN,
+        cause=cause_of(happening) if is_bad else Cause.UNKNOWN,
         reply=reply,
         server=_server(happening),
         since=original.arrived,
@@ -131,6 +139,19 @@ def _told(original: Original, happening: Happening) -> Told:
         checks=() if reply is None else failed_checks(reply),
         suggestion=happening.suggestion,
     )
+
+
+def wants_suggestion(happening: Happening) -> bool:
+    """Whether the address may be misspelled."""
+    return happening.action is Action.FAILED and cause_of(happening) in _MISSPELLED
+
+
+def cause_of(happening: Happening) -> Cause:
+    """Why it failed or waits."""
+    attempt = happening.attempt
+    if attempt is None:
+        return Cause.EXPIRED if happening.gave_up else Cause.UNKNOWN
+    return judge_reply(attempt.reply, attempt.phase).cause
 
 
 def _server(happening: Happening) -> str | None:

@@ -9,16 +9,26 @@ account on whose behalf the message went, or is told to the operator alone.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
 from mailbox_server.checks.dkim.signing import Signer
 from mailbox_server.delivery.bounces.decision import Hearer, hearer
 from mailbox_server.delivery.bounces.happening import Happening
+from mailbox_server.delivery.bounces.memory import Note, notes
+from mailbox_server.delivery.bounces.nearest import ASKED, nearest
 from mailbox_server.delivery.bounces.original import Original
-from mailbox_server.delivery.bounces.report import Reader, ReportRules, compose, returned
+from mailbox_server.delivery.bounces.report import (
+    Reader,
+    ReportRules,
+    cause_of,
+    compose,
+    returned,
+    wants_suggestion,
+)
+from mailbox_server.delivery.bounces.scoring import ScoreRules
 from mailbox_server.delivery.forwarding import Forwarding
 from mailbox_server.delivery.intake import Intake
 from mailbox_server.delivery.local_delivery import LocalDelivery
@@ -35,10 +45,7 @@ from mailbox_server.model.outbound import Departure, NewOutbound, Origin
 from mailbox_server.model.passport import Evidence
 from mailbox_server.model.ports import Clock, Entropy, Events
 from mailbox_server.model.route import AliasRoute, LocalRoute
-from mailbox_server.store.ports import StagedContent, Store, WriteTx
-
-Depart = Callable[[WriteTx, Departure, Sequence[NewOutbound]], object]
-"""Put a message with its recipients into the queue, within a write (relay)."""
+from mailbox_server.store.ports import ReadTx, StagedContent, Store, WriteTx
 
 TOKEN_OCTETS: Final = 16
 AT_ONCE: Final = 20
@@ -72,8 +79,9 @@ class PreparedReports:
     """What is owed for some happenings: give contents and write to the one write, or discard."""
 
     reports: tuple[Report, ...]
+    notes: tuple[Note, ...]
     routing: RoutingRules
-    depart: Depart
+    now: datetime
 
     @property
     def contents(self) -> tuple[StagedContent, ...]:
@@ -81,9 +89,11 @@ class PreparedReports:
         return tuple(report.staged for report in self.reports)
 
     def write(self, tx: WriteTx) -> None:
-        """Put each report where it belongs."""
+        """Put each report where it belongs, and remember what is to be remembered."""
         for report in self.reports:
             self._write_one(tx, report)
+        for note in self.notes:
+            note.write(tx, self.now)
 
     def discard(self) -> None:
         """No write comes."""
@@ -161,7 +171,8 @@ class PreparedReports:
             held_until=None,
             arrived=report.now,
         )
-        self.depart(tx, departure, (NewOutbound(report.to, Notify.NEVER),))
+        recipient = NewOutbound(report.to, Notify.NEVER)
+        tx.outbound.add(departure, (recipient,), report.evidence)
 
 
 class Reporter:
@@ -173,8 +184,8 @@ class Reporter:
         store: Store,
         rules: ReportRules,
         routing: RoutingRules,
+        scores: ScoreRules,
         signer: Signer | None,
-        depart: Depart,
         clock: Clock,
         entropy: Entropy,
         events: Events,
@@ -182,8 +193,8 @@ class Reporter:
         self._store = store
         self._rules = rules
         self._routing = routing
+        self._scores = scores
         self._signer = signer
-        self._depart = depart
         self._clock = clock
         self._entropy = entropy
         self._events = events
@@ -199,7 +210,12 @@ class Reporter:
         happenings can be told later.
         """
         owner = await self._owner(original)
+        if len(happenings) <= AT_ONCE:
+            learned = notes(original, happenings, self._scores)
+        else:
+            learned = await asyncio.to_thread(notes, original, happenings, self._scores)
         reports: list[Report] = []
+        happenings = await self._with_suggestions(original, happenings)
         try:
             for reader, told in self._grouped(original, happenings, owner).items():
                 reports.append(await self._stage(original, reader, told, owner))
@@ -207,7 +223,22 @@ class Reporter:
             for report in reports:
                 report.staged.discard()
             raise
-        return PreparedReports(tuple(reports), self._routing, self._depart)
+        return PreparedReports(tuple(reports), learned, self._routing, self._clock.now())
+
+    async def _with_suggestions(
+        self, original: Original, happenings: Sequence[Happening]
+    ) -> Sequence[Happening]:
+        """With the addresses that were meant, where they differ by a slip."""
+        account = original.account
+        asked = [each for each in happenings if wants_suggestion(each)][:ASKED]
+        if not asked or account is None or original.origin is not Origin.SUBMISSION:
+            return happenings
+
+        def look(tx: ReadTx) -> dict[Happening, Address | None]:
+            return {each: nearest(tx, account, each.address, cause_of(each)) for each in asked}
+
+        found = await self._store.read(look)
+        return [replace(each, suggestion=found.get(each)) for each in happenings]
 
     async def _owner(self, original: Original) -> Account | None:
         number = original.account

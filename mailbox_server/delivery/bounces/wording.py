@@ -107,7 +107,9 @@ def _opening(letter: Letter, action: Action, count: int) -> str:
     who = catalogue.ONE if count == 1 else catalogue.SEVERAL
     if letter.forwarded is not None and action is Action.FAILED:
         sender, owner = letter.forwarded
-        opening = catalogue.FORWARD_OPENING.format(sender=sender, owner=owner, who=who)
+        opening = catalogue.FORWARD_OPENING.format(
+            sender=_shown(sender, SUBJECT_CHARACTERS), owner=owner, who=who
+        )
     else:
         opening = catalogue.OPENINGS[action].format(who=who)
     return opening[0].upper() + opening[1:]

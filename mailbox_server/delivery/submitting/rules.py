@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from mailbox_server.delivery.routing import RoutingRules
+from mailbox_server.delivery.submitting.bounced_before import UNLESS_SAID, BouncedRules
 from mailbox_server.delivery.submitting.pace import PaceLimits
 from mailbox_server.model.account import Account
 
@@ -16,6 +17,7 @@ class SubmissionRules:
     names_client: whether Received tells everybody from where it was sent.
     keeps_copies: of whom a copy of what they send is filed; everyone's where copies_all.
     pace: what an account may send; paces: other limits, by address keys.
+    bounced: what is done about addresses from which their mail came back.
     """
 
     routing: RoutingRules
@@ -27,6 +29,7 @@ class SubmissionRules:
     copies_all: bool = False
     pace: PaceLimits = field(default_factory=PaceLimits)
     paces: Mapping[str, PaceLimits] = field(default_factory=dict)
+    bounced: BouncedRules = UNLESS_SAID
 
     def pace_of(self, account: Account) -> PaceLimits:
         """What the account may send."""

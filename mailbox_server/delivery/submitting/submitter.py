@@ -21,6 +21,8 @@ from datetime import datetime, timedelta
 from mailbox_server.checks.dkim.signing import Signer
 from mailbox_server.delivery import replies
 from mailbox_server.delivery.arrival import Acceptance, Opening
+from mailbox_server.delivery.bounces.arrivals import delivered, of_arrival
+from mailbox_server.delivery.bounces.reporting import PreparedReports, Reporter
 from mailbox_server.delivery.evidence import sent_evidence, submission_evidence
 from mailbox_server.delivery.forwarding import Forwarding
 from mailbox_server.delivery.intake import Intake
@@ -29,10 +31,11 @@ from mailbox_server.delivery.local_recipients import LocalRecipients, RouteFinde
 from mailbox_server.delivery.message_parts import part_blocks
 from mailbox_server.delivery.routing import is_foreign
 from mailbox_server.delivery.sent_copies import SentCopies
+from mailbox_server.delivery.submitting.bounced_before import refusal
 from mailbox_server.delivery.submitting.claims import (
     HeaderFacts,
 )
-from mailbox_server.delivery.submitting.dispatch import NOT_KEPT_YET, Dispatch
+from mailbox_server.delivery.submitting.dispatch import NOT_KEPT_YET, Dispatch, Kept
 from mailbox_server.delivery.submitting.envelope_facts import needs_smtputf8, outbounds, parted
 from mailbox_server.delivery.submitting.fetching import fetchable
 from mailbox_server.delivery.submitting.holding import Waiting
@@ -58,7 +61,7 @@ from mailbox_server.model.message import Analysis
 from mailbox_server.model.outbound import Departure, Origin
 from mailbox_server.model.ports import Clock, Entropy, Events
 from mailbox_server.model.reply import Reply
-from mailbox_server.store.ports import SPAN, Room, StagedContent, Store
+from mailbox_server.store.ports import SPAN, Room, StagedContent, Store, WriteTx
 
 
 class Submitter:
@@ -74,7 +77,9 @@ class Submitter:
         events: Events,
         signer: Signer,
         sent_copies: SentCopies,
+        reporter: Reporter | None = None,
     ) -> None:
+        """reporter: who tells of delivery here, where NOTIFY asks for it."""
         self.store = store
         self.rules = rules
         self.clock = clock
@@ -82,6 +87,7 @@ class Submitter:
         self.events = events
         self.signer = signer
         self.sent_copies = sent_copies
+        self.reporter = reporter
         self.finder = RouteFinder(store, rules.routing)
         self.ownership = Ownership(store, self.finder)
         self.judge = HeaderJudge(self.ownership, rules, clock, entropy)
@@ -194,6 +200,16 @@ class Submission:
         submitter, local_ip = self._submitter, self._opening.local_ip
         rules = submitter.rules.routing
         is_remote = submitter.store.glance(lambda tx: is_foreign(tx, address, rules, local_ip))
+        if is_remote:
+            refused = refusal(
+                submitter.store,
+                self._account,
+                address,
+                submitter.rules.bounced,
+                submitter.clock.now(),
+            )
+            if refused is not None:
+                return refused
         found = submitter.store.glance(
             lambda tx: tx.correspondents.strangers(self._account.id, (address,))
         )
@@ -352,7 +368,16 @@ class Submission:
         except BaseException:  # whatever it was, no write will have the octets
             staged.discard()
             raise
-        kept = await submitter.store.write(dispatch.write, (staged,))
+        reports = await self._reports(envelope, staged, analysis, dispatch)
+        contents = () if reports is None else reports.contents
+
+        def work(tx: WriteTx) -> Kept:
+            kept = dispatch.write(tx)
+            if reports is not None:
+                reports.write(tx)
+            return kept
+
+        kept = await submitter.store.write(work, (staged, *contents))
         if kept.copied is not None and analysis.message_id is not None:
             submitter.sent_copies.filed(self._account.id, analysis.message_id, kept.copied)
         if kept.nears_limit:
@@ -390,6 +415,23 @@ class Submission:
             until=until.isoformat(),
         )
         return replies.HELD
+
+    async def _reports(
+        self, envelope: Envelope, staged: StagedContent, analysis: Analysis, dispatch: Dispatch
+    ) -> PreparedReports | None:
+        """What the sender is told of recipients here; None where nothing was asked for."""
+        reporter, local = self._submitter.reporter, dispatch.local
+        told = delivered(local.recipients, local.routes)
+        if reporter is None or not told:
+            return None
+        try:
+            return await reporter.prepare(of_arrival(envelope, staged, analysis), told)
+        except Exception as error:  # the mail itself counts for more than word of it
+            self._submitter.events.fault("bounce.unreported", error)
+            return None
+        except BaseException:  # whatever it was, no write will have the octets
+            staged.discard()
+            raise
 
     def _dispatch(
         self,

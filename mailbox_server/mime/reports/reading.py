@@ -49,12 +49,14 @@ class ReadReport:
     status: None where no part holds fields.
     text: the words for people, at most TEXT_OCTETS characters; "" where there are none.
     header: the fields of the message itself.
+    is_complaint: a reader reports abuse (RFC 5965); nothing was undeliverable.
     """
 
     header: HeaderFields
     status: DeliveryStatus | None
     text: str
     returned: ReturnedFields
+    is_complaint: bool = False
 
 
 def read_report(header: bytes, structure: Structure, read: Read) -> ReadReport:
@@ -63,11 +65,14 @@ def read_report(header: bytes, structure: Structure, read: Read) -> ReadReport:
     returned: ReturnedFields | None = None
     texts: list[str] = []
     left = TEXT_OCTETS
+    is_complaint = False
     for part in _parts(structure.root):
         kind, name = part.media_type, part.media_subtype
         if kind == b"message" and name.endswith(b"delivery-status"):
             if status is None or not status.recipients:
                 status = read_status(_octets(part, read, READ_OCTETS))
+        elif kind == b"message" and name == b"feedback-report":
+            is_complaint = True
         elif kind == b"message" or name in _HEADERS_ONLY:
             if returned is None:
                 returned = _returned(part, read)
@@ -75,7 +80,13 @@ def read_report(header: bytes, structure: Structure, read: Read) -> ReadReport:
             text = _text(part, read, left)
             left -= len(text)
             texts.append(text)
-    return ReadReport(HeaderFields(header), status, "\n".join(texts), returned or ReturnedFields())
+    return ReadReport(
+        HeaderFields(header),
+        status,
+        "\n".join(texts),
+        returned or ReturnedFields(),
+        is_complaint,
+    )
 
 
 def _parts(root: Part) -> Iterator[Part]:

@@ -52,12 +52,12 @@ def header_block(beginning: bytes, *, utf8: bool) -> bytes:
     """
     lines: list[bytes] = []
     size = 0
-    for line in _LINE.split(beginning[: HEADER_OCTETS + 1]):
+    for line in _LINE.split(beginning[: HEADER_OCTETS + 1].replace(b"\0", b"")):
         size += len(line) + 2
         if not line or size > HEADER_OCTETS:
             break
         lines.append(line)
-    block = b"".join(line + b"\r\n" for line in lines).replace(b"\0", b"")
+    block = b"".join(line + b"\r\n" for line in lines)
     if utf8:
         return block.decode("utf-8", "replace").encode("utf-8")
     return block.decode("ascii", "replace").replace("\ufffd", "?").encode("ascii")

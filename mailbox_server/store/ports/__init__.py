@@ -12,6 +12,7 @@ where one is given.
 
 from mailbox_server.store.ports.access_keys import AccessKeyReader, AccessKeyWriter
 from mailbox_server.store.ports.annotations import AnnotationReader, AnnotationWriter
+from mailbox_server.store.ports.bounces import BounceReader, BounceWriter
 from mailbox_server.store.ports.changes import AccountChanges, ChangeReader
 from mailbox_server.store.ports.contents import (
     ContentReader,
@@ -123,6 +124,8 @@ __all__ = [
     "AliasWriter",
     "AnnotationReader",
     "AnnotationWriter",
+    "BounceReader",
+    "BounceWriter",
     "Candidates",
     "ChangeReader",
     "ChangedPlacement",

@@ -24,6 +24,9 @@ from mailbox_server.auth.throttle import Throttle, ThrottleSettings
 from mailbox_server.auth.token_secrets import secret_digest
 from mailbox_server.checks.dkim.keys import SigningKey
 from mailbox_server.checks.dkim.signing import Signer
+from mailbox_server.delivery.bounces.report import ReportRules
+from mailbox_server.delivery.bounces.reporting import Reporter
+from mailbox_server.delivery.bounces.scoring import ScoreRules
 from mailbox_server.delivery.routing import RoutingRules
 from mailbox_server.delivery.sent_copies import SentCopies
 from mailbox_server.delivery.submitting.releases import Releases
@@ -83,6 +86,16 @@ class SubmissionHouse:
             events=self.events,
             signer=Signer(lambda domain: self.keys.get(domain.ascii, ()), clock),
             sent_copies=self.sent_copies,
+            reporter=Reporter(
+                store=store,
+                rules=ReportRules(HOSTNAME),
+                routing=self.rules.routing,
+                scores=ScoreRules(),
+                signer=None,
+                clock=clock,
+                entropy=self.entropy,
+                events=self.events,
+            ),
         )
         self.releases = Releases(self.submitter)
         self.authenticator = Authenticator(

@@ -35,6 +35,7 @@ from mailbox_server.store.access_keys import AccessKeys
 from mailbox_server.store.accounts import Accounts
 from mailbox_server.store.aliases import Aliases
 from mailbox_server.store.annotations import Annotations
+from mailbox_server.store.bounces import Bounces
 from mailbox_server.store.contents import ContentRepository
 from mailbox_server.store.correspondents import Correspondents
 from mailbox_server.store.dkim_keys import DkimKeys
@@ -66,6 +67,7 @@ REPOSITORIES: Final = (
     Accounts,
     Aliases,
     Annotations,
+    Bounces,
     ContentRepository,
     Correspondents,
     DkimKeys,
@@ -173,6 +175,7 @@ NOT_REACHED: Final = {
     "Receipts.since",
     # Mail on its way out, which nobody hands in here.
     *(f"OutboundQueue.{name}" for name in vars(OutboundQueue) if not name.startswith("_")),
+    *(f"Bounces.{name}" for name in vars(Bounces) if not name.startswith("_")),
     *(f"Queue.{name}" for name in vars(Queue) if not name.startswith("_")),
     *(f"StsPolicies.{name}" for name in vars(StsPolicies) if not name.startswith("_")),
     *(f"PeerLevels.{name}" for name in vars(PeerLevels) if not name.startswith("_")),

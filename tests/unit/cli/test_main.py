@@ -29,6 +29,7 @@ LEAVES = {
     "message list", "message show", "message raw", "message import",
     "queue list", "queue show", "queue retry", "queue hold", "queue release", "queue drop",
     "queue bounce", "queue route",
+    "bounces list", "bounces show", "bounces clear",
     "config check", "config show", "config switches",
     "store check", "store migrate", "store reindex", "store status",
     "token add", "token list", "token revoke",

@@ -1,7 +1,7 @@
 """A store in memory, as far as mail on its way in needs one; it can be told to fail."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
@@ -14,6 +14,7 @@ from mailbox_server.model.account import (
     Usage,
 )
 from mailbox_server.model.address import Address, Domain
+from mailbox_server.model.bounce import BouncedAddress, BounceScore, Cause, ListMember, ScoreState
 from mailbox_server.model.ids import (
     AccountId,
     AliasId,
@@ -114,6 +115,10 @@ class MemoryStore:
         self.stored: list[StoredMessage] = []
         self.kept: list[bytes] = []
         self.queued: list[Queued] = []
+        self.bounced: list[tuple[AccountId, Address, Cause, str]] = []
+        self.scores: dict[tuple[str, str], BounceScore] = {}
+        self.members: list[ListMember] = []
+        self.written: set[tuple[AccountId, str]] = set()
         self.stamps: dict[MessageId, list[Evidence]] = {}
         self.known: dict[bytes, Receipt] = {}
         self.left: list[Receipt] = []
@@ -126,6 +131,11 @@ class MemoryStore:
         self.before_write: Callable[[], Any] | None = None
 
     # ------------------------------------------------ for tests
+
+    @property
+    def departed(self) -> list[tuple[Departure, list[NewOutbound]]]:
+        """What was queued, without its content."""
+        return [(each.departure, list(each.recipients)) for each in self.queued]
 
     def fail(self, step: str) -> None:
         if step in self.failing:
@@ -192,6 +202,8 @@ class _Tx:
         self.messages = _Messages(store)
         self.receipts = _Receipts(store)
         self.outbound = _Outbound(store)
+        self.bounces = _Bounces(store)
+        self.correspondents = _Correspondents(store)
 
 
 @dataclass
@@ -249,6 +261,49 @@ class _Messages(_Part):
         assert new.targets[0].mailbox is None, "mail arrives in the INBOX"
         inbox = MailboxId(account * 10)
         return (Placed(inbox, 1, Uid(number), number, ThreadId(number)),)
+
+
+class _Bounces(_Part):
+    def remember(
+        self, account: AccountId, address: Address, cause: Cause, words: str, now: datetime
+    ) -> None:
+        self.store.bounced.append((account, address, cause, words))
+
+    def find(self, account: AccountId, address: Address) -> BouncedAddress | None:
+        for owner, bounced, cause, words in self.store.bounced:
+            if (owner, bounced.key) == (account, address.key):
+                now = self.store.now
+                return BouncedAddress(owner, bounced, cause, words, now, now, 1)
+        return None
+
+    def score(self, scope: str, address: Address) -> BounceScore | None:
+        return self.store.scores.get((scope, address.key))
+
+    def suspects(self, most: int) -> list[BounceScore]:
+        found = [s for s in self.store.scores.values() if s.state is ScoreState.SUSPECT]
+        return found[:most]
+
+    def member(self, number: int) -> ListMember | None:
+        return next((m for m in self.store.members if m.number == number), None)
+
+    def known_member(self, scope: str, address: Address) -> ListMember | None:
+        named = (scope, address.key)
+        return next((m for m in self.store.members if (m.scope, m.address.key) == named), None)
+
+    def number_of(self, scope: str, address: Address) -> int:
+        known = self.known_member(scope, address)
+        if known is None:
+            known = ListMember(len(self.store.members) + 1, scope, address)
+            self.store.members.append(known)
+        return known.number
+
+    def set_score(self, score: BounceScore) -> None:
+        self.store.scores[score.scope, score.address.key] = score
+
+
+class _Correspondents(_Part):
+    def strangers(self, account: AccountId, addresses: Collection[Address]) -> set[str]:
+        return {each.key for each in addresses if (account, each.key) not in self.store.written}
 
 
 class _Outbound(_Part):

@@ -42,7 +42,7 @@ def test_every_placeholder_is_one_of_the_list_and_each_is_used() -> None:
         for _, field, _, _ in Formatter().parse(text)
         if field is not None
     }
-    assert used == catalogue.PLACEHOLDERS - {"address"}
+    assert used == catalogue.PLACEHOLDERS
 
 
 def test_sentences_are_whole_and_plain() -> None:

@@ -13,10 +13,14 @@ from mailbox_server.delivery.bounces.happening import Happening, happened
 from mailbox_server.delivery.bounces.original import Original, of_departure, staged_reader
 from mailbox_server.delivery.bounces.report import ReportRules, returned
 from mailbox_server.delivery.bounces.reporting import PreparedReports, Reporter
+from mailbox_server.delivery.bounces.scoring import ScoreRules
+from mailbox_server.delivery.return_path_keys import ReturnPathKeys
 from mailbox_server.delivery.routing import RoutingRules
+from mailbox_server.delivery.verp import Kind, PathSigner, ReturnToken
 from mailbox_server.mime.reports.delivery_status import Action
 from mailbox_server.mime.reports.returned import Returned
 from mailbox_server.model.address import Address, ReversePath
+from mailbox_server.model.bounce import BounceScore, Cause, ScoreState
 from mailbox_server.model.envelope import BodyType, Notify, OriginalRecipient, Return
 from mailbox_server.model.errors import ContentDamaged, DiskLow
 from mailbox_server.model.ids import AccountId, ContentId, DepartureId, OutboundId
@@ -30,8 +34,7 @@ from mailbox_server.model.outbound import (
     OutboundState,
     Phase,
 )
-from mailbox_server.model.reply import reply
-from mailbox_server.store.ports import WriteTx
+from mailbox_server.model.reply import Reply, reply
 from tests.unit.delivery.house import BEGINNING, HOSTNAME, House
 from tests.unit.delivery.memory_store import MemoryStaged
 
@@ -75,21 +78,16 @@ class Office:
         self.house = House()
         self.ann = self.house.store.add_account("ann@example.org")
         self.house.store.kept.append(CONTENT)
-        self.departed: list[tuple[Departure, list[NewOutbound]]] = []
         self.reporter = Reporter(
             store=self.house.store,  # type: ignore[arg-type]
             rules=rules or ReportRules(HOSTNAME),
             routing=RoutingRules(HOSTNAME),
+            scores=ScoreRules(),
             signer=signer,
-            depart=self.depart,
             clock=self.house.clock,
             entropy=self.house.entropy,
             events=self.house.events,
         )
-
-    def depart(self, tx: WriteTx, departure: Departure, recipients: object) -> None:
-        assert isinstance(recipients, tuple)
-        self.departed.append((departure, list(recipients)))
 
     def departure(self, sender: str | None = "ann@example.org") -> Departure:
         return Departure(
@@ -149,13 +147,13 @@ async def test_a_sender_of_ours_finds_the_report_in_the_inbox() -> None:
     assert "Diagnostic-Code: smtp; 550 5.1.1 No such user" in fields.as_string()
     assert whole.get_content_type() == "message/rfc822"
     assert TRACE + CONTENT in stored.content
-    assert not office.departed
+    assert not office.house.store.departed
 
 
 async def test_a_sender_elsewhere_gets_it_by_the_queue_with_a_null_reverse_path() -> None:
     office = Office()
     await office.report(office.original("ann@example.com"), failure())
-    ((departure, recipients),) = office.departed
+    ((departure, recipients),) = office.house.store.departed
     assert departure.origin is Origin.REPORT
     assert departure.reverse_path.address is None
     # RFC 3461 §6.1.
@@ -192,19 +190,24 @@ async def test_nothing_is_written_for_a_bounce() -> None:
     office = Office()
     prepared = await office.report(office.original(None), failure())
     assert prepared.contents == ()
-    assert not office.house.store.stored and not office.departed
+    assert not office.house.store.stored and not office.house.store.departed
     assert office.house.events.names() == ["bounce.untold"]
 
 
 async def test_a_failed_forward_tells_the_owner_and_never_the_stranger() -> None:
     office = Office()
-    original = replace(office.original("eve@example.com"), origin=Origin.FORWARD)
+    office.house.store.kept[0] = b"From: Eve <eve@example.com>\r\n" + CONTENT
+    original = replace(
+        office.original("SRS0=x=y=example.com=eve@example.org"), origin=Origin.FORWARD
+    )
     await office.report(original, failure())
     (message,) = office.mail()
     assert message["To"] == "ann@example.org"
     words = next(message.iter_parts()).get_content()
-    assert "A message from eve@example.com that came for ann@example.org" in words
-    assert not office.departed
+    assert "A message from Eve <eve@example.com> that came for ann@example.org" in " ".join(
+        words.split()
+    )
+    assert not office.house.store.departed
 
 
 async def test_without_an_owner_a_failed_forward_is_told_to_nobody() -> None:
@@ -213,7 +216,7 @@ async def test_without_an_owner_a_failed_forward_is_told_to_nobody() -> None:
         office.original("eve@example.com"), origin=Origin.FORWARD, account=AccountId(99)
     )
     await office.report(original, failure())
-    assert not office.house.store.stored and not office.departed
+    assert not office.house.store.stored and not office.house.store.departed
     assert "bounce.untold" in office.house.events.names()
 
 
@@ -221,14 +224,14 @@ async def test_a_report_that_leads_nowhere_here_goes_to_the_account_that_sent() 
     office = Office()
     await office.report(office.original("gone@example.org"), failure())
     assert [stored.account for stored in office.house.store.stored] == [office.ann]
-    assert not office.departed
+    assert not office.house.store.departed
 
 
 async def test_a_report_that_leads_nowhere_and_has_no_owner_is_dropped() -> None:
     office = Office()
     original = replace(office.original("gone@example.org"), account=None)
     await office.report(original, failure())
-    assert not office.house.store.stored and not office.departed
+    assert not office.house.store.stored and not office.house.store.departed
 
 
 @pytest.mark.parametrize(
@@ -325,7 +328,7 @@ async def test_reports_are_signed() -> None:
 
     office = Office(Pen())  # type: ignore[arg-type]
     await office.report(office.original("ann@example.com"), failure())
-    ((departure, _),) = office.departed
+    ((departure, _),) = office.house.store.departed
     assert departure.trace == b"DKIM-Signature: x\r\n"
     assert departure.size == len(departure.trace) + len(b"".join(seen))
     assert b"".join(seen) == office.house.store.kept[departure.content - 1]
@@ -358,6 +361,107 @@ async def test_international_mail_is_told_in_utf8() -> None:
     assert "Final-Recipient: utf-8; jörg@example.net".encode() in content
     assert b"message/global-delivery-status" in content and b"message/global\r\n" in content
     assert b"References" not in content
+
+
+async def test_a_dead_address_is_remembered_for_who_wrote_to_it() -> None:
+    office = Office()
+    await office.report(office.original(), failure())
+    assert office.house.store.bounced == [
+        (office.ann.id, BOB, Cause.NO_SUCH_MAILBOX, "550 5.1.1 No such user")
+    ]
+    assert not office.house.store.scores
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        reply(450, "4.1.1", "No such user"),
+        reply(552, "5.2.2", "Full"),
+        reply(550, "5.1.1", "blocked by spamhaus"),
+    ],
+)
+async def test_others_are_not(said: Reply) -> None:
+    office = Office()
+    told = failure()
+    assert told.attempt is not None
+    told = replace(told, attempt=replace(told.attempt, reply=said))
+    await office.report(office.original(), told)
+    assert not office.house.store.bounced
+
+
+async def test_list_mail_that_comes_back_is_counted_and_told_to_nobody() -> None:
+    office = Office()
+    original = replace(office.original("list-bounces@example.org"), origin=Origin.LIST)
+    await office.report(original, failure())
+    await office.report(original, failure())
+    score = office.house.store.scores["list-bounces@example.org", BOB.key]
+    assert (score.half_points, score.times) == (2, 2)
+    assert not office.house.store.stored and not office.house.store.departed
+    assert not office.house.store.bounced
+
+
+@pytest.mark.parametrize(
+    ("known", "said", "meant"),
+    [
+        ("bbo@example.net", NO_USER, "bbo@example.net"),
+        ("bobo@example.net", NO_USER, "bobo@example.net"),
+        ("ob@example.net", NO_USER, "ob@example.net"),
+        ("rob@example.net", NO_USER, "rob@example.net"),
+        ("Robb@example.net", NO_USER, None),
+        ("bob@exmaple.net", NO_USER, None),
+        ("bob@exmaple.net", reply(550, "5.1.2", "No such domain"), "bob@exmaple.net"),
+        ("bobo@example.net", reply(552, "5.2.2", "Full"), None),
+        ("bobo@example.net", reply(450, "4.1.1", "No such user"), "bobo@example.net"),
+    ],
+)
+async def test_an_address_one_slip_away_is_suggested(
+    known: str, said: Reply, meant: str | None
+) -> None:
+    office = Office()
+    office.house.store.written = {(office.ann.id, known.lower()), (office.ann.id, BOB.key)}
+    told = failure()
+    assert told.attempt is not None
+    told = replace(told, attempt=replace(told.attempt, reply=said))
+    await office.report(office.original(), told)
+    (message,) = office.mail()
+    words = " ".join(next(message.iter_parts()).get_content().split())
+    assert (f"Did you mean {meant}?" in words) is (meant is not None)
+
+
+async def test_no_address_is_suggested_from_which_mail_came_back() -> None:
+    office = Office()
+    bobo = Address.parse("bobo@example.net")
+    office.house.store.written = {(office.ann.id, bobo.key)}
+    office.house.store.bounced = [(office.ann.id, bobo, Cause.DISABLED, "")]
+    await office.report(office.original(), failure())
+    (message,) = office.mail()
+    assert "Did you mean" not in message.as_string()
+
+
+async def test_a_probe_that_our_own_attempt_fails_disables() -> None:
+    office = Office()
+    paths = PathSigner(ReturnPathKeys(b"secret", "verp"))
+    news = Address.parse("news@example.org")
+    original = replace(office.original("news@example.org"), origin=Origin.LIST)
+    probe = paths.path(ReturnToken(news, Kind.PROBE, 1, 0), BEGINNING)
+    told = failure(return_path=ReversePath(probe))
+    await office.report(original, told)
+    assert not office.house.store.scores
+    score = BounceScore(
+        news.key, BOB, 10, ScoreState.PROBED, BEGINNING, Cause.DISABLED, "no", BEGINNING, 5
+    )
+    office.house.store.scores[news.key, BOB.key] = score
+    await office.report(original, told)
+    assert office.house.store.scores[news.key, BOB.key].state is ScoreState.DISABLED
+
+
+async def test_many_recipients_are_told_and_remembered_on_a_thread() -> None:
+    office = Office()
+    many = [failure(f"bob{number}@example.net") for number in range(50)]
+    await office.report(office.original(), *many)
+    assert len(office.house.store.bounced) == 50
+    (message,) = office.mail()
+    assert message.as_string().count("Action: failed") == 50
 
 
 def test_what_the_queue_tells_of_a_job() -> None:

@@ -11,9 +11,11 @@ from mailbox_server.checks.dkim.canonical import relaxed_field
 from mailbox_server.checks.dkim.keys import SigningKey
 from mailbox_server.delivery import replies
 from mailbox_server.delivery.arrival import Opening, Wishes
+from mailbox_server.delivery.submitting.bounced_before import Answer, BouncedRules
 from mailbox_server.delivery.submitting.pace import PaceLimits
 from mailbox_server.delivery.submitting.submitter import Submission
 from mailbox_server.model.address import Address, ReversePath
+from mailbox_server.model.bounce import Cause
 from mailbox_server.model.envelope import (
     BodyType,
     Envelope,
@@ -27,7 +29,7 @@ from mailbox_server.model.envelope import (
 from mailbox_server.model.errors import DiskLow
 from mailbox_server.model.outbound import ByMode, DeliverBy, Origin
 from mailbox_server.model.reply import Reply
-from mailbox_server.store.ports import Room
+from mailbox_server.store.ports import Room, WriteTx
 from tests.dialogues.submission.house import SubmissionHouse
 from tests.unit.checks.dkim.pairs import pair, records
 from tests.unit.checks.dkim.reference import Parsed, holds
@@ -387,3 +389,76 @@ async def test_nobody_sends_as_an_alias_that_leads_elsewhere_only(house: Submiss
     begun = await house.submitter.begin(Opening(Peer(PEER, 1, "c1"), OWN, path, None, account))
     assert isinstance(begun, Reply)
     assert begun.code == 550
+
+
+async def bounced(house: SubmissionHouse, times: int = 1) -> None:
+    """Ann's mail to carl came back."""
+    account = await house.account("ann")
+    now = house.clock.now()
+
+    def work(tx: WriteTx) -> None:
+        for _ in range(times):
+            tx.bounces.remember(account.id, CARL.address, Cause.NO_SUCH_MAILBOX, "550 no", now)
+
+    await house.store.write(work)
+
+
+async def recipient(house: SubmissionHouse, address: Address, name: str = "ann") -> Reply:
+    """The answer to RCPT."""
+    account = await house.account(name)
+    opening = Opening(Peer(PEER, 40_000, "c1"), OWN, ReversePath(account.address), None, account)
+    begun = await house.submitter.begin(opening)
+    assert isinstance(begun, Submission), begun
+    answer = await begun.recipient(address)
+    begun.abandon()
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("answer", "code", "enhanced"),
+    [(Answer.REFUSE, 550, "5.1.1"), (Answer.LATER, 450, "4.1.1"), (Answer.OFF, 250, "2.1.5")],
+)
+async def test_who_writes_to_a_dead_address_again_is_warned(
+    house: SubmissionHouse, answer: Answer, code: int, enhanced: str
+) -> None:
+    await bounced(house)
+    house.keep(replace(house.rules, bounced=BouncedRules(answer)))
+    said = await recipient(house, CARL.address)
+    assert (said.code, said.enhanced) == (code, enhanced)
+    if code != 250:
+        assert "They said: 550 no" in said.lines
+        assert "2026-11-24" in said.lines[0] and "2026-12-01" in said.lines[2]
+    assert (await recipient(house, CARL.address, "bob")).is_positive
+    assert (await recipient(house, Address.parse("dan@far.example"))).is_positive
+
+
+@pytest.mark.parametrize(("times", "days"), [(1, 7), (2, 14), (8, 56), (30, 56)])
+async def test_a_dead_address_is_tried_again_later(
+    house: SubmissionHouse, times: int, days: int
+) -> None:
+    await bounced(house, times)
+    house.clock.seconds += days * 86_400 - 1
+    assert not (await recipient(house, CARL.address)).is_positive
+    house.clock.seconds += 1
+    assert (await recipient(house, CARL.address)).is_positive
+
+
+async def test_what_is_cleared_is_sent(house: SubmissionHouse) -> None:
+    await bounced(house)
+    await house.store.write(lambda tx: tx.bounces.clear(None, CARL.address))
+    assert (await recipient(house, CARL.address)).is_positive
+
+
+async def test_who_asks_hears_that_mail_lies_in_the_mailbox(house: SubmissionHouse) -> None:
+    # RFC 3461 §5.2.3 a; of carl the relay will tell.
+    wish = replace(BOB, notify=Notify.SUCCESS)
+    answer = await submit(house, wish, replace(CARL, notify=Notify.SUCCESS), envelope_id="e1")
+    assert answer.is_positive
+    [report] = await house.mail("ann")
+    assert b"Subject: Delivered: hello\r\n" in report
+    assert b"Original-Envelope-Id: e1" in report
+    assert b"Final-Recipient: rfc822; bob@example.org\r\nAction: delivered" in report
+    assert b"carl@" not in report and b"words" not in report
+    assert len(await house.mail("bob")) == 1
+    await submit(house, replace(BOB, notify=Notify.FAILURE))
+    assert len(await house.mail("ann")) == 1

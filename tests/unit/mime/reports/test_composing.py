@@ -110,3 +110,5 @@ def test_a_header_of_odd_octets_is_what_its_label_says() -> None:
     odd = b"Subject: gr\xc3\xb6\xff\0\rX: y\nZ: w\r\n\r\n"
     assert header_block(odd, utf8=False) == b"Subject: gr???\r\nX: y\r\nZ: w\r\n"
     assert header_block(odd, utf8=True) == "Subject: grö\ufffd\r\nX: y\r\nZ: w\r\n".encode()
+    # What is blank without its NUL is blank.
+    assert header_block(b"A: b\r\n\0\r\nC: d\r\n", utf8=False) == b"A: b\r\n"
