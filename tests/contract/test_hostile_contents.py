@@ -89,7 +89,7 @@ async def by_append(store: SqliteStore, account: AccountId, content: bytes) -> N
         account=SimpleNamespace(id=account),
         literals=Literals(),
         limits=SimpleNamespace(message_octets=10**8, swallow_octets=10**8, appended_messages=1),
-        services=SimpleNamespace(clock=SimpleNamespace(now=lambda: NOW)),
+        services=SimpleNamespace(clock=SimpleNamespace(now=lambda: NOW), sent_copies=None),
         connection="c1",
         peer="192.0.2.1",
     )
