@@ -6,7 +6,6 @@ import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -23,7 +22,6 @@ from mailbox_server.app.outgoing import Outgoing, build_outgoing
 from mailbox_server.app.reporting import (
     bounced_rules,
     hostname_of,
-    make_reporter,
     routing_rules,
 )
 from mailbox_server.app.returning import build_returns
@@ -292,10 +290,9 @@ def _build_over(
     keeping = _housekeeping_rules(settings)
     key_keeper = KeyKeeper(store, names, clock, events, rotation_rules(settings))
     keepers = Keepers(receiver, known_networks, key_keeper, outgoing.ways.upkeep)
-    reports = partial(make_reporter, settings, store, events)
     dns = publication(settings, names)
     administration = Administration(
-        store, passwords, clock, entropy, indexer, attached, reports, dns, take
+        store, passwords, clock, entropy, indexer, attached, outgoing.give_reporter, dns, take
     )
     housekeeping = Housekeeping(store, keepers, indexer, attached, clock, events, keeping, prober)
     return Built(
@@ -472,7 +469,7 @@ def _housekeeping_rules(settings: Settings) -> HousekeepingRules:
     days = settings.store.compress_after_days
     return HousekeepingRules(
         tombstones_for=timedelta(days=settings.store.tombstone_days),
-        departures_for=timedelta(days=settings.relay.history_days),
+        passports_for=timedelta(days=settings.store.passport_days),
         compress_after=timedelta(days=days) if days else None,
     )
 

@@ -35,6 +35,10 @@ class Outgoing:
     reporter: Reporter
     ways: Ways
 
+    async def give_reporter(self) -> Reporter:
+        """Who writes reports, for an operator's commands."""
+        return self.reporter
+
     def change_rules(self, settings: Settings, names: Resolver, routing: RoutingRules) -> None:
         """Put live settings in force.  Raises SettingsMalformed, and changes nothing then."""
         self.ways.change_rules(settings, names)

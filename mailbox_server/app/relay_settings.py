@@ -57,10 +57,6 @@ class RelaySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
             live=True,
         ),
     ] = 4
-    history_days: Annotated[
-        int,
-        _note("How long it is remembered what became of a message.", ge=1, le=3650, live=True),
-    ] = 90
     port: Annotated[
         int,
         _note(

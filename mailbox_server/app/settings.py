@@ -472,6 +472,16 @@ class StoreTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
             live=True,
         ),
     ] = 90
+    passport_days: Annotated[
+        int,
+        _note(
+            "How long it is remembered what became of mail that has left or was deleted, for "
+            '"message trace", in days. Of mail that is still here it is remembered as long.',
+            ge=1,
+            le=36500,
+            live=True,
+        ),
+    ] = 90
 
 
 class SearchSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

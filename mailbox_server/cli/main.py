@@ -37,7 +37,7 @@ VERBS: Final = (
     ("account", "mailbox_server.cli.account", "Accounts: who has mailboxes here."),
     ("alias", "mailbox_server.cli.alias", "Addresses that stand for others."),
     ("mailbox", "mailbox_server.cli.mailbox", "Mailboxes of an account."),
-    ("message", "mailbox_server.cli.message", "Messages: list, show, raw, import."),
+    ("message", "mailbox_server.cli.message", "Messages: list, show, trace, raw, import."),
     ("queue", "mailbox_server.cli.queue", "Mail on its way out: list, show, retry, hold, end."),
     ("bounces", "mailbox_server.cli.bounces", "Addresses from which mail came back."),
     ("config", "mailbox_server.cli.config", "The configuration file."),

@@ -1,4 +1,4 @@
-"""`message list|show|raw|import`."""
+"""`message list|show|trace|raw|import`."""
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -10,21 +10,25 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
+from mailbox_server.cli.age import AGE
 from mailbox_server.cli.message_files import MessageFile, messages_in
 from mailbox_server.cli.operator import Operator, ask, run_with_operator
 from mailbox_server.cli.outcome import (
     REFUSED,
     Surroundings,
     complain,
+    exit_with,
     octets,
     printable,
     said,
     show_json,
 )
-from mailbox_server.cli.tables import show_rows
+from mailbox_server.cli.tables import RowStream, show_rows
+from mailbox_server.cli.timeline import timeline
 from mailbox_server.cli.verbs import Noun
-from mailbox_server.model.errors import BadInput, MessageMalformed
+from mailbox_server.model.errors import BadInput, MessageMalformed, MessageMissing, OutboundMissing
 from mailbox_server.ops import requests
+from mailbox_server.ops.story_requests import MessageStory, MessageTrace
 
 _COLUMNS = (
     ("ID", "id"),
@@ -39,7 +43,7 @@ _COLUMNS = (
 
 @click.group("message", cls=Noun)
 def verb() -> None:
-    """Messages: list, show, raw, import."""
+    """Messages: list, show, trace, raw, import."""
 
 
 @verb.command("list")
@@ -76,6 +80,43 @@ def show(surroundings: Surroundings, message: str) -> None:
         click.echo(f"\n{stamp.at}  {stamp.stage}")
         for name, value in stamp.facts.items():
             click.echo(f"    {printable(name)}: {printable(value)}")
+
+
+@verb.command("trace")
+@click.argument("what", metavar="ID|MESSAGE-ID|ADDRESS")
+@click.option("--since", metavar="AGE", type=AGE, help="Came since then, as 2h, 7d or a date.")
+@click.option("--limit", type=click.IntRange(1, 1_000), default=20, show_default=True)
+@click.pass_obj
+def trace(surroundings: Surroundings, what: str, since: str | None, limit: int) -> None:
+    """Tell the way of messages, newest first: who, when, each decision and each attempt.
+
+    ID is that of a message here (m…), of one that left (s…) or of one recipient in the queue
+    (q…); all that has the same Message-ID is told with it.
+    """
+    stream = RowStream((), surroundings)
+    found = 0
+
+    async def work(operator: Operator) -> None:
+        nonlocal found
+        for row in await operator.ask(MessageTrace(what, since, limit)):
+            try:
+                (story,) = await operator.ask(MessageStory(row.id))
+            except (MessageMissing, OutboundMissing):
+                # Forgotten between the two questions.
+                continue
+            if surroundings.as_json:
+                stream.show([story])
+            else:
+                click.echo("\n\n" if found else "", nl=False)
+                for line in timeline(story):
+                    click.echo(line)
+            found += 1
+
+    run_with_operator(surroundings, work)
+    if surroundings.as_json:
+        stream.end()
+    elif not found:
+        exit_with(f"nothing is known of {what}", REFUSED)
 
 
 @verb.command("raw")

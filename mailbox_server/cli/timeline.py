@@ -26,7 +26,11 @@ _STAGES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
             "{tls}",
             "connection {connection}",
         ),
-        "receive.envelope": ("sender {reverse-path}", "{recipients} recipients", "{octets} octets"),
+        "receive.envelope": (
+            "sender {reverse-path}",
+            "recipients: {recipients}",
+            "{octets} octets",
+        ),
         "submit.connect": (
             "handed in by {account}",
             "from {hello} [{peer}]",
@@ -34,13 +38,13 @@ _STAGES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
             "{tls}",
             "connection {connection}",
         ),
-        "submit.envelope": ("sender {reverse-path}", "{recipients} recipients", "{octets} octets"),
+        "submit.envelope": ("sender {reverse-path}", "recipients: {recipients}", "{octets} octets"),
         "submit.copy": ("the sender keeps this copy",),
         "route": ("for {recipient}", "through {through}", "with detail {detail}"),
         "deliver.local": ("put into {mailbox}",),
         "append": ("put into {mailbox} by a mail program", "from {peer}"),
         "import": ("imported from {source}", "{octets} octets"),
-        "report": ("a report of ours: {actions}", "{recipients} recipients", "about {about}"),
+        "report": ("a report of ours: {actions}", "recipients: {recipients}", "about {about}"),
     }
 )
 _PHASES: Final[Mapping[str, str]] = MappingProxyType(
@@ -140,12 +144,11 @@ def _attempt(recipient: RecipientRow, attempt: AttemptRow) -> list[str]:
     if attempt.finding == "delivered":
         said = [f"{recipient.address}: taken by {place or 'the other side'}"]
     else:
-        who = f" by {place}" if place else ""
+        who = f"by {place}" if place else "here"
         phase = _PHASES.get(attempt.phase, attempt.phase)
-        said = [f"{recipient.address}: {attempt.finding}{who} at {phase}"]
-    said.append(attempt.tls or "no TLS")
-    said.append(f"policy {attempt.policy}")
-    said.append(f"{attempt.seconds:.1f} s")
+        said = [f"{recipient.address}: {attempt.finding} {who} at {phase}"]
+    if place:
+        said += [attempt.tls or "no TLS", f"policy {attempt.policy}", f"{attempt.seconds:.1f} s"]
     if attempt.is_shared:
         said.append("as another message found shortly before")
     prefix = f"{attempt.code} {attempt.enhanced}".strip()

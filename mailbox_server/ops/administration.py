@@ -38,6 +38,7 @@ from mailbox_server.ops import (
     stories,
     story_requests,
     token_verbs,
+    tracing,
 )
 from mailbox_server.ops.domain_verbs import Publication
 from mailbox_server.ops.targets import (
@@ -63,7 +64,7 @@ class Administration:
     upload is the stream behind a request that carries octets; download is called with each
     block of a request that returns octets and may wait.
 
-    make_reporter: who writes the reports that an operator's commands owe to senders.
+    make_reporter: gives who writes the reports that an operator's commands owe to senders.
     take_from_clients: has the handshakes of a running server take a certificate (DER).
     """
 
@@ -393,6 +394,12 @@ async def _message_story(
     return [await self.store.read(lambda tx: stories.story_of(tx, asked.id))]
 
 
+async def _message_trace(
+    self: Administration, asked: story_requests.MessageTrace
+) -> list[requests.AnyRow]:
+    return [*await tracing.find(self.store, self.clock, asked)]
+
+
 # ---------------------------------------------------------------- the queue
 
 
@@ -504,6 +511,7 @@ _VERBS: Final = MappingProxyType(
         requests.MessageList: _message_list,
         requests.MessageShow: _message_show,
         story_requests.MessageStory: _message_story,
+        story_requests.MessageTrace: _message_trace,
         queue_requests.QueueList: _queue_list,
         queue_requests.QueueChange: _queue_change,
         requests.TokenAdd: _token_add,

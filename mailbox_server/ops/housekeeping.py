@@ -14,6 +14,7 @@ from mailbox_server.auth.known_networks import KnownNetworks
 from mailbox_server.checks.dkim.key_keeper import KeyKeeper
 from mailbox_server.model.errors import MailboxServerFault
 from mailbox_server.model.ports import Clock, Events, SystemEntropy
+from mailbox_server.ops.tracing import catch_up
 from mailbox_server.store.attached_text.catching_up import AttachedTexts
 from mailbox_server.store.cold_contents import ColdContents
 from mailbox_server.store.collection import collect, sweep
@@ -83,12 +84,12 @@ class HousekeepingRules:
     """What an operator may set.
 
     tombstones_for: how long it is remembered what was expunged.
-    departures_for: how long it is remembered what became of outgoing mail.
+    passports_for: how long it is remembered what became of mail that has left or is gone.
     compress_after: how long contents stay as received; None for ever.
     """
 
     tombstones_for: timedelta
-    departures_for: timedelta
+    passports_for: timedelta
     compress_after: timedelta | None
 
 
@@ -232,11 +233,6 @@ async def _forget(keeper: Housekeeping) -> None:
     await keeper.store.write(lambda tx: tx.correspondents.forget_sendings(uncounted))
 
 
-async def _forget_departures(keeper: Housekeeping) -> None:
-    before: datetime = keeper.clock.now() - keeper.rules.departures_for
-    await _repeat(keeper, lambda tx: tx.outbound.forget(before))
-
-
 async def _forget_leftovers(keeper: Housekeeping) -> None:
     done = await forget_leftovers(keeper.store, keeper.clock.now() - keeper.rules.tombstones_for)
     if done != Leftovers():
@@ -257,6 +253,16 @@ async def _forget_bounces(keeper: Housekeeping) -> None:
 async def _probe(keeper: Housekeeping) -> None:
     if keeper.prober is not None:
         await keeper.prober.send_due()
+
+
+async def _follow(keeper: Housekeeping) -> None:
+    await catch_up(keeper.store)
+
+
+async def _forget_passports(keeper: Housekeeping) -> None:
+    before: datetime = keeper.clock.now() - keeper.rules.passports_for
+    await _repeat(keeper, lambda tx: tx.outbound.forget(before))
+    await _repeat(keeper, lambda tx: tx.passports.forget(before))
 
 
 async def _compress(keeper: Housekeeping) -> None:
@@ -311,12 +317,13 @@ JOBS: Final = (
     Job("settle known networks", timedelta(minutes=1), _settle),
     Job("settle TLS sessions", timedelta(minutes=1), _settle_tls),
     COLLECT,
+    Job("follow passports", timedelta(minutes=10), _follow),
     Job("compress contents", timedelta(minutes=10), _compress),
     Job("keep signing keys", timedelta(hours=6), _keep_keys),
     Job("probe recipients", timedelta(minutes=30), _probe),
     Job("sweep files", timedelta(hours=6), _sweep),
     Job("forget tombstones", timedelta(hours=6), _forget),
-    Job("forget departures", timedelta(hours=6), _forget_departures),
+    Job("forget passports", timedelta(hours=6), _forget_passports),
     Job("send TLS reports", timedelta(hours=1), _report_tls),
     Job("refresh TLS policies", timedelta(hours=24), _refresh_tls),
     Job("forget bounces", timedelta(hours=24), _forget_bounces),

@@ -6,7 +6,6 @@ from typing import Final
 
 from mailbox_server.delivery.intake import Intake
 from mailbox_server.mime.dates import read_date
-from mailbox_server.mime.encoded_words import decode_words
 from mailbox_server.mime.header_fields import HeaderFields
 from mailbox_server.model.account import Account
 from mailbox_server.model.address import Address
@@ -31,6 +30,7 @@ from mailbox_server.model.message import Analysis, InternalDate, Target
 from mailbox_server.model.passport import Evidence
 from mailbox_server.model.ports import Clock
 from mailbox_server.ops import requests
+from mailbox_server.ops.listed_fields import fields_of, shown
 from mailbox_server.ops.stories import evidence_rows
 from mailbox_server.store.ports import (
     Column,
@@ -46,27 +46,11 @@ MESSAGE_OCTETS: Final = 2_147_483_647
 _LIST_MOST: Final = 10_000
 _ROWS: Final = 500
 _BLOCK: Final = 262_144
-_HEADER_OCTETS: Final = 1_048_576
 _KEYWORDS_MOST: Final = 100
 
 
 def _iso(seconds: int) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
-
-
-def _shown(fields: HeaderFields, name: bytes) -> str:
-    value = fields.first(name)
-    return "" if value is None else decode_words(value)[:200]
-
-
-def _fields(tx: ReadTx, message: MessageId, listed: bytes | None) -> HeaderFields:
-    """What clients list by; where there was too much of it to keep, from the header itself."""
-    if listed is None:
-        facts = tx.messages.about(message)
-        # Forgotten since: nothing is known of it any more.
-        begin = b"" if facts is None else tx.contents.read(facts.content, 0, _HEADER_OCTETS)
-        listed = begin.partition(b"\r\n\r\n")[0] + b"\r\n"
-    return HeaderFields(listed)
 
 
 async def list_messages(store: Store, asked: requests.MessageList) -> list[requests.AnyRow]:
@@ -102,7 +86,7 @@ async def list_messages(store: Store, asked: requests.MessageList) -> list[reque
                 uid, number, received, size, listed = row
                 assert listed is None or isinstance(listed, bytes)
                 message = MessageId(int(str(number)))
-                fields = _fields(tx, message, listed)
+                fields = fields_of(tx, message, listed)
                 flags = sets.get(view.keyword_sets[place], frozenset())
                 found.append(
                     requests.MessageRow(
@@ -111,8 +95,8 @@ async def list_messages(store: Store, asked: requests.MessageList) -> list[reque
                         _iso(int(str(received))),
                         int(str(size)),
                         sorted(flags | {DELETED} if view.deleted[place] else flags),
-                        _shown(fields, b"from"),
-                        _shown(fields, b"subject"),
+                        shown(fields, b"from"),
+                        shown(fields, b"subject"),
                     )
                 )
         return found
@@ -136,7 +120,7 @@ async def show_message(store: Store, asked: requests.MessageShow) -> requests.Pa
         if facts is None:
             raise MessageMissing(f"no message {asked.message}")
         account = tx.accounts.get(facts.account)
-        fields = _fields(tx, message, facts.listed)
+        fields = fields_of(tx, message, facts.listed)
         places = []
         for mailbox, uid in facts.places:
             place = tx.mailboxes.get(mailbox)
@@ -147,8 +131,8 @@ async def show_message(store: Store, asked: requests.MessageShow) -> requests.Pa
             str(account.address) if account else "?",
             facts.size,
             _iso(facts.received.seconds),
-            _shown(fields, b"from"),
-            _shown(fields, b"subject"),
+            shown(fields, b"from"),
+            shown(fields, b"subject"),
             places,
             evidence_rows(tx.passports.of(message)),
         )

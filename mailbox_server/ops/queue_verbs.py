@@ -2,7 +2,7 @@
 
 A filter is gone through in pages, each change a write of its own, so that nobody waits long
 for the store; who is stopped in the middle has done the pages before.  Whoever carries the
-mail hears of it by the bell that the store rings (store.ports.DEPARTURES).
+mail hears of it by the bells that the store rings (store.ports.DEPARTURES, RETRIES).
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -39,9 +39,13 @@ from mailbox_server.store.ports import QueueFilter, ReadTx, Store, WriteTx
 PAGE: Final = 500
 _SAID: Final = 200
 """Characters of the last answer that a list shows."""
-MakeReporter = Callable[[], Awaitable[Reporter]]
+NAMED_MOST: Final = 10_000
+"""Ids in one request; for more there are filters."""
 
 _Change = Callable[[WriteTx, Sequence[OutboundId], datetime, str | None], int]
+
+
+MakeReporter = Callable[[], Awaitable[Reporter]]
 
 # What one write does; bounce needs more than one.
 _CHANGES: Final = MappingProxyType[QueueAction, _Change](
@@ -95,6 +99,8 @@ async def change_queue(
         raise BadInput(f"{hop!r:.80} is no host such as mx.example.org or 192.0.2.1:25")
     if bool(asked.ids) is (asked.wanted is not None):
         raise BadInput("either ids or a filter is expected")
+    if len(asked.ids) > NAMED_MOST:
+        raise BadInput(f"at most {NAMED_MOST:,} ids; a filter takes any number")
     wanted = asked.wanted or Wanted()
     chosen = await store.read(lambda tx: _filter(tx, wanted, now))
     named = await store.read(lambda tx: [job for text in asked.ids for job in _named(tx, text)])

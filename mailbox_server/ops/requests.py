@@ -17,7 +17,13 @@ from mailbox_server.ops.queue_requests import (
 from mailbox_server.ops.request_roots import Request as Request
 from mailbox_server.ops.request_roots import Row as Row
 from mailbox_server.ops.request_roots import instant as instant
-from mailbox_server.ops.story_requests import EvidenceRow, MessageStory, StoryRow
+from mailbox_server.ops.story_requests import (
+    EvidenceRow,
+    FoundRow,
+    MessageStory,
+    MessageTrace,
+    StoryRow,
+)
 
 
 class DomainAdd(Request, frozen=True, tag="domain.add"):
@@ -290,6 +296,7 @@ AnyRequest = (
     | MessageRaw
     | MessageImport
     | MessageStory
+    | MessageTrace
     | QueueList
     | QueueChange
     | TokenAdd
@@ -512,6 +519,7 @@ AnyRow = (
     | PassportRow
     | ImportedRow
     | StoryRow
+    | FoundRow
     | QueueRow
     | ChangedRow
     | TokenRow

@@ -8,7 +8,6 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Final
 
-from mailbox_server.mime.encoded_words import decode_words
 from mailbox_server.mime.header_fields import HeaderFields
 from mailbox_server.mime.references import message_id
 from mailbox_server.model.errors import (
@@ -30,6 +29,7 @@ from mailbox_server.model.ids import (
 )
 from mailbox_server.model.outbound import Attempt, Departure, Outbound
 from mailbox_server.model.passport import Evidence
+from mailbox_server.ops.listed_fields import fields_of, shown
 from mailbox_server.ops.request_roots import instant
 from mailbox_server.ops.story_requests import (
     AttemptRow,
@@ -42,7 +42,6 @@ from mailbox_server.store.ports import ReadTx
 RECIPIENTS_TOLD: Final = 50
 """Recipients of one departure whose attempts are told."""
 
-_SHOWN_CHARACTERS: Final = 200
 _HEADER_OCTETS: Final = 65_536
 
 
@@ -85,7 +84,7 @@ def _of_message(tx: ReadTx, number: MessageId) -> StoryRow:
         if not evidence:
             raise MessageMissing(f"no message {message_object_id(number)}")
         return StoryRow(message_object_id(number), None, None, "", "", 0, evidence[0].at)
-    listed = HeaderFields(facts.listed or b"")
+    listed = fields_of(tx, number, facts.listed)
     places = []
     for mailbox, uid in facts.places:
         place = tx.mailboxes.get(mailbox)
@@ -95,8 +94,8 @@ def _of_message(tx: ReadTx, number: MessageId) -> StoryRow:
         id=message_object_id(number),
         account=_account(tx, facts.account),
         message_id=None if named is None else _plain(f"<{named}>"),
-        sender=_shown(listed, b"from"),
-        subject=_shown(listed, b"subject"),
+        sender=shown(listed, b"from"),
+        subject=shown(listed, b"subject"),
         size=facts.size,
         arrived=_moment(datetime.fromtimestamp(facts.received.seconds, UTC)),
         places=places,
@@ -168,12 +167,7 @@ def _subject(tx: ReadTx, departure: Departure) -> str:
         beginning = tx.contents.read(departure.content, 0, _HEADER_OCTETS)
     except (ContentMissing, ContentDamaged):
         return ""
-    return _shown(HeaderFields(beginning.partition(b"\r\n\r\n")[0] + b"\r\n"), b"subject")
-
-
-def _shown(fields: HeaderFields, name: bytes) -> str:
-    value = fields.first(name)
-    return "" if value is None else _plain(decode_words(value)[:_SHOWN_CHARACTERS])
+    return shown(HeaderFields(beginning.partition(b"\r\n\r\n")[0] + b"\r\n"), b"subject")
 
 
 def _moment(moment: datetime) -> str:

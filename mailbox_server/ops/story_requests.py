@@ -11,6 +11,24 @@ class MessageStory(Request, frozen=True, tag="message.story"):
     id: str
 
 
+class MessageTrace(Request, frozen=True, tag="message.trace"):
+    """Find what an id, a Message-ID or an address means, newest first.
+
+    since: came since then, as ops.ages reads it.
+    """
+
+    what: str
+    since: str | None = None
+    most: int = 20
+
+
+class FoundRow(Row, frozen=True, tag="found"):
+    """A message or departure that was found, and when it came."""
+
+    id: str
+    at: str
+
+
 class EvidenceRow(Row, frozen=True, tag="evidence"):
     """One stamp in a passport."""
 

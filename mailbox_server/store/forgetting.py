@@ -1,6 +1,7 @@
-"""Forgetting what was expunged: first the octets of destroyed messages, later the tombstones.
+"""Forgetting what was expunged: the octets of destroyed messages, tombstones, passports.
 
-Housekeeping calls both in writes of their own, again and again until they return 0.
+The row of a message goes with the last of them.  Housekeeping calls each in writes of its
+own, again and again until it returns 0.
 """
 
 from collections.abc import Sequence
@@ -22,6 +23,7 @@ from mailbox_server.store.schema.messages import (
     placement,
     uid_block,
 )
+from mailbox_server.store.schema.trail import trail
 from mailbox_server.store.transactions import SqlTx
 
 STEP: Final = 1_000
@@ -107,12 +109,31 @@ _UNPLACED: Final = Prepared(
         message.c.id == _NUMBER,
         message.c.content.is_(None),
         ~sa.exists().where(placement.c.message == message.c.id),
+        ~sa.exists().where(passport.c.message == message.c.id),
+    )
+)
+_WITH_PASSPORT: Final = Prepared(
+    sa.select(message.c.id)
+    .where(
+        message.c.destroyed_on < sa.bindparam("before"),
+        message.c.destroyed_on.is_not(None),
+        message.c.content.is_(None),
+        sa.exists().where(passport.c.message == message.c.id),
+    )
+    .order_by(message.c.destroyed_on)
+    .limit(sa.bindparam("most"))
+)
+_FORGET_PASSPORT: Final = tuple(
+    Prepared(statement)
+    for statement in (
+        sa.delete(trail).where(trail.c.message == _NUMBER),
+        sa.delete(passport).where(passport.c.message == _NUMBER),
     )
 )
 _REMOVE: Final = tuple(
     Prepared(statement)
     for statement in (
-        sa.delete(passport).where(passport.c.message == _NUMBER),
+        sa.delete(trail).where(trail.c.message == _NUMBER),
         sa.delete(message).where(message.c.id == _NUMBER),
     )
 )
@@ -162,13 +183,26 @@ def forget_tombstones(tx: SqlTx, before: int) -> int:
     return len(rows)
 
 
+def forget_passports(tx: SqlTx, before: int) -> int:
+    """Remove the passports of messages that were destroyed before that second.
+
+    At most STEP; how many.
+    """
+    tx.frees()
+    numbers = [number for (number,) in _WITH_PASSPORT.rows(tx, before=before, most=STEP)]
+    for forget in _FORGET_PASSPORT:
+        forget.run_each(tx, [{"message": number} for number in numbers])
+    _remove_unplaced(tx, numbers)
+    return len(numbers)
+
+
 def raise_floor_of_account(tx: SqlTx, number: int, modseq: int) -> None:
     """Say that of a mailbox's account changes up to modseq may be forgotten from now on."""
     _RAISE_FLOOR_OF_ACCOUNT.run(tx, mailbox=number, modseq=modseq)
 
 
 def _remove_unplaced(tx: SqlTx, messages: Sequence[int]) -> None:
-    """Remove the rows of those forgotten messages that no tombstone names."""
+    """Remove the rows of those forgotten messages that neither tombstone nor passport names."""
     for (number,) in _UNPLACED.rows_each(tx, [{"message": each} for each in messages]):
         for remove in _REMOVE:
             remove.run(tx, message=number)

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from mailbox_server.model.ids import MessageId
 from mailbox_server.model.passport import Evidence
+from mailbox_server.store.forgetting import forget_passports
 from mailbox_server.store.prepared import Prepared
 from mailbox_server.store.schema.messages import passport
 from mailbox_server.store.transactions import SqlTx
@@ -88,3 +89,7 @@ class Passports:
             return
         if not _APPEND.run(self._tx, message=message, evidence=evidence_lines(evidence)):
             insert_passport(self._tx, message, evidence, None)
+
+    def forget(self, before: datetime) -> int:
+        """Remove the passports of messages destroyed before then, at most 1,000; how many."""
+        return forget_passports(self._tx, int(before.timestamp()))

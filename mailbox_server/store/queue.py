@@ -11,7 +11,7 @@ from mailbox_server.model.ids import AccountId, DepartureId, OutboundId
 from mailbox_server.model.outbound import Outbound, OutboundState
 from mailbox_server.store.contents import ContentRepository
 from mailbox_server.store.outbound import end_one
-from mailbox_server.store.outbound_rows import OUTBOUND_COLUMNS, outbounds_of, seconds
+from mailbox_server.store.outbound_rows import OUTBOUND_COLUMNS, outbounds_of, plain, seconds
 from mailbox_server.store.ports import DEPARTURES, RETRIES, QueueFilter
 from mailbox_server.store.prepared import Prepared
 from mailbox_server.store.schema.outbound import departure, outbound
@@ -144,7 +144,8 @@ class Queue:
 
     def named(self, message_id: str, before: DepartureId | None, most: int) -> list[DepartureId]:
         """Departures of that Message-ID (with its brackets), newest first, below before."""
-        rows = _NAMED.rows(self._tx, message_id=message_id, before=before or _NEWEST, most=most)
+        named = plain(message_id)
+        rows = _NAMED.rows(self._tx, message_id=named, before=before or _NEWEST, most=most)
         return [DepartureId(number) for (number,) in rows]
 
     def with_address(

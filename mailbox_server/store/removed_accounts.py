@@ -39,6 +39,7 @@ from mailbox_server.store.schema.messages import (
     thread_link,
 )
 from mailbox_server.store.schema.sharing import mailbox_right, seen_run
+from mailbox_server.store.schema.trail import trail
 from mailbox_server.store.uid_blocks import DROP_OF_MAILBOX
 
 MESSAGES_A_STEP: Final = 500
@@ -59,6 +60,7 @@ _MESSAGE: Final[sa.BindParameter[int]] = sa.bindparam("message")
 _DELETE_MESSAGE: Final = tuple(
     Prepared(statement)
     for statement in (
+        sa.delete(trail).where(trail.c.message == _MESSAGE),
         sa.delete(passport).where(passport.c.message == _MESSAGE),
         sa.delete(message_text).where(message_text.c.message == _MESSAGE),
         sa.delete(message_listing).where(message_listing.c.message == _MESSAGE),

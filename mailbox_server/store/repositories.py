@@ -27,6 +27,7 @@ from mailbox_server.store.search_index.reading import IndexReader
 from mailbox_server.store.sts_policies import StsPolicies
 from mailbox_server.store.tls_counts import TlsCounts
 from mailbox_server.store.tokens import Tokens
+from mailbox_server.store.trail import Trail
 from mailbox_server.store.transactions import SqlTx
 
 
@@ -63,6 +64,7 @@ class Repositories:
         "sts_policies",
         "tls_counts",
         "tokens",
+        "trail",
     )
 
     def __init__(
@@ -97,6 +99,7 @@ class Repositories:
         self.peer_levels = PeerLevels(tx)
         self.tls_counts = TlsCounts(tx)
         self.tokens = Tokens(tx)
+        self.trail = Trail(tx)
 
     @property
     def owners_generation(self) -> int:

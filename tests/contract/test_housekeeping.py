@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from mailbox_server.auth.known_networks import KnownNetworks
+from mailbox_server.model.address import Address
 from mailbox_server.model.errors import ContentMissing, DiskLow
-from mailbox_server.model.ids import AccountId
+from mailbox_server.model.ids import AccountId, MessageId
+from mailbox_server.model.passport import Evidence
 from mailbox_server.ops.housekeeping import (
     COLLECT,
     JOBS,
@@ -24,6 +26,8 @@ from mailbox_server.store.door import SqliteStore
 from mailbox_server.store.integrity import violations
 from mailbox_server.store.ports import Room
 from mailbox_server.store.search_index.catching_up import SearchIndexer
+from tests.contract.outgoing import to
+from tests.contract.queued import put
 from tests.contract.test_cold_contents import kept, rows, text
 from tests.contract.test_contents import releasing, whole
 from tests.contract.test_store_purging import deliver, inbox_of, open_accounts
@@ -228,6 +232,29 @@ async def test_what_nothing_leads_to_is_forgotten_daily(
         {"thread_links": 1, "keyword_sets": 1, "seen_runs": 0, "mailboxes": 1},
     )
     assert events.faults == []
+    assert await violations(store) == []
+
+
+async def test_what_became_of_mail_is_remembered_for_its_time(
+    store: SqliteStore, keeper: Housekeeping, clock: Any
+) -> None:
+    (ann,) = await open_accounts(store, ANN)
+    await deliver(store, ann)
+    stamp = Evidence(clock.now(), "receive.envelope", (("reverse-path", "<b@h.example>"),))
+    await store.write(lambda tx: tx.passports.stamp(MessageId(1), [stamp]))
+    ids = await put(store, to("b@h.example"), arrived=clock.now())
+    await keeper.do(job("follow passports"))
+    asked = Address.parse("b@h.example")
+    assert await store.read(lambda tx: tx.trail.with_address(asked, None, 9)) == [1]
+    inbox = await inbox_of(store, ann)
+    await store.write(lambda tx: tx.messages.remove(inbox.id, [1]))
+    await store.write(lambda tx: tx.queue.drop(ids))
+    for days, is_known in ((89, True), (2, False)):
+        clock.turn(days=days)
+        for name in ("collect contents", "forget tombstones", "forget passports"):
+            await keeper.do(job(name))
+        for table in ("message", "passport", "trail", "departure", "outbound"):
+            assert bool(await rows(store, f"SELECT * FROM {table}")) is is_known, table
     assert await violations(store) == []
 
 

@@ -42,7 +42,7 @@ class Office:
         self.clock = clock
         self.reporters = 0
 
-    async def reporter(self) -> Reporter:
+    async def give_reporter(self) -> Reporter:
         self.reporters += 1
         return Reporter(
             store=self.store,
@@ -75,7 +75,7 @@ class Office:
         hop: str | None = None,
     ) -> int:
         asked = QueueChange(action, [outbound_object_id(each) for each in ids], wanted, hop)
-        done = await queue_verbs.change_queue(self.store, self.clock, self.reporter, asked)
+        done = await queue_verbs.change_queue(self.store, self.clock, self.give_reporter, asked)
         return done.count
 
     async def find(self, number: OutboundId) -> Outbound:
@@ -222,7 +222,7 @@ async def test_a_message_names_all_its_recipients(office: Office) -> None:
     ids = await put(office.store, to("a@h.example", "b@h.example"))
     other = await put(office.store, to("c@h.example"))
     asked = QueueChange("hold", ["s1"])
-    done = await queue_verbs.change_queue(office.store, office.clock, office.reporter, asked)
+    done = await queue_verbs.change_queue(office.store, office.clock, office.give_reporter, asked)
     assert done.count == 2
     assert await office.states([*ids, *other]) == ["held", "held", "waiting"]
 
@@ -237,6 +237,7 @@ async def test_a_message_names_all_its_recipients(office: Office) -> None:
         (QueueChange("hold", ["qvvvvvvvvvvvvv"]), BadInput),
         (QueueChange("hold", [""]), BadInput),
         (QueueChange("hold"), BadInput),
+        (QueueChange("hold", ["q1"] * 10_001), BadInput),
         (QueueChange("hold", ["q1"], Wanted()), BadInput),
         (QueueChange("hold", ["q1"], hop="x.example"), BadInput),
         (QueueChange("route", ["q1"], hop="no host"), BadInput),
@@ -251,7 +252,7 @@ async def test_what_cannot_be_meant_changes_nothing(
 ) -> None:
     ids = await put(office.store, to("a@h.example"))
     with pytest.raises(fault):
-        await queue_verbs.change_queue(office.store, office.clock, office.reporter, asked)
+        await queue_verbs.change_queue(office.store, office.clock, office.give_reporter, asked)
     assert await office.states(ids) == ["waiting"]
 
 

@@ -17,6 +17,8 @@ from mailbox_server.store import (
     outbound,
     outbound_rows,
     queue,
+    removed_accounts,
+    trail,
 )
 from mailbox_server.store.integrity import INVARIANTS, Invariant
 from mailbox_server.store.ports import Column
@@ -56,6 +58,7 @@ PLANS = (
     (forgetting._OLD_TOMBSTONES, "ix_uid_block_expunged_on (expunged_on"),
     (forgetting._OLD_TOMBSTONES, "placement USING PRIMARY KEY (mailbox=? AND uid>? AND uid<?)"),
     (forgetting._OLDEST_TOMBSTONES, "placement USING PRIMARY KEY (mailbox=? AND uid>? AND uid<?)"),
+    (forgetting._WITH_PASSPORT, "ix_message_forgotten (destroyed_on"),
     (mailboxes._FIND, "uq_mailbox_account_name (account=? AND name=?)"),
     (mailboxes._BY_ROLE, "uq_mailbox_account_role (account=? AND role=?)"),
     (mailboxes._BELOW, "uq_mailbox_account_name (account=? AND name>? AND name<?)"),
@@ -75,6 +78,9 @@ PLANS = (
     (queue._OF_ACCOUNT, "ix_departure_account (account=? AND rowid<?)"),
     (Prepared(queue._REST_OF_LANE), "ix_outbound_open (lane=? AND id>?)"),
     (Prepared(queue._LATER_LANES), "ix_outbound_open (lane>?)"),
+    (removed_accounts._DELETE_MESSAGE[0], "ix_trail_message (message=?)"),
+    (trail._FOUND, "PRIMARY KEY (key=? AND message<?)"),
+    (trail._NEXT, "message USING INTEGER PRIMARY KEY (rowid>?)"),
     (message_rows._select((Column.SIZE, Column.ENVELOPE)), "uid>? AND uid<?)"),
 )
 

@@ -167,6 +167,11 @@ class Appliance:
         raise AssertionError(f"the server did not start: {self.log.read_text()[-4000:]}")
 
     @property
+    def is_running(self) -> bool:
+        """Whether the server was started and not stopped."""
+        return self._process is not None
+
+    @property
     def pid(self) -> int:
         """The server's process id."""
         assert self._process is not None

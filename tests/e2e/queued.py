@@ -21,7 +21,10 @@ FAR = datetime(2100, 1, 1, tzinfo=UTC)
 
 
 def queue_mail(data: Path) -> None:
-    """From ann: q1 and q2 to a.invalid, q3 to b.invalid, tried once; from bob: q4 to b.invalid."""
+    """From ann: q1 and q2 to a.invalid, q3 to b.invalid, tried once; from bob: q4 to b.invalid.
+
+    From bob too: q5 to a place that no mail may go to.
+    """
     asyncio.run(_queue_mail(data))
 
 
@@ -48,6 +51,13 @@ async def _queue_mail(data: Path) -> None:
         to("v4@b.invalid"),
         reverse_path=ReversePath(Address.parse(address("bob"))),
         message_id="<2@example.org>",
+        **same,
+    )
+    await put(
+        store,
+        to("v5@[127.0.0.1]"),
+        reverse_path=ReversePath(Address.parse(address("bob"))),
+        message_id="<3@example.org>",
         **same,
     )
     said = Attempt(

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.e2e.appliance import Appliance
-from tests.e2e.queued import queue_mail
+from tests.e2e.queued import EVIL, queue_mail
 from tests.e2e.test_cli_verbs import refused, rows, verb
 
 
@@ -28,10 +28,10 @@ def listed(house: Appliance, *words: str) -> list[str]:
 
 
 def test_a_list_is_filtered(house: Appliance) -> None:
-    assert listed(house) == ["q1", "q2", "q3", "q4"]
+    assert listed(house) == ["q5", "q1", "q2", "q3", "q4"]
     assert listed(house, "--domain", "b.invalid") == ["q3", "q4"]
     assert listed(house, "--to", "V1@a.invalid") == ["q1"]
-    assert listed(house, "--from", "bob@example.test") == ["q4"]
+    assert listed(house, "--from", "bob@example.test") == ["q5", "q4"]
     assert listed(house, "--account", "ann@example.test") == ["q1", "q2", "q3"]
     assert listed(house, "--older", "1d") == listed(house, "--state", "held") == []
     assert "no account" in refused(house, 1, "queue", "list", "--account", "x@example.test")
@@ -58,6 +58,24 @@ def test_one_is_shown_with_its_attempts(house: Appliance) -> None:
     assert "no id" in refused(house, 1, "queue", "show", "\x1b[2J")
 
 
+def test_the_way_of_a_message_is_told(house: Appliance) -> None:
+    for what in ("s1", "q3", "<1@example.org>", "1@example.org", "v3@b.invalid"):
+        (story,) = rows(house, "message", "trace", what)
+        assert (story["id"], len(story["recipients"])) == ("s1", 3)
+        assert story["recipients"][2]["attempts"][0]["words"] == [EVIL]
+    shown = verb(house, "message", "trace", "ann@example.test").decode()
+    assert shown.startswith("s1: submission of ann@example.test\nSender:     <ann@example.test>\n")
+    assert "  handed in by ann@example.test, hello \ufffd" in shown
+    assert "v3@b.invalid: deferred by mx.b.invalid at RCPT, no TLS" in shown
+    assert all(each.isprintable() for each in shown.replace("\n", ""))
+    both = verb(house, "message", "trace", "<1@example.org>", "--since", "1h", "--limit", "1")
+    assert both.startswith(b"s1: ")
+    assert rows(house, "message", "trace", "nobody@x.example") == []
+    assert "nothing is known" in refused(house, 1, "message", "trace", "nobody@x.example")
+    assert "no message m99" in refused(house, 1, "message", "trace", "m99")
+    assert "no time" in refused(house, 2, "message", "trace", "x", "--since", "soon")
+
+
 def test_some_are_held_and_released(house: Appliance) -> None:
     assert verb(house, "queue", "hold", "q1", "q2") == b"2 recipients held\n"
     assert listed(house, "--state", "held") == ["q1", "q2"]
@@ -80,6 +98,18 @@ def test_another_way_is_told_by_name(house: Appliance) -> None:
 @pytest.mark.parametrize("words", [[], ["q1", "--all"], ["--all", "--state", "held"]])
 def test_it_must_be_said_which(house: Appliance, words: list[str]) -> None:
     assert "expected" in refused(house, 2, "queue", "drop", *words)
+
+
+def test_what_is_to_be_tried_again_is_tried_by_a_server_that_runs(house: Appliance) -> None:
+    assert rows(house, "queue", "retry", "q5") == {"count": 1}
+    (recipient,) = rows(house, "queue", "show", "q5")["recipients"]
+    for _ in range(200):
+        if recipient["attempts"] or not house.is_running:
+            break
+        (recipient,) = rows(house, "queue", "show", "q5")["recipients"]
+    assert bool(recipient["attempts"]) is house.is_running
+    assert not recipient["due"].startswith("2100")
+    rows(house, "queue", "drop", "s3")
 
 
 def test_they_end_with_and_without_a_report(house: Appliance) -> None:

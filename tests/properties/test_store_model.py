@@ -319,6 +319,8 @@ class StoreModel(RuleBasedStateMachine):
             pass
         while self.bench.write(lambda tx: tx.messages.forget_tombstones(self.bench.now)):
             pass
+        while self.bench.write(lambda tx: tx.passports.forget(self.bench.now)):
+            pass
         for box in self.model.values():
             box.floor = max(box.expunged.values(), default=box.floor)
             box.expunged.clear()

@@ -101,6 +101,7 @@ from mailbox_server.store.ports.search import (
     WordScope,
     WordTerm,
 )
+from mailbox_server.store.ports.trail import Followed, TrailReader, TrailWriter
 from mailbox_server.store.ports.transport_security import (
     PeerLevelReader,
     PeerLevelWriter,
@@ -147,6 +148,7 @@ __all__ = [
     "FlagChange",
     "FlagMoves",
     "FlagOutcome",
+    "Followed",
     "HeldMessageReader",
     "HeldMessageWriter",
     "KnownNetworkReader",
@@ -194,6 +196,8 @@ __all__ = [
     "TlsCountWriter",
     "TokenReader",
     "TokenWriter",
+    "TrailReader",
+    "TrailWriter",
     "Unpurged",
     "ViewRows",
     "WordCandidates",

@@ -96,6 +96,13 @@ class PassportWriter(PassportReader, Protocol):
     def stamp(self, message: MessageId, evidence: Sequence[Evidence]) -> None:
         """Append to the message's passport."""
 
+    def forget(self, before: datetime) -> int:
+        """Remove the passports of messages destroyed before then, at most 1,000; how many.
+
+        That of a message that lives stays, and so does one whose octets may still be asked
+        for (MessageWriter.forget_destroyed).
+        """
+
 
 @dataclass(frozen=True, slots=True)
 class Receipt:

@@ -14,6 +14,7 @@ from mailbox_server.store.schema import (
     outbound,
     sending,
     sharing,
+    trail,
     transport_security,
     version,
 )
@@ -34,6 +35,7 @@ __all__ = [
     "outbound",
     "sending",
     "sharing",
+    "trail",
     "transport_security",
     "version",
 ]

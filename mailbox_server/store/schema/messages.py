@@ -59,6 +59,13 @@ message = numbered_table(
 )
 sa.Index("ix_message_thread", message.c.thread)
 _FORGETTABLE = sa.and_(message.c.destroyed_on.is_not(None), message.c.content.is_not(None))
+_FORGOTTEN = sa.and_(message.c.destroyed_on.is_not(None), message.c.content.is_(None))
+sa.Index(
+    "ix_message_forgotten",
+    message.c.destroyed_on,
+    sqlite_where=_FORGOTTEN,
+    postgresql_where=_FORGOTTEN,
+)
 sa.Index(
     "ix_message_forgettable",
     message.c.destroyed_on,

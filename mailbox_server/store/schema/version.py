@@ -10,8 +10,8 @@ import sqlalchemy as sa
 
 from mailbox_server.store.schema.columns import INTEGER, placed_table
 
-SCHEMA_VERSION: Final = 14
-OLDEST_PROGRAM: Final = 12
+SCHEMA_VERSION: Final = 15
+OLDEST_PROGRAM: Final = 15
 
 schema = placed_table(
     "schema",

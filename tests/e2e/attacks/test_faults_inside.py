@@ -56,6 +56,7 @@ from mailbox_server.store.staging import ContentStaging, Staged
 from mailbox_server.store.sts_policies import StsPolicies
 from mailbox_server.store.tls_counts import TlsCounts
 from mailbox_server.store.tokens import Tokens
+from mailbox_server.store.trail import Trail
 from tests.e2e.appliance import PASSWORDS, address
 from tests.e2e.attacks.in_process import InProcess, connect, in_process
 
@@ -86,6 +87,7 @@ REPOSITORIES: Final = (
     Receipts,
     Search,
     Tokens,
+    Trail,
 )
 OTHERS: Final[dict[type, tuple[str, ...]]] = {
     SqliteStore: ("read", "begin_read", "write", "glance", "stage", "listen", "room"),
@@ -180,6 +182,9 @@ NOT_REACHED: Final = {
     *(f"StsPolicies.{name}" for name in vars(StsPolicies) if not name.startswith("_")),
     *(f"PeerLevels.{name}" for name in vars(PeerLevels) if not name.startswith("_")),
     *(f"TlsCounts.{name}" for name in vars(TlsCounts) if not name.startswith("_")),
+    # What an operator traces, and housekeeping.
+    *(f"Trail.{name}" for name in vars(Trail) if not name.startswith("_")),
+    "Passports.forget",
     # Where clients show certificates.
     "Tokens.holders",
     # Of large content only: see the bomb in the middle of a response.

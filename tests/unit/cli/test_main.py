@@ -26,7 +26,7 @@ LEAVES = {
     "account certificate add", "account certificate list", "account certificate remove",
     "alias add", "alias list", "alias remove",
     "mailbox list", "mailbox rights", "mailbox share",
-    "message list", "message show", "message raw", "message import",
+    "message list", "message show", "message trace", "message raw", "message import",
     "queue list", "queue show", "queue retry", "queue hold", "queue release", "queue drop",
     "queue bounce", "queue route",
     "bounces list", "bounces show", "bounces clear",

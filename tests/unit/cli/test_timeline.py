@@ -106,7 +106,7 @@ def test_a_message_that_arrived() -> None:
         "\n"
         "2026-01-02 03:04:05  came from mx.example.net [192.0.2.1], by ESMTPS, "
         "TLSv1.3 TLS_AES_256_GCM_SHA384, connection c7, name mx.example.net\n"
-        "2026-01-02 03:04:06  sender <bob@example.net>, 1 recipients, 1234 octets\n"
+        "2026-01-02 03:04:06  sender <bob@example.net>, recipients: 1, 1234 octets\n"
         "2026-01-02 03:04:06  for info@example.org, through all@example.org\n"
         "2026-01-02 03:04:06  put into INBOX"
     )
@@ -201,8 +201,7 @@ def test_trouble_of_ours_is_told_as_ours() -> None:
     )
     told = text(story(recipients=[recipient(ours)])).splitlines()
     assert told[6:8] == [
-        "2026-01-02 03:05:00  bob@example.net: deferred at finding the way, no TLS, policy none, "
-        "1.2 s",
+        "2026-01-02 03:05:00  bob@example.net: deferred here at finding the way",
         "                     noted here: 451 no answer",
     ]
 
