@@ -136,11 +136,15 @@ class Line:
 
 
 class Told:
-    """Reports that are only remembered: (action, address) of each that was written."""
+    """Reports that are only remembered: (action, address) of each that was written.
+
+    trouble: raised where one is prepared.  bug: where one is written.
+    """
 
     def __init__(self) -> None:
         self.written: list[tuple[str, str]] = []
         self.trouble: Exception | None = None
+        self.bug: Exception | None = None
 
     async def prepare(self, original: Original, happenings: Sequence[Happening]) -> "Staged":
         if self.trouble is not None:
@@ -155,6 +159,8 @@ class Staged:
     contents: tuple[StagedContent, ...] = ()
 
     def write(self, tx: WriteTx) -> None:
+        if self.told.bug is not None:
+            raise self.told.bug
         self.told.written += self.happenings
 
     def discard(self) -> None:

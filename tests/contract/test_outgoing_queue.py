@@ -338,6 +338,23 @@ async def test_trouble_with_reports_puts_off_only_what_would_end(
     assert told.written == [("failed", "b@x.example")]
 
 
+async def test_a_report_that_cannot_be_written_makes_nothing_go_twice(
+    house: House, world: World, told: Told
+) -> None:
+    told.bug = ZeroDivisionError()
+    world.says = {"b@x.example": 550}
+    ids = await house.send("a@x.example", "b@x.example")
+    await house.settle()
+    assert await states(house, ids) == [State.DELIVERED, State.WAITING]
+    assert house.faults.pop() is told.bug
+    told.bug = None
+    world.clock.turn(seconds=PUT_OFF.total_seconds() + 1)
+    await house.settle()
+    assert await states(house, ids) == [State.DELIVERED, State.FAILED]
+    assert [address for address, _ in world.got] == ["a@x.example"]
+    assert told.written == [("failed", "b@x.example")]
+
+
 @pytest.mark.parametrize("where", ["find", "open", "send"])
 async def test_a_bug_costs_no_mail(house: House, world: World, where: str) -> None:
     def step(name: str) -> None:

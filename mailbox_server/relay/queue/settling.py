@@ -120,6 +120,11 @@ class Settling:
                 raise
             except Unavailable as trouble:
                 await self._rest(trouble, pause)
+            except Exception as error:  # a message that was taken must be recorded all the same
+                if not prepared:
+                    raise
+                self._events.fault("relay.unreported", error)
+                decided = [(of, [self._untold(each) for each in some]) for of, some in decided]
 
     async def put_back(self, jobs: Sequence[Outbound], wait: timedelta) -> None:
         """Give up leases without an attempt; what has been recorded stays as it is.
