@@ -60,6 +60,11 @@ def returned(rules: ReportRules, ret: Return, octets: int, *, has_failure: bool)
     return Returned.WHOLE if octets <= most else Returned.HEADER
 
 
+def needs_utf8(original: Original, reader: Reader) -> bool:
+    """Whether the report is one with UTF-8 fields: for such a message, or to such an address."""
+    return original.smtputf8 or not reader.address.is_ascii
+
+
 def compose(
     rules: ReportRules,
     original: Original,
@@ -103,7 +108,7 @@ def compose(
         status,
         gives,
         boundary=f"report-{token}",
-        utf8=original.smtputf8,
+        utf8=needs_utf8(original, reader),
         eight_bit=original.body is not BodyType.SEVEN_BIT,
     )
 
@@ -118,6 +123,9 @@ def _references(message_id: str | None) -> tuple[tuple[str, str], ...]:
     if message_id is None or len(message_id) > _REFERENCE_CHARACTERS:
         return ()
     if not message_id.isascii() or not message_id.isprintable() or " " in message_id:
+        return ()
+    if "=?" in message_id:
+        # It would be decoded when it is written, into another one or what no field can hold.
         return ()
     return (("In-Reply-To", message_id), ("References", message_id))
 

@@ -25,6 +25,7 @@ from mailbox_server.delivery.bounces.report import (
     ReportRules,
     cause_of,
     compose,
+    needs_utf8,
     returned,
     wants_suggestion,
 )
@@ -304,7 +305,7 @@ class Reporter:
             signatures=signatures,
             message_id=f"<{draft.token}@{self._rules.hostname.ascii}>",
             eight_bit=ends.eight_bit,
-            utf8=original.smtputf8,
+            utf8=needs_utf8(original, reader),
             require_tls=original.require_tls,
             evidence=(Evidence(draft.now, "report", tuple(facts)),),
             now=draft.now,
@@ -376,5 +377,5 @@ class _Draft:
             async for block in self.original.blocks():
                 yield block
         else:
-            yield header_block(self.beginning, utf8=self.original.smtputf8)
+            yield header_block(self.beginning, utf8=needs_utf8(self.original, self.reader))
         yield ends.after

@@ -353,6 +353,25 @@ async def test_any_subject_can_be_told(subject: bytes) -> None:
     assert message["Subject"].startswith("Not delivered: ")
 
 
+async def test_no_message_id_keeps_its_report_away() -> None:
+    """What looks like an encoded word would be decoded when it is written as a field."""
+    office = Office()
+    named = "<=?utf-8?q?=ED=A0=80?=@example.org>"
+    await office.report(replace(office.original(), message_id=named), failure())
+    (message,) = office.mail()
+    assert message["References"] is message["In-Reply-To"] is None
+
+
+async def test_a_reader_whose_address_needs_utf8_has_a_report_in_utf8() -> None:
+    """Also where the message itself needed none."""
+    office = Office()
+    await office.report(office.original("jörg@example.com"), failure())
+    ((departure, _),) = office.house.store.departed
+    assert departure.smtputf8 and departure.body is BodyType.EIGHT_BIT_MIME
+    content = office.house.store.kept[departure.content - 1]
+    assert b"message/global-delivery-status" in content
+
+
 async def test_international_mail_is_told_in_utf8() -> None:
     office = Office()
     original = replace(office.original(), smtputf8=True, message_id="<jörg@x>")
