@@ -1,4 +1,4 @@
-"""`python -m tests.bench smtp|imap|pop3|memory|all`: run tables; it installs nothing."""
+"""`python -m tests.bench smtp|imap|pop3|relay|memory|all`: run tables; it installs nothing."""
 
 import argparse
 import resource
@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from tests.bench import imap, memory, pop3, smtp
+from tests.bench import imap, memory, pop3, relay, smtp
 from tests.bench.contest import disk_place
 from tests.bench.machine import describe
 from tests.bench.options import Options
@@ -17,6 +17,7 @@ _TABLES: Final = (
     ("smtp", smtp.run),
     ("imap", imap.run),
     ("pop3", pop3.run),
+    ("relay", relay.run),
     ("memory", memory.run),
 )
 _DESCRIPTORS: Final = 20_000

@@ -4,10 +4,25 @@ import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol, TypeVar
 
-from tests.bench.contest import Contestant
 from tests.bench.options import Options
 from tests.bench.rows import Measure, Row, heading, markdown, text
+
+
+class Side(Protocol):
+    """Who takes part: its name, and the processes that it is made of."""
+
+    @property
+    def name(self) -> str:
+        """Above its columns."""
+
+    @property
+    def pids(self) -> tuple[int, ...]:
+        """The roots of its processes."""
+
+
+_S = TypeVar("_S", bound=Side)
 
 
 @dataclass(slots=True)
@@ -27,7 +42,7 @@ class Report:
         wanted = self.options.only.lower()
         return any(wanted in measure.title.lower() for measure in measures)
 
-    def begin(self, title: str, sides: Sequence[Contestant]) -> None:
+    def begin(self, title: str, sides: Sequence[Side]) -> None:
         """A headline, and who takes part."""
         print(f"\n{title}")
         print("; ".join(f"{side.name}: pid {' '.join(map(str, side.pids))}" for side in sides))
@@ -51,8 +66,8 @@ class Report:
     def compare(
         self,
         measures: Sequence[Measure],
-        sides: Sequence[Contestant],
-        measure: Callable[[Contestant], Mapping[Measure, float]],
+        sides: Sequence[_S],
+        measure: Callable[[_S], Mapping[Measure, float]],
         runs: int | None = None,
     ) -> None:
         """Measure each side in turns; who begins takes turns as well.

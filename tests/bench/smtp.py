@@ -104,7 +104,7 @@ def _burst(shape: Shape, side: Contestant) -> Burst:
     entrance = Entrance(side.smtp_tls if shape.starttls else side.smtp, side.recipient, context)
     mails = prepare(shape.octets, shape.mails)
     batches = [mails[part :: shape.connections] for part in range(shape.connections)]
-    return Burst(entrance, batches, shape.mails_a_connection)
+    return Burst([entrance] * shape.connections, batches, shape.mails_a_connection)
 
 
 def _loaded(shape: Shape) -> Callable[[Contestant], dict[Measure, float]]:

@@ -5,6 +5,7 @@ machine of few cores whatever the load costs is taken from the servers.  (smtp_g
 is for tests that kill the server: it survives that and keeps a ledger.)
 """
 
+import base64
 import socket
 import ssl
 import threading
@@ -21,12 +22,30 @@ class Refused(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Login:
+    """Who submits: the address is both login and sender."""
+
+    address: str
+    password: str
+
+    @property
+    def command(self) -> bytes:
+        """AUTH PLAIN with an initial response (RFC 4616)."""
+        said = base64.b64encode(f"\0{self.address}\0{self.password}".encode())
+        return b"AUTH PLAIN " + said + b"\r\n"
+
+
+@dataclass(frozen=True, slots=True)
 class Entrance:
-    """Where to deliver and to whom; context: use STARTTLS."""
+    """Where to deliver and to whom.
+
+    context: use STARTTLS; with login, TLS begins at once.
+    """
 
     port: int
     recipient: str
     context: ssl.SSLContext | None = None
+    login: Login | None = None
 
 
 class SmtpConnection:
@@ -37,14 +56,20 @@ class SmtpConnection:
         self._socket = socket.create_connection(("127.0.0.1", entrance.port), _SECONDS)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._received = b""
+        login, context = entrance.login, entrance.context
+        sender = "sender@example.net" if login is None else login.address
         self._commands = (
-            f"MAIL FROM:<sender@example.net>\r\nRCPT TO:<{entrance.recipient}>\r\nDATA\r\n".encode()
+            f"MAIL FROM:<{sender}>\r\nRCPT TO:<{entrance.recipient}>\r\nDATA\r\n".encode()
         )
+        if login is not None and context is not None:
+            self._protect(context)
         self._expect(220)
         self._say(b"EHLO load.example.net\r\n", 250)
-        if entrance.context is not None:
+        if login is not None:
+            self._say(login.command, 235)
+        elif context is not None:
             self._say(b"STARTTLS\r\n", 220)
-            self._socket = entrance.context.wrap_socket(self._socket, server_hostname="localhost")
+            self._protect(context)
             self._say(b"EHLO load.example.net\r\n", 250)
 
     def deliver(self, content: bytes) -> None:
@@ -74,6 +99,9 @@ class SmtpConnection:
         self._say(b"QUIT\r\n", 221)
         self._socket.close()
 
+    def _protect(self, context: ssl.SSLContext) -> None:
+        self._socket = context.wrap_socket(self._socket, server_hostname="localhost")
+
     def _say(self, octets: bytes, *codes: int) -> None:
         self._socket.sendall(octets)
         self._expect(*codes)
@@ -101,18 +129,22 @@ class SmtpConnection:
 class Burst:
     """Mails to be delivered over some connections at once.
 
-    batches: one a connection at a time.  mails_a_connection: then QUIT and a new one.
+    batches: one a connection at a time, each with its entrance.
+    mails_a_connection: then QUIT and a new one.
     """
 
     def __init__(
-        self, entrance: Entrance, batches: Sequence[Sequence[bytes]], mails_a_connection: int
+        self,
+        entrances: Sequence[Entrance],
+        batches: Sequence[Sequence[bytes]],
+        mails_a_connection: int,
     ) -> None:
-        self._entrance = entrance
         self._mails_a_connection = mails_a_connection
         self._faults: list[BaseException] = []
         self._gate = threading.Barrier(len(batches) + 1)
         self._threads = [
-            threading.Thread(target=self._work, args=(batch,), daemon=True) for batch in batches
+            threading.Thread(target=self._work, args=each, daemon=True)
+            for each in zip(entrances, batches, strict=True)
         ]
         for thread in self._threads:
             thread.start()
@@ -125,11 +157,11 @@ class Burst:
         for fault in self._faults:
             raise fault
 
-    def _work(self, batch: Sequence[bytes]) -> None:
+    def _work(self, entrance: Entrance, batch: Sequence[bytes]) -> None:
         self._gate.wait()
         try:
             for start in range(0, len(batch), self._mails_a_connection):
-                connection = SmtpConnection(self._entrance)
+                connection = SmtpConnection(entrance)
                 for content in batch[start : start + self._mails_a_connection]:
                     connection.deliver(content)
                 connection.quit()
