@@ -77,12 +77,19 @@ class Appliance:
     """One server process and its folder.
 
     extra: more TOML for the configuration file.  settings of [listen] are made here.
+    domain: the one it hosts; it calls itself mail.DOMAIN.
     """
 
     def __init__(
-        self, home: Path, extra: str = "", environment: Mapping[str, str] = MappingProxyType({})
+        self,
+        home: Path,
+        extra: str = "",
+        environment: Mapping[str, str] = MappingProxyType({}),
+        *,
+        domain: str = DOMAIN,
     ) -> None:
         self.home = home
+        self.domain = domain
         self.data = home / "data"
         self.config = home / "config.toml"
         self.log = home / "server.log"
@@ -90,12 +97,12 @@ class Appliance:
         self._environment = dict(environment)
         self._process: subprocess.Popen[bytes] | None = None
         ips = [ip for text in ("127.0.0.1", "::1") if (ip := parse_ip(text)) is not None]
-        names = [Domain("localhost"), Domain.parse(f"mail.{DOMAIN}")]
+        names = [Domain("localhost"), Domain.parse(f"mail.{domain}")]
         issued = ensure_server_certificate(home / "tls", names, ips, SystemClock())
         self.authority = issued.authority
         listen = "\n".join(f'{name} = ["127.0.0.1:{port}"]' for name, port in self.ports.items())
         self.config.write_text(
-            f'[server]\nhostname = "mail.{DOMAIN}"\ndata = "{self.data}"\n'
+            f'[server]\nhostname = "mail.{domain}"\ndata = "{self.data}"\n'
             f'[log]\nformat = "json"\n[tls]\ncertificate = "{issued.files.chain}"\n'
             f'key = "{issued.files.key}"\n[listen]\n{listen}\n'
             f"[dns]\nverify_peer_name = false\n{extra}"
@@ -128,12 +135,16 @@ class Appliance:
 
     def open_accounts(self, names: Sequence[str] = ("ann", "bob")) -> None:
         """Host the domain and open the test accounts; where there is no data yet, as a copy."""
-        if not self.data.exists():
+        if not self.data.exists() and self.domain == DOMAIN:
             shutil.copytree(_furnished(tuple(names)), self.data)
             return
-        self.verb("domain", "add", DOMAIN)
+        self.verb("domain", "add", self.domain)
         for name in names:
-            self.verb("account", "add", address(name), stdin=PASSWORDS[name] + "\n")
+            self.verb("account", "add", self.address(name), stdin=PASSWORDS[name] + "\n")
+
+    def address(self, name: str) -> str:
+        """The address and login of an account here."""
+        return f"{name}@{self.domain}"
 
     def start(self) -> None:
         """Start the server and return when it says that it is ready."""

@@ -7,7 +7,7 @@ import ssl
 import time
 from typing import Final
 
-from tests.e2e.appliance import PASSWORDS, Appliance, address
+from tests.e2e.appliance import PASSWORDS, Appliance
 
 TRICKY: Final = (
     b"From: Sender <sender@example.net>\r\n"
@@ -42,7 +42,7 @@ def imap(appliance: Appliance, name: str = "ann") -> imaplib.IMAP4_SSL:
     client = imaplib.IMAP4_SSL(
         "localhost", appliance.ports["imaps"], ssl_context=trust(appliance), timeout=30
     )
-    client.login(address(name), PASSWORDS[name])
+    client.login(appliance.address(name), PASSWORDS[name])
     return client
 
 
@@ -51,7 +51,7 @@ def pop3(appliance: Appliance, name: str = "ann") -> poplib.POP3_SSL:
     client = poplib.POP3_SSL(
         "localhost", appliance.ports["pop3s"], context=trust(appliance), timeout=30
     )
-    client.user(address(name))
+    client.user(appliance.address(name))
     client.pass_(PASSWORDS[name])
     return client
 

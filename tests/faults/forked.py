@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
-from tests.e2e.appliance import PASSWORDS, Appliance
+from tests.e2e.appliance import DOMAIN, PASSWORDS, Appliance
 from tests.faults.lives import Life, Nursery
 from tests.faults.template import furnish, inside
 
@@ -24,18 +24,22 @@ class ForkedAppliance(Appliance):
     """
 
     def __init__(
-        self, home: Path, extra: str = "", preloaded: Mapping[str, str] = MappingProxyType({})
+        self,
+        home: Path,
+        extra: str = "",
+        preloaded: Mapping[str, str] = MappingProxyType({}),
+        *,
+        domain: str = DOMAIN,
     ) -> None:
-        super().__init__(home, extra)
+        super().__init__(home, extra, domain=domain)
         self._preloaded = dict(preloaded)
         self._nursery: Nursery | None = None
         self._life: Life | None = None
 
     def open_accounts(self, names: Sequence[str] = ("ann", "bob")) -> None:
         """Host the domain and open the test accounts, without a process for each verb."""
-        asyncio.run(
-            inside(self.data, lambda store: furnish(store, {n: PASSWORDS[n] for n in names}))
-        )
+        passwords = {name: PASSWORDS[name] for name in names}
+        asyncio.run(inside(self.data, lambda store: furnish(store, passwords, self.domain)))
 
     def start(self, *, forked: bool = True) -> None:
         """Begin a life and return when it is ready; not forked, it is a process from exec on."""

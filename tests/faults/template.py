@@ -78,14 +78,16 @@ async def make(place: Path) -> World:
     return await inside(place.with_suffix(".open"), lambda store: _fill(store, place))
 
 
-async def furnish(store: SqliteStore, passwords: Mapping[str, str]) -> dict[str, AccountId]:
+async def furnish(
+    store: SqliteStore, passwords: Mapping[str, str], domain_name: str = DOMAIN
+) -> dict[str, AccountId]:
     """Host the domain, and open an account for each name, its password cheap to verify."""
-    domain = Domain.parse(DOMAIN)
+    domain = Domain.parse(domain_name)
     await store.write(lambda tx: tx.domains.add(domain, None, datetime.now(UTC)))
     hasher = Passwords(HashCost(memory_kib=8, passes=1), SystemEntropy())
     accounts: dict[str, AccountId] = {}
     for name, password in passwords.items():
-        address, credentials = Address.parse(f"{name}@{DOMAIN}"), hasher.credentials(password)
+        address, credentials = Address.parse(f"{name}@{domain_name}"), hasher.credentials(password)
 
         def work(
             tx: WriteTx, address: Address = address, credentials: Credentials = credentials
