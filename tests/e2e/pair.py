@@ -41,12 +41,12 @@ class Pair:
 
 
 @contextlib.contextmanager
-def exchange(home: Path) -> Iterator[Pair]:
-    """Run both, and stop them."""
+def exchange(home: Path, submission: str = "") -> Iterator[Pair]:
+    """Run both, and stop them; submission: more of that table, for both."""
     with names(_ZONE) as port, contextlib.ExitStack() as stack:
         here, far = (ForkedAppliance(home / domain, domain=domain) for domain in (HERE, FAR))
         for appliance, peer in ((here, far), (far, here)):
-            introduce(appliance, port, peer.ports["smtp"])
+            introduce(appliance, port, peer.ports["smtp"], submission)
             appliance.open_accounts()
             stack.callback(appliance.close)
         with ThreadPoolExecutor() as pool:
@@ -54,7 +54,7 @@ def exchange(home: Path) -> Iterator[Pair]:
         yield Pair(here, far)
 
 
-def introduce(appliance: Appliance, names_port: int, peer_port: int) -> None:
+def introduce(appliance: Appliance, names_port: int, peer_port: int, submission: str = "") -> None:
     """Have it, before it starts, know the DNS and the port of all other mail servers."""
     text = appliance.config.read_text().replace(
         "verify_peer_name = false\n",
@@ -62,7 +62,7 @@ def introduce(appliance: Appliance, names_port: int, peer_port: int) -> None:
     )
     appliance.config.write_text(
         f"{text}[submission]\nmessages_per_hour = 100000\nmessages_per_day = 100000\n"
-        f"strangers_per_hour = 100000\nstrangers_per_day = 100000\n"
+        f"strangers_per_hour = 100000\nstrangers_per_day = 100000\n{submission}"
         f'[relay]\nport = {peer_port}\nprivate_networks = ["127.0.0.0/8"]\n'
         f'[[relay.routes]]\nsources = ["{_SOURCES[appliance.domain]}"]\n'
     )
