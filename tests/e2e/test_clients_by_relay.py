@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import dkim
 import pytest
 
 from mailbox_server.checks.dkim.canonical import relaxed_field
@@ -34,16 +33,13 @@ class Exchange:
     records: dict[str, str]
 
     def check(self, mark: str, body: bytes) -> bytes:
-        """What arrived: once, its body as sent, every signature holding, ours also by dkimpy."""
+        """What arrived: once, its body as sent, every signature holding."""
         found = wait_for(self.pair.far, mark.encode())
         assert sum(mark.encode() in each for each in fetch_all(self.pair.far)) == 1
         assert found.endswith(b"\r\n\r\n" + body)
         signatures = Parsed.read(found).signatures()
         assert len(signatures) == 2
         assert all(holds(found, each, self.records, relaxed_field) for each in signatures)
-        texts = {f"{name}.".encode(): value.encode() for name, value in self.records.items()}
-        at = next(at for at, each in enumerate(signatures) if b"rsa-sha256" in each)
-        assert dkim.DKIM(found).verify(at, dnsfunc=lambda name, **_: texts[name])
         return found
 
     def sent(self, mark: str) -> list[bytes]:
@@ -169,3 +165,13 @@ def test_what_thunderbird_says(two: Exchange, wishes: str) -> None:
     if wishes:
         told = wait_for(two.pair.here, f"Original-Envelope-Id: <{mark}@example.test>".encode())
         assert b"Action: delivered" in told
+
+
+def test_dkimpy_agrees(two: Exchange) -> None:
+    """On all that the tests before had arrive."""
+    dkim = pytest.importorskip("dkim", reason="dkimpy of the group oracle is not installed")
+    texts = {f"{name}.".encode(): value.encode() for name, value in two.records.items()}
+    for found in fetch_all(two.pair.far):
+        signatures = Parsed.read(found).signatures()
+        at = next(at for at, each in enumerate(signatures) if b"rsa-sha256" in each)
+        assert dkim.DKIM(found).verify(at, dnsfunc=lambda name, **_: texts[name])
