@@ -15,6 +15,7 @@ class ScriptedSink:
     refused: reply to RCPT by address; others get 250.  step: called before each reply with
     the command it answers (`DOT` for the end of content), in the thread of the connection.
     got: (recipients, content) of each message that was accepted.  senders: beside got.
+    conversing: connections that are not over, with all that they sent.
     """
 
     refused: dict[str, bytes] = field(default_factory=dict)
@@ -22,6 +23,7 @@ class ScriptedSink:
     got: list[tuple[tuple[str, ...], bytes]] = field(default_factory=list)
     senders: list[str] = field(default_factory=list)
     arrived: threading.Event = field(default_factory=threading.Event)
+    conversing: set[socket.socket] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -41,11 +43,14 @@ class ScriptedSink:
             threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def _serve(self, connection: socket.socket) -> None:
+        self.conversing.add(connection)
         with connection, connection.makefile("rb") as lines:
             try:
                 self._converse(connection, lines)
             except OSError:
                 return
+            finally:
+                self.conversing.discard(connection)
 
     def _converse(self, connection: socket.socket, lines: "socket.SocketIO") -> None:
         recipients: list[str] = []
