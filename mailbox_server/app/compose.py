@@ -45,6 +45,7 @@ from mailbox_server.delivery.srs import Rewriter
 from mailbox_server.delivery.submitting.pace import PaceLimits, PaceRule
 from mailbox_server.delivery.submitting.rules import SubmissionRules
 from mailbox_server.delivery.submitting.submitter import Submitter
+from mailbox_server.delivery.verp import PathSigner
 from mailbox_server.dns.resolver import Resolver
 from mailbox_server.imap.limits import ImapLimits
 from mailbox_server.imap.server import ImapFactory
@@ -164,7 +165,7 @@ class _Surroundings:
         )
 
     def submitting(
-        self, store: SqliteStore, routing: RoutingRules, outgoing: Outgoing
+        self, store: SqliteStore, routing: RoutingRules, outgoing: Outgoing, paths: PathSigner
     ) -> Submitter:
         """Who takes mail from those who have logged in."""
         return Submitter(
@@ -175,6 +176,7 @@ class _Surroundings:
             events=self.events,
             signer=Signer(KeyRing(store, self.events), self.clock),
             sent_copies=SentCopies(self.clock),
+            paths=paths,
             reporter=outgoing.reporter,
         )
 
@@ -265,8 +267,8 @@ def _build_over(
     logins = Logins(authenticator, settings.login.plaintext_on_loopback)
     around = _Surroundings(settings, hostname, clock, entropy, events, tasks)
     outgoing = around.sending(store, names)
-    submitter = around.submitting(store, rules.routing, outgoing)
-    returns, prober = build_returns(store, secret, hostname, clock, entropy, events)
+    paths, returns, prober = build_returns(store, secret, hostname, clock, entropy, events)
+    submitter = around.submitting(store, rules.routing, outgoing, paths)
     receiver = around.receiving(store, rules, heard, rewriter, outgoing, returns)
     smtp = around.talking(dialects.SMTP, receiver, context)
     lmtp = around.talking(dialects.LMTP, receiver, context)

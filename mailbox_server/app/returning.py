@@ -1,4 +1,4 @@
-"""What comes back to our return paths composed: who reads it, and who probes."""
+"""What comes back to our return paths composed: who writes, who reads, and who probes."""
 
 from mailbox_server.checks.dkim.key_ring import KeyRing
 from mailbox_server.checks.dkim.signing import Signer
@@ -14,8 +14,8 @@ from mailbox_server.store.ports import Store
 
 def build_returns(
     store: Store, secret: bytes, hostname: Domain, clock: Clock, entropy: Entropy, events: Events
-) -> tuple[Returns, Prober]:
-    """Both work with the same keys; secret: that of the installation."""
+) -> tuple[PathSigner, Returns, Prober]:
+    """All work with the same keys; secret: that of the installation."""
     paths = PathSigner(ReturnPathKeys(secret, "verp"))
     returns = Returns(store=store, signer=paths, rules=ScoreRules(), clock=clock, events=events)
     prober = Prober(
@@ -27,4 +27,4 @@ def build_returns(
         entropy=entropy,
         events=events,
     )
-    return returns, prober
+    return paths, returns, prober

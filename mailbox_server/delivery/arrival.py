@@ -5,7 +5,7 @@ from datetime import datetime
 
 from mailbox_server.model.account import Account
 from mailbox_server.model.address import IpAddress, ReversePath
-from mailbox_server.model.envelope import Peer
+from mailbox_server.model.envelope import Peer, Verp
 from mailbox_server.model.outbound import DeliverBy
 from mailbox_server.model.reply import Reply
 
@@ -15,11 +15,13 @@ class Wishes:
     """What MAIL of a submission asked beyond what every server does.
 
     priority: RFC 6710.  deliver_by: RFC 2852.  held_until: RFC 4865.
+    verp: a return path of its own for each recipient.
     """
 
     priority: int = 0
     deliver_by: DeliverBy | None = None
     held_until: datetime | None = None
+    verp: Verp | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,9 @@ from typing import Final
 
 from mailbox_server.delivery.evidence import local_evidence, route_evidence
 from mailbox_server.delivery.forwarding import Forwarding
+from mailbox_server.delivery.own_paths import OwnPaths
 from mailbox_server.delivery.routing import RoutingRules, members, postmaster
+from mailbox_server.delivery.trace import return_path
 from mailbox_server.model.address import Domain
 from mailbox_server.model.envelope import Recipient
 from mailbox_server.model.errors import StoreUnavailable
@@ -73,6 +75,7 @@ class LocalDelivery:
     trace: what goes before the content.  fingerprint: see store.ports.NewMessage.
     generation: Store.owners_generation from before the first route was looked up.
     forwarding: for what its recipients lead to elsewhere.
+    paths: where each recipient has a return path of its own; trace has none then.
     """
 
     rules: RoutingRules
@@ -85,6 +88,7 @@ class LocalDelivery:
     fingerprint: bytes | None
     generation: int
     forwarding: Forwarding
+    paths: OwnPaths | None = None
 
     def write(self, tx: WriteTx, content: ContentId) -> tuple[MessageId, ...]:
         """Store the message for each account once, and queue it for those elsewhere.
@@ -109,7 +113,25 @@ class LocalDelivery:
         seen: set[str] = set()
         for recipient, found in zip(self.recipients, self.routes, strict=True):
             if isinstance(found, AliasRoute) and found.outside:
-                self.forwarding.write(tx, content, recipient, found, seen)
+                forwarding = self.forwarding
+                if self.paths is not None:
+                    path = self.paths.path(tx, content, recipient.address)
+                    forwarding = replace(forwarding, reverse_path=path)
+                forwarding.write(tx, content, recipient, found, seen)
+
+    def _own_traces(
+        self, tx: WriteTx, content: ContentId, reached: Sequence[tuple[LocalRoute, ...]]
+    ) -> dict[AccountId, bytes]:
+        """The traces of accounts whose return path is that of the recipient who led there first."""
+        traces: dict[AccountId, bytes] = {}
+        if self.paths is None:
+            return traces
+        for recipient, accounts in zip(self.recipients, reached, strict=True):
+            path = self.paths.path(tx, content, recipient.address)
+            trace = return_path(path) + self.trace
+            for member in accounts:
+                traces.setdefault(member.account.id, trace)
+        return traces
 
     def _present(self, tx: WriteTx, found: LocalRoute | AliasRoute) -> tuple[LocalRoute, ...]:
         """The accounts of a route as they are now; postmaster for one that is gone."""
@@ -136,6 +158,7 @@ class LocalDelivery:
         received = InternalDate(int(self.now.timestamp()))
         ways = route_evidence(self.recipients, self.routes, reached, self.now)
         end = local_evidence(self.now)
+        traces = self._own_traces(tx, content, reached)
         stored: dict[AccountId, MessageId] = {}
         copied: Placed | None = None
         owners = {member.account.id for accounts in reached for member in accounts}
@@ -147,7 +170,7 @@ class LocalDelivery:
                 continue
             new = NewMessage(
                 content=content,
-                trace=self.trace,
+                trace=traces.get(account, self.trace),
                 analysis=self.analysis,
                 received=received,
                 keywords=frozenset(),

@@ -51,6 +51,15 @@ RETURN_INVALID: Final = reply(
 REPORTS_ONLY: Final = reply(
     550, "5.7.1", "That address takes reports about mail that was passed on, from nobody else"
 )
+PATHS_WITHOUT_SENDER: Final = reply(
+    501, "5.5.4", "Return paths for each recipient begin with a sender; there is none"
+)
+PATHS_TOO_LONG: Final = reply(
+    553, "5.1.7", "That sender is too long for return paths of 64 octets for each recipient"
+)
+PATH_IMPOSSIBLE: Final = reply(
+    553, "5.1.3", "There can be no return path for that recipient; send to it without XVERP"
+)
 URL_NOT_RESOLVED: Final = reply(554, "5.6.6", "Nothing can be read under that URL")
 HELD: Final = reply(250, "2.0.0", "Ok, it waits in your Outbox until its time has come")
 CANCELLED: Final = reply(554, "5.0.0", "The message was taken out of the Outbox")
@@ -83,6 +92,27 @@ def bounced_before(last: datetime, until: datetime, words: str, *, is_final: boo
         f"It is taken again from {until:%Y-%m-%d} on, or once this server's operator clears it",
     )
     return reply(550, "5.1.1", *lines) if is_final else reply(450, "4.1.1", *lines)
+
+
+def lost_bounces(example: Address) -> Reply:
+    """What comes back to a path such as the example is not for the account."""
+    return reply(
+        550,
+        "5.7.1",
+        f"What comes back to {example} would not reach you",
+        "Ask for XVERP with what stands between name and detail here, or use another sender",
+    )
+
+
+def keeps_bouncing(words: str) -> Reply:
+    """Mail of that sender to the recipient came back too often, and a probe did, too."""
+    return reply(
+        550,
+        "5.1.1",
+        "Mail of that sender to that address keeps coming back; please take it off your list",
+        f"They said: {words}",
+        "It is taken again once this server's operator clears it",
+    )
 
 
 def queued(transfer_id: str) -> Reply:

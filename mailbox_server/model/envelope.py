@@ -53,6 +53,22 @@ class Recipient:
 
 
 @dataclass(frozen=True, slots=True)
+class Verp:
+    """A wish: that each recipient has a return path of its own.
+
+    delimiters: the two characters of a path that its sender reads (delivery.verp.plain_path);
+        "" for a signed one, whose bounces we count.
+    """
+
+    delimiters: str
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether we count what comes back."""
+        return not self.delimiters
+
+
+@dataclass(frozen=True, slots=True)
 class TlsState:
     """What protects the connection: `TLSv1.3`, `TLS_AES_256_GCM_SHA384`, 256."""
 

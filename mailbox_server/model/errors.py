@@ -12,7 +12,7 @@
     │   │   DkimKeyExists
     │   ├── DomainInUse, MailboxProtected, MailboxHasChildren, TooManyKeywords,
     │   │   TooManyMailboxes, TooManyRights, NoPermission
-    │   ├── OverQuota, TooLarge, TooMuchSent, AliasTooWide
+    │   ├── OverQuota, TooLarge, TooMuchSent, AliasTooWide, ReturnPathTooLong
     │   └── StateTooOld, SearchTooLong
     └── Unavailable           trouble of ours, temporary for every peer
         ├── StoreUnavailable, CommitUnknown, DiskLow, SyncFailed, ContentDamaged,
@@ -195,6 +195,10 @@ class TooMuchSent(Refused):
 
 class AliasTooWide(Refused):
     """Expanding the alias passes the limits on depth or targets."""
+
+
+class ReturnPathTooLong(Refused):
+    """No return path of its own fits for a recipient (RFC 5321 §4.5.3.1.1)."""
 
 
 class StateTooOld(Refused):

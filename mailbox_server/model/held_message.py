@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from mailbox_server.model.address import ReversePath
-from mailbox_server.model.envelope import BodyType, Recipient, Return
+from mailbox_server.model.envelope import BodyType, Recipient, Return, Verp
 from mailbox_server.model.ids import AccountId, MailboxId
 from mailbox_server.model.outbound import DeliverBy
 
@@ -31,3 +31,4 @@ class HeldMessage:
     priority: int
     deliver_by: DeliverBy | None
     started: datetime
+    verp: Verp | None

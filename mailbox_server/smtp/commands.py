@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from mailbox_server.model.address import Address, ReversePath
-from mailbox_server.model.envelope import BodyType, Notify, OriginalRecipient, Return
+from mailbox_server.model.envelope import BodyType, Notify, OriginalRecipient, Return, Verp
 from mailbox_server.model.outbound import ByMode
 from mailbox_server.model.reply import Reply
 from mailbox_server.smtp.data import Problem
@@ -38,6 +38,7 @@ class MailParameters:
     size: octets announced (RFC 1870).  envelope_id: ENVID, decoded, case kept.
     priority: MT-PRIORITY, -9 to 9 (RFC 6710).
     hold: for how long, or until when, the message is held (RFC 4865 §4).
+    verp: XVERP or XBOUNCECOUNT.
     given: the keywords in capitals, in order.
     """
 
@@ -50,6 +51,7 @@ class MailParameters:
     priority: int = 0
     by: By | None = None
     hold: timedelta | datetime | None = None
+    verp: Verp | None = None
     given: tuple[str, ...] = ()
 
 

@@ -56,7 +56,7 @@ def wishes(given: MailParameters, now: datetime) -> Wishes | None:
     until = now + hold if isinstance(hold, timedelta) else hold
     if until is not None and until > now + LONGEST:
         return None
-    return Wishes(given.priority, deliver_by, until)
+    return Wishes(given.priority, deliver_by, until, given.verp)
 
 
 def _protocol(

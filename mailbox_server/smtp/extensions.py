@@ -92,11 +92,16 @@ EXTENSIONS: Final = (
     Extension("FUTURERELEASE", "RFC 4865", Shown.SUBMISSION, _holding),
     Extension("DELIVERBY", "RFC 2852", Shown.SUBMISSION, _nothing),
     Extension("MT-PRIORITY", "RFC 6710", Shown.SUBMISSION, _nothing),
+    # Private ones: XVERP is Postfix's (VERP_README); the other is ours (delivery.own_paths).
+    Extension("XVERP", "RFC 5321 §2.2.2", Shown.SUBMISSION, _nothing),
+    Extension("XBOUNCECOUNT", "RFC 5321 §2.2.2", Shown.SUBMISSION, _nothing),
     Extension("LIMITS", "RFC 9422", Shown.ALWAYS, _limits),
 )
 
 
-SUBMISSION_PARAMETERS: Final = frozenset(("AUTH", "BY", "HOLDFOR", "HOLDUNTIL", "MT-PRIORITY"))
+SUBMISSION_PARAMETERS: Final = frozenset(
+    ("AUTH", "BY", "HOLDFOR", "HOLDUNTIL", "MT-PRIORITY", "XVERP", "XBOUNCECOUNT")
+)
 """Of MAIL, unknown where strangers send: they get no place before others, and no promises."""
 
 

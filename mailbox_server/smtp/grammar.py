@@ -12,8 +12,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from mailbox_server.delivery.verp import PLAIN_DELIMITERS
 from mailbox_server.model.address import Address, AddressLiteral, Domain, ReversePath
-from mailbox_server.model.envelope import BodyType, Notify, OriginalRecipient, Return
+from mailbox_server.model.envelope import BodyType, Notify, OriginalRecipient, Return, Verp
 from mailbox_server.model.errors import AddressMalformed, BadInput, DomainMalformed
 from mailbox_server.model.outbound import ByMode
 from mailbox_server.model.reply import Reply
@@ -67,6 +68,7 @@ _MOMENT: Final = re.compile(
     re.IGNORECASE | re.ASCII,
 )
 _PRIORITY: Final = re.compile(r"(?:0|-?[1-9])\Z")
+_DELIMITERS: Final = re.compile(r"[-=+]{2}\Z")
 _BY: Final = re.compile(r"([+-]?[0-9]{1,9});([NR])(T?)\Z", re.IGNORECASE | re.ASCII)
 _MECHANISM: Final = re.compile(r"[A-Za-z0-9_-]{1,20}\Z")
 _BDAT: Final = re.compile(rb"([0-9]{1,18})(?: +([Ll][Aa][Ss][Tt]))?\Z")
@@ -272,7 +274,7 @@ def _parameters(rest: str) -> list[tuple[str, str | None]]:
         if not word:
             continue
         keyword, equals, value = word.partition("=")
-        if not _KEYWORD.match(keyword) or (equals and not _VALUE.match(value)):
+        if not _KEYWORD.match(keyword) or (equals and not _is_value(keyword, value)):
             raise _NotUnderstood(replies.PARAMETERS_MALFORMED)
         keyword = keyword.upper()
         if keyword in seen:
@@ -284,6 +286,12 @@ def _parameters(rest: str) -> list[tuple[str, str | None]]:
     return found
 
 
+def _is_value(keyword: str, value: str) -> bool:
+    # Postfix departs from RFC 5321 §4.1.2, and those who talk to it: XVERP=+= has a = in its value.
+    kind = _DELIMITERS if keyword.upper() == "XVERP" else _VALUE
+    return kind.match(value) is not None
+
+
 def _mail_parameters(pairs: list[tuple[str, str | None]]) -> MailParameters:
     size: int | None = None
     body = BodyType.SEVEN_BIT
@@ -293,6 +301,7 @@ def _mail_parameters(pairs: list[tuple[str, str | None]]) -> MailParameters:
     priority = 0
     by: By | None = None
     hold: timedelta | datetime | None = None
+    verp: Verp | None = None
     for keyword, value in pairs:
         match keyword:
             case "MT-PRIORITY":
@@ -303,6 +312,12 @@ def _mail_parameters(pairs: list[tuple[str, str | None]]) -> MailParameters:
                 hold = _hold_for(value)
             case "HOLDUNTIL":
                 hold = _hold_until(value)
+            case "XVERP" | "XBOUNCECOUNT" if verp is not None:
+                raise _NotUnderstood(replies.PARAMETER_VALUE_BAD)
+            case "XVERP":
+                verp = Verp(PLAIN_DELIMITERS if value is None else value)
+            case "XBOUNCECOUNT":
+                verp = Verp("") if _flag(value) else None
             case "BY":
                 by = _by(value)
             case "AUTH":
@@ -323,7 +338,7 @@ def _mail_parameters(pairs: list[tuple[str, str | None]]) -> MailParameters:
                 raise _NotUnderstood(replies.PARAMETER_UNKNOWN)
     given = tuple(keyword for keyword, _ in pairs)
     return MailParameters(
-        size, body, smtputf8, ret, envelope_id, require_tls, priority, by, hold, given
+        size, body, smtputf8, ret, envelope_id, require_tls, priority, by, hold, verp, given
     )
 
 

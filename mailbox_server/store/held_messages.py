@@ -7,7 +7,14 @@ import msgspec
 import sqlalchemy as sa
 
 from mailbox_server.model.address import Address, ReversePath
-from mailbox_server.model.envelope import BodyType, Notify, OriginalRecipient, Recipient, Return
+from mailbox_server.model.envelope import (
+    BodyType,
+    Notify,
+    OriginalRecipient,
+    Recipient,
+    Return,
+    Verp,
+)
 from mailbox_server.model.held_message import HeldMessage
 from mailbox_server.model.ids import AccountId, MailboxId
 from mailbox_server.model.outbound import ByMode, DeliverBy
@@ -62,6 +69,7 @@ class _Envelope(msgspec.Struct, frozen=True):
     priority: int
     by: _By | None
     started: int
+    verp: str | None = None
 
 
 class HeldMessages:
@@ -121,6 +129,7 @@ def _written(held: HeldMessage) -> _Envelope:
         priority=held.priority,
         by=None if by is None else _By(int(by.until.timestamp()), by.mode.value, by.trace),
         started=int(held.started.timestamp()),
+        verp=None if held.verp is None else held.verp.delimiters,
     )
 
 
@@ -150,6 +159,7 @@ def _held(mailbox: int, uid: int, account: int, until: int, envelope: str) -> He
         priority=read.priority,
         deliver_by=None if by is None else DeliverBy(_instant(by.until), ByMode(by.mode), by.trace),
         started=_instant(read.started),
+        verp=None if read.verp is None else Verp(read.verp),
     )
 
 

@@ -5,7 +5,7 @@ import smtplib
 import ssl
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -37,12 +37,12 @@ def trusting(house: Appliance) -> ssl.SSLContext:
     return ssl.create_default_context(cafile=str(house.authority))
 
 
-def submit(house: Appliance, *recipients: str) -> None:
+def submit(house: Appliance, *recipients: str, options: Sequence[str] = ()) -> None:
     with smtplib.SMTP_SSL(
         "localhost", house.ports["submissions"], context=trusting(house), timeout=30
     ) as client:
         client.login(address("ann"), PASSWORDS["ann"])
-        assert client.sendmail(address("ann"), recipients, MESSAGE) == {}
+        assert client.sendmail(address("ann"), recipients, MESSAGE, options) == {}
 
 
 def inbox(house: Appliance) -> list[bytes]:

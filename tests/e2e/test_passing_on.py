@@ -17,6 +17,11 @@ from tests.unit.checks.dkim.reference import Parsed, holds
 STRANGER = "bob@stranger.example"
 MESSAGE = f"From: {STRANGER}\r\nTo: both@example.test\r\nSubject: in\r\n\r\nwords\r\n"
 
+BOUNCE = (
+    "From: MAILER-DAEMON@far.example\r\nSubject: failure notice\r\n\r\n"
+    "<b@far.example>: no mailbox here by that name (#5.1.1)\r\n"
+)
+
 
 @pytest.fixture
 def sink() -> Iterator[ScriptedSink]:
@@ -37,10 +42,10 @@ def house(tmp_path: Path, sink: ScriptedSink) -> Iterator[Appliance]:
     appliance.stop()
 
 
-def deliver(house: Appliance, sender: str, recipient: str) -> None:
+def deliver(house: Appliance, sender: str, recipient: str, content: str = MESSAGE) -> None:
     """As another server does."""
     with smtplib.SMTP("127.0.0.1", house.ports["smtp"], timeout=READY_SECONDS) as client:
-        assert client.sendmail(sender, [recipient], MESSAGE) == {}
+        assert client.sendmail(sender, [recipient], content) == {}
 
 
 def test_what_leaves_is_signed_by_both_keys(house: Appliance, sink: ScriptedSink) -> None:
@@ -87,3 +92,30 @@ def test_a_failure_is_told_to_the_owner_and_never_to_the_stranger(
     assert b"far@far.example" in told and b"No such user here" in told
     assert sink.got == []
     assert house.verb("queue", "list").stdout == b"none\n"
+
+
+def test_a_list_has_its_bounces_read_or_counted(house: Appliance, sink: ScriptedSink) -> None:
+    sink.refused = {"c@far.example": b"550 5.1.1 No such user here\r\n"}
+    submit(house, "b@far.example", "c@far.example", options=["XVERP=+="])
+    wait_for(house, "relay.failed")
+    wait_for(house, "relay.delivered")
+    assert sink.senders == ["ann+b=far.example@example.test"]
+    deliver(house, "", sink.senders[0], BOUNCE)
+    # Both come to the sender, and name the recipient in their own.
+    one, other = inbox(house)
+    assert b"\r\nTo: ann+c=far.example@example.test\r\n" in one
+    assert BOUNCE.partition("\r\n\r\n")[2].strip().encode() in other
+    sink.refused = {"d@far.example": b"550 5.2.2 Mailbox full\r\n"}
+    submit(house, "b@far.example", "d@far.example", options=["XBOUNCECOUNT"])
+    wait_for(house, "relay.failed", 2)
+    wait_for(house, "relay.delivered", 2)
+    assert re.fullmatch(r"ann\+b[0-9a-v-]+[a-z2-7]{10}@example\.test", sink.senders[1])
+    deliver(house, "", sink.senders[1].upper(), BOUNCE)
+    assert len(inbox(house)) == 2
+    listed = json.loads(house.verb("bounces", "list", "--json").stdout)
+    assert {(each["address"], each["of"], each["score"]) for each in listed if each["score"]} == {
+        ("b@far.example", "ann@example.test", "1"),
+        ("d@far.example", "ann@example.test", "0.5"),
+    }
+    shown = house.verb("bounces", "show", "b@far.example").stdout.decode()
+    assert "no mailbox here by that name" in shown

@@ -181,6 +181,7 @@ SMTP_TARGETS = (
             b"BDAT 10 LAST",
             b"AUTH PLAIN AGEAYg==",
             b"MAIL FROM:<> MT-PRIORITY=-3 BY=-1;NT AUTH=a+2Bb HOLDFOR=60",
+            b"MAIL FROM:<a@b.example> XVERP=+= XBOUNCECOUNT",
             b"MAIL FROM:<> HOLDUNTIL=2026-11-29T12:00:00.5+01:00",
             b"VRFY a",
             b"HELP",

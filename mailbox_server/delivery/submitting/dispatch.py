@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Final
 
 from mailbox_server.delivery.local_delivery import LocalDelivery, OwnCopy
+from mailbox_server.delivery.own_paths import OwnPaths
 from mailbox_server.delivery.submitting.holding import Waiting
 from mailbox_server.delivery.submitting.pace import LOOKED_BACK, Pace, PaceLimits
 from mailbox_server.model.address import Address
@@ -26,7 +27,7 @@ class Dispatch:
 
     departure: for those elsewhere, content NOT_KEPT_YET; remote may be empty.
     recipients: all of them, as often as they were named.
-    held: where it waited, if it did.
+    held: where it waited, if it did.  paths: where each recipient has a return path of its own.
     """
 
     account: AccountId
@@ -40,12 +41,14 @@ class Dispatch:
     limits: PaceLimits
     now: datetime
     held: Waiting | None = None
+    paths: OwnPaths | None = None
 
     def write(self, tx: WriteTx) -> "Kept":
         """Keep it.
 
         Raises TooMuchSent, OverQuota where the sender's copy has no room, AccountMissing
-        where the sender is gone, MessageMissing where what was held was expunged.
+        where the sender is gone, MessageMissing where what was held was expunged,
+        ReturnPathTooLong.
         """
         if tx.accounts.get(self.account) is None:
             raise AccountMissing("the sender's account is gone")
@@ -58,7 +61,13 @@ class Dispatch:
         content = tx.contents.keep(self.staged)
         messages, copied = self.local.write_with(tx, content, self.copy)
         if self.remote:
-            tx.outbound.add(replace(self.departure, content=content), self.remote, self.evidence)
+            remote = self.remote
+            if self.paths is not None:
+                remote = tuple(
+                    replace(each, return_path=self.paths.path(tx, content, each.address))
+                    for each in remote
+                )
+            tx.outbound.add(replace(self.departure, content=content), remote, self.evidence)
         return Kept(messages, copied, nears_limit)
 
 

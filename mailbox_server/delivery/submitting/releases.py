@@ -91,7 +91,7 @@ class Releases:
     async def _submit(
         self, held: HeldMessage, account: Account, found: FoundPart, place: Waiting
     ) -> Reply:
-        wishes = Wishes(held.priority, held.deliver_by)
+        wishes = Wishes(held.priority, held.deliver_by, verp=held.verp)
         opening = Opening(_NOBODY, None, held.reverse_path, found.size, account, wishes)
         begun = await self._submitter.resume(opening, account, place)
         if isinstance(begun, Reply):

@@ -65,6 +65,7 @@ class Retention:
                 priority=self.wishes.priority,
                 deliver_by=self.wishes.deliver_by,
                 started=envelope.started,
+                verp=self.wishes.verp,
             )
         )
         return nears_limit

@@ -1,6 +1,6 @@
 """Our own people's mail: the journey from MAIL to the durable 250, told once, top to bottom.
 
-    begin      may the account send as the envelope sender?
+    begin      may the account send as the envelope sender?  with the return paths it asks for?
                and may it send just now?
     recipient  ours: routed and counted as arriving mail; elsewhere: taken for the queue
     feed       the header is held back until it is complete; then it is mended (repairs), judged
@@ -29,6 +29,7 @@ from mailbox_server.delivery.intake import Intake
 from mailbox_server.delivery.local_delivery import LocalDelivery, OwnCopy
 from mailbox_server.delivery.local_recipients import LocalRecipients, RouteFinder
 from mailbox_server.delivery.message_parts import part_blocks
+from mailbox_server.delivery.own_paths import OwnPaths
 from mailbox_server.delivery.routing import is_foreign
 from mailbox_server.delivery.sent_copies import SentCopies
 from mailbox_server.delivery.submitting.bounced_before import refusal
@@ -42,10 +43,12 @@ from mailbox_server.delivery.submitting.holding import Waiting
 from mailbox_server.delivery.submitting.judging import HeaderJudge
 from mailbox_server.delivery.submitting.ownership import Ownership
 from mailbox_server.delivery.submitting.pace import LOOKED_BACK, Pace
+from mailbox_server.delivery.submitting.path_requests import PathRequests
 from mailbox_server.delivery.submitting.repairs import TooManyFields
 from mailbox_server.delivery.submitting.retention import Retention
 from mailbox_server.delivery.submitting.rules import SubmissionRules
 from mailbox_server.delivery.trace import received, return_path
+from mailbox_server.delivery.verp import PathSigner
 from mailbox_server.model.account import Account
 from mailbox_server.model.address import Address
 from mailbox_server.model.envelope import BodyType, Envelope
@@ -53,6 +56,7 @@ from mailbox_server.model.errors import (
     DiskLow,
     MessageMissing,
     OverQuota,
+    ReturnPathTooLong,
     StoreUnavailable,
     TooMuchSent,
 )
@@ -77,9 +81,13 @@ class Submitter:
         events: Events,
         signer: Signer,
         sent_copies: SentCopies,
+        paths: PathSigner,
         reporter: Reporter | None = None,
     ) -> None:
-        """reporter: who tells of delivery here, where NOTIFY asks for it."""
+        """paths: for return paths whose bounces we count.
+
+        reporter: who tells of delivery here, where NOTIFY asks for it.
+        """
         self.store = store
         self.rules = rules
         self.clock = clock
@@ -90,6 +98,8 @@ class Submitter:
         self.reporter = reporter
         self.finder = RouteFinder(store, rules.routing)
         self.ownership = Ownership(store, self.finder)
+        self.paths = paths
+        self.path_requests = PathRequests(store, self.ownership, paths, clock)
         self.judge = HeaderJudge(self.ownership, rules, clock, entropy)
         self.numbers = itertools.count(1)
         self._silent_until: dict[AccountId, float] = {}
@@ -101,11 +111,11 @@ class Submitter:
 
     async def begin(self, opening: Opening) -> "Submission | Reply":
         """MAIL was said by somebody who has logged in."""
-        account, sender = opening.account, opening.reverse_path.address
+        account = opening.account
         assert account is not None, "the session sees to that"
         if self.store.room() is Room.LOW:
             return replies.DISK_LOW
-        refused = await self._sender_refusal(account, sender, opening)
+        refused = await self._sender_refusal(account, opening)
         if refused is not None:
             return refused
         pace = self._pace(account)
@@ -120,14 +130,13 @@ class Submitter:
         """As begin, for a message that was held, and counted then."""
         if self.store.room() is Room.LOW:
             return replies.DISK_LOW
-        refused = await self._sender_refusal(account, opening.reverse_path.address, opening)
+        refused = await self._sender_refusal(account, opening)
         return refused or Submission(self, opening, account, None, waiting)
 
-    async def _sender_refusal(
-        self, account: Account, sender: Address | None, opening: Opening
-    ) -> Reply | None:
+    async def _sender_refusal(self, account: Account, opening: Opening) -> Reply | None:
+        sender = opening.reverse_path.address
         if sender is None or await self.ownership.holds(account, sender, opening.local_ip):
-            return None
+            return await self.path_requests.refusal(account, opening)
         return replies.not_yours(await self.ownership.some(account))
 
     def _pace(self, account: Account) -> Pace:
@@ -198,6 +207,11 @@ class Submission:
         if self._opening.reverse_path.address is None and self._is_remote:
             return replies.ONE_RECIPIENT_ONLY
         submitter, local_ip = self._submitter, self._opening.local_ip
+        refused = await submitter.path_requests.recipient_refusal(
+            self._account, self._opening, address
+        )
+        if refused is not None:
+            return refused
         rules = submitter.rules.routing
         is_remote = submitter.store.glance(lambda tx: is_foreign(tx, address, rules, local_ip))
         if is_remote:
@@ -334,6 +348,8 @@ class Submission:
             reply = self._submitter.held_up(self._account, limit.wait)
         except MessageMissing:
             reply = replies.CANCELLED
+        except ReturnPathTooLong:
+            reply = replies.PATHS_TOO_LONG
         except OverQuota:
             reply = replies.NO_ROOM_FOR_COPY
         except Exception as error:  # whatever it is, the client keeps the message and retries
@@ -448,6 +464,10 @@ class Submission:
             envelope, rules.routing.hostname, transfer, now, names_peer=rules.names_client
         )
         stamp += self._signing.fields()
+        verp, sender = self._opening.wishes.verp, envelope.reverse_path.address
+        paths: OwnPaths | None = None
+        if verp is not None and sender is not None:
+            paths = OwnPaths(verp, sender, self._submitter.paths, now)
         here, elsewhere = parted(envelope.recipients, self._is_remote)
         message_id = None if analysis.message_id is None else f"<{analysis.message_id}>"
         tls_optional = facts.tls_optional and not envelope.require_tls
@@ -473,11 +493,12 @@ class Submission:
             routes=tuple(self._local.routes),
             arrival=evidence,
             analysis=analysis,
-            trace=return_path(envelope.reverse_path) + stamp,
+            trace=stamp if paths else return_path(envelope.reverse_path) + stamp,
             now=now,
             fingerprint=None,
             generation=self._generation,
             forwarding=forwarding,
+            paths=paths,
         )
         remote = outbounds(elsewhere)
         copy = None
@@ -489,7 +510,7 @@ class Submission:
             local=local,
             copy=copy,
             departure=Departure(
-                origin=Origin.SUBMISSION,
+                origin=Origin.LIST if verp and verp.is_counted else Origin.SUBMISSION,
                 account=account.id,
                 reverse_path=envelope.reverse_path,
                 content=NOT_KEPT_YET,
@@ -513,4 +534,5 @@ class Submission:
             limits=rules.pace_of(account),
             now=now,
             held=self._waiting,
+            paths=paths,
         )

@@ -27,11 +27,13 @@ from mailbox_server.checks.dkim.signing import Signer
 from mailbox_server.delivery.bounces.report import ReportRules
 from mailbox_server.delivery.bounces.reporting import Reporter
 from mailbox_server.delivery.bounces.scoring import ScoreRules
+from mailbox_server.delivery.return_path_keys import ReturnPathKeys
 from mailbox_server.delivery.routing import RoutingRules
 from mailbox_server.delivery.sent_copies import SentCopies
 from mailbox_server.delivery.submitting.releases import Releases
 from mailbox_server.delivery.submitting.rules import SubmissionRules
 from mailbox_server.delivery.submitting.submitter import Submitter
+from mailbox_server.delivery.verp import PathSigner
 from mailbox_server.mime.message import analyze
 from mailbox_server.mime.scanner import scan
 from mailbox_server.model.account import Account, AccountState, Credentials, Scope
@@ -76,6 +78,7 @@ class SubmissionHouse:
         self.keys: dict[str, list[SigningKey]] = {}
         self._place = place
         self.sent_copies = SentCopies(clock)
+        self.paths = PathSigner(ReturnPathKeys(b"secret", "verp"))
         self._crunch = Crunch(CrunchLimits(threads=1))
         self._loopback = False
         self.submitter = Submitter(
@@ -86,6 +89,7 @@ class SubmissionHouse:
             events=self.events,
             signer=Signer(lambda domain: self.keys.get(domain.ascii, ()), clock),
             sent_copies=self.sent_copies,
+            paths=self.paths,
             reporter=Reporter(
                 store=store,
                 rules=ReportRules(HOSTNAME),

@@ -29,6 +29,8 @@ USED = (
     ("DELIVERBY", "BY=120;R"),
     ("MT-PRIORITY", "MT-PRIORITY=3"),
     ("REQUIRETLS", "MAIL FROM:<bob@example.net> REQUIRETLS"),
+    ("XVERP", "XVERP=+="),
+    ("XBOUNCECOUNT", "<list@example.org> XBOUNCECOUNT"),
     ("LIMITS", "< 452 4.5.3"),
 )
 

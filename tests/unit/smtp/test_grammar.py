@@ -3,7 +3,7 @@
 import pytest
 
 from mailbox_server.model.address import Address
-from mailbox_server.model.envelope import BodyType, Notify, OriginalRecipient, Return
+from mailbox_server.model.envelope import BodyType, Notify, OriginalRecipient, Return, Verp
 from mailbox_server.model.outbound import ByMode
 from mailbox_server.model.reply import Reply
 from mailbox_server.smtp import replies
@@ -234,6 +234,14 @@ def test_the_longest_size_is_twenty_digits() -> None:
         (b" ENVID=+0D+0A", replies.PARAMETER_VALUE_BAD),
         (b" ENVID=+2b", replies.PARAMETER_VALUE_BAD),
         (b" ENVID=" + b"x" * 101, replies.PARAMETER_VALUE_BAD),
+        (b" XVERP=", replies.PARAMETERS_MALFORMED),
+        (b" XVERP=+==", replies.PARAMETERS_MALFORMED),
+        (" XVERP=+＝".encode(), replies.PARAMETERS_MALFORMED),
+        (b" XVERP=+\x7f", replies.PARAMETERS_MALFORMED),
+        (b" VERP=+=", replies.PARAMETERS_MALFORMED),
+        (b" XBOUNCECOUNT=1", replies.PARAMETER_VALUE_BAD),
+        (b" XVERP XBOUNCECOUNT", replies.PARAMETER_VALUE_BAD),
+        (b" XBOUNCECOUNT XVERP", replies.PARAMETER_VALUE_BAD),
     ],
 )
 def test_mail_parameters_that_are_refused(parameters: bytes, reply: Reply) -> None:
@@ -310,6 +318,10 @@ def test_secrets_do_not_show() -> None:
         (b" BY=+60;nt", MailParameters(by=By(60, ByMode.NOTIFY, trace=True), given=("BY",))),
         (b" BY=1;R", MailParameters(by=By(1, ByMode.RETURN, trace=False), given=("BY",))),
         (b" AUTH=<>", MailParameters(given=("AUTH",))),
+        (b" XVERP", MailParameters(verp=Verp("+="), given=("XVERP",))),
+        (b" xverp=--", MailParameters(verp=Verp("--"), given=("XVERP",))),
+        (b" XVERP=+=", MailParameters(verp=Verp("+="), given=("XVERP",))),
+        (b" XBOUNCECOUNT", MailParameters(verp=Verp(""), given=("XBOUNCECOUNT",))),
     ],
 )
 def test_parameters_of_submission(parameters: bytes, expected: MailParameters) -> None:
