@@ -5,7 +5,7 @@ import gzip
 import ipaddress
 import json
 from collections.abc import AsyncIterator, Sequence
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -18,7 +18,7 @@ from mailbox_server.model.outbound import Departure, Origin
 from mailbox_server.model.tls_count import TlsCase, TlsCount
 from mailbox_server.model.tls_demand import TlsPolicy
 from mailbox_server.net.https_client import HttpsClient, HttpsPlan
-from mailbox_server.relay.tls_reports.report import Submitter
+from mailbox_server.relay.tls_reports.report import Report, Submitter
 from mailbox_server.relay.tls_reports.reporting import TlsReporter
 from mailbox_server.store.door import SqliteStore
 from mailbox_server.store.ports import Rooms
@@ -193,3 +193,25 @@ async def test_many_domains_and_days(world: World) -> None:
     mailed = [name for name, _ in world.events.told if name == "relay.tls_report_mailed"]
     assert len(mailed) == 3
     assert await world.days() == [TODAY + timedelta(days=1)]
+
+
+async def test_what_one_domain_publishes_keeps_no_other_from_its_report(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = Report.mail
+
+    def mail(report: Report, recipient: Address, now: datetime) -> bytes:
+        if report.domain == "a.example.org":
+            raise UnicodeEncodeError("utf-8", "", 0, 1, "made for the test")
+        return whole(report, recipient, now)
+
+    monkeypatch.setattr(Report, "mail", mail)
+    for name in ("a.example.org", "example.org"):
+        world.zone.records[f"_smtp._tls.{name}", "TXT"] = ["v=TLSRPTv1; rua=mailto:t@example.org"]
+        await world.count(name)
+    world.clock.turn(days=1, hours=4)
+    await world.reporter.send_due()
+    ((departure, _),) = await world.departures()
+    content = await world.store.read(lambda tx: tx.contents.read(departure.content, 0, 2_000))
+    assert b"TLS-Report-Domain: example.org\r\n" in content
+    assert [name for name, _ in world.events.faults] == ["relay.tls_report"]

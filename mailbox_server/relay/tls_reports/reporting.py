@@ -15,6 +15,7 @@ from mailbox_server.delivery.intake import Intake
 from mailbox_server.dns.answers import Answer
 from mailbox_server.model.address import Address, ReversePath
 from mailbox_server.model.envelope import BodyType, Notify, Return
+from mailbox_server.model.errors import MailboxServerFault
 from mailbox_server.model.ids import ContentId
 from mailbox_server.model.outbound import Departure, NewOutbound, Origin
 from mailbox_server.model.ports import Clock, Events
@@ -88,7 +89,12 @@ class TlsReporter:
         last = ""
         while domains := await self._domains(day, last):
             for domain in domains:
-                await self._send(day, domain)
+                try:
+                    await self._send(day, domain)
+                except MailboxServerFault:
+                    raise
+                except Exception as error:  # of one domain: the others get their reports
+                    self._events.fault("relay.tls_report", error, domain=domain)
             last = domains[-1]
 
     async def _domains(self, day: date, after: str) -> list[str]:

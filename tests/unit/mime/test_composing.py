@@ -66,3 +66,20 @@ def test_unusual_addresses() -> None:
     )
     assert b'From: "a b"@example.org\r\n' in octets
     assert "To: jörg@example.org\r\n".encode() in octets
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["=?utf-8?q?=ED=A0=80?=@x.example", '".=?utf-8?q?=0D=0Ab?="@x.example', '"a."@x.example'],
+)
+def test_a_recipient_stands_there_as_it_is(text: str) -> None:
+    """What looks like an encoded word in an address is none (RFC 2047 §5)."""
+    octets = compose_text(
+        sender=Address.parse("postmaster@example.org"),
+        recipient=Address.parse(text),
+        subject="Hi",
+        text="Hello\n",
+        date=DATE,
+        message_id="1@example.org",
+    )
+    assert f"\r\nTo: {text}\r\n".encode() in octets
