@@ -274,7 +274,9 @@ class Reporter:
         self, original: Original, reader: Reader, told: Sequence[Happening], owner: Account | None
     ) -> Report:
         has_failure = any(each.action is Action.FAILED for each in told)
-        gives = returned(self._rules, original.ret, original.size, has_failure=has_failure)
+        # What was to travel by TLS alone comes back as its header alone (RFC 8689 §5).
+        ret = Return.HEADERS if original.require_tls else original.ret
+        gives = returned(self._rules, ret, original.size, has_failure=has_failure)
         beginning = await self._beginning(original)
         draft = _Draft(
             self._rules,

@@ -255,6 +255,15 @@ def test_how_much_is_given_back(
     assert returned(ReportRules(HOSTNAME), ret, octets, has_failure=has_failure) is expected
 
 
+async def test_of_what_needed_tls_only_the_header_is_given_back() -> None:
+    """RFC 8689 §5, whatever RET says."""
+    office = Office()
+    await office.report(replace(office.original(), require_tls=True, ret=Return.FULL), failure())
+    (stored,) = office.house.store.stored
+    assert b"\r\nContent-Type: text/rfc822-headers\r\n" in stored.content
+    assert b"body" not in stored.content
+
+
 async def test_a_large_message_goes_through_in_blocks() -> None:
     office = Office()
     line = b"x" * 70 + b"\r\n"
