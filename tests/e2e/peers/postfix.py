@@ -74,7 +74,15 @@ class Postfix:
         """The master's process id."""
         return int((self._configuration.parent / "queue" / "pid" / "master.pid").read_text())
 
-    def send(self, sender: str, recipients: list[str], message: bytes) -> None:
+    def send(
+        self,
+        sender: str,
+        recipients: list[str],
+        message: bytes,
+        *,
+        notify: str = "failure,delay",
+        envelope_id: str = "none",
+    ) -> None:
         """Hand a message (LF line ends) to its sendmail."""
         subprocess.run(
             [
@@ -82,6 +90,10 @@ class Postfix:
                 "-C",
                 str(self._configuration),
                 "-i",
+                "-N",
+                notify,
+                "-V",
+                envelope_id,
                 "-f",
                 sender,
                 "--",
