@@ -303,6 +303,42 @@ async def test_of_what_was_dropped_meanwhile_nobody_is_told(
     assert told.written == [("failed", "b@x.example")]
 
 
+async def test_what_is_held_and_released_while_it_is_sent_goes_once(
+    house: House, world: World
+) -> None:
+    ids = await house.send("a@x.example")
+    world.gate, now = asyncio.Event(), world.clock.now()
+    await house.scheduler.take_due()
+    await house.store.write(lambda tx: tx.queue.hold(ids))
+    await house.store.write(lambda tx: tx.queue.release(ids, now))
+    await house.scheduler.take_due()
+    await asyncio.sleep(0)
+    world.gate.set()
+    await house.settle()
+    assert len(world.got) == 1
+    assert await states(house, ids) == [State.DELIVERED]
+
+
+async def test_what_was_released_while_it_was_sent_is_not_left_lying(
+    house: House, world: World
+) -> None:
+    def step(name: str) -> None:
+        if name == "taken":
+            raise ZeroDivisionError
+
+    world.gate, world.step, now = asyncio.Event(), step, world.clock.now()
+    ids = await house.send("a@x.example")
+    await house.scheduler.take_due()
+    await house.store.write(lambda tx: tx.queue.hold(ids))
+    await house.store.write(lambda tx: tx.queue.release(ids, now))
+    await house.scheduler.take_due()
+    assert not house.scheduler.is_awake
+    world.gate.set()
+    assert await house.tasks.rest(5)
+    assert house.scheduler.is_awake
+    assert isinstance(house.faults.pop(), ZeroDivisionError)
+
+
 async def test_a_message_that_was_taken_is_recorded_in_the_end(
     house: House, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from mailbox_server.model.address import AddressLiteral, Domain, ReversePath
 from mailbox_server.model.envelope import Recipient
-from mailbox_server.model.ids import ContentId, DepartureId
+from mailbox_server.model.ids import ContentId, DepartureId, OutboundId
 from mailbox_server.model.outbound import Departure, Outbound
 from mailbox_server.relay.next_hops import Wishes
 from mailbox_server.store.ports import Store
@@ -15,7 +15,7 @@ from mailbox_server.store.ports import Store
 class Load:
     """Recipients of one departure in one lane, with one reverse-path and the same wishes.
 
-    jobs: those that have no outcome yet; they become fewer.  taken: how many there were.
+    jobs: those that have no outcome yet; they become fewer.  taken: those that there were.
     parts: loads of other lanes that joined it; their jobs are among its own then.
     """
 
@@ -24,7 +24,7 @@ class Load:
     return_path: ReversePath
     wishes: Wishes
     jobs: list[Outbound] = field(default_factory=list)
-    taken: int = 0
+    taken: list[OutboundId] = field(default_factory=list)
     parts: "list[Load]" = field(default_factory=list)
 
     @property
@@ -69,7 +69,7 @@ def loads_of(jobs: Sequence[Outbound], departures: Mapping[DepartureId, Departur
         if load is None:
             load = loads[key] = Load(departure, domain, path, wishes)
         load.jobs.append(job)
-        load.taken += 1
+        load.taken.append(job.id)
     return list(loads.values())
 
 

@@ -90,7 +90,8 @@ class Scheduler:
         self._events = events
         self.carrying = carrying(Outlook(self._done, self._came_back, heard))
         self._lanes: dict[str, _Lane] = {}
-        self._taken = 0
+        self._taken: set[OutboundId] = set()
+        self._has_passed_over = False
         self._is_crowded = False
         self._is_stopping = False
         self._wake = asyncio.Event()
@@ -154,7 +155,7 @@ class Scheduler:
         if ahead < self._wall_ahead - _JUMP:
             await self._recall()
         self._wall_ahead = ahead
-        most = min(_A_PASS, MOST_TAKEN - self._taken)
+        most = min(_A_PASS, MOST_TAKEN - len(self._taken))
         self._is_crowded = most <= 0
         if self._is_crowded:
             return _LONGEST_SLEEP_SECONDS
@@ -163,9 +164,12 @@ class Scheduler:
         taken = Counter(lane for lane, _ in {(one.lane, one.departure) for one in due})
         for lane, count in taken.items():
             self._lanes.setdefault(lane, _Lane()).has_more = count >= rooms.of(lane)
-        if due:
-            await self._take([one.outbound for one in due])
-        if len(due) >= most:
+        # Held and released meanwhile: what is being tried has given up its lease in the store.
+        free = [one.outbound for one in due if one.outbound not in self._taken]
+        self._has_passed_over = len(free) < len(due)
+        if free:
+            await self._take(free)
+        if len(due) >= most and free:
             return 0.0
         turn = await self._store.read(lambda tx: tx.outbound.next_turn(now))
         if turn is None:
@@ -228,7 +232,7 @@ class Scheduler:
 
         by_lane: dict[str, list[Load]] = {}
         for load in await self._store.write(work):
-            self._taken += load.taken
+            self._taken.update(load.taken)
             self._lanes.setdefault(load.lane, _Lane()).messages += 1
             by_lane.setdefault(load.lane, []).append(load)
         for loads in by_lane.values():
@@ -277,12 +281,12 @@ class Scheduler:
         """A load is out of our hands."""
         for part in load.parts:
             self._done(part)
-        self._taken -= load.taken
+        self._taken.difference_update(load.taken)
         lane = self._lanes[load.lane]
         lane.messages -= 1
         if lane.has_more and lane.messages * 2 <= self._most(lane):
             self._wake.set()
-        if self._is_crowded and self._taken * 2 <= MOST_TAKEN:
+        if self._has_passed_over or (self._is_crowded and len(self._taken) * 2 <= MOST_TAKEN):
             self._wake.set()
         if not lane.messages:
             del self._lanes[load.lane]
