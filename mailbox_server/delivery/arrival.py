@@ -23,6 +23,13 @@ class Wishes:
     held_until: datetime | None = None
     verp: Verp | None = None
 
+    @property
+    def leaves_too_late(self) -> bool:
+        """Whether it is to be held for longer than it may take (RFC 4865 §5.2.2)."""
+        if self.deliver_by is None or self.held_until is None:
+            return False
+        return self.held_until > self.deliver_by.until
+
 
 @dataclass(frozen=True, slots=True)
 class Opening:

@@ -93,6 +93,9 @@ LOGIN_GONE: Final = reply(421, "4.7.0", "The login does not hold any more; pleas
 
 BURL_MALFORMED: Final = reply(501, "5.5.4", "Write BURL url or BURL url LAST")
 PART_OK: Final = reply(250, "2.5.0", "What the URL means was fetched")
+HELD_TOO_LATE: Final = reply(
+    501, "5.5.4", "A message cannot be held for longer than it may take to be delivered"
+)
 HOLD_TOO_LONG: Final = reply(501, "5.5.4", "Messages are not held for as long as that")
 HELLO_FIRST: Final = reply(503, "5.5.1", "Say EHLO first")
 LHLO_FIRST: Final = reply(503, "5.5.1", "Say LHLO first")

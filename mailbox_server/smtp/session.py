@@ -333,6 +333,8 @@ class Session:
         wanted = wishes(given, self._clock.now())
         if wanted is None:
             return self._refused_mail(command, replies.HOLD_TOO_LONG)
+        if wanted.leaves_too_late:
+            return self._refused_mail(command, replies.HELD_TOO_LATE)
         begun = await self._policy.begin(
             Opening(
                 self._place.peer,
@@ -416,9 +418,13 @@ class Session:
         if not transaction.is_chunked:
             transaction.is_chunked = True
             transaction.journey.begin_content()
-        transaction.octets, refusal = await fetched(
-            transaction.journey, command.url, self._limits, transaction.octets
-        )
+        try:
+            transaction.octets, refusal = await fetched(
+                transaction.journey, command.url, self._limits, transaction.octets
+            )
+        except Exception as error:  # what came of it until then must not pass for the whole
+            self._broke(transaction, error)
+            return Answer((UNFORESEEN,))
         if refusal is not None:
             transaction.has_failed = True
             transaction.journey.abandon()
@@ -437,10 +443,14 @@ class Session:
             return UNFORESEEN if transaction.is_broken else replies.CHUNKS_FAILED
         if not transaction.recipients:
             return replies.NO_VALID_RECIPIENTS if transaction.asked else replies.NO_RECIPIENTS
-        if end.problem is not None and not end.last:
+        problem = None if end.last else end.problem
+        if transaction.octets > self._limits.message_octets:
+            # Chunks are counted by the engine, what URLs bring by nobody but here.
+            problem = Problem.TOO_LARGE
+        if problem is not None:
             transaction.has_failed = True
             transaction.journey.abandon()
-            return replies.FOR_PROBLEM[end.problem]
+            return replies.FOR_PROBLEM[problem]
         return None
 
     def _start_tls(self) -> Answer:

@@ -9,6 +9,7 @@ make besides those of the SMTP drivers:
     given expired token|token of scope send for ann: abcd-...   given ann is disabled
     given copies for everyone               given the store fails
     given loopback logins                   given ann keeps a message
+    given reading fails
 """
 
 import re
@@ -195,6 +196,12 @@ class SubmissionHouse:
             self.keep(SubmissionRules(self.rules.routing, copies_all=True))
         elif statement == "loopback logins":
             self._loopback = True
+        elif statement == "reading fails":
+
+            async def unread(*_: object) -> None:
+                raise StoreUnavailable("the disk is on fire")
+
+            self.store.read = unread  # type: ignore[method-assign, assignment]
         elif statement == "the store fails":
 
             async def fail(*_: object) -> None:
