@@ -34,7 +34,7 @@ UNFORESEEN: Final = reply(451, "4.3.0", "Something went wrong here; please try a
 SENDERS_TOO_MANY: Final = reply(550, "5.6.0", "The message must have exactly one From field")
 SENDERS_BEYOND: Final = reply(550, "5.6.0", "The message names too many senders")
 SENDER_UNREADABLE: Final = reply(
-    550, "5.6.0", "The From or Sender field holds no address that can be read"
+    550, "5.6.0", "The From or Sender field holds no address, or one that can be read in two ways"
 )
 NOTICE_ONLY: Final = reply(
     550, "5.7.1", "Without a sender only a disposition notification (RFC 8098) can be sent"

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from mailbox_server.delivery.submitting.one_reading import has_one_reading
 from mailbox_server.mime.address_list import read_addresses
 from mailbox_server.mime.content_fields import content_fields
 from mailbox_server.mime.header_fields import HeaderFields
@@ -49,9 +50,14 @@ def header_facts(header: bytes) -> HeaderFacts:
 
 
 def claimed_addresses(values: Iterable[bytes]) -> list[Address] | None:
-    """The addresses that fields claim, each once; None where one of them cannot be read."""
+    """The addresses that fields claim, each once; None where one of them cannot be read.
+
+    Nor where a field can be read in two ways.
+    """
     found: dict[str, Address] = {}
     for value in values:
+        if not has_one_reading(value):
+            return None
         for entry in read_addresses(value):
             if entry.mailbox is None or entry.host is None:
                 continue  # the start or the end of a group

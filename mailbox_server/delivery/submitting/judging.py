@@ -41,8 +41,11 @@ class HeaderJudge:
 
     async def mended(
         self, header: bytes, account: Account, sender: Address | None
-    ) -> tuple[HeaderFacts, CoveredHeader]:
-        """Mend it; what it says, and what of it will be signed.  Raises TooManyFields."""
+    ) -> tuple[HeaderFacts, CoveredHeader, bytes]:
+        """Mend it; what it says, what of it will be signed, and what of it was body already.
+
+        Raises TooManyFields.
+        """
         domain, hostname = account.address.domain, self.rules.routing.hostname
         missing = Missing(
             sender or account.address,
@@ -51,9 +54,10 @@ class HeaderJudge:
             domain if isinstance(domain, Domain) else hostname,
         )
 
-        def mend() -> tuple[HeaderFacts, CoveredHeader]:
+        def mend() -> tuple[HeaderFacts, CoveredHeader, bytes]:
             mended = repaired(header, missing)
-            return header_facts(mended), read_header(mended)
+            end = mended.index(b"\r\n\r\n") + 4
+            return header_facts(mended[:end]), read_header(mended[:end]), mended[end:]
 
         return mend() if len(header) <= _AT_ONCE_OCTETS else await asyncio.to_thread(mend)
 

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import format_datetime
+from itertools import islice
 from typing import Final
 
 from mailbox_server.mime.header_fields import FIELDS, split_fields
@@ -21,6 +22,8 @@ from mailbox_server.model.address import Address, Domain
 
 MOST_FIELDS: Final = FIELDS - 10
 """Fewer than are looked at of one header by far more than are put in."""
+MOST_BARE: Final = 10_000
+"""Local parts in one field that get our domain: a header grows by no more than that."""
 ADDRESS_FIELDS: Final = frozenset(
     (
         b"from",
@@ -57,7 +60,7 @@ class Missing:
 
 
 class TooManyFields(Exception):
-    """More fields than can be looked at."""
+    """More fields, or more addresses in one of them, than can be looked at."""
 
 
 def repaired(header: bytes, missing: Missing) -> bytes:
@@ -99,9 +102,14 @@ def _added(names: set[bytes], missing: Missing) -> bytes:
 
 
 def with_domain(field: bytes, domain: Domain) -> bytes:
-    """An address field whose bare local parts have a domain now (RFC 6409 §8.1)."""
+    """An address field whose bare local parts have a domain now (RFC 6409 §8.1).
+
+    Raises TooManyFields.
+    """
     at = field.index(b":") + 1
-    places = list(_bare_ends(field, at))
+    places = list(islice(_bare_ends(field, at), MOST_BARE + 1))
+    if len(places) > MOST_BARE:
+        raise TooManyFields
     if not places:
         return field
     behind = b"@" + domain.ascii.encode("ascii")

@@ -316,7 +316,7 @@ class Submission:
             self._refuse(replies.HEADER_TOO_LARGE)
             return
         try:
-            facts, covered = await submitter.judge.mended(
+            facts, covered, first = await submitter.judge.mended(
                 header, self._account, self._opening.reverse_path.address
             )
         except TooManyFields:
@@ -331,9 +331,10 @@ class Submission:
         self._state = _State.BODY
         self._signing.take(covered)
         self._keep(facts.header)
-        if behind:
-            self._signing.feed(behind)
-            self._keep(behind)
+        for octets in (first, behind):
+            if octets:
+                self._signing.feed(octets)
+                self._keep(octets)
 
     # ------------------------------------------------------------ the end
 

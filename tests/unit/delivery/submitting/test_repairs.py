@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from mailbox_server.delivery.submitting.repairs import (
+    MOST_BARE,
     Missing,
     TooManyFields,
     repaired,
@@ -95,3 +96,9 @@ def test_too_many_fields_are_refused() -> None:
     with pytest.raises(TooManyFields):
         repaired(b"a:\r\n" * 9_990 + b"Bcc: hidden@example.net\r\n\r\n", MISSING)
     assert b"Bcc" not in repaired(b"a:\r\n" * 9_989 + b"Bcc: hidden@example.net\r\n\r\n", MISSING)
+
+
+def test_a_field_of_very_many_bare_local_parts_is_refused() -> None:
+    assert with_domain(b"To: " + b"a," * MOST_BARE + b"\r\n", MISSING.domain)
+    with pytest.raises(TooManyFields):
+        with_domain(b"To: " + b"a," * (MOST_BARE + 1) + b"\r\n", MISSING.domain)

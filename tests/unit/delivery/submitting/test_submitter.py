@@ -142,6 +142,20 @@ async def test_what_leaves_is_signed_as_it_leaves(house: SubmissionHouse, step: 
     assert here.endswith(signed)
 
 
+async def test_a_body_that_comes_without_a_header_is_signed_as_body(
+    house: SubmissionHouse,
+) -> None:
+    house.keys["example.org"] = [SigningKey.read(key) for key in pair()]
+    await submit(house, CARL, content=b"only words, no field \xc3\xa4\r\n\r\nmore\r\n")
+    [(departure, _)] = await house.queued()
+    message = departure.trace.partition(b"DKIM-Signature")
+    signed = message[1] + message[2] + await house.content(departure)
+    signatures = Parsed.read(signed).signatures()
+    assert len(signatures) == 2
+    assert all(holds(signed, one, records(), relaxed_field) for one in signatures)
+    assert not departure.smtputf8
+
+
 async def test_one_job_an_address_however_often_it_was_named(house: SubmissionHouse) -> None:
     capitals = Recipient(Address.parse("Carl@far.example"))
     await submit(house, CARL, CARL, capitals, BOB, BOB)
