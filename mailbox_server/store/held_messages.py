@@ -38,6 +38,13 @@ _COUNT: Final = Prepared(
     .select_from(held_message)
     .where(held_message.c.account == sa.bindparam("account"))
 )
+_PUT_OFF: Final = Prepared(
+    sa.update(held_message)
+    .where(
+        held_message.c.mailbox == sa.bindparam("box"), held_message.c.uid == sa.bindparam("number")
+    )
+    .values(until=sa.bindparam("later"))
+)
 _REMOVE: Final = Prepared(
     sa.delete(held_message).where(
         held_message.c.mailbox == sa.bindparam("box"), held_message.c.uid == sa.bindparam("number")
@@ -100,6 +107,10 @@ class HeldMessages:
             until=int(held.until.timestamp()),
             envelope=msgspec.json.encode(_written(held)).decode(),
         )
+
+    def put_off(self, mailbox: MailboxId, uid: int, until: datetime) -> None:
+        """Hold it until then; silent where it waits no more."""
+        _PUT_OFF.run(self._tx, box=mailbox, number=uid, later=int(until.timestamp()))
 
     def remove(self, mailbox: MailboxId, uid: int) -> bool:
         """It waits no more; whether it did."""

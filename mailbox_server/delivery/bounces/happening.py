@@ -5,8 +5,9 @@ from datetime import datetime
 
 from mailbox_server.mime.reports.delivery_status import Action
 from mailbox_server.model.address import Address, ReversePath
-from mailbox_server.model.envelope import Notify, OriginalRecipient
-from mailbox_server.model.outbound import Attempt, Outbound
+from mailbox_server.model.envelope import Notify, OriginalRecipient, Recipient
+from mailbox_server.model.outbound import Attempt, Finding, Outbound, Phase
+from mailbox_server.model.reply import Reply
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,4 +55,16 @@ def happened(
         next_try=next_try,
         until=until,
         told_before=job.delay_told is not None,
+    )
+
+
+def refused_here(recipient: Recipient, reply: Reply, at: datetime) -> Happening:
+    """A recipient of a message that was taken before, whom we refuse ourselves by now."""
+    attempt = Attempt(at, Finding.REFUSED, Phase.RCPT, reply, is_theirs=False)
+    return Happening(
+        address=recipient.address,
+        action=Action.FAILED,
+        notify=recipient.notify,
+        original=recipient.original,
+        attempt=attempt,
     )

@@ -22,6 +22,7 @@ from mailbox_server.checks.dkim.signing import Signer
 from mailbox_server.delivery import replies
 from mailbox_server.delivery.arrival import Acceptance, Opening
 from mailbox_server.delivery.bounces.arrivals import delivered, of_arrival
+from mailbox_server.delivery.bounces.happening import Happening
 from mailbox_server.delivery.bounces.reporting import PreparedReports, Reporter
 from mailbox_server.delivery.evidence import sent_evidence, submission_evidence
 from mailbox_server.delivery.forwarding import Forwarding
@@ -179,7 +180,11 @@ class Submission:
         pace: Pace | None,
         waiting: Waiting | None = None,
     ) -> None:
-        """pace: None for a message that was held, and counted then; waiting: where."""
+        """pace: None for a message that was held, and counted then; waiting: where.
+
+        refused, which grows: recipients who were accepted then, of whom the sender is to hear.
+        """
+        self.refused: list[Happening] = []
         self._submitter = submitter
         self._opening = opening
         self._account = account
@@ -436,14 +441,17 @@ class Submission:
     async def _reports(
         self, envelope: Envelope, staged: StagedContent, analysis: Analysis, dispatch: Dispatch
     ) -> PreparedReports | None:
-        """What the sender is told of recipients here; None where nothing was asked for."""
+        """What the sender is told of recipients; None where nothing is owed."""
         reporter, local = self._submitter.reporter, dispatch.local
-        told = delivered(local.recipients, local.routes)
+        told = (*self.refused, *delivered(local.recipients, local.routes))
         if reporter is None or not told:
             return None
         try:
             return await reporter.prepare(of_arrival(envelope, staged, analysis), told)
         except Exception as error:  # the mail itself counts for more than word of it
+            if self.refused:
+                staged.discard()
+                raise
             self._submitter.events.fault("bounce.unreported", error)
             return None
         except BaseException:  # whatever it was, no write will have the octets

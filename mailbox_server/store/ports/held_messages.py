@@ -23,5 +23,8 @@ class HeldMessageWriter(HeldMessageReader, Protocol):
     def add(self, held: HeldMessage) -> None:
         """Hold one that lies there already."""
 
+    def put_off(self, mailbox: MailboxId, uid: int, until: datetime) -> None:
+        """Hold it until then; silent where it waits no more."""
+
     def remove(self, mailbox: MailboxId, uid: int) -> bool:
         """It waits no more; whether it did."""

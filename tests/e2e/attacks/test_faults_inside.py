@@ -166,6 +166,7 @@ NOT_REACHED: Final = {
     "Correspondents.forget_sendings",
     # What is held leaves by a task of its own.
     "HeldMessages.due",
+    "HeldMessages.put_off",
     "HeldMessages.remove",
     "KnownNetworks.forget",
     "KnownNetworks.since",

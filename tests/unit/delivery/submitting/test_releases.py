@@ -4,9 +4,11 @@ from datetime import timedelta
 
 import pytest
 
-from mailbox_server.delivery.arrival import Wishes
+from mailbox_server.delivery.arrival import Opening, Wishes
+from mailbox_server.delivery.submitting.holding import Waiting
 from mailbox_server.delivery.submitting.pace import PaceLimits
 from mailbox_server.delivery.submitting.rules import SubmissionRules
+from mailbox_server.model.account import Account
 from mailbox_server.model.envelope import Notify, OriginalRecipient, Recipient, Return
 from mailbox_server.model.errors import StoreUnavailable
 from mailbox_server.model.outbound import ByMode, DeliverBy
@@ -120,3 +122,69 @@ async def test_they_go_with_the_account(house: SubmissionHouse) -> None:
     house.clock.seconds += 3600
     assert await house.releases.release_due() == 0
     assert await house.queued() == []
+
+
+async def test_who_is_refused_by_now_is_told_of_and_the_others_get_it(
+    house: SubmissionHouse,
+) -> None:
+    await hold(house, BOB, CARL)
+    bob = await house.account("bob")
+    await house.store.write(lambda tx: tx.accounts.remove(bob.id))
+    house.clock.seconds += 3600
+    assert await house.releases.release_due() == 1
+    [(_, outbound)] = await house.queued()
+    assert outbound.address == CARL.address
+    [report] = await house.mail("ann")
+    assert b"Final-Recipient: rfc822; bob@example.org" in report and b"carl" not in report
+    assert b"Action: failed" in report and b"Status: 5.1.1" in report
+
+
+async def test_where_nobody_is_left_it_stays_and_the_sender_is_told(
+    house: SubmissionHouse,
+) -> None:
+    await hold(house, BOB)
+    bob, ann = await house.account("bob"), await house.account("ann")
+    await house.store.write(lambda tx: tx.accounts.set_quota(bob.id, 1))
+    house.clock.seconds += 3600
+    assert await house.releases.release_due() == 0
+    assert await house.releases.release_due() == 0
+    assert await house.store.read(lambda tx: tx.held_messages.count(ann.id)) == 0
+    [report] = await house.mail("ann")
+    assert b"Final-Recipient: rfc822; bob@example.org" in report
+    assert len(await house.mail("ann", "Outbox")) == 1 and await house.mail("bob") == []
+
+
+async def test_without_a_sender_nobody_is_told(house: SubmissionHouse) -> None:
+    notice = (
+        b"From: ann@example.org\r\n"
+        b"Content-Type: multipart/report; report-type=disposition-notification; boundary=b\r\n"
+        b"\r\n--b--\r\n"
+    )
+    await hold(house, CARL, sender=None, content=notice)
+    await house.given("ann is disabled")
+    house.clock.seconds += 3600
+    assert await house.releases.release_due() == 0
+    assert await house.mail("ann") == []
+
+
+async def test_a_bug_about_one_message_holds_up_no_other(
+    house: SubmissionHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await hold(house, BOB)
+    house.clock.seconds += 1
+    await hold(house, CARL)
+    house.clock.seconds += 3600
+    resume = house.submitter.resume
+
+    async def with_a_bug(opening: Opening, account: Account, waiting: Waiting) -> object:
+        if waiting.uid == 1:
+            raise RuntimeError("a bomb")
+        return await resume(opening, account, waiting)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(house.submitter, "resume", with_a_bug)
+        assert await house.releases.release_due() == 1
+    assert await house.releases.release_due() == 0
+    house.clock.seconds += 600
+    assert await house.releases.release_due() == 1
+    assert len(await house.mail("bob")) == 1
