@@ -15,6 +15,7 @@ from mailbox_server.mime.composing import compose_text
 from mailbox_server.model.address import Address, Domain, ReversePath
 from mailbox_server.model.bounce import BounceScore
 from mailbox_server.model.envelope import BodyType, Return
+from mailbox_server.model.errors import Unavailable
 from mailbox_server.model.outbound import Departure, NewOutbound, Origin
 from mailbox_server.model.passport import Evidence
 from mailbox_server.model.ports import Clock, Entropy, Events
@@ -51,7 +52,15 @@ class Prober:
     async def send_due(self) -> int:
         """Probe everybody who is suspect; how many.  Raises StoreUnavailable, DiskLow."""
         suspects = await self._store.read(lambda tx: tx.bounces.suspects(AT_ONCE))
-        return sum([await self._probe(suspect) for suspect in suspects])
+        sent = 0
+        for suspect in suspects:
+            try:
+                sent += await self._probe(suspect)
+            except Unavailable:
+                raise
+            except Exception as error:  # of one list: the members of others are probed
+                self._events.fault("bounce.unprobed", error, scope=suspect.scope)
+        return sent
 
     async def _probe(self, suspect: BounceScore) -> bool:
         owner, address, now = Address.parse(suspect.scope), suspect.address, self._clock.now()

@@ -214,6 +214,18 @@ async def test_who_is_suspect_is_probed_once_and_disabled_when_that_comes_back()
     assert await office.arrive(recipient.return_path.address) == "250 2.0.0"
 
 
+async def test_a_list_that_cannot_be_written_for_keeps_nobody_else_from_being_probed() -> None:
+    office = Office()
+    odd = Address.parse('"=?utf-8?q?=ED=A0=80?=:@"@example.org')
+    first = replace(suspect(office), scope=odd.key)
+    del office.store.scores[KEY]
+    office.store.scores[odd.key, BOB.key] = first
+    suspect(office)
+    assert await office.prober.send_due() == 1
+    assert office.store.scores[KEY].state is ScoreState.PROBED
+    assert [name for name, _ in office.events.faults] == ["bounce.unprobed"]
+
+
 async def test_who_was_cleared_meanwhile_is_not_probed() -> None:
     office = Office()
     suspect(office)
