@@ -33,6 +33,10 @@ _GREYLISTED: Final = re.compile(
 )
 
 
+_OTHER_CAUSES: Final = ("4.2.2", "4.3.1", "4.3.4")
+"""A full mailbox or disk is no better in five minutes, whatever the words."""
+
+
 @dataclass(frozen=True, slots=True)
 class ScheduleRules:
     """What an operator may set.
@@ -104,6 +108,8 @@ def is_greylisting(attempt: Attempt) -> bool:
     if not attempt.is_theirs or reply.code not in (421, 450, 451, 452):
         return False
     if attempt.phase not in (Phase.MAIL, Phase.RCPT, Phase.DATA, Phase.CONTENT):
+        return False
+    if reply.enhanced in _OTHER_CAUSES:
         return False
     if reply.code in (450, 451) and reply.enhanced in ("4.7.0", "4.7.1"):
         return True

@@ -97,6 +97,7 @@ def test_greylisting_gets_one_try_more(chance: float) -> None:
         ({"phase": Phase.GREETING}, False),
         ({"is_theirs": False}, False),
         ({"reply": Reply(450, "", ("z" * 100_000 + "greylisted",))}, False),
+        ({"reply": Reply(452, "4.2.2", ("Mailbox full, try again later",))}, False),
     ],
 )
 def test_what_looks_like_greylisting(changed: dict[str, object], expected: bool) -> None:
