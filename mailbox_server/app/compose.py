@@ -351,7 +351,8 @@ def change_live(built: Built, settings: Settings, events: Events) -> None:
 
 def _admission_limits(settings: Settings, events: Events) -> AdmissionLimits:
     """As the settings say, as far as the descriptors go.  Raises SettingsMalformed."""
-    net, limit, needs = settings.net, present_limit(), descriptor_needs(settings)
+    net, limit = settings.net, present_limit()
+    needs = descriptor_needs(settings, limit)
     places = min(net.connections, needs.places(limit))
     if places < LEAST_PLACES:
         raise SettingsMalformed(

@@ -4,6 +4,7 @@ import grp
 import os
 import re
 import shutil
+from dataclasses import replace
 from ipaddress import IPv6Address
 from pathlib import Path
 from typing import Final
@@ -108,16 +109,13 @@ def check(settings: Settings, source: str) -> None:
         raise unusable(source, "dns.trusted", True, wanted)
 
 
-def descriptor_needs(settings: Settings) -> DescriptorNeeds:
-    """What a server with these settings needs besides connections; the control socket listens
-    as well, and `*` on two sockets."""
+def descriptor_needs(settings: Settings, limit: int) -> DescriptorNeeds:
+    """What a server with these settings and that many descriptors needs besides connections;
+    the control socket listens as well, and `*` on two sockets."""
     texts = [text for service in SERVICES for text in getattr(settings.listen, service)]
     sockets = sum(2 if text.startswith("*:") else 1 for text in texts)
-    return DescriptorNeeds(
-        listening=sockets + 1,
-        readers=settings.store.readers,
-        sending=settings.relay.connections,
-    )
+    needs = DescriptorNeeds(listening=sockets + 1, readers=settings.store.readers)
+    return needs.sending_at_most(limit, settings.relay.connections, settings.net.connections)
 
 
 def warnings(settings: Settings, descriptors: int) -> list[str]:
@@ -125,14 +123,18 @@ def warnings(settings: Settings, descriptors: int) -> list[str]:
 
     descriptors: how many open files the server may have.
     """
-    needs = descriptor_needs(settings)
-    wanted = settings.net.connections
-    if needs.places(descriptors) >= wanted:
-        return []
+    needs = descriptor_needs(settings, descriptors)
+    wanted, sending = settings.net.connections, settings.relay.connections
+    enough = replace(needs, sending=sending).limit_for(wanted)
+    told = []
+    if needs.places(descriptors) < wanted:
+        told.append(("net.connections", wanted, max(needs.places(descriptors), 0)))
+    if needs.sending < sending:
+        told.append(("relay.connections", sending, needs.sending))
     return [
-        f"net.connections: found {wanted}, but the limit of {descriptors} open files leaves room "
-        f"for {max(needs.places(descriptors), 0)}; {needs.limit_for(wanted)} would be needed "
-        "(LimitNOFILE=, ulimit -n)"
+        f"{setting}: found {found}, but the limit of {descriptors} open files leaves room "
+        f"for {room}; {enough} would be needed (LimitNOFILE=, ulimit -n)"
+        for setting, found, room in told
     ]
 
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
+from mailbox_server.app.consistency import descriptor_needs
 from mailbox_server.app.reporting import report_rules, reporter_of
 from mailbox_server.app.settings import Settings
 from mailbox_server.app.ways import Ways, build_ways
@@ -13,6 +14,7 @@ from mailbox_server.delivery.routing import RoutingRules
 from mailbox_server.dns.resolver import Resolver
 from mailbox_server.model.address import Domain
 from mailbox_server.model.ports import Clock, Entropy, Events
+from mailbox_server.net.descriptors import present_limit
 from mailbox_server.net.tasks import TaskKeeper
 from mailbox_server.relay.client.opening import Client
 from mailbox_server.relay.client.tls.handshake import open_client_tls
@@ -126,4 +128,4 @@ def _schedule_rules(settings: Settings) -> ScheduleRules:
 
 
 def _carrying_rules(settings: Settings) -> CarryingRules:
-    return CarryingRules(connections=settings.relay.connections)
+    return CarryingRules(connections=descriptor_needs(settings, present_limit()).sending)

@@ -8,7 +8,7 @@ accepting, which strangers can make us do, never takes what storing mail needs.
 import contextlib
 import math
 import resource
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from mailbox_server.model.ports import Clock, Events
@@ -24,6 +24,8 @@ _A_READER: Final = 6
 # Questions to name servers, verbs at the control socket, housekeeping.
 _WORKING: Final = 8
 _A_SENDER: Final = 2
+_FEWEST_SENDERS: Final = 2
+_SENDING_SHARE: Final = 40
 _LEAVING_SHARE: Final = 16
 _TOLD_EVERY_SECONDS: Final = 60.0
 
@@ -52,6 +54,17 @@ class DescriptorNeeds:
         while places > 0 and self.limit_for(places) > limit:
             places -= 1
         return places
+
+    def sending_at_most(self, limit: int, wanted: int, places: int) -> "DescriptorNeeds":
+        """With as many connections to other servers as a process with that limit can have.
+
+        wanted: how many there may be at most.  places: connections to us come first, but for
+        a small share.
+        """
+        without = replace(self, sending=0)
+        left = (limit - without.limit_for(places)) // _A_SENDER
+        most = max(_FEWEST_SENDERS, limit // _SENDING_SHARE, left)
+        return replace(self, sending=min(wanted, most))
 
     def limit_for(self, places: int) -> int:
         """The limit that so many connections need."""

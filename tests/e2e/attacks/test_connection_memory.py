@@ -26,6 +26,8 @@ HARMLESS: Final = {
     "smtp": b"EHLO c\r\n",
     "lmtp": b"LHLO c\r\n",
     "smtp_tls": b"EHLO c\r\n",
+    "submission": b"EHLO c\r\n",
+    "submissions": b"EHLO c\r\n",
     "pop3": b"CAPA\r\n",
     "pop3s": b"CAPA\r\n",
     "imap": b"a CAPABILITY\r\n",
@@ -34,6 +36,7 @@ HARMLESS: Final = {
 STARTTLS: Final = {
     "smtp": b"STARTTLS\r\n",
     "lmtp": b"STARTTLS\r\n",
+    "submission": b"STARTTLS\r\n",
     "pop3": b"STLS\r\n",
     "imap": b"a STARTTLS\r\n",
 }
@@ -135,7 +138,7 @@ def test_a_stranger_costs_little(
 
 def test_who_says_nothing_costs_no_more(group: Room) -> None:
     costs = {}
-    for service in ("smtp", "pop3", "imap", "smtp_tls", "imaps"):
+    for service in ("smtp", "pop3", "imap", "smtp_tls", "submissions", "imaps"):
         connecting = partial(mute, group.appliance, service)
         group.hold(group.count.warm, connecting)
         # Whoever came before this one has been accepted.

@@ -40,6 +40,16 @@ def test_even_few_descriptors_leave_some_places() -> None:
     assert needs.places(65_536) >= 32_000
 
 
+@pytest.mark.parametrize(
+    ("limit", "sending"),
+    [(40, 2), (80, 2), (256, 6), (1_024, 25), (4_300, 100), (4_180, 100), (65_536, 100)],
+)
+def test_sending_gets_what_is_left_and_a_little_in_any_case(limit: int, sending: int) -> None:
+    needs = DescriptorNeeds(listening=11, readers=2)
+    assert needs.sending_at_most(limit, 100, 2_000).sending == sending
+    assert needs.sending_at_most(limit, 1, 2_000).sending == 1
+
+
 @pytest.mark.parametrize(("places", "most"), [(0, 2), (9, 2), (100, 6), (2_000, 64), (10**6, 64)])
 def test_few_may_take_their_time_to_leave(places: int, most: int) -> None:
     assert leaving(places) == most
