@@ -37,9 +37,12 @@ def free_ports(count: int) -> list[int]:
 
     They lie below those that the system gives to clients: while a server is down, none of
     its clients can come to sit on its port, by connecting to it from that very port even.
+    Each of the processes that run tests side by side takes its own of them.
     """
+    own = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    side_by_side = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
     found: list[int] = []
-    for port in random.SystemRandom().sample(range(10_240, 30_000), 1_000):
+    for port in random.SystemRandom().sample(range(10_240 + own, 30_000, side_by_side), 1_000):
         with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as trial:
             trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:

@@ -17,7 +17,7 @@ import pytest
 from tests.e2e.kept import SETTINGS, Load
 from tests.faults.forked import ForkedAppliance
 
-KILLS: Final = 40
+KILLS: Final = 25
 KILLS_FULL: Final = 200
 OWN_PROCESS: Final = 8
 MOST_BETWEEN: Final = 120

@@ -20,7 +20,7 @@ from tests.faults.forked import ForkedAppliance
 from tests.faults.shim import Fault, Page
 from tests.faults.world import unsound
 
-POINTS: Final = 8
+POINTS: Final = 6
 POINTS_FULL: Final = 40
 FAULTS: Final = (Fault.KILL, Fault.EIO, Fault.ENOSPC, Fault.TEAR)
 FARTHEST: Final = 1_000

@@ -1,7 +1,7 @@
 """Power cuts under load: after the next mount everything that was acknowledged is there.
 
 The same load and the same cuts without syncs (eatmydata) must lose mail, or the cuts prove
-nothing.  The short form makes 20 cuts, `--full` 200; MAILBOX_CUTS names another number.
+nothing.  The short form makes 14 cuts, `--full` 200; MAILBOX_CUTS names another number.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ from tests.faults.forked import ForkedAppliance
 from tests.faults.loop_disk import EXT4, EXT4_WRITEBACK, XFS, FileSystem, LoopDisk
 from tests.faults.world import unsound, world_of
 
-CUTS: Final = 20
+CUTS: Final = 14
 CUTS_FULL: Final = 200
 CONTROL_CUTS: Final = 2
 CONTROL_CUTS_FULL: Final = 6
