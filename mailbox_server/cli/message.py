@@ -10,8 +10,8 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
-from mailbox_server.cli.age import AGE
 from mailbox_server.cli.message_files import MessageFile, messages_in
+from mailbox_server.cli.moments import AGE
 from mailbox_server.cli.operator import Operator, ask, run_with_operator
 from mailbox_server.cli.outcome import (
     REFUSED,

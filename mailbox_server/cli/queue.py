@@ -5,7 +5,7 @@ from typing import Any, Final, cast
 
 import click
 
-from mailbox_server.cli.age import AGE
+from mailbox_server.cli.moments import AGE
 from mailbox_server.cli.operator import Operator, ask, run_with_operator
 from mailbox_server.cli.outcome import Surroundings, show_json
 from mailbox_server.cli.tables import RowStream

@@ -2,7 +2,7 @@
 
 import click
 
-from mailbox_server.cli.expiry import EXPIRY
+from mailbox_server.cli.moments import EXPIRY
 from mailbox_server.cli.operator import ask
 from mailbox_server.cli.outcome import Surroundings, said
 from mailbox_server.cli.tables import show_rows

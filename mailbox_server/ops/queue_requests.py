@@ -15,7 +15,7 @@ QueueAction = Literal["hold", "release", "retry", "drop", "bounce", "route"]
 class Wanted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which open recipients are meant; what is None does not matter.
 
-    older: came before then, as ops.ages reads it.
+    older: came before then, as ops.moments reads it.
     """
 
     recipient: str | None = None

@@ -22,7 +22,7 @@ from mailbox_server.model.ids import (
 )
 from mailbox_server.model.outbound import Departure, Outbound, OutboundState
 from mailbox_server.model.ports import Clock
-from mailbox_server.ops.ages import read_past
+from mailbox_server.ops.moments import read_past
 from mailbox_server.ops.queue_requests import (
     ChangedRow,
     QueueAction,

@@ -14,7 +14,7 @@ class MessageStory(Request, frozen=True, tag="message.story"):
 class MessageTrace(Request, frozen=True, tag="message.trace"):
     """Find what an id, a Message-ID or an address means, newest first.
 
-    since: came since then, as ops.ages reads it.
+    since: came since then, as ops.moments reads it.
     """
 
     what: str

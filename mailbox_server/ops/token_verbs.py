@@ -9,7 +9,7 @@ from mailbox_server.model.errors import BadInput
 from mailbox_server.model.ids import TokenId
 from mailbox_server.model.ports import Clock, Entropy
 from mailbox_server.ops import requests
-from mailbox_server.ops.expiry_dates import read_expiry
+from mailbox_server.ops.moments import read_expiry
 from mailbox_server.store.ports import ReadTx, Store
 
 AccountOf = Callable[[ReadTx, str], Account]

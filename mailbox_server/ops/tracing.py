@@ -15,7 +15,7 @@ from mailbox_server.model.ids import (
     row_number,
 )
 from mailbox_server.model.ports import Clock
-from mailbox_server.ops.ages import read_past
+from mailbox_server.ops.moments import read_past
 from mailbox_server.ops.stories import story_of
 from mailbox_server.ops.story_requests import FoundRow, MessageTrace
 from mailbox_server.store.ports import Followed, ReadTx, Store, WriteTx
