@@ -54,8 +54,11 @@ def text(size: int) -> bytes:
 
 
 async def kept(store: SqliteStore, octets: bytes) -> ContentId:
+    """Store the octets, and wait until nothing of their receiving is left on the disk."""
     content = await staged(store, octets)
-    return await store.write(keeping(content), (content,))
+    number = await store.write(keeping(content), (content,))
+    await settled(store)
+    return number
 
 
 async def rows(store: SqliteStore, sql: str, *values: object) -> list[Any]:

@@ -15,7 +15,13 @@ from mailbox_server.store.collection import sweep
 from mailbox_server.store.door import SqliteStore
 from mailbox_server.store.scrub import damaged_contents
 from tests.contract.test_cold_contents import ALL, kept, text
-from tests.contract.test_contents import broken_contents, files_of, some_octets, whole
+from tests.contract.test_contents import (
+    broken_contents,
+    files_of,
+    settled,
+    some_octets,
+    whole,
+)
 from tests.small_store import SMALL_STORE
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -57,6 +63,7 @@ async def test_killed_at_any_step_every_content_is_whole(
             assert await whole(again, number) == each
         assert await broken_contents(again) == []
         compressed.append((await ColdContents(again).compress(ALL, ALL)).contents)
+        await settled(again)
         for number, each in zip(numbers, octets, strict=True):
             assert await whole(again, number) == each
         assert [each async for each in damaged_contents(again)] == []
