@@ -4,6 +4,7 @@ A probe is a message of its own with a return path of its own: only what comes b
 says that the recipient cannot be reached.
 """
 
+from dataclasses import replace
 from typing import Final
 
 from mailbox_server.checks.dkim.signing import Signer
@@ -60,7 +61,17 @@ class Prober:
                 raise
             except Exception as error:  # of one list: the members of others are probed
                 self._events.fault("bounce.unprobed", error, scope=suspect.scope)
+                await self._put_last(suspect)
         return sent
+
+    async def _put_last(self, suspect: BounceScore) -> None:
+        """Who cannot be probed now must not be first in each run."""
+
+        def work(tx: WriteTx) -> None:
+            if tx.bounces.score(suspect.scope, suspect.address) == suspect:
+                tx.bounces.set_score(replace(suspect, since=self._clock.now()))
+
+        await self._store.write(work)
 
     async def _probe(self, suspect: BounceScore) -> bool:
         owner, address, now = Address.parse(suspect.scope), suspect.address, self._clock.now()
@@ -69,6 +80,7 @@ class Prober:
         if path is None:
             # The owner's name is so long that no return path fits: nobody is disabled there.
             self._events.warning("bounce.unprobed", scope=suspect.scope, recipient=str(address))
+            await self._put_last(suspect)
             return False
         message_id = f"{self._entropy.octets(_TOKEN_OCTETS).hex()}@{self._hostname.ascii}"
         octets = compose_text(

@@ -281,7 +281,7 @@ class _Bounces(_Part):
 
     def suspects(self, most: int) -> list[BounceScore]:
         found = [s for s in self.store.scores.values() if s.state is ScoreState.SUSPECT]
-        return found[:most]
+        return sorted(found, key=lambda score: score.since)[:most]
 
     def member(self, number: int) -> ListMember | None:
         return next((m for m in self.store.members if m.number == number), None)

@@ -7,7 +7,7 @@ import pytest
 
 from mailbox_server.delivery import replies
 from mailbox_server.delivery.arrival import Opening
-from mailbox_server.delivery.bounces.probing import Prober
+from mailbox_server.delivery.bounces.probing import AT_ONCE, Prober
 from mailbox_server.delivery.bounces.returns import Returns
 from mailbox_server.delivery.bounces.scoring import ScoreRules
 from mailbox_server.delivery.receiving import Arrival
@@ -246,6 +246,20 @@ async def test_where_no_path_fits_nobody_is_disabled() -> None:
     del office.store.scores[KEY]
     assert await office.prober.send_due() == 0
     assert "bounce.unprobed" in office.events.names()
+
+
+@pytest.mark.parametrize("name", ["n" * 60, '"=?utf-8?q?=ED=A0=80?=:@"'])
+async def test_who_cannot_be_probed_gives_way_to_those_behind(name: str) -> None:
+    office = Office()
+    scope = Address.parse(f"{name}@example.org").key
+    for number in range(AT_ONCE):
+        member = Address.parse(f"m{number}@example.net")
+        office.store.scores[scope, member.key] = replace(
+            suspect(office), scope=scope, address=member, since=BEGINNING - timedelta(days=1)
+        )
+    assert await office.prober.send_due() == 0
+    assert await office.prober.send_due() == 1
+    assert office.store.scores[KEY].state is ScoreState.PROBED
 
 
 async def test_a_probe_that_is_cleared_before_it_comes_back_says_nothing() -> None:
