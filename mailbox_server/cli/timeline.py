@@ -44,6 +44,10 @@ _STAGES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "deliver.local": ("put into {mailbox}",),
         "append": ("put into {mailbox} by a mail program", "from {peer}"),
         "import": ("imported from {source}", "{octets} octets"),
+        "held": (
+            "held, because a bug of ours came in the way {times} times",
+            "recipients: {recipients}",
+        ),
         "report": ("a report of ours: {actions}", "recipients: {recipients}", "about {about}"),
     }
 )

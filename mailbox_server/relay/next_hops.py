@@ -82,7 +82,8 @@ class Policies(Protocol):
 class Wishes:
     """What one message for the domain asks for.
 
-    account: who sends it.  require_tls, tls_optional: as model.outbound.Departure.
+    account: who sends it.  require_tls: it goes under REQUIRETLS now.
+    tls_optional: as model.outbound.Departure.
     attempts: tries at this recipient so far.  route: the host that an operator chose for it,
     as model.outbound.Outbound.
     """

@@ -43,6 +43,7 @@ class World:
     """All other servers.
 
     dead: domains that cannot be reached.  says: code by address, else 250.
+    enhanced: the code of what is refused.  required: of each message, whether under REQUIRETLS.
     limit: transactions after which a server breaks off without an answer.
     key: where all mail goes, if it has one way.  gate: servers answer once it is open.
     openings, got: what happened; got holds (address, message id of the departure).
@@ -52,9 +53,11 @@ class World:
     clock: TurnedClock
     dead: set[str] = field(default_factory=set)
     says: dict[str, int] = field(default_factory=dict)
+    enhanced: str = ""
     limit: int = 1_000
     openings: Counter[str] = field(default_factory=Counter)
     got: list[tuple[str, str]] = field(default_factory=list)
+    required: list[bool] = field(default_factory=list)
     transactions: list[tuple[str, int]] = field(default_factory=list)
     nowhere: dict[str, Reply] = field(default_factory=dict)
     step: Callable[[str], None] = lambda name: None
@@ -111,11 +114,14 @@ class Line:
             await world.gate.wait()
         octets = await content.read(0, mail.size)
         assert octets == DEPARTURE.trace + CONTENT
+        world.required.append(mail.require_tls)
         world.transactions.append((self.host.name, len(recipients)))
         outcomes = []
         for position, one in enumerate(recipients):
             code = world.says.get(str(one.address), 250)
             made = attempt(world.clock.now(), code, host=self.host.name)
+            if code != 250 and world.enhanced:
+                made = replace(made, reply=Reply(code, world.enhanced, ("no",)))
             if code == 250:
                 world.got.append((str(one.address), str(mail.envelope_id)))
                 made = replace(made, phase=Phase.END)
@@ -139,10 +145,12 @@ class Told:
     """Reports that are only remembered: (action, address) of each that was written.
 
     trouble: raised where one is prepared.  bug: where one is written.
+    reports: of how many recipients each tells.
     """
 
     def __init__(self) -> None:
         self.written: list[tuple[str, str]] = []
+        self.reports: list[int] = []
         self.trouble: Exception | None = None
         self.bug: Exception | None = None
 
@@ -162,6 +170,7 @@ class Staged:
         if self.told.bug is not None:
             raise self.told.bug
         self.told.written += self.happenings
+        self.told.reports.append(len(self.happenings))
 
     def discard(self) -> None:
         pass
@@ -174,11 +183,12 @@ class House:
         self, store: SqliteStore, world: World, told: Told, rules: ScheduleRules | None = None
     ) -> None:
         self.faults: list[BaseException] = []
+        self.warnings: list[tuple[str, dict[str, object]]] = []
         self.store, self.world, self.told, clock = store, world, told, world.clock
         self.tasks = TaskKeeper(lambda name, error: self.faults.append(error))
         self.waited: list[float] = []
         self.destinations = Destinations(clock, 20)
-        events = Faults(self.faults)
+        events = Faults(self.faults, self.warnings)
         settling = Settling(
             store=store,
             reports=told,
@@ -274,10 +284,15 @@ def new(address: str) -> NewOutbound:
 
 
 class Faults(Silence):
-    """Keeps the faults that are told."""
+    """Keeps the faults and warnings that are told."""
 
-    def __init__(self, faults: list[BaseException]) -> None:
-        self._faults = faults
+    def __init__(
+        self, faults: list[BaseException], warnings: list[tuple[str, dict[str, object]]]
+    ) -> None:
+        self._faults, self._warnings = faults, warnings
+
+    def warning(self, event: str, /, **fields: object) -> None:
+        self._warnings.append((event, fields))
 
     def fault(self, event: str, error: BaseException, /, **fields: object) -> None:
         self._faults.append(error)

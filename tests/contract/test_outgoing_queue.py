@@ -8,14 +8,21 @@ from typing import Any
 
 import pytest
 
+from mailbox_server.model.address import ReversePath
 from mailbox_server.model.envelope import Notify
-from mailbox_server.model.errors import StoreUnavailable
-from mailbox_server.model.outbound import NewOutbound, OutboundState
+from mailbox_server.model.errors import DiskLow, StoreUnavailable
+from mailbox_server.model.next_hop import NextHop, NoHop
+from mailbox_server.model.outbound import NewOutbound, Origin, OutboundState
 from mailbox_server.model.reply import Reply
+from mailbox_server.relay.client.own_replies import NO_REQUIRETLS, no_tls
+from mailbox_server.relay.hop_replies import NOT_AUTHENTIC, NOT_AUTHENTIC_NOW
+from mailbox_server.relay.next_hops import Wishes
 from mailbox_server.relay.queue.settling import PUT_OFF
+from mailbox_server.relay.queue.stumbling import TIMES_BORNE
 from mailbox_server.relay.schedule import ScheduleRules, least_attempts
 from mailbox_server.store.door import SqliteStore
 from mailbox_server.store.integrity import violations
+from mailbox_server.store.outbound import OutboundQueue
 from tests.contract.conftest import TurnedClock
 from tests.contract.outgoing import DEPARTURE
 from tests.contract.scripted_peers import House, Told, World
@@ -264,6 +271,45 @@ async def test_where_there_is_nowhere_to_go(house: House, world: World, told: To
     assert (await house.find(ids[1])).attempts == 1
 
 
+@pytest.mark.parametrize("refusal", [NOT_AUTHENTIC, NOT_AUTHENTIC_NOW, NO_REQUIRETLS, no_tls("x")])
+async def test_a_bounce_is_not_lost_for_want_of_requiretls(
+    house: House, world: World, told: Told, refusal: Reply, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """RFC 8689 §5."""
+    find = world.find
+
+    async def unsafe(domain: Any, wishes: Wishes) -> NextHop | NoHop:
+        return NoHop("x", refusal) if wishes.require_tls else await find(domain, wishes)
+
+    monkeypatch.setattr(world, "find", unsafe)
+    bounce = {"require_tls": True, "reverse_path": ReversePath(None), "origin": Origin.REPORT}
+    ids = await house.send("a@x.example", **bounce)
+    letters = await house.send("a@x.example", require_tls=True)
+    await house.settle()
+    while await states(house, ids) == [State.WAITING]:
+        assert await house.next_turn()
+        await house.settle()
+    assert await states(house, ids) == [State.DELIVERED]
+    assert world.required == [False]
+    # Who wrote a message under REQUIRETLS hears that it cannot go.
+    assert (await states(house, letters))[0] in (State.FAILED, State.WAITING)
+    assert len(world.got) == 1
+    made = await house.store.read(lambda tx: tx.outbound.attempts(ids[0]))
+    assert [each.reply for each in made][:-1] == [refusal]
+    assert (made[1].at - made[0].at < timedelta(minutes=2)) == (refusal.code >= 500)
+
+
+async def test_what_others_say_of_security_is_not_the_promise(
+    house: House, world: World, told: Told
+) -> None:
+    bounce = {"require_tls": True, "reverse_path": ReversePath(None), "origin": Origin.REPORT}
+    world.says, world.enhanced = {"a@x.example": 550}, "5.7.30"
+    ids = await house.send("a@x.example", **bounce)
+    await house.settle()
+    assert await states(house, ids) == [State.FAILED]
+    assert world.required == [True]
+
+
 async def test_success_is_told_where_it_was_asked_for(house: House, told: Told) -> None:
     """RFC 3461 §5.2.2: relayed, to a server that takes no DSN wishes."""
     ids = await house.send("a@x.example", "b@x.example")
@@ -407,6 +453,100 @@ async def test_a_bug_costs_no_mail(house: House, world: World, where: str) -> No
     world.clock.turn(seconds=PUT_OFF.total_seconds() + 1)
     await house.settle()
     assert await states(house, ids) == [State.DELIVERED]
+
+
+@pytest.mark.parametrize("where", ["prepare", "write", "find", "open", "send", "lease"])
+async def test_what_a_bug_stops_again_and_again_is_held(
+    house: House, world: World, told: Told, where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def step(name: str) -> None:
+        if name == where:
+            raise ZeroDivisionError
+
+    lease, bad = OutboundQueue.lease, []
+
+    def unreadable(queue: OutboundQueue, outbounds: Any) -> Any:
+        if set(bad) & set(outbounds):
+            raise ZeroDivisionError
+        return lease(queue, outbounds)
+
+    monkeypatch.setattr(OutboundQueue, "lease", unreadable)
+    world.says = {"b@x.example": 550, "c@x.example": 550}
+    world.step = step
+    told.trouble = ZeroDivisionError() if where == "prepare" else None
+    told.bug = ZeroDivisionError() if where == "write" else None
+    ids = await house.send("b@x.example", "c@x.example")
+    bad += ids if where == "lease" else []
+    tries = 0
+    while (await states(house, ids))[0] is State.WAITING:
+        tries += 1
+        await house.settle()
+        world.clock.turn(seconds=3 * 3_600)
+    assert tries == TIMES_BORNE
+    assert {type(error) for error in house.faults} == {ZeroDivisionError}
+    house.faults.clear()
+    assert await states(house, ids) == [State.HELD] * 2
+    assert [name for name, _ in house.warnings if name == "relay.held"]
+    departure = (await house.find(ids[0])).departure
+    stamps = await house.store.read(lambda tx: tx.outbound.evidence(departure))
+    assert {stamp.stage for stamp in stamps} == {"held"}
+    assert sum(int(dict(stamp.facts)["recipients"]) for stamp in stamps) == 2
+    # Once the bug is mended an operator lets it go on; there is one report of both.
+    world.step, told.trouble, told.bug = lambda name: None, None, None
+    bad.clear()
+    now = world.clock.now()
+    await house.store.write(lambda tx: tx.queue.release(ids, now))
+    await house.settle()
+    assert await states(house, ids) == [State.FAILED] * 2
+    assert told.reports == [2]
+
+
+@pytest.mark.parametrize("trouble", [StoreUnavailable("no room"), DiskLow("no room")])
+async def test_trouble_that_is_no_bug_holds_nothing(
+    house: House, world: World, told: Told, trouble: Exception
+) -> None:
+    world.says = {"b@x.example": 550}
+    told.trouble = trouble
+    ids = await house.send("b@x.example")
+    for _ in range(2 * TIMES_BORNE):
+        await house.settle()
+        assert await house.next_turn()
+    assert await states(house, ids) == [State.WAITING]
+    house.faults.clear()
+
+
+async def test_a_warning_that_cannot_be_written_holds_no_mail(
+    house: House, world: World, told: Told
+) -> None:
+    world.dead = {"x.example"}
+    told.trouble = ZeroDivisionError()
+    ids = await house.send("a@x.example")
+    for _ in range(2 * TIMES_BORNE):
+        await house.settle()
+        assert await house.next_turn()
+    world.dead = set()
+    await house.settle()
+    assert await states(house, ids) == [State.DELIVERED]
+    house.faults.clear()
+
+
+async def test_an_unreadable_row_keeps_no_other_waiting(
+    house: House, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lease = OutboundQueue.lease
+    bad = await house.send("bad@x.example")
+
+    def unreadable(queue: OutboundQueue, outbounds: Any) -> Any:
+        if bad[0] in outbounds:
+            raise ZeroDivisionError
+        return lease(queue, outbounds)
+
+    monkeypatch.setattr(OutboundQueue, "lease", unreadable)
+    ids = [each for (each,) in await house.send_each([["a@x.example"]] * 9)]
+    await house.settle()
+    assert await states(house, ids) == [State.DELIVERED] * 9
+    assert {type(error) for error in house.faults} == {ZeroDivisionError}
+    house.faults.clear()
 
 
 async def test_a_stop_ends_what_was_begun_and_gives_back_the_rest(

@@ -77,6 +77,10 @@ class Connection:
     ) -> tuple[int, ...]:
         """Send one message; record gets each recipient's one outcome, after each transaction.
 
+        One record a transaction is enough.  Before the reply to the whole content nobody has
+        the message, and that reply is one for all whom RCPT accepted; of whom RCPT refused for
+        good, a crash in between makes us ask once more and be refused once more.
+
         Several transactions are used where the server takes only so many recipients in one.
         Returns the positions of those who have no outcome, as the connection ended before it
         was their turn: they may be tried at once over another one.  That is never said of

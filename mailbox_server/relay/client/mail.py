@@ -22,7 +22,8 @@ class MailContent(Protocol):
 class Mail:
     """What MAIL says of a message, the same for all recipients of one call of `send`.
 
-    The members are those of Departure; reverse_path is the one to use (VERP).
+    The members are those of Departure; reverse_path is the one to use (VERP), and require_tls
+    says whether it goes under REQUIRETLS this time.
     """
 
     reverse_path: ReversePath
@@ -36,14 +37,14 @@ class Mail:
     deliver_by: DeliverBy | None = None
 
     @classmethod
-    def of(cls, departure: Departure, return_path: ReversePath | None = None) -> "Mail":
-        """A departure as it goes to recipients that have this return path."""
+    def of(cls, departure: Departure, return_path: ReversePath, *, require_tls: bool) -> "Mail":
+        """A departure as it goes now to recipients that have this return path."""
         return cls(
-            reverse_path=departure.reverse_path if return_path is None else return_path,
+            reverse_path=return_path,
             size=departure.size,
             body=departure.body,
             smtputf8=departure.smtputf8,
-            require_tls=departure.require_tls,
+            require_tls=require_tls,
             ret=departure.ret,
             envelope_id=departure.envelope_id,
             priority=departure.priority,

@@ -26,7 +26,7 @@ from mailbox_server.relay.client.outcomes import Outcome
 from mailbox_server.relay.destinations import Destination, Destinations
 from mailbox_server.relay.queue.decision import Proxy
 from mailbox_server.relay.queue.loads import DepartingContent, Load
-from mailbox_server.relay.queue.settling import PUT_OFF, Settling, Tried
+from mailbox_server.relay.queue.settling import Settling, Tried
 from mailbox_server.store.ports import Store
 
 _CLOSING: Final = 421
@@ -286,7 +286,7 @@ class Carrying:
             self._events.fault("relay.fault", error, lane=load.lane)
             if connection is not None:
                 connection.abort()
-            await self._settling.put_back(load.jobs, PUT_OFF)
+            await self._settling.gone_wrong(load.jobs, error)
             return None
         finally:
             if not is_given_back:
@@ -366,7 +366,7 @@ class Carrying:
             load.jobs = [job for job in load.jobs if job.id not in settled]
 
         await connection.send(
-            Mail.of(load.departure, load.return_path),
+            Mail.of(load.departure, load.return_path, require_tls=load.wishes.require_tls),
             load.recipients(),
             DepartingContent(self._store, load.departure),
             record,

@@ -1,7 +1,8 @@
 """What one attempt means for one recipient: its next state, and whether somebody must hear."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
 from mailbox_server.delivery.bounces.decision import wants
 from mailbox_server.delivery.bounces.happening import Happening, happened
@@ -13,7 +14,10 @@ from mailbox_server.model.outbound import (
     Outbound,
     OutboundState,
 )
+from mailbox_server.relay.queue.promise import goes_without
 from mailbox_server.relay.schedule import Job, ScheduleRules, after_failure
+
+_AT_ONCE: Final = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +67,10 @@ def decide(
                 told = happened(job, Action.RELAYED, attempt)
             return _ended(job, attempt, OutboundState.DELIVERED, told)
         case Finding.REFUSED:
+            path = job.return_path or departure.reverse_path
+            if goes_without(attempt, departure, path):
+                waiting, due = OutboundState.WAITING, attempt.at + _AT_ONCE
+                return Decision(job, attempt, waiting, due, job.expires, False, None)
             failed = happened(job, Action.FAILED, attempt)
             return _ended(job, attempt, OutboundState.FAILED, failed)
         case Finding.DEFERRED:

@@ -8,6 +8,7 @@ from mailbox_server.model.envelope import Recipient
 from mailbox_server.model.ids import ContentId, DepartureId, OutboundId
 from mailbox_server.model.outbound import Departure, Outbound
 from mailbox_server.relay.next_hops import Wishes
+from mailbox_server.relay.queue.promise import is_required
 from mailbox_server.store.ports import Store
 
 
@@ -59,7 +60,7 @@ def loads_of(jobs: Sequence[Outbound], departures: Mapping[DepartureId, Departur
         domain = job.address.domain
         wishes = Wishes(
             account=departure.account,
-            require_tls=departure.require_tls,
+            require_tls=is_required(job, departure, path),
             tls_optional=departure.tls_optional,
             attempts=job.attempts,
             route=job.route,

@@ -24,9 +24,9 @@ from mailbox_server.relay.destinations import Destinations
 from mailbox_server.relay.next_hops import Wishes
 from mailbox_server.relay.queue.carrying import Carrying, Outlook
 from mailbox_server.relay.queue.loads import Load, loads_of
-from mailbox_server.relay.queue.settling import PUT_OFF, Settling, Tried
+from mailbox_server.relay.queue.settling import Settling, Tried
 from mailbox_server.relay.schedule import LONGEST_WAIT
-from mailbox_server.store.ports import DEPARTURES, RETRIES, Rooms, Store, WriteTx
+from mailbox_server.store.ports import DEPARTURES, RETRIES, Due, Rooms, Store, WriteTx
 
 MOST_TAKEN: Final = 2_000
 """Recipients that are in the hands of the relay at once."""
@@ -165,10 +165,10 @@ class Scheduler:
         for lane, count in taken.items():
             self._lanes.setdefault(lane, _Lane()).has_more = count >= rooms.of(lane)
         # Held and released meanwhile: what is being tried has given up its lease in the store.
-        free = [one.outbound for one in due if one.outbound not in self._taken]
+        free = [one for one in due if one.outbound not in self._taken]
         self._has_passed_over = len(free) < len(due)
         if free:
-            await self._take(free)
+            await self._take_or_pass_over(free)
         if len(due) >= most and free:
             return 0.0
         turn = await self._store.read(lambda tx: tx.outbound.next_turn(now))
@@ -219,6 +219,21 @@ class Scheduler:
         each, most = _LANE_ROOM
         return min(most, each * self.carrying.limit_of(lane.key))
 
+    async def _take_or_pass_over(self, some: Sequence[Due]) -> None:
+        """Take these; one that cannot even be read keeps no other from being taken."""
+        try:
+            await self._take([one.outbound for one in some])
+        except Unavailable:
+            raise
+        except Exception as error:  # a bug that one row brings about is not to stop all mail
+            if len(some) == 1:
+                self._events.fault("relay.take", error, outbound=some[0].outbound)
+                await self._settling.stumbled({some[0].outbound: some[0].departure})
+                return
+            half = len(some) // 2
+            for part in (some[:half], some[half:]):
+                await self._take_or_pass_over(part)
+
     async def _take(self, ids: Sequence[OutboundId]) -> None:
         """Lease these and look up where they go, each lane by itself."""
 
@@ -261,7 +276,7 @@ class Scheduler:
                     self.carrying.give(load, hop)
             except Exception as error:  # a bug must cost neither the mail nor its lane
                 self._events.fault("relay.lookup", error, lane=load.lane)
-                await self._settling.put_back(load.jobs, PUT_OFF)
+                await self._settling.gone_wrong(load.jobs, error)
             finally:
                 if not is_given:
                     self._done(load)

@@ -2,11 +2,13 @@
 
 A message that another server has taken is recorded until that is on the disk, whatever the
 store says meanwhile: what is not recorded is sent again.  All else may be lost, since the
-next attempt brings it back; so trouble with a report only puts its recipients off.
+next attempt brings it back; so trouble with a report only puts its recipients off.  Where a
+bug of ours is the trouble, again and again, they are held in the end.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from itertools import chain, repeat
@@ -20,10 +22,12 @@ from mailbox_server.model.errors import (
     SyncFailed,
     Unavailable,
 )
-from mailbox_server.model.ids import OutboundId
+from mailbox_server.model.ids import DepartureId, OutboundId
 from mailbox_server.model.outbound import Attempt, Departure, Outbound, OutboundState
+from mailbox_server.model.passport import Evidence
 from mailbox_server.model.ports import Clock, Entropy, Events
 from mailbox_server.relay.queue.decision import Decision, Proxy, decide
+from mailbox_server.relay.queue.stumbling import TIMES_BORNE, Stumbling
 from mailbox_server.relay.schedule import ScheduleRules
 from mailbox_server.store.ports import StagedContent, Store, WriteTx
 
@@ -95,6 +99,7 @@ class Settling:
         self._entropy = entropy
         self._events = events
         self._sleep = sleep
+        self._stumbling = Stumbling()
         self.rules = rules
 
     async def settle(self, tried: Sequence[Tried]) -> None:
@@ -106,13 +111,18 @@ class Settling:
             (one.departure, [self._decide(one, job, attempt) for job, attempt in one.attempts])
             for one in tried
         ]
+        stumbled: dict[OutboundId, DepartureId] = {}
         for pause in _pauses():
             prepared: list[Prepared] = []
             try:
-                decided = [await self._prepare(*one, prepared) for one in decided]
+                decided = [await self._prepare(*one, prepared, stumbled) for one in decided]
                 decisions = [decision for _, some in decided for decision in some]
-                await self._write(decisions, prepared)
+                await self._write(decisions, prepared, self._held(stumbled))
                 self._tell(decisions)
+                self._stumbling.went_well(
+                    each.job.id for each in decisions if each.job.id not in stumbled
+                )
+                self._tell_held(stumbled)
                 return
             except _DroppedMeanwhile as dropped:
                 decided = [(of, _without(some, dropped.outbounds)) for of, some in decided]
@@ -124,6 +134,7 @@ class Settling:
                 if not prepared:
                     raise
                 self._events.fault("relay.unreported", error)
+                _note(stumbled, (each for _, some in decided for each in some))
                 decided = [(of, [self._untold(each) for each in some]) for of, some in decided]
 
     async def put_back(self, jobs: Sequence[Outbound], wait: timedelta) -> None:
@@ -132,16 +143,59 @@ class Settling:
         Raises SyncFailed and CommitUnknown.
         """
         due, ids = self._clock.now() + wait, [job.id for job in jobs]
+        await self._persist(lambda tx: tx.outbound.put_back(ids, due))
+
+    async def gone_wrong(self, jobs: Sequence[Outbound], error: Exception) -> None:
+        """Put recipients off; where a bug of ours is why, hold those who had it too often.
+
+        Raises SyncFailed and CommitUnknown.
+        """
+        if isinstance(error, Unavailable):
+            await self.put_back(jobs, PUT_OFF)
+            return
+        await self.stumbled({job.id: job.departure for job in jobs})
+
+    async def stumbled(self, stumbled: Mapping[OutboundId, DepartureId]) -> None:
+        """The same of recipients in the way of whom a bug came, and who may not be taken yet."""
+        due = self._clock.now() + PUT_OFF
+        held = self._held(stumbled)
+
+        def work(tx: WriteTx) -> None:
+            tx.outbound.put_back(list(stumbled), due)
+            self._hold(tx, held)
+
+        await self._persist(work)
+        self._tell_held(stumbled)
+
+    # ------------------------------------------------------------ inside
+
+    async def _persist(self, work: Callable[[WriteTx], None]) -> None:
         for pause in _pauses():
             try:
-                await self._store.write(lambda tx: tx.outbound.put_back(ids, due))
+                await self._store.write(work)
                 return
             except (SyncFailed, CommitUnknown):
                 raise
             except Unavailable as trouble:
                 await self._rest(trouble, pause)
 
-    # ------------------------------------------------------------ inside
+    def _held(self, stumbled: Mapping[OutboundId, DepartureId]) -> dict[OutboundId, DepartureId]:
+        return {each: stumbled[each] for each in self._stumbling.would_be_held(stumbled)}
+
+    def _hold(self, tx: WriteTx, held: Mapping[OutboundId, DepartureId]) -> None:
+        """Hold these, and say so in the passports of their messages."""
+        tx.queue.hold(list(held))
+        for departure, count in Counter(held.values()).items():
+            facts = (("recipients", str(count)), ("times", str(TIMES_BORNE)))
+            tx.outbound.stamp(departure, (Evidence(self._clock.now(), "held", facts),))
+
+    def _tell_held(self, stumbled: Mapping[OutboundId, DepartureId]) -> None:
+        """What was written is counted, and who has to look at it is told."""
+        for departure, count in Counter(self._held(stumbled).values()).items():
+            self._events.warning(
+                "relay.held", departure=departure, recipients=count, times=TIMES_BORNE
+            )
+        self._stumbling.stumbled(stumbled)
 
     async def _rest(self, trouble: Unavailable, seconds: float) -> None:
         self._events.warning("relay.not_recorded", reason=str(trouble))
@@ -152,7 +206,11 @@ class Settling:
         return decide(job, tried.departure, attempt, self.rules, chance, tried.proxy)
 
     async def _prepare(
-        self, departure: Departure, decisions: list[Decision], prepared: list[Prepared]
+        self,
+        departure: Departure,
+        decisions: list[Decision],
+        prepared: list[Prepared],
+        stumbled: dict[OutboundId, DepartureId],
     ) -> tuple[Departure, list[Decision]]:
         happenings = [each.happening for each in decisions if each.happening is not None]
         if not happenings:
@@ -165,6 +223,8 @@ class Settling:
             raise
         except Exception as error:  # a message that was taken must be recorded all the same
             self._events.fault("relay.unreported", error)
+            if not isinstance(error, Unavailable):
+                _note(stumbled, decisions)
             return departure, [self._untold(each) for each in decisions]
         return departure, decisions
 
@@ -177,7 +237,12 @@ class Settling:
             decision, state=OutboundState.WAITING, due=due, tells_delay=False, happening=None
         )
 
-    async def _write(self, decisions: Sequence[Decision], prepared: Sequence[Prepared]) -> None:
+    async def _write(
+        self,
+        decisions: Sequence[Decision],
+        prepared: Sequence[Prepared],
+        held: Mapping[OutboundId, DepartureId],
+    ) -> None:
         told = [each.job.id for each in decisions if each.tells_delay]
         reported = {each.job.id for each in decisions if each.happening is not None}
         now = self._clock.now()
@@ -193,6 +258,7 @@ class Settling:
             if dropped:
                 raise _DroppedMeanwhile(frozenset(dropped))
             tx.outbound.told_delay(told, now)
+            self._hold(tx, held)
             for one in prepared:
                 one.write(tx)
 
@@ -222,6 +288,19 @@ class Settling:
 def _pauses() -> Iterator[float]:
     """Seconds to wait before each further try at the store, ever longer up to the last."""
     return chain(_RETRY_SECONDS, repeat(_RETRY_SECONDS[-1]))
+
+
+def _note(stumbled: dict[OutboundId, DepartureId], decisions: Iterable[Decision]) -> None:
+    """Remember who would have ended, but for a report that a bug of ours keeps from being made.
+
+    Who only would have been told of a delay goes on without that.
+    """
+    for each in decisions:
+        if each.happening is not None and each.state in (
+            OutboundState.FAILED,
+            OutboundState.EXPIRED,
+        ):
+            stumbled[each.job.id] = each.job.departure
 
 
 def _without(decisions: Sequence[Decision], outbounds: frozenset[OutboundId]) -> list[Decision]:
