@@ -11,6 +11,7 @@ from mailbox_server.cli.verbs import Noun
 from mailbox_server.cli.zone_file import zone_file
 from mailbox_server.model.address import Domain
 from mailbox_server.ops import requests
+from mailbox_server.ops.rows import RecordRow
 
 _COLUMNS = (("DOMAIN", "domain"), ("CATCH-ALL", "catch_all"), ("SINCE", "created"))
 _KEY_COLUMNS = (
@@ -125,7 +126,7 @@ def dns(surroundings: Surroundings, domain: str, as_zone: bool, check: bool) -> 
         sys.exit(REFUSED)
 
 
-def _show_notes(rows: list[requests.RecordRow]) -> None:
+def _show_notes(rows: list[RecordRow]) -> None:
     """Below the table what each record is for, those of one note together."""
     named: dict[str, list[str]] = {}
     for row in rows:

@@ -30,6 +30,7 @@ from mailbox_server.model.errors import (
 )
 from mailbox_server.ops import requests
 from mailbox_server.ops.administration import Administration
+from mailbox_server.ops.answers import Answer, Hello, Rows, ServerFault
 from mailbox_server.ops.control import SOCKET_NAME, reachable
 from mailbox_server.ops.control_frames import (
     FRAME_OCTETS,
@@ -39,14 +40,15 @@ from mailbox_server.ops.control_frames import (
     read_frame,
     write_frame,
 )
+from mailbox_server.ops.request_roots import Request
 
 LOCK_SECONDS: Final = 5.0
 _LOCK_PAUSE: Final = 0.1
 _HELLO_SECONDS: Final = 30.0
 _CONNECT_SECONDS: Final = 5.0
 
-_ANSWER: Final = msgspec.json.Decoder(requests.Answer)
-_HELLO: Final = msgspec.json.Decoder(requests.Hello)
+_ANSWER: Final = msgspec.json.Decoder(Answer)
+_HELLO: Final = msgspec.json.Decoder(Hello)
 _ENCODE: Final = msgspec.json.Encoder()
 
 Take = Callable[[bytes], None]
@@ -57,7 +59,7 @@ class Operator(Protocol):
 
     async def ask(
         self,
-        request: requests.Request,
+        request: Request,
         upload: Iterable[bytes] = (),
         take: Take | None = None,
     ) -> list[Any]:
@@ -68,7 +70,7 @@ class Operator(Protocol):
         """
 
 
-def _encoded(request: requests.Request) -> bytes:
+def _encoded(request: Request) -> bytes:
     try:
         octets = _ENCODE.encode(request)
     except UnicodeEncodeError as error:
@@ -78,14 +80,14 @@ def _encoded(request: requests.Request) -> bytes:
     return octets
 
 
-def _rows(answer: requests.Answer) -> list[Any]:
-    if isinstance(answer, requests.Rows):
+def _rows(answer: Answer) -> list[Any]:
+    if isinstance(answer, Rows):
         return answer.rows
     kind = getattr(errors, answer.kind, None)
     if isinstance(kind, type) and issubclass(kind, MailboxServerFault):
         raise kind(answer.sentence)
-    if answer.kind == requests.ServerFault.__name__:
-        raise requests.ServerFault(answer.sentence)
+    if answer.kind == ServerFault.__name__:
+        raise ServerFault(answer.sentence)
     raise (Unavailable if answer.temporary else Refused)(answer.sentence)
 
 
@@ -116,7 +118,7 @@ class _Remote:
 
     async def ask(
         self,
-        request: requests.Request,
+        request: Request,
         upload: Iterable[bytes] = (),
         take: Take | None = None,
     ) -> list[Any]:
@@ -156,7 +158,7 @@ class _Alone:
 
     async def ask(
         self,
-        request: requests.Request,
+        request: Request,
         upload: Iterable[bytes] = (),
         take: Take | None = None,
     ) -> list[Any]:
@@ -241,6 +243,6 @@ def run_with_operator(
     return asyncio.run(run())
 
 
-def ask(surroundings: Surroundings, request: requests.Request) -> list[Any]:
+def ask(surroundings: Surroundings, request: Request) -> list[Any]:
     """Carry out one request without streams."""
     return list(run_with_operator(surroundings, lambda operator: operator.ask(request)))

@@ -15,7 +15,7 @@ from mailbox_server.model.errors import (
     SettingsMalformed,
     Unavailable,
 )
-from mailbox_server.ops.requests import ServerFault
+from mailbox_server.ops.answers import ServerFault
 
 DONE: Final = 0
 REFUSED: Final = 1

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
-from mailbox_server.ops.requests import RecordRow
+from mailbox_server.ops.rows import RecordRow
 
 STRING_OCTETS: Final = 255
 TTL_SECONDS: Final = 3_600

@@ -7,22 +7,24 @@ from mailbox_server.model.bounce import BouncedAddress, BounceScore
 from mailbox_server.model.errors import BadInput, BounceMissing
 from mailbox_server.model.ids import AccountId
 from mailbox_server.ops import requests
+from mailbox_server.ops.request_roots import instant
+from mailbox_server.ops.rows import AnyRow, BounceRow, ClearedRow
 from mailbox_server.store.ports import ReadTx, Store, WriteTx
 
 MOST: Final = 1_000
 """Rows of each kind that are listed."""
 
 
-async def list_all(store: Store, asked: requests.BouncesList) -> list[requests.AnyRow]:
+async def list_all(store: Store, asked: requests.BouncesList) -> list[AnyRow]:
     """The latest addresses, then the latest scores; of an account or list where one is named.
 
     Raises AddressMalformed, DomainMalformed.
     """
     address = None if asked.address is None else Address.parse(asked.address)
 
-    def look(tx: ReadTx) -> list[requests.AnyRow]:
+    def look(tx: ReadTx) -> list[AnyRow]:
         account, scope = _meant(tx, asked.of)
-        rows: list[requests.AnyRow] = []
+        rows: list[AnyRow] = []
         if asked.of is None or account is not None:
             rows += [_bounced(tx, each) for each in tx.bounces.listed(account, address, MOST)]
         rows += [_scored(each) for each in tx.bounces.scores(scope, address, MOST)]
@@ -31,7 +33,7 @@ async def list_all(store: Store, asked: requests.BouncesList) -> list[requests.A
     return await store.read(look)
 
 
-async def clear(store: Store, asked: requests.BouncesClear) -> list[requests.AnyRow]:
+async def clear(store: Store, asked: requests.BouncesClear) -> list[AnyRow]:
     """Forget an address everywhere, or all that an account or list has; how many rows.
 
     Raises AddressMalformed, DomainMalformed, BadInput where neither is named, and
@@ -51,7 +53,7 @@ async def clear(store: Store, asked: requests.BouncesClear) -> list[requests.Any
     count = await store.write(forget)
     if not count:
         raise BounceMissing("nothing is remembered of that")
-    return [requests.ClearedRow(count)]
+    return [ClearedRow(count)]
 
 
 def _meant(tx: ReadTx | WriteTx, of: str | None) -> tuple[AccountId | None, str | None]:
@@ -63,30 +65,30 @@ def _meant(tx: ReadTx | WriteTx, of: str | None) -> tuple[AccountId | None, str 
     return None if account is None else account.id, address.key
 
 
-def _bounced(tx: ReadTx, bounced: BouncedAddress) -> requests.BounceRow:
+def _bounced(tx: ReadTx, bounced: BouncedAddress) -> BounceRow:
     account = tx.accounts.get(bounced.account)
-    return requests.BounceRow(
+    return BounceRow(
         address=str(bounced.address),
         of="?" if account is None else str(account.address),
         state="remembered",
         score=None,
         cause=bounced.cause.value,
         times=bounced.times,
-        since=requests.instant(bounced.since) or "",
-        last=requests.instant(bounced.last) or "",
+        since=instant(bounced.since) or "",
+        last=instant(bounced.last) or "",
         words=bounced.words,
     )
 
 
-def _scored(score: BounceScore) -> requests.BounceRow:
-    return requests.BounceRow(
+def _scored(score: BounceScore) -> BounceRow:
+    return BounceRow(
         address=str(score.address),
         of=score.scope,
         state=score.state.value,
         score=f"{score.half_points / 2:g}",
         cause=score.cause.value,
         times=score.times,
-        since=requests.instant(score.since) or "",
-        last=requests.instant(score.last) or "",
+        since=instant(score.since) or "",
+        last=instant(score.last) or "",
         words=score.words,
     )

@@ -1,33 +1,32 @@
 """Certificates that log in to an account: register, list, remove."""
 
 import binascii
-from collections.abc import Callable
 from typing import Final
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from mailbox_server.model.account import Account, Scope, Token
+from mailbox_server.model.account import Scope, Token
 from mailbox_server.model.errors import BadInput, TokenMissing
 from mailbox_server.model.ids import AccountId, TokenId
 from mailbox_server.model.ports import Clock
 from mailbox_server.net.client_certificates import MOST_OCTETS, fingerprint_of, is_acceptable
 from mailbox_server.ops import requests
+from mailbox_server.ops.account_verbs import account_of
+from mailbox_server.ops.request_roots import instant
+from mailbox_server.ops.rows import AnyRow, CertificateRow
 from mailbox_server.store.ports import ReadTx, Store, WriteTx
 
 MOST: Final = 20
 """Certificates of one account: each handshake that asks for one trusts all of everybody's."""
 
-AccountOf = Callable[[ReadTx, str], Account]
-
 
 async def add(
     store: Store,
     clock: Clock,
-    account_of: AccountOf,
     asked: requests.CertificateAdd,
     scope: Scope,
-) -> tuple[requests.CertificateRow, bytes]:
+) -> tuple[CertificateRow, bytes]:
     """Register a certificate; its row, and the certificate as DER.
 
     Raises BadInput, AccountMissing, TokenExists.
@@ -55,9 +54,7 @@ async def add(
     return _row(await store.write(work), octets), octets
 
 
-async def list_all(
-    store: Store, account_of: AccountOf, asked: requests.CertificateList
-) -> list[requests.AnyRow]:
+async def list_all(store: Store, asked: requests.CertificateList) -> list[AnyRow]:
     """The account's certificates.  Raises AccountMissing."""
 
     def work(tx: ReadTx) -> list[tuple[Token, bytes]]:
@@ -67,9 +64,7 @@ async def list_all(
     return [_row(token, octets) for token, octets in await store.read(work)]
 
 
-async def remove(
-    store: Store, account_of: AccountOf, asked: requests.CertificateRemove
-) -> list[requests.AnyRow]:
+async def remove(store: Store, asked: requests.CertificateRemove) -> list[AnyRow]:
     """End a certificate's logins, and the sessions it began.
 
     Raises AccountMissing, TokenMissing.
@@ -102,16 +97,16 @@ def _read(pem: str) -> x509.Certificate:
     return first
 
 
-def _row(token: Token, octets: bytes) -> requests.CertificateRow:
-    return requests.CertificateRow(
+def _row(token: Token, octets: bytes) -> CertificateRow:
+    return CertificateRow(
         token.id,
         token.name,
         token.scope.value,
         _subject(octets),
         binascii.hexlify(fingerprint_of(octets), ":").decode("ascii").upper(),
-        requests.instant(token.created) or "",
-        requests.instant(token.expires),
-        requests.instant(token.last_used),
+        instant(token.created) or "",
+        instant(token.expires),
+        instant(token.last_used),
     )
 
 

@@ -20,6 +20,7 @@ from mailbox_server.model.ports import Events
 from mailbox_server.net.tasks import TaskKeeper
 from mailbox_server.ops import requests
 from mailbox_server.ops.administration import Administration
+from mailbox_server.ops.answers import Answer, Failure, Hello, Rows, ServerFault
 from mailbox_server.ops.control_frames import (
     PROTOCOL,
     FrameBroken,
@@ -57,7 +58,7 @@ class ControlSocket:
     ) -> None:
         self._path = data / SOCKET_NAME
         self._administration = administration
-        self._hello = _ENCODE.encode(requests.Hello(PROTOCOL, version))
+        self._hello = _ENCODE.encode(Hello(PROTOCOL, version))
         self._events = events
         self._tasks = tasks
         self._server: asyncio.Server | None = None
@@ -142,11 +143,11 @@ class ControlSocket:
     async def _answer(
         self, octets: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
-        answer: requests.Answer
+        answer: Answer
         try:
             request = _REQUEST.decode(octets)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            answer = requests.Failure("RequestUnknown", "this server does not know that request")
+            answer = Failure("RequestUnknown", "this server does not know that request")
             await write_answer(writer, _ENCODE.encode(answer))
             raise FrameBroken("an unknown request") from None
         upload = _Upload(reader, expected=isinstance(request, requests.MessageImport))
@@ -158,8 +159,8 @@ class ControlSocket:
             raise
         except Exception as error:  # a bug of ours must not end the server: it is logged
             self._events.fault("control.fault", error, request=type(request).__name__)
-            answer = requests.Failure(
-                requests.ServerFault.__name__,
+            answer = Failure(
+                ServerFault.__name__,
                 "the server met a fault of its own; its log has more",
                 True,
             )
@@ -167,7 +168,7 @@ class ControlSocket:
         self._events.info(
             "control.request",
             request=type(request).__name__,
-            outcome="done" if isinstance(answer, requests.Rows) else answer.kind,
+            outcome="done" if isinstance(answer, Rows) else answer.kind,
         )
         await write_answer(writer, _ENCODE.encode(answer))
 

@@ -1,4 +1,4 @@
-"""What an operator may do with hosted domains beside hosting them: keys, and records to publish."""
+"""What an operator may do with hosted domains, their keys and the records to publish."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from mailbox_server.checks.dkim.key_keeper import make_next
+from mailbox_server.checks.dkim.key_keeper import make_next, make_pair
 from mailbox_server.checks.dkim.keys import (
     make_key,
     new_selector,
@@ -16,13 +16,17 @@ from mailbox_server.checks.dkim.keys import (
     record_text,
 )
 from mailbox_server.checks.dkim.rotation import Make, RotationRules
-from mailbox_server.model.address import Domain
+from mailbox_server.model.account import HostedDomain
+from mailbox_server.model.address import Address, Domain
 from mailbox_server.model.dkim_key import DkimKey, KeyAlgorithm, KeyState, NewDkimKey
 from mailbox_server.model.errors import DomainMissing
 from mailbox_server.model.ports import Clock
 from mailbox_server.ops import requests
 from mailbox_server.ops.domain_check import Looked, Records, look_up
 from mailbox_server.ops.domain_records import Publishing, wanted_records
+from mailbox_server.ops.request_roots import instant
+from mailbox_server.ops.rows import AnyRow, DomainRow, KeyRow, RecordRow
+from mailbox_server.ops.targets import missing, refuse_elsewhere
 from mailbox_server.store.ports import ReadTx, Store, WriteTx
 
 _REVOKED: Final = "revoked"
@@ -40,14 +44,63 @@ class Publication:
     rules: RotationRules
 
 
-async def list_keys(store: Store, asked: requests.DomainKeys) -> list[requests.AnyRow]:
+async def host(store: Store, clock: Clock, asked: requests.DomainAdd) -> list[AnyRow]:
+    """Host a domain, and make the keys that its mail is signed with.
+
+    Raises DomainMalformed, DomainExists, AddressMalformed, BadInput.
+    """
+    domain = Domain.parse(asked.domain)
+    targets = [] if asked.catch_all is None else [Address.parse(asked.catch_all)]
+    now = clock.now()
+    keys = await asyncio.to_thread(make_pair, domain, now)
+
+    def add(tx: WriteTx) -> DomainRow:
+        refuse_elsewhere(tx, targets, domain)
+        unknown = missing(tx, targets)
+        row = _domain_row(tx.domains.add(domain, next(iter(targets), None), now), unknown)
+        for key in keys:
+            tx.dkim_keys.add(key, KeyState.SIGNING, now)
+        return row
+
+    return [await store.write(add)]
+
+
+async def set_catch_all(store: Store, asked: requests.DomainCatchAll) -> list[AnyRow]:
+    """Raises DomainMalformed, DomainMissing, AddressMalformed, BadInput."""
+    domain = Domain.parse(asked.domain)
+    targets = [] if asked.catch_all is None else [Address.parse(asked.catch_all)]
+
+    def change(tx: WriteTx) -> DomainRow:
+        refuse_elsewhere(tx, targets)
+        # Asked while there is none: an old catch-all would catch the new one's address too.
+        tx.domains.set_catch_all(domain, None)
+        unknown = missing(tx, targets)
+        tx.domains.set_catch_all(domain, next(iter(targets), None))
+        found = tx.domains.find(domain)
+        assert found is not None
+        return _domain_row(found, unknown)
+
+    return [await store.write(change)]
+
+
+async def list_hosted(store: Store) -> list[AnyRow]:
+    """All hosted domains."""
+    return [_domain_row(hosted) for hosted in await store.read(lambda tx: tx.domains.all())]
+
+
+async def stop_hosting(store: Store, asked: requests.DomainRemove) -> list[AnyRow]:
+    """Raises DomainMalformed, DomainMissing, DomainInUse."""
+    domain = Domain.parse(asked.domain)
+    await store.write(lambda tx: tx.domains.remove(domain))
+    return []
+
+
+async def list_keys(store: Store, asked: requests.DomainKeys) -> list[AnyRow]:
     """The signing keys of a domain, as they were made.  Raises DomainMissing."""
     return [_key_row(key) for key in await _keys(store, Domain.parse(asked.domain))]
 
 
-async def rotate_keys(
-    store: Store, clock: Clock, asked: requests.DomainRotateKeys
-) -> list[requests.AnyRow]:
+async def rotate_keys(store: Store, clock: Clock, asked: requests.DomainRotateKeys) -> list[AnyRow]:
     """Make the next key of each algorithm that has none waiting.
 
     At once: forget all keys there are, and sign with new ones.  Those that were forgotten
@@ -87,7 +140,7 @@ async def tell_records(
     store: Store,
     publication: Publication,
     asked: requests.DomainDns,
-) -> list[requests.AnyRow]:
+) -> list[AnyRow]:
     """What the DNS should say, and where asked what it says.  Raises DomainMissing."""
     domain = Domain.parse(asked.domain)
     keys = await _keys(store, domain)
@@ -97,7 +150,7 @@ async def tell_records(
     if asked.check:
         looked = await look_up(wanted, shared, publication.records)
     return [
-        requests.RecordRow(
+        RecordRow(
             one.name,
             one.kind,
             one.value,
@@ -119,14 +172,23 @@ async def _keys(store: Store, domain: Domain) -> list[DkimKey]:
     return await store.read(look)
 
 
-def _key_row(key: DkimKey) -> requests.KeyRow:
-    return requests.KeyRow(
+def _key_row(key: DkimKey) -> KeyRow:
+    return KeyRow(
         key.selector,
         key.algorithm.value,
         key.state.value,
-        requests.instant(key.created) or "",
-        requests.instant(key.since) or "",
-        requests.instant(key.seen),
+        instant(key.created) or "",
+        instant(key.since) or "",
+        instant(key.seen),
         record_name(key),
         record_text(key),
+    )
+
+
+def _domain_row(hosted: HostedDomain, unknown: Sequence[str] = ()) -> DomainRow:
+    return DomainRow(
+        hosted.domain.unicode,
+        None if hosted.catch_all is None else str(hosted.catch_all),
+        instant(hosted.created) or "",
+        list(unknown),
     )

@@ -31,6 +31,7 @@ from mailbox_server.model.passport import Evidence
 from mailbox_server.model.ports import Clock
 from mailbox_server.ops import requests
 from mailbox_server.ops.listed_fields import fields_of, shown
+from mailbox_server.ops.rows import AnyRow, ImportedRow, MessageRow, PassportRow
 from mailbox_server.ops.stories import evidence_rows
 from mailbox_server.store.ports import (
     Column,
@@ -53,7 +54,7 @@ def _iso(seconds: int) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
 
 
-async def list_messages(store: Store, asked: requests.MessageList) -> list[requests.AnyRow]:
+async def list_messages(store: Store, asked: requests.MessageList) -> list[AnyRow]:
     """The newest messages of a mailbox, newest last.
 
     Raises AccountMissing, MailboxMissing, AddressMalformed, MailboxNameMalformed, BadInput.
@@ -62,7 +63,7 @@ async def list_messages(store: Store, asked: requests.MessageList) -> list[reque
     if not 1 <= asked.limit <= _LIST_MOST:
         raise BadInput(f"the limit is a number from 1 to {_LIST_MOST:,}")
 
-    def rows(tx: ReadTx) -> list[requests.AnyRow]:
+    def rows(tx: ReadTx) -> list[AnyRow]:
         account = tx.accounts.find(address)
         if account is None:
             raise AccountMissing(f"no account {address}")
@@ -73,7 +74,7 @@ async def list_messages(store: Store, asked: requests.MessageList) -> list[reque
         uids = list(view.uids[-asked.limit :])
         first = len(view.uids) - len(uids)
         sets = tx.messages.keyword_sets(account.id, sorted(set(view.keyword_sets[first:])))
-        found: list[requests.AnyRow] = []
+        found: list[AnyRow] = []
         for start in range(0, len(uids), _ROWS):
             for place, row in enumerate(
                 tx.messages.rows(
@@ -89,7 +90,7 @@ async def list_messages(store: Store, asked: requests.MessageList) -> list[reque
                 fields = fields_of(tx, message, listed)
                 flags = sets.get(view.keyword_sets[place], frozenset())
                 found.append(
-                    requests.MessageRow(
+                    MessageRow(
                         message_object_id(message),
                         int(str(uid)),
                         _iso(int(str(received))),
@@ -111,11 +112,11 @@ def _message_id(text: str) -> MessageId:
     return MessageId(number)
 
 
-async def show_message(store: Store, asked: requests.MessageShow) -> requests.PassportRow:
+async def show_message(store: Store, asked: requests.MessageShow) -> PassportRow:
     """All that is known of one message.  Raises MessageMissing, BadInput."""
     message = _message_id(asked.message)
 
-    def row(tx: ReadTx) -> requests.PassportRow:
+    def row(tx: ReadTx) -> PassportRow:
         facts = tx.messages.about(message)
         if facts is None:
             raise MessageMissing(f"no message {asked.message}")
@@ -125,7 +126,7 @@ async def show_message(store: Store, asked: requests.MessageShow) -> requests.Pa
         for mailbox, uid in facts.places:
             place = tx.mailboxes.get(mailbox)
             places.append(f"{place.name if place else '?'} (UID {uid})")
-        return requests.PassportRow(
+        return PassportRow(
             message_object_id(message),
             thread_object_id(facts.thread),
             str(account.address) if account else "?",
@@ -165,7 +166,7 @@ def _block(content: ContentId, start: int) -> Callable[[ReadTx], bytes]:
 
 async def import_message(
     store: Store, clock: Clock, asked: requests.MessageImport, upload: AsyncIterator[bytes]
-) -> requests.ImportedRow:
+) -> ImportedRow:
     """Store one message as it is, in an existing mailbox.
 
     Its internal date is that of its newest Received field, else of Date, else now, and
@@ -190,7 +191,7 @@ async def import_message(
     finally:
         intake.discard()
 
-    def keep(tx: WriteTx) -> requests.ImportedRow:
+    def keep(tx: WriteTx) -> ImportedRow:
         account, mailbox = _destination(tx, address, name)
         received = received_date(HeaderFields(intake.header), analysis, now)
         facts = (("source", asked.source[:200]), ("octets", str(staged.size)))
@@ -204,9 +205,7 @@ async def import_message(
             (Evidence(now, "import", facts),),
         )
         (placed,) = tx.messages.add(account.id, new, QuotaRule.ENFORCE)
-        return requests.ImportedRow(
-            message_object_id(placed.message), name, placed.uid, staged.size
-        )
+        return ImportedRow(message_object_id(placed.message), name, placed.uid, staged.size)
 
     return await store.write(keep, (staged,))
 

@@ -25,6 +25,8 @@ from mailbox_server.model.ports import Clock
 from mailbox_server.net.certificates import IssuedCertificate, ensure_server_certificate
 from mailbox_server.ops import requests
 from mailbox_server.ops.administration import Administration
+from mailbox_server.ops.answers import Failure
+from mailbox_server.ops.request_roots import Request
 from mailbox_server.store.ports import ReadTx
 
 DOMAIN: Final = "example.test"
@@ -202,9 +204,7 @@ def _finder(address: Address) -> Callable[[ReadTx], Account | None]:
     return lambda tx: tx.accounts.find(address)
 
 
-async def _done(
-    administration: Administration, request: requests.Request, upload: bytes = b""
-) -> None:
+async def _done(administration: Administration, request: Request, upload: bytes = b"") -> None:
     async def blocks() -> AsyncIterator[bytes]:
         yield upload
 
@@ -212,7 +212,7 @@ async def _done(
         """Nothing comes down."""
 
     answer = await administration.perform(request, blocks(), nowhere)
-    if isinstance(answer, requests.Failure):
+    if isinstance(answer, Failure):
         raise StoreUnavailable(f"try mode could not be set up: {answer.sentence}")
 
 

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Final
 
-from mailbox_server.ops import requests
+from mailbox_server.ops.rows import IndexRow
 from mailbox_server.store.attached_text.catching_up import AttachedState, AttachedTexts
 from mailbox_server.store.search_index.catching_up import IndexState, SearchIndexer
 
@@ -13,7 +13,7 @@ _TOLD_EVERY: Final = 0.25
 
 async def reindex(
     indexer: SearchIndexer, attached: AttachedTexts, send: Callable[[bytes], Awaitable[None]]
-) -> requests.IndexRow:
+) -> IndexRow:
     """Bring both up and make every part of them anew; one that was interrupted goes on.
 
     Searches use the old parts of the index, and the old texts, until the new ones are whole.
@@ -51,10 +51,10 @@ async def _behind(indexer: SearchIndexer, attached: AttachedTexts) -> int:
     return await indexer.behind() + await attached.behind()
 
 
-def row_of(index: IndexState, attached: AttachedState) -> requests.IndexRow:
+def row_of(index: IndexState, attached: AttachedState) -> IndexRow:
     """What the operator reads of it."""
     counts = sorted(attached.documents.items(), key=lambda each: -each[1])
-    return requests.IndexRow(
+    return IndexRow(
         index.messages,
         index.behind,
         index.octets,

@@ -4,8 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from mailbox_server.model.account import Account
-from mailbox_server.model.address import Address
-from mailbox_server.model.errors import AccountMissing, BadInput, MailboxMissing, RightsMalformed
+from mailbox_server.model.errors import BadInput, MailboxMissing, RightsMalformed
 from mailbox_server.model.ids import AccountId
 from mailbox_server.model.mailbox import Mailbox, mailbox_name
 from mailbox_server.model.rights import (
@@ -17,6 +16,8 @@ from mailbox_server.model.rights import (
     written_rights,
 )
 from mailbox_server.ops import requests
+from mailbox_server.ops.account_verbs import account_of
+from mailbox_server.ops.rows import RightRow
 from mailbox_server.store.ports import ReadTx, Store, WriteTx
 
 _NAMED: Final[Mapping[str, str]] = {
@@ -28,16 +29,16 @@ _NAMED: Final[Mapping[str, str]] = {
 """Words for what is wanted most; a reader needs l, r and s."""
 
 
-async def list_rights(store: Store, asked: requests.MailboxRights) -> Sequence[requests.RightRow]:
+async def list_rights(store: Store, asked: requests.MailboxRights) -> Sequence[RightRow]:
     """Who may do what, the owner first."""
     return await store.read(lambda tx: _rows(tx, *_mailbox(tx, asked.address, asked.mailbox)))
 
 
-async def share(store: Store, asked: requests.MailboxShare) -> Sequence[requests.RightRow]:
+async def share(store: Store, asked: requests.MailboxShare) -> Sequence[RightRow]:
     """Make these the rights of an entry; who may do what then."""
     rights = _rights(asked.rights)
 
-    def work(tx: WriteTx) -> Sequence[requests.RightRow]:
+    def work(tx: WriteTx) -> Sequence[RightRow]:
         owner, mailbox = _mailbox(tx, asked.address, asked.mailbox)
         holder = _holder(tx, asked.holder)
         if holder == owner.id:
@@ -58,27 +59,20 @@ def _rights(text: str) -> Rights:
         ) from fault
 
 
-def _account(tx: ReadTx | WriteTx, text: str) -> Account:
-    account = tx.accounts.find(Address.parse(text))
-    if account is None:
-        raise AccountMissing(f"no account {text}")
-    return account
-
-
 def _holder(tx: WriteTx, text: str) -> AccountId | None:
-    return None if text == ANYONE else _account(tx, text).id
+    return None if text == ANYONE else account_of(tx, text).id
 
 
 def _mailbox(tx: ReadTx | WriteTx, address: str, name: str) -> tuple[Account, Mailbox]:
-    owner = _account(tx, address)
+    owner = account_of(tx, address)
     mailbox = tx.mailboxes.find(owner.id, mailbox_name(name))
     if mailbox is None:
         raise MailboxMissing(f"{owner.address} has no mailbox {name}")
     return owner, mailbox
 
 
-def _rows(tx: ReadTx | WriteTx, owner: Account, mailbox: Mailbox) -> list[requests.RightRow]:
-    rows = [requests.RightRow(str(owner.address), written_rights(ALL_RIGHTS))]
+def _rows(tx: ReadTx | WriteTx, owner: Account, mailbox: Mailbox) -> list[RightRow]:
+    rows = [RightRow(str(owner.address), written_rights(ALL_RIGHTS))]
     for grant in tx.rights.grants(mailbox.id):
-        rows.append(requests.RightRow(grant.identifier, written_rights(grant.rights)))
+        rows.append(RightRow(grant.identifier, written_rights(grant.rights)))
     return rows

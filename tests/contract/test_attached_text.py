@@ -23,6 +23,7 @@ from mailbox_server.mime.transfer import transfer_decode
 from mailbox_server.model.ports import SystemEntropy
 from mailbox_server.ops import requests
 from mailbox_server.ops.housekeeping import JOBS, Housekeeping, HousekeepingRules
+from mailbox_server.ops.rows import IndexRow
 from mailbox_server.store import derived_keeper
 from mailbox_server.store.attached_text import catching_up, gathering
 from mailbox_server.store.attached_text.catching_up import ReadingStopped
@@ -419,7 +420,7 @@ async def test_an_operator_sees_how_far_it_is_and_has_it_made_anew(
     operator = Asked(searched, clock)
     for times in (1, 2):
         (row,) = await operator.ask(requests.StoreReindex())
-        assert isinstance(row, requests.IndexRow)
+        assert isinstance(row, IndexRow)
         assert (row.documents, row.documents_behind) == ("1 read, 1 unknown", 0)
         assert len(asked) == 2 * times
     assert operator.lines[0].split() == [b"4", b"4"]

@@ -8,6 +8,7 @@ from mailbox_server.model.address import Address
 from mailbox_server.model.bounce import BounceScore, Cause, ScoreState
 from mailbox_server.model.errors import AddressMalformed, BadInput, BounceMissing
 from mailbox_server.ops import bounce_verbs, requests
+from mailbox_server.ops.rows import BounceRow, ClearedRow
 from mailbox_server.store.door import SqliteStore
 from mailbox_server.store.ports import WriteTx
 from tests.contract.test_store_purging import open_accounts
@@ -38,7 +39,7 @@ async def listed(store: SqliteStore, **asked: str) -> list[tuple[str, str, str, 
     rows = await bounce_verbs.list_all(store, requests.BouncesList(**asked))
     found = []
     for row in rows:
-        assert isinstance(row, requests.BounceRow)
+        assert isinstance(row, BounceRow)
         found.append((row.address, row.of, row.state, row.score))
     return found
 
@@ -63,7 +64,7 @@ async def test_all_of_it_or_that_of_an_address_an_account_or_a_list(filled: Sqli
 
 async def cleared(store: SqliteStore, address: str | None = None, of: str | None = None) -> int:
     (row,) = await bounce_verbs.clear(store, requests.BouncesClear(address, of))
-    assert isinstance(row, requests.ClearedRow)
+    assert isinstance(row, ClearedRow)
     return row.cleared
 
 

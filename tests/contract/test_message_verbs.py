@@ -6,7 +6,8 @@ from mailbox_server.model.ids import message_object_id
 from mailbox_server.model.mailbox import INBOX
 from mailbox_server.model.message import InternalDate, Placed, Target
 from mailbox_server.ops.message_verbs import list_messages, show_message
-from mailbox_server.ops.requests import MessageList, MessageRow, MessageShow
+from mailbox_server.ops.requests import MessageList, MessageShow
+from mailbox_server.ops.rows import MessageRow
 from mailbox_server.store.door import SqliteStore
 from mailbox_server.store.ports import NewMessage, QuotaRule, WriteTx
 from tests.contract.test_store_purging import open_accounts

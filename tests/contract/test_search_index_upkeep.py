@@ -13,7 +13,10 @@ from mailbox_server.auth.passwords import HashCost, Passwords
 from mailbox_server.model.ports import SystemEntropy
 from mailbox_server.ops import requests
 from mailbox_server.ops.administration import Administration
+from mailbox_server.ops.answers import Rows
 from mailbox_server.ops.housekeeping import JOBS, Housekeeping, HousekeepingRules
+from mailbox_server.ops.request_roots import Request
+from mailbox_server.ops.rows import AnyRow, FindingRow, IndexRow
 from mailbox_server.store import derived_keeper
 from tests.contract.conftest import TurnedClock
 from tests.contract.test_search_index import APPLE, index_files, mail
@@ -165,7 +168,7 @@ class Asked:
             nobody,
         )
 
-    async def ask(self, request: requests.Request) -> list[requests.AnyRow]:
+    async def ask(self, request: Request) -> list[AnyRow]:
         async def nothing() -> AsyncIterator[bytes]:
             return
             yield b""
@@ -174,7 +177,7 @@ class Asked:
             self.lines.append(line)
 
         answer = await self._administration.perform(request, nothing(), take)
-        assert isinstance(answer, requests.Rows), answer
+        assert isinstance(answer, Rows), answer
         return answer.rows
 
 
@@ -182,11 +185,11 @@ async def test_an_operator_has_it_made_anew(searched: SearchStore, clock: Turned
     await remove(searched, clock, 1)
     asked = Asked(searched, clock)
     (row,) = await asked.ask(requests.StoreReindex())
-    assert isinstance(row, requests.IndexRow)
+    assert isinstance(row, IndexRow)
     assert (row.messages, row.behind) == (9, 0)
     assert asked.lines[0].split() == [b"20", b"20"], "ids of both"
     (row,) = await asked.ask(requests.StoreStatus())
-    assert isinstance(row, requests.IndexRow)
+    assert isinstance(row, IndexRow)
     assert row.octets > 4096
     assert await asked.ask(requests.StoreCheck()) == []
 
@@ -197,7 +200,7 @@ async def test_an_operator_is_told_how_far_it_is_of_what_it_lacks(
     await searched.deliver("ann", [mail("apple")] * 3)
     asked = Asked(searched, clock)
     (row,) = await asked.ask(requests.StoreReindex())
-    assert isinstance(row, requests.IndexRow)
+    assert isinstance(row, IndexRow)
     assert (row.messages, row.behind) == (13, 0)
     lines = [line.split() for line in asked.lines]
     assert lines[0] == [b"16", b"16"], "three ids that the index lacks, and all to be read"
@@ -214,9 +217,7 @@ async def test_an_operator_is_told_what_the_sample_found(
         connection.execute("INSERT INTO head_1 (head_1) VALUES ('delete-all')")
     rows = await Asked(searched, clock).ask(requests.StoreCheck())
     assert rows
-    assert all(
-        isinstance(row, requests.FindingRow) and "search index" in row.invariant for row in rows
-    )
+    assert all(isinstance(row, FindingRow) and "search index" in row.invariant for row in rows)
 
 
 async def test_the_index_follows_the_store(

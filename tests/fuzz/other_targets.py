@@ -29,8 +29,9 @@ from mailbox_server.model.passport import Evidence
 from mailbox_server.model.ports import SystemEntropy
 from mailbox_server.net.client_certificates import MOST_ADDRESSES, addresses_in
 from mailbox_server.net.tls_ends import TlsEnds
+from mailbox_server.ops.answers import Answer
 from mailbox_server.ops.moments import read_expiry
-from mailbox_server.ops.requests import Answer, AnyRequest
+from mailbox_server.ops.requests import AnyRequest
 from mailbox_server.store.frames import compress, expand, file_octets, placed
 from mailbox_server.store.passports import evidence_in, evidence_lines
 from tests.fuzz.target import Target, text_of

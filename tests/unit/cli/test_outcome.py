@@ -23,7 +23,8 @@ from mailbox_server.model.errors import (
     SettingsMalformed,
     StoreLocked,
 )
-from mailbox_server.ops.requests import AliasRow, DomainRow, MailboxRow, ServerFault
+from mailbox_server.ops.answers import ServerFault
+from mailbox_server.ops.rows import AliasRow, DomainRow, MailboxRow
 
 PEOPLE = Surroundings(Path("c.toml"), as_json=False)
 MACHINES = Surroundings(Path("c.toml"), as_json=True)

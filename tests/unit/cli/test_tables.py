@@ -8,7 +8,7 @@ import pytest
 
 from mailbox_server.cli.outcome import Surroundings
 from mailbox_server.cli.tables import RowStream, show_rows
-from mailbox_server.ops.requests import ImportedRow
+from mailbox_server.ops.rows import ImportedRow
 
 COLUMNS = (("MAILBOX", "mailbox"), ("UID", "uid"), ("ID", "id"))
 

@@ -13,7 +13,7 @@ from mailbox_server.model.address import Domain
 from mailbox_server.model.dkim_key import DkimKey, KeyState
 from mailbox_server.model.ids import DkimKeyId
 from mailbox_server.ops.domain_records import Need, Publishing, Wanted, wanted_records
-from mailbox_server.ops.requests import RecordRow
+from mailbox_server.ops.rows import RecordRow
 from tests.unit.checks.dkim.pairs import pair
 
 NOON = datetime(2026, 11, 29, 12, tzinfo=UTC)
