@@ -12,8 +12,9 @@ from typing import Final
 from mailbox_server.app.configuration import unusable
 from mailbox_server.app.data_folder import check_data
 from mailbox_server.app.relaying import check_relay
-from mailbox_server.app.settings import ListenSettings, Settings
+from mailbox_server.app.settings import Settings
 from mailbox_server.app.switching import check_switches
+from mailbox_server.app.tables.server import ListenSettings
 from mailbox_server.delivery.submitting.pace import PaceLimits, PaceRule
 from mailbox_server.dns.resolver import NameServer
 from mailbox_server.model.address import Address, Domain, parse_ip

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from mailbox_server.app.configuration import unusable
-from mailbox_server.app.relay_settings import RelayRoute, RelaySettings
+from mailbox_server.app.tables.relay import RelayRoute, RelaySettings
 from mailbox_server.model.address import Address, Domain, IpAddress, parse_ip
 from mailbox_server.model.errors import AddressMalformed, DomainMalformed
 from mailbox_server.model.next_hop import Login

@@ -12,18 +12,18 @@ from typing import Final
 import msgspec
 
 from mailbox_server.app.compose import Built, build
-from mailbox_server.app.settings import (
-    DnsSettings,
+from mailbox_server.app.settings import Settings
+from mailbox_server.app.store_opening import passwords_of
+from mailbox_server.app.tables.dns import DnsSettings
+from mailbox_server.app.tables.people import LoginSettings
+from mailbox_server.app.tables.server import (
     ListenSettings,
-    LoginSettings,
     NetSettings,
     ServerSettings,
-    Settings,
-    StoreTable,
-    SubmissionSettings,
     TlsSettings,
 )
-from mailbox_server.app.store_opening import passwords_of
+from mailbox_server.app.tables.smtp import SubmissionSettings
+from mailbox_server.app.tables.store import StoreTable
 from mailbox_server.auth.token_secrets import new_secret, secret_digest
 from mailbox_server.model.account import Scope
 from mailbox_server.model.address import Address, Domain, parse_ip

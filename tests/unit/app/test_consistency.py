@@ -16,18 +16,17 @@ from mailbox_server.app.consistency import (
     warnings,
 )
 from mailbox_server.app.data_folder import check_data
-from mailbox_server.app.settings import (
-    AddressSettings,
-    DnsSettings,
-    ImapSettings,
+from mailbox_server.app.settings import Settings
+from mailbox_server.app.tables.dns import DnsSettings
+from mailbox_server.app.tables.people import AddressSettings
+from mailbox_server.app.tables.reading import ImapSettings, Pop3Table
+from mailbox_server.app.tables.server import (
     ListenSettings,
     NetSettings,
-    Pop3Table,
     ServerSettings,
-    Settings,
-    StoreTable,
     TlsSettings,
 )
+from mailbox_server.app.tables.store import StoreTable
 from mailbox_server.dns.resolver import NameServer
 from mailbox_server.model.address import Domain
 from mailbox_server.model.errors import SettingsMalformed

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from mailbox_server.app.configuration import from_values
-from mailbox_server.app.relay_settings import RelaySettings
 from mailbox_server.app.relaying import check_relay, hop_rules
+from mailbox_server.app.tables.relay import RelaySettings
 from mailbox_server.model.address import Domain
 from mailbox_server.model.errors import SettingsMalformed
 from mailbox_server.model.next_hop import Login

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from mailbox_server.app.setting_note import note as _note
+from mailbox_server.app.tables.setting_note import note as _note
 
 
 class BouncesSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
