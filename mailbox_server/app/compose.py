@@ -283,7 +283,7 @@ def _build_over(
     views = SharedViews(store, tasks, events, settings.imap.view_mebibytes * MIB)
     services = _imap_services(store, views, authenticator, clock, events, hostname, entropy)
     services = replace(
-        services, offers_tls=login_context is not None, sent_copies=submitter.sent_copies
+        services, offers_tls=login_context is not None, sent_copies=submitter.means.sent_copies
     )
     imap = ImapFactory(_with_live_settings(services, settings), tasks, entropy, login_context)
     take = None if tls is None else tls.take_from_clients

@@ -21,6 +21,7 @@ from mailbox_server.model.reply import Reply
 from mailbox_server.net.tasks import TaskKeeper
 from mailbox_server.smtp import replies
 from mailbox_server.smtp.authorization import Authorization
+from mailbox_server.smtp.budget import Budget
 from mailbox_server.smtp.commands import (
     Auth,
     Bdat,
@@ -89,8 +90,7 @@ class Session:
         self._open: _Open | None = None
         self._chunk: Bdat | None = None
         self._seen: Acceptance | None = None
-        self._errors = 0
-        self._idle = 0
+        self._budget = Budget(place, events)
         self._transactions = 0
         self._authorization: Authorization | None = None
         if place.logins is not None:
@@ -134,7 +134,7 @@ class Session:
             answer = Answer((UNFORESEEN,))
             if self._authorization is not None:
                 self._authorization.forget()
-        return self._judged(answer)
+        return self._budget.judged(answer)
 
     def take(self, octets: bytes) -> bool:
         """Hand on content.  True: await drained() before more."""
@@ -169,18 +169,18 @@ class Session:
         if chunk is not None:
             refusal = self._chunk_refusal(end)
             if refusal is not None or not end.last:
-                return self._judged(Answer((refusal or replies.CHUNK_OK,), may_wait=True))
+                return self._budget.judged(Answer((refusal or replies.CHUNK_OK,), may_wait=True))
         self._open = None
         if transaction is None:
-            return self._judged(Answer((replies.MAIL_FIRST,)))
+            return self._budget.judged(Answer((replies.MAIL_FIRST,)))
         if transaction.is_broken:
-            return self._judged(Answer(self._for_each(transaction, UNFORESEEN)))
+            return self._budget.judged(Answer(self._for_each(transaction, UNFORESEEN)))
         if end.problem is not None:
             transaction.journey.abandon()
             refused = replies.FOR_PROBLEM[end.problem]
             self._refused(transaction, refused)
-            return self._judged(Answer(self._for_each(transaction, refused)))
-        return self._judged(Answer(await self._accept(transaction)))
+            return self._budget.judged(Answer(self._for_each(transaction, refused)))
+        return self._budget.judged(Answer(await self._accept(transaction)))
 
     def secured(self, tls: TlsState) -> None:
         """The handshake is done: forget what was said before it (RFC 3207 §4.2)."""
@@ -205,35 +205,6 @@ class Session:
             return replies.FOR_PROBLEM[problem]
         return replies.TOO_SLOW if reads_content else replies.TIMED_OUT
 
-    # ------------------------------------------------------------ budgets
-
-    def _judged(self, answer: Answer) -> Answer:
-        """Count an answer against the error budget."""
-        refused = [reply for reply in answer.replies if not reply.is_positive]
-        if not refused or answer.after is After.CLOSE or not self._place.dialect.counts_errors:
-            return answer
-        if refused[0] is replies.TOO_MANY_RECIPIENTS:
-            return answer
-        return self._counted(answer)
-
-    def _counted(self, answer: Answer) -> Answer:
-        self._errors += 1
-        if self._errors >= self._limits.errors:
-            self._events.info(
-                "smtp.shed", connection=self._place.peer.connection, reason="too many errors"
-            )
-            return Answer((replies.TOO_MANY_ERRORS,), After.CLOSE)
-        if self._errors > self._limits.slow_errors:
-            return Answer(answer.replies, answer.after, delay=self._limits.error_seconds)
-        return answer
-
-    def _idled(self, answer: Answer) -> Answer:
-        """Answer a command that moves nothing; too many of them are errors."""
-        self._idle += 1
-        if self._idle <= self._limits.idle_commands or not self._place.dialect.counts_errors:
-            return answer
-        return self._counted(answer)
-
     # ------------------------------------------------------------ commands
 
     async def _answer(self, command: Command) -> Answer:
@@ -255,15 +226,15 @@ class Session:
                 return Answer((replies.GOODBYE,), After.CLOSE)
             case Rset():
                 self.ended()
-                return self._idled(Answer((replies.OK,), may_wait=True))
+                return self._budget.idled(Answer((replies.OK,), may_wait=True))
             case StartTls():
                 return self._start_tls()
             case Noop():
-                return self._idled(Answer((replies.OK,)))
+                return self._budget.idled(Answer((replies.OK,)))
             case Vrfy():
-                return self._idled(Answer((replies.CANNOT_VERIFY,)))
+                return self._budget.idled(Answer((replies.CANNOT_VERIFY,)))
             case Help():
-                return self._idled(Answer((replies.HELP,)))
+                return self._budget.idled(Answer((replies.HELP,)))
             case Auth():
                 if self._authorization is None:
                     return Answer((replies.AUTH_NOT_OFFERED,))
@@ -289,7 +260,7 @@ class Session:
         self.ended()
         self._hello = command
         if command.verb == "HELO":
-            return self._idled(Answer((Reply(250, "", (self._place.hostname.ascii,)),)))
+            return self._budget.idled(Answer((Reply(250, "", (self._place.hostname.ascii,)),)))
         keywords = offered(
             Standing(
                 self._limits,
@@ -302,7 +273,7 @@ class Session:
                 holds_until=latest_hold(self._clock.now()) if dialect.is_submission else "",
             )
         )
-        return self._idled(Answer((replies.hello(self._place.hostname.ascii, keywords),)))
+        return self._budget.idled(Answer((replies.hello(self._place.hostname.ascii, keywords),)))
 
     # ------------------------------------------------------------ transactions
 
@@ -483,7 +454,7 @@ class Session:
             self._seen = acceptance
         first = acceptance.replies[0]
         if first.is_positive:
-            self._idle = 0
+            self._budget.progressed()
         else:
             self._refused(transaction, first)
         return acceptance.replies if self._place.dialect.is_lmtp else (first,)

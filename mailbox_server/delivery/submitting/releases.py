@@ -21,7 +21,8 @@ from mailbox_server.delivery.bounces.original import Original, content_reader
 from mailbox_server.delivery.bounces.reporting import PreparedReports
 from mailbox_server.delivery.message_parts import FoundPart, find_part, part_blocks
 from mailbox_server.delivery.submitting.holding import Waiting
-from mailbox_server.delivery.submitting.submitter import Submission, Submitter
+from mailbox_server.delivery.submitting.submission import Submission
+from mailbox_server.delivery.submitting.submitter import Submitter
 from mailbox_server.mime.sections import Section
 from mailbox_server.model.account import Account, AccountState
 from mailbox_server.model.address import ReversePath
@@ -43,6 +44,7 @@ class Releases:
 
     def __init__(self, submitter: Submitter) -> None:
         self._submitter = submitter
+        self._means = submitter.means
 
     async def run(self) -> None:
         """Look every now and then, until cancelled."""
@@ -50,26 +52,26 @@ class Releases:
             try:
                 await self.release_due()
             except Unavailable as trouble:
-                self._submitter.events.warning("submission.releases_failed", reason=str(trouble))
+                self._means.events.warning("submission.releases_failed", reason=str(trouble))
             except Exception as error:  # a bug of ours must not keep all others waiting
-                self._submitter.events.fault("submission.releases_failed", error)
+                self._means.events.fault("submission.releases_failed", error)
             await asyncio.sleep(_EVERY_SECONDS)
 
     async def release_due(self) -> int:
         """Let go what is due, a number of them; how many left."""
-        now = self._submitter.clock.now()
-        due = await self._submitter.store.read(lambda tx: tx.held_messages.due(now, _AT_ONCE))
+        now = self._means.clock.now()
+        due = await self._means.store.read(lambda tx: tx.held_messages.due(now, _AT_ONCE))
         left = 0
         for held in due:
             try:
                 left += await self._release(held)
             except Exception as error:  # a bug of ours must not keep all others waiting
-                self._submitter.events.fault("submission.releases_failed", error)
+                self._means.events.fault("submission.releases_failed", error)
                 await self._put_off(held)
         return left
 
     async def _release(self, held: HeldMessage) -> bool:
-        store = self._submitter.store
+        store = self._means.store
 
         def look(tx: ReadTx) -> tuple[Account | None, FoundPart | None]:
             found = find_part(tx, held.mailbox, held.uid, Section())
@@ -90,25 +92,25 @@ class Releases:
         if answer.code < 500:
             await self._put_off(held)
             return False
-        now = self._submitter.clock.now()
+        now = self._means.clock.now()
         told = refused or [refused_here(each, answer, now) for each in held.recipients]
         reports = await self._reports(held, account, found, told)
         return await self._give_up(held, f"{answer.code} {answer.enhanced}", reports)
 
     async def _put_off(self, held: HeldMessage) -> None:
         """Others come first."""
-        until = self._submitter.clock.now() + _PUT_OFF
+        until = self._means.clock.now() + _PUT_OFF
         try:
-            await self._submitter.store.write(
+            await self._means.store.write(
                 lambda tx: tx.held_messages.put_off(held.mailbox, held.uid, until)
             )
         except Unavailable as trouble:
-            self._submitter.events.warning("submission.releases_failed", reason=str(trouble))
+            self._means.events.warning("submission.releases_failed", reason=str(trouble))
 
     async def _reports(
         self, held: HeldMessage, account: Account, found: FoundPart, told: Sequence[Happening]
     ) -> PreparedReports | None:
-        reporter = self._submitter.reporter
+        reporter = self._means.reporter
         if reporter is None:
             return None
         has_sender = held.reverse_path.address is not None
@@ -126,7 +128,7 @@ class Releases:
             ret=held.ret,
             envelope_id=held.envelope_id,
             arrived=held.started,
-            read=content_reader(self._submitter.store, found.content),
+            read=content_reader(self._means.store, found.content),
         )
         return await reporter.prepare(original, told)
 
@@ -137,8 +139,8 @@ class Releases:
             if tx.held_messages.remove(held.mailbox, held.uid) and reports is not None:
                 reports.write(tx)
 
-        await self._submitter.store.write(work, () if reports is None else reports.contents)
-        self._submitter.events.warning(
+        await self._means.store.write(work, () if reports is None else reports.contents)
+        self._means.events.warning(
             "submission.not_released",
             account_id=held.account,
             recipients=len(held.recipients),
@@ -167,7 +169,7 @@ class Releases:
         self, held: HeldMessage, begun: Submission, found: FoundPart
     ) -> tuple[Reply, Sequence[Happening]]:
         taken: list[Recipient] = []
-        now = self._submitter.clock.now()
+        now = self._means.clock.now()
         for recipient in held.recipients:
             answer = await begun.recipient(recipient.address)
             if answer.is_positive:
@@ -177,7 +179,7 @@ class Releases:
         if not taken:
             return replies.NOBODY_LEFT, begun.refused
         begun.begin_content()
-        async with aclosing(part_blocks(self._submitter.store, found)) as blocks:
+        async with aclosing(part_blocks(self._means.store, found)) as blocks:
             async for octets in blocks:
                 if begun.feed(octets):
                     await begun.drained()

@@ -25,7 +25,8 @@ from mailbox_server.auth.throttle import Throttle
 from mailbox_server.delivery.intake import Intake
 from mailbox_server.delivery.receiving import Arrival, Receiver
 from mailbox_server.delivery.submitting.ownership import Ownership
-from mailbox_server.delivery.submitting.submitter import Submission, Submitter
+from mailbox_server.delivery.submitting.submission import Submission
+from mailbox_server.delivery.submitting.submitter import Submitter
 from mailbox_server.imap.views.selected_view import SessionView
 from mailbox_server.imap.views.shared_views import SharedViews
 from mailbox_server.mime.scanner import Scanner

@@ -10,7 +10,7 @@ import pytest_asyncio
 from mailbox_server.delivery import replies
 from mailbox_server.delivery.arrival import Opening, Wishes
 from mailbox_server.delivery.own_paths import OwnPaths
-from mailbox_server.delivery.submitting.submitter import Submission
+from mailbox_server.delivery.submitting.submission import Submission
 from mailbox_server.delivery.verp import Kind, PathSigner
 from mailbox_server.model.address import Address, ReversePath
 from mailbox_server.model.bounce import BounceScore, Cause, ScoreState
@@ -146,7 +146,7 @@ async def test_numbers_that_have_grown_too_long_are_told(house: SubmissionHouse)
         def path(self, *_: object) -> None:
             return None
 
-    house.submitter.paths = Grown(house.paths.keys)
+    house.submitter.means.paths = Grown(house.paths.keys)
     assert await submit(house, CARL, wishes=COUNTED) == replies.PATHS_TOO_LONG
     assert await house.queued() == []
 

@@ -13,7 +13,7 @@ from mailbox_server.delivery import replies
 from mailbox_server.delivery.arrival import Opening, Wishes
 from mailbox_server.delivery.submitting.bounced_before import Answer, BouncedRules
 from mailbox_server.delivery.submitting.pace import PaceLimits
-from mailbox_server.delivery.submitting.submitter import Submission
+from mailbox_server.delivery.submitting.submission import Submission
 from mailbox_server.model.address import Address, ReversePath
 from mailbox_server.model.bounce import Cause
 from mailbox_server.model.envelope import (

@@ -1,0 +1,434 @@
+"""One submitted message: from its first recipient to its one write.
+
+Content is taken as it comes: the header is held back until it is complete, what follows
+goes on at once.  Nothing raises here but cancellation.
+"""
+
+import enum
+from collections.abc import AsyncGenerator
+from datetime import datetime
+
+from mailbox_server.delivery import replies
+from mailbox_server.delivery.arrival import Acceptance, Opening
+from mailbox_server.delivery.bounces.arrivals import delivered, of_arrival
+from mailbox_server.delivery.bounces.happening import Happening
+from mailbox_server.delivery.bounces.reporting import PreparedReports
+from mailbox_server.delivery.evidence import sent_evidence, submission_evidence
+from mailbox_server.delivery.forwarding import Forwarding
+from mailbox_server.delivery.intake import Intake
+from mailbox_server.delivery.local_delivery import LocalDelivery, OwnCopy
+from mailbox_server.delivery.local_recipients import LocalRecipients
+from mailbox_server.delivery.message_parts import part_blocks
+from mailbox_server.delivery.own_paths import OwnPaths
+from mailbox_server.delivery.routing import is_foreign
+from mailbox_server.delivery.submitting.bounced_before import refusal
+from mailbox_server.delivery.submitting.claims import (
+    HeaderFacts,
+)
+from mailbox_server.delivery.submitting.dispatch import NOT_KEPT_YET, Dispatch, Kept
+from mailbox_server.delivery.submitting.envelope_facts import needs_smtputf8, outbounds, parted
+from mailbox_server.delivery.submitting.fetching import fetchable
+from mailbox_server.delivery.submitting.holding import Waiting
+from mailbox_server.delivery.submitting.means import Means
+from mailbox_server.delivery.submitting.pace import Pace
+from mailbox_server.delivery.submitting.repairs import TooManyFields
+from mailbox_server.delivery.submitting.retention import Retention
+from mailbox_server.delivery.trace import received, return_path
+from mailbox_server.model.account import Account
+from mailbox_server.model.address import Address
+from mailbox_server.model.envelope import BodyType, Envelope
+from mailbox_server.model.errors import (
+    DiskLow,
+    MessageMissing,
+    OverQuota,
+    ReturnPathTooLong,
+    StoreUnavailable,
+    TooMuchSent,
+)
+from mailbox_server.model.message import Analysis
+from mailbox_server.model.outbound import Departure, Origin
+from mailbox_server.model.reply import Reply
+from mailbox_server.store.ports import StagedContent, WriteTx
+
+
+class _State(enum.Enum):
+    HEADER = "the header is coming"
+    COMPLETE = "the header is here and was not judged yet"
+    BODY = "the header was judged; the body is coming"
+    REFUSED = "nothing more is kept"
+
+
+class Submission:
+    """One transaction (smtp.policy.Transaction)."""
+
+    def __init__(
+        self,
+        means: Means,
+        opening: Opening,
+        account: Account,
+        pace: Pace | None,
+        waiting: Waiting | None = None,
+    ) -> None:
+        """pace: None for a message that was held, and counted then; waiting: where.
+
+        refused, which grows: recipients who were accepted then, of whom the sender is to hear.
+        """
+        self.refused: list[Happening] = []
+        self._means = means
+        self._opening = opening
+        self._account = account
+        self._pace = pace
+        self._waiting = waiting
+        self._strangers: set[str] = set()
+        self._generation = means.store.owners_generation
+        self._local = LocalRecipients(
+            means.finder, opening.local_ip, opening.declared_size, means.rules.ways
+        )
+        self._is_remote: list[bool] = []
+        self._signing = means.signer.begin()
+        self._intake = Intake(means.store, opening.declared_size)
+        self._state = _State.HEADER
+        self._head = bytearray()
+        self._behind = b""
+        self._facts: HeaderFacts | None = None
+        self._refusal: Reply | None = None
+        self._is_ascii = True
+
+    # ------------------------------------------------------------ who
+
+    async def recipient(self, address: Address) -> Reply:
+        """Ours is routed; the rest of the world is the queue's."""
+        if self._opening.reverse_path.address is None and self._is_remote:
+            return replies.ONE_RECIPIENT_ONLY
+        means, local_ip = self._means, self._opening.local_ip
+        refused = await means.path_requests.recipient_refusal(self._account, self._opening, address)
+        if refused is not None:
+            return refused
+        rules = means.rules.routing
+        is_remote = means.store.glance(lambda tx: is_foreign(tx, address, rules, local_ip))
+        if is_remote:
+            refused = refusal(
+                means.store,
+                self._account,
+                address,
+                means.rules.bounced,
+                means.clock.now(),
+            )
+            if refused is not None:
+                return refused
+        found = means.store.glance(
+            lambda tx: tx.correspondents.strangers(self._account.id, (address,))
+        )
+        strangers = found - self._strangers
+        if self._pace is not None and strangers:
+            wait = self._pace.wait(1, len(self._strangers) + len(strangers))
+            if wait:
+                return means.held_up(self._account, wait)
+        if not is_remote:
+            refused = await self._local.add(address)
+            if refused is not None:
+                return refused
+        self._strangers |= strangers
+        self._is_remote.append(is_remote)
+        return replies.RECIPIENT_OK
+
+    # ------------------------------------------------------------ content
+
+    def begin_content(self) -> None:
+        """Content follows."""
+
+    async def fetch(self, url: str) -> AsyncGenerator[bytes, None] | Reply:
+        """What a URL means that its owner has authorized for this."""
+        means = self._means
+        hostname = means.rules.routing.hostname.ascii
+        now = means.clock.now()
+        found = await fetchable(means.store, url, self._account, hostname, now)
+        return replies.URL_NOT_RESOLVED if found is None else part_blocks(means.store, found)
+
+    def feed(self, octets: bytes) -> bool:
+        """Take content."""
+        match self._state:
+            case _State.HEADER:
+                return self._feed_header(octets)
+            case _State.COMPLETE:
+                self._behind += octets
+                return True
+            case _State.BODY:
+                self._signing.feed(octets)
+                return self._keep(octets)
+            case _State.REFUSED:
+                return False
+
+    def _feed_header(self, octets: bytes) -> bool:
+        looked_at = max(0, len(self._head) - 3)
+        self._head += octets
+        end = 2 if self._head.startswith(b"\r\n") else self._head.find(b"\r\n\r\n", looked_at) + 4
+        if end < 4 and not self._head.startswith(b"\r\n"):
+            if len(self._head) > self._means.rules.header_octets:
+                self._refuse(replies.HEADER_TOO_LARGE)
+            return False
+        self._behind = bytes(self._head[end:])
+        del self._head[end:]
+        self._state = _State.COMPLETE
+        return True
+
+    def _keep(self, octets: bytes) -> bool:
+        self._is_ascii = self._is_ascii and octets.isascii()
+        return self._intake.feed(octets)
+
+    def _refuse(self, reply: Reply) -> None:
+        self._state = _State.REFUSED
+        self._refusal = reply
+        self._head.clear()
+        self._behind = b""
+        self._intake.discard()
+
+    async def drained(self) -> None:
+        """Wait until what was fed is out of memory; trouble shows again in accept."""
+        if self._state is _State.COMPLETE:
+            await self._judge()
+        if self._state is not _State.BODY:
+            return
+        try:
+            await self._intake.drained()
+        except (DiskLow, StoreUnavailable):
+            return
+
+    def abandon(self) -> None:
+        """Forget it all."""
+        self._intake.discard()
+
+    # ------------------------------------------------------------ the header
+
+    async def _judge(self) -> None:
+        """Mend the header, and see whether this account may say what it says."""
+        means = self._means
+        header, behind = bytes(self._head), self._behind
+        if len(header) > means.rules.header_octets:
+            self._refuse(replies.HEADER_TOO_LARGE)
+            return
+        try:
+            facts, covered, first = await means.judge.mended(
+                header, self._account, self._opening.reverse_path.address
+            )
+        except TooManyFields:
+            self._refuse(replies.HEADER_TOO_LARGE)
+            return
+        refused = await means.judge.refusal(facts, self._account, self._opening)
+        if refused is not None:
+            self._refuse(refused)
+            return
+        self._facts, self._behind = facts, b""
+        self._head.clear()
+        self._state = _State.BODY
+        self._signing.take(covered)
+        self._keep(facts.header)
+        for octets in (first, behind):
+            if octets:
+                self._signing.feed(octets)
+                self._keep(octets)
+
+    # ------------------------------------------------------------ the end
+
+    async def accept(self, envelope: Envelope) -> Acceptance:
+        """The message is complete."""
+        everybody = len(envelope.recipients)
+        try:
+            reply = await self._accept(envelope)
+        except DiskLow:
+            reply = replies.DISK_LOW
+        except TooMuchSent as limit:
+            reply = self._means.held_up(self._account, limit.wait)
+        except MessageMissing:
+            reply = replies.CANCELLED
+        except ReturnPathTooLong:
+            reply = replies.PATHS_TOO_LONG
+        except OverQuota:
+            reply = replies.NO_ROOM_FOR_COPY
+        except Exception as error:  # whatever it is, the client keeps the message and retries
+            self._means.events.fault(
+                "smtp.not_accepted", error, connection=envelope.peer.connection
+            )
+            reply = replies.UNFORESEEN
+        finally:
+            self.abandon()
+        return Acceptance((reply,) * everybody)
+
+    async def _accept(self, envelope: Envelope) -> Reply:
+        means = self._means
+        if self._state is _State.HEADER:
+            # It ended without a blank line.
+            self._state = _State.COMPLETE
+        if self._state is _State.COMPLETE:
+            await self._judge()
+        if self._refusal is not None:
+            return self._refusal
+        assert self._facts is not None, "it was judged"
+        await self._intake.end()
+        staged, analysis = await self._intake.finish()
+        transfer = f"{envelope.peer.connection}-{next(means.numbers)}"
+        until = self._opening.wishes.held_until
+        if until is not None and until > means.clock.now():
+            return await self._hold(envelope, staged, analysis, until)
+        try:
+            dispatch = self._dispatch(
+                envelope, staged, analysis, self._facts, transfer, means.clock.now()
+            )
+        except BaseException:  # whatever it was, no write will have the octets
+            staged.discard()
+            raise
+        reports = await self._reports(envelope, staged, analysis, dispatch)
+        contents = () if reports is None else reports.contents
+
+        def work(tx: WriteTx) -> Kept:
+            kept = dispatch.write(tx)
+            if reports is not None:
+                reports.write(tx)
+            return kept
+
+        kept = await means.store.write(work, (staged, *contents))
+        if kept.copied is not None and analysis.message_id is not None:
+            means.sent_copies.filed(self._account.id, analysis.message_id, kept.copied)
+        if kept.nears_limit:
+            means.events.warning("submission.limit_near", account=str(self._account.address))
+        means.events.info(
+            "smtp.submitted",
+            connection=envelope.peer.connection,
+            transfer=transfer,
+            account=str(self._account.address),
+            sender=str(envelope.reverse_path),
+            recipients=len(envelope.recipients),
+            here=len(kept.messages),
+            elsewhere=len(dispatch.remote),
+            octets=staged.size,
+        )
+        return replies.queued(transfer)
+
+    async def _hold(
+        self, envelope: Envelope, staged: StagedContent, analysis: Analysis, until: datetime
+    ) -> Reply:
+        means, account, wishes = self._means, self._account, self._opening.wishes
+        now = means.clock.now()
+        evidence = submission_evidence(envelope, account, staged.size, now)
+        limits = means.rules.pace_of(account)
+        retention = Retention(
+            account.id, staged, analysis, envelope, wishes, until, evidence, limits, now
+        )
+        if await means.store.write(retention.write, (staged,)):
+            means.events.warning("submission.limit_near", account=str(account.address))
+        means.events.info(
+            "smtp.held",
+            connection=envelope.peer.connection,
+            account=str(account.address),
+            recipients=len(envelope.recipients),
+            until=until.isoformat(),
+        )
+        return replies.HELD
+
+    async def _reports(
+        self, envelope: Envelope, staged: StagedContent, analysis: Analysis, dispatch: Dispatch
+    ) -> PreparedReports | None:
+        """What the sender is told of recipients; None where nothing is owed."""
+        reporter, local = self._means.reporter, dispatch.local
+        told = (*self.refused, *delivered(local.recipients, local.routes))
+        if reporter is None or not told:
+            return None
+        try:
+            return await reporter.prepare(of_arrival(envelope, staged, analysis), told)
+        except Exception as error:  # the mail itself counts for more than word of it
+            if self.refused:
+                staged.discard()
+                raise
+            self._means.events.fault("bounce.unreported", error)
+            return None
+        except BaseException:  # whatever it was, no write will have the octets
+            staged.discard()
+            raise
+
+    def _dispatch(
+        self,
+        envelope: Envelope,
+        staged: StagedContent,
+        analysis: Analysis,
+        facts: HeaderFacts,
+        transfer: str,
+        now: datetime,
+    ) -> Dispatch:
+        rules, account = self._means.rules, self._account
+        evidence = submission_evidence(envelope, account, staged.size, now)
+        stamp = received(
+            envelope, rules.routing.hostname, transfer, now, names_peer=rules.names_client
+        )
+        stamp += self._signing.fields()
+        verp, sender = self._opening.wishes.verp, envelope.reverse_path.address
+        paths: OwnPaths | None = None
+        if verp is not None and sender is not None:
+            paths = OwnPaths(verp, sender, self._means.paths, now)
+        here, elsewhere = parted(envelope.recipients, self._is_remote)
+        message_id = None if analysis.message_id is None else f"<{analysis.message_id}>"
+        tls_optional = facts.tls_optional and not envelope.require_tls
+        forwarding = Forwarding(
+            rewriter=None,
+            reverse_path=envelope.reverse_path,
+            trace=stamp,
+            size=staged.size,
+            message_id=message_id,
+            has_8bit=not self._is_ascii,
+            has_utf8_header=not facts.header.isascii(),
+            require_tls=envelope.require_tls,
+            tls_optional=tls_optional,
+            ret=envelope.ret,
+            envelope_id=envelope.envelope_id,
+            evidence=evidence,
+            now=now,
+            submitted_by=account.id,
+        )
+        local = LocalDelivery(
+            rules=rules.routing,
+            recipients=tuple(here),
+            routes=tuple(self._local.routes),
+            arrival=evidence,
+            analysis=analysis,
+            trace=stamp if paths else return_path(envelope.reverse_path) + stamp,
+            now=now,
+            fingerprint=None,
+            generation=self._generation,
+            forwarding=forwarding,
+            paths=paths,
+        )
+        remote = outbounds(elsewhere)
+        copy = None
+        if rules.keeps_copy(account):
+            copy = OwnCopy(account.id, (*evidence, sent_evidence(now)))
+        return Dispatch(
+            account=account.id,
+            staged=staged,
+            local=local,
+            copy=copy,
+            departure=Departure(
+                origin=Origin.LIST if verp and verp.is_counted else Origin.SUBMISSION,
+                account=account.id,
+                reverse_path=envelope.reverse_path,
+                content=NOT_KEPT_YET,
+                trace=stamp,
+                size=len(stamp) + staged.size,
+                message_id=message_id,
+                body=envelope.body if self._is_ascii else BodyType.EIGHT_BIT_MIME,
+                smtputf8=needs_smtputf8(envelope, facts),
+                require_tls=envelope.require_tls,
+                tls_optional=tls_optional,
+                ret=envelope.ret,
+                envelope_id=envelope.envelope_id,
+                priority=self._opening.wishes.priority,
+                deliver_by=self._opening.wishes.deliver_by,
+                held_until=None,
+                arrived=now,
+            ),
+            remote=remote,
+            evidence=evidence,
+            recipients=tuple(each.address for each in envelope.recipients),
+            limits=rules.pace_of(account),
+            now=now,
+            held=self._waiting,
+            paths=paths,
+        )
