@@ -233,9 +233,9 @@ class Engine:
 
     def _command_line(self) -> Event | None:
         if not self._name and not self._line_octets:
+            self._drop_blank_lines()
             if self._buffer.startswith(_TLS_RECORD):
                 return self._die(None)
-            self._drop_blank_lines()
         line = self._take_line()
         if line is None:
             if self._line_octets + self._unfinished_octets() <= self._line_most:
@@ -415,7 +415,10 @@ class Engine:
         if line is None and self._unfinished_octets() <= most:
             return None
         if line is None or len(line) > most:
-            return self._refuse(bad("The line is too long", b"TOOBIG"), line)
+            if line is not None:
+                # As if its end had not come: it may be longer than is skipped.
+                self._buffer[:0] = line + b"\n"
+            return self._refuse(bad("The line is too long", b"TOOBIG"), None)
         self._begin()
         return Line(line)
 

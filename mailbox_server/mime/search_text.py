@@ -32,8 +32,8 @@ _CONTROLS_AS_SPACE = bytes(
 )
 """Without NUL, which parts the values."""
 
-# Encoded words, and controls that become spaces.
-_TAKES_READING = re.compile(rb"=\?|[\0-\x08\x0e-\x1b\x7f]")
+# Encoded words, controls that become spaces, and white space that names lose at their ends.
+_TAKES_READING = re.compile(rb"=\?|[\0-\x08\x0e-\x1f\x7f]|[\t-\r ]:")
 
 SEARCHED_FIELDS = (
     b"subject",

@@ -411,6 +411,20 @@ def test_behind_an_overlong_answer_the_same_is_skipped_wherever_it_is_cut() -> N
         assert [type(event) for event in found] == [Malformed, Command]
 
 
+@pytest.mark.parametrize("octets", [200, 264, 265, 999])
+def test_an_overlong_answer_is_measured_the_same_wherever_it_is_cut(octets: int) -> None:
+    """Also where it is longer than what is skipped."""
+    limits = ImapLimits(answer_octets=50, swallow_octets=200)
+    line = b"x" * octets + b"\r\n"
+    found = []
+    for pieces in ([line], [line[at : at + 1] for at in range(len(line))]):
+        made = engine(limits)
+        made.expect_line()
+        found.append([event for piece in pieces for event in events(made, piece)])
+    assert found[0] == found[1]
+    assert isinstance(found[0][-1], Fatal) is (octets > 200 + 64)
+
+
 def test_an_overlong_line_is_answered_the_same_wherever_it_is_cut() -> None:
     """Also where it announces a literal too large to be skipped, or is too long for that."""
     limits = ImapLimits(line_octets=100, swallow_octets=200)
@@ -437,6 +451,15 @@ def test_behind_a_literal_nothing_is_a_tls_record() -> None:
     made = engine()
     assert events(made, b"a LOGIN {3+}\r\nann\x16\x03") == []
     assert tags(events(made, b" b\r\n")) == [b"a"]
+
+
+@pytest.mark.parametrize("blank", [b"", b"\n", b"\r\n\r\n"])
+def test_a_tls_record_is_known_behind_blank_lines_however_they_are_cut(blank: bytes) -> None:
+    record = blank + b"\x16\x03\x01\n"
+    for pieces in ([record], [record[at : at + 1] for at in range(len(record))]):
+        made = engine()
+        found = [event for piece in pieces for event in events(made, piece)]
+        assert found == [Fatal(None)]
 
 
 def test_after_login_get_is_only_a_bad_command() -> None:
