@@ -54,8 +54,13 @@ def exchange(home: Path, submission: str = "") -> Iterator[Pair]:
         yield Pair(here, far)
 
 
-def introduce(appliance: Appliance, names_port: int, peer_port: int, submission: str = "") -> None:
-    """Have it, before it starts, know the DNS and the port of all other mail servers."""
+def introduce(
+    appliance: Appliance, names_port: int, peer_port: int, submission: str = "", route: str = ""
+) -> None:
+    """Have it, before it starts, know the DNS and the port of all other mail servers.
+
+    submission: more of that table.  route: the table of a way that comes first.
+    """
     text = appliance.config.read_text().replace(
         "verify_peer_name = false\n",
         f'verify_peer_name = true\nservers = ["127.0.0.1:{names_port}"]\n',
@@ -64,7 +69,7 @@ def introduce(appliance: Appliance, names_port: int, peer_port: int, submission:
         f"{text}[submission]\nmessages_per_hour = 100000\nmessages_per_day = 100000\n"
         f"strangers_per_hour = 100000\nstrangers_per_day = 100000\n{submission}"
         f'[relay]\nport = {peer_port}\nprivate_networks = ["127.0.0.0/8"]\n'
-        f'[[relay.routes]]\nsources = ["{_SOURCES[appliance.domain]}"]\n'
+        f'{route}[[relay.routes]]\nsources = ["{_SOURCES[appliance.domain]}"]\n'
     )
 
 

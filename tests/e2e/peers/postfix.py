@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from tests.e2e.appliance import free_port
-from tests.e2e.peers.programs import find
+from tests.e2e.peers.programs import find, let_others_in
 
 _MASTER: Final = """\
 127.0.0.1:{port} inet n - n - - smtpd
@@ -40,9 +40,7 @@ class Postfix:
         self._log = home / "maillog"
         for name in ("etc", "queue", "lib"):
             (home / name).mkdir(parents=True)
-        for place in (home, *home.parents):
-            if place.stat().st_uid == 0 and place != Path("/"):
-                place.chmod(place.stat().st_mode | 0o011)
+        let_others_in(home)
         program = find("postfix")
         assert program is not None
         self._program = program

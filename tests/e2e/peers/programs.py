@@ -7,8 +7,10 @@ import os
 import pty
 import select
 import shutil
+import socket
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 
@@ -32,6 +34,25 @@ def need_root() -> None:
     """Skip the test for ordinary users."""
     if os.geteuid() != 0:
         pytest.skip("only root can run this server privately")
+
+
+def let_others_in(place: Path) -> None:
+    """Let a server that is another user come to a place in a folder of root's."""
+    for each in (place, *place.parents):
+        if each.stat().st_uid == 0 and each != Path("/"):
+            each.chmod(each.stat().st_mode | (0o011 if each.is_dir() else 0o044))
+
+
+def await_listening(process: "subprocess.Popen[bytes]", port: int) -> None:
+    """Return when the port of a server that was just started takes connections."""
+    deadline = time.monotonic() + 30
+    while True:
+        with socket.socket() as one:
+            one.bind(("127.0.0.1", 0))
+            if one.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 def run(*command: str, environment: dict[str, str] | None = None, stdin: bytes = b"") -> bytes:

@@ -2,14 +2,12 @@
 
 import contextlib
 import os
-import socket
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from tests.e2e.appliance import free_port
-from tests.e2e.peers.programs import need
+from tests.e2e.peers.programs import await_listening, need
 
 
 @contextlib.contextmanager
@@ -24,16 +22,8 @@ def smtp_sink(*flags: str, dump: Path | None = None) -> Iterator[int]:
         stderr=subprocess.DEVNULL,
     )
     try:
-        deadline = time.monotonic() + 30
-        while not _listens(port):
-            assert process.poll() is None and time.monotonic() < deadline
+        await_listening(process, port)
         yield port
     finally:
         process.kill()
         process.wait()
-
-
-def _listens(port: int) -> bool:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.connect_ex(("127.0.0.1", port)) == 0
