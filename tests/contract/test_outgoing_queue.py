@@ -12,7 +12,7 @@ from mailbox_server.model.address import ReversePath
 from mailbox_server.model.envelope import Notify
 from mailbox_server.model.errors import DiskLow, StoreUnavailable
 from mailbox_server.model.next_hop import NextHop, NoHop
-from mailbox_server.model.outbound import NewOutbound, Origin, OutboundState
+from mailbox_server.model.outbound import ByMode, DeliverBy, NewOutbound, Origin, OutboundState
 from mailbox_server.model.reply import Reply
 from mailbox_server.relay.client.own_replies import NO_REQUIRETLS, no_tls
 from mailbox_server.relay.hop_replies import NOT_AUTHENTIC, NOT_AUTHENTIC_NOW
@@ -257,6 +257,31 @@ async def test_who_says_421_for_ever_is_given_up(house: House, world: World, tol
         await house.settle()
     assert await states(house, [number for (number,) in lists]) == [State.EXPIRED] * 5
     assert world.clock.now() - DEPARTURE.arrived < timedelta(days=5, hours=4)
+
+
+async def test_what_is_to_come_back_in_time_does_while_the_host_is_left_alone(
+    house: House, world: World, told: Told
+) -> None:
+    """RFC 2852 §4.1.3.1: at its moment, not when the host is tried next."""
+    world.dead = {"x.example"}
+    for _ in range(4):
+        await house.send("a@x.example")
+        await house.settle()
+        world.clock.turn(seconds=3_700)
+    await house.settle()
+    until = world.clock.now() + timedelta(minutes=10)
+    opened = world.openings["x.example"]
+    (number,) = await house.send(
+        "b@x.example", deliver_by=DeliverBy(until, ByMode.RETURN, trace=False)
+    )
+    await house.settle()
+    assert (await states(house, [number]), world.openings["x.example"]) == ([State.WAITING], opened)
+    assert (await house.find(number)).due == until
+    world.clock.at = until
+    await house.settle()
+    assert await states(house, [number]) == [State.EXPIRED]
+    assert told.written == [("failed", "b@x.example")]
+    assert world.openings["x.example"] == opened
 
 
 async def test_where_there_is_nowhere_to_go(house: House, world: World, told: Told) -> None:

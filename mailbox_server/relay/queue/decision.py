@@ -9,6 +9,7 @@ from mailbox_server.delivery.bounces.happening import Happening, happened
 from mailbox_server.mime.reports.delivery_status import Action
 from mailbox_server.model.outbound import (
     Attempt,
+    ByMode,
     Departure,
     Finding,
     Outbound,
@@ -57,7 +58,8 @@ def decide(
 ) -> Decision:
     """What follows from an attempt; chance: from 0 to below 1.
 
-    Nothing is given up by proxy unless that was tried when the time of this was over.
+    Nothing is given up by proxy unless that was tried when the time of this was over, but for
+    what its sender wants back at that moment, tried or not (RFC 2852 §4.1.3.1).
     """
     match attempt.finding:
         case Finding.DELIVERED:
@@ -94,7 +96,8 @@ def _deferred(
     since = max(departure.arrived, departure.held_until or departure.arrived)
     known = Job(since, job.attempts + 1, attempt, job.delay_told is not None, departure.deliver_by)
     then = after_failure(known, rules, chance)
-    if then.is_over and proxy is not None and proxy.at < then.expires:
+    may_wait = then.is_over and not _goes_back_now(departure, attempt)
+    if may_wait and proxy is not None and proxy.at < then.expires:
         waiting = OutboundState.WAITING
         return Decision(job, attempt, waiting, proxy.again, then.expires, False, None)
     if then.is_over:
@@ -112,3 +115,8 @@ def _deferred(
         then.tells_delay,
         delayed,
     )
+
+
+def _goes_back_now(departure: Departure, attempt: Attempt) -> bool:
+    by = departure.deliver_by
+    return by is not None and by.mode is ByMode.RETURN and attempt.at >= by.until
