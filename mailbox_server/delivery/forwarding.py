@@ -33,7 +33,8 @@ class Forwarding:
 
     trace: what goes before the content elsewhere, without Return-Path.  size: of the content.
     rewriter: None where the reverse-path is null or of ours.
-    has_8bit: whether the content has octets above 127.  has_utf8_header: whether the header has.
+    has_8bit: whether the content has octets above 127.  has_utf8_header: whether the header
+        has, and SMTPUTF8 was said of it: without, they are octets of an old program and no UTF-8.
     evidence: what the passport begins with.  submitted_by: who of ours sends it, and is told of
         what fails as with all that they send; None where a stranger does.
     """

@@ -367,7 +367,7 @@ class Arrival:
             size=staged.size,
             message_id=None if analysis.message_id is None else f"<{analysis.message_id}>",
             has_8bit=self._has_8bit,
-            has_utf8_header=not header.isascii(),
+            has_utf8_header=envelope.smtputf8 and not header.isascii(),
             require_tls=envelope.require_tls,
             tls_optional=not envelope.require_tls and _says_tls_optional(header),
             ret=envelope.ret,

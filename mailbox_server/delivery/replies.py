@@ -61,8 +61,15 @@ PATH_IMPOSSIBLE: Final = reply(
     553, "5.1.3", "There can be no return path for that recipient; send to it without XVERP"
 )
 URL_NOT_RESOLVED: Final = reply(554, "5.6.6", "Nothing can be read under that URL")
+TOO_MUCH_HELD: Final = reply(
+    552,
+    "5.7.16",
+    "As much waits in your Outbox as may wait at once; try again when some of it has left",
+)
 HELD: Final = reply(250, "2.0.0", "Ok, it waits in your Outbox until its time has come")
 SENDER_DISABLED: Final = reply(550, "5.7.1", "The account that sent it has been disabled")
+# The code says that time is over (RFC 3463 §3.5): the operator said so before it was.
+ENDED_BY_OPERATOR: Final = reply(554, "5.4.7", "The operator of this server ended the delivery")
 HELD_UNREADABLE: Final = reply(554, "5.6.0", "The message in the Outbox cannot be read")
 NOBODY_LEFT: Final = reply(554, "5.5.1", "None of the recipients can be reached any more")
 CANCELLED: Final = reply(554, "5.0.0", "The message was taken out of the Outbox")

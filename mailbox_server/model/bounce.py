@@ -32,6 +32,7 @@ class Cause(enum.Enum):
     UNSUPPORTED = "not-supported"
     LOOP = "mail-loop"
     EXPIRED = "given-up"
+    ENDED_BY_OPERATOR = "ended-by-operator"
     UNKNOWN = "unknown"
 
     @property

@@ -193,6 +193,10 @@ class TooMuchSent(Refused):
         self.wait = wait
 
 
+class TooMuchHeld(Refused):
+    """As much of the account waits to leave later as may wait at once (RFC 4865 §6)."""
+
+
 class AliasTooWide(Refused):
     """Expanding the alias passes the limits on depth or targets."""
 

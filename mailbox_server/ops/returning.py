@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Sequence
 from mailbox_server.delivery.bounces.happening import happened
 from mailbox_server.delivery.bounces.original import of_departure
 from mailbox_server.delivery.bounces.reporting import PreparedReports, Reporter
+from mailbox_server.delivery.replies import ENDED_BY_OPERATOR
 from mailbox_server.mime.reports.delivery_status import Action
 from mailbox_server.model.ids import DepartureId, OutboundId
 from mailbox_server.model.outbound import (
@@ -16,11 +17,7 @@ from mailbox_server.model.outbound import (
     Phase,
 )
 from mailbox_server.model.ports import Clock
-from mailbox_server.model.reply import Reply, reply
 from mailbox_server.store.ports import ReadTx, Store, WriteTx
-
-# The code says that time is over (RFC 3463 §3.5): the operator said so before it was.
-ENDED_BY_HAND: Reply = reply(554, "5.4.7", "The operator of this server ended the delivery")
 
 
 class _EndedMeanwhile(Exception):
@@ -44,7 +41,7 @@ async def return_mail(
         if shared is None or not jobs:
             return 0
         attempt = Attempt(
-            clock.now(), Finding.REFUSED, Phase.LOOKUP, ENDED_BY_HAND, is_theirs=False
+            clock.now(), Finding.REFUSED, Phase.LOOKUP, ENDED_BY_OPERATOR, is_theirs=False
         )
         prepared = await reporter.prepare(
             of_departure(shared, store), [happened(job, Action.FAILED, attempt) for job in jobs]

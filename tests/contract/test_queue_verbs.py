@@ -9,6 +9,7 @@ import pytest
 from mailbox_server.delivery.bounces.report import ReportRules
 from mailbox_server.delivery.bounces.reporting import Reporter
 from mailbox_server.delivery.bounces.scoring import ScoreRules
+from mailbox_server.delivery.replies import ENDED_BY_OPERATOR
 from mailbox_server.delivery.routing import RoutingRules
 from mailbox_server.model.address import Address, Domain, ReversePath
 from mailbox_server.model.envelope import Notify
@@ -21,7 +22,7 @@ from mailbox_server.model.errors import (
 from mailbox_server.model.ids import OutboundId, outbound_object_id
 from mailbox_server.model.outbound import NewOutbound, Origin, Outbound, OutboundState
 from mailbox_server.model.ports import Silence, SystemEntropy
-from mailbox_server.ops import queue_verbs, returning
+from mailbox_server.ops import queue_verbs
 from mailbox_server.ops.queue_requests import QueueChange, QueueList, QueueRow, Wanted
 from mailbox_server.store.door import SqliteStore
 from mailbox_server.store.integrity import violations
@@ -298,8 +299,11 @@ async def test_a_bounce_ends_all_of_a_message_with_one_report(
     assert octets.count(b"\r\nFinal-Recipient:") == 5
     assert b"The operator of this server ended the delivery" in octets
     assert octets.count(b"\r\nStatus: 5.4.7\r\n") == 5
+    words = b" ".join(octets.split())
+    assert words.count(b"The people who run this mail server have stopped the delivery") == 5
+    assert b"in the time there was for it" not in words
     told = await office.store.read(lambda tx: tx.outbound.attempts(ids[0]))
-    assert [each.reply for each in told] == [returning.ENDED_BY_HAND]
+    assert [each.reply for each in told] == [ENDED_BY_OPERATOR]
     assert await violations(office.store) == []
 
 

@@ -428,6 +428,22 @@ async def test_header_fields_that_need_smtputf8(
     assert len(peer.taken) == (enhanced is None)
 
 
+@pytest.mark.parametrize(("keywords", "enhanced"), [((), "5.6.3"), (("8BITMIME",), None)])
+async def test_header_fields_of_old_programs(
+    keywords: tuple[str, ...], enhanced: str | None
+) -> None:
+    """Octets above 127 of which nobody said SMTPUTF8 need 8BITMIME, and are not encoded."""
+    mail = Mail(SENDER, len(NAMED), BodyType.EIGHT_BIT_MIME)
+    async with SmtpPeer(keywords).listening() as peer:
+        connection = await connected(peer)
+        recorded = Recorded()
+        assert await connection.send(mail, to("ann"), Octets(NAMED), recorded) == ()
+        (answer,) = recorded.outcomes.values()
+        assert answer.attempt.reply.enhanced == (enhanced or answer.attempt.reply.enhanced)
+        await connection.quit()
+    assert [one.content for one in peer.taken] == ([] if enhanced else [NAMED])
+
+
 async def test_only_who_needs_smtputf8_goes_without() -> None:
     """RFC 6531 §3.2: for ASCII addresses and fields nothing is asked of the server."""
     mail = replace(MAIL, smtputf8=True)

@@ -155,6 +155,11 @@ CAUSES: Final[Mapping[Cause, Words]] = MappingProxyType(
             "Please send the message again later, or reach the recipient in another way.",
             _NOT_NOW,
         ),
+        Cause.ENDED_BY_OPERATOR: Words(
+            "The people who run this mail server have stopped the delivery of the message.",
+            "Please ask them why before you send the message again.",
+            _NOT_NOW,
+        ),
         Cause.UNKNOWN: Words(
             "The other server refused the message.",
             "Its answer below may say why; otherwise please reach the recipient in another way.",

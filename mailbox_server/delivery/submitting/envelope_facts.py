@@ -19,12 +19,17 @@ def parted(
 
 
 def needs_smtputf8(envelope: Envelope, facts: HeaderFacts) -> bool:
-    """Whether the next server must know SMTPUTF8, whatever the client said of that."""
+    """Whether the next server must know SMTPUTF8, which is asked for no oftener than needed.
+
+    Octets above 127 in a header are UTF-8 by RFC 6532 only where the client said SMTPUTF8;
+    what old programs send without a word goes on as it came, wherever 8BITMIME is.
+    """
     sender = envelope.reverse_path.address
     addresses = [each.address for each in envelope.recipients]
     if sender is not None:
         addresses.append(sender)
-    return not facts.header.isascii() or any(not each.is_ascii for each in addresses)
+    has_utf8_header = envelope.smtputf8 and not facts.header.isascii()
+    return has_utf8_header or any(not each.is_ascii for each in addresses)
 
 
 def outbounds(recipients: list[Recipient]) -> tuple[NewOutbound, ...]:

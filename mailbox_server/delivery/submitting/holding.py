@@ -44,6 +44,11 @@ class Waiting:
         tx.messages.remove(self.mailbox, (self.uid,))
 
 
+def is_full(tx: ReadTx | WriteTx, account: AccountId) -> bool:
+    """Whether nothing more of the account may be held."""
+    return tx.held_messages.count(account) >= HELD_MOST
+
+
 def outbox(tx: WriteTx, account: AccountId) -> Mailbox:
     """The account's Outbox, made where there is none."""
     found = tx.mailboxes.find(account, OUTBOX)

@@ -5,10 +5,10 @@ from datetime import datetime
 
 from mailbox_server.delivery.arrival import Wishes
 from mailbox_server.delivery.submitting.dispatch import count_sent
-from mailbox_server.delivery.submitting.holding import HELD_MOST, outbox
-from mailbox_server.delivery.submitting.pace import HOUR, PaceLimits
+from mailbox_server.delivery.submitting.holding import is_full, outbox
+from mailbox_server.delivery.submitting.pace import PaceLimits
 from mailbox_server.model.envelope import Envelope
-from mailbox_server.model.errors import TooMuchSent
+from mailbox_server.model.errors import TooMuchHeld
 from mailbox_server.model.held_message import HeldMessage
 from mailbox_server.model.ids import AccountId
 from mailbox_server.model.keywords import SEEN
@@ -32,9 +32,12 @@ class Retention:
     now: datetime
 
     def write(self, tx: WriteTx) -> bool:
-        """Keep it; whether its account nears a limit.  Raises TooMuchSent, OverQuota."""
-        if tx.held_messages.count(self.account) >= HELD_MOST:
-            raise TooMuchSent(HOUR)
+        """Keep it; whether its account nears a limit.
+
+        Raises TooMuchHeld, TooMuchSent, OverQuota.
+        """
+        if is_full(tx, self.account):
+            raise TooMuchHeld("the Outbox holds as much as may wait")
         envelope = self.envelope
         addresses = [each.address for each in envelope.recipients]
         nears_limit = count_sent(tx, self.account, addresses, self.limits, self.now)

@@ -43,6 +43,7 @@ from mailbox_server.model.errors import (
     OverQuota,
     ReturnPathTooLong,
     StoreUnavailable,
+    TooMuchHeld,
     TooMuchSent,
 )
 from mailbox_server.model.message import Analysis
@@ -239,6 +240,8 @@ class Submission:
             reply = replies.DISK_LOW
         except TooMuchSent as limit:
             reply = self._means.held_up(self._account, limit.wait)
+        except TooMuchHeld:
+            reply = replies.TOO_MUCH_HELD
         except MessageMissing:
             reply = replies.CANCELLED
         except ReturnPathTooLong:
@@ -374,7 +377,7 @@ class Submission:
             size=staged.size,
             message_id=message_id,
             has_8bit=not self._is_ascii,
-            has_utf8_header=not facts.header.isascii(),
+            has_utf8_header=envelope.smtputf8 and not facts.header.isascii(),
             require_tls=envelope.require_tls,
             tls_optional=tls_optional,
             ret=envelope.ret,

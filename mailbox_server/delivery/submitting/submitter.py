@@ -18,7 +18,7 @@ from mailbox_server.delivery import replies
 from mailbox_server.delivery.arrival import Acceptance, Opening
 from mailbox_server.delivery.bounces.reporting import Reporter
 from mailbox_server.delivery.sent_copies import SentCopies
-from mailbox_server.delivery.submitting.holding import Waiting
+from mailbox_server.delivery.submitting.holding import Waiting, is_full
 from mailbox_server.delivery.submitting.means import Means
 from mailbox_server.delivery.submitting.rules import SubmissionRules
 from mailbox_server.delivery.submitting.submission import Submission
@@ -74,6 +74,10 @@ class Submitter:
         refused = await self._sender_refusal(account, opening)
         if refused is not None:
             return refused
+        is_held = opening.wishes.held_until is not None
+        if is_held and self.means.store.glance(lambda tx: is_full(tx, account.id)):
+            # RFC 4865 §6 asks for that at MAIL.
+            return replies.TOO_MUCH_HELD
         pace = self.means.pace(account)
         wait = pace.wait(1, 0)
         if wait:

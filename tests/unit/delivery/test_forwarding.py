@@ -161,6 +161,15 @@ async def test_what_the_content_needs_is_told(house: House) -> None:
     assert (departure.ret, departure.envelope_id) == (Return.HEADERS, "QQ")
 
 
+async def test_octets_in_a_header_without_smtputf8_pass_as_they_came(house: House) -> None:
+    """What old programs write there is no internationalized message (RFC 6531 §3.6)."""
+    queued = await passed_on(
+        house, "out@example.org", content="Subject: größer\r\n\r\n".encode("latin-1")
+    )
+    assert not queued.departure.smtputf8
+    assert queued.departure.body is BodyType.EIGHT_BIT_MIME
+
+
 async def test_what_it_does_not_need_is_not_asked_for(house: House) -> None:
     queued = await passed_on(
         house, "out@example.org", smtputf8=True, body=BodyType.EIGHT_BIT_MIME, require_tls=True

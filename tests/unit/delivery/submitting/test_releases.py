@@ -4,12 +4,15 @@ from datetime import timedelta
 
 import pytest
 
+from mailbox_server.delivery import replies
 from mailbox_server.delivery.arrival import Opening, Wishes
+from mailbox_server.delivery.submitting import holding, submitter
 from mailbox_server.delivery.submitting.holding import Waiting
 from mailbox_server.delivery.submitting.pace import PaceLimits
 from mailbox_server.delivery.submitting.rules import SubmissionRules
 from mailbox_server.model.account import Account
-from mailbox_server.model.envelope import Notify, OriginalRecipient, Recipient, Return
+from mailbox_server.model.address import ReversePath
+from mailbox_server.model.envelope import Notify, OriginalRecipient, Peer, Recipient, Return
 from mailbox_server.model.errors import StoreUnavailable
 from mailbox_server.model.outbound import ByMode, DeliverBy
 from tests.dialogues.submission.house import SubmissionHouse
@@ -50,6 +53,20 @@ async def test_it_leaves_when_its_time_has_come(house: SubmissionHouse) -> None:
     assert box is not None
     status = await house.store.read(lambda tx: tx.mailboxes.status(box.id))
     assert status.messages == 0
+
+
+async def test_more_than_may_wait_is_refused_at_mail_and_at_the_end(
+    house: SubmissionHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """RFC 4865 §6: 552 5.7.16; side by side only the last word counts."""
+    monkeypatch.setattr(holding, "HELD_MOST", 1)
+    await hold(house, CARL)
+    wishes, account = Wishes(held_until=house.clock.now() + HOUR), await house.account("ann")
+    opening = Opening(Peer(None, 0, "c1"), None, ReversePath(ANN), None, account, wishes)
+    assert await house.submitter.begin(opening) == replies.TOO_MUCH_HELD
+    assert (await submit(house, CARL)).is_positive
+    monkeypatch.setattr(submitter, "is_full", lambda tx, account: False)
+    assert await submit(house, CARL, wishes=wishes) == replies.TOO_MUCH_HELD
 
 
 async def test_what_is_expunged_from_the_outbox_is_not_sent(house: SubmissionHouse) -> None:

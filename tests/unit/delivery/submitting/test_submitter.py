@@ -174,12 +174,14 @@ async def test_one_job_an_address_however_often_it_was_named(house: SubmissionHo
         (b"Subject: \xc3\xa4\r\n\r\n", BodyType.EIGHT_BIT_MIME, True),
     ],
 )
+@pytest.mark.parametrize("asked", [False, True])
 async def test_what_the_next_server_must_know_is_seen_in_the_octets(
-    house: SubmissionHouse, content: bytes, body: BodyType, smtputf8: bool
+    house: SubmissionHouse, content: bytes, body: BodyType, smtputf8: bool, asked: bool
 ) -> None:
-    await submit(house, CARL, content=content)
+    """RFC 6531 §3.6: it is no internationalized message where nobody said so."""
+    await submit(house, CARL, content=content, smtputf8=asked)
     [(departure, _)] = await house.queued()
-    assert (departure.body, departure.smtputf8) == (body, smtputf8)
+    assert (departure.body, departure.smtputf8) == (body, smtputf8 and asked)
 
 
 async def test_tls_required_no_yields_to_requiretls(house: SubmissionHouse) -> None:
