@@ -502,3 +502,30 @@ async def test_a_packed_view_remembers_who_was_told_what() -> None:
             client._take(line, Tells.NO_EXPUNGE)
         client.hear(Tells.EVERYTHING)
         client.agrees_with(truth)
+
+
+async def test_a_packed_view_keeps_no_long_log() -> None:
+    """Who falls behind it is told by the modseqs; of what changed while it was packed, all know."""
+    truth = Truth(page=1_000_000)
+    for _ in range(300):
+        truth.deliver()
+    store = cast(Store, truth)
+    shared = MailboxView(store, await store.read(MailboxView.read(MailboxId(1))))
+    client = Client(shared)
+    truth.store(range(1, 301), 7)
+    await client.view.refresh()
+    shared.pack()
+    assert shared.octets < 100
+    truth.store([5], 8)
+    truth.store([5], 7)
+    await client.view.hold()
+    assert client.view.untold_changes() == set(range(1, 301))
+    client.hear(Tells.EVERYTHING)
+    client.agrees_with(truth)
+    shared.pack()
+    truth.store([5], 8)
+    truth.store([5], 7)
+    truth.store([6], 8)
+    await client.view.hold()
+    assert client.view.untold_changes() == {5, 6}
+    assert b"".join(client.view.untold(Tells.EVERYTHING, ModSeqs.HIDDEN)).count(b"FETCH") == 1

@@ -61,11 +61,12 @@ class ChangedLog:
         while self._entries and self._before < position:
             self._drop_oldest()
 
-    def forget(self) -> None:
-        """Drop all; everybody has fallen behind."""
-        self._before = self.end + 1
-        self._entries.clear()
-        self._uids = 0
+    def forget_above(self, most: int) -> None:
+        """Drop all where there are more UIDs than most; everybody has fallen behind then."""
+        if self._uids > most:
+            self._before = self.end + 1
+            self._entries.clear()
+            self._uids = 0
 
     def _drop_oldest(self) -> None:
         altered, restamped = self._entries.popleft()

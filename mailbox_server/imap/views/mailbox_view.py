@@ -10,8 +10,8 @@ session remembers its position in them:
 
 The second holds no more UIDs than the mailbox has messages.
 
-A view that nobody is looking at just now can be packed: only which UID each slot has is
-kept, as runs, and the next refresh reads the rest again.
+A view that nobody is looking at just now can be packed (packed_view), and the next refresh
+reads it again.
 
 A mailbox of somebody else's has a view for each account that reads it, since \\Seen is each
 reader's own; the owner's sessions share one (store.md §4.4).
@@ -33,9 +33,9 @@ from mailbox_server.imap.views.flag_classes import FlagClasses
 from mailbox_server.imap.views.packed_view import (
     FORGOTTEN,
     Dead,
+    PackedView,
     ReadAgain,
     Snapshot,
-    packed,
     reads_again,
 )
 from mailbox_server.model.errors import MailboxMissing, StateTooOld
@@ -54,6 +54,7 @@ from mailbox_server.store.ports import (
 _DEAD_OCTETS: Final = 64
 _CLASS_OCTETS: Final = 512
 _COMPACT_FROM: Final = 256
+_LOGGED_WHILE_PACKED: Final = 256
 _NEVER: Final = 1 << 32
 _CLASS_WIDTHS: Final = (("B", 1 << 8), ("H", 1 << 16), ("I", 1 << 32))
 
@@ -89,7 +90,7 @@ class MailboxView:
         self.expunged: array[int] = array("I")
         self.dead: set[int] = set()
         self._changed = ChangedLog()
-        self._packed: array[int] | None = None
+        self._packed: PackedView | None = None
         # What is \\Recent is the owner's to hear.
         self.recent_from = 0 if reader is None else _NEVER
         self.onlookers: set[Onlooker] = set()
@@ -403,7 +404,7 @@ class MailboxView:
     def octets(self) -> int:
         """About how much memory the view takes."""
         if self._packed is not None:
-            return len(self._packed) * self._packed.itemsize
+            return self._packed.octets + self._changed.octets
         arrays = (self.uids, self.messages, self.modseqs, self.flags, self.expunged)
         return (
             self.facts.octets
@@ -426,17 +427,18 @@ class MailboxView:
     def pack(self) -> None:
         """Give the memory back; nobody may be using the view."""
         self.facts.forget()
-        self._packed = packed(self.uids)
+        self._packed = PackedView(self.uids, self.flags)
         self.uids, self.flags = array("I"), array("B")
         self.messages, self.modseqs = array("q"), array("q")
-        # Everybody has fallen behind the log: by the modseqs they will find what changed.
-        self._changed.forget()
+        # Who falls behind the log finds what changed by the modseqs.
+        self._changed.forget_above(_LOGGED_WHILE_PACKED)
 
     def _unpack(self, again: ReadAgain) -> None:
         rows, names = again.snapshot
         self.classes.learn(names)
         gone = {uid: self._class_of(dead, names) for uid, dead in again.gone.items()}
         numbers = self._class_numbers(rows)
+        entry, since = Entry(array("I"), array("I")), self.mailbox.highest_modseq
         place, last = 0, len(rows.uids)
         self.flags = array(numbers.typecode)
         self._make_room(max(gone.values(), default=0))
@@ -445,6 +447,9 @@ class MailboxView:
                 self.messages.append(rows.messages[place])
                 self.modseqs.append(rows.modseqs[place])
                 self.flags.append(numbers[place])
+                if rows.modseqs[place] > since:
+                    is_same = again.flags[slot] == numbers[place]
+                    (entry.restamped if is_same else entry.altered).append(uid)
                 place += 1
                 continue
             dead = again.gone.get(uid, FORGOTTEN)
@@ -460,6 +465,7 @@ class MailboxView:
         self.messages.extend(rows.messages[place:])
         self.modseqs.extend(rows.modseqs[place:])
         self.flags.extend(numbers[place:])
+        self._log(entry)
         self.mailbox = rows.mailbox
         self._packed = None
 

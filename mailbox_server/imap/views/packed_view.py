@@ -1,10 +1,12 @@
 """What is kept of a view that nobody looks at, and how it is read again.
 
-Only the UIDs are kept, as runs: what sessions were told by number must stand.  Messages that
-were expunged meanwhile come back as they were last, because such a session may still ask for
-them (RFC 2180 §4.1.3).
+The UIDs are kept, as runs: what sessions were told by number must stand.  So is the flag class
+of each, compressed: of what has a new modseq by then, it tells which flags are others.  Messages
+that were expunged meanwhile come back as they were last, because such a session may still ask
+for them (RFC 2180 §4.1.3).
 """
 
+import zlib
 from array import array
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -33,29 +35,49 @@ FORGOTTEN: Final = Dead(0, 0, 0, 0)
 
 @dataclass(frozen=True, slots=True)
 class ReadAgain:
-    """A snapshot with the names of all keyword sets of it and of gone; the UIDs by slot; and
-    by UID those that are no more, but the FORGOTTEN."""
+    """A snapshot with the names of all keyword sets of it and of gone; the UIDs by slot, and
+    the flag classes as they were; and by UID those that are no more, but the FORGOTTEN."""
 
     snapshot: Snapshot
     uids: "array[int]"
+    flags: "array[int]"
     gone: dict[int, Dead]
 
 
-def packed(uids: "array[int]") -> "array[int]":
-    """First and last of each run of consecutive UIDs."""
-    return array("I", (bound for run in _runs(uids) for bound in run))
+class PackedView:
+    """The UID and the flag class of each slot."""
+
+    def __init__(self, uids: "array[int]", flags: "array[int]") -> None:
+        # First and last of each run of consecutive UIDs.
+        self._runs = array("I", (bound for run in _runs(uids) for bound in run))
+        self._typecode = flags.typecode
+        self._flags = zlib.compress(flags, zlib.Z_BEST_SPEED)
+
+    @property
+    def octets(self) -> int:
+        """How much memory it takes."""
+        return len(self._runs) * self._runs.itemsize + len(self._flags)
+
+    def uids(self) -> "array[int]":
+        """By slot."""
+        uids: array[int] = array("I")
+        for at in range(0, len(self._runs), 2):
+            uids.extend(range(self._runs[at], self._runs[at + 1] + 1))
+        return uids
+
+    def flags(self) -> "array[int]":
+        """By slot."""
+        return array(self._typecode, zlib.decompress(self._flags))
 
 
 def reads_again(
-    opens: Callable[[ReadTx], Snapshot], kept: "array[int]", reader: AccountId | None = None
+    opens: Callable[[ReadTx], Snapshot], kept: PackedView, reader: AccountId | None = None
 ) -> Callable[[ReadTx], ReadAgain]:
     """The read that opens a packed view, the owner's or a reader's."""
 
     def work(tx: ReadTx) -> ReadAgain:
         rows, names = opens(tx)
-        uids: array[int] = array("I")
-        for at in range(0, len(kept), 2):
-            uids.extend(range(kept[at], kept[at + 1] + 1))
+        uids = kept.uids()
         live = set(rows.uids)
         missing = [uid for uid in uids if uid not in live]
         gone: dict[int, Dead] = {}
@@ -68,7 +90,7 @@ def reads_again(
         more = tx.messages.keyword_sets(
             rows.mailbox.account, sorted(sets), for_reader=reader is not None
         )
-        return ReadAgain((rows, {**names, **more}), uids, gone)
+        return ReadAgain((rows, {**names, **more}), uids, kept.flags(), gone)
 
     return work
 
