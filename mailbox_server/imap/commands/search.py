@@ -342,12 +342,12 @@ def _returned(numbers: Sequence[int], returns: SearchReturns, scores: Sequence[i
     return b"".join(line)
 
 
-async def numbers_of(view: SelectedView, uids: Sequence[int]) -> list[int]:
+async def numbers_of(view: SelectedView, uids: Sequence[int]) -> Sequence[int]:
     """The message numbers of known UIDs, in their order."""
     count = view.count
     before = view.uid_at(1) - 1 if count else 0
     if count and view.uid_at(count) - before == count:
-        return [uid - before for uid in uids]
+        return [uid - before for uid in uids] if before else uids
     if len(uids) > NUMBERS_A_BLOCK and len(uids) * _FEW >= view.count:
         return await asyncio.to_thread(numbered, uids, view.all_uids())
     if len(uids) > NUMBERS_A_BLOCK:

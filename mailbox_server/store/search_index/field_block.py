@@ -2,24 +2,27 @@
 
     lines      the values, one a line, in the order in which they came
     messages   ids of eight octets: those of the first value, those of the second, and so on
-    counts     of four octets: how many messages each value has
+    places     of four octets, two for each value: where its line ends in UTF-8, and where its
+               messages end, in octets
 
 People write often, and answer with the same subject: a value is looked at once a block.
 """
 
 from array import array
-from itertools import accumulate, repeat
+from bisect import bisect_left
+from itertools import accumulate
 from typing import Final, NamedTuple
 
 CHARACTERS_MOST: Final = 32 * 1024
 MESSAGES_MOST: Final = 4 * 1024
 """A block that has reached one of these is full."""
+_ID_OCTETS: Final = 8
 
 
 class Columns(NamedTuple):
     """A block as it is stored."""
 
-    counts: bytes
+    places: bytes
     messages: bytes
     lines: str
 
@@ -31,11 +34,13 @@ class FieldBlock:
         self._messages: dict[str, array[int]] = {}
         self._characters = self._count = 0
         if stored is not None:
-            messages = _numbers("q", stored.messages)
-            ends = _ends(stored.counts)
-            for line, value in enumerate(stored.lines.split("\n")):
-                self._messages[value] = messages[ends[line] : ends[line + 1]]
-            self._characters, self._count = len(stored.lines), len(messages)
+            _, ends = _places(stored.places)
+            begin = 0
+            for value, end in zip(stored.lines.split("\n"), ends, strict=True):
+                self._messages[value] = _numbers("q", stored.messages[begin:end])
+                begin = end
+            self._characters = len(stored.lines)
+            self._count = len(stored.messages) // _ID_OCTETS
 
     @property
     def is_full(self) -> bool:
@@ -53,35 +58,39 @@ class FieldBlock:
 
     def columns(self) -> Columns:
         """What is to be stored of a block that is not empty."""
-        each = self._messages.values()
-        return Columns(
-            array("I", map(len, each)).tobytes(),
-            b"".join(messages.tobytes() for messages in each),
-            "\n".join(self._messages),
-        )
+        messages = [each.tobytes() for each in self._messages.values()]
+        lengths = (len(value.encode("utf-8")) + 1 for value in self._messages)
+        line_ends = array("I", (length - 1 for length in accumulate(lengths)))
+        ends = array("I", accumulate(map(len, messages)))
+        return Columns((line_ends + ends).tobytes(), b"".join(messages), "\n".join(self._messages))
 
 
-def holding(counts: bytes, messages: bytes, lines: bytes, needle: bytes) -> "array[int]":
+def holding(places: bytes, messages: bytes, lines: bytes, needle: bytes) -> "array[int]":
     """Ids of the messages with the needle in a value, some of them perhaps twice.
 
     lines, needle: in UTF-8, where an octet never stands for a part of two characters.
     """
-    found = array("q")
+    found: list[bytes] = []
+    if b"\n" in needle:
+        return array("q")
     if not needle:
         return _numbers("q", messages)
-    before = lines.split(needle)
-    before.pop()
-    if before and b"\n" not in needle:
-        of, ends = _numbers("q", messages), _ends(counts)
-        # How many lines end before each place is the line of that place.
-        for line in dict.fromkeys(accumulate(map(bytes.count, before, repeat(b"\n")))):
-            found += of[ends[line] : ends[line + 1]]
-    return found
+    place, line = lines.find(needle), 0
+    if place >= 0:
+        line_ends, ends = _places(places)
+        begins = array("I", (0,)) + ends
+        while place >= 0:
+            line = bisect_left(line_ends, place, line)
+            found.append(messages[begins[line] : ends[line]])
+            place = lines.find(needle, line_ends[line])
+    return _numbers("q", b"".join(found))
 
 
-def _ends(counts: bytes) -> list[int]:
-    """Where the messages of each value begin, and behind the last."""
-    return list(accumulate(_numbers("I", counts), initial=0))
+def _places(octets: bytes) -> tuple["array[int]", "array[int]"]:
+    """Where each line ends, and where its messages end."""
+    numbers = _numbers("I", octets)
+    count = len(numbers) // 2
+    return numbers[:count], numbers[count:]
 
 
 def _numbers(kind: str, octets: bytes) -> "array[int]":

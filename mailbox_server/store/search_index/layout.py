@@ -19,7 +19,7 @@ from typing import Final
 
 from mailbox_server.store.derived_file import DerivedFile
 
-LAYOUT: Final = 4
+LAYOUT: Final = 5
 """Rises when the tables change, and when other text goes into them of the same message."""
 
 FILE: Final = DerivedFile("search", 0x6D627869, LAYOUT)
@@ -41,7 +41,7 @@ CREATE TABLE field (
     field INTEGER NOT NULL,
     segment INTEGER NOT NULL,
     number INTEGER NOT NULL,
-    counts BLOB NOT NULL,
+    places BLOB NOT NULL,
     messages BLOB NOT NULL,
     lines TEXT NOT NULL,
     PRIMARY KEY (account, field, segment, number)

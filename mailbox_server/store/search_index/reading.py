@@ -4,6 +4,7 @@ Whatever fails here, the answer is that the index does not know: then all is sca
 """
 
 import sqlite3
+from array import array
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -139,21 +140,22 @@ def _by_field(
 ) -> Candidates | None:
     segments = layout.live_segments(connection)
     live = {number for number, _ in segments}
-    sure: set[int] = set()
+    found = array("q")
     blocks = connection.execute(
-        "SELECT segment, counts, messages, CAST(lines AS BLOB) FROM field "
+        "SELECT segment, places, messages, CAST(lines AS BLOB) FROM field "
         "WHERE account = ? AND field = ?",
         (account, field),
     )
     # What cannot be written in UTF-8 is in no line.
     octets = needle.encode("utf-8", "surrogatepass")
-    for segment, counts, messages, lines in blocks:
+    for segment, places, messages, lines in blocks:
         if segment in live:
-            sure.update(holding(counts, messages, lines, octets))
-            if len(sure) > MOST:
+            found += holding(places, messages, lines, octets)
+            if len(found) > MOST:
                 return None
     maybe: set[int] = set()
     for number, _ in segments:
         for rows in _matches(connection, f"head_{number}", more(account)):
             maybe.update(row[0] for row in rows)
-    return Candidates(frozenset(sure), frozenset(maybe.difference(sure)), _upto(segments))
+    sure = frozenset(found)
+    return Candidates(sure, frozenset(maybe - sure), _upto(segments))

@@ -181,7 +181,7 @@ class IndexWriter(DerivedFileWriter):
 
     def _last_block(self, number: int, account: AccountId, field: int) -> tuple[int, FieldBlock]:
         row = self._connection.execute(
-            "SELECT number, counts, messages, lines FROM field WHERE account = ? AND field = ? "
+            "SELECT number, places, messages, lines FROM field WHERE account = ? AND field = ? "
             "AND segment = ? ORDER BY number DESC LIMIT 1",
             (account, field, number),
         ).fetchone()

@@ -1,0 +1,45 @@
+"""Blocks of header values: whatever is asked of them is what looking at each value gives."""
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mailbox_server.store.search_index.field_block import FieldBlock, holding
+
+VALUES = st.text(st.sampled_from("abé大\0\U0001f600 "), max_size=5)
+PAIRS = st.lists(st.tuples(st.integers(1, 1 << 40), VALUES), min_size=1, max_size=30)
+
+
+@settings(max_examples=40, deadline=None)
+@given(PAIRS, st.text(st.sampled_from("abé大\0\U0001f600 \n"), max_size=3), st.integers(0, 30))
+def test_those_with_the_needle_are_found(
+    pairs: list[tuple[int, str]], needle: str, stored_after: int
+) -> None:
+    block = FieldBlock()
+    for number, (message, value) in enumerate(pairs):
+        if number == stored_after and number:
+            block = FieldBlock(block.columns())
+        block.add(message, value)
+    columns = block.columns()
+    found = holding(
+        columns.places, columns.messages, columns.lines.encode(), needle.encode("utf-8")
+    )
+    assert set(found) == {message for message, value in pairs if needle in value}
+
+
+def test_the_needle_often_in_one_value_is_looked_for_once() -> None:
+    block = FieldBlock()
+    for message, value in enumerate(("aaaa", "", "b", "ba aab a"), 1):
+        block.add(message, value)
+    columns = block.columns()
+    found = holding(columns.places, columns.messages, columns.lines.encode(), b"a")
+    assert list(found) == [1, 4]
+
+
+def test_what_is_no_utf_8_is_in_no_value() -> None:
+    block = FieldBlock()
+    block.add(1, "é")
+    columns = block.columns()
+    lines = columns.lines.encode()
+    assert not holding(
+        columns.places, columns.messages, lines, "\ud800".encode("utf-8", "surrogatepass")
+    )
