@@ -84,6 +84,7 @@ from mailbox_server.store.attached_text.catching_up import AttachedTexts
 from mailbox_server.store.door import SqliteStore
 from mailbox_server.store.search_index.catching_up import SearchIndexer
 from mailbox_server.store.settings import MIB
+from mailbox_server.store.workers import Workers
 
 _SECRET_OCTETS: Final = 32
 _SERVER_LOCK_SECONDS: Final = 3.0
@@ -174,7 +175,7 @@ class _Surroundings:
             clock=self.clock,
             entropy=self.entropy,
             events=self.events,
-            signer=Signer(KeyRing(store, self.events), self.clock),
+            signer=Signer(KeyRing(store, self.events), self.clock, Workers("signing", 2)),
             sent_copies=SentCopies(self.clock),
             paths=paths,
             reporter=outgoing.reporter,

@@ -229,6 +229,7 @@ async def _stop(built: Built, open_ports: list[Reception | AsyncioPort], log: Ev
     except MailboxServerFault as fault:
         log.warning("server.unsettled", reason=str(fault))
     built.crunch.close()
+    built.submitter.means.signer.close()
     await built.store.close()
     log.info("server.stopped")
 

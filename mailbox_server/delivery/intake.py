@@ -1,4 +1,5 @@
-"""A content on its way in: staged and scanned as it comes, analyzed once it is all there.
+"""A content on its way in: staged as it comes; scanned, and analyzed once it is all there, where
+it is to be read here.
 
 Nothing here holds the event loop for long, whatever the octets: scanning goes in turns,
 between which others are served, and a large content is analyzed on a thread.
@@ -21,22 +22,31 @@ class Intake:
     """One content; call feed, then end, then finish, and discard in any case.
 
     expected: the declared size in octets, if any.
+    is_read: whether somebody here gets it; what only passes through is not looked into, and
+        finish_unread is called for it, without end.
     """
 
-    def __init__(self, store: Store, expected: int | None = None) -> None:
-        self._scanner = Scanner()
+    def __init__(self, store: Store, expected: int | None = None, *, is_read: bool = True) -> None:
+        self._scanner = Scanner() if is_read else None
         self._staging = store.stage(expected)
         self._structure: Structure | None = None
 
     @property
+    def is_read(self) -> bool:
+        """Whether it is looked into."""
+        return self._scanner is not None
+
+    @property
     def header(self) -> bytes:
         """The header block as far as it was kept (Scanner.header); complete after end."""
-        return self._scanner.header
+        return b"" if self._scanner is None else self._scanner.header
 
     def feed(self, octets: bytes) -> bool:
         """Take more octets, never blocking.  True: await drained() before feeding more."""
-        self._scanner.feed(octets)
         must_wait = self._staging.feed(octets)
+        if self._scanner is None:
+            return must_wait
+        self._scanner.feed(octets)
         return must_wait or self._scanner.is_behind
 
     async def drained(self) -> None:
@@ -49,6 +59,7 @@ class Intake:
 
     async def end(self) -> int:
         """All of it was fed; returns how many octets the header block has, all of them."""
+        assert self._scanner is not None, "it is not read"
         self._scanner.end()
         await self._catch_up()
         self._structure = self._scanner.finish()
@@ -59,7 +70,7 @@ class Intake:
 
         Raises DiskLow, StoreUnavailable, SyncFailed.
         """
-        structure, header = self._structure, self._scanner.header
+        structure, header = self._structure, self.header
         assert structure is not None, "end comes first"
         staged = await self._staging.finish()
         try:
@@ -70,11 +81,15 @@ class Intake:
             staged.discard()
             raise
 
+    async def finish_unread(self) -> StagedContent:
+        """The content alone, as finish gives it."""
+        return await self._staging.finish()
+
     def discard(self) -> None:
         """Forget it; silent after finish."""
         self._staging.discard()
 
     async def _catch_up(self) -> None:
-        while self._scanner.is_behind:
+        while self._scanner is not None and self._scanner.is_behind:
             await asyncio.sleep(0)
             self._scanner.catch_up()

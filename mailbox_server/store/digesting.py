@@ -6,7 +6,7 @@ import struct
 import sys
 import zlib
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, Protocol
 
 from mailbox_server.store.schema.contents import CHUNK_OCTETS
 
@@ -15,6 +15,22 @@ _SMALL: Final = 16 * 1024
 _HELD: Final = 2047
 """Above this hashlib lets other threads run meanwhile (GIL_MINSIZE of CPython): on the event
 loop that costs more than hashing a small message does, because it must wait to go on."""
+
+
+class Hash(Protocol):
+    """A hash of hashlib."""
+
+    def update(self, octets: bytes | memoryview, /) -> None:
+        """Take the next octets."""
+
+
+def hash_on(taken: Hash, octets: bytes) -> None:
+    """Have a hash take octets; where they are few, without a break for other threads."""
+    if _HELD < len(octets) <= _SMALL:
+        for start in range(0, len(octets), _HELD):
+            taken.update(octets[start : start + _HELD])
+    else:
+        taken.update(octets)
 
 
 class Digesting:
@@ -29,11 +45,7 @@ class Digesting:
 
     def feed(self, octets: bytes) -> None:
         """Take the next octets."""
-        if _HELD < len(octets) <= _SMALL:
-            for start in range(0, len(octets), _HELD):
-                self._sha.update(octets[start : start + _HELD])
-        else:
-            self._sha.update(octets)
+        hash_on(self._sha, octets)
         self._last = octets[-2:] if len(octets) > 1 else (self._last + octets)[-2:]
         position = 0
         view = memoryview(octets)

@@ -8,6 +8,8 @@ costs more than its length times the logarithm of a piece.
 import hashlib
 from typing import Final
 
+from mailbox_server.store.digesting import hash_on
+
 _BLANK_LINES: Final = 4_096
 """So many line ends are hashed at once, where blank lines turned out to stand inside."""
 
@@ -68,7 +70,7 @@ class RelaxedBodyHash:
         inner += kept.replace(b"E", b"\r\n")
         if inner:
             self._hash_blank_lines()
-            self._hash.update(inner)
+            hash_on(self._hash, inner)
             self._is_empty = False
         self._blank_lines += len(ends) - len(kept)
 

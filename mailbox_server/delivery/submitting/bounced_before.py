@@ -14,7 +14,7 @@ from mailbox_server.delivery import replies
 from mailbox_server.model.account import Account
 from mailbox_server.model.address import Address
 from mailbox_server.model.reply import Reply
-from mailbox_server.store.ports import Store
+from mailbox_server.store.ports import ReadTx
 
 MOST_TIMES: Final = 8
 """So often what is remembered lasts longer; housekeeping keeps it for a year."""
@@ -40,12 +40,12 @@ UNLESS_SAID: Final = BouncedRules()
 
 
 def refusal(
-    store: Store, account: Account, address: Address, rules: BouncedRules, now: datetime
+    tx: ReadTx, account: Account, address: Address, rules: BouncedRules, now: datetime
 ) -> Reply | None:
     """Why mail of the account to the address is not taken, if it is not; a point query."""
     if rules.answer is Answer.OFF:
         return None
-    bounced = store.glance(lambda tx: tx.bounces.find(account.id, address))
+    bounced = tx.bounces.find(account.id, address)
     if bounced is None:
         return None
     until = bounced.last + rules.remembered_for * min(bounced.times, MOST_TIMES)

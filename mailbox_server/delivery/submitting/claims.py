@@ -7,6 +7,7 @@ from mailbox_server.delivery.submitting.one_reading import has_one_reading
 from mailbox_server.mime.address_list import read_addresses
 from mailbox_server.mime.content_fields import content_fields
 from mailbox_server.mime.header_fields import HeaderFields
+from mailbox_server.mime.references import message_id
 from mailbox_server.model.address import Address, Domain, Localpart
 from mailbox_server.model.errors import DomainMalformed
 
@@ -19,6 +20,7 @@ class HeaderFacts:
         Resent-Sender.  hops: how many Received fields it has.
     is_notification: whether it is a disposition notification (RFC 8098 §3).
     tls_optional: `TLS-Required: No` (RFC 8689 §5).
+    message_id: without its brackets.
     """
 
     header: bytes
@@ -27,6 +29,7 @@ class HeaderFacts:
     hops: int
     is_notification: bool
     tls_optional: bool
+    message_id: str | None
 
 
 def header_facts(header: bytes) -> HeaderFacts:
@@ -46,6 +49,7 @@ def header_facts(header: bytes) -> HeaderFacts:
         len(fields.each(b"received")),
         is_report and kind == b"disposition-notification",
         (fields.first(b"tls-required") or b"").strip().lower() == b"no",
+        message_id(fields.first(b"message-id")),
     )
 
 

@@ -25,6 +25,7 @@ NOT_KEPT_YET: Final = ContentId(0)
 class Dispatch:
     """All that is known of it before the write; write may be run again from its start.
 
+    local: None where nobody here gets it, not even a copy.
     departure: for those elsewhere, content NOT_KEPT_YET; remote may be empty.
     recipients: all of them, as often as they were named.
     held: where it waited, if it did.  paths: where each recipient has a return path of its own.
@@ -32,7 +33,7 @@ class Dispatch:
 
     account: AccountId
     staged: StagedContent
-    local: LocalDelivery
+    local: LocalDelivery | None
     copy: OwnCopy | None
     departure: Departure
     remote: tuple[NewOutbound, ...]
@@ -59,7 +60,10 @@ class Dispatch:
             nears_limit = False
             self.held.end(tx)
         content = tx.contents.keep(self.staged)
-        messages, copied = self.local.write_with(tx, content, self.copy)
+        messages: tuple[MessageId, ...] = ()
+        copied: Placed | None = None
+        if self.local is not None:
+            messages, copied = self.local.write_with(tx, content, self.copy)
         if self.remote:
             remote = self.remote
             if self.paths is not None:

@@ -5,7 +5,7 @@ goes on at once.  Nothing raises here but cancellation.
 """
 
 import enum
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from datetime import datetime
 
 from mailbox_server.delivery import replies
@@ -36,7 +36,7 @@ from mailbox_server.delivery.submitting.retention import Retention
 from mailbox_server.delivery.trace import received, return_path
 from mailbox_server.model.account import Account
 from mailbox_server.model.address import Address
-from mailbox_server.model.envelope import BodyType, Envelope
+from mailbox_server.model.envelope import BodyType, Envelope, Recipient
 from mailbox_server.model.errors import (
     DiskLow,
     MessageMissing,
@@ -48,8 +48,9 @@ from mailbox_server.model.errors import (
 )
 from mailbox_server.model.message import Analysis
 from mailbox_server.model.outbound import Departure, Origin
+from mailbox_server.model.passport import Evidence
 from mailbox_server.model.reply import Reply
-from mailbox_server.store.ports import StagedContent, WriteTx
+from mailbox_server.store.ports import ReadTx, StagedContent, WriteTx
 
 
 class _State(enum.Enum):
@@ -87,7 +88,8 @@ class Submission:
         )
         self._is_remote: list[bool] = []
         self._signing = means.signer.begin()
-        self._intake = Intake(means.store, opening.declared_size)
+        self._intake: Intake | None = None
+        self._keeps_copy = False
         self._state = _State.HEADER
         self._head = bytearray()
         self._behind = b""
@@ -105,21 +107,16 @@ class Submission:
         refused = await means.path_requests.recipient_refusal(self._account, self._opening, address)
         if refused is not None:
             return refused
-        rules = means.rules.routing
-        is_remote = means.store.glance(lambda tx: is_foreign(tx, address, rules, local_ip))
-        if is_remote:
-            refused = refusal(
-                means.store,
-                self._account,
-                address,
-                means.rules.bounced,
-                means.clock.now(),
-            )
-            if refused is not None:
-                return refused
-        found = means.store.glance(
-            lambda tx: tx.correspondents.strangers(self._account.id, (address,))
-        )
+        rules, account, now = means.rules, self._account, means.clock.now()
+
+        def look(tx: ReadTx) -> tuple[bool, Reply | None, set[str]]:
+            is_remote = is_foreign(tx, address, rules.routing, local_ip)
+            warning = refusal(tx, account, address, rules.bounced, now) if is_remote else None
+            return is_remote, warning, tx.correspondents.strangers(account.id, (address,))
+
+        is_remote, refused, found = means.store.glance(look)
+        if refused is not None:
+            return refused
         strangers = found - self._strangers
         if self._pace is not None and strangers:
             wait = self._pace.wait(1, len(self._strangers) + len(strangers))
@@ -136,7 +133,12 @@ class Submission:
     # ------------------------------------------------------------ content
 
     def begin_content(self) -> None:
-        """Content follows."""
+        """Content follows; all recipients are known."""
+        means, opening = self._means, self._opening
+        self._keeps_copy = means.rules.keeps_copy(self._account)
+        may_be_kept = opening.wishes.held_until is not None or self._waiting is not None
+        is_read = may_be_kept or self._keeps_copy or not all(self._is_remote)
+        self._intake = Intake(means.store, opening.declared_size, is_read=is_read)
 
     async def fetch(self, url: str) -> AsyncGenerator[bytes, None] | Reply:
         """What a URL means that its owner has authorized for this."""
@@ -175,14 +177,14 @@ class Submission:
 
     def _keep(self, octets: bytes) -> bool:
         self._is_ascii = self._is_ascii and octets.isascii()
-        return self._intake.feed(octets)
+        return self._coming.feed(octets)
 
     def _refuse(self, reply: Reply) -> None:
         self._state = _State.REFUSED
         self._refusal = reply
         self._head.clear()
         self._behind = b""
-        self._intake.discard()
+        self.abandon()
 
     async def drained(self) -> None:
         """Wait until what was fed is out of memory; trouble shows again in accept."""
@@ -191,13 +193,19 @@ class Submission:
         if self._state is not _State.BODY:
             return
         try:
-            await self._intake.drained()
+            await self._coming.drained()
         except (DiskLow, StoreUnavailable):
             return
 
     def abandon(self) -> None:
         """Forget it all."""
-        self._intake.discard()
+        if self._intake is not None:
+            self._intake.discard()
+
+    @property
+    def _coming(self) -> Intake:
+        assert self._intake is not None, "begin_content comes first"
+        return self._intake
 
     # ------------------------------------------------------------ the header
 
@@ -267,20 +275,22 @@ class Submission:
         if self._refusal is not None:
             return self._refusal
         assert self._facts is not None, "it was judged"
-        await self._intake.end()
-        staged, analysis = await self._intake.finish()
-        transfer = f"{envelope.peer.connection}-{next(means.numbers)}"
         until = self._opening.wishes.held_until
         if until is not None and until > means.clock.now():
+            await self._coming.end()
+            staged, analysis = await self._coming.finish()
             return await self._hold(envelope, staged, analysis, until)
+        signatures = self._signing.fields_aside()
+        staged, read = await self._staged()
+        transfer = f"{envelope.peer.connection}-{next(means.numbers)}"
         try:
             dispatch = self._dispatch(
-                envelope, staged, analysis, self._facts, transfer, means.clock.now()
+                envelope, staged, read, await signatures, transfer, means.clock.now()
             )
         except BaseException:  # whatever it was, no write will have the octets
             staged.discard()
             raise
-        reports = await self._reports(envelope, staged, analysis, dispatch)
+        reports = await self._reports(envelope, staged, read, dispatch)
         contents = () if reports is None else reports.contents
 
         def work(tx: WriteTx) -> Kept:
@@ -290,8 +300,8 @@ class Submission:
             return kept
 
         kept = await means.store.write(work, (staged, *contents))
-        if kept.copied is not None and analysis.message_id is not None:
-            means.sent_copies.filed(self._account.id, analysis.message_id, kept.copied)
+        if kept.copied is not None and self._facts.message_id is not None:
+            means.sent_copies.filed(self._account.id, self._facts.message_id, kept.copied)
         if kept.nears_limit:
             means.events.warning("submission.limit_near", account=str(self._account.address))
         means.events.info(
@@ -306,6 +316,13 @@ class Submission:
             octets=staged.size,
         )
         return replies.queued(transfer)
+
+    async def _staged(self) -> tuple[StagedContent, Analysis | None]:
+        """The content; what is known of it only where somebody here gets it."""
+        if not self._coming.is_read:
+            return await self._coming.finish_unread(), None
+        await self._coming.end()
+        return await self._coming.finish()
 
     async def _hold(
         self, envelope: Envelope, staged: StagedContent, analysis: Analysis, until: datetime
@@ -329,10 +346,16 @@ class Submission:
         return replies.HELD
 
     async def _reports(
-        self, envelope: Envelope, staged: StagedContent, analysis: Analysis, dispatch: Dispatch
+        self,
+        envelope: Envelope,
+        staged: StagedContent,
+        analysis: Analysis | None,
+        dispatch: Dispatch,
     ) -> PreparedReports | None:
         """What the sender is told of recipients; None where nothing is owed."""
         reporter, local = self._means.reporter, dispatch.local
+        if local is None or analysis is None:
+            return None
         told = (*self.refused, *delivered(local.recipients, local.routes))
         if reporter is None or not told:
             return None
@@ -352,86 +375,101 @@ class Submission:
         self,
         envelope: Envelope,
         staged: StagedContent,
-        analysis: Analysis,
-        facts: HeaderFacts,
+        analysis: Analysis | None,
+        signatures: bytes,
         transfer: str,
         now: datetime,
     ) -> Dispatch:
-        rules, account = self._means.rules, self._account
+        rules, account, facts = self._means.rules, self._account, self._facts
+        assert facts is not None, "it was judged"
         evidence = submission_evidence(envelope, account, staged.size, now)
         stamp = received(
             envelope, rules.routing.hostname, transfer, now, names_peer=rules.names_client
         )
-        stamp += self._signing.fields()
+        stamp += signatures
         verp, sender = self._opening.wishes.verp, envelope.reverse_path.address
         paths: OwnPaths | None = None
         if verp is not None and sender is not None:
             paths = OwnPaths(verp, sender, self._means.paths, now)
         here, elsewhere = parted(envelope.recipients, self._is_remote)
-        message_id = None if analysis.message_id is None else f"<{analysis.message_id}>"
-        tls_optional = facts.tls_optional and not envelope.require_tls
-        forwarding = Forwarding(
-            rewriter=None,
+        departure = Departure(
+            origin=Origin.LIST if verp and verp.is_counted else Origin.SUBMISSION,
+            account=account.id,
             reverse_path=envelope.reverse_path,
+            content=NOT_KEPT_YET,
             trace=stamp,
-            size=staged.size,
-            message_id=message_id,
-            has_8bit=not self._is_ascii,
-            has_utf8_header=envelope.smtputf8 and not facts.header.isascii(),
+            size=len(stamp) + staged.size,
+            message_id=None if facts.message_id is None else f"<{facts.message_id}>",
+            body=envelope.body if self._is_ascii else BodyType.EIGHT_BIT_MIME,
+            smtputf8=needs_smtputf8(envelope, facts),
             require_tls=envelope.require_tls,
-            tls_optional=tls_optional,
+            tls_optional=facts.tls_optional and not envelope.require_tls,
             ret=envelope.ret,
             envelope_id=envelope.envelope_id,
-            evidence=evidence,
-            now=now,
-            submitted_by=account.id,
+            priority=self._opening.wishes.priority,
+            deliver_by=self._opening.wishes.deliver_by,
+            held_until=None,
+            arrived=now,
         )
-        local = LocalDelivery(
-            rules=rules.routing,
-            recipients=tuple(here),
-            routes=tuple(self._local.routes),
-            arrival=evidence,
-            analysis=analysis,
-            trace=stamp if paths else return_path(envelope.reverse_path) + stamp,
-            now=now,
-            fingerprint=None,
-            generation=self._generation,
-            forwarding=forwarding,
-            paths=paths,
-        )
-        remote = outbounds(elsewhere)
+        local = None
+        if analysis is not None:
+            local = self._local_delivery(envelope, here, departure, analysis, evidence, paths)
         copy = None
-        if rules.keeps_copy(account):
+        if self._keeps_copy:
             copy = OwnCopy(account.id, (*evidence, sent_evidence(now)))
         return Dispatch(
             account=account.id,
             staged=staged,
             local=local,
             copy=copy,
-            departure=Departure(
-                origin=Origin.LIST if verp and verp.is_counted else Origin.SUBMISSION,
-                account=account.id,
-                reverse_path=envelope.reverse_path,
-                content=NOT_KEPT_YET,
-                trace=stamp,
-                size=len(stamp) + staged.size,
-                message_id=message_id,
-                body=envelope.body if self._is_ascii else BodyType.EIGHT_BIT_MIME,
-                smtputf8=needs_smtputf8(envelope, facts),
-                require_tls=envelope.require_tls,
-                tls_optional=tls_optional,
-                ret=envelope.ret,
-                envelope_id=envelope.envelope_id,
-                priority=self._opening.wishes.priority,
-                deliver_by=self._opening.wishes.deliver_by,
-                held_until=None,
-                arrived=now,
-            ),
-            remote=remote,
+            departure=departure,
+            remote=outbounds(elsewhere),
             evidence=evidence,
             recipients=tuple(each.address for each in envelope.recipients),
             limits=rules.pace_of(account),
             now=now,
             held=self._waiting,
+            paths=paths,
+        )
+
+    def _local_delivery(
+        self,
+        envelope: Envelope,
+        recipients: Sequence[Recipient],
+        departure: Departure,
+        analysis: Analysis,
+        evidence: tuple[Evidence, ...],
+        paths: OwnPaths | None,
+    ) -> LocalDelivery:
+        """What comes to lie here; what leads elsewhere from there leaves as departure does."""
+        rules, stamp = self._means.rules, departure.trace
+        assert self._facts is not None, "it was judged"
+        forwarding = Forwarding(
+            rewriter=None,
+            reverse_path=departure.reverse_path,
+            trace=stamp,
+            size=departure.size - len(stamp),
+            message_id=departure.message_id,
+            has_8bit=not self._is_ascii,
+            has_utf8_header=envelope.smtputf8 and not self._facts.header.isascii(),
+            require_tls=departure.require_tls,
+            tls_optional=departure.tls_optional,
+            ret=departure.ret,
+            envelope_id=departure.envelope_id,
+            evidence=evidence,
+            now=departure.arrived,
+            submitted_by=self._account.id,
+        )
+        return LocalDelivery(
+            rules=rules.routing,
+            recipients=tuple(recipients),
+            routes=tuple(self._local.routes),
+            arrival=evidence,
+            analysis=analysis,
+            trace=stamp if paths else return_path(departure.reverse_path) + stamp,
+            now=departure.arrived,
+            fingerprint=None,
+            generation=self._generation,
+            forwarding=forwarding,
             paths=paths,
         )

@@ -5,9 +5,10 @@
     recipient  ours: routed and counted as arriving mail; elsewhere: taken for the queue
     feed       the header is held back until it is complete; then it is mended (repairs), judged
                (whose From is that?), and goes the way of the body: to the signer, to staging
-               and through the MIME scanner as it comes
-    accept     analysis; signatures; trace; then ONE write: content, messages of the recipients
-               here, one Outbound for each elsewhere, the sender's copy, passports
+               and, where somebody here gets it, through the MIME scanner as it comes
+    accept     signatures; analysis where it was scanned; trace; then ONE write: content,
+               messages of the recipients here, one Outbound for each elsewhere, the sender's
+               copy, passports
 
 Only after that write has reached the disk is the client told 250.  What nobody foresaw is 451:
 the client keeps the message and tries again.

@@ -49,6 +49,7 @@ from mailbox_server.net.tasks import TaskKeeper
 from mailbox_server.smtp.places import Logins
 from mailbox_server.store.door import SqliteStore
 from mailbox_server.store.ports import Column, NewMessage, QueueFilter, QuotaRule, WriteTx
+from mailbox_server.store.workers import Workers
 from tests.dialogues.player.driver import StatementUnknown
 from tests.small_store import SMALL_STORE
 from tests.unit.delivery.house import HOSTNAME, HandClock, KeptEvents
@@ -88,7 +89,9 @@ class SubmissionHouse:
             clock=clock,
             entropy=self.entropy,
             events=self.events,
-            signer=Signer(lambda domain: self.keys.get(domain.ascii, ()), clock),
+            signer=Signer(
+                lambda domain: self.keys.get(domain.ascii, ()), clock, Workers("signing", 1)
+            ),
             sent_copies=self.sent_copies,
             paths=self.paths,
             reporter=Reporter(
@@ -135,6 +138,7 @@ class SubmissionHouse:
         await self.tasks.drain(5)
         await self.store.close()
         self._crunch.close()
+        self.submitter.means.signer.close()
         shutil.rmtree(self._place)
 
     @property

@@ -14,6 +14,7 @@ from mailbox_server.checks.dkim.keys import SigningKey
 from mailbox_server.checks.dkim.signed_fields import OCCURRENCES, OVERSIGNED
 from mailbox_server.checks.dkim.signing import Signer
 from mailbox_server.model.address import Domain
+from mailbox_server.store.workers import Workers
 from tests.unit.checks.dkim.pairs import pair, records
 from tests.unit.checks.dkim.reference import Parsed, holds, tags
 
@@ -188,3 +189,23 @@ def test_a_hostile_header_makes_no_giant() -> None:
         names = tags(signature.partition(b":")[2].decode())["h"].split(":")
         assert names.count("to") == OCCURRENCES + 1
         assert names.count("list-id") == OCCURRENCES
+
+
+@pytest.mark.parametrize("threads", [0, 1])
+@pytest.mark.parametrize("body", [BODY, BODY * 400])
+async def test_what_is_signed_aside_is_what_fields_gives(threads: int, body: bytes) -> None:
+    signer = Signer(keys_of, Noon(), Workers("signing", threads) if threads else None)
+    signing = signer.begin()
+    signing.header(HEADER)
+    signing.feed(body)
+    assert await signing.fields_aside() + HEADER + b"\r\n" + body == sign(body=body)
+    signer.close()
+
+
+async def test_without_keys_nothing_is_waited_for() -> None:
+    signer = Signer(lambda _: (), Noon(), Workers("signing", 1))
+    signing = signer.begin()
+    signing.header(HEADER)
+    done = signing.fields_aside()
+    assert done.done() and done.result() == b""
+    signer.close()

@@ -214,6 +214,32 @@ async def test_a_copy_is_filed_where_that_is_wanted(house: SubmissionHouse) -> N
     assert status.unseen == 0
 
 
+async def test_whether_a_copy_is_kept_is_settled_before_the_content(
+    house: SubmissionHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin_content = Submission.begin_content
+
+    def begin_and_change(begun: Submission) -> None:
+        begin_content(begun)
+        house.keep(replace(house.rules, copies_all=not house.rules.copies_all))
+
+    monkeypatch.setattr(Submission, "begin_content", begin_and_change)
+    assert await submit(house, CARL) != replies.UNFORESEEN
+    assert await house.mail("ann", "Sent") == []
+    assert await submit(house, CARL) != replies.UNFORESEEN
+    assert len(await house.mail("ann", "Sent")) == 1
+
+
+async def test_what_only_passes_through_is_not_looked_into(
+    house: SubmissionHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mailbox_server.delivery.intake.Scanner", None)
+    assert (await submit(house, CARL, content=b"Message-ID: <1@laptop>\r\n" + MESSAGE)).code == 250
+    [(departure, _)] = await house.queued()
+    assert departure.message_id == "<1@laptop>"
+    assert (await house.content(departure)).endswith(b"\r\n\r\nwords\r\n")
+
+
 async def test_a_copy_is_known_by_its_message_id(house: SubmissionHouse) -> None:
     account = await house.account("ann")
     await house.given("copies for everyone")
