@@ -67,6 +67,7 @@ TOO_MUCH_HELD: Final = reply(
     "As much waits in your Outbox as may wait at once; try again when some of it has left",
 )
 HELD: Final = reply(250, "2.0.0", "Ok, it waits in your Outbox until its time has come")
+ACCOUNT_DISABLED: Final = reply(550, "5.7.13", "Your account has been disabled")
 SENDER_DISABLED: Final = reply(550, "5.7.1", "The account that sent it has been disabled")
 # The code says that time is over (RFC 3463 §3.5): the operator said so before it was.
 ENDED_BY_OPERATOR: Final = reply(554, "5.4.7", "The operator of this server ended the delivery")

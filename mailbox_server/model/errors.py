@@ -193,6 +193,10 @@ class TooMuchSent(Refused):
         self.wait = wait
 
 
+class AccountDisabled(Refused):
+    """The account has been disabled, and may do nothing."""
+
+
 class TooMuchHeld(Refused):
     """As much of the account waits to leave later as may wait at once (RFC 4865 §6)."""
 

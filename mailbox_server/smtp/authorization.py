@@ -70,7 +70,16 @@ class Authorization:
         if self._granted is None:
             needs_tls = not self._link(tls).is_confidential and self._place.tls_possible
             return Answer((replies.TLS_FIRST if needs_tls else replies.LOGIN_FIRST,))
+        return self.lapsed()
+
+    def lapsed(self) -> Answer | None:
+        """What is said, as the last word, to who was logged in and would not be any more.
+
+        Looks again after login_stands_seconds.
+        """
         now = self._clock.monotonic()
+        if self._granted is None:
+            return None
         if now - self._validated < self._place.limits.login_stands_seconds:
             return None
         self._validated = now

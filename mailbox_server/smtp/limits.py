@@ -26,7 +26,8 @@ class SmtpLimits:
     recipients: a transaction; further RCPTs get 452, and twice as many end the session.
     transactions: a session; announced as MAILMAX (RFC 9422 §4.1).
     failed_logins: before the connection is closed.
-    login_stands_seconds: how long after a password change or revocation mail is still taken.
+    login_stands_seconds: how long after a password change or revocation mail is still taken;
+        of a disabled account nothing is, from that moment on.
     errors: replies 4xx or 5xx to commands before the connection is closed; from
         slow_errors on each costs the peer error_seconds.
     idle_commands: NOOP, RSET, VRFY, HELP and hellos between two messages before each

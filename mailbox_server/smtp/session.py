@@ -128,13 +128,22 @@ class Session:
         try:
             if seen is not None:
                 self._policy.confirm(seen)
-            answer = await self._answer(command)
+            answer = self._lapsed(command) or await self._answer(command)
         except Exception as error:  # the peer must not lose mail by a bug of ours
             self._events.fault("smtp.bug", error, connection=self._place.peer.connection)
             answer = Answer((UNFORESEEN,))
             if self._authorization is not None:
                 self._authorization.forget()
         return self._budget.judged(answer)
+
+    def _lapsed(self, command: Command) -> Answer | None:
+        """The last word to somebody whose login does not hold any more; the transaction ends."""
+        if self._authorization is None or isinstance(command, Quit | Foreign | BrokenOff):
+            return None
+        answer = self._authorization.lapsed()
+        if answer is not None:
+            self.ended()
+        return answer
 
     def take(self, octets: bytes) -> bool:
         """Hand on content.  True: await drained() before more."""
@@ -180,6 +189,9 @@ class Session:
             refused = replies.FOR_PROBLEM[end.problem]
             self._refused(transaction, refused)
             return self._budget.judged(Answer(self._for_each(transaction, refused)))
+        if self._authorization is not None and (lapsed := self._authorization.lapsed()):
+            transaction.journey.abandon()
+            return lapsed
         return self._budget.judged(Answer(await self._accept(transaction)))
 
     def secured(self, tls: TlsState) -> None:

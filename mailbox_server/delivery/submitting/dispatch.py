@@ -9,13 +9,14 @@ from mailbox_server.delivery.local_delivery import LocalDelivery, OwnCopy
 from mailbox_server.delivery.own_paths import OwnPaths
 from mailbox_server.delivery.submitting.holding import Waiting
 from mailbox_server.delivery.submitting.pace import LOOKED_BACK, Pace, PaceLimits
+from mailbox_server.model.account import AccountState
 from mailbox_server.model.address import Address
-from mailbox_server.model.errors import AccountMissing, TooMuchSent
+from mailbox_server.model.errors import AccountDisabled, AccountMissing, TooMuchSent
 from mailbox_server.model.ids import AccountId, ContentId, MessageId
 from mailbox_server.model.message import Placed
 from mailbox_server.model.outbound import Departure, NewOutbound
 from mailbox_server.model.passport import Evidence
-from mailbox_server.store.ports import StagedContent, WriteTx
+from mailbox_server.store.ports import ReadTx, StagedContent, WriteTx
 
 NOT_KEPT_YET: Final = ContentId(0)
 """Stands in a Departure until its write knows the content's number."""
@@ -47,12 +48,11 @@ class Dispatch:
     def write(self, tx: WriteTx) -> "Kept":
         """Keep it.
 
-        Raises TooMuchSent, OverQuota where the sender's copy has no room, AccountMissing
-        where the sender is gone, MessageMissing where what was held was expunged,
+        Raises AccountMissing and AccountDisabled where the sender is gone, TooMuchSent, OverQuota
+        where the sender's copy has no room, MessageMissing where what was held was expunged,
         ReturnPathTooLong.
         """
-        if tx.accounts.get(self.account) is None:
-            raise AccountMissing("the sender's account is gone")
+        check_sender(tx, self.account)
         if self.held is None:
             nears_limit = count_sent(tx, self.account, self.recipients, self.limits, self.now)
         else:
@@ -73,6 +73,15 @@ class Dispatch:
                 )
             tx.outbound.add(replace(self.departure, content=content), remote, self.evidence)
         return Kept(messages, copied, nears_limit)
+
+
+def check_sender(tx: ReadTx | WriteTx, number: AccountId) -> None:
+    """Whether it may send still.  Raises AccountMissing, AccountDisabled."""
+    account = tx.accounts.get(number)
+    if account is None:
+        raise AccountMissing("the sender's account is gone")
+    if account.state is not AccountState.ACTIVE:
+        raise AccountDisabled("the sender's account has been disabled")
 
 
 def count_sent(

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from mailbox_server.delivery.arrival import Wishes
-from mailbox_server.delivery.submitting.dispatch import count_sent
+from mailbox_server.delivery.submitting.dispatch import check_sender, count_sent
 from mailbox_server.delivery.submitting.holding import is_full, outbox
 from mailbox_server.delivery.submitting.pace import PaceLimits
 from mailbox_server.model.envelope import Envelope
@@ -34,8 +34,9 @@ class Retention:
     def write(self, tx: WriteTx) -> bool:
         """Keep it; whether its account nears a limit.
 
-        Raises TooMuchHeld, TooMuchSent, OverQuota.
+        Raises AccountMissing, AccountDisabled, TooMuchHeld, TooMuchSent, OverQuota.
         """
+        check_sender(tx, self.account)
         if is_full(tx, self.account):
             raise TooMuchHeld("the Outbox holds as much as may wait")
         envelope = self.envelope

@@ -38,6 +38,7 @@ from mailbox_server.model.account import Account
 from mailbox_server.model.address import Address
 from mailbox_server.model.envelope import BodyType, Envelope, Recipient
 from mailbox_server.model.errors import (
+    AccountDisabled,
     DiskLow,
     MessageMissing,
     OverQuota,
@@ -248,6 +249,8 @@ class Submission:
             reply = replies.DISK_LOW
         except TooMuchSent as limit:
             reply = self._means.held_up(self._account, limit.wait)
+        except AccountDisabled:
+            reply = replies.ACCOUNT_DISABLED
         except TooMuchHeld:
             reply = replies.TOO_MUCH_HELD
         except MessageMissing:

@@ -191,9 +191,11 @@ class SubmissionHouse:
             await self._write(
                 lambda tx: tx.tokens.add(owner.id, "phone", scope, digest, expires, now)
             )
-        elif found := re.fullmatch(r"(\S+) is disabled", statement):
+        elif found := re.fullmatch(r"(\S+) is (disabled|enabled)", statement):
             owner = await self.account(found[1])
-            await self._write(lambda tx: tx.accounts.set_state(owner.id, AccountState.DISABLED))
+            active, disabled = AccountState.ACTIVE, AccountState.DISABLED
+            state = disabled if found[2] == "disabled" else active
+            await self._write(lambda tx: tx.accounts.set_state(owner.id, state))
         elif found := re.fullmatch(r"(\S+) keeps a message", statement):
             await self.keep_message(found[1])
         elif statement == "copies for everyone":

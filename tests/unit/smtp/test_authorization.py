@@ -6,11 +6,12 @@ from ipaddress import ip_address
 import pytest
 import pytest_asyncio
 
-from mailbox_server.model.address import IpAddress, ReversePath
+from mailbox_server.model.address import Address, IpAddress, ReversePath
 from mailbox_server.model.envelope import Peer, TlsState
 from mailbox_server.smtp import replies
-from mailbox_server.smtp.commands import Auth, Hello, Mail
+from mailbox_server.smtp.commands import Auth, Data, Hello, Mail, Rcpt
 from mailbox_server.smtp.dialects import SUBMISSION
+from mailbox_server.smtp.engine import ContentEnd
 from mailbox_server.smtp.limits import SmtpLimits
 from mailbox_server.smtp.places import After, Answer, Place
 from mailbox_server.smtp.session import Session
@@ -18,6 +19,7 @@ from tests.dialogues.submission.house import SubmissionHouse
 from tests.unit.delivery.house import HOSTNAME, PEER
 
 TLS = TlsState("TLSv1.3", "TLS_AES_256_GCM_SHA384", 256)
+ANN, BOB = Address.parse("ann@example.org"), Address.parse("bob@example.org")
 LOGIN = Auth("PLAIN", b"AGFubgBzZWNyZXQ=")
 
 
@@ -55,6 +57,27 @@ async def test_a_login_that_holds_no_more_ends_the_session(house: SubmissionHous
     house.clock.seconds += 6
     answer = await session.handle(Mail(ReversePath(None)))
     assert answer == Answer((replies.LOGIN_GONE,), After.CLOSE)
+
+
+async def test_a_login_that_holds_no_more_ends_the_transaction(house: SubmissionHouse) -> None:
+    """At the end of the content, and at whatever is said before it."""
+    for closing in (Data(), Rcpt(BOB), ContentEnd(None, last=True)):
+        session = await session_of(house)
+        await session.handle(LOGIN)
+        assert (await session.handle(Mail(ReversePath(ANN)))).replies[0].is_positive
+        assert (await session.handle(Rcpt(BOB))).replies[0].is_positive
+        if isinstance(closing, ContentEnd):
+            assert (await session.handle(Data())).after is After.CONTENT
+            session.take(b"From: ann@example.org\r\n\r\nwords\r\n")
+        await house.given("ann is disabled")
+        house.clock.seconds += 6
+        if isinstance(closing, ContentEnd):
+            answer = await session.end_content(closing)
+        else:
+            answer = await session.handle(closing)
+        assert answer == Answer((replies.LOGIN_GONE,), After.CLOSE)
+        await house.given("ann is enabled")
+    assert await house.mail("bob") == []
 
 
 async def test_tls_ends_a_login_made_without_it(house: SubmissionHouse) -> None:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 import pytest_asyncio
@@ -277,6 +278,23 @@ async def test_a_full_mailbox_here_refuses_at_once(house: SubmissionHouse) -> No
     assert isinstance(begun, Submission)
     assert await begun.recipient(BOB.address) == replies.OVER_QUOTA
     begun.abandon()
+
+
+@pytest.mark.parametrize("wishes", [Wishes(), Wishes(held_until=datetime(2100, 1, 1, tzinfo=UTC))])
+async def test_a_sender_that_was_disabled_meanwhile_sends_nothing(
+    house: SubmissionHouse, wishes: Wishes
+) -> None:
+    began = house.submitter.begin
+
+    async def begin_and_disable(opening: Opening) -> Submission | Reply:
+        begun = await began(opening)
+        await house.given("ann is disabled")
+        return begun
+
+    house.submitter.begin = begin_and_disable  # type: ignore[method-assign]
+    assert await submit(house, CARL, BOB, wishes=wishes) == replies.ACCOUNT_DISABLED
+    assert await house.queued() == [] and await house.mail("bob") == []
+    assert house.events.faults == []
 
 
 async def test_a_sender_that_was_removed_meanwhile_sends_nothing(house: SubmissionHouse) -> None:
