@@ -82,6 +82,7 @@ def build_outgoing(
         clock=clock,
         entropy=entropy,
         events=events,
+        tasks=tasks,
     )
     destinations = Destinations(clock, settings.relay.connections_per_destination)
     client = Client(hostname.ascii, open_client_tls(), clock, entropy)

@@ -6,7 +6,8 @@ pieces of 256 KiB from the disk, whatever part of them it was asked for.  Pieces
 compressed (store.cold_contents) are expanded on the way, one by one.
 """
 
-from collections.abc import Collection
+import json
+from collections.abc import Collection, Mapping
 from typing import Final
 
 import sqlalchemy as sa
@@ -14,6 +15,7 @@ import sqlalchemy as sa
 from mailbox_server.model.errors import ContentDamaged, ContentMissing
 from mailbox_server.model.ids import ContentId
 from mailbox_server.store.content_files import ContentFiles
+from mailbox_server.store.dialect.sqlite import records
 from mailbox_server.store.digesting import are_whole, matches
 from mailbox_server.store.frames import expand, placed
 from mailbox_server.store.ports import StagedContent
@@ -84,13 +86,14 @@ _UNHELD: Final = Prepared(
     .where(content.c.id == sa.bindparam("content"))
     .values(holders=sa.literal_column("0"))
 )
+_LET_GO: Final = records("let_go", ("content", "count"))
 _RELEASE: Final = Prepared(
     sa.update(content)
-    .where(content.c.id == sa.bindparam("content"))
+    .where(content.c.id == _LET_GO.c.content)
     .values(
-        holders=content.c.holders - sa.bindparam("count"),
+        holders=content.c.holders - _LET_GO.c.count,
         released=sa.case(
-            (content.c.holders <= sa.bindparam("count"), sa.bindparam("now")), else_=sa.null()
+            (content.c.holders <= _LET_GO.c.count, sa.bindparam("now")), else_=sa.null()
         ),
     )
 )
@@ -199,7 +202,11 @@ class ContentRepository:
 
     def release(self, content: ContentId, count: int = 1) -> None:
         """That many message rows name it no more; unheld, it goes after the grace."""
-        _RELEASE.run(self._tx, content=content, count=count, now=self._tx.now)
+        self.release_all({content: count})
+
+    def release_all(self, counts: Mapping[ContentId, int]) -> None:
+        """The same of many contents."""
+        _RELEASE.run(self._tx, let_go=json.dumps(list(counts.items())), now=self._tx.now)
 
     def _find(self, content: ContentId) -> tuple[int, bytes, str | None, bytes | None]:
         found: tuple[int, bytes, str | None, bytes | None] | None

@@ -12,33 +12,30 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from mailbox_server.model.errors import OutboundMissing
-from mailbox_server.model.ids import AccountId, ContentId, DepartureId, OutboundId
+from mailbox_server.model.ids import AccountId, DepartureId, OutboundId
 from mailbox_server.model.outbound import (
     Attempt,
     Departure,
-    Finding,
     NewOutbound,
     Outbound,
     OutboundState,
 )
 from mailbox_server.model.passport import Evidence
 from mailbox_server.store.contents import ContentRepository
-from mailbox_server.store.dialect.sqlite import member_pairs, members
+from mailbox_server.store.dialect.sqlite import member_pairs, members, numbers
+from mailbox_server.store.outbound_outcomes import record_all
 from mailbox_server.store.outbound_rows import (
-    DEPARTURE,
     DEPARTURE_FIELDS,
     OUTBOUND_COLUMNS,
-    add_attempt,
     attempts_of,
-    departure_of,
     departure_values,
+    departures_of,
     outbound_values,
     outbounds_of,
     seconds,
 )
 from mailbox_server.store.passports import evidence_in, evidence_lines
-from mailbox_server.store.ports import DEPARTURES, Due, Recorded, Rooms
+from mailbox_server.store.ports import DEPARTURES, Conclusion, Due, Recorded, Rooms
 from mailbox_server.store.prepared import Prepared
 from mailbox_server.store.schema.outbound import attempt, departure, outbound
 from mailbox_server.store.transactions import SqlTx
@@ -129,7 +126,7 @@ _STAMP: Final = Prepared(
 )
 _LEASE: Final = Prepared(
     sa.update(outbound)
-    .where(outbound.c.id == _NUMBER, outbound.c.turn.is_not(None))
+    .where(outbound.c.id.in_(numbers("outbounds")), outbound.c.turn.is_not(None))
     .values(turn=sa.null())
     .returning(*OUTBOUND_COLUMNS)
 )
@@ -142,37 +139,6 @@ _PUT_BACK: Final = Prepared(
     sa.update(outbound)
     .where(outbound.c.id == _NUMBER, outbound.c.state == _WAITING, outbound.c.turn.is_(None))
     .values(due=sa.bindparam("due"), turn=sa.bindparam("due"))
-)
-_STATE: Final = Prepared(
-    sa.select(outbound.c.state, outbound.c.departure).where(outbound.c.id == _NUMBER)
-)
-_RECORD: Final = Prepared(
-    sa.update(outbound)
-    .where(outbound.c.id == _NUMBER)
-    .values(
-        state=sa.bindparam("becomes"),
-        due=sa.bindparam("due"),
-        turn=sa.bindparam("turn"),
-        expires=sa.bindparam("expires"),
-        ended=sa.bindparam("ended"),
-        attempts=outbound.c.attempts + _ONE,
-    )
-)
-_RECORD_LATE: Final = Prepared(
-    sa.update(outbound)
-    .where(outbound.c.id == _NUMBER)
-    .values(state=sa.bindparam("becomes"), attempts=outbound.c.attempts + _ONE)
-)
-_END_ONE: Final = Prepared(
-    sa.update(departure)
-    .where(departure.c.id == sa.bindparam("departure"))
-    .values(open=departure.c.open - _ONE)
-    .returning(departure.c.open, departure.c.content)
-)
-_END: Final = Prepared(
-    sa.update(departure)
-    .where(departure.c.id == sa.bindparam("departure"))
-    .values(content=sa.null(), ended=sa.bindparam("now"))
 )
 _TOLD: Final = Prepared(
     sa.update(outbound).where(outbound.c.id == _NUMBER).values(delay_told=sa.bindparam("at"))
@@ -273,8 +239,11 @@ class OutboundQueue:
 
     def departure(self, departure: DepartureId) -> Departure | None:
         """What the recipients share; None once it was forgotten."""
-        row = DEPARTURE.row(self._tx, departure=departure)
-        return None if row is None else departure_of(row)
+        return self.departures([departure]).get(departure)
+
+    def departures(self, departures: Sequence[DepartureId]) -> dict[DepartureId, Departure]:
+        """Those of them that were not forgotten."""
+        return departures_of(self._tx, departures)
 
     def attempts(self, outbound: OutboundId) -> list[Attempt]:
         """Oldest first."""
@@ -330,8 +299,10 @@ class OutboundQueue:
     def lease(self, outbounds: Sequence[OutboundId]) -> list[Outbound]:
         """Take these; those that may not be taken any more are left out."""
         self._tx.frees()
-        rows = _LEASE.rows_each(self._tx, [{"outbound": each} for each in outbounds])
-        return outbounds_of(self._tx, rows)
+        found = outbounds_of(self._tx, _LEASE.rows(self._tx, outbounds=json.dumps(outbounds)))
+        leased = {one.id: one for one in found}
+        # In the order that was asked for; what is named twice is leased once.
+        return [leased[each] for each in dict.fromkeys(outbounds) if each in leased]
 
     def release_leases(self) -> int:
         """Put back what an earlier run had taken; how many."""
@@ -351,38 +322,22 @@ class OutboundQueue:
         due: datetime,
         expires: datetime | None,
     ) -> Recorded:
-        """Write an attempt down with what follows from it, and give up the lease.
+        """Write one attempt down.  Raises OutboundMissing."""
+        (recorded,) = self.record_all([Conclusion(outbound, attempt, state, due, expires)])
+        return recorded
+
+    def record_all(self, conclusions: Sequence[Conclusion]) -> list[Recorded]:
+        """Write attempts down with what follows from them, and give up the leases.
 
         Raises OutboundMissing.
         """
-        tx = self._tx
-        tx.frees()
-        row = _STATE.row(tx, outbound=outbound)
-        if row is None:
-            raise OutboundMissing("there is no such recipient in the queue")
-        before, of = OutboundState(row[0]), DepartureId(row[1])
-        add_attempt(tx, outbound, attempt)
-        if before.is_end:
-            if attempt.finding is Finding.DELIVERED:
-                before = OutboundState.DELIVERED
-            _RECORD_LATE.run(tx, outbound=outbound, becomes=before.value)
-            return Recorded(before, was_open=False)
-        becomes = state if state.is_end else before
-        _RECORD.run(
-            tx,
-            outbound=outbound,
-            becomes=becomes.value,
-            due=seconds(due),
-            turn=seconds(due) if becomes is OutboundState.WAITING else None,
-            expires=seconds(expires),
-            ended=tx.now if becomes.is_end else None,
-        )
-        if becomes.is_end:
-            end_one(tx, self._contents, of)
-        return Recorded(becomes, was_open=True)
+        self._tx.frees()
+        return record_all(self._tx, self._contents, conclusions)
 
     def told_delay(self, outbounds: Sequence[OutboundId], at: datetime) -> None:
         """Remember that the sender was told of the delay."""
+        if not outbounds:
+            return
         same = {"at": seconds(at)}
         _TOLD.run_each(self._tx, [{**same, "outbound": each} for each in outbounds])
 
@@ -409,14 +364,6 @@ class OutboundQueue:
         for forget in _FORGET:
             forget.run_each(self._tx, values)
         return len(rows)
-
-
-def end_one(tx: SqlTx, contents: ContentRepository, number: DepartureId) -> None:
-    """One more recipient of a departure has ended; with the last one its content is let go."""
-    left, content = _END_ONE.row(tx, departure=number)
-    if not left:
-        _END.run(tx, departure=number, now=tx.now)
-        contents.release(ContentId(content))
 
 
 class _Choice:

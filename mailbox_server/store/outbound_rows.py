@@ -1,6 +1,7 @@
 """Departures, outbounds and attempts as rows, and back."""
 
-from collections.abc import Iterable, Mapping
+import json
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -28,6 +29,7 @@ from mailbox_server.model.outbound import (
     Phase,
 )
 from mailbox_server.model.reply import Reply
+from mailbox_server.store.dialect.sqlite import numbers, records
 from mailbox_server.store.prepared import Prepared
 from mailbox_server.store.schema.outbound import attempt, departure, outbound
 from mailbox_server.store.transactions import SqlTx
@@ -73,9 +75,9 @@ OUTBOUND_COLUMNS: Final = (
     outbound.c.delay_told,
     outbound.c.route,
 )
-DEPARTURE: Final = Prepared(
-    sa.select(*(departure.c[name] for name in DEPARTURE_FIELDS)).where(
-        departure.c.id == sa.bindparam("departure")
+_DEPARTURES: Final = Prepared(
+    sa.select(departure.c.id, *(departure.c[name] for name in DEPARTURE_FIELDS)).where(
+        departure.c.id.in_(numbers("departures"))
     )
 )
 _ATTEMPT_FIELDS: Final = tuple(each.name for each in attempt.c if each.name != "id")
@@ -83,9 +85,22 @@ _OF_OUTBOUND: Final = sa.select(*(attempt.c[name] for name in _ATTEMPT_FIELDS)).
     attempt.c.outbound == sa.bindparam("outbound")
 )
 _ATTEMPTS: Final = Prepared(_OF_OUTBOUND.order_by(attempt.c.id))
-_LAST: Final = Prepared(_OF_OUTBOUND.order_by(attempt.c.id.desc()).limit(sa.literal_column("1")))
-_ADD_ATTEMPT: Final = Prepared(
-    sa.insert(attempt).values({name: sa.bindparam(name) for name in _ATTEMPT_FIELDS})
+_ASKED: Final = numbers("outbounds").subquery("asked")
+_LAST: Final = Prepared(
+    sa.select(*(attempt.c[name] for name in _ATTEMPT_FIELDS)).where(
+        attempt.c.id.in_(
+            sa.select(
+                sa.select(sa.func.max(attempt.c.id))
+                .where(attempt.c.outbound == _ASKED.c.value)
+                .correlate(_ASKED)
+                .scalar_subquery()
+            ).select_from(_ASKED)
+        )
+    )
+)
+_MADE: Final = records("made", _ATTEMPT_FIELDS)
+_ADD_ATTEMPTS: Final = Prepared(
+    sa.insert(attempt).from_select(_ATTEMPT_FIELDS, sa.select(*_MADE.c))
 )
 
 
@@ -139,8 +154,13 @@ def departure_values(value: Departure) -> dict[str, Any]:
     }
 
 
-def departure_of(row: Any) -> Departure:
-    """What DEPARTURE found."""
+def departures_of(tx: SqlTx, departures: Sequence[DepartureId]) -> dict[DepartureId, Departure]:
+    """Those that there are."""
+    rows = _DEPARTURES.rows(tx, departures=json.dumps(departures))
+    return {DepartureId(number): _departure(row) for number, *row in rows}
+
+
+def _departure(row: Sequence[Any]) -> Departure:
     origin, account, reverse_path, _, content, trace, size, message_id, body, *rest = row
     smtputf8, require_tls, tls_optional, ret, envelope_id, priority, *rest = rest
     by_until, by_mode, by_trace, held_until, arrived = rest
@@ -182,18 +202,22 @@ def outbound_values(recipient: NewOutbound) -> dict[str, Any]:
     }
 
 
-def outbounds_of(tx: SqlTx, rows: Iterable[Any]) -> list[Outbound]:
+def outbounds_of(tx: SqlTx, rows: Sequence[Any]) -> list[Outbound]:
     """Rows of OUTBOUND_COLUMNS, each with its last attempt."""
-    return [_outbound(tx, row) for row in rows]
+    tried = [number for number, *_, attempts, _, _, _ in rows if attempts]
+    last: dict[int, Attempt] = {}
+    if tried:
+        found = _LAST.rows(tx, outbounds=json.dumps(tried))
+        last = {row[0]: _attempt(row) for row in found}
+    return [_outbound(row, last.get(row[0])) for row in rows]
 
 
-def _outbound(tx: SqlTx, row: Any) -> Outbound:
+def _outbound(row: Any, last: Attempt | None) -> Outbound:
     number, of, address, notify, original_type, original_address, return_path, *rest = row
     state, due, attempts, expires, delay_told, route = rest
     original = None
     if original_type is not None:
         original = OriginalRecipient(original_type, original_address)
-    last = _LAST.row(tx, outbound=number) if attempts else None
     return Outbound(
         OutboundId(number),
         DepartureId(of),
@@ -205,34 +229,38 @@ def _outbound(tx: SqlTx, row: Any) -> Outbound:
         datetime.fromtimestamp(due, UTC),
         attempts,
         instant(expires),
-        None if last is None else _attempt(last),
+        last,
         instant(delay_told),
         route,
     )
 
 
-def add_attempt(tx: SqlTx, number: OutboundId, value: Attempt) -> None:
-    """Write an attempt down; of a reply that is very long, the beginning."""
+def add_attempts(tx: SqlTx, made: Sequence[tuple[OutboundId, Attempt]]) -> None:
+    """Write attempts down, in their order; of a reply that is very long, the beginning."""
+    _ADD_ATTEMPTS.run(tx, made=json.dumps([_attempt_values(*one) for one in made]))
+
+
+def _attempt_values(number: OutboundId, value: Attempt) -> tuple[str | int | None, ...]:
+    """The columns of _ATTEMPT_FIELDS."""
     tls = value.tls
-    _ADD_ATTEMPT.run(
-        tx,
-        outbound=number,
-        at=seconds(value.at),
-        finding=value.finding.value,
-        phase=value.phase.value,
-        code=value.reply.code,
-        enhanced=value.reply.enhanced,
-        words=plain("\n".join(value.reply.lines)[:_MOST_CHARACTERS]),
-        is_theirs=int(value.is_theirs),
-        is_shared=int(value.is_shared),
-        host=plain(value.host),
-        ip=None if value.ip is None else str(value.ip),
-        tls_version=None if tls is None else tls.version,
-        tls_cipher=None if tls is None else tls.cipher,
-        tls_bits=None if tls is None else tls.bits,
-        policy=value.policy,
-        passes_dsn=int(value.passes_dsn),
-        milliseconds=int(value.seconds * 1000),
+    return (
+        number,
+        seconds(value.at),
+        value.finding.value,
+        value.phase.value,
+        value.reply.code,
+        value.reply.enhanced,
+        plain("\n".join(value.reply.lines)[:_MOST_CHARACTERS]),
+        int(value.is_theirs),
+        int(value.is_shared),
+        plain(value.host),
+        None if value.ip is None else str(value.ip),
+        None if tls is None else tls.version,
+        None if tls is None else tls.cipher,
+        None if tls is None else tls.bits,
+        value.policy,
+        int(value.passes_dsn),
+        int(value.seconds * 1000),
     )
 
 

@@ -1,5 +1,7 @@
 """The queue of outgoing mail and its history in rows, as operators and owners see it."""
 
+import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
@@ -10,7 +12,8 @@ from mailbox_server.model.address import Address
 from mailbox_server.model.ids import AccountId, DepartureId, OutboundId
 from mailbox_server.model.outbound import Outbound, OutboundState
 from mailbox_server.store.contents import ContentRepository
-from mailbox_server.store.outbound import end_one
+from mailbox_server.store.dialect.sqlite import numbers
+from mailbox_server.store.outbound_outcomes import end_some
 from mailbox_server.store.outbound_rows import OUTBOUND_COLUMNS, outbounds_of, plain, seconds
 from mailbox_server.store.ports import DEPARTURES, RETRIES, QueueFilter
 from mailbox_server.store.prepared import Prepared
@@ -95,7 +98,7 @@ _RETRY: Final = _change(
 _ROUTE: Final = _change(route=sa.bindparam("hop"))
 _DROP: Final = Prepared(
     sa.update(outbound)
-    .where(outbound.c.id == _NUMBER, _OPEN)
+    .where(outbound.c.id.in_(numbers("outbounds")), _OPEN)
     .values(state=OutboundState.DROPPED.value, turn=sa.null(), ended=sa.bindparam("now"))
     .returning(outbound.c.departure)
 )
@@ -189,10 +192,8 @@ class Queue:
     def drop(self, outbounds: Sequence[OutboundId]) -> int:
         """End those that are open; nobody is told.  How many."""
         self._tx.frees()
-        values = [{"outbound": each, "now": self._tx.now} for each in outbounds]
-        rows = _DROP.rows_each(self._tx, values)
-        for (number,) in rows:
-            end_one(self._tx, self._contents, DepartureId(number))
+        rows = _DROP.rows(self._tx, outbounds=json.dumps(outbounds), now=self._tx.now)
+        end_some(self._tx, self._contents, Counter(DepartureId(number) for (number,) in rows))
         return len(rows)
 
     def route(self, outbounds: Sequence[OutboundId], hop: str | None) -> int:

@@ -196,6 +196,7 @@ class House:
             clock=clock,
             entropy=SystemEntropy(),
             events=events,
+            tasks=self.tasks,
             sleep=self._wait,
         )
 

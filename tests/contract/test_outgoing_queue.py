@@ -10,7 +10,7 @@ import pytest
 
 from mailbox_server.model.address import ReversePath
 from mailbox_server.model.envelope import Notify
-from mailbox_server.model.errors import DiskLow, StoreUnavailable
+from mailbox_server.model.errors import ContentDamaged, DiskLow, StoreUnavailable
 from mailbox_server.model.next_hop import NextHop, NoHop
 from mailbox_server.model.outbound import ByMode, DeliverBy, NewOutbound, Origin, OutboundState
 from mailbox_server.model.reply import Reply
@@ -20,6 +20,7 @@ from mailbox_server.relay.next_hops import Wishes
 from mailbox_server.relay.queue.settling import PUT_OFF
 from mailbox_server.relay.queue.stumbling import TIMES_BORNE
 from mailbox_server.relay.schedule import ScheduleRules, least_attempts
+from mailbox_server.store.contents import ContentRepository
 from mailbox_server.store.door import SqliteStore
 from mailbox_server.store.integrity import violations
 from mailbox_server.store.outbound import OutboundQueue
@@ -639,9 +640,8 @@ async def test_a_kill_at_any_step_loses_nothing(
     world.step = die
     ids = await house.send("a@x.example", "b@x.example", "c@y.example")
     await house.scheduler.take_due()
-    for task in list(house.tasks._tasks):
-        with pytest.raises((Dead, asyncio.CancelledError)):
-            await task
+    assert await house.tasks.rest(20)
+    assert {type(fault) for fault in house.faults} == {Dead}
     await store.close()
 
     store = await open_store()
@@ -692,3 +692,75 @@ async def test_the_bell_wakes_the_scheduler(house: House, world: World) -> None:
     house.scheduler.stop()
     await running
     assert await house.tasks.rest(5)
+
+
+async def test_outcomes_that_wait_together_share_a_write(
+    house: House, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A write takes what gathered while the one before it went on."""
+    writes = 0
+    record_all = OutboundQueue.record_all
+
+    def counted(self: OutboundQueue, conclusions: Any) -> Any:
+        nonlocal writes
+        writes += 1
+        return record_all(self, conclusions)
+
+    monkeypatch.setattr(OutboundQueue, "record_all", counted)
+    sent = await house.send_each([[f"a@{number}.example"] for number in range(30)])
+    ids = [number for (number,) in sent]
+    await house.settle()
+    assert await states(house, ids) == [State.DELIVERED] * 30
+    assert writes <= 10
+
+
+async def test_a_bug_with_one_outcome_leaves_the_others_theirs(
+    house: House, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent = await house.send_each([[f"a@{number}.example"] for number in range(10)])
+    ids = [number for (number,) in sent]
+    record_all = OutboundQueue.record_all
+
+    def broken(self: OutboundQueue, conclusions: Any) -> Any:
+        if any(one.outbound == ids[4] for one in conclusions):
+            raise ZeroDivisionError
+        return record_all(self, conclusions)
+
+    monkeypatch.setattr(OutboundQueue, "record_all", broken)
+    await house.settle()
+    expected = [State.DELIVERED] * 10
+    expected[4] = State.WAITING
+    assert await states(house, ids) == expected
+    assert {type(fault) for fault in house.faults} == {ZeroDivisionError}
+    house.faults.clear()
+
+
+async def test_damage_of_one_content_is_not_that_of_others(
+    house: House, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Small contents are read together."""
+    ids = [(await house.send(f"a@{number}.example"))[0] for number in range(5)]
+    of = (await house.find(ids[2])).departure
+    found = await house.store.read(lambda tx: tx.outbound.departure(of))
+    assert found is not None
+    damaged = found.content
+    small, read = ContentRepository.small, ContentRepository.read
+
+    def looked(self: ContentRepository, contents: Any) -> Any:
+        if damaged in contents:
+            raise ContentDamaged("one of them")
+        return small(self, contents)
+
+    def read_one(self: ContentRepository, content: Any, start: int, length: int) -> bytes:
+        if content == damaged:
+            raise ContentDamaged("this one")
+        return read(self, content, start, length)
+
+    monkeypatch.setattr(ContentRepository, "small", looked)
+    monkeypatch.setattr(ContentRepository, "read", read_one)
+    await house.settle()
+    expected = [State.DELIVERED] * 5
+    expected[2] = State.WAITING
+    assert await states(house, ids) == expected
+    assert {type(fault) for fault in house.faults} <= {ContentDamaged}
+    house.faults.clear()

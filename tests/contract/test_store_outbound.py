@@ -22,7 +22,7 @@ from mailbox_server.model.outbound import (
 )
 from mailbox_server.model.passport import Evidence
 from mailbox_server.model.reply import Reply
-from mailbox_server.store.ports import QueueFilter, Rooms
+from mailbox_server.store.ports import Conclusion, QueueFilter, Recorded, Rooms
 from mailbox_server.store.schema.contents import content
 from mailbox_server.store.schema.messages import message
 from tests.contract.outgoing import ANN, CONTENT, DEPARTURE, attempt, send, to
@@ -392,3 +392,72 @@ def test_what_has_ended_is_forgotten_after_its_time(bench: Workbench) -> None:
     assert bench.read(lambda tx: tx.outbound.find(ended)) is None
     assert bench.read(lambda tx: tx.outbound.departure(departure)) is None
     assert find(bench, waits).state is OutboundState.WAITING
+
+
+def test_many_outcomes_are_written_as_one_is(bench: Workbench) -> None:
+    """Of messages that share content, that were dropped meanwhile, that are named twice."""
+    later, expires = bench.now + timedelta(minutes=30), bench.now + timedelta(days=5)
+    first = send(bench, to("a@x.example", "b@x.example"))
+    second = send(bench, to("c@x.example"))
+    bench.write(lambda tx: tx.outbound.lease([*first, *second]))
+    bench.write(lambda tx: tx.queue.drop(second))
+    waiting, delivered = OutboundState.WAITING, OutboundState.DELIVERED
+
+    def one(number: OutboundId, code: int, state: OutboundState) -> Conclusion:
+        return Conclusion(number, attempt(bench.now, code), state, later, expires)
+
+    recorded = bench.write(
+        lambda tx: tx.outbound.record_all(
+            [
+                one(first[1], 450, waiting),
+                one(second[0], 450, waiting),
+                one(first[0], 250, delivered),
+                one(first[1], 250, delivered),
+            ]
+        )
+    )
+    assert recorded == [
+        Recorded(waiting, was_open=True),
+        Recorded(OutboundState.DROPPED, was_open=False),
+        Recorded(delivered, was_open=True),
+        Recorded(delivered, was_open=True),
+    ]
+    assert [find(bench, each).attempts for each in (*first, *second)] == [1, 2, 1]
+    codes = bench.read(lambda tx: [each.reply.code for each in tx.outbound.attempts(first[1])])
+    assert codes == [450, 250]
+    assert holders(bench) == [0, 0]
+    with pytest.raises(OutboundMissing):
+        missing = [one(first[0], 250, delivered), one(OutboundId(99), 250, delivered)]
+        bench.write(lambda tx: tx.outbound.record_all(missing))
+    assert find(bench, first[0]).attempts == 1
+
+
+def test_each_of_many_has_its_own_last_attempt(bench: Workbench) -> None:
+    ids = [send(bench, to(f"u@{number}.example"))[0] for number in range(4)]
+    for number, codes in zip(ids, ((450, 421), (), (451,), (452, 450, 451)), strict=True):
+        for code in codes:
+            record(bench, number, code, OutboundState.WAITING)
+    taken = bench.write(lambda tx: tx.outbound.lease(ids[::-1]))
+    assert [one.id for one in taken] == ids[::-1]
+    assert [one.last and one.last.reply.code for one in taken] == [451, 451, None, 421]
+
+
+def test_what_many_cost_is_little_more_than_what_one_costs(bench: Workbench) -> None:
+    """The thread that writes gives way to others at each statement."""
+    ids = [send(bench, to(f"u@{number}.example"))[0] for number in range(50)]
+    statements: list[str] = []
+    driver = bench.sql.connection.connection.driver_connection
+    assert driver is not None
+
+    def cost(numbers: list[OutboundId]) -> int:
+        said = attempt(bench.now, 250)
+        ends = [Conclusion(n, said, OutboundState.DELIVERED, bench.now, None) for n in numbers]
+        statements.clear()
+        driver.set_trace_callback(statements.append)
+        bench.write(lambda tx: tx.outbound.lease(numbers))
+        bench.write(lambda tx: tx.outbound.record_all(ends))
+        driver.set_trace_callback(None)
+        return len(statements)
+
+    few = cost(ids[:1])
+    assert cost(ids[1:]) <= few

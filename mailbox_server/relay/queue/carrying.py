@@ -25,7 +25,8 @@ from mailbox_server.relay.client.opening import Opening
 from mailbox_server.relay.client.outcomes import Outcome
 from mailbox_server.relay.destinations import Destination, Destinations
 from mailbox_server.relay.queue.decision import Proxy
-from mailbox_server.relay.queue.loads import DepartingContent, Load
+from mailbox_server.relay.queue.departing import DepartingContent, SmallContents
+from mailbox_server.relay.queue.loads import Load
 from mailbox_server.relay.queue.settling import Settling, Tried
 from mailbox_server.store.ports import Store
 
@@ -121,6 +122,7 @@ class Carrying:
         events: Events,
     ) -> None:
         self._store = store
+        self._small = SmallContents(store, tasks)
         self._client = client
         self._settling = settling
         self._destinations = destinations
@@ -368,7 +370,7 @@ class Carrying:
         await connection.send(
             Mail.of(load.departure, load.return_path, require_tls=load.wishes.require_tls),
             load.recipients(),
-            DepartingContent(self._store, load.departure),
+            DepartingContent(self._store, self._small, load.departure),
             record,
         )
 

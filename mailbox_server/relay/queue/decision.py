@@ -56,7 +56,7 @@ def decide(
     chance: float,
     proxy: Proxy | None = None,
 ) -> Decision:
-    """What follows from an attempt; chance: from 0 to below 1.
+    """What follows from an attempt; chance: from 0 to below 1, of a deferral.
 
     Nothing is given up by proxy unless that was tried when the time of this was over, but for
     what its sender wants back at that moment, tried or not (RFC 2852 §4.1.3.1).

@@ -1,15 +1,14 @@
-"""Loads: recipients of one message that go the same way, and what they are made from."""
+"""Loads: recipients of one message that go the same way."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from mailbox_server.model.address import AddressLiteral, Domain, ReversePath
 from mailbox_server.model.envelope import Recipient
-from mailbox_server.model.ids import ContentId, DepartureId, OutboundId
+from mailbox_server.model.ids import DepartureId, OutboundId
 from mailbox_server.model.outbound import Departure, Outbound
 from mailbox_server.relay.next_hops import Wishes
 from mailbox_server.relay.queue.promise import is_required
-from mailbox_server.store.ports import Store
 
 
 @dataclass(slots=True)
@@ -72,24 +71,3 @@ def loads_of(jobs: Sequence[Outbound], departures: Mapping[DepartureId, Departur
         load.jobs.append(job)
         load.taken.append(job.id)
     return list(loads.values())
-
-
-class DepartingContent:
-    """Trace and content of a departure, read in blocks (relay.client.mail.MailContent)."""
-
-    def __init__(self, store: Store, departure: Departure) -> None:
-        self._store = store
-        self._trace = departure.trace
-        self._content: ContentId = departure.content
-
-    async def read(self, start: int, length: int) -> bytes:
-        """Octets [start, start + length), shorter only at the end.
-
-        Raises ContentMissing, ContentDamaged, StoreUnavailable.
-        """
-        before = self._trace[start : start + length]
-        missing = length - len(before)
-        if not missing:
-            return before
-        content, at = self._content, max(0, start - len(self._trace))
-        return before + await self._store.read(lambda tx: tx.contents.read(content, at, missing))

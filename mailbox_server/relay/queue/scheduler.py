@@ -239,10 +239,7 @@ class Scheduler:
 
         def work(tx: WriteTx) -> list[Load]:
             jobs = tx.outbound.lease(ids)
-            found = {
-                number: tx.outbound.departure(number) for number in {j.departure for j in jobs}
-            }
-            departures = {number: each for number, each in found.items() if each is not None}
+            departures = tx.outbound.departures(list({job.departure for job in jobs}))
             return loads_of(jobs, departures)
 
         by_lane: dict[str, list[Load]] = {}

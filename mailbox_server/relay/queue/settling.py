@@ -23,13 +23,15 @@ from mailbox_server.model.errors import (
     Unavailable,
 )
 from mailbox_server.model.ids import DepartureId, OutboundId
-from mailbox_server.model.outbound import Attempt, Departure, Outbound, OutboundState
+from mailbox_server.model.outbound import Attempt, Departure, Finding, Outbound, OutboundState
 from mailbox_server.model.passport import Evidence
 from mailbox_server.model.ports import Clock, Entropy, Events
+from mailbox_server.net.tasks import TaskKeeper
 from mailbox_server.relay.queue.decision import Decision, Proxy, decide
+from mailbox_server.relay.queue.recording import Recording
 from mailbox_server.relay.queue.stumbling import TIMES_BORNE, Stumbling
 from mailbox_server.relay.schedule import ScheduleRules
-from mailbox_server.store.ports import StagedContent, Store, WriteTx
+from mailbox_server.store.ports import Conclusion, StagedContent, Store, WriteTx
 
 PUT_OFF: Final = timedelta(minutes=30)
 """Until the next attempt, where trouble of ours came in the way of this one."""
@@ -91,6 +93,7 @@ class Settling:
         clock: Clock,
         entropy: Entropy,
         events: Events,
+        tasks: TaskKeeper,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._store = store
@@ -100,6 +103,7 @@ class Settling:
         self._events = events
         self._sleep = sleep
         self._stumbling = Stumbling()
+        self._recording = Recording(self._write_untold, tasks)
         self.rules = rules
 
     async def settle(self, tried: Sequence[Tried]) -> None:
@@ -111,13 +115,21 @@ class Settling:
             (one.departure, [self._decide(one, job, attempt) for job, attempt in one.attempts])
             for one in tried
         ]
+        if not any(each.happening for _, some in decided for each in some):
+            decisions = [each for _, some in decided for each in some]
+            await self._recording.record(decisions)
+            self._tell(decisions)
+            self._stumbling.went_well(each.job.id for each in decisions)
+            return
         stumbled: dict[OutboundId, DepartureId] = {}
         for pause in _pauses():
             prepared: list[Prepared] = []
             try:
                 decided = [await self._prepare(*one, prepared, stumbled) for one in decided]
                 decisions = [decision for _, some in decided for decision in some]
-                await self._write(decisions, prepared, self._held(stumbled))
+                contents = [staged for one in prepared for staged in one.contents]
+                work = self._recorded(decisions, prepared, self._held(stumbled))
+                await self._store.write(work, contents)
                 self._tell(decisions)
                 self._stumbling.went_well(
                     each.job.id for each in decisions if each.job.id not in stumbled
@@ -197,12 +209,17 @@ class Settling:
             )
         self._stumbling.stumbled(stumbled)
 
+    async def _write_untold(self, decisions: Sequence[Decision]) -> None:
+        await self._persist(self._recorded(decisions, (), {}))
+
     async def _rest(self, trouble: Unavailable, seconds: float) -> None:
         self._events.warning("relay.not_recorded", reason=str(trouble))
         await self._sleep(seconds)
 
     def _decide(self, tried: Tried, job: Outbound, attempt: Attempt) -> Decision:
-        chance = self._entropy.below(_CHANCES) / _CHANCES
+        chance = 0.0
+        if attempt.finding is Finding.DEFERRED:
+            chance = self._entropy.below(_CHANCES) / _CHANCES
         return decide(job, tried.departure, attempt, self.rules, chance, tried.proxy)
 
     async def _prepare(
@@ -237,33 +254,37 @@ class Settling:
             decision, state=OutboundState.WAITING, due=due, tells_delay=False, happening=None
         )
 
-    async def _write(
+    def _recorded(
         self,
         decisions: Sequence[Decision],
         prepared: Sequence[Prepared],
         held: Mapping[OutboundId, DepartureId],
-    ) -> None:
+    ) -> Callable[[WriteTx], None]:
+        """All of it in one write, which raises _DroppedMeanwhile."""
         told = [each.job.id for each in decisions if each.tells_delay]
         reported = {each.job.id for each in decisions if each.happening is not None}
         now = self._clock.now()
+        conclusions = [
+            Conclusion(each.job.id, each.attempt, each.state, each.due, each.expires)
+            for each in decisions
+        ]
 
         def work(tx: WriteTx) -> None:
-            dropped = set()
-            for each in decisions:
-                recorded = tx.outbound.record(
-                    each.job.id, each.attempt, each.state, each.due, each.expires
-                )
-                if not recorded.was_open and each.job.id in reported:
-                    dropped.add(each.job.id)
+            recorded = tx.outbound.record_all(conclusions)
+            dropped = {
+                one.outbound
+                for one, done in zip(conclusions, recorded, strict=True)
+                if not done.was_open and one.outbound in reported
+            }
             if dropped:
                 raise _DroppedMeanwhile(frozenset(dropped))
             tx.outbound.told_delay(told, now)
-            self._hold(tx, held)
+            if held:
+                self._hold(tx, held)
             for one in prepared:
                 one.write(tx)
 
-        contents = [staged for one in prepared for staged in one.contents]
-        await self._store.write(work, contents)
+        return work
 
     def _tell(self, decisions: Sequence[Decision]) -> None:
         for each in decisions:

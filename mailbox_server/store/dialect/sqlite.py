@@ -7,7 +7,7 @@ are off on all, and readers close before the writer (closing the last connection
 
 import os
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
@@ -38,6 +38,32 @@ def member_pairs(name: str) -> sa.Select[tuple[str, int]]:
     value = sa.func.json_each(sa.bindparam(name)).table_valued("value").c.value
     first, second = (sa.func.json_extract(value, path) for path in ("$[0]", "$[1]"))
     return sa.select(first, second)
+
+
+def numbers(name: str) -> sa.Select[tuple[int]]:
+    """The members of a JSON array of numbers that is given as that parameter."""
+    return sa.select(sa.func.json_each(sa.bindparam(name)).table_valued("value").c.value)
+
+
+def records(name: str, fields: Sequence[str]) -> sa.Subquery:
+    """The members of a JSON array of arrays that is given as that parameter, as rows.
+
+    One statement over many values is one step for the thread that runs it; between two
+    steps it lets other threads go first, for milliseconds where they are busy.
+    """
+    value = sa.func.json_each(sa.bindparam(name)).table_valued("value").c.value
+    places: list[sa.ColumnElement[str]] = [
+        sa.literal_column(f"'$[{place}]'") for place in range(len(fields))
+    ]
+    columns = zip(fields, places, strict=True)
+    return sa.select(
+        *(sa.func.json_extract(value, place).label(field) for field, place in columns)
+    ).subquery(name)
+
+
+def gathered(*columns: sa.ColumnElement[Any]) -> sa.ColumnElement[str]:
+    """All rows as one JSON array of arrays, for the reason of records; no octets."""
+    return sa.func.json_group_array(sa.func.json_array(*columns))
 
 
 class GuardedCursor(sqlite3.Cursor):

@@ -70,6 +70,7 @@ from mailbox_server.store.ports.messages import (
 from mailbox_server.store.ports.outbound import (
     DEPARTURES,
     RETRIES,
+    Conclusion,
     Due,
     OutboundReader,
     OutboundWriter,
@@ -132,6 +133,7 @@ __all__ = [
     "ChangedPlacement",
     "Changes",
     "Column",
+    "Conclusion",
     "ContentReader",
     "ContentWriter",
     "Copied",

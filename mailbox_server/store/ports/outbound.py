@@ -51,6 +51,17 @@ class Rooms:
 
 
 @dataclass(frozen=True, slots=True)
+class Conclusion:
+    """What is to be recorded of one recipient: an attempt, and what follows from it."""
+
+    outbound: OutboundId
+    attempt: Attempt
+    state: OutboundState
+    due: datetime
+    expires: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class Recorded:
     """What became of an outbound when an attempt was recorded.
 
@@ -84,6 +95,9 @@ class OutboundReader(Protocol):
 
         Its content is 0 once all of them have ended: it may be gone.
         """
+
+    def departures(self, departures: Sequence[DepartureId]) -> Mapping[DepartureId, Departure]:
+        """The same of many; those that were forgotten are left out."""
 
     def attempts(self, outbound: OutboundId) -> list[Attempt]:
         """Oldest first."""
@@ -136,6 +150,9 @@ class OutboundWriter(OutboundReader, Protocol):
         What ended meanwhile stays so, but is delivered where the attempt says so; what is
         held stays held.  Raises OutboundMissing.
         """
+
+    def record_all(self, conclusions: Sequence[Conclusion]) -> list[Recorded]:
+        """The same of many, which costs little more than of one."""
 
     def told_delay(self, outbounds: Sequence[OutboundId], at: datetime) -> None:
         """Remember that the sender was told of the delay."""
