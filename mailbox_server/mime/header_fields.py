@@ -192,6 +192,21 @@ def field_values(header: bytes, name: str) -> list[bytes]:
     return HeaderFields(header).each(name.lower().encode("ascii", "replace"))
 
 
+def named_fields(header: bytes, names: Collection[bytes]) -> Iterator[tuple[bytes, bytes]]:
+    """Name in lower case and value of each field of these names, the first FIELDS of them.
+
+    names: lower case.  The values are as they follow the colon, line ends included; a last
+    one may have none.
+    """
+    found = (
+        # A CR at the very end is half a line end.
+        (lowered, value + b"\n" if value.endswith(b"\r") else value)
+        for _, name, value in _split(header)
+        if (lowered := name.lower()) in names
+    )
+    return islice(found, FIELDS)
+
+
 def header_lines(header: bytes) -> Iterator[bytes]:
     """Each field of a block as it stands, folds and all, and each line that is no field."""
     for field, _, _ in islice(_split(header), FIELDS):

@@ -47,6 +47,7 @@ class Authorization:
         self._clock = clock
         self._exchange: sasl.Exchange | None = None
         self._granted: Granted | None = None
+        self._secured: Link | None = None
         self._validated = 0.0
         self._failures = 0
 
@@ -117,13 +118,16 @@ class Authorization:
 
     def reset(self) -> None:
         """TLS is up: who it was is forgotten, but not how often it failed (RFC 3207 §4.2)."""
-        self._exchange = self._granted = None
+        self._exchange = self._granted = self._secured = None
 
     def _link(self, tls: TlsState | None) -> Link:
         if tls is None:
             return Link(self._in_clear)
-        link = Link(is_confidential=True, ends=self._place.tls_ends())
-        return replace(link, shows_binding=BINDING_MECHANISM in offered_names(link, {}))
+        if self._secured is None:
+            link = Link(is_confidential=True, ends=self._place.tls_ends())
+            shows_binding = BINDING_MECHANISM in offered_names(link, {})
+            self._secured = replace(link, shows_binding=shows_binding)
+        return self._secured
 
     def _advanced(self, answer: sasl.Answer) -> Answer:
         if isinstance(answer, Challenge):

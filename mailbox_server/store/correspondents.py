@@ -21,6 +21,12 @@ _KNOWN: Final = Prepared(
         correspondent.c.account == _ACCOUNT, correspondent.c.address.in_(members("keys"))
     )
 )
+_KNOWN_ONE: Final = Prepared(
+    sa.select(correspondent.c.address).where(
+        correspondent.c.account == _ACCOUNT, correspondent.c.address == sa.bindparam("key")
+    )
+)
+_ONE_BY_ONE: Final = 4
 _REMEMBER: Final = Prepared(
     sa.insert(correspondent).values(
         account=_ACCOUNT, address=sa.bindparam("key"), first=sa.bindparam("at")
@@ -62,6 +68,9 @@ class Correspondents:
     def strangers(self, account: AccountId, addresses: Collection[Address]) -> set[str]:
         """Those (their keys) of the addresses to which the account has never written."""
         keys = {address.key for address in addresses}
+        if len(keys) <= _ONE_BY_ONE:
+            each = [{"number": account, "key": key} for key in keys]
+            return keys - {row[0] for row in _KNOWN_ONE.rows_each(self._tx, each)}
         listed = json.dumps(sorted(keys))
         return keys - {row[0] for row in _KNOWN.rows(self._tx, number=account, keys=listed)}
 

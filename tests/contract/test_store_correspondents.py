@@ -18,6 +18,9 @@ def test_strangers_are_strangers_once(bench: Workbench) -> None:
     carl = Address.parse("CARL@far.example")
     left = bench.read(lambda tx: tx.correspondents.strangers(ann, (carl, DAN)))
     assert left == {DAN.key}
+    crowd = [Address.parse(f"{number}@far.example") for number in range(9)]
+    met = bench.read(lambda tx: tx.correspondents.strangers(ann, (*crowd, carl)))
+    assert met == {each.key for each in crowd}
     others = bench.read(lambda tx: tx.correspondents.strangers(bob, (carl,)))
     assert others == {CARL.key}
 

@@ -42,7 +42,7 @@ def _signed_body(octets: bytes) -> None:
     assert whole.digest() == cut.digest()
 
 
-_MISSING = Missing(Address.parse("ann@example.org"), _NOON, "1@mx.example.org", _OURS)
+_MISSING = Missing(Address.parse("ann@example.org"), _NOON, lambda: "1@mx.example.org", _OURS)
 
 
 def _to_blank_line(octets: bytes) -> bytes:

@@ -11,7 +11,7 @@ Trace fields, Sender and what our own delivery removes or adds are not covered.
 from collections.abc import Sequence
 from typing import Final
 
-from mailbox_server.mime.header_fields import header_lines, select
+from mailbox_server.mime.header_fields import named_fields
 
 OVERSIGNED: Final = (
     b"from",
@@ -59,11 +59,8 @@ def covered(header: bytes) -> tuple[list[bytes], list[HeaderField]]:
     Of a name that occurs more than once the last comes first (RFC 6376 §5.4.2).
     """
     by_name: dict[bytes, list[HeaderField]] = {}
-    for line in header_lines(select(header, _NAMES)):
-        name, colon, value = line.partition(b":")
-        if colon:
-            name = name.rstrip(b" \t").lower()
-            by_name.setdefault(name, []).append((name, value))
+    for field in named_fields(header, _NAMES):
+        by_name.setdefault(field[0], []).append(field)
     names: list[bytes] = []
     fields: list[HeaderField] = []
     for name in (*OVERSIGNED, *FOLLOWED):

@@ -35,9 +35,6 @@ class HeaderFacts:
 def header_facts(header: bytes) -> HeaderFacts:
     """Read them from a header that was mended."""
     fields = HeaderFields(header)
-    content = content_fields(header)
-    kind = dict(content.parameters).get(b"report-type", b"").lower()
-    is_report = (content.media_type, content.media_subtype) == (b"multipart", b"report")
     return HeaderFacts(
         header,
         tuple(fields.each(b"from")),
@@ -47,10 +44,18 @@ def header_facts(header: bytes) -> HeaderFacts:
             for value in fields.each(name)
         ),
         len(fields.each(b"received")),
-        is_report and kind == b"disposition-notification",
+        # Few are, and reading the type closely costs more than all else here.
+        b"report" in (fields.first(b"content-type") or b"").lower() and _is_notification(header),
         (fields.first(b"tls-required") or b"").strip().lower() == b"no",
         message_id(fields.first(b"message-id")),
     )
+
+
+def _is_notification(header: bytes) -> bool:
+    content = content_fields(header)
+    kind = dict(content.parameters).get(b"report-type", b"").lower()
+    is_report = (content.media_type, content.media_subtype) == (b"multipart", b"report")
+    return is_report and kind == b"disposition-notification"
 
 
 def claimed_addresses(values: Iterable[bytes]) -> list[Address] | None:

@@ -50,7 +50,7 @@ class HeaderJudge:
         missing = Missing(
             sender or account.address,
             self._clock.now(),
-            f"{self._entropy.octets(_ID_OCTETS).hex()}@{hostname}",
+            lambda: f"{self._entropy.octets(_ID_OCTETS).hex()}@{hostname}",
             domain if isinstance(domain, Domain) else hostname,
         )
 

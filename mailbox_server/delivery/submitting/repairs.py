@@ -10,7 +10,7 @@ might be a Bcc.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import format_datetime
@@ -51,11 +51,11 @@ _COMMENT_MARK: Final = re.compile(rb"[()]|\\.", re.S)
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """What to put in where it is not there.  message_id: without its brackets."""
+    """What to put in where it is not there.  message_id: makes one, without its brackets."""
 
     sender: Address
     date: datetime
-    message_id: str
+    message_id: Callable[[], str]
     domain: Domain
 
 
@@ -97,7 +97,7 @@ def _added(names: set[bytes], missing: Missing) -> bytes:
     if b"from" not in names:
         added += f"From: {missing.sender}\r\n".encode()
     if b"message-id" not in names:
-        added += f"Message-ID: <{missing.message_id}>\r\n".encode("ascii")
+        added += f"Message-ID: <{missing.message_id()}>\r\n".encode("ascii")
     return added
 
 

@@ -6,7 +6,9 @@ from mailbox_server.mime.header_fields import (
     LISTED_OCTETS,
     HeaderFields,
     field_values,
+    header_lines,
     merged,
+    named_fields,
     select,
     split_fields,
 )
@@ -34,6 +36,19 @@ def test_a_last_field_without_a_line_end_gets_one() -> None:
     assert select(b"Subject: x", {b"subject"}) == b"Subject: x\r\n\r\n"
     assert select(b"Subject: x\r", {b"subject"}) == b"Subject: x\r\n\r\n"
     assert select(b"", {b"subject"}) == b"\r\n"
+
+
+def test_named_fields_are_those_that_select_gives() -> None:
+    names = {b"subject", b"from"}
+    for header in (HEADER, HEADER[:40], b"", b"\r\n", b"Subject: x", b"Subject: x\r", b"x:\n y"):
+        lines = header_lines(select(header, names))
+        parted = [line.partition(b":")[::2] for line in lines if b":" in line]
+        taken = [(name.rstrip(b" \t").lower(), value.rstrip(b"\r\n")) for name, value in parted]
+        found = [(name, value.rstrip(b"\r\n")) for name, value in named_fields(header, names)]
+        assert found == taken
+    many = b"From: x\r\n" * FIELDS + b"Subject: y\r\n" + b"From: x\r\n"
+    assert list(named_fields(many, {b"subject"})) == [(b"subject", b" y\r\n")]
+    assert len(list(named_fields(many, {b"from"}))) == FIELDS
 
 
 def test_a_bare_cr_begins_no_field() -> None:

@@ -16,7 +16,7 @@ from mailbox_server.model.address import Address, Domain
 MISSING = Missing(
     Address.parse("ann@example.org"),
     datetime(2026, 11, 29, 12, 0, tzinfo=UTC),
-    "1@mx.example.org",
+    lambda: "1@mx.example.org",
     Domain.parse("example.org"),
 )
 DATE = b"Date: Sun, 29 Nov 2026 12:00:00 +0000\r\n"
