@@ -15,7 +15,7 @@ class Hello:
     """HELO, EHLO or LHLO (RFC 5321 §4.1.1.1, RFC 2033 §4.1).
 
     name: the domain or literal as given, or "" where it is neither; some clients send
-        names with underscores or none that could exist, and their mail is welcome.
+        names with underscores, spaces or umlauts, and their mail is welcome.
     """
 
     verb: str

@@ -51,7 +51,8 @@ REFUSED_VERBS: Final = frozenset(
 )
 
 _LETTERS: Final = re.compile(rb"[A-Za-z]+\Z")
-_HELLO_NAME: Final = re.compile(r"[!-~]{1,255}\Z")
+_HELLOS: Final = frozenset(("EHLO", "HELO", "LHLO"))
+_HELLO_NAME: Final = re.compile(r"[^\0-\x1f\x7f]{1,255}\Z")
 _KEYWORD: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*\Z")
 _VALUE: Final = re.compile(r"[!-<>-~\u0080-\U0010ffff]+\Z")
 _XTEXT: Final = re.compile(r"(?:[!-*,-<>-~]|\+[0-9A-F]{2})*\Z")
@@ -105,7 +106,7 @@ def parse(line: bytes) -> Command:
     if verb == "BDAT":
         return _bdat(argument.strip(b" "))
     try:
-        text = argument.decode("utf-8").strip(" ")
+        text = argument.decode("utf-8", "replace" if verb in _HELLOS else "strict").strip(" ")
     except UnicodeDecodeError:
         return Malformed(replies.NOT_UTF8)
     if verb in REFUSED_VERBS:
@@ -122,7 +123,7 @@ def _parse_argument(verb: str, text: str) -> Command:
             return _mail(text)
         case "RCPT":
             return _rcpt(text)
-        case "EHLO" | "HELO" | "LHLO":
+        case verb if verb in _HELLOS:
             return _hello(verb, text)
         case "DATA":
             return _without_argument(text, Data())
@@ -172,9 +173,14 @@ def _bdat(argument: bytes) -> Command:
 
 
 def _hello(verb: str, text: str) -> Hello:
-    if not text or not _HELLO_NAME.match(text):
-        # A U-label is not ASCII: RFC 6531 §3.7.1 wants A-labels in EHLO.
+    """Any name will do (RFC 5321 §4.1.4): computers are called in letters of all scripts.
+
+    A U-label is unusable: RFC 6531 §3.7.1 wants A-labels here.
+    """
+    if not _HELLO_NAME.match(text):
         raise _NotUnderstood(replies.HELLO_MALFORMED)
+    if not text.isascii():
+        return Hello(verb, "")
     try:
         if text.startswith("["):
             return Hello(verb, AddressLiteral.parse(text).ascii)

@@ -51,7 +51,7 @@ AUTH_NOT_OFFERED: Final = reply(
 )
 NO_ARGUMENT_ALLOWED: Final = reply(501, "5.5.4", "The command takes no argument")
 ARGUMENT_MISSING: Final = reply(501, "5.5.4", "The command needs an argument")
-HELLO_MALFORMED: Final = reply(501, "5.5.4", "Give your host name after the command, nothing else")
+HELLO_MALFORMED: Final = reply(501, "5.5.4", "Give your host name after the command")
 MAIL_MALFORMED: Final = reply(501, "5.5.4", "Write MAIL FROM:<address>")
 RCPT_MALFORMED: Final = reply(501, "5.5.4", "Write RCPT TO:<address>")
 SENDER_MALFORMED: Final = reply(501, "5.1.7", "The sender is not a mail address in <brackets>")

@@ -89,6 +89,26 @@ def test_msmtp(appliance: Appliance, service: str, tmp_path: Path) -> None:
     assert arrived(appliance, mark).endswith(message(mark))
 
 
+def test_msmtp_as_sendmail(appliance: Appliance, tmp_path: Path) -> None:
+    """As cron and scripts call it: everything in the header, Bcc too, and no Date."""
+    mark = "msmtp-sendmail"
+    (tmp_path / "rc").write_text(
+        f"account default\nhost localhost\nport {appliance.ports['submission']}\ntls on\n"
+        f"tls_trust_file {appliance.authority}\nauth login\nuser {ANN}\n"
+        f"password {PASSWORD}\nfrom {ANN}\nset_date_header off\ndomain nas_of_ann\n"
+    )
+    (tmp_path / "rc").chmod(0o600)
+    run(
+        need("msmtp"), "-C", str(tmp_path / "rc"), "-t", "-oi",
+        stdin=f"From: ann\nTo: nobody-else:;\nBcc: bob@example.test\n"
+        f"Subject: {mark}\n\n.\nsent by {mark}\n".encode(),
+    )  # fmt: skip
+    found = arrived(appliance, mark)
+    assert b"\r\nFrom: ann@example.test\r\n" in found and b"\r\nDate: " in found
+    assert b"\r\nMessage-ID: <" in found and b"Bcc" not in found
+    assert found.endswith(b"\r\n\r\n.\r\nsent by msmtp-sendmail\r\n")
+
+
 @PORTS
 def test_curl(appliance: Appliance, service: str, tmp_path: Path) -> None:
     mark = f"curl-{service}"

@@ -64,9 +64,11 @@ const deeds = {
   },
 
   async remember(user, password) {
-    const login = Cc["@mozilla.org/login-manager/loginInfo;1"].createInstance(Ci.nsILoginInfo);
-    login.init("imap://localhost", null, "imap://localhost", user, password, "", "");
-    await Services.logins.addLoginAsync(login);
+    for (const place of ["imap://localhost", "smtp://localhost"]) {
+      const login = Cc["@mozilla.org/login-manager/loginInfo;1"].createInstance(Ci.nsILoginInfo);
+      login.init(place, null, place, user, password, "", "");
+      await Services.logins.addLoginAsync(login);
+    }
   },
 
   async open(count) {
@@ -164,6 +166,37 @@ const deeds = {
       session.search(shown().msgWindow);
     });
     return hits.sort();
+  },
+
+  async send(to, bcc, subject, text) {
+    const account = MailServices.accounts.accounts[0];
+    const params = Cc["@mozilla.org/messengercompose/composeparams;1"].createInstance(
+      Ci.nsIMsgComposeParams
+    );
+    params.composeFields = Cc["@mozilla.org/messengercompose/composefields;1"].createInstance(
+      Ci.nsIMsgCompFields
+    );
+    params.identity = account.defaultIdentity;
+    params.format = Ci.nsIMsgCompFormat.PlainText;
+    Object.assign(params.composeFields, { to, bcc, subject, body: text });
+    const compose = MailServices.compose.initCompose(params);
+    const ended = new Promise(resolve =>
+      compose.RegisterStateListener(
+        listening("nsIMsgComposeStateListener", {
+          NotifyComposeFieldsReady() {},
+          NotifyComposeBodyReady() {},
+          SaveInFolderDone() {},
+          ComposeProcessDone: resolve,
+        })
+      )
+    );
+    await compose.sendMsg(
+      Ci.nsIMsgCompDeliverMode.Now, account.defaultIdentity, account.key, null, null
+    );
+    const code = await ended;
+    if (code) {
+      throw new Error(`it was not sent: ${code}`);
+    }
   },
 
   async makeFolder(name) {

@@ -157,6 +157,7 @@ def thunderbird(appliance: Appliance, home: Path) -> Iterator[Thunderbird]:
 def _account(appliance: Appliance) -> dict[str, str | int | bool]:
     """Settings of an account over TLS, with an ordinary password."""
     server, identity = "mail.server.server1", "mail.identity.id1"
+    outgoing = "mail.smtpserver.smtp1"
     return {
         "mail.accountmanager.accounts": "account1",
         "mail.accountmanager.defaultaccount": "account1",
@@ -175,4 +176,13 @@ def _account(appliance: Appliance) -> dict[str, str | int | bool]:
         f"{identity}.useremail": address("ann"),
         f"{identity}.fullName": "Ann",
         f"{identity}.valid": True,
+        f"{identity}.smtpServer": "smtp1",
+        "mail.smtpservers": "smtp1",
+        "mail.smtp.defaultserver": "smtp1",
+        f"{outgoing}.type": "smtp",
+        f"{outgoing}.hostname": "localhost",
+        f"{outgoing}.port": appliance.ports["submissions"],
+        f"{outgoing}.try_ssl": 3,
+        f"{outgoing}.authMethod": 3,
+        f"{outgoing}.username": address("ann"),
     }
