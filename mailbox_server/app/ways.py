@@ -7,7 +7,7 @@ from mailbox_server.app.relaying import hop_rules
 from mailbox_server.app.settings import Settings
 from mailbox_server.checks.dkim.signing import Signer
 from mailbox_server.dns.resolver import Resolver
-from mailbox_server.model.address import Address, Domain, IpAddress, Localpart
+from mailbox_server.model.address import Address, Domain, IpAddress
 from mailbox_server.model.ids import AccountId
 from mailbox_server.model.ports import Clock, Entropy, Events
 from mailbox_server.net.https_client import HttpsClient, HttpsPlan
@@ -17,13 +17,11 @@ from mailbox_server.relay.mta_sts.keeper import PolicyKeeper
 from mailbox_server.relay.next_hops import NextHops
 from mailbox_server.relay.session_news import SessionNews
 from mailbox_server.relay.tls_levels import TlsLevels
-from mailbox_server.relay.tls_reports.report import Submitter
 from mailbox_server.relay.tls_reports.reporting import TlsReporter
 from mailbox_server.relay.tls_reports.tally import TlsTally
 from mailbox_server.relay.tls_upkeep import TlsUpkeep
 from mailbox_server.store.door import SqliteStore
 
-_POSTMASTER: Final = Localpart("postmaster")
 _SOURCE: Final = "the configuration"
 
 
@@ -84,8 +82,7 @@ def build_ways(
 
     hops = NextHops(names, policies, tally, sender_of, rules, clock, entropy)
     news = SessionNews(hops.families, tally, levels)
-    submitter = Submitter(hostname, Address(_POSTMASTER, hostname))
-    reporter = TlsReporter(store, names, https, signer, submitter, clock, events)
+    reporter = TlsReporter(store, names, https, signer, hostname, clock, events)
     upkeep = TlsUpkeep(
         store=store,
         policies=policies,

@@ -3,7 +3,8 @@
 OVERSIGNED fields are named once more than they stand there, so that one more of them breaks
 the signature: what a reader shows, what a reply goes to and what tells how to read the body
 cannot be added later (§5.4, §8.15).  FOLLOWED fields are covered where they stand; those of
-mailing lists are added on the way, and their absence is not to be vouched for.
+mailing lists are added on the way, and their absence is not to be vouched for.  The last two
+are those of TLS reports (RFC 8460 §5.3).
 
 Trace fields, Sender and what our own delivery removes or adds are not covered.
 """
@@ -43,6 +44,8 @@ FOLLOWED: Final = (
     b"list-post",
     b"list-owner",
     b"list-archive",
+    b"tls-report-domain",
+    b"tls-report-submitter",
 )
 OCCURRENCES: Final = 20
 """Of one name so many are covered at most, the last ones; a sane message has one."""

@@ -9,21 +9,26 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Final
 
 from mailbox_server.mime.composing import begin_message
-from mailbox_server.model.address import Address, Domain
+from mailbox_server.model.address import Address, Domain, Localpart
 from mailbox_server.model.tls_count import TlsCase, TlsCount
 from mailbox_server.model.tls_demand import TlsPolicy
 
 MEDIA_TYPE: Final = "application/tlsrpt+gzip"
 _TOKEN_CHARACTERS: Final = 16
 _MX: Final = "mx: "
+_POSTMASTER: Final = Localpart("postmaster")
 
 
 @dataclass(frozen=True, slots=True)
 class Submitter:
-    """Who reports.  contact: at hostname, so that the report is signed for it."""
+    """Who reports: a domain of ours that signs (reporting_domain), or our host name."""
 
-    hostname: Domain
-    contact: Address
+    domain: Domain
+
+    @property
+    def contact(self) -> Address:
+        """Who answers, and who sends: aligned with the signature."""
+        return Address(_POSTMASTER, self.domain)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +46,9 @@ class Report:
     @property
     def id(self) -> str:
         """Always the same for a domain and day, so that a repetition can be told."""
-        text = f"{self.submitter.hostname}!{self.domain}!{self.day}"
+        text = f"{self.submitter.domain}!{self.domain}!{self.day}"
         token = hashlib.sha256(text.encode()).hexdigest()[:_TOKEN_CHARACTERS]
-        return f"{self.day:%Y%m%d}.{token}@{self.submitter.hostname}"
+        return f"{self.day:%Y%m%d}.{token}@{self.submitter.domain}"
 
     @property
     def begin(self) -> datetime:
@@ -63,25 +68,25 @@ class Report:
     def filename(self) -> str:
         """As RFC 8460 §5.1 recommends."""
         begin, end = (int(moment.timestamp()) for moment in (self.begin, self.end))
-        return f"{self.submitter.hostname}!{self.domain}!{begin}!{end}.json.gz"
+        return f"{self.submitter.domain}!{self.domain}!{begin}!{end}.json.gz"
 
     def mail(self, recipient: Address, now: datetime) -> bytes:
         """The report as a message, CRLF octets, seven bits."""
-        hostname = self.submitter.hostname
+        submitter = self.submitter.domain
         message = begin_message(
             sender=self.submitter.contact,
             recipient=recipient,
-            subject=f"Report Domain: {self.domain} Submitter: {hostname} Report-ID: <{self.id}>",
+            subject=f"Report Domain: {self.domain} Submitter: {submitter} Report-ID: <{self.id}>",
             date=now,
             message_id=f"tls.{self.id}",
             extra_fields=(
                 ("TLS-Report-Domain", self.domain),
-                ("TLS-Report-Submitter", hostname.ascii),
+                ("TLS-Report-Submitter", submitter.ascii),
                 ("Auto-Submitted", "auto-generated"),
             ),
         )
         message.set_content(
-            f"This is the TLS report of {hostname} about mail to {self.domain}\n"
+            f"This is the TLS report of {submitter} about mail to {self.domain}\n"
             f"on {self.day}, as RFC 8460 has it.\n"
         )
         main, _, sub = MEDIA_TYPE.partition("/")
@@ -96,7 +101,7 @@ class Report:
         for count in self.counts:
             policies.setdefault((count.case.policy, count.case.wording), []).append(count)
         return {
-            "organization-name": self.submitter.hostname.ascii,
+            "organization-name": self.submitter.domain.ascii,
             "date-range": {
                 "start-datetime": f"{self.begin:%Y-%m-%dT%H:%M:%SZ}",
                 "end-datetime": f"{self.end:%Y-%m-%dT%H:%M:%SZ}",

@@ -2,7 +2,8 @@
 
 A report leaves some hours into the next day, not at midnight with all others (§4.1).  By
 mail it goes into the queue in the same write that forgets its counts, so that it is sent
-once; by https it is posted, and tried again each hour for a day (§5.5).
+once; by https it is posted, and tried again each hour for a day (§5.5).  By mail it goes
+signed or not at all.
 """
 
 import hashlib
@@ -13,7 +14,7 @@ from typing import Final, Protocol
 from mailbox_server.checks.dkim.signing import Signer
 from mailbox_server.delivery.intake import Intake
 from mailbox_server.dns.answers import Answer
-from mailbox_server.model.address import Address, ReversePath
+from mailbox_server.model.address import Address, Domain, ReversePath
 from mailbox_server.model.envelope import BodyType, Notify, Return
 from mailbox_server.model.errors import MailboxServerFault
 from mailbox_server.model.ids import ContentId
@@ -22,6 +23,7 @@ from mailbox_server.model.ports import Clock, Events
 from mailbox_server.net.https_client import HttpsClient, HttpsTrouble
 from mailbox_server.relay.tls_reports.record import read_places
 from mailbox_server.relay.tls_reports.report import MEDIA_TYPE, Report, Submitter
+from mailbox_server.relay.tls_reports.reporting_domain import reporting_domain
 from mailbox_server.store.ports import StagedContent, Store, WriteTx
 
 LATEST_DELAY_SECONDS: Final = 14_400
@@ -49,7 +51,7 @@ class TlsReporter:
         names: RecordNames,
         client: HttpsClient,
         signer: Signer,
-        submitter: Submitter,
+        hostname: Domain,
         clock: Clock,
         events: Events,
     ) -> None:
@@ -57,7 +59,7 @@ class TlsReporter:
         self._names = names
         self._client = client
         self._signer = signer
-        self._submitter = submitter
+        self._hostname = hostname
         self._clock = clock
         self._events = events
 
@@ -80,17 +82,18 @@ class TlsReporter:
 
     def _leaves(self, day: date) -> datetime:
         """When the reports of a day go: within four hours of its end, each day at another time."""
-        text = f"{self._submitter.hostname} {day}".encode()
+        text = f"{self._hostname} {day}".encode()
         chance = int.from_bytes(hashlib.sha256(text).digest()[:4], "big")
         over = datetime.combine(day + timedelta(days=1), time(), UTC)
         return over + timedelta(seconds=chance % LATEST_DELAY_SECONDS)
 
     async def _send_day(self, day: date) -> None:
-        last = ""
+        hostname, last = self._hostname, ""
+        signing = await self._store.read(lambda tx: reporting_domain(tx, hostname))
         while domains := await self._domains(day, last):
             for domain in domains:
                 try:
-                    await self._send(day, domain)
+                    await self._send(day, domain, signing)
                 except MailboxServerFault:
                     raise
                 except Exception as error:  # of one domain: the others get their reports
@@ -102,7 +105,7 @@ class TlsReporter:
             lambda tx: tx.tls_counts.domains(day, after, _DOMAINS_AT_ONCE)
         )
 
-    async def _send(self, day: date, domain: str) -> None:
+    async def _send(self, day: date, domain: str, signing: Domain | None) -> None:
         answer = await self._names.txt(f"_smtp._tls.{domain}")
         if answer.is_trouble:
             return
@@ -113,9 +116,9 @@ class TlsReporter:
         counts = await self._store.read(lambda tx: tx.tls_counts.of(day, domain, MOST_COUNTS))
         if not counts:
             return
-        report = Report(domain, day, counts, self._submitter)
+        report = Report(domain, day, counts, Submitter(signing or self._hostname))
         is_posted = await self._post(report, places.urls)
-        if places.mailboxes:
+        if places.mailboxes and signing is not None:
             await self._mail(report, places.mailboxes)
         elif is_posted:
             await self._store.write(lambda tx: tx.tls_counts.forget(day, domain))
@@ -138,7 +141,7 @@ class TlsReporter:
         return is_posted
 
     async def _mail(self, report: Report, mailboxes: Sequence[Address]) -> None:
-        """Put it into the queue for each mailbox, signed where we have keys (§5.3)."""
+        """Put it into the queue for each mailbox, signed (§3)."""
         staged: list[tuple[Address, StagedContent, bytes]] = []
         try:
             for mailbox in mailboxes:
@@ -183,7 +186,7 @@ class TlsReporter:
         return Departure(
             origin=Origin.REPORT,
             account=None,
-            reverse_path=ReversePath(self._submitter.contact),
+            reverse_path=ReversePath(report.submitter.contact),
             content=content,
             trace=signatures,
             size=size,

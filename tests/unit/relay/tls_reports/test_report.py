@@ -14,7 +14,7 @@ from mailbox_server.relay.tls_reports.report import Report, Submitter
 
 DAY = date(2026, 11, 29)
 LINES = ("version: STSv1", "mode: testing", "mx: *.example.org", "mx: x.example", "max_age: 9")
-SUBMITTER = Submitter(Domain("mail.us.example"), Address.parse("postmaster@mail.us.example"))
+SUBMITTER = Submitter(Domain("mail.us.example"))
 NOW = datetime(2026, 11, 30, 2, tzinfo=UTC)
 
 
