@@ -13,6 +13,8 @@ from mailbox_server.model.address import Address, Domain, IpAddress, parse_ip
 from mailbox_server.model.errors import AddressMalformed, DomainMalformed
 from mailbox_server.model.next_hop import Login
 from mailbox_server.model.tls_demand import TlsLevel
+from mailbox_server.net.listeners import ListenAddress, TcpAddress
+from mailbox_server.net.own_addresses import TakesMail
 from mailbox_server.net.public_address import IpNetwork
 from mailbox_server.relay.mail_exchangers import Ourselves
 from mailbox_server.relay.next_hops import HopRules
@@ -21,15 +23,18 @@ from mailbox_server.relay.routes import Route, SmartHost, host_name
 _PASSWORD_OCTETS: Final = 1024
 
 
-def hop_rules(relay: RelaySettings, hostname: Domain, source: str) -> HopRules:
+def hop_rules(
+    relay: RelaySettings, hostname: Domain, source: str, listening: Sequence[ListenAddress] = ()
+) -> HopRules:
     """The rules as the settings say.
 
-    Reads password files.  source: the file, for sentences.  Raises SettingsMalformed.
+    Reads password files.  source: the file, for sentences.  listening: where mail from other
+    servers comes in.  Raises SettingsMalformed.
     """
     routes = relay_routes(relay, source)
     ips = frozenset(ip for route in routes for ip in route.sources)
     return HopRules(
-        Ourselves(frozenset({hostname.ascii}), ips),
+        Ourselves(frozenset({hostname.ascii}), ips, _takes_mail(listening, relay.port)),
         port=relay.port,
         opened=_networks(relay.private_networks, source),
         routes=routes,
@@ -47,6 +52,23 @@ def relay_routes(relay: RelaySettings, source: str) -> tuple[Route, ...]:
     return tuple(
         _route(row, f"relay.routes[{number}]", source) for number, row in enumerate(relay.routes)
     )
+
+
+def _takes_mail(listening: Sequence[ListenAddress], port: int) -> TakesMail:
+    """At another port there may be another server of this machine."""
+    ips: set[IpAddress] = set()
+    families: set[int] = set()
+    for address in listening:
+        if not isinstance(address, TcpAddress) or address.port != port:
+            continue
+        ip = parse_ip(address.host) if address.host else None
+        if ip is None:
+            families |= {4, 6}
+        elif ip.is_unspecified:
+            families.add(ip.version)
+        else:
+            ips.add(ip)
+    return TakesMail(frozenset(ips), frozenset(families))
 
 
 def _networks(texts: Sequence[str], source: str) -> tuple[IpNetwork, ...]:

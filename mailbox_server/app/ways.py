@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
+from mailbox_server.app.consistency import listen_addresses
 from mailbox_server.app.relaying import hop_rules
 from mailbox_server.app.settings import Settings
 from mailbox_server.checks.dkim.signing import Signer
@@ -14,7 +15,7 @@ from mailbox_server.net.https_client import HttpsClient, HttpsPlan
 from mailbox_server.net.tasks import TaskKeeper
 from mailbox_server.relay.mta_sts.fetching import fetch_policy
 from mailbox_server.relay.mta_sts.keeper import PolicyKeeper
-from mailbox_server.relay.next_hops import NextHops
+from mailbox_server.relay.next_hops import HopRules, NextHops
 from mailbox_server.relay.session_news import SessionNews
 from mailbox_server.relay.tls_levels import TlsLevels
 from mailbox_server.relay.tls_reports.reporting import TlsReporter
@@ -40,7 +41,7 @@ class Ways:
 
     def change_rules(self, settings: Settings, names: Resolver) -> None:
         """Put live settings in force.  Raises SettingsMalformed, and changes nothing then."""
-        rules = hop_rules(settings.relay, self.hostname, _SOURCE)
+        rules = _rules(settings, self.hostname)
         self.hops.change_rules(names, rules)
         self.policies.change_names(names)
         self.reporter.change_names(names)
@@ -62,7 +63,7 @@ def build_ways(
     events: Events,
 ) -> Ways:
     """Build everything; nothing runs yet.  Raises SettingsMalformed."""
-    rules = hop_rules(settings.relay, hostname, _SOURCE)
+    rules = _rules(settings, hostname)
     lookups = _Lookups(names)
     https = HttpsClient(lookups.addresses_of, HttpsPlan(opened=rules.opened))
     tally, levels = TlsTally(clock), TlsLevels(clock, events)
@@ -94,6 +95,11 @@ def build_ways(
         events=events,
     )
     return Ways(hostname, hops, policies, news, reporter, upkeep, https, lookups)
+
+
+def _rules(settings: Settings, hostname: Domain) -> HopRules:
+    listening = listen_addresses(settings.listen, "smtp")
+    return hop_rules(settings.relay, hostname, _SOURCE, listening)
 
 
 class _Lookups:

@@ -8,7 +8,7 @@ set and 2 for each of at most 10 hosts.
 import asyncio
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Final, Protocol
 
@@ -16,6 +16,7 @@ from mailbox_server.dns.answers import Answer, MailExchanger, Outcome
 from mailbox_server.model.address import Domain, IpAddress
 from mailbox_server.model.ports import Entropy
 from mailbox_server.model.reply import Reply
+from mailbox_server.net.own_addresses import TakesMail
 from mailbox_server.net.public_address import IpNetwork, is_public
 from mailbox_server.relay.hop_replies import (
     LOOP,
@@ -49,10 +50,16 @@ class Ourselves:
     """Who we are in other people's MX records.
 
     names: host names of this server (A-labels).  ips: its addresses that others can see.
+    takes: whether mail sent to an address would come in here, whatever its name.
     """
 
     names: frozenset[str]
     ips: frozenset[IpAddress] = frozenset()
+    takes: TakesMail = field(default_factory=TakesMail)
+
+    def has(self, ip: IpAddress) -> bool:
+        """Whether an address is ours."""
+        return ip in self.ips or self.takes(ip)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +127,7 @@ class _Search:
         hosts = hosts[: MOST_HOSTS - self.asked]
         self.asked += len(hosts)
         answers = await asyncio.gather(*(self._names.addresses(host) for host in hosts))
-        if any(ip in self._ourselves.ips for answer in answers for ip in answer.records):
+        if any(self._ourselves.has(ip) for answer in answers for ip in answer.records):
             self.is_us = True
             return
         for host, answer in zip(hosts, answers, strict=True):

@@ -7,7 +7,7 @@ found just now.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 from mailbox_server.dns.cache import ExpiringCache
@@ -202,7 +202,7 @@ class NextHops:
         ourselves = self._rules.ourselves
         answers = [await self._names.addresses(name) for name in sorted(ourselves.names)]
         seen = {ip for answer in answers for ip in answer.records if is_public(ip)}
-        known = Ourselves(ourselves.names, ourselves.ips | seen)
+        known = replace(ourselves, ips=ourselves.ips | seen)
         # Kept after trouble, too: it must not cost every message its time.
         self._known_ourselves.put(0, known, _OURSELVES_SECONDS, 0)
         return known
@@ -212,7 +212,7 @@ class NextHops:
     ) -> NextHop | NoHop:
         """No policy and no name of a certificate belongs to an address (RFC 8461 §3.4)."""
         key = _key(literal.ascii, sources)
-        if literal.ip in (await self._ourselves()).ips:
+        if (await self._ourselves()).has(literal.ip):
             return NoHop(key, LOOP)
         if not is_public(literal.ip, self._rules.opened):
             return NoHop(key, LITERAL_NOT_PUBLIC)

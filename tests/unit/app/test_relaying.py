@@ -6,12 +6,14 @@ from typing import Any
 import pytest
 
 from mailbox_server.app.configuration import from_values
+from mailbox_server.app.consistency import listen_address
 from mailbox_server.app.relaying import check_relay, hop_rules
 from mailbox_server.app.tables.relay import RelaySettings
 from mailbox_server.model.address import Domain
 from mailbox_server.model.errors import SettingsMalformed
 from mailbox_server.model.next_hop import Login
 from mailbox_server.model.tls_demand import TlsLevel
+from mailbox_server.net.own_addresses import TakesMail
 
 HOSTNAME = Domain("mail.example.org")
 
@@ -63,6 +65,26 @@ def test_a_route_with_everything(tmp_path: Path) -> None:
 def test_networks() -> None:
     rules = hop_rules(relay(private_networks=["10.0.0.0/8", "::1/128"]), HOSTNAME, "f.toml")
     assert [str(network) for network in rules.opened] == ["10.0.0.0/8", "::1/128"]
+
+
+@pytest.mark.parametrize(
+    ("texts", "ips", "families"),
+    [
+        (["*:25"], set(), {4, 6}),
+        (["0.0.0.0:25"], set(), {4}),
+        (["[::]:25", "192.0.2.1:25"], {"192.0.2.1"}, {6}),
+        (["192.0.2.1:2525", "unix:/run/smtp"], set(), set()),
+        ([], set(), set()),
+    ],
+)
+def test_where_we_listen_is_ourselves(texts: list[str], ips: set[str], families: set[int]) -> None:
+    listening = [address for text in texts if (address := listen_address(text)) is not None]
+    rules = hop_rules(RelaySettings(), HOSTNAME, "f.toml", listening)
+    takes = rules.ourselves.takes
+    assert ({str(ip) for ip in takes.ips}, takes.families) == (ips, families)
+    # What is sent to another port comes to another server.
+    elsewhere = hop_rules(relay(port=2526), HOSTNAME, "f.toml", listening)
+    assert elsewhere.ourselves.takes == TakesMail()
 
 
 @pytest.mark.parametrize(

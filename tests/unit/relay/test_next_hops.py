@@ -10,6 +10,7 @@ import pytest
 from mailbox_server.model.address import AddressLiteral, Domain
 from mailbox_server.model.next_hop import Host, NextHop, NoHop
 from mailbox_server.model.tls_demand import TlsLevel
+from mailbox_server.net.own_addresses import TakesMail
 from mailbox_server.relay.hop_replies import (
     LITERAL_NOT_PUBLIC,
     LOOP,
@@ -219,6 +220,24 @@ async def test_our_own_addresses_are_those_of_our_name() -> None:
     hop = await finder(zone, rules).find(Domain("example.org"), Wishes())
     assert isinstance(hop, NextHop)
     assert [host.name for host in hop.hosts] == ["a.example.org", "other.example"]
+
+
+async def test_where_we_listen_is_ourselves_under_any_name() -> None:
+    zone = HandZone(
+        BEST
+        | {
+            ("example.org", "MX"): ["10 a.example.org.", "20 other.example."],
+            ("x.example", "MX"): ["10 other.example."],
+            ("other.example", "A"): ["203.0.113.99"],
+        }
+    )
+    listening = TakesMail(frozenset({ipaddress.ip_address("203.0.113.99")}))
+    hops = finder(zone, HopRules(Ourselves(frozenset({"mail.us.example"}), takes=listening)))
+    assert await hops.find(Domain("x.example"), Wishes()) == NoHop("x.example", LOOP)
+    literal = AddressLiteral.parse("[203.0.113.99]")
+    assert await hops.find(literal, Wishes()) == NoHop(literal.ascii, LOOP)
+    hop = await hops.find(Domain("example.org"), Wishes())
+    assert isinstance(hop, NextHop) and [host.name for host in hop.hosts] == ["a.example.org"]
 
 
 async def test_our_own_name_is_not_asked_for_each_message() -> None:
