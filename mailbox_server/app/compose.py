@@ -401,7 +401,11 @@ def _imap_services(
 
 
 def _receiving_rules(settings: Settings, hostname: Domain) -> ReceivingRules:
-    return ReceivingRules(routing_rules(settings, hostname), hops=settings.smtp.hops)
+    return ReceivingRules(
+        routing_rules(settings, hostname),
+        hops=settings.smtp.hops,
+        reports_back=settings.bounces.reports_back_per_day,
+    )
 
 
 def _submission_rules(settings: Settings, routing: RoutingRules) -> SubmissionRules:

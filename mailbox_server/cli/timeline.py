@@ -44,6 +44,11 @@ _STAGES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "deliver.local": ("put into {mailbox}",),
         "append": ("put into {mailbox} by a mail program", "from {peer}"),
         "import": ("imported from {source}", "{octets} octets"),
+        "return": (
+            "a report that came back to {recipient}",
+            "for {sender}",
+            "number {count} of {most} today",
+        ),
         "held": (
             "held, because a bug of ours came in the way {times} times",
             "recipients: {recipients}",

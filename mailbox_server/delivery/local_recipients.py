@@ -99,6 +99,8 @@ class LocalRecipients:
         # A peer that names somebody a thousand times is not to cost a thousand looks.
         found = self._found.get(address)
         if found is None:
+            if self._returned is not None and self._returned.path is not None:
+                return replies.ALONE
             looked_up = await self._look_up(address)
             if isinstance(looked_up, RefuseRoute):
                 return looked_up.reply
@@ -112,10 +114,14 @@ class LocalRecipients:
             return replies.TOO_MANY_WAYS
         self._ways = ways
         self.routes.append(found)
+        if self._returned is not None:
+            self._returned.taken(address)
         return None
 
     async def _look_up(self, address: Address) -> Route:
         returned = None if self._returned is None else self._returned.find(address)
+        if returned is not None and self.routes:
+            return RefuseRoute(replies.ALONE, "a return address")
         if isinstance(returned, AliasRoute | RefuseRoute):
             return returned
         return await self._finder.find(returned or address, self._local_ip)

@@ -31,7 +31,8 @@ from mailbox_server.delivery.forwarding import Forwarding
 from mailbox_server.delivery.local_delivery import LocalDelivery
 from mailbox_server.delivery.local_recipients import LocalRecipients, RouteFinder
 from mailbox_server.delivery.receipts import Receipts, fingerprint
-from mailbox_server.delivery.returned_reports import ReturnedReports
+from mailbox_server.delivery.report_counts import ReportCounts
+from mailbox_server.delivery.returned_reports import ReturnedReports, ReturningRules
 from mailbox_server.delivery.routing import RoutingRules, members
 from mailbox_server.delivery.srs import Rewriter
 from mailbox_server.delivery.trace import received, return_path
@@ -72,6 +73,7 @@ class ReceivingRules:
         (RFC 5321 §6.3 asks for at least 100).  name_seconds: how long the end of a
         message may wait for the peer's name.  ways: accounts that the recipients of one
         message may lead to, counted once a recipient; wide aliases add up.
+    reports_back: how many reports a day one return address of passed on mail takes.
     """
 
     routing: RoutingRules
@@ -79,6 +81,7 @@ class ReceivingRules:
     hops: int = 100
     name_seconds: float = 3.0
     ways: int = 10_000
+    reports_back: int = 20
 
 
 class Receiver:
@@ -111,6 +114,7 @@ class Receiver:
         self.reporter = reporter
         self.returns = returns
         self.receipts = Receipts(store, clock)
+        self.report_counts = ReportCounts(clock)
         self.routes = RouteFinder(store, rules.routing)
         self.numbers = itertools.count(1)
 
@@ -150,18 +154,22 @@ class Arrival:
         self._receiver = receiver
         self._opening = opening
         self._generation = receiver.store.owners_generation
+        rules = receiver.rules
+        self._reports_back = ReturnedReports(
+            receiver.store,
+            ReturningRules(
+                rules.routing, receiver.rewriter, receiver.report_counts, rules.reports_back
+            ),
+            receiver.clock,
+            receiver.events,
+            opening.reverse_path,
+        )
         self._local = LocalRecipients(
             receiver.routes,
             opening.local_ip,
             opening.declared_size,
-            receiver.rules.ways,
-            ReturnedReports(
-                receiver.store,
-                receiver.rules.routing,
-                receiver.rewriter,
-                receiver.clock,
-                opening.reverse_path,
-            ),
+            rules.ways,
+            self._reports_back,
         )
         self._has_8bit = False
         self._returned: ReturnPath | None = None
@@ -238,9 +246,11 @@ class Arrival:
 
     async def accept(self, envelope: Envelope) -> Acceptance:
         """The message is complete."""
-        everybody = len(envelope.recipients)
+        everybody, is_kept = len(envelope.recipients), False
         try:
-            return await self._accept(envelope)
+            acceptance = await self._accept(envelope)
+            is_kept = acceptance.replies[0].is_positive
+            return acceptance
         except DiskLow:
             return Acceptance((replies.DISK_LOW,) * everybody)
         except Exception as error:  # whatever it is, the peer keeps the message and retries
@@ -249,6 +259,7 @@ class Arrival:
             )
             return Acceptance((replies.UNFORESEEN,) * everybody)
         finally:
+            self._reports_back.settle(is_kept=is_kept)
             self.abandon()
 
     async def _accept(self, envelope: Envelope) -> Acceptance:
@@ -266,6 +277,11 @@ class Arrival:
         ):
             return Acceptance((replies.NOTED,))
         try:
+            if self._reports_back.path is not None:
+                refused = await self._reports_back.judge(header, structure, staged.read)
+                if refused is not None:
+                    staged.discard()
+                    return Acceptance((refused,) * len(envelope.recipients))
             if staged.in_memory and staged.size <= _INLINE_OCTETS:
                 analysis = analyze(structure, header, staged.read)
             else:
@@ -359,7 +375,7 @@ class Arrival:
         transfer = f"{envelope.peer.connection}-{next(receiver.numbers)}"
         mark = fingerprint(envelope, staged.digest, analysis.message_id)
         stamp = received(envelope, receiver.rules.routing.hostname, transfer, now)
-        arrival = arrival_evidence(envelope, staged.size, now)
+        arrival = arrival_evidence(envelope, staged.size, now) + self._reports_back.evidence()
         forwarding = Forwarding(
             rewriter=receiver.rewriter,
             reverse_path=envelope.reverse_path,

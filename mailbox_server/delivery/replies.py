@@ -51,6 +51,9 @@ RETURN_INVALID: Final = reply(
 REPORTS_ONLY: Final = reply(
     550, "5.7.1", "That address takes reports about mail that was passed on, from nobody else"
 )
+REPORTS_TOO_MANY: Final = reply(
+    450, "4.7.28", "That address has taken too many reports today; please try again tomorrow"
+)
 PATHS_WITHOUT_SENDER: Final = reply(
     501, "5.5.4", "Return paths for each recipient begin with a sender; there is none"
 )

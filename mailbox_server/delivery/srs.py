@@ -84,6 +84,12 @@ def is_rewritten(local: Localpart) -> bool:
     return _PREFIX.match(local.text) is not None
 
 
+def plain_form(local: Localpart) -> str:
+    """The same for all ways to write one: case and the mark after the prefix do not matter."""
+    text = local.text.lower()
+    return f"{text[:4]}={text[5:]}"
+
+
 def _srs1(key: bytes, host: str, rest: str) -> str:
     digest = keyed_digest(key, _said("SRS1", f"{host}={rest}"), DIGEST_DIGITS)
     return f"SRS1={digest}={host}={rest}"

@@ -76,7 +76,9 @@ def test_what_is_passed_on_and_what_comes_back(house: Appliance, sink: ScriptedS
     with pytest.raises(smtplib.SMTPRecipientsRefused, match=r"5\.1\.1"):
         deliver(house, "", sender.replace("bob", "eve"))
     sink.arrived.clear()
-    deliver(house, "", sender)
+    with pytest.raises(smtplib.SMTPDataError, match=r"5\.7\.1"):
+        deliver(house, "", sender)
+    deliver(house, "", sender, BOUNCE)
     assert sink.arrived.wait(READY_SECONDS)
     assert (sink.got[1][0], sink.senders[1]) == ((STRANGER,), "")
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from mailbox_server.delivery.bounces.incoming import Nature, Understood, understand
-from mailbox_server.mime.reports.reading import read_report
+from mailbox_server.delivery.report_shape import is_report
+from mailbox_server.mime.reports.reading import ReadReport, read_report
 from mailbox_server.mime.scanner import scan
 from mailbox_server.model.bounce import Cause
 
@@ -39,14 +40,16 @@ def labels(section: str) -> Iterator[Label]:
 
 
 def understood(path: Path) -> Understood:
+    return understand(report(path))
+
+
+def report(path: Path) -> ReadReport:
     """Line ends as SMTP brings them; a first line of a mbox file is none of the message."""
     octets = re.sub(rb"\r\n?|\n", b"\r\n", path.read_bytes())
     if octets.startswith(b"From "):
         octets = octets.partition(b"\r\n")[2]
     structure, header = scan(octets)
-    return understand(
-        read_report(header, structure, lambda start, length: octets[start : start + length])
-    )
+    return read_report(header, structure, lambda start, length: octets[start : start + length])
 
 
 @HERE
@@ -104,3 +107,16 @@ def test_complaints_and_ordinary_mail_are_no_bounces() -> None:
         assert understood(path).nature not in (Nature.FAILURE, Nature.DELAY), path.name
     for path in sorted((BOUNCES / "not").glob("is-not-*.eml")):
         assert understood(path).nature is not Nature.FAILURE, path.name
+
+
+@HERE
+def test_real_reports_have_the_shape_of_reports() -> None:
+    """Two are a list program's own notices; the others tell a program, and no return path."""
+    passed_over = sorted(
+        path.stem for path in (BOUNCES / "bsd").glob("*.eml") if not is_report(report(path))
+    )
+    assert passed_over == [
+        *(f"lhost-amazonses-{number:02}" for number in range(9, 14)),
+        "lhost-fml-02",
+        "lhost-fml-03",
+    ]

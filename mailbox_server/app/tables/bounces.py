@@ -41,3 +41,13 @@ class BouncesSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     returned_octets_full: Annotated[
         int, _note("The same where the sender asked for all.", ge=0, live=True)
     ] = 67_108_864
+    reports_back_per_day: Annotated[
+        int,
+        _note(
+            "So many reports a day are passed on to the sender of mail that an alias led "
+            "elsewhere, for each return address made for that; more are put off. Who has seen "
+            "such an address could have any number sent otherwise.",
+            ge=1,
+            live=True,
+        ),
+    ] = 20

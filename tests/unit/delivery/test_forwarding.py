@@ -7,18 +7,25 @@ import pytest
 
 from mailbox_server.delivery import replies
 from mailbox_server.delivery.arrival import Acceptance, Opening
-from mailbox_server.delivery.receiving import Arrival
-from mailbox_server.delivery.srs import DAYS_VALID
+from mailbox_server.delivery.receiving import Arrival, ReceivingRules
+from mailbox_server.delivery.routing import RoutingRules
+from mailbox_server.delivery.srs import DAYS_VALID, plain_form
 from mailbox_server.model.address import Address, Domain, ReversePath
 from mailbox_server.model.envelope import BodyType, Envelope, Notify, Peer, Recipient, Return
 from mailbox_server.model.outbound import Origin
 from mailbox_server.model.reply import Reply
-from tests.unit.delivery.house import OWN, PEER, REWRITER, House
+from tests.unit.delivery.house import HOSTNAME, OWN, PEER, REWRITER, House
 from tests.unit.delivery.memory_store import Queued
 
 MESSAGE = b"Subject: hello\r\nMessage-ID: <1@example.net>\r\n\r\nbody\r\n"
 BOB = Address.parse("bob@example.net")
 NULL = ReversePath(None)
+REPORT = (
+    b"From: MAILER-DAEMON@elsewhere.example\r\nSubject: failure notice\r\n\r\n"
+    b"<far@elsewhere.example>: no mailbox here by that name (#5.1.1)\r\n"
+)
+AWAY = b"From: far@elsewhere.example\r\nSubject: oh\r\nAuto-Submitted: auto-replied\r\n\r\nx\r\n"
+MOST = ReceivingRules(RoutingRules(HOSTNAME)).reports_back
 
 
 @pytest.fixture
@@ -259,7 +266,7 @@ async def test_a_report_goes_on_to_the_sender(house: House) -> None:
     address = await back(house)
     for written in (address, address.upper()):
         house.store.queued.clear()
-        queued = await passed_on(house, written, sender=NULL, content=b"Subject: oh\r\n\r\n")
+        queued = await passed_on(house, written, sender=NULL, content=REPORT)
         assert queued.departure.reverse_path == NULL
         assert queued.departure.account is None
         assert queued.departure.trace.startswith(b"Received:")
@@ -270,6 +277,81 @@ async def test_a_report_goes_on_to_the_sender(house: House) -> None:
 async def test_only_reports_come_back(house: House) -> None:
     address = await back(house)
     assert (await said(house, ReversePath(BOB), address))[1] == [replies.REPORTS_ONLY]
+
+
+async def again(house: House, number: int, address: str, content: bytes = REPORT) -> Reply:
+    """One more report to the address, that is no repeat of the one before."""
+    content = b"Message-ID: <%d@elsewhere.example>\r\n" % number + content
+    _, (answer,) = await said(house, NULL, address)
+    if not answer.is_positive:
+        return answer
+    return (await deliver(house, address, sender=NULL, content=content)).replies[0]
+
+
+async def test_a_letter_is_no_report(house: House) -> None:
+    address = await back(house)
+    letter = b"From: eve@evil.example\r\nSubject: buy\r\n\r\nthis\r\n"
+    assert await again(house, 0, address, letter) == replies.REPORTS_ONLY
+    assert (house.store.queued, house.store.stored) == ([], [])
+    assert house.events.told[-1] == (
+        "receive.return_refused",
+        {"recipient": address, "sender": "bob@example.net", "reason": "no report"},
+    )
+    # What was refused counts for nothing.
+    assert house.receiver.report_counts.of(plain_form(Address.parse(address).local)) == 0
+
+
+async def test_so_many_reports_a_day_come_back(house: House) -> None:
+    address = await back(house)
+    # Neither case nor the mark after the prefix nor another domain of ours makes another one.
+    house.store.add_domain("example.com")
+    forms = [address, address.upper(), address.replace("SRS0=", "SRS0+")]
+    forms.append(address.replace("@example.org", "@example.com"))
+    for number in range(MOST):
+        answer = await again(house, number, forms[number % len(forms)], AWAY)
+        assert answer.is_positive, answer
+    assert len(house.store.queued) == MOST
+    for form in forms:
+        assert await again(house, MOST, form) == replies.REPORTS_TOO_MANY
+    stamp = house.store.queued[-1].evidence[2]
+    assert (stamp.stage, dict(stamp.facts)["count"]) == ("return", str(MOST))
+    house.clock.seconds += timedelta(days=1).total_seconds()
+    assert (await again(house, MOST, address)).is_positive
+
+
+async def test_many_at_once_are_no_more(house: House) -> None:
+    address = await back(house)
+    held = [await said(house, NULL, address) for _ in range(MOST + 5)]
+    answers = []
+    for number, (arrival, _) in enumerate(held):
+        arrival.begin_content()
+        arrival.feed(b"Message-ID: <%d@elsewhere.example>\r\n" % number + REPORT)
+        answers += (await arrival.accept(envelope(house, NULL, address))).replies
+    assert answers[MOST:] == [replies.REPORTS_TOO_MANY] * 5
+    assert len(house.store.queued) == MOST
+
+
+async def test_what_could_not_be_kept_does_not_count(house: House) -> None:
+    address = await back(house)
+    house.store.failing["depart"] = OSError("no")
+    for number in range(MOST + 5):
+        assert await again(house, number, address) == replies.UNFORESEEN
+    house.store.failing.clear()
+    assert (await again(house, 0, address)).is_positive
+
+
+async def test_a_return_address_is_taken_alone(house: House) -> None:
+    address = await back(house)
+    ann = "ann@example.org"
+    _, answers = await said(house, NULL, address, ann, address)
+    assert answers == [replies.RECIPIENT_OK, replies.ALONE, replies.RECIPIENT_OK]
+    arrival, answers = await said(house, NULL, ann, address, ann)
+    assert answers == [replies.RECIPIENT_OK, replies.ALONE, replies.RECIPIENT_OK]
+    # The others of that transaction get what they want.
+    arrival.begin_content()
+    arrival.feed(MESSAGE)
+    acceptance = await arrival.accept(envelope(house, NULL, ann, ann))
+    assert acceptance.replies[0].is_positive
 
 
 async def test_forged_and_old_ones_are_refused(house: House) -> None:
@@ -294,7 +376,7 @@ async def test_a_sender_who_is_ours_by_now_gets_it_here(house: House) -> None:
     house.store.add_domain("example.net")
     house.store.add_account("bob@example.net")
     house.store.owners_generation += 1
-    await deliver(house, address, sender=NULL)
+    await deliver(house, address, sender=NULL, content=AWAY)
     assert house.store.queued == []
     assert [str(each.account.address) for each in house.store.stored] == ["bob@example.net"]
     carl = Address.parse("carl@example.net")
