@@ -91,6 +91,17 @@ class BouncedAddress:
     times: int
 
 
+@dataclass(frozen=True, slots=True)
+class FailedForwards:
+    """What an account knows of mail that could not be passed on to one address.
+
+    told: when it was told last.  untold: messages since then.
+    """
+
+    told: datetime
+    untold: int
+
+
 class ScoreState(enum.Enum):
     """What is done about a recipient whose mail comes back.
 

@@ -12,12 +12,18 @@ from mailbox_server.model.bounce import (
     BouncedAddress,
     BounceScore,
     Cause,
+    FailedForwards,
     ListMember,
     ScoreState,
 )
 from mailbox_server.model.ids import AccountId
 from mailbox_server.store.prepared import Prepared
-from mailbox_server.store.schema.bounces import bounce_score, bounced_address, list_member
+from mailbox_server.store.schema.bounces import (
+    bounce_score,
+    bounced_address,
+    failed_forward,
+    list_member,
+)
 from mailbox_server.store.transactions import SqlTx
 
 _NUMBERS: Final = 1 << 63
@@ -59,6 +65,31 @@ _FIRST: Final = Prepared(
 )
 _FORGET: Final = Prepared(
     sa.delete(bounced_address).where(bounced_address.c.last < sa.bindparam("before"))
+)
+
+_THIS_FORWARD: Final = sa.and_(
+    failed_forward.c.account == sa.bindparam("owner"),
+    failed_forward.c.key == sa.bindparam("found"),
+)
+_FIND_FORWARD: Final = Prepared(
+    sa.select(failed_forward.c.told, failed_forward.c.untold).where(_THIS_FORWARD)
+)
+_TELL_FORWARD: Final = Prepared(
+    sa.update(failed_forward).where(_THIS_FORWARD).values(told=sa.bindparam("now"), untold=0)
+)
+_FIRST_FORWARD: Final = Prepared(
+    sa.insert(failed_forward).values(
+        account=sa.bindparam("owner"),
+        key=sa.bindparam("found"),
+        told=sa.bindparam("now"),
+        untold=0,
+    )
+)
+_COUNT_FORWARD: Final = Prepared(
+    sa.update(failed_forward).where(_THIS_FORWARD).values(untold=failed_forward.c.untold + 1)
+)
+_FORGET_FORWARDS: Final = Prepared(
+    sa.delete(failed_forward).where(failed_forward.c.told < sa.bindparam("before"))
 )
 
 _SCORE: Final = (
@@ -221,6 +252,23 @@ class Bounces:
         self._tx.frees()
         return cleared.run(self._tx, owner=account, found=_key(address))
 
+    # ------------------------------------------------------------ failed forwards
+
+    def failed_forwards(self, account: AccountId, address: Address) -> FailedForwards | None:
+        """What the account knows of mail not passed on to the address; a point query."""
+        row = _FIND_FORWARD.row(self._tx, owner=account, found=address.key)
+        return None if row is None else FailedForwards(_moment(row[0]), row[1])
+
+    def told_failed_forward(self, account: AccountId, address: Address, now: datetime) -> None:
+        """The account is told now; what it was not told of before is told with it."""
+        values = {"owner": account, "found": address.key, "now": int(now.timestamp())}
+        if not _TELL_FORWARD.run(self._tx, **values):
+            _FIRST_FORWARD.run(self._tx, **values)
+
+    def count_failed_forward(self, account: AccountId, address: Address) -> None:
+        """One message more that it is not told of; silent where it was never told of any."""
+        _COUNT_FORWARD.run(self._tx, owner=account, found=address.key)
+
     # ------------------------------------------------------------ scores
 
     def score(self, scope: str, address: Address) -> BounceScore | None:
@@ -284,10 +332,11 @@ class Bounces:
         return cleared.run(self._tx, owner=scope, found=_key(address))
 
     def forget(self, before: datetime) -> int:
-        """Forget addresses and scores last told before then, but no disabled ones; how many."""
+        """Forget what was last told before then, but no disabled scores; how many rows."""
         self._tx.frees()
         instant = int(before.timestamp())
         forgotten = _FORGET.run(self._tx, before=instant)
+        forgotten += _FORGET_FORWARDS.run(self._tx, before=instant)
         return forgotten + _FORGET_SCORES.run(self._tx, before=instant)
 
 

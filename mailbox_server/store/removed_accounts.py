@@ -22,7 +22,7 @@ from mailbox_server.store.rights import FORGET_RIGHTS, FORGET_SEEN
 from mailbox_server.store.schema.access_keys import access_key
 from mailbox_server.store.schema.accounts import account
 from mailbox_server.store.schema.annotations import annotation
-from mailbox_server.store.schema.bounces import bounced_address
+from mailbox_server.store.schema.bounces import bounced_address, failed_forward
 from mailbox_server.store.schema.mailboxes import (
     keyword,
     keyword_set,
@@ -82,6 +82,7 @@ def _some(key: sa.Column[Any], owner: sa.Column[Any]) -> tuple[Prepared, Prepare
 _SMALL_ROWS: Final = (
     _some(access_key.c.mailbox, access_key.c.account),
     _some(bounced_address.c.key, bounced_address.c.account),
+    _some(failed_forward.c.key, failed_forward.c.account),
     _some(mailbox_right.c.mailbox, mailbox_right.c.holder),
     _some(seen_run.c.mailbox, seen_run.c.reader),
     _some(annotation.c.entry, annotation.c.account),

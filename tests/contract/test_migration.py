@@ -176,6 +176,7 @@ def test_blocks_of_uids_are_made_from_what_is_there(tmp_path: Path) -> None:
             "DROP TABLE access_key; DROP TABLE dkim_key;"
             "DROP TABLE attempt; DROP TABLE outbound; DROP TABLE departure;"
             "DROP TABLE bounced_address; DROP TABLE bounce_score; DROP TABLE list_member;"
+            "DROP TABLE failed_forward;"
             "DROP TABLE trail; DROP TABLE trail_end; DROP INDEX ix_message_forgotten;"
             "DROP TABLE sts_policy; DROP TABLE peer_level; DROP TABLE tls_count;"
             "DROP TABLE correspondent; DROP TABLE sending; DROP TABLE held_message;"

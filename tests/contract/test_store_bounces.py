@@ -8,6 +8,7 @@ from mailbox_server.model.bounce import (
     BouncedAddress,
     BounceScore,
     Cause,
+    FailedForwards,
     ListMember,
     ScoreState,
 )
@@ -119,6 +120,32 @@ async def test_what_is_old_is_forgotten_but_not_who_is_disabled(store: SqliteSto
     assert [each.address for each in found] == [EVE]
     scores = await store.read(lambda tx: tx.bounces.scores(None, None, 10))
     assert [each.state for each in scores] == [ScoreState.DISABLED]
+
+
+async def test_what_an_owner_was_told_of_forwards(store: SqliteStore) -> None:
+    ann, ben = await open_accounts(store, ANN, BEN)
+    later = NOW + timedelta(days=1)
+
+    def work(tx: WriteTx) -> None:
+        assert tx.bounces.failed_forwards(ann, BOB) is None
+        tx.bounces.count_failed_forward(ann, BOB)
+        assert tx.bounces.failed_forwards(ann, BOB) is None
+        tx.bounces.told_failed_forward(ann, BOB, NOW)
+        tx.bounces.told_failed_forward(ben, EVE, later)
+        for _ in range(2):
+            tx.bounces.count_failed_forward(ann, Address.parse("BOB@example.net"))
+        assert tx.bounces.failed_forwards(ann, BOB) == FailedForwards(NOW, 2)
+        assert tx.bounces.failed_forwards(ben, BOB) is None
+        tx.bounces.told_failed_forward(ann, BOB, later)
+        assert tx.bounces.failed_forwards(ann, BOB) == FailedForwards(later, 0)
+        tx.bounces.told_failed_forward(ann, EVE, NOW)
+
+    await store.write(work)
+    assert await store.write(lambda tx: tx.bounces.forget(later)) == 1
+    assert (await rows_of(store))["failed_forward"] == 2
+    await store.write(lambda tx: tx.accounts.remove(ann))
+    await purge_removed(store)
+    assert (await rows_of(store))["failed_forward"] == 1
 
 
 async def test_a_removed_account_takes_them_along(store: SqliteStore) -> None:

@@ -103,5 +103,8 @@ def test_a_flood_makes_no_mail_to_anybody_outside(
     # Who owns the mailbox beside the alias got the mail itself, and of the rest no copy.
     own = [each for each in fetch_all(house) if not each.startswith(b"Return-Path: <>")]
     assert len(own) == (len(SENDERS) - 1) * rounds * 2
+    # Of each address that refuses what is passed on the owner of an alias hears once a day.
+    reports = [each for each in fetch_all(house) if b"\r\nSubject: Not delivered" in each]
+    assert 0 < len(reports) <= len(REFUSALS) * 2
     record_property("messages", len(SENDERS) * rounds * len(recipients))
     record_property("left", len(sink.got))

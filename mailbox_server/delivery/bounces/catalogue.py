@@ -14,7 +14,7 @@ from mailbox_server.model.bounce import Cause
 
 PLACEHOLDERS: Final = frozenset(
     {"address", "domain", "checks", "since", "next_try", "until", "suggestion", "who", "date"}
-    | {"server", "subject", "owner", "sender", "day", "month", "year", "hour", "minute"}
+    | {"server", "subject", "owner", "sender", "day", "month", "year", "hour", "minute", "count"}
 )
 
 
@@ -169,6 +169,8 @@ CAUSES: Final[Mapping[Cause, Words]] = MappingProxyType(
 )
 
 GIVEN_UP: Final = "We have tried since {since} and have given up."
+UNTOLD: Final = "{count} more messages failed in the same way since you were told last."
+UNTOLD_ONE: Final = "One more message failed in the same way since you were told last."
 NOTHING_LOST: Final = (
     "Nothing is lost: we try again on {next_try}, and keep trying until {until}. You need not do "
     "anything."
@@ -204,7 +206,8 @@ FORWARD_OPENING: Final = (
     "a message from {sender} that came for {owner} could not be passed on to {who}:"
 )
 FORWARD_CLOSING: Final = (
-    "Its sender was not told. If this happens again, please change where your mail is passed on to."
+    "Its sender was not told. You hear of each address once a day at most. If this happens again, "
+    "please change where your mail is passed on to."
 )
 SAID: Final = "{server} said:"
 SAID_HERE: Final = "What we noted:"

@@ -19,6 +19,7 @@ class Happening:
     gave_up: it failed only because its time was over.
     next_try, until: of a delay.  told_before: the same delay was told already.
     suggestion: a known address much like this one.
+    untold: failures before, of which who is told now has not heard.
     """
 
     address: Address
@@ -32,6 +33,7 @@ class Happening:
     until: datetime | None = None
     told_before: bool = False
     suggestion: Address | None = None
+    untold: int = 0
 
 
 def happened(

@@ -147,6 +147,7 @@ def _told(original: Original, happening: Happening) -> Told:
         gave_up=happening.gave_up,
         checks=() if reply is None else failed_checks(reply),
         suggestion=happening.suggestion,
+        untold=happening.untold,
     )
 
 

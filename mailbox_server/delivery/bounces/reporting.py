@@ -16,6 +16,12 @@ from typing import Final
 
 from mailbox_server.checks.dkim.signing import Signer
 from mailbox_server.delivery.bounces.decision import Hearer, hearer
+from mailbox_server.delivery.bounces.failed_forwards import (
+    CountedForward,
+    known_failures,
+    tell,
+    was_told,
+)
 from mailbox_server.delivery.bounces.happening import Happening
 from mailbox_server.delivery.bounces.memory import Note, notes
 from mailbox_server.delivery.bounces.nearest import ASKED, nearest
@@ -60,6 +66,7 @@ class Report:
     """One report, staged; its write may be run again from its start.
 
     to: who reads it; owner: who gets it if that leads nowhere.
+    forwards: the addresses that it is about, where its reader is the owner of a forward.
     """
 
     to: Address
@@ -73,6 +80,7 @@ class Report:
     require_tls: bool
     evidence: tuple[Evidence, ...]
     now: datetime
+    forwards: tuple[Address, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +88,7 @@ class PreparedReports:
     """What is owed for some happenings: give contents and write to the one write, or discard."""
 
     reports: tuple[Report, ...]
-    notes: tuple[Note, ...]
+    notes: tuple[Note | CountedForward, ...]
     routing: RoutingRules
     now: datetime
 
@@ -102,6 +110,11 @@ class PreparedReports:
             report.staged.discard()
 
     def _write_one(self, tx: WriteTx, report: Report) -> None:
+        if report.forwards and report.owner is not None:
+            if tx.accounts.get(report.owner.id) is None:
+                return
+            if not tell(tx, report.owner.id, report.forwards, report.now):
+                return
         found = route(tx, report.to, self.routing)
         to = report.to
         if isinstance(found, LocalRoute | AliasRoute):
@@ -217,6 +230,7 @@ class Reporter:
             learned = await asyncio.to_thread(notes, original, happenings, self._scores)
         reports: list[Report] = []
         happenings = await self._with_suggestions(original, happenings)
+        happenings, counted = await self._without_told(original, happenings, owner)
         try:
             for reader, told in self._grouped(original, happenings, owner).items():
                 reports.append(await self._stage(original, reader, told, owner))
@@ -224,7 +238,8 @@ class Reporter:
             for report in reports:
                 report.staged.discard()
             raise
-        return PreparedReports(tuple(reports), learned, self._routing, self._clock.now())
+        noted = (*learned, *counted)
+        return PreparedReports(tuple(reports), noted, self._routing, self._clock.now())
 
     async def _with_suggestions(
         self, original: Original, happenings: Sequence[Happening]
@@ -240,6 +255,26 @@ class Reporter:
 
         found = await self._store.read(look)
         return [replace(each, suggestion=found.get(each)) for each in happenings]
+
+    async def _without_told(
+        self, original: Original, happenings: Sequence[Happening], owner: Account | None
+    ) -> tuple[Sequence[Happening], Sequence[CountedForward]]:
+        """Without failures of which the owner of a forward has heard enough today."""
+        failed = [each.address for each in happenings if each.action is Action.FAILED]
+        if owner is None or original.origin is not Origin.FORWARD or not failed:
+            return happenings, ()
+        number, now = owner.id, self._clock.now()
+        known = await self._store.read(lambda tx: known_failures(tx, number, failed))
+        left: list[Happening] = []
+        counted: list[CountedForward] = []
+        for each in happenings:
+            heard = known.get(each.address)
+            if each.action is Action.FAILED and was_told(heard, now):
+                counted.append(CountedForward(number, each.address))
+                self._events.info("bounce.counted", recipient=str(each.address))
+            else:
+                left.append(replace(each, untold=heard.untold if heard is not None else 0))
+        return left, counted
 
     async def _owner(self, original: Original) -> Account | None:
         number = original.account
@@ -311,6 +346,7 @@ class Reporter:
             require_tls=original.require_tls,
             evidence=(Evidence(draft.now, "report", tuple(facts)),),
             now=draft.now,
+            forwards=tuple(each.address for each in told) if reader.forwarded else (),
         )
 
     async def _stage_draft(

@@ -35,7 +35,7 @@ class Told:
     cause: of a failure or delay.  server: who gave the reply, None where it is ours.
     checks: which of our proofs failed, as far as the reply says.
     gave_up: it failed only because the time was over.  suggestion: a known address much
-    like this one.
+    like this one.  untold: failures before, of which the reader has not heard.
     """
 
     address: Address
@@ -49,6 +49,7 @@ class Told:
     gave_up: bool = False
     checks: tuple[str, ...] = ()
     suggestion: Address | None = None
+    untold: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +149,9 @@ def _sentences(told: Told) -> list[str]:
         case Action.FAILED:
             first = [catalogue.GIVEN_UP.format(since=moment(told.since))] if told.gave_up else []
             happened = words.waiting if told.gave_up else words.failed
+            if told.untold:
+                untold = catalogue.UNTOLD_ONE if told.untold == 1 else catalogue.UNTOLD
+                first.append(untold.format(count=told.untold))
             if told.suggestion is None:
                 return [filled(happened), *first, filled(words.advice)]
             suggestion = catalogue.SUGGESTION.format(suggestion=told.suggestion)

@@ -4,7 +4,13 @@ from datetime import datetime
 from typing import Protocol
 
 from mailbox_server.model.address import Address
-from mailbox_server.model.bounce import BouncedAddress, BounceScore, Cause, ListMember
+from mailbox_server.model.bounce import (
+    BouncedAddress,
+    BounceScore,
+    Cause,
+    FailedForwards,
+    ListMember,
+)
 from mailbox_server.model.ids import AccountId
 
 
@@ -18,6 +24,9 @@ class BounceReader(Protocol):
         self, account: AccountId | None, address: Address | None, most: int
     ) -> list[BouncedAddress]:
         """Of an account or of all, of an address or of any; the latest first."""
+
+    def failed_forwards(self, account: AccountId, address: Address) -> FailedForwards | None:
+        """What the account knows of mail not passed on to the address; a point query."""
 
     def score(self, scope: str, address: Address) -> BounceScore | None:
         """The score of a recipient within a scope; a point query."""
@@ -43,6 +52,12 @@ class BounceWriter(BounceReader, Protocol):
     ) -> None:
         """Mail of the account came back from the address; words are cut."""
 
+    def told_failed_forward(self, account: AccountId, address: Address, now: datetime) -> None:
+        """The account is told now; what it was not told of before is told with it."""
+
+    def count_failed_forward(self, account: AccountId, address: Address) -> None:
+        """One message more that it is not told of; silent where it was never told of any."""
+
     def set_score(self, score: BounceScore) -> None:
         """Put a score in place of the one before; words are cut."""
 
@@ -56,7 +71,7 @@ class BounceWriter(BounceReader, Protocol):
         """Forget scores of a scope or of all; how many."""
 
     def forget(self, before: datetime) -> int:
-        """Forget addresses and scores that were last told before then; how many.
+        """Forget addresses, failed forwards and scores last told before then; how many.
 
         A recipient that is disabled stays so.
         """

@@ -1,4 +1,4 @@
-"""The tables of what came back: addresses of accounts, scores, and whom return paths mean."""
+"""The tables of what came back: addresses of accounts, failed forwards, scores, return paths."""
 
 import sqlalchemy as sa
 
@@ -23,6 +23,16 @@ bounced_address = keyed_table(
     sa.Column("since", INSTANT, nullable=False),
     sa.Column("last", INSTANT, nullable=False, index=True),
     sa.Column("times", INTEGER, nullable=False),
+)
+
+# Mail of strangers that could not be passed on to an address: when its owner was told last, and
+# how many messages since then the owner has not been told of.
+failed_forward = keyed_table(
+    "failed_forward",
+    sa.Column("account", INTEGER, primary_key=True),
+    sa.Column("key", TEXT, primary_key=True),
+    sa.Column("told", INSTANT, nullable=False, index=True),
+    sa.Column("untold", INTEGER, nullable=False),
 )
 
 # scope: the key of the address whose bounces are counted together, such as that of a list.

@@ -14,7 +14,14 @@ from mailbox_server.model.account import (
     Usage,
 )
 from mailbox_server.model.address import Address, Domain
-from mailbox_server.model.bounce import BouncedAddress, BounceScore, Cause, ListMember, ScoreState
+from mailbox_server.model.bounce import (
+    BouncedAddress,
+    BounceScore,
+    Cause,
+    FailedForwards,
+    ListMember,
+    ScoreState,
+)
 from mailbox_server.model.ids import (
     AccountId,
     AliasId,
@@ -117,6 +124,7 @@ class MemoryStore:
         self.queued: list[Queued] = []
         self.bounced: list[tuple[AccountId, Address, Cause, str]] = []
         self.scores: dict[tuple[str, str], BounceScore] = {}
+        self.failed_forwards: dict[tuple[AccountId, str], FailedForwards] = {}
         self.members: list[ListMember] = []
         self.written: set[tuple[AccountId, str]] = set()
         self.stamps: dict[MessageId, list[Evidence]] = {}
@@ -275,6 +283,17 @@ class _Bounces(_Part):
                 now = self.store.now
                 return BouncedAddress(owner, bounced, cause, words, now, now, 1)
         return None
+
+    def failed_forwards(self, account: AccountId, address: Address) -> FailedForwards | None:
+        return self.store.failed_forwards.get((account, address.key))
+
+    def told_failed_forward(self, account: AccountId, address: Address, now: datetime) -> None:
+        self.store.failed_forwards[account, address.key] = FailedForwards(now, 0)
+
+    def count_failed_forward(self, account: AccountId, address: Address) -> None:
+        known = self.store.failed_forwards[account, address.key]
+        counted = FailedForwards(known.told, known.untold + 1)
+        self.store.failed_forwards[account, address.key] = counted
 
     def score(self, scope: str, address: Address) -> BounceScore | None:
         return self.store.scores.get((scope, address.key))

@@ -210,6 +210,74 @@ async def test_a_failed_forward_tells_the_owner_and_never_the_stranger() -> None
     assert not office.house.store.departed
 
 
+def forwarded(office: Office) -> Original:
+    return replace(office.original("SRS0=x=y=example.com=eve@example.org"), origin=Origin.FORWARD)
+
+
+def told_words(message: EmailMessage) -> str:
+    return " ".join(next(message.iter_parts()).get_content().split())
+
+
+async def test_of_one_address_an_owner_hears_once_a_day() -> None:
+    office, carol = Office(), failure("carol@example.net")
+    await office.report(forwarded(office), failure())
+    for hours in (1, 23):
+        office.house.clock.seconds = hours * 3_600
+        await office.report(forwarded(office), failure())
+    assert len(office.mail()) == 1
+    # Another address is another matter, and only it is told of.
+    await office.report(forwarded(office), failure(), carol)
+    _, second = office.mail()
+    assert "carol@example.net" in told_words(second)
+    assert "bob@example.net" not in second.as_string().partition("message/rfc822")[0]
+    office.house.clock.seconds = 25 * 3_600
+    await office.report(forwarded(office), failure(), carol)
+    words = told_words(office.mail()[2])
+    assert "3 more messages failed in the same way" in words
+    assert "carol" not in words
+    office.house.clock.seconds = 50 * 3_600
+    await office.report(forwarded(office), failure(), carol)
+    words = told_words(office.mail()[3])
+    # Of bob there was nothing more; of carol one.
+    assert words.count("in the same way") == 1 and "One more message" in words
+    assert [name for name in office.house.events.names() if name == "bounce.counted"] == (
+        ["bounce.counted"] * 4
+    )
+
+
+async def test_two_reports_at_once_are_told_once() -> None:
+    office = Office()
+    both = [await office.reporter.prepare(forwarded(office), [failure()]) for _ in range(2)]
+    for prepared in both:
+        await office.house.store.write(prepared.write)
+    assert len(office.mail()) == 1
+    assert office.house.store.failed_forwards[office.ann.id, BOB.key].untold == 1
+
+
+async def test_a_clock_that_was_set_back_silences_nobody() -> None:
+    office = Office()
+    office.house.clock.seconds = 86_400 * 400
+    await office.report(forwarded(office), failure())
+    office.house.clock.seconds = 0
+    await office.report(forwarded(office), failure())
+    assert len(office.mail()) == 2
+
+
+async def test_an_owner_who_went_meanwhile_hears_nothing() -> None:
+    office = Office()
+    prepared = await office.reporter.prepare(forwarded(office), [failure()])
+    office.house.store.people.clear()
+    await office.house.store.write(prepared.write)
+    assert office.mail() == [] and office.house.store.failed_forwards == {}
+
+
+async def test_who_sends_through_us_hears_of_each() -> None:
+    office = Office()
+    for _ in range(3):
+        await office.report(office.original(), failure())
+    assert len(office.mail()) == 3 and office.house.store.failed_forwards == {}
+
+
 async def test_without_an_owner_a_failed_forward_is_told_to_nobody() -> None:
     office = Office()
     original = replace(
