@@ -201,6 +201,15 @@ async def test_a_report_by_https(world: World) -> None:
     assert await world.days() == [] and await world.departures() == []
 
 
+async def test_a_report_that_is_too_large_for_all_places_is_forgotten(world: World) -> None:
+    record = "v=TLSRPTv1; rua=https://reports.example/v1!9"
+    world.zone.records["_smtp._tls.example.org", "TXT"] = [record]
+    await world.count()
+    world.clock.turn(days=1, hours=4)
+    await world.reporter.send_due()
+    assert world.server.bodies == [] and await world.days() == []
+
+
 async def test_a_refused_post_is_tried_again_for_a_day(world: World) -> None:
     world.zone.records |= BY_HTTPS
     world.server.answer = lambda head, body: text_answer(b"", status="503 Busy")

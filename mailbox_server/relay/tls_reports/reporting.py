@@ -109,14 +109,17 @@ class TlsReporter:
         answer = await self._names.txt(f"_smtp._tls.{domain}")
         if answer.is_trouble:
             return
-        places = read_places(answer.records)
-        if places is None or not (places.urls or places.mailboxes):
+        if not read_places(answer.records):
             await self._store.write(lambda tx: tx.tls_counts.forget(day, domain))
             return
         counts = await self._store.read(lambda tx: tx.tls_counts.of(day, domain, MOST_COUNTS))
         if not counts:
             return
         report = Report(domain, day, counts, Submitter(signing or self._hostname))
+        places = read_places(answer.records, len(report.packed()))
+        if not places:
+            await self._store.write(lambda tx: tx.tls_counts.forget(day, domain))
+            return
         is_posted = await self._post(report, places.urls)
         if places.mailboxes and signing is not None:
             await self._mail(report, places.mailboxes)

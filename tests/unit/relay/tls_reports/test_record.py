@@ -39,6 +39,30 @@ def test_places(text: str, mailboxes: list[str], urls: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
+    ("uri", "octets", "is_there"),
+    [
+        ("mailto:a@b.example!10m", 10 * 1024 * 1024, True),
+        ("mailto:a@b.example!10m", 10 * 1024 * 1024 + 1, False),
+        ("mailto:a@b.example!5K", 5 * 1024, True),
+        ("https://b.example/v1!100", 100, True),
+        ("https://b.example/v1!100", 101, False),
+        ("https://b.example/v1!0", 1, False),
+        ("https://b.example/v1!", 1, False),
+        ("https://b.example/!/v1", 1, False),
+        ("mailto:a@b.example!10x", 1, False),
+        ("mailto:a@b.example!1m!2m", 1, False),
+        ("mailto:a@b.example!" + "9" * 2_000, 1, False),
+        ("mailto:a@b.example", 1 << 60, True),
+    ],
+)
+def test_a_size_behind_a_place_is_the_largest_report(uri: str, octets: int, is_there: bool) -> None:
+    found = read_places([f"v=TLSRPTv1; rua={uri}".encode()], octets)
+    assert found is not None
+    assert bool(found.mailboxes or found.urls) is is_there
+    assert not any("!" in url for url in found.urls)
+
+
+@pytest.mark.parametrize(
     "records",
     [
         [],
