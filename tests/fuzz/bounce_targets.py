@@ -1,6 +1,7 @@
 """Targets of delivery reports and bounces that come in."""
 
 from mailbox_server.delivery.bounces.incoming import Nature, understand
+from mailbox_server.delivery.report_shape import is_report
 from mailbox_server.mime.reports.reading import read_report
 from mailbox_server.mime.reports.returned import header_block
 from mailbox_server.mime.reports.status_fields import read_status, write_status
@@ -28,6 +29,7 @@ def _bounce(octets: bytes) -> None:
     structure, header = scan(octets)
     report = read_report(header, structure, lambda start, length: octets[start : start + length])
     found = understand(report)
+    assert is_report(report) or found.nature is Nature.OTHER
     is_trouble = found.nature in (Nature.FAILURE, Nature.DELAY)
     assert bool(found.recipients) is is_trouble
     assert (found.worst is not None) is is_trouble

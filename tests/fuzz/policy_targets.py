@@ -34,6 +34,9 @@ def _records(octets: bytes) -> None:
         assert len(places.mailboxes) + len(places.urls) <= MOST_PLACES
         for text in (*map(str, places.mailboxes), *places.urls):
             assert text.isascii() and text.isprintable()
+        assert not any("!" in url for url in places.urls)
+        smaller = read_places(records, 1_000_000)
+        assert smaller is not None and set(smaller.urls) <= set(places.urls)
 
 
 def _urls(octets: bytes) -> None:
@@ -67,6 +70,7 @@ POLICY_TARGETS = (
         (
             b"v=STSv1; id=20160831085700Z;",
             b"v=TLSRPTv1; rua=mailto:a%2Bb@c.example, https://d.example/v1?e=f; x=y",
+            b"v=TLSRPTv1; rua=mailto:a@b.example!10m,https://d.example/v1!5k",
             b"v=spf1 -all\xffv=STSv1; id=1",
         ),
         (
