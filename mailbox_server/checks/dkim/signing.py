@@ -23,7 +23,7 @@ import base64
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from itertools import islice
 from typing import Final
 
@@ -31,7 +31,7 @@ from mailbox_server.checks.dkim.canonical import RelaxedBodyHash, relaxed_field
 from mailbox_server.checks.dkim.keys import SigningKey
 from mailbox_server.checks.dkim.signed_fields import author_values, covered
 from mailbox_server.mime.address_list import read_addresses
-from mailbox_server.model.address import Domain
+from mailbox_server.model.address import DOMAIN_OCTETS, Domain
 from mailbox_server.model.errors import DomainMalformed
 from mailbox_server.model.ports import Clock
 from mailbox_server.store.digesting import hash_on
@@ -48,6 +48,8 @@ LABELS: Final = 10
 
 _NAME: Final = b"DKIM-Signature"
 _WIDTH: Final = 76
+_HOST_OCTETS: Final = 4 * DOMAIN_OCTETS
+"""A longer one is no domain, in whatever form."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +74,11 @@ def read_header(block: bytes) -> CoveredHeader:
         for address in read_addresses(value)
         if address.host
     )
-    domains = [domain for host in islice(hosts, AUTHORS) for domain in _and_above(host)]
+    domains = [domain for host in islice(hosts, AUTHORS) for domain in _tried(host)]
     lines = [relaxed_field(name, value) + b"\r\n" for name, value in fields]
-    return CoveredHeader(_folded_names(names), b"".join(lines), tuple(dict.fromkeys(domains)))
+    return CoveredHeader(
+        _folded_names(tuple(names)), b"".join(lines), tuple(dict.fromkeys(domains))
+    )
 
 
 _NO_HEADER: Final = CoveredHeader(b"", b"", ())
@@ -190,18 +194,25 @@ def _signed(unsigned: Sequence[_Unsigned]) -> bytes:
     )
 
 
-def _and_above(host: bytes) -> list[Domain]:
+def _tried(host: bytes) -> tuple[Domain, ...]:
+    return _and_above(host) if len(host) <= _HOST_OCTETS else ()
+
+
+# Most mail comes from few domains and programs.
+@lru_cache(maxsize=256)
+def _and_above(host: bytes) -> tuple[Domain, ...]:
     """A domain, and those above it that have two labels or more, the nearest first."""
     try:
         domain = Domain.parse(host.decode("utf-8"))
     except (DomainMalformed, UnicodeDecodeError):
-        return []
+        return ()
     labels = domain.ascii.split(".")
     most = min(max(len(labels) - 1, 1), LABELS)
-    return [Domain(".".join(labels[start:])) for start in range(most)]
+    return tuple([Domain(".".join(labels[start:])) for start in range(most)])
 
 
-def _folded_names(names: Sequence[bytes]) -> bytes:
+@lru_cache(maxsize=256)
+def _folded_names(names: tuple[bytes, ...]) -> bytes:
     """`h=`: names with colons between, folded after a colon."""
     lines: list[bytes] = []
     line = b""

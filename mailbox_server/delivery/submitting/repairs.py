@@ -46,6 +46,11 @@ _TOKEN: Final = re.compile(
     rb"|(?P<literal>\[[^\]]*+\]?)|(?P<mark>[(),:;<>@])|(?P<other>.)",
     re.S,
 )
+_WHOLE: Final = re.compile(
+    rb'[!-9;-~]++:[^\0-\x08\x0a-\x1f"(),:;<>@\[\\]*+'
+    rb'<[^\0- "(),:;<>@\[\\]++@[^\0- "(),:;<>@\[\\]++>\r\n\Z'
+)
+"""A field of one address as most programs write it; nothing is missing there."""
 _COMMENT_MARK: Final = re.compile(rb"[()]|\\.", re.S)
 
 
@@ -106,6 +111,8 @@ def with_domain(field: bytes, domain: Domain) -> bytes:
 
     Raises TooManyFields.
     """
+    if _WHOLE.match(field) is not None:
+        return field
     at = field.index(b":") + 1
     places = list(islice(_bare_ends(field, at), MOST_BARE + 1))
     if len(places) > MOST_BARE:

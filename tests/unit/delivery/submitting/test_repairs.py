@@ -1,8 +1,11 @@
 """What a header gets and loses on its way out, and what stays as it is."""
 
+import re
 from datetime import UTC, datetime
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from mailbox_server.delivery.submitting.repairs import (
     MOST_BARE,
@@ -90,6 +93,16 @@ def test_repairs(header: bytes, mended: bytes) -> None:
 )
 def test_bare_local_parts_get_our_domain(value: bytes, mended: bytes) -> None:
     assert with_domain(b"To:" + value + b"\r\n", MISSING.domain) == b"To:" + mended + b"\r\n"
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.sampled_from((b" Bob <b@b>", b"b", *(bytes((n,)) for n in b" \t<>@,:;(.\xe9")))))
+def test_usual_fields_are_mended_as_all_others(pieces: list[bytes]) -> None:
+    field = b"To:" + b"".join(pieces) + b"\r\n"
+    mended = with_domain(field, MISSING.domain)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("mailbox_server.delivery.submitting.repairs._WHOLE", re.compile(rb"(?!)"))
+        assert with_domain(field, MISSING.domain) == mended
 
 
 def test_too_many_fields_are_refused() -> None:
