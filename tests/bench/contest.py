@@ -96,7 +96,7 @@ def contestants(
 def _started(home: Path, settings: str, counter: SyncCounter | None) -> Appliance:
     environment = counter.environment if counter else {}
     for _ in range(_TRIES):
-        appliance = Appliance(home, settings, environment=environment)
+        appliance = Appliance(home, settings, environment=environment, forked=False)
         if not appliance.data.exists():
             appliance.open_accounts()
         try:

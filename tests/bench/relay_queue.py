@@ -56,7 +56,7 @@ def run(report: Report) -> None:
     if not report.wants(EMPTY_START, START, ADDED, PASS, PASS_WORST):
         return
     with tempfile.TemporaryDirectory(dir=disk_place()) as folder, _silent_host() as port:
-        appliance = Appliance(Path(folder), _route(port))
+        appliance = Appliance(Path(folder), _route(port), forked=False)
         appliance.open_accounts()
         print(f"\n100,000 queued messages, all due ({OURS} alone)", flush=True)
         seconds, empty = _started(appliance)

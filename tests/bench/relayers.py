@@ -108,7 +108,7 @@ def relayers(options: Options) -> Iterator[tuple[list[Relayer], CountingSink]]:
         home = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=disk_place())))
         sink = CountingSink(home)
         stack.callback(sink.stop)
-        appliance = Appliance(home / "ours", UNLIMITED + _routes(sink))
+        appliance = Appliance(home / "ours", UNLIMITED + _routes(sink), forked=False)
         appliance.open_accounts()
         appliance.start()
         stack.callback(appliance.stop)

@@ -21,6 +21,7 @@ from typing import Any, Final
 from mailbox_server.model.address import Domain, parse_ip
 from mailbox_server.model.ports import SystemClock
 from mailbox_server.net.certificates import ensure_server_certificate
+from tests.e2e.forking import Child, fork, run_forked
 
 REPOSITORY: Final = Path(__file__).parents[2]
 DOMAIN: Final = "example.test"
@@ -30,6 +31,7 @@ SERVICES: Final = (
     *("pop3", "pop3s", "imap", "imaps"),
 )
 READY_SECONDS: Final = 30.0
+VERB_SECONDS: Final = 120.0
 
 
 def free_ports(count: int) -> list[int]:
@@ -80,7 +82,10 @@ class Appliance:
     """One server process and its folder.
 
     extra: more TOML for the configuration file.  settings of [listen] are made here.
+    environment: more of it for all its processes.
     domain: the one it hosts; it calls itself mail.DOMAIN.
+    forked: server and verbs are forks of a process that has all imported, unless environment
+        must be there from the start.
     """
 
     def __init__(
@@ -90,6 +95,7 @@ class Appliance:
         environment: Mapping[str, str] = MappingProxyType({}),
         *,
         domain: str = DOMAIN,
+        forked: bool = True,
     ) -> None:
         self.home = home
         self.domain = domain
@@ -98,7 +104,8 @@ class Appliance:
         self.log = home / "server.log"
         self.ports = dict(zip(SERVICES, free_ports(len(SERVICES)), strict=True))
         self._environment = dict(environment)
-        self._process: subprocess.Popen[bytes] | None = None
+        self._is_forked = forked and not environment
+        self._process: subprocess.Popen[bytes] | Child | None = None
         ips = [ip for text in ("127.0.0.1", "::1") if (ip := parse_ip(text)) is not None]
         names = [Domain("localhost"), Domain.parse(f"mail.{domain}")]
         issued = ensure_server_certificate(home / "tls", names, ips, SystemClock())
@@ -115,13 +122,18 @@ class Appliance:
         self, *arguments: str, stdin: str | bytes = b"", check: bool = True
     ) -> subprocess.CompletedProcess[bytes]:
         """Run `mailbox-server --config … arguments` to its end."""
-        done = subprocess.run(
-            self.command(*arguments),
-            input=stdin.encode() if isinstance(stdin, str) else stdin,
-            capture_output=True,
-            timeout=120,
-            env=self.surroundings(),
-        )
+        octets = stdin.encode() if isinstance(stdin, str) else stdin
+        if self._is_forked:
+            words = ["--config", str(self.config), *arguments]
+            done = run_forked(words, self.surroundings(), octets, VERB_SECONDS)
+        else:
+            done = subprocess.run(
+                self.command(*arguments),
+                input=octets,
+                capture_output=True,
+                timeout=VERB_SECONDS,
+                env=self.surroundings(),
+            )
         if check and done.returncode:
             raise AssertionError(f"{arguments}: {done.returncode}: {done.stderr.decode()}")
         return done
@@ -151,6 +163,13 @@ class Appliance:
 
     def start(self) -> None:
         """Start the server and return when it says that it is ready."""
+        self._start(forked=self._is_forked)
+
+    def execute(self) -> None:
+        """As start, but as a process from exec on."""
+        self._start(forked=False)
+
+    def _start(self, *, forked: bool) -> None:
         with (
             tempfile.TemporaryDirectory() as place,
             socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notices,
@@ -158,15 +177,21 @@ class Appliance:
             path = str(Path(place) / "notify")
             notices.bind(path)
             notices.settimeout(READY_SECONDS)
-            with self.log.open("ab") as log:
-                self._process = subprocess.Popen(
-                    self.command("serve"),
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=log,
-                    env=self.surroundings() | {"NOTIFY_SOCKET": path},
-                    start_new_session=True,
-                )
+            surroundings = self.surroundings() | {"NOTIFY_SOCKET": path}
+            with self.log.open("ab") as log, Path(os.devnull).open("rb") as nothing:
+                if forked:
+                    words = ["--config", str(self.config), "serve"]
+                    standard = nothing.fileno(), log.fileno(), log.fileno()
+                    self._process = fork(words, surroundings, standard, leads=True)
+                else:
+                    self._process = subprocess.Popen(
+                        self.command("serve"),
+                        stdin=nothing,
+                        stdout=log,
+                        stderr=log,
+                        env=surroundings,
+                        start_new_session=True,
+                    )
             self._await_ready(notices)
 
     def _await_ready(self, notices: socket.socket) -> None:

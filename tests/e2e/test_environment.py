@@ -1,10 +1,13 @@
 """`deploy/environment.sh` makes an environment once, knows a broken one, and says what is missing.
 
 Each test has a small checkout of its own in a path with a space, and an empty lock, so that
-nothing is installed from anywhere.
+nothing is installed from anywhere.  One environment is made as users make it; where only the
+decision to make one is tried, an interpreter makes it that links a pip instead of unpacking one.
 """
 
+import importlib.util
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -22,6 +25,10 @@ old = os.umask(0)
 print("served", sys.argv[1:], oct(old), os.getcwd())
 """
 OLD_PYTHON: Final = 'case "$2" in *print*) echo 3.9 ;; *) exit 1 ;; esac'
+LINKING: Final = """#!/bin/sh
+[ "$1 $2" = '-m venv' ] || exec {python} "$@"
+{python} -m venv --without-pip "$3" && exec ln -s {pip} "$3"/lib/python*/site-packages/
+"""
 WITHOUT_VENV: Final = 'case "$2" in *print*) echo 3.12 ;; *version_info*) ;; *) exit 1 ;; esac'
 
 
@@ -39,15 +46,28 @@ def checkout(tmp_path: Path) -> Path:
     return root
 
 
+@pytest.fixture
+def linking(tmp_path: Path) -> str:
+    """An interpreter whose environments are quickly made; the true one where it has no pip."""
+    found = importlib.util.find_spec("pip")
+    if found is None or found.origin is None:
+        return sys.executable
+    wrapper = tmp_path / "python"
+    pip = shlex.quote(str(Path(found.origin).parent))
+    wrapper.write_text(LINKING.format(python=shlex.quote(sys.executable), pip=pip), "utf-8")
+    wrapper.chmod(0o755)
+    return str(wrapper)
+
+
 def try_it(
-    checkout: Path, *arguments: str, path: Path | None = None
+    checkout: Path, *arguments: str, path: Path | None = None, python: str = sys.executable
 ) -> subprocess.CompletedProcess[str]:
     elsewhere = checkout.parent / "elsewhere"
     elsewhere.mkdir(exist_ok=True)
     # What must not stand in for a module of the same name.
     (elsewhere / "runpy.py").write_text("raise SystemExit('hijacked')", "utf-8")
     surroundings = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
-    surroundings["MAILBOX_SERVER_PYTHON"] = sys.executable
+    surroundings["MAILBOX_SERVER_PYTHON"] = python
     if path is not None:
         surroundings["PATH"] = str(path)
         del surroundings["MAILBOX_SERVER_PYTHON"]
@@ -63,7 +83,7 @@ def try_it(
     )
 
 
-def test_it_is_made_once_and_then_used(checkout: Path) -> None:
+def test_it_is_made_once_and_then_used(checkout: Path, linking: str) -> None:
     first = try_it(checkout, "--data", "a b")
     elsewhere = checkout.parent / "elsewhere"
     assert first.stdout == f"served ['try', '--data', 'a b'] 0o77 {elsewhere}\n", first.stderr
@@ -77,20 +97,20 @@ def test_it_is_made_once_and_then_used(checkout: Path) -> None:
 
     # An installation that was interrupted has no stamp.
     stamp.unlink()
-    assert try_it(checkout).stderr.startswith("Installing")
+    assert try_it(checkout, python=linking).stderr.startswith("Installing")
     # Another lock, another environment.
     (checkout / "deploy" / "requirements.lock").write_text("# still nothing\n", "utf-8")
-    assert try_it(checkout).stderr.startswith("Installing")
+    assert try_it(checkout, python=linking).stderr.startswith("Installing")
     # Moved, it would point to where it was.
     moved = checkout.rename(checkout.parent / "moved")
-    assert try_it(moved).stderr.startswith("Installing")
+    assert try_it(moved, python=linking).stderr.startswith("Installing")
 
 
-def test_a_failed_installation_is_told_and_not_taken_for_done(checkout: Path) -> None:
+def test_a_failed_installation_is_told_and_not_taken_for_done(checkout: Path, linking: str) -> None:
     lock = checkout / "deploy" / "requirements.lock"
     lock.write_text("--no-such-option\n", "utf-8")
     for _ in range(2):
-        done = try_it(checkout)
+        done = try_it(checkout, python=linking)
         assert done.returncode == 1
         assert "no such option" in done.stderr
         assert "the same command goes on" in done.stderr

@@ -23,6 +23,7 @@ from tests.e2e.mail import fetch_all, trust
 @pytest.fixture
 def house(tmp_path: Path) -> Iterator[Appliance]:
     appliance = Appliance(tmp_path)
+    appliance.open_accounts()
     appliance.start()
     yield appliance
     assert appliance.stop() == 0
@@ -119,7 +120,6 @@ def set_live(house: Appliance, more: str) -> None:
 
 def test_what_is_hidden_changes_for_who_comes_then(house: Appliance) -> None:
     """Who is there keeps what it was shown, in the middle of whatever it does."""
-    house.open_accounts()
 
     def logged_in() -> imaplib.IMAP4:
         client = imaplib.IMAP4_SSL("localhost", house.ports["imaps"], ssl_context=trust(house))
@@ -166,7 +166,6 @@ def test_limits_on_connections_change_live(house: Appliance) -> None:
 
 
 def test_smtp_settings_change_live(house: Appliance) -> None:
-    house.open_accounts()
     looping = b"Received: from a by b; Thu, 1 Jan 2026 00:00:00 +0000\r\n" * 35 + b"\r\nx\r\n"
 
     def send(to: str) -> int:

@@ -44,7 +44,7 @@ class ForkedAppliance(Appliance):
     def start(self, *, forked: bool = True) -> None:
         """Begin a life and return when it is ready; not forked, it is a process from exec on."""
         if not forked:
-            super().start()
+            self.execute()
             return
         if self._nursery is None:
             self._nursery = Nursery(self.config, self._preloaded, self.log)

@@ -1,4 +1,7 @@
-"""One appliance for all attacks: whatever one of them breaks, the next one notices."""
+"""One appliance for all attacks: whatever one of them breaks, the next one notices.
+
+It is a process from exec on, because its memory is looked at, and what it may open is limited.
+"""
 
 from collections.abc import Iterator
 
@@ -10,7 +13,7 @@ from tests.e2e.attacks.log import Watch
 
 @pytest.fixture(scope="session")
 def appliance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Appliance]:
-    running = Appliance(tmp_path_factory.mktemp("appliance"))
+    running = Appliance(tmp_path_factory.mktemp("appliance"), forked=False)
     running.open_accounts()
     running.start()
     yield running
