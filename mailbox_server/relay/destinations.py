@@ -1,7 +1,8 @@
 """What this process remembers of each destination: how it has been, how much it may get.
 
-A destination is what shares connections (NextHop.key).  How many connections it gets grows
-by one with each message that it takes and is halved by trouble.  One that cannot be reached
+A destination is what shares connections (NextHop.key).  The first one shows whether it takes
+mail at all; with the first message that it takes it may have FIRST, with each that follows
+one more, and trouble halves them.  One that cannot be reached
 is shut for a while: mail for it is put off without being tried, and after that time one
 message probes it, not all.  One that says 421 is left alone for a shorter while.
 
@@ -17,6 +18,8 @@ from mailbox_server.model.outbound import Attempt
 from mailbox_server.model.ports import Clock
 
 MOST: Final = 10_000
+FIRST: Final = 5
+"""Connections of a destination that has just shown that it takes mail."""
 _DEAD_SECONDS: Final = (300.0, 3_600.0)
 """Shut for so long after the first failure, twice as long after each that follows, at most."""
 _BUSY_SECONDS: Final = (60.0, 1_800.0)
@@ -30,6 +33,7 @@ class Destination:
 
     limit: how many connections it may have.  connections: how many it has or is getting.
     is_proven: whether it was reached since it failed last, or ever.
+    has_taken: whether it took a message in that time.
     failures: in a row.  shut_until: of the monotonic clock.
     trouble: why mail is put off without being tried while it is shut; None where it only
         wanted to be left alone.
@@ -39,6 +43,7 @@ class Destination:
     limit: int = 1
     connections: int = 0
     is_proven: bool = False
+    has_taken: bool = False
     failures: int = 0
     shut_until: float = 0.0
     trouble: Attempt | None = None
@@ -93,7 +98,10 @@ class Destinations:
 
     def took(self, destination: Destination) -> None:
         """It took a message."""
-        destination.limit = min(destination.limit + 1, self.most_connections)
+        more = destination.limit + 1
+        if not destination.has_taken:
+            destination.has_taken, more = True, max(more, FIRST)
+        destination.limit = min(more, self.most_connections)
 
     def stumbled(self, destination: Destination) -> None:
         """A connection broke in the middle, or a message was put off for load."""
@@ -101,7 +109,8 @@ class Destinations:
 
     def failed(self, destination: Destination, trouble: Attempt) -> None:
         """It could not be reached."""
-        destination.trouble, destination.is_proven = trouble, False
+        destination.trouble = trouble
+        destination.is_proven = destination.has_taken = False
         self._shut(destination, *_DEAD_SECONDS)
 
     def wants_rest(self, destination: Destination, said: Attempt) -> None:

@@ -31,8 +31,8 @@ class RelaySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     connections_per_destination: Annotated[
         int,
         _note(
-            "At once to one domain or smart host. It begins with one and gets one more with each "
-            "message it takes; trouble halves them.",
+            "At once to one domain or smart host. It begins with one, may have 5 after the first "
+            "message it takes, and one more with each that follows; trouble halves them.",
             ge=1,
             le=1000,
             live=True,

@@ -35,17 +35,45 @@ def clock() -> Clock:
 
 @pytest.fixture
 def known(clock: Clock) -> Destinations:
-    return Destinations(clock, most_connections=4)
+    return Destinations(clock, most_connections=8)
 
 
 def test_connections_grow_with_what_is_taken_up_to_the_most(known: Destinations) -> None:
     one = known.of("x")
     assert known.room(one) == 1
-    for expected in (2, 3, 4, 4):
+    for expected in (5, 6, 7, 8, 8):
         known.took(one)
         assert known.room(one) == expected
-    one.connections = 3
+    one.connections = 7
     assert known.room(one) == 1
+
+
+def test_few_may_be_the_most(clock: Clock) -> None:
+    known = Destinations(clock, most_connections=2)
+    one = known.of("x")
+    known.took(one)
+    assert known.room(one) == 2
+
+
+def test_after_trouble_they_come_back_one_by_one(known: Destinations) -> None:
+    one = known.of("x")
+    known.took(one)
+    known.stumbled(one)
+    known.took(one)
+    assert one.limit == 3
+
+
+def test_who_was_out_of_reach_shows_again_that_it_takes_mail(
+    known: Destinations, clock: Clock
+) -> None:
+    one = known.of("x")
+    known.took(one)
+    known.failed(one, TROUBLE)
+    clock.seconds += 300
+    assert known.room(one) == 1
+    known.spoke(one)
+    known.took(one)
+    assert known.room(one) == 5
 
 
 def test_trouble_halves_them_and_leaves_one(known: Destinations) -> None:
