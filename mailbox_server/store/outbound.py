@@ -130,9 +130,15 @@ _LEASE: Final = Prepared(
     .values(turn=sa.null())
     .returning(*OUTBOUND_COLUMNS)
 )
+_IS_LEASED: Final = (
+    outbound.c.ended.is_(None),
+    outbound.c.state == _WAITING,
+    outbound.c.turn.is_(None),
+)
+_LEASED: Final = Prepared(sa.select(outbound.c.id).where(*_IS_LEASED).limit(sa.bindparam("most")))
 _RELEASE_LEASES: Final = Prepared(
     sa.update(outbound)
-    .where(outbound.c.ended.is_(None), outbound.c.state == _WAITING, outbound.c.turn.is_(None))
+    .where(outbound.c.id.in_(numbers("outbounds")), *_IS_LEASED)
     .values(turn=outbound.c.due)
 )
 _PUT_BACK: Final = Prepared(
@@ -304,9 +310,13 @@ class OutboundQueue:
         # In the order that was asked for; what is named twice is leased once.
         return [leased[each] for each in dict.fromkeys(outbounds) if each in leased]
 
-    def release_leases(self) -> int:
+    def leased(self, most: int) -> list[OutboundId]:
+        """Some that were taken."""
+        return [OutboundId(number) for (number,) in _LEASED.rows(self._tx, most=most)]
+
+    def release_leases(self, outbounds: Sequence[OutboundId]) -> int:
         """Put back what an earlier run had taken; how many."""
-        return _RELEASE_LEASES.run(self._tx)
+        return _RELEASE_LEASES.run(self._tx, outbounds=json.dumps(outbounds))
 
     def put_back(self, outbounds: Sequence[OutboundId], due: datetime) -> None:
         """Give up leases without an attempt."""

@@ -590,7 +590,7 @@ async def test_a_stop_ends_what_was_begun_and_gives_back_the_rest(
     assert len(world.got) == world.openings["x.example"]
     due = await house.store.read(lambda tx: tx.queue.counts())
     assert due == {State.WAITING: 4 - len(world.got)}
-    assert await house.store.write(lambda tx: tx.outbound.release_leases()) == 0
+    assert await house.store.read(lambda tx: tx.outbound.leased(1)) == []
     assert len(lists) == 4
 
 

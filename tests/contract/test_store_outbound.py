@@ -202,9 +202,11 @@ def test_nothing_is_taken_twice_and_a_start_gives_it_back(bench: Workbench) -> N
     assert bench.read(lambda tx: tx.outbound.next_turn(bench.now)) == later
     bench.turn(minutes=5)
     assert due(bench) == [ids[2], ids[0]]
-    assert bench.write(lambda tx: tx.outbound.release_leases()) == 1
+    assert bench.read(lambda tx: tx.outbound.leased(9)) == ids[1:2]
+    assert bench.write(lambda tx: tx.outbound.release_leases(ids)) == 1
     assert sorted(due(bench)) == ids
-    assert bench.write(lambda tx: tx.outbound.release_leases()) == 0
+    assert bench.read(lambda tx: tx.outbound.leased(9)) == []
+    assert bench.write(lambda tx: tx.outbound.release_leases(ids)) == 0
     assert bench.read(lambda tx: tx.outbound.next_turn(bench.now)) is None
 
 

@@ -74,6 +74,7 @@ PLANS = (
     (outbound._FORGET[0], "ix_attempt_outbound (outbound=?)"),
     (outbound._FORGET[0], "ix_outbound_departure (departure=?)"),
     (outbound._LEASE, "outbound USING INTEGER PRIMARY KEY (rowid=?)"),
+    (outbound._RELEASE_LEASES, "outbound USING INTEGER PRIMARY KEY (rowid=?)"),
     (outbound_outcomes._STATES, "outbound USING INTEGER PRIMARY KEY (rowid=?)"),
     (outbound_outcomes._RECORD, "outbound USING INTEGER PRIMARY KEY (rowid=?)"),
     (outbound_outcomes._RECORD_LATE, "outbound USING INTEGER PRIMARY KEY (rowid=?)"),

@@ -143,7 +143,9 @@ class Scheduler:
 
     async def begin(self) -> None:
         """Make due what an earlier run had taken.  Raises StoreUnavailable."""
-        released = await self._store.write(lambda tx: tx.outbound.release_leases())
+        released = 0
+        while leased := await self._store.read(lambda tx: tx.outbound.leased(_A_PASS)):
+            released += await self._store.write(_releasing(leased))
         if released:
             self._events.info("relay.leases_released", recipients=released)
         await self._recall()
@@ -311,3 +313,7 @@ class Scheduler:
         now = self._clock.now()
         while await self._store.write(lambda tx: tx.outbound.revive(lane, now)):
             self._wake.set()
+
+
+def _releasing(leased: Sequence[OutboundId]) -> Callable[[WriteTx], int]:
+    return lambda tx: tx.outbound.release_leases(leased)

@@ -87,6 +87,9 @@ class OutboundReader(Protocol):
     def next_turn(self, after: datetime) -> datetime | None:
         """When something that may not be taken at that moment comes due."""
 
+    def leased(self, most: int) -> list[OutboundId]:
+        """Some that were taken; it goes through all that is open, which takes a while."""
+
     def find(self, outbound: OutboundId) -> Outbound | None:
         """One recipient's job."""
 
@@ -131,7 +134,7 @@ class OutboundWriter(OutboundReader, Protocol):
         Nobody else gets them until they are recorded or put back, or the server starts.
         """
 
-    def release_leases(self) -> int:
+    def release_leases(self, outbounds: Sequence[OutboundId]) -> int:
         """Put back what an earlier run had taken, which costs a repeated attempt; how many."""
 
     def put_back(self, outbounds: Sequence[OutboundId], due: datetime) -> None:
