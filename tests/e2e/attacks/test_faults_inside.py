@@ -164,6 +164,7 @@ NOT_REACHED: Final = {
     "Tokens.revoke",
     # The start of the server, and housekeeping.
     "ContentRepository.release",
+    "ContentRepository.release_all",
     "Correspondents.forget_sendings",
     # What is held leaves by a task of its own.
     "HeldMessages.due",
