@@ -176,7 +176,7 @@ class _Surroundings:
             entropy=self.entropy,
             events=self.events,
             signer=Signer(KeyRing(store, self.events), self.clock, Workers("signing", 2)),
-            sent_copies=SentCopies(self.clock),
+            sent_copies=SentCopies(store, self.clock),
             paths=paths,
             reporter=outgoing.reporter,
         )
@@ -292,7 +292,7 @@ def _build_over(
     attached = attached_texts(settings, store, events)
     keeping = _housekeeping_rules(settings)
     key_keeper = KeyKeeper(store, names, clock, events, rotation_rules(settings))
-    keepers = Keepers(receiver, known_networks, key_keeper, outgoing.ways.upkeep)
+    keepers = Keepers(receiver, submitter, known_networks, key_keeper, outgoing.ways.upkeep)
     dns = publication(settings, names)
     administration = Administration(
         store, passwords, clock, entropy, indexer, attached, outgoing.give_reporter, dns, take

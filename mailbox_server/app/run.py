@@ -99,6 +99,7 @@ async def _main(
         if prepare is not None:
             await prepare(built.administration)
         await built.receiver.prepare()
+        await built.submitter.prepare()
         await built.known_networks.load(built.store)
         listeners = _listeners(settings, str(config))
         await _listen(built, log, listeners, open_ports)
@@ -224,6 +225,7 @@ async def _stop(built: Built, open_ports: list[Reception | AsyncioPort], log: Ev
         log.warning("server.cut", tasks=len(cut), names=", ".join(sorted(set(cut))))
     try:
         await built.receiver.settle()
+        await built.submitter.settle()
         await built.known_networks.settle(built.store)
         await built.outgoing.ways.upkeep.settle()
     except MailboxServerFault as fault:

@@ -8,30 +8,33 @@ one repeat too generously; a server that stops in order leaves word of the open 
 
 import asyncio
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
+from operator import attrgetter
 from typing import Final
 
 from mailbox_server.model.envelope import Envelope
-from mailbox_server.model.ids import MessageId
+from mailbox_server.model.ids import MessageId, OutboundId
 from mailbox_server.model.ports import Clock
-from mailbox_server.store.ports import Receipt, Store
+from mailbox_server.store.ports import ReadTx, Receipt, ReceiptReader, ReceiptWriter, Store, WriteTx
 
 LIFETIME: Final = timedelta(minutes=10)
 _AHEAD: Final = timedelta(minutes=1)
 """By how much a receipt may be later than now; beyond, the clock was put back."""
 
 
-def fingerprint(envelope: Envelope, digest: bytes, message_id: str | None) -> bytes | None:
+def fingerprint(
+    envelope: Envelope, digest: bytes, message_id: str | None, who: str | None = None
+) -> bytes | None:
     """What makes two transactions the same; None where that cannot be told.
 
-    Client address, reverse-path, recipients and digest of the content; without a
+    Client address or else who, reverse-path, recipients and digest of the content; without a
     Message-ID two equal messages may well be meant.
     """
     if message_id is None:
         return None
     recipients = sorted(str(recipient.address) for recipient in envelope.recipients)
-    parts = [str(envelope.peer.ip), str(envelope.reverse_path), *recipients]
+    parts = [str(envelope.peer.ip) if who is None else who, str(envelope.reverse_path), *recipients]
     known = hashlib.sha256(digest)
     for part in parts:
         octets = part.encode("utf-8")
@@ -42,9 +45,21 @@ def fingerprint(envelope: Envelope, digest: bytes, message_id: str | None) -> by
 class Receipts:
     """The open receipts; used in the event loop's thread only."""
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        lifetime: timedelta = LIFETIME,
+        *,
+        reader: Callable[[ReadTx], ReceiptReader] = attrgetter("receipts"),
+        writer: Callable[[WriteTx], ReceiptWriter] = attrgetter("receipts"),
+    ) -> None:
+        """reader, writer: where in the store they are kept."""
         self._store = store
         self._clock = clock
+        self._lifetime = lifetime
+        self._reader = reader
+        self._writer = writer
         self._open: dict[bytes, Receipt] = {}
         self._writing: dict[bytes, asyncio.Future[None]] = {}
         self._in_doubt: set[bytes] = set()
@@ -75,9 +90,15 @@ class Receipts:
             self._release(fingerprint)
         return known
 
-    def written(self, fingerprint: bytes, messages: tuple[MessageId, ...], at: datetime) -> None:
+    def written(
+        self,
+        fingerprint: bytes,
+        messages: tuple[MessageId, ...],
+        at: datetime,
+        outbound: OutboundId | None = None,
+    ) -> None:
         """The transaction is kept; its receipt is open from now on."""
-        self._open[fingerprint] = Receipt(fingerprint, at, messages)
+        self._open[fingerprint] = Receipt(fingerprint, at, messages, outbound)
         self._release(fingerprint)
 
     def failed(self, fingerprint: bytes, *, in_doubt: bool) -> None:
@@ -90,11 +111,12 @@ class Receipts:
         """The peer has seen the reply; a second send is a second message."""
         self._open.pop(fingerprint, None)
 
-    def forget_old(self) -> None:
-        """Drop receipts that are out of date; about once a minute."""
-        for fingerprint, receipt in list(self._open.items()):
-            if not self._is_young(receipt):
-                del self._open[fingerprint]
+    def forget_old(self) -> list[bytes]:
+        """Drop receipts that are out of date; about once a minute.  Which."""
+        old = [each for each, receipt in self._open.items() if not self._is_young(receipt)]
+        for fingerprint in old:
+            del self._open[fingerprint]
+        return old
 
     async def settle(self) -> None:
         """Leave word of the open ones, because the server stops in order.
@@ -103,7 +125,7 @@ class Receipts:
         """
         self.forget_old()
         still_open = list(self._open.values())
-        await self._store.write(lambda tx: tx.receipts.settle(still_open))
+        await self._store.write(lambda tx: self._writer(tx).settle(still_open))
 
     async def _known(self, fingerprint: bytes) -> Receipt | None:
         if fingerprint in self._in_doubt:
@@ -112,19 +134,19 @@ class Receipts:
         known = self._open.get(fingerprint)
         if known is None or not self._is_young(known):
             return None
-        is_there = await self._store.read(lambda tx: tx.receipts.is_there(known))
+        is_there = await self._store.read(lambda tx: self._reader(tx).is_there(known))
         return known if is_there else None
 
     async def _stored(self) -> list[Receipt]:
-        since = self._clock.now() - LIFETIME
-        return await self._store.read(lambda tx: tx.receipts.since(since))
+        since = self._clock.now() - self._lifetime
+        return await self._store.read(lambda tx: self._reader(tx).since(since))
 
     def _keep(self, receipts: Iterable[Receipt]) -> None:
         self._open.update((receipt.fingerprint, receipt) for receipt in receipts)
 
     def _is_young(self, receipt: Receipt) -> bool:
         now = self._clock.now()
-        return now - LIFETIME <= receipt.at <= now + _AHEAD
+        return now - self._lifetime <= receipt.at <= now + _AHEAD
 
     def _release(self, fingerprint: bytes) -> None:
         writing = self._writing.pop(fingerprint, None)

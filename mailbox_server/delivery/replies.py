@@ -129,6 +129,9 @@ def keeps_bouncing(words: str) -> Reply:
     )
 
 
+QUEUED_BEFORE: Final = reply(250, "2.0.0", "Ok, it came before and is on its way, once")
+
+
 def queued(transfer_id: str) -> Reply:
     """The message is kept for good and on its way; our log lines know the id."""
     return reply(250, "2.0.0", f"Ok, on its way as {transfer_id}")

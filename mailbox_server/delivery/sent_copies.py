@@ -1,55 +1,78 @@
 """Copies of what was sent that we filed, until the program that sent it files its own.
 
 Many programs put a copy into Sent by themselves.  Where one does within an hour, its copy stays
-and ours goes, in one write.  In memory only: after a restart within that hour there are two.
+and ours goes, in one write.  Known in memory, and in the store for the next run.
 """
 
-from dataclasses import dataclass
-from datetime import timedelta
+import hashlib
+from datetime import datetime, timedelta
 from typing import Final
 
-from mailbox_server.model.ids import AccountId, MailboxId
+from mailbox_server.model.ids import AccountId
 from mailbox_server.model.message import Placed
 from mailbox_server.model.ports import Clock
+from mailbox_server.store.ports import FiledCopy, Store
 
 LIFETIME: Final = timedelta(hours=1)
 _MOST: Final = 10_000
 
 
-@dataclass(frozen=True, slots=True)
-class SentCopy:
-    """Where one lies, and until when it yields."""
+def copy_key(account: AccountId, message_id: str) -> bytes:
+    """What a copy is found by, of one size however long the Message-ID is."""
+    return hashlib.sha256(f"{account} {message_id}".encode("utf-8", "surrogatepass")).digest()
 
-    mailbox: MailboxId
-    uid: int
-    until: float
+
+def filed_copy(account: AccountId, message_id: str, placed: Placed, now: datetime) -> FiledCopy:
+    """The copy that lies there, from now on."""
+    return FiledCopy(copy_key(account, message_id), placed.mailbox, placed.uid, now + LIFETIME)
 
 
 class SentCopies:
     """By account and Message-ID; used in the event loop's thread only."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
         self._clock = clock
-        self._copies: dict[tuple[AccountId, str], SentCopy] = {}
+        self._copies: dict[bytes, FiledCopy] = {}
+
+    async def load(self) -> None:
+        """Read what an earlier run left; before any mail is taken."""
+        now = self._clock.now()
+        found = await self._store.read(lambda tx: tx.sent_copies.since(now, _MOST))
+        self._copies.update((each.key, each) for each in found if self._yields(each))
 
     def filed(self, account: AccountId, message_id: str, placed: Placed) -> None:
         """One was filed; of several with the same Message-ID the last yields."""
-        now = self._clock.monotonic()
         if len(self._copies) >= _MOST:
-            self._copies = {key: each for key, each in self._copies.items() if each.until > now}
+            self._forget_old()
             if len(self._copies) >= _MOST:
                 self._copies.clear()
-        until = now + LIFETIME.total_seconds()
-        self._copies[account, message_id] = SentCopy(placed.mailbox, placed.uid, until)
+        copy = filed_copy(account, message_id, placed, self._clock.now())
+        self._copies[copy.key] = copy
 
-    def find(self, account: AccountId, message_id: str | None) -> SentCopy | None:
+    def find(self, account: AccountId, message_id: str | None) -> FiledCopy | None:
         """The one that yields to the account's own copy, if there is one."""
         if message_id is None:
             return None
-        found = self._copies.get((account, message_id))
-        return found if found is not None and found.until > self._clock.monotonic() else None
+        found = self._copies.get(copy_key(account, message_id))
+        return found if found is not None and self._yields(found) else None
 
-    def yielded(self, account: AccountId, message_id: str | None) -> None:
+    def yielded(self, copy: FiledCopy) -> None:
         """It is gone; silent where there was none."""
-        if message_id is not None:
-            self._copies.pop((account, message_id), None)
+        self._copies.pop(copy.key, None)
+
+    async def tidy(self) -> None:
+        """Drop what is out of date; about once a minute.  What store.write raises passes."""
+        now = self._clock.now()
+        if self._forget_old():
+            await self._store.write(lambda tx: tx.sent_copies.forget(now))
+
+    def _forget_old(self) -> int:
+        old = [key for key, each in self._copies.items() if not self._yields(each)]
+        for key in old:
+            del self._copies[key]
+        return len(old)
+
+    def _yields(self, copy: FiledCopy) -> bool:
+        # Beyond an hour from now the clock was put back.
+        return timedelta() < copy.until - self._clock.now() <= LIFETIME

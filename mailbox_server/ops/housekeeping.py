@@ -52,6 +52,13 @@ class Tidies(Protocol):
         """Drop it."""
 
 
+class TidiesStore(Protocol):
+    """Who keeps it in the store as well (delivery.submitting.submitter.Submitter)."""
+
+    async def tidy(self) -> None:
+        """Drop it."""
+
+
 class KeepsTls(Protocol):
     """Who knows of other servers' TLS (relay.tls_upkeep.TlsUpkeep)."""
 
@@ -98,6 +105,7 @@ class Keepers:
     """Who else keeps something that goes out of date; each has a job or two."""
 
     receiver: Tidies
+    submitter: TidiesStore
     known_networks: KnownNetworks
     key_keeper: KeyKeeper
     tls: KeepsTls
@@ -187,6 +195,7 @@ class Housekeeping:
 
 async def _tidy(keeper: Housekeeping) -> None:
     keeper.keepers.receiver.tidy()
+    await keeper.keepers.submitter.tidy()
 
 
 async def _settle(keeper: Housekeeping) -> None:

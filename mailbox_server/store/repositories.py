@@ -25,6 +25,7 @@ from mailbox_server.store.rights import MailboxRights
 from mailbox_server.store.search import Search
 from mailbox_server.store.search_index.reading import IndexReader
 from mailbox_server.store.sts_policies import StsPolicies
+from mailbox_server.store.submitted import SentCopies, SentReceipts
 from mailbox_server.store.tls_counts import TlsCounts
 from mailbox_server.store.tokens import Tokens
 from mailbox_server.store.trail import Trail
@@ -60,6 +61,8 @@ class Repositories:
         "receipts",
         "rights",
         "search",
+        "sent_copies",
+        "sent_receipts",
         "sql",
         "sts_policies",
         "tls_counts",
@@ -95,6 +98,8 @@ class Repositories:
         self.receipts = Receipts(tx, files)
         self.search = Search(tx, index, attached)
         self.rights = MailboxRights(tx)
+        self.sent_copies = SentCopies(tx)
+        self.sent_receipts = SentReceipts(tx)
         self.sts_policies = StsPolicies(tx)
         self.peer_levels = PeerLevels(tx)
         self.tls_counts = TlsCounts(tx)

@@ -72,7 +72,7 @@ def keeper(store: SqliteStore, clock: Any, events: AwaitedEvents) -> Housekeepin
     known = KnownNetworks(clock, timedelta(days=30), 100)
     indexer = SearchIndexer(store, clock, events)
     attached = AttachedTexts(store, events)
-    keepers = Keepers(nobody, known, nobody, nobody)
+    keepers = Keepers(nobody, nobody, known, nobody, nobody)
     return Housekeeping(store, keepers, indexer, attached, clock, events, rules)
 
 

@@ -180,6 +180,7 @@ def test_blocks_of_uids_are_made_from_what_is_there(tmp_path: Path) -> None:
             "DROP TABLE trail; DROP TABLE trail_end; DROP INDEX ix_message_forgotten;"
             "DROP TABLE sts_policy; DROP TABLE peer_level; DROP TABLE tls_count;"
             "DROP TABLE correspondent; DROP TABLE sending; DROP TABLE held_message;"
+            "DROP TABLE sent_receipt; DROP TABLE sent_copy;"
             "ALTER TABLE account DROP COLUMN quota_messages;"
             "ALTER TABLE account DROP COLUMN is_administrator;"
             "ALTER TABLE account DROP COLUMN is_shared;"

@@ -7,12 +7,13 @@ from typing import Final
 
 from mailbox_server.delivery.local_delivery import LocalDelivery, OwnCopy
 from mailbox_server.delivery.own_paths import OwnPaths
+from mailbox_server.delivery.sent_copies import filed_copy
 from mailbox_server.delivery.submitting.holding import Waiting
 from mailbox_server.delivery.submitting.pace import LOOKED_BACK, Pace, PaceLimits
 from mailbox_server.model.account import AccountState
 from mailbox_server.model.address import Address
 from mailbox_server.model.errors import AccountDisabled, AccountMissing, TooMuchSent
-from mailbox_server.model.ids import AccountId, ContentId, MessageId
+from mailbox_server.model.ids import AccountId, ContentId, MessageId, OutboundId
 from mailbox_server.model.message import Placed
 from mailbox_server.model.outbound import Departure, NewOutbound
 from mailbox_server.model.passport import Evidence
@@ -41,6 +42,7 @@ class Dispatch:
     evidence: tuple[Evidence, ...]
     recipients: tuple[Address, ...]
     limits: PaceLimits
+    message_id: str | None
     now: datetime
     held: Waiting | None = None
     paths: OwnPaths | None = None
@@ -59,6 +61,7 @@ class Dispatch:
             # It was counted when it came to be held.
             nears_limit = False
             self.held.end(tx)
+        outbound: OutboundId | None = None
         content = tx.contents.keep(self.staged)
         messages: tuple[MessageId, ...] = ()
         copied: Placed | None = None
@@ -71,8 +74,11 @@ class Dispatch:
                     replace(each, return_path=self.paths.path(tx, content, each.address))
                     for each in remote
                 )
-            tx.outbound.add(replace(self.departure, content=content), remote, self.evidence)
-        return Kept(messages, copied, nears_limit)
+            departure = replace(self.departure, content=content)
+            outbound = tx.outbound.add(departure, remote, self.evidence)[0]
+        if copied is not None and self.message_id is not None:
+            tx.sent_copies.add(filed_copy(self.account, self.message_id, copied, self.now))
+        return Kept(messages, copied, outbound, nears_limit)
 
 
 def check_sender(tx: ReadTx | WriteTx, number: AccountId) -> None:
@@ -107,9 +113,10 @@ def count_sent(
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What came of it: the messages of the recipients here, where the sender's copy lies, and
-    whether that was much."""
+    """What came of it: the messages of the recipients here, where the sender's copy lies, one
+    of those elsewhere, and whether that was much."""
 
     messages: tuple[MessageId, ...]
     copied: Placed | None
+    outbound: OutboundId | None
     nears_limit: bool

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from mailbox_server.delivery.arrival import Wishes
-from mailbox_server.delivery.submitting.dispatch import check_sender, count_sent
+from mailbox_server.delivery.submitting.dispatch import Kept, check_sender, count_sent
 from mailbox_server.delivery.submitting.holding import is_full, outbox
 from mailbox_server.delivery.submitting.pace import PaceLimits
 from mailbox_server.model.envelope import Envelope
@@ -31,8 +31,8 @@ class Retention:
     limits: PaceLimits
     now: datetime
 
-    def write(self, tx: WriteTx) -> bool:
-        """Keep it; whether its account nears a limit.
+    def write(self, tx: WriteTx) -> Kept:
+        """Keep it.
 
         Raises AccountMissing, AccountDisabled, TooMuchHeld, TooMuchSent, OverQuota.
         """
@@ -72,4 +72,4 @@ class Retention:
                 verp=self.wishes.verp,
             )
         )
-        return nears_limit
+        return Kept((placed.message,), None, None, nears_limit)

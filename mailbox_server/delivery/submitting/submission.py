@@ -30,6 +30,7 @@ from mailbox_server.delivery.submitting.envelope_facts import needs_smtputf8, ou
 from mailbox_server.delivery.submitting.fetching import fetchable
 from mailbox_server.delivery.submitting.holding import Waiting
 from mailbox_server.delivery.submitting.means import Means
+from mailbox_server.delivery.submitting.once import mark
 from mailbox_server.delivery.submitting.pace import Pace
 from mailbox_server.delivery.submitting.repairs import TooManyFields
 from mailbox_server.delivery.submitting.retention import Retention
@@ -97,6 +98,7 @@ class Submission:
         self._facts: HeaderFacts | None = None
         self._refusal: Reply | None = None
         self._is_ascii = True
+        self._receipt: bytes | None = None
 
     # ------------------------------------------------------------ who
 
@@ -266,7 +268,8 @@ class Submission:
             reply = replies.UNFORESEEN
         finally:
             self.abandon()
-        return Acceptance((reply,) * everybody)
+        receipt = self._receipt if reply.is_positive else None
+        return Acceptance((reply,) * everybody, receipt)
 
     async def _accept(self, envelope: Envelope) -> Reply:
         means = self._means
@@ -285,7 +288,8 @@ class Submission:
             return await self._hold(envelope, staged, analysis, until)
         signatures = self._signing.fields_aside()
         staged, read = await self._staged()
-        transfer = f"{envelope.peer.connection}-{next(means.numbers)}"
+        connection = envelope.peer.connection
+        transfer = f"{connection}-{next(means.numbers)}"
         try:
             dispatch = self._dispatch(
                 envelope, staged, read, await signatures, transfer, means.clock.now()
@@ -302,7 +306,11 @@ class Submission:
                 reports.write(tx)
             return kept
 
-        kept = await means.store.write(work, (staged, *contents))
+        kept = await means.once.write(
+            self._mark(envelope, staged), work, (staged, *contents), connection
+        )
+        if kept is None:
+            return replies.QUEUED_BEFORE
         if kept.copied is not None and self._facts.message_id is not None:
             means.sent_copies.filed(self._account.id, self._facts.message_id, kept.copied)
         if kept.nears_limit:
@@ -337,7 +345,13 @@ class Submission:
         retention = Retention(
             account.id, staged, analysis, envelope, wishes, until, evidence, limits, now
         )
-        if await means.store.write(retention.write, (staged,)):
+        connection = envelope.peer.connection
+        kept = await means.once.write(
+            self._mark(envelope, staged), retention.write, (staged,), connection
+        )
+        if kept is None:
+            return replies.HELD
+        if kept.nears_limit:
             means.events.warning("submission.limit_near", account=str(account.address))
         means.events.info(
             "smtp.held",
@@ -347,6 +361,13 @@ class Submission:
             until=until.isoformat(),
         )
         return replies.HELD
+
+    def _mark(self, envelope: Envelope, staged: StagedContent) -> bytes | None:
+        """What a repeat is known by; None for what we send ourselves, which goes once anyway."""
+        if self._waiting is None and self._facts is not None:
+            known, is_held = self._facts.message_id, self._opening.wishes.held_until is not None
+            self._receipt = mark(envelope, staged, known, self._account, is_held=is_held)
+        return self._receipt
 
     async def _reports(
         self,
@@ -430,6 +451,7 @@ class Submission:
             evidence=evidence,
             recipients=tuple(each.address for each in envelope.recipients),
             limits=rules.pace_of(account),
+            message_id=facts.message_id,
             now=now,
             held=self._waiting,
             paths=paths,

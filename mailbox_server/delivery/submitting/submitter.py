@@ -101,4 +101,20 @@ class Submitter:
         return replies.not_yours(await self.means.ownership.some(account))
 
     def confirm(self, acceptance: Acceptance) -> None:
-        """The client has seen the reply; nothing is kept for its repeat."""
+        """The client has seen the reply."""
+        if acceptance.receipt is not None:
+            self.means.once.confirm(acceptance.receipt)
+
+    async def prepare(self) -> None:
+        """Read what an earlier run left; before any mail is taken."""
+        await self.means.once.load()
+        await self.means.sent_copies.load()
+
+    async def tidy(self) -> None:
+        """Drop what is out of date; about once a minute.  What write raises passes."""
+        await self.means.once.tidy()
+        await self.means.sent_copies.tidy()
+
+    async def settle(self) -> None:
+        """Leave word for the next run, because the server stops; what write raises passes."""
+        await self.means.once.settle()

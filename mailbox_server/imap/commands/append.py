@@ -51,15 +51,16 @@ async def _keep(session: Session, name: str, received: list[Received]) -> list[P
         ours = {each.uid for each in filed if each and each.mailbox == target.mailbox.id}
         if ours:
             tx.messages.remove(target.mailbox.id, sorted(ours))
+            tx.sent_copies.remove([each.key for each in filed if each and each.uid in ours])
         return [
             keep_message(tx, each, target, reader, evidence, QuotaRule.ENFORCE) for each in received
         ]
 
     placed = await session.store.write(work, [each.staged for each in received])
     if copies is not None:
-        for message_id, copy in zip(message_ids, filed, strict=True):
+        for copy in filed:
             if copy is not None and copy.mailbox == placed[0].mailbox:
-                copies.yielded(account.id, message_id)
+                copies.yielded(copy)
     return placed
 
 

@@ -102,6 +102,13 @@ from mailbox_server.store.ports.search import (
     WordScope,
     WordTerm,
 )
+from mailbox_server.store.ports.submitted import (
+    FiledCopy,
+    SentCopyReader,
+    SentCopyWriter,
+    SentReceiptReader,
+    SentReceiptWriter,
+)
 from mailbox_server.store.ports.trail import Followed, TrailReader, TrailWriter
 from mailbox_server.store.ports.transport_security import (
     PeerLevelReader,
@@ -147,6 +154,7 @@ __all__ = [
     "Due",
     "Edit",
     "Expunged",
+    "FiledCopy",
     "FlagChange",
     "FlagMoves",
     "FlagOutcome",
@@ -186,6 +194,10 @@ __all__ = [
     "Scored",
     "SearchReader",
     "Sending",
+    "SentCopyReader",
+    "SentCopyWriter",
+    "SentReceiptReader",
+    "SentReceiptWriter",
     "SharedMailbox",
     "StagedContent",
     "Staging",

@@ -8,6 +8,7 @@ from typing import Protocol
 from mailbox_server.model.ids import (
     ContentId,
     MessageId,
+    OutboundId,
 )
 from mailbox_server.model.passport import Evidence
 
@@ -108,12 +109,14 @@ class PassportWriter(PassportReader, Protocol):
 class Receipt:
     """What was answered to one SMTP transaction: fingerprint, when, which messages.
 
-    messages: object ids as they stand in the reply.
+    messages: ids as they stand in the reply.  outbound: a recipient in the queue, of mail that
+        our own people send.
     """
 
     fingerprint: bytes
     at: datetime
     messages: tuple[MessageId, ...]
+    outbound: OutboundId | None = None
 
 
 class ReceiptReader(Protocol):

@@ -53,6 +53,12 @@ from mailbox_server.store.ports.owners import (
 )
 from mailbox_server.store.ports.rights import RightReader, RightWriter
 from mailbox_server.store.ports.search import SearchReader
+from mailbox_server.store.ports.submitted import (
+    SentCopyReader,
+    SentCopyWriter,
+    SentReceiptReader,
+    SentReceiptWriter,
+)
 from mailbox_server.store.ports.trail import TrailReader, TrailWriter
 from mailbox_server.store.ports.transport_security import (
     PeerLevelReader,
@@ -110,6 +116,10 @@ class ReadTx(Protocol):
     def receipts(self) -> ReceiptReader: ...
     @property
     def rights(self) -> RightReader: ...
+    @property
+    def sent_copies(self) -> SentCopyReader: ...
+    @property
+    def sent_receipts(self) -> SentReceiptReader: ...
     @property
     def sts_policies(self) -> StsPolicyReader: ...
     @property
@@ -169,6 +179,10 @@ class WriteTx(Protocol):
     def receipts(self) -> ReceiptWriter: ...
     @property
     def rights(self) -> RightWriter: ...
+    @property
+    def sent_copies(self) -> SentCopyWriter: ...
+    @property
+    def sent_receipts(self) -> SentReceiptWriter: ...
     @property
     def sts_policies(self) -> StsPolicyWriter: ...
     @property

@@ -92,7 +92,7 @@ class World:
         self._clients: dict[int, str] = {}
         self._rules: list[SwitchRule] = []
         self.key_resets = KeyResets()
-        self.sent_copies = SentCopies(clock)
+        self.sent_copies = SentCopies(store, clock)
         self._submission_servers: set[str] = set()
         entropy = SystemEntropy()
         self._passwords = Passwords(HashCost(memory_kib=64, passes=1), entropy)

@@ -79,7 +79,7 @@ class SubmissionHouse:
         self.rules = SubmissionRules(RoutingRules(HOSTNAME))
         self.keys: dict[str, list[SigningKey]] = {}
         self._place = place
-        self.sent_copies = SentCopies(clock)
+        self.sent_copies = SentCopies(store, clock)
         self.paths = PathSigner(ReturnPathKeys(b"secret", "verp"))
         self._crunch = Crunch(CrunchLimits(threads=1))
         self._loopback = False

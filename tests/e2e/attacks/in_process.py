@@ -145,6 +145,7 @@ async def in_process(
 
     await built.store.write(open_accounts)
     await built.receiver.prepare()
+    await built.submitter.prepare()
     house = InProcess(built, events, issued.authority, secret)
     try:
         for service in (*PLAIN, *SECURE):

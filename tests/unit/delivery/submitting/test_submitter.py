@@ -11,7 +11,7 @@ import pytest_asyncio
 from mailbox_server.checks.dkim.canonical import relaxed_field
 from mailbox_server.checks.dkim.keys import SigningKey
 from mailbox_server.delivery import replies
-from mailbox_server.delivery.arrival import Opening, Wishes
+from mailbox_server.delivery.arrival import Acceptance, Opening, Wishes
 from mailbox_server.delivery.submitting.bounced_before import Answer, BouncedRules
 from mailbox_server.delivery.submitting.pace import PaceLimits
 from mailbox_server.delivery.submitting.submission import Submission
@@ -59,6 +59,22 @@ async def submit(
     **given: object,
 ) -> Reply:
     """One message of ann's, all recipients taken."""
+    acceptance = await transact(
+        house, *recipients, content=content, step=step, sender=sender, wishes=wishes, **given
+    )
+    return acceptance.replies[0]
+
+
+async def transact(
+    house: SubmissionHouse,
+    *recipients: Recipient,
+    content: bytes = MESSAGE,
+    step: int = 1 << 16,
+    sender: Address | None = ANN,
+    wishes: Wishes | None = None,
+    **given: object,
+) -> Acceptance:
+    """The same, with what the client's next word would confirm."""
     path, peer = ReversePath(sender), Peer(PEER, 40_000, "c1")
     account = await house.account("ann")
     opening = Opening(peer, OWN, path, None, account, wishes or Wishes())
@@ -88,7 +104,7 @@ async def submit(
     )
     acceptance = await begun.accept(replace(envelope, **given))  # type: ignore[arg-type]
     assert len(acceptance.replies) == len(recipients)
-    return acceptance.replies[0]
+    return acceptance
 
 
 @pytest.mark.parametrize("step", [1, 3, 1 << 16])

@@ -1,0 +1,127 @@
+"""Receipts of what accounts sent, and the copies of it that yield, in rows."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+import sqlalchemy as sa
+
+from mailbox_server.model.ids import MailboxId, MessageId, OutboundId
+from mailbox_server.store.ports import FiledCopy, Receipt
+from mailbox_server.store.prepared import Prepared
+from mailbox_server.store.schema.submitted import sent_copy, sent_receipt
+from mailbox_server.store.transactions import SqlTx
+
+_SINCE: Final = Prepared(
+    sa.select(*sent_receipt.c).where(sent_receipt.c.at >= sa.bindparam("since"))
+)
+_ADD: Final = Prepared(
+    sa.insert(sent_receipt).values(
+        {name: sa.bindparam(name) for name in ("fingerprint", "at", "outbound", "message")}
+    )
+)
+_FORGET: Final = Prepared(
+    sa.delete(sent_receipt).where(sent_receipt.c.fingerprint == sa.bindparam("known"))
+)
+_DROP: Final = Prepared(sa.delete(sent_receipt))
+_COPIES: Final = Prepared(
+    sa.select(*sent_copy.c)
+    .where(sent_copy.c.until > sa.bindparam("now"))
+    .order_by(sent_copy.c.until.desc())
+    .limit(sa.bindparam("most"))
+)
+_ADD_COPY: Final = Prepared(
+    sa.insert(sent_copy).values(
+        {name: sa.bindparam(name) for name in ("key", "mailbox", "uid", "until")}
+    )
+)
+_REMOVE_COPY: Final = Prepared(sa.delete(sent_copy).where(sent_copy.c.key == sa.bindparam("known")))
+_FORGET_COPIES: Final = Prepared(
+    sa.delete(sent_copy).where(sent_copy.c.until <= sa.bindparam("now"))
+)
+
+
+class SentReceipts:
+    """SentReceiptWriter on rows."""
+
+    __slots__ = ("_tx",)
+
+    def __init__(self, tx: SqlTx) -> None:
+        self._tx = tx
+
+    def since(self, moment: datetime) -> list[Receipt]:
+        """The open receipts from then on."""
+        return [
+            Receipt(
+                fingerprint,
+                datetime.fromtimestamp(at, UTC),
+                () if message is None else (MessageId(message),),
+                None if outbound is None else OutboundId(outbound),
+            )
+            for fingerprint, at, outbound, message in _SINCE.rows(
+                self._tx, since=int(moment.timestamp())
+            )
+        ]
+
+    def is_there(self, receipt: Receipt) -> bool:
+        """What was sent may have left since, which keeps the promise."""
+        return True
+
+    def add(self, receipt: Receipt) -> None:
+        """One more, in place of one with its fingerprint."""
+        self.forget((receipt.fingerprint,))
+        _ADD.run(
+            self._tx,
+            fingerprint=receipt.fingerprint,
+            at=int(receipt.at.timestamp()),
+            outbound=receipt.outbound,
+            message=receipt.messages[0] if receipt.messages else None,
+        )
+
+    def forget(self, fingerprints: Sequence[bytes]) -> None:
+        """Their clients have seen the reply, or may not have it any more."""
+        for fingerprint in fingerprints:
+            _FORGET.run(self._tx, known=fingerprint)
+
+    def settle(self, still_open: Sequence[Receipt]) -> None:
+        """Remove all but these."""
+        _DROP.run(self._tx)
+        for receipt in still_open:
+            self.add(receipt)
+
+
+class SentCopies:
+    """SentCopyWriter on rows."""
+
+    __slots__ = ("_tx",)
+
+    def __init__(self, tx: SqlTx) -> None:
+        self._tx = tx
+
+    def since(self, now: datetime, most: int) -> list[FiledCopy]:
+        """Those that yield still, the newest first."""
+        rows = _COPIES.rows(self._tx, now=int(now.timestamp()), most=most)
+        return [
+            FiledCopy(key, MailboxId(mailbox), uid, datetime.fromtimestamp(until, UTC))
+            for key, mailbox, uid, until in rows
+        ]
+
+    def add(self, copy: FiledCopy) -> None:
+        """One more, in place of one with its key."""
+        self.remove((copy.key,))
+        _ADD_COPY.run(
+            self._tx,
+            key=copy.key,
+            mailbox=copy.mailbox,
+            uid=copy.uid,
+            until=int(copy.until.timestamp()),
+        )
+
+    def remove(self, keys: Sequence[bytes]) -> None:
+        """They yield no more."""
+        for key in keys:
+            _REMOVE_COPY.run(self._tx, known=key)
+
+    def forget(self, now: datetime) -> int:
+        """Remove those that yield no more by now; how many."""
+        return _FORGET_COPIES.run(self._tx, now=int(now.timestamp()))
