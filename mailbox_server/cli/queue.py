@@ -1,6 +1,6 @@
-"""`queue list|show|retry|hold|release|drop|bounce|route`."""
+"""`queue list|show|retry|hold|release|drop|bounce|route|later|cancel`."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final, cast
 
 import click
@@ -12,10 +12,13 @@ from mailbox_server.cli.tables import RowStream
 from mailbox_server.cli.timeline import timeline
 from mailbox_server.cli.verbs import Noun
 from mailbox_server.ops.queue_requests import (
+    HeldCancel,
+    HeldList,
     QueueAction,
     QueueChange,
     QueueList,
     Wanted,
+    WantedHeld,
 )
 from mailbox_server.ops.story_requests import MessageStory
 
@@ -32,6 +35,14 @@ _COLUMNS = (
     ("NEXT TRY", "due"),
     ("TRIES", "attempts"),
     ("LAST ANSWER", "said"),
+)
+_LATER_COLUMNS = (
+    ("ID", "id"),
+    ("ACCOUNT", "account"),
+    ("SENDER", "sender"),
+    ("RECIPIENTS", "recipients"),
+    ("CAME", "arrived"),
+    ("LEAVES", "leaves"),
 )
 _FILTERS: Final = (
     click.option("--to", "recipient", metavar="ADDRESS", help="Of that recipient."),
@@ -56,8 +67,17 @@ _DONE: Final[Mapping[QueueAction, str]] = {
 }
 
 
+_LATER_FILTERS: Final = _FILTERS[:3]
+
+
 def _filtered(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in reversed(_FILTERS):
+        command = option(command)
+    return command
+
+
+def _filtered_later(command: Callable[..., Any]) -> Callable[..., Any]:
+    for option in reversed(_LATER_FILTERS):
         command = option(command)
     return command
 
@@ -158,6 +178,53 @@ def route(surroundings: Surroundings, /, hop: str, **chosen: Any) -> None:
     _change(surroundings, "route", chosen, None if hop == NOWHERE else hop)
 
 
+@verb.command("later")
+@_filtered_later
+@click.pass_obj
+def later(surroundings: Surroundings, /, **filters: str | None) -> None:
+    """List messages that their senders want to leave later; they lie in the Outbox."""
+    stream = RowStream(_LATER_COLUMNS, surroundings)
+    wanted = WantedHeld(**filters)
+
+    async def work(operator: Operator) -> None:
+        after = None
+        while rows := await operator.ask(HeldList(wanted, after, PAGE)):
+            stream.show(rows)
+            after = rows[-1].id
+            if len(rows) < PAGE:
+                break
+
+    run_with_operator(surroundings, work)
+    stream.end()
+
+
+@verb.command("cancel")
+@click.argument("ids", nargs=-1, metavar="[ID]...")
+@_filtered_later
+@click.option("--all", "everything", is_flag=True, help="All that are to leave later.")
+@click.pass_obj
+def cancel(
+    surroundings: Surroundings, /, ids: tuple[str, ...], everything: bool, **filters: str | None
+) -> None:
+    """Let messages that were to leave later not leave; they stay in the Outbox.
+
+    An ID is that of a message (m…), as `queue later` shows it.
+    """
+    _check_choice(ids, filters, everything=everything)
+    (row,) = ask(surroundings, HeldCancel(list(ids), None if ids else WantedHeld(**filters)))
+    if surroundings.as_json:
+        show_json(row)
+        return
+    messages = "1 message" if row.count == 1 else f"{row.count} messages"
+    click.echo(f"{messages} cancelled; in the Outbox still")
+
+
+def _check_choice(ids: Collection[str], filters: Mapping[str, object], *, everything: bool) -> None:
+    is_filtered = any(each is not None for each in filters.values())
+    if sum((bool(ids), is_filtered, everything)) != 1:
+        raise click.UsageError("either IDs, or a filter, or --all is expected")
+
+
 def _change(
     surroundings: Surroundings,
     action: QueueAction,
@@ -165,9 +232,7 @@ def _change(
     hop: str | None = None,
 ) -> None:
     ids, everything = list(chosen.pop("ids")), chosen.pop("everything")
-    is_filtered = any(each is not None for each in chosen.values())
-    if sum((bool(ids), is_filtered, everything)) != 1:
-        raise click.UsageError("either IDs, or a filter, or --all is expected")
+    _check_choice(ids, chosen, everything=everything)
     wanted = None if ids else _wanted(chosen)
     (row,) = ask(surroundings, QueueChange(action, ids, wanted, hop))
     if surroundings.as_json:

@@ -39,6 +39,8 @@ _STAGES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
             "connection {connection}",
         ),
         "submit.envelope": ("sender {reverse-path}", "recipients: {recipients}", "{octets} octets"),
+        "submit.repeat": ("sent again, for its reply was lost",),
+        "submit.cancelled": ("not to leave, by the {by}",),
         "submit.copy": ("the sender keeps this copy",),
         "route": ("for {recipient}", "through {through}", "with detail {detail}"),
         "deliver.local": ("put into {mailbox}",),

@@ -19,6 +19,7 @@ from mailbox_server.ops import (
     bounce_verbs,
     certificate_verbs,
     domain_verbs,
+    held_verbs,
     mailbox_verbs,
     message_verbs,
     queue_requests,
@@ -207,6 +208,14 @@ async def _queue_change(self: Administration, asked: queue_requests.QueueChange)
     return [await queue_verbs.change_queue(self.store, self.clock, self.make_reporter, asked)]
 
 
+async def _held_list(self: Administration, asked: queue_requests.HeldList) -> list[AnyRow]:
+    return [*await held_verbs.list_held(self.store, asked)]
+
+
+async def _held_cancel(self: Administration, asked: queue_requests.HeldCancel) -> list[AnyRow]:
+    return [await held_verbs.cancel_held(self.store, self.clock, asked)]
+
+
 # ---------------------------------------------------------------- tokens and the store
 
 
@@ -285,6 +294,8 @@ _VERBS: Final = MappingProxyType(
         story_requests.MessageTrace: _message_trace,
         queue_requests.QueueList: _queue_list,
         queue_requests.QueueChange: _queue_change,
+        queue_requests.HeldList: _held_list,
+        queue_requests.HeldCancel: _held_cancel,
         requests.TokenAdd: _token_add,
         requests.TokenList: _token_list,
         requests.TokenRevoke: _token_revoke,

@@ -67,7 +67,45 @@ class QueueRow(Row, frozen=True, tag="queued"):
     said: str | None
 
 
+class WantedHeld(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which messages that are to leave later are meant; what is None does not matter."""
+
+    recipient: str | None = None
+    sender: str | None = None
+    account: str | None = None
+
+
+class HeldList(Request, frozen=True, tag="queue.later"):
+    """List messages that are to leave later; from behind the id after on, at most so many."""
+
+    wanted: WantedHeld = WantedHeld()
+    after: str | None = None
+    most: int = 500
+
+
+class HeldCancel(Request, frozen=True, tag="queue.cancel"):
+    """Let those of ids, or else those that are wanted, not leave; they stay in the Outbox."""
+
+    ids: list[str] = msgspec.field(default_factory=list)
+    wanted: WantedHeld | None = None
+
+
+class HeldRow(Row, frozen=True, tag="held"):
+    """One message that is to leave later.
+
+    id: `m…`.  recipients: some of them; count: how many there are.  leaves: when.
+    """
+
+    id: str
+    account: str
+    sender: str
+    recipients: list[str]
+    count: int
+    arrived: str
+    leaves: str
+
+
 class ChangedRow(Row, frozen=True, tag="changed"):
-    """How many recipients a request changed."""
+    """How many recipients, or messages that are to leave later, a request changed."""
 
     count: int

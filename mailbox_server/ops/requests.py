@@ -5,7 +5,7 @@ are text here and parsed by whoever acts on them; instants are ISO 8601 in UTC. 
 stands in ops.rows.
 """
 
-from mailbox_server.ops.queue_requests import QueueChange, QueueList
+from mailbox_server.ops.queue_requests import HeldCancel, HeldList, QueueChange, QueueList
 from mailbox_server.ops.request_roots import Request
 from mailbox_server.ops.story_requests import MessageStory, MessageTrace
 
@@ -283,6 +283,8 @@ AnyRequest = (
     | MessageTrace
     | QueueList
     | QueueChange
+    | HeldList
+    | HeldCancel
     | TokenAdd
     | TokenList
     | TokenRevoke

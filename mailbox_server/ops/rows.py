@@ -5,7 +5,7 @@ Instants are ISO 8601 in UTC.
 
 import msgspec
 
-from mailbox_server.ops.queue_requests import ChangedRow, QueueRow
+from mailbox_server.ops.queue_requests import ChangedRow, HeldRow, QueueRow
 from mailbox_server.ops.request_roots import Row
 from mailbox_server.ops.story_requests import EvidenceRow, FoundRow, StoryRow
 
@@ -218,6 +218,7 @@ AnyRow = (
     | StoryRow
     | FoundRow
     | QueueRow
+    | HeldRow
     | ChangedRow
     | TokenRow
     | CertificateRow

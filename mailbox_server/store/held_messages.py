@@ -33,6 +33,25 @@ _DUE: Final = Prepared(
     .order_by(held_message.c.until)
     .limit(sa.bindparam("most"))
 )
+_BEHIND: Final = sa.or_(
+    held_message.c.mailbox > sa.bindparam("box"),
+    sa.and_(
+        held_message.c.mailbox == sa.bindparam("box"), held_message.c.uid > sa.bindparam("number")
+    ),
+)
+_LISTED: Final = (
+    sa.select(*held_message.c)
+    .where(_BEHIND)
+    .order_by(held_message.c.mailbox, held_message.c.uid)
+    .limit(sa.bindparam("most"))
+)
+_ALL: Final = Prepared(_LISTED)
+_OF_ACCOUNT: Final = Prepared(_LISTED.where(held_message.c.account == sa.bindparam("account")))
+_WAITS: Final = Prepared(
+    sa.select(held_message.c.uid).where(
+        held_message.c.mailbox == sa.bindparam("box"), held_message.c.uid == sa.bindparam("number")
+    )
+)
 _COUNT: Final = Prepared(
     sa.select(sa.func.count())
     .select_from(held_message)
@@ -91,6 +110,22 @@ class HeldMessages:
         """Those whose time has come, the longest overdue first."""
         rows = _DUE.rows(self._tx, now=int(now.timestamp()), most=most)
         return [_held(*row) for row in rows]
+
+    def listed(
+        self, account: AccountId | None, after: tuple[MailboxId, int] | None, most: int
+    ) -> list[HeldMessage]:
+        """Those of the account, or all, by mailbox and UID; from behind that place on."""
+        box, uid = after or (0, 0)
+        place = {"box": box, "number": uid, "most": most}
+        if account is None:
+            rows = _ALL.rows(self._tx, **place)
+        else:
+            rows = _OF_ACCOUNT.rows(self._tx, **place, account=account)
+        return [_held(*row) for row in rows]
+
+    def waits(self, mailbox: MailboxId, uid: int) -> bool:
+        """Whether what lies there is held."""
+        return bool(_WAITS.rows(self._tx, box=mailbox, number=uid))
 
     def count(self, account: AccountId) -> int:
         """How many the account has."""

@@ -27,15 +27,20 @@ class Waiting:
     mailbox: MailboxId
     uid: int
 
-    def is_there(self, tx: ReadTx) -> bool:
+    def is_there(self, tx: ReadTx | WriteTx) -> bool:
         """Whether it lies there still."""
+        return self.message(tx) is not None
+
+    def message(self, tx: ReadTx | WriteTx) -> MessageId | None:
+        """What lies there; None where it was taken out."""
         rows = tx.messages.rows(self.mailbox, (self.uid,), (Column.MESSAGE,))
         if not rows:
-            return False
+            return None
         number = rows[0][1]
         assert isinstance(number, int)
         facts = tx.messages.about(MessageId(number))
-        return facts is not None and (self.mailbox, self.uid) in facts.places
+        is_there = facts is not None and (self.mailbox, self.uid) in facts.places
+        return MessageId(number) if is_there else None
 
     def end(self, tx: WriteTx) -> None:
         """It waits no more, and lies there no more.  Raises MessageMissing."""

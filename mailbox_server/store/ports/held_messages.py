@@ -13,6 +13,14 @@ class HeldMessageReader(Protocol):
     def due(self, now: datetime, most: int) -> list[HeldMessage]:
         """Those whose time has come, the longest overdue first."""
 
+    def listed(
+        self, account: AccountId | None, after: tuple[MailboxId, int] | None, most: int
+    ) -> list[HeldMessage]:
+        """Those of the account, or all, by mailbox and UID; from behind that place on."""
+
+    def waits(self, mailbox: MailboxId, uid: int) -> bool:
+        """Whether what lies there is held."""
+
     def count(self, account: AccountId) -> int:
         """How many the account has."""
 

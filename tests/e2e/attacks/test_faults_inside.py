@@ -168,6 +168,8 @@ NOT_REACHED: Final = {
     "Correspondents.forget_sendings",
     # What is held leaves by a task of its own.
     "HeldMessages.due",
+    "HeldMessages.listed",
+    "HeldMessages.waits",
     "HeldMessages.put_off",
     "HeldMessages.remove",
     "KnownNetworks.forget",

@@ -28,7 +28,7 @@ LEAVES = {
     "mailbox list", "mailbox rights", "mailbox share",
     "message list", "message show", "message trace", "message raw", "message import",
     "queue list", "queue show", "queue retry", "queue hold", "queue release", "queue drop",
-    "queue bounce", "queue route",
+    "queue bounce", "queue route", "queue later", "queue cancel",
     "bounces list", "bounces show", "bounces clear",
     "config check", "config show", "config switches",
     "store check", "store migrate", "store reindex", "store status",
