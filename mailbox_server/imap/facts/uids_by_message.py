@@ -7,7 +7,7 @@ Id 0 stands for messages that are known no more.
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Sequence
-from operator import le, lt
+from operator import itemgetter, le, lt
 from typing import Final
 
 from mailbox_server.imap.facts.uid_lookup import places
@@ -82,7 +82,9 @@ class UidsByMessage:
     def _uids_of(self, messages: Iterable[int]) -> list[int]:
         ids, uids, wanted = self._messages, self._uids, sorted(messages)
         if self._are_once:
-            return [uids[place] for place in places(wanted, ids)]
+            found = places(wanted, ids)
+            # Takes all at once, where there are two of them at least.
+            return [*itemgetter(*found)(uids)] if len(found) > 1 else [uids[at] for at in found]
         return [
             uid
             for message in wanted

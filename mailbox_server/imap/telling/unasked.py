@@ -25,7 +25,7 @@ LINES_A_BLOCK: Final = 200
 async def tell(
     session: Session, tells: Tells, hears: Hears | None = None, *, is_asked: bool = True
 ) -> None:
-    """Catch up with the store and write what the client may hear now.
+    """Catch up with the store, where it has rung or is_asked, and write what may be told now.
 
     hears: None for what NOTIFY left; of the selected mailbox only.  is_asked: whether the
     client waits for news, or gave a command for something else.
@@ -37,7 +37,7 @@ async def tell(
     if hears is Hears.ALL and not is_asked and not session.hears_mail_at_any_time:
         hears = Hears.NO_MAIL
     _tell_annotations(session)
-    await _tell_selected(session, tells, hears)
+    await _tell_selected(session, tells, hears, is_asked=is_asked)
     if notifications.reaches_elsewhere:
         await _tell_elsewhere(session)
     notifications.was_told()
@@ -102,13 +102,14 @@ def _wants_annotation(session: Session, name: str | None) -> bool:
 # ---------------------------------------------------------------- the selected mailbox
 
 
-async def _tell_selected(session: Session, tells: Tells, hears: Hears) -> None:
+async def _tell_selected(session: Session, tells: Tells, hears: Hears, *, is_asked: bool) -> None:
     view = session.selected
     if view is None:
         return
     try:
         await session.hold()
-        await view.refresh()
+        # Who waits for news gets them even where a ring was lost.
+        await (view.refresh() if is_asked else view.hear())
     except MailboxMissing:
         assert view.gone, "nobody else misses it"
     if view.gone:

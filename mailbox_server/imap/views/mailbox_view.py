@@ -168,7 +168,8 @@ class MailboxView:
 
     async def hear(self) -> None:
         """Catch up with the store where it has rung: with all that anybody was told is done."""
-        if self._stale:
+        # What rang may be being read for another session just now.
+        if self._stale or self._refreshing.locked():
             await self.refresh()
 
     async def refresh(self) -> None:

@@ -70,19 +70,20 @@ def holding(places: bytes, messages: bytes, lines: bytes, needle: bytes) -> "arr
 
     lines, needle: in UTF-8, where an octet never stands for a part of two characters.
     """
-    found: list[bytes] = []
     if b"\n" in needle:
         return array("q")
     if not needle:
         return _numbers("q", messages)
-    place, line = lines.find(needle), 0
+    found: list[bytes] = []
+    seek, take = lines.find, found.append
+    place, line = seek(needle), 0
     if place >= 0:
         line_ends, ends = _places(places)
         begins = array("I", (0,)) + ends
         while place >= 0:
             line = bisect_left(line_ends, place, line)
-            found.append(messages[begins[line] : ends[line]])
-            place = lines.find(needle, line_ends[line])
+            take(messages[begins[line] : ends[line]])
+            place = seek(needle, line_ends[line])
     return _numbers("q", b"".join(found))
 
 

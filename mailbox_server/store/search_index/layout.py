@@ -23,7 +23,8 @@ LAYOUT: Final = 5
 """Rises when the tables change, and when other text goes into them of the same message."""
 
 FILE: Final = DerivedFile("search", 0x6D627869, LAYOUT)
-READER_CACHE_KIB: Final = 2 * 1024
+READER_CACHE_KIB: Final = 4 * 1024
+"""Holds the blocks of a field of a hundred thousand messages, and what is asked beside them."""
 _GRAMS_IN_MEMORY: Final = 1024 * 1024
 
 _TABLES: Final = """

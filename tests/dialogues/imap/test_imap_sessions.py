@@ -2,9 +2,9 @@
 
 import asyncio
 import base64
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
-from typing import cast
+from typing import TypeVar, cast
 
 import pytest
 import trustme
@@ -18,12 +18,15 @@ from mailbox_server.model.errors import TooBusy
 from mailbox_server.model.keywords import DELETED
 from mailbox_server.model.ports import SystemEntropy
 from mailbox_server.store import expunges
+from mailbox_server.store.door import SqliteStore
 from mailbox_server.store.mailboxes import Mailboxes
-from mailbox_server.store.ports import Edit, FlagChange, Unpurged, WriteTx
+from mailbox_server.store.ports import Edit, FlagChange, ReadTx, Unpurged, WriteTx
 from tests.dialogues.imap.memory_driver import MemoryDriver
 from tests.dialogues.imap.socket_driver import SocketDriver
 from tests.dialogues.imap.world import PASSWORD, World
 from tests.dialogues.player.driver import Ending
+
+T = TypeVar("T")
 
 
 @pytest.fixture
@@ -256,3 +259,31 @@ async def test_a_mailbox_packed_away_is_deleted_meanwhile(driver: MemoryDriver) 
     await said(driver, 2, b"a OK")
     await driver.send(1, b"d FETCH 1 FLAGS\r\n")
     assert b"* BYE [NONEXISTENT] " in await said(driver, 1, b"* BYE")
+
+
+async def test_who_asks_for_no_news_makes_no_read_where_nothing_rang(
+    driver: MemoryDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await driver.given("account ann with INBOX of 3 messages")
+    for client in (1, 2):
+        await driver.connect(client)
+        await driver.send(client, b"a SELECT INBOX\r\n")
+        await said(driver, client, b"a OK")
+    begun = 0
+    begin_read = SqliteStore.begin_read
+
+    def counting(store: SqliteStore, work: Callable[[ReadTx], T]) -> "asyncio.Future[T]":
+        nonlocal begun
+        begun += 1
+        return begin_read(store, work)
+
+    monkeypatch.setattr(SqliteStore, "begin_read", counting)
+    for command, reads in ((b"SEARCH UNSEEN", 0), (b"NOOP", 1)):
+        begun = 0
+        await driver.send(1, b"b " + command + b"\r\n")
+        await said(driver, 1, b"b OK")
+        assert begun == reads, command
+    await driver.send(2, b"b STORE 2 +FLAGS.SILENT (\\Flagged)\r\n")
+    await said(driver, 2, b"b OK")
+    await driver.send(1, b"c SEARCH ALL\r\n")
+    assert b"* 2 FETCH (UID 2 FLAGS (\\Flagged" in await said(driver, 1, b"c OK")

@@ -492,3 +492,18 @@ async def test_who_hears_reads_only_where_it_rang() -> None:
     assert desk.house.reads == before
     await view.close()
     await desk.tasks.drain(1)
+
+
+async def test_who_hears_waits_for_what_is_being_read() -> None:
+    """A ring that another session reads for by now is heard too."""
+    desk = Desk(House(1))
+    one, other = await desk.open(), await desk.open()
+    desk.house.arrive()
+    reading = asyncio.create_task(one.hear())
+    await asyncio.sleep(0)
+    await other.hear()
+    assert b"* 2 EXISTS" in told(other)
+    await reading
+    for view in (one, other):
+        await view.close()
+    await desk.tasks.drain(1)
