@@ -7,7 +7,9 @@ Records that cannot be understood are passed over; where none can, any certifica
 (RFC 7672 §2.2), since the records still say that there is TLS.
 
 Name constraints of authorities are not looked at: who publishes the anchor chose it.
-Work is bounded by the 10 certificates and 50 records that are looked at.
+Work is bounded: 10 certificates and 50 records are looked at, and of their signatures so many
+are verified as keep the event loop waiting for a tenth of a second at most.  Records may hold
+keys that nobody has the other half of, as large as the DNS carries them.
 """
 
 import hashlib
@@ -33,6 +35,9 @@ _WHOLE: Final = 0
 _KEY: Final = 1
 _DIGEST_OCTETS: Final[Mapping[int, int]] = {1: 32, 2: 64}
 _MOST_RECORDS: Final = 50
+_MOST_VERIFIED: Final = 30
+_MOST_KEY_BITS: Final = 8_192
+"""Of RSA: verifying takes four times as long with twice the bits."""
 
 Finding = tuple[TlsFault | None, str]
 _MET: Final[Finding] = (None, "")
@@ -81,6 +86,7 @@ def _check_path(
     now: datetime,
 ) -> Finding:
     """Walk from the leaf to an anchor, each certificate signed by the next one."""
+    effort = _Effort()
     outside = [found for one in anchors if (found := _anchor_outside(one)) is not None]
     left = list(chain[1:])
     current = chain[0]
@@ -95,9 +101,9 @@ def _check_path(
             if not _may_sign(current, below):
                 return TlsFault.CERTIFICATE_NOT_TRUSTED, "a certificate may not sign others"
             below += 1
-        if any(_is_issued_by_anchor(current, anchor, now) for anchor in outside):
+        if any(effort.is_issued_by_anchor(current, anchor, now) for anchor in outside):
             break
-        issuer = next((one for one in left if _is_issued_by(current, one)), None)
+        issuer = next((one for one in left if effort.is_issued_by(current, one)), None)
         if issuer is None:
             return TlsFault.CERTIFICATE_NOT_TRUSTED, "no TLSA record fits the chain"
         left.remove(issuer)
@@ -126,14 +132,6 @@ def _selected(certificate: x509.Certificate, selector: int) -> bytes:
     except (ValueError, UnsupportedAlgorithm):
         return b""
     return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-
-
-def _is_issued_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
-    try:
-        certificate.verify_directly_issued_by(issuer)
-    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
-        return False
-    return True
 
 
 def _may_sign(certificate: x509.Certificate, below: int) -> bool:
@@ -184,11 +182,36 @@ def _key(octets: bytes) -> _PublicKey | None:
     return key if isinstance(key, _PublicKey) else None
 
 
-def _is_issued_by_anchor(certificate: x509.Certificate, anchor: _Anchor, now: datetime) -> bool:
-    if isinstance(anchor, x509.Certificate):
-        in_time = anchor.not_valid_before_utc <= now <= anchor.not_valid_after_utc
-        return in_time and _is_issued_by(certificate, anchor)
-    return _is_signed_by(certificate, anchor)
+class _Effort:
+    """Verifies signatures, so many and no more; beyond that nothing is signed by anybody."""
+
+    def __init__(self) -> None:
+        self._left = _MOST_VERIFIED
+
+    def is_issued_by(self, certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
+        """Whether the issuer has the name and the key."""
+        try:
+            if certificate.issuer != issuer.subject or not self._may_verify(issuer.public_key()):
+                return False
+            certificate.verify_directly_issued_by(issuer)
+        except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
+            return False
+        return True
+
+    def is_issued_by_anchor(
+        self, certificate: x509.Certificate, anchor: _Anchor, now: datetime
+    ) -> bool:
+        """The same of what a record holds whole."""
+        if isinstance(anchor, x509.Certificate):
+            in_time = anchor.not_valid_before_utc <= now <= anchor.not_valid_after_utc
+            return in_time and self.is_issued_by(certificate, anchor)
+        return self._may_verify(anchor) and _is_signed_by(certificate, anchor)
+
+    def _may_verify(self, key: object) -> bool:
+        if isinstance(key, rsa.RSAPublicKey) and key.key_size > _MOST_KEY_BITS:
+            return False
+        self._left -= 1
+        return self._left >= 0
 
 
 def _is_signed_by(certificate: x509.Certificate, key: _PublicKey) -> bool:

@@ -6,8 +6,10 @@ from datetime import timedelta
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from mailbox_server.model.tls_demand import Association, TlsFault
+from mailbox_server.relay.client.tls import dane
 from mailbox_server.relay.client.tls.dane import check_dane, is_usable
 from tests.issued import NOW, Issued, PrivateKey, issue
 
@@ -98,6 +100,41 @@ def test_bare_keys_of_every_kind(key: PrivateKey) -> None:
     other = issue("anchor", authority=True)
     fault = fault_of([leaf.certificate], Association(2, 1, 0, other.spki))
     assert fault is TlsFault.CERTIFICATE_NOT_TRUSTED
+
+
+def verified(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """The signatures that are verified, as they are."""
+    tried: list[object] = []
+    verify = dane._is_signed_by
+
+    def signed(certificate: x509.Certificate, key: object) -> bool:
+        tried.append(key)
+        return verify(certificate, key)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(dane, "_is_signed_by", signed)
+    return tried
+
+
+def bare(key: PrivateKey | rsa.RSAPublicKey) -> Association:
+    public = key if isinstance(key, rsa.RSAPublicKey) else key.public_key()
+    octets = public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return Association(2, 1, 0, octets)
+
+
+def test_keys_without_end_cost_no_time_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried = verified(monkeypatch)
+    strangers = [bare(ec.generate_private_key(ec.SECP256R1())) for _ in range(50)]
+    assert fault_of(LEAF.chain, *strangers) is TlsFault.CERTIFICATE_NOT_TRUSTED
+    assert len(tried) <= 30
+    # Where there are so many, the one that counts may stand first.
+    assert fault_of(LEAF.chain, bare(ROOT.key), *strangers[:20]) is None
+
+
+def test_a_key_of_which_verifying_takes_long_is_no_anchor(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried = verified(monkeypatch)
+    huge = rsa.RSAPublicNumbers(65_537, (1 << 16_383) + 1).public_key()
+    assert fault_of(LEAF.chain, bare(huge)) is TlsFault.CERTIFICATE_NOT_TRUSTED
+    assert tried == []
 
 
 def test_no_chain_at_all() -> None:
