@@ -76,8 +76,7 @@ def peers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Peers]:
     home = tmp_path_factory.mktemp("peers")
     appliance = ForkedAppliance(home / "appliance")
     leaf = issue("mx", issue("authority", authority=True), names=("mx.exim.test",))
-    (home / "exim").mkdir()
-    exim = Exim(home / "exim", leaf, SOURCE)
+    exim = Exim(leaf, SOURCE)
     password = home / "password"
     password.write_text(LOGIN[1])
     password.chmod(0o600)

@@ -3,6 +3,7 @@
 import base64
 import re
 import smtplib
+import ssl
 import subprocess
 from pathlib import Path
 from typing import Final
@@ -161,6 +162,21 @@ def test_smtplib(appliance: Appliance, service: str) -> None:
     found = arrived(appliance, mark)
     assert b"\r\nFrom: ann@example.test\r\n" in found and b"\r\nDate: " in found
     assert b"\r\nMessage-ID: <" in found and b"far.example" not in found
+
+
+def test_a_scanner(appliance: Appliance) -> None:
+    """TLS 1.2 to an address, LOGIN alone, 8 bits without MIME."""
+    mark, context = "scanner", trust(appliance)
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.check_hostname = False
+    with smtplib.SMTP("127.0.0.1", appliance.ports["submission"], "Scanner 2nd floor") as client:
+        client.starttls(context=context)
+        client.ehlo()
+        client.user, client.password = ANN, PASSWORD
+        assert client.auth("LOGIN", client.auth_login, initial_response_ok=False)[0] == 235
+        content = f"From: ann\r\nTo: bob\r\nSubject: \xfc\r\n\r\nsent by {mark}\r\n"
+        client.sendmail(ANN, [BOB], content.encode("latin-1"))
+    assert b"\r\nSubject: \xfc\r\n\r\nsent by scanner\r\n" in arrived(appliance, mark)
 
 
 def test_openssl(appliance: Appliance) -> None:

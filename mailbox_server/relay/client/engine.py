@@ -120,6 +120,7 @@ class Engine:
         self._transaction: Transaction | None = None
         self._form = ContentForm(dots=True)
         self._needs_reset = False
+        self._owes_farewell = False
 
     # ------------------------------------------------------------ asked by the driver
 
@@ -213,10 +214,16 @@ class Engine:
             transaction.content_sent()
 
     def quit(self) -> None:
-        """Take leave, where the state allows it; else do nothing."""
+        """Take leave, where the state allows it; else do nothing.
+
+        After 421 no answer is awaited; but some servers wait for this before they close.
+        """
         if self.state in (State.GREETED, State.READY):
             self.state = State.QUITTING
             self._send(Step.QUIT, b"QUIT\r\n")
+        elif self._owes_farewell:
+            self._owes_farewell = False
+            self._output.append(b"QUIT\r\n")
 
     def lost(self, reply: Reply) -> None:
         """The connection is gone, or too slow: settle what is not settled with our words."""
@@ -249,6 +256,9 @@ class Engine:
         step, position = self._awaited[0]
         verdict = _verdict(step, reply.code)
         if verdict is _Verdict.CLOSING:
+            transaction = self._transaction
+            # Within content it would be content.
+            self._owes_farewell = transaction is None or transaction.stage is Stage.ENVELOPE
             self._close(Answer(self._phase, reply))
             return
         if step is Step.LOGIN and reply.code == _CHALLENGE:

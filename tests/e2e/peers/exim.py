@@ -6,9 +6,11 @@ own, and makes the user that it runs as.
 
 import contextlib
 import pwd
+import shutil
 import smtplib
 import ssl
 import subprocess
+import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
@@ -16,7 +18,7 @@ from typing import Final
 import pytest
 
 from tests.e2e.appliance import free_port
-from tests.e2e.peers.programs import await_listening, let_others_in, need_root
+from tests.e2e.peers.programs import await_listening, need_root
 from tests.issued import Issued
 
 PROGRAM: Final = Path("/var/cache/mailbox-server-tests/exim/usr/sbin/exim4")
@@ -37,19 +39,19 @@ def need_exim() -> None:
 class Exim:
     """One that knows what exim.conf beside this file says.
 
-    certificate: what it shows.  It sends to send_to from the address source, whose certificate
-    must lead to roots; the port to send to is set before it starts.
+    certificate: what it shows.  source: the address that it sends from.
     """
 
-    def __init__(self, home: Path, certificate: Issued, source: str) -> None:
+    def __init__(self, certificate: Issued, source: str) -> None:
         self.port: Final = free_port()
-        self._home = home
+        # Not within a folder that is root's alone: it must reach its log at any time.
+        self._home = home = Path(tempfile.mkdtemp())
+        home.chmod(0o711)
         self._process: subprocess.Popen[bytes] | None = None
         self._spool, self._mail = home / "spool", home / "mail"
         for folder in (self._spool, self._mail):
             folder.mkdir(parents=True)
             subprocess.run(["chown", USER, str(folder)], check=True)
-        let_others_in(home)
         self._macros = {
             "PROGRAM": str(PROGRAM),
             "HOME": str(home),
@@ -59,9 +61,13 @@ class Exim:
         }
 
     def start(self, send_to: int, roots: Path) -> None:
-        """Start it; returns when it takes mail."""
-        let_others_in(roots)
-        macros = {**self._macros, "SEND_TO": str(send_to), "ROOTS": str(roots)}
+        """Start it; returns when it takes mail.
+
+        send_to: the port of the server it sends to, whose certificate must lead to roots.
+        """
+        trusted = self._home / "roots.pem"
+        trusted.write_bytes(roots.read_bytes())
+        macros = {**self._macros, "SEND_TO": str(send_to), "ROOTS": str(trusted)}
         configuration = self._home / "exim.conf"
         configuration.write_text(
             "".join(f"{name} = {value}\n" for name, value in macros.items())
@@ -77,10 +83,11 @@ class Exim:
         await_listening(self._process, self.port)
 
     def stop(self) -> None:
-        """End it and wait."""
+        """End it, wait, and leave nothing behind."""
         if self._process is not None:
             self._process.terminate()
             self._process.wait(30)
+        shutil.rmtree(self._home)
 
     @contextlib.contextmanager
     def client(self) -> Iterator[smtplib.SMTP]:

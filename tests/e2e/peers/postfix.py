@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from tests.e2e.appliance import free_port
-from tests.e2e.peers.programs import find, let_others_in
+from tests.e2e.peers.programs import find
 
 _MASTER: Final = """\
 127.0.0.1:{port} inet n - n - - smtpd
@@ -40,7 +40,9 @@ class Postfix:
         self._log = home / "maillog"
         for name in ("etc", "queue", "lib"):
             (home / name).mkdir(parents=True)
-        let_others_in(home)
+        for place in (home, *home.parents):
+            if place.stat().st_uid == 0 and place != Path("/"):
+                place.chmod(place.stat().st_mode | 0o011)
         program = find("postfix")
         assert program is not None
         self._program = program

@@ -298,6 +298,26 @@ def test_starttls_answered_oddly_ends_it(reply: bytes) -> None:
     assert engine.state is State.CLOSED
 
 
+@pytest.mark.parametrize(
+    ("heard", "said"),
+    [
+        (b"421 bye\r\n", b"QUIT\r\n"),
+        (b"250 ok\r\n421 bye\r\n", b"QUIT\r\n"),
+        (b"250 ok\r\n250 ok\r\n250 ok\r\n354 go\r\n421 bye\r\n", b""),
+        (b"354 odd\r\n", b""),
+    ],
+)
+def test_leave_is_taken_after_421_too_unless_content_has_begun(heard: bytes, said: bytes) -> None:
+    engine = greeted("PIPELINING")
+    begun(engine, 2)
+    engine.receive(heard)
+    assert engine.state is State.CLOSED
+    engine.output()
+    for expected in (said, b""):
+        engine.quit()
+        assert (engine.output(), engine.step) == (expected, None)
+
+
 def test_quit() -> None:
     engine = greeted(*ALL)
     engine.quit()
