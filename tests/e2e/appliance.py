@@ -3,6 +3,7 @@
 import atexit
 import contextlib
 import functools
+import itertools
 import json
 import os
 import random
@@ -13,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
@@ -34,17 +35,25 @@ READY_SECONDS: Final = 30.0
 VERB_SECONDS: Final = 120.0
 
 
-def free_ports(count: int) -> list[int]:
-    """Loopback ports nobody listens on right now.
+@functools.cache
+def _own_ports() -> Iterator[int]:
+    """The ports of this process in an order of chance, round and round.
 
     They lie below those that the system gives to clients: while a server is down, none of
     its clients can come to sit on its port, by connecting to it from that very port even.
-    Each of the processes that run tests side by side takes its own of them.
+    Each of the processes that run tests side by side has its own of them.
     """
     own = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
     side_by_side = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    ports = list(range(10_240 + own, 30_000, side_by_side))
+    random.SystemRandom().shuffle(ports)
+    return itertools.cycle(ports)
+
+
+def free_ports(count: int) -> list[int]:
+    """Loopback ports nobody listens on right now, nor was given lately to listen on."""
     found: list[int] = []
-    for port in random.SystemRandom().sample(range(10_240 + own, 30_000, side_by_side), 1_000):
+    for port in itertools.islice(_own_ports(), 1_000):
         with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as trial:
             trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
