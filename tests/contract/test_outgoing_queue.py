@@ -17,7 +17,6 @@ from mailbox_server.model.reply import Reply
 from mailbox_server.relay.client.own_replies import NO_REQUIRETLS, no_tls
 from mailbox_server.relay.hop_replies import NOT_AUTHENTIC, NOT_AUTHENTIC_NOW
 from mailbox_server.relay.next_hops import Wishes
-from mailbox_server.relay.queue.recording import Recording
 from mailbox_server.relay.queue.settling import PUT_OFF
 from mailbox_server.relay.queue.stumbling import TIMES_BORNE
 from mailbox_server.relay.schedule import ScheduleRules, least_attempts
@@ -766,38 +765,3 @@ async def test_damage_of_one_content_is_not_that_of_others(
     assert await states(house, ids) == expected
     assert {type(fault) for fault in house.faults} <= {ContentDamaged}
     house.faults.clear()
-
-
-async def test_the_next_message_begins_while_the_last_is_written(
-    house: House, world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Its content waits, so that a crash costs one duplicate of a connection at most."""
-    house.destinations.most_connections = 1
-    began, events = asyncio.Event(), []
-    record = Recording.record
-
-    async def slow(self: Recording, decisions: Any) -> None:
-        async with asyncio.timeout(10):
-            await began.wait()
-        began.clear()
-        await record(self, decisions)
-        events.append("written")
-
-    monkeypatch.setattr(Recording, "record", slow)
-
-    def step(name: str) -> None:
-        events.append(name)
-        if name == "recorded" and events.count("taken") == 3:
-            began.set()
-        if name == "send" and events.count("send") > 1:
-            began.set()
-
-    world.step = step
-    sent = await house.send_each([["a@x.example"]] * 3)
-    await house.settle()
-    assert await states(house, [number for (number,) in sent]) == [State.DELIVERED] * 3
-    steps = [name for name in events if name in ("send", "taken", "written")]
-    assert steps == [
-        *("send", "taken", "send", "written"),
-        *("taken", "send", "written", "taken", "written"),
-    ]

@@ -28,7 +28,6 @@ from mailbox_server.relay.queue.decision import Proxy
 from mailbox_server.relay.queue.departing import DepartingContent, SmallContents
 from mailbox_server.relay.queue.loads import Load
 from mailbox_server.relay.queue.settling import Settling, Tried
-from mailbox_server.relay.queue.trailing import TrailedContent, Trailing
 from mailbox_server.store.ports import Store
 
 _CLOSING: Final = 421
@@ -202,8 +201,7 @@ class Carrying:
         self._connections += 1
         counts_unproven = not destination.is_proven
         self._unproven += counts_unproven
-        trailing = Trailing(self._settling, self._tasks, self._events, self._outlook.done)
-        work = self._work(line, load, hop, _Place(counts_unproven, trailing))
+        work = self._work(line, load, hop, _Place(counts_unproven))
         self._tasks.spawn("relay", work)
 
     async def _work(self, line: _Line, load: Load, hop: NextHop, place: "_Place") -> None:
@@ -279,7 +277,7 @@ class Carrying:
                     await connection.quit()
                     connection = None
                 if connection is not None:
-                    await self._send(line, load, connection, place.trailing)
+                    await self._send(line, load, connection)
                 elif self._destinations.is_shut(line.destination):
                     is_given_back = True
                     await self._put_off(line.destination, [load])
@@ -293,7 +291,7 @@ class Carrying:
             await self._settling.gone_wrong(load.jobs, error)
             return None
         finally:
-            if not (is_given_back or place.trailing.ends(load)):
+            if not is_given_back:
                 self._outlook.done(load)
 
     async def _open(
@@ -358,28 +356,21 @@ class Carrying:
         for load in loads:
             load.jobs.clear()
 
-    async def _send(
-        self, line: _Line, load: Load, connection: Connection, trailing: Trailing
-    ) -> None:
+    async def _send(self, line: _Line, load: Load, connection: Connection) -> None:
         """Send it to the recipients that are left; those who are to be tried again stay."""
         jobs = list(load.jobs)
 
         async def record(outcomes: Sequence[Outcome]) -> None:
             attempts = [(jobs[one.position], one.attempt) for one in outcomes]
             self._learn(line, load.lane, [attempt for _, attempt in attempts])
+            await self._settling.settle([Tried(load.departure, attempts)])
             settled = {job.id for job, _ in attempts}
-            left = [job for job in load.jobs if job.id not in settled]
-            if not left and all(made.finding is Finding.DELIVERED for _, made in attempts):
-                await trailing.settle(load, attempts)
-            else:
-                await self._settling.settle([Tried(load.departure, attempts)])
-            load.jobs = left
+            load.jobs = [job for job in load.jobs if job.id not in settled]
 
-        content = DepartingContent(self._store, self._small, load.departure)
         await connection.send(
             Mail.of(load.departure, load.return_path, require_tls=load.wishes.require_tls),
             load.recipients(),
-            TrailedContent(content, trailing),
+            DepartingContent(self._store, self._small, load.departure),
             record,
         )
 
@@ -437,7 +428,6 @@ class _Place:
     """The place that one task takes among all connections."""
 
     counts_unproven: bool
-    trailing: Trailing
 
 
 def _suits(connection: Connection, hop: NextHop) -> bool:
