@@ -76,7 +76,7 @@ async def test_fields_that_say_too_much_are_found_out(searched: SearchStore) -> 
     assert path is not None
     await searched.indexer.close()
     with sqlite3.connect(path) as connection:
-        connection.execute("UPDATE field SET lines = replace(lines, 'archer', 'fletcher')")
+        connection.execute("UPDATE field SET lines = replace(lines, 'archer', 'bowman')")
     assert (await searched.indexer.sample(SystemEntropy())).wrong
 
 
