@@ -4,13 +4,20 @@ import asyncio
 from datetime import UTC, datetime
 from pathlib import Path
 
+from mailbox_server.delivery.arrival import Wishes
+from mailbox_server.delivery.submitting.pace import PaceLimits
+from mailbox_server.delivery.submitting.retention import Retention
+from mailbox_server.mime.message import analyze
+from mailbox_server.mime.scanner import scan
+from mailbox_server.model.account import Account
 from mailbox_server.model.address import Address, ReversePath
+from mailbox_server.model.envelope import BodyType, Envelope, Peer, Recipient, Return
 from mailbox_server.model.outbound import Attempt, Finding, OutboundState, Phase
 from mailbox_server.model.passport import Evidence
 from mailbox_server.model.ports import Silence, SystemClock, SystemEntropy
 from mailbox_server.model.reply import Reply
 from mailbox_server.store.door import SqliteStore
-from tests.contract.outgoing import to
+from tests.contract.outgoing import CONTENT, to
 from tests.contract.queued import put
 from tests.e2e.appliance import address
 from tests.small_store import SMALL_STORE
@@ -23,7 +30,7 @@ FAR = datetime(2100, 1, 1, tzinfo=UTC)
 def queue_mail(data: Path) -> None:
     """From ann: q1 and q2 to a.invalid, q3 to b.invalid, tried once; from bob: q4 to b.invalid.
 
-    From bob too: q5 to a place that no mail may go to.
+    From bob too: q5 to a place that no mail may go to.  Bob has two for later.
     """
     asyncio.run(_queue_mail(data))
 
@@ -71,4 +78,37 @@ async def _queue_mail(data: Path) -> None:
     await store.write(
         lambda tx: tx.outbound.record(first[2], said, OutboundState.WAITING, FAR, FAR)
     )
+    bob = await store.read(lambda tx: tx.accounts.find(Address.parse(address("bob"))))
+    assert bob is not None
+    await _hold_mail(store, bob, now)
     await store.close()
+
+
+async def _hold_mail(store: SqliteStore, account: Account, now: datetime) -> None:
+    """Two messages in bob's Outbox, m1 and m2, that are to leave later."""
+    structure, header = scan(CONTENT)
+    analysis = analyze(structure, header, lambda start, count: CONTENT[start : start + count])
+    for recipient in ("v6@a.invalid", "v7@a.invalid"):
+        staging = store.stage(len(CONTENT))
+        staging.feed(CONTENT)
+        staged = await staging.finish()
+        envelope = Envelope(
+            peer=Peer(None, 0, "c1"),
+            peer_name=None,
+            greeting_name="",
+            protocol="ESMTPSA",
+            tls=None,
+            reverse_path=ReversePath(account.address),
+            recipients=(Recipient(Address.parse(recipient)),),
+            body=BodyType.SEVEN_BIT,
+            smtputf8=False,
+            require_tls=False,
+            ret=Return.UNSAID,
+            envelope_id=None,
+            declared_size=None,
+            started=now,
+        )
+        held = Retention(
+            account.id, staged, analysis, envelope, Wishes(), FAR, (), PaceLimits(), now
+        )
+        await store.write(held.write, (staged,))

@@ -15,7 +15,7 @@ def house(
 ) -> Iterator[Appliance]:
     """An appliance with mail in its queue, its server up or down."""
     appliance = Appliance(tmp_path_factory.mktemp(request.param))
-    appliance.open_accounts(["ann"])
+    appliance.open_accounts(["ann", "bob"])
     queue_mail(appliance.data)
     if request.param == "up":
         appliance.start()
@@ -37,6 +37,20 @@ def test_a_list_is_filtered(house: Appliance) -> None:
     assert "no account" in refused(house, 1, "queue", "list", "--account", "x@example.test")
     assert "no time" in refused(house, 2, "queue", "list", "--older", "soon")
     assert verb(house, "queue", "list", "--state", "held") == b"none\n"
+
+
+def test_what_is_to_leave_later_is_listed_and_cancelled(house: Appliance) -> None:
+    first, second = rows(house, "queue", "later", "--account", "bob@example.test")
+    assert (first["account"], first["sender"]) == ("bob@example.test",) * 2
+    assert (first["recipients"], second["recipients"]) == (["v6@a.invalid"], ["v7@a.invalid"])
+    assert b"v6@a.invalid" in verb(house, "queue", "later")
+    assert "IDs, or a filter, or --all" in refused(house, 2, "queue", "cancel")
+    assert verb(house, "queue", "cancel", first["id"]).startswith(b"1 message cancelled")
+    assert "does not wait" in refused(house, 1, "queue", "cancel", first["id"])
+    assert verb(house, "queue", "cancel", "--to", "v9@a.invalid").startswith(b"0 messages")
+    assert rows(house, "queue", "cancel", "--all")["count"] == 1
+    assert verb(house, "queue", "later") == b"none\n"
+    assert b"not to leave, by the operator" in verb(house, "message", "trace", first["id"])
 
 
 def test_what_others_said_is_shown_without_controls(house: Appliance) -> None:
