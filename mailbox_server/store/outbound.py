@@ -146,6 +146,11 @@ _PUT_BACK: Final = Prepared(
     .where(outbound.c.id == _NUMBER, outbound.c.state == _WAITING, outbound.c.turn.is_(None))
     .values(due=sa.bindparam("due"), turn=sa.bindparam("due"))
 )
+_PUT_OFF: Final = Prepared(
+    sa.update(outbound)
+    .where(outbound.c.id == _NUMBER, outbound.c.turn < sa.bindparam("due"))
+    .values(due=sa.bindparam("due"), turn=sa.bindparam("due"))
+)
 _TOLD: Final = Prepared(
     sa.update(outbound).where(outbound.c.id == _NUMBER).values(delay_told=sa.bindparam("at"))
 )
@@ -323,6 +328,12 @@ class OutboundQueue:
         self._tx.frees()
         same = {"due": seconds(due)}
         _PUT_BACK.run_each(self._tx, [{**same, "outbound": each} for each in outbounds])
+
+    def put_off(self, outbounds: Sequence[OutboundId], due: datetime) -> None:
+        """Have those that may be taken wait until then."""
+        self._tx.frees()
+        same = {"due": seconds(due)}
+        _PUT_OFF.run_each(self._tx, [{**same, "outbound": each} for each in outbounds])
 
     def record(
         self,

@@ -574,6 +574,12 @@ async def test_an_unreadable_row_keeps_no_other_waiting(
     assert await states(house, ids) == [State.DELIVERED] * 9
     assert {type(error) for error in house.faults} == {ZeroDivisionError}
     house.faults.clear()
+    # It waits like all that a bug stops, however much other mail comes and goes meanwhile.
+    for _ in range(2 * TIMES_BORNE):
+        await house.send("a@x.example")
+        await house.settle()
+    assert house.faults == []
+    assert (await house.find(bad[0])).due == world.clock.now() + PUT_OFF
 
 
 async def test_a_stop_ends_what_was_begun_and_gives_back_the_rest(

@@ -168,12 +168,13 @@ class Settling:
         await self.stumbled({job.id: job.departure for job in jobs})
 
     async def stumbled(self, stumbled: Mapping[OutboundId, DepartureId]) -> None:
-        """The same of recipients in the way of whom a bug came, and who may not be taken yet."""
-        due = self._clock.now() + PUT_OFF
+        """The same of recipients in the way of whom a bug came, perhaps of taking them at all."""
+        due, ids = self._clock.now() + PUT_OFF, list(stumbled)
         held = self._held(stumbled)
 
         def work(tx: WriteTx) -> None:
-            tx.outbound.put_back(list(stumbled), due)
+            tx.outbound.put_off(ids, due)
+            tx.outbound.put_back(ids, due)
             self._hold(tx, held)
 
         await self._persist(work)

@@ -140,6 +140,9 @@ class OutboundWriter(OutboundReader, Protocol):
     def put_back(self, outbounds: Sequence[OutboundId], due: datetime) -> None:
         """Give up leases without an attempt."""
 
+    def put_off(self, outbounds: Sequence[OutboundId], due: datetime) -> None:
+        """Have those that may be taken wait until then."""
+
     def record(
         self,
         outbound: OutboundId,
