@@ -48,7 +48,7 @@ class Departure:
     account: who sent it, or on whose behalf it is forwarded; None for reports of ours.
     trace: octets that go before the content (Received, DKIM-Signature), with CRLF.
     size: trace and content.  message_id: with its angle brackets, or None.
-    smtputf8: addresses or header fields need it (RFC 6531), whatever the submitter said.
+    smtputf8: addresses need it, or header fields of which the submitter said so (RFC 6531).
     require_tls: RFC 8689 §2.  tls_optional: `TLS-Required: No` (RFC 8689 §3).
     priority: MT-PRIORITY, -9 to 9 (RFC 6710).  held_until: not before (RFC 4865).
     """

@@ -130,9 +130,16 @@ def test_keys_without_end_cost_no_time_without_end(monkeypatch: pytest.MonkeyPat
     assert fault_of(LEAF.chain, bare(ROOT.key), *strangers[:20]) is None
 
 
-def test_a_key_of_which_verifying_takes_long_is_no_anchor(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("exponent", "bits"),
+    [(65_537, 16_384), ((1 << 3_070) + 1, 3_072)],
+    ids=["many bits", "a large exponent"],
+)
+def test_a_key_of_which_verifying_takes_long_is_no_anchor(
+    exponent: int, bits: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     tried = verified(monkeypatch)
-    huge = rsa.RSAPublicNumbers(65_537, (1 << 16_383) + 1).public_key()
+    huge = rsa.RSAPublicNumbers(exponent, (1 << bits - 1) + 1).public_key()
     assert fault_of(LEAF.chain, bare(huge)) is TlsFault.CERTIFICATE_NOT_TRUSTED
     assert tried == []
 
