@@ -78,6 +78,7 @@ class Conversation:
         self._unsent: list[bytes] = []
         self._at_once = 0
         self._progress = (False, False)
+        self._spoke_early = False
         self._content_began: float | None = None
         self._last_content = 0.0
 
@@ -124,6 +125,7 @@ class Conversation:
             look = min(self._due(began), self._wire.now() + self._timeouts.crowded)
             came = await self._wire.more(look, may_go=not reads_content)
             if came is Came.OCTETS:
+                self._spoke_early = False
                 value = self._engine.next_value()
                 if value is not None:
                     return value
@@ -163,11 +165,13 @@ class Conversation:
         if isinstance(value, ContentEnd):
             self._content_began = None
             answer = await self._session.end_content(value)
+            # Commands may follow content in one group (RFC 2920 §3.1).
+            self._spoke_early = self._engine.pending > 0
         elif isinstance(value, Data) and self._engine.pending:
             self._session.ended()
             answer = Answer((replies.CONTENT_TOO_EARLY,), After.CLOSE)
         else:
-            answer = await self._session.handle(value)
+            answer = await self._session.handle(value, has_reply=not self._spoke_early)
         progress = (self._session.is_greeted, self._session.in_transaction)
         if progress != self._progress:
             self._progress = progress

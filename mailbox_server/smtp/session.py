@@ -122,11 +122,14 @@ class Session:
 
     # ------------------------------------------------------------ for the driver
 
-    async def handle(self, command: Command) -> Answer:
-        """Answer one command.  What nobody foresaw is a temporary failure for the peer."""
-        seen, self._seen = self._seen, None
+    async def handle(self, command: Command, *, has_reply: bool = True) -> Answer:
+        """Answer one command.  What nobody foresaw is a temporary failure for the peer.
+
+        has_reply: whether the peer may have seen the reply to its content when it said this.
+        """
         try:
-            if seen is not None:
+            if has_reply and self._seen is not None:
+                seen, self._seen = self._seen, None
                 self._policy.confirm(seen)
             answer = self._lapsed(command) or await self._answer(command)
         except Exception as error:  # the peer must not lose mail by a bug of ours

@@ -25,9 +25,9 @@ async def test_a_lot_of_commands_in_one_packet_does_not_hold_the_loop(
     handled: list[int] = []
     stock = Session.handle
 
-    async def noting(self: Session, command: Command) -> Answer:
+    async def noting(self: Session, command: Command, **told: bool) -> Answer:
         handled.append(turns)
-        return await stock(self, command)
+        return await stock(self, command, **told)
 
     async def count() -> None:
         nonlocal turns
