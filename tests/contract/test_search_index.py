@@ -434,6 +434,42 @@ async def test_damage_met_by_a_reader_ends_trust_in_the_index(
     assert [name for name in index_files(data) if name.endswith(".db")] == ["search-2.db"]
 
 
+async def test_damaged_places_of_header_values_end_trust_in_the_index(
+    searched: SearchStore,
+) -> None:
+    await searched.deliver("ann", [mail("apple")])
+    await searched.indexer.catch_up()
+    path = searched.store.index.path
+    assert path is not None
+    await searched.indexer.close()
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE field SET places = zeroblob(length(places))")
+    assert await searched.found("ann", SENDER) == ([1], [1])
+    assert searched.store.index.path is None
+    await searched.indexer.catch_up()
+    known = await searched.known("ann", SENDER)
+    assert known is not None
+    assert known.sure == {1}
+
+
+async def test_damaged_places_that_are_written_on_end_trust_in_the_index(
+    searched: SearchStore,
+) -> None:
+    await searched.deliver("ann", [mail("apple")])
+    await searched.indexer.catch_up()
+    path = searched.store.index.path
+    assert path is not None
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE field SET places = zeroblob(length(places))")
+    await searched.deliver("ann", [mail("apple")])
+    with pytest.raises(IndexStopped):
+        await searched.indexer.catch_up()
+    await searched.indexer.catch_up()
+    known = await searched.known("ann", SENDER)
+    assert known is not None
+    assert known.sure == {1, 2}
+
+
 async def test_a_file_deleted_while_it_is_used_is_made_again(
     searched: SearchStore, data: Path
 ) -> None:

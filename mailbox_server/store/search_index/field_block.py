@@ -8,8 +8,9 @@
 People write often, and answer with the same subject: a value is looked at once a block.
 """
 
+import sqlite3
 from array import array
-from bisect import bisect_left
+from bisect import bisect_right
 from itertools import accumulate
 from typing import Final, NamedTuple
 
@@ -17,6 +18,10 @@ CHARACTERS_MOST: Final = 32 * 1024
 MESSAGES_MOST: Final = 4 * 1024
 """A block that has reached one of these is full."""
 _ID_OCTETS: Final = 8
+
+
+class BlockDamaged(sqlite3.DatabaseError):
+    """What is stored of a block does not fit together."""
 
 
 class Columns(NamedTuple):
@@ -28,15 +33,17 @@ class Columns(NamedTuple):
 
 
 class FieldBlock:
-    """A block that grows."""
+    """A block that grows.  Raises BlockDamaged where what is stored is none."""
 
     def __init__(self, stored: Columns | None = None) -> None:
         self._messages: dict[str, array[int]] = {}
         self._characters = self._count = 0
         if stored is not None:
-            _, ends = _places(stored.places)
-            begin = 0
-            for value, end in zip(stored.lines.split("\n"), ends, strict=True):
+            values, begin = stored.lines.split("\n"), 0
+            _, ends = _places(stored.places, stored.messages, stored.lines.encode("utf-8"))
+            if len(ends) != len(values):
+                raise BlockDamaged("a block has not a place for each of its lines")
+            for value, end in zip(values, ends, strict=True):
                 self._messages[value] = _numbers("q", stored.messages[begin:end])
                 begin = end
             self._characters = len(stored.lines)
@@ -69,6 +76,7 @@ def holding(places: bytes, messages: bytes, lines: bytes, needle: bytes) -> "arr
     """Ids of the messages with the needle in a value, some of them perhaps twice.
 
     lines, needle: in UTF-8, where an octet never stands for a part of two characters.
+    Raises BlockDamaged.
     """
     if b"\n" in needle:
         return array("q")
@@ -78,23 +86,30 @@ def holding(places: bytes, messages: bytes, lines: bytes, needle: bytes) -> "arr
     seek, take = lines.find, found.append
     place, line = seek(needle), 0
     if place >= 0:
-        line_ends, ends = _places(places)
+        line_ends, ends = _places(places, messages, lines)
         begins = array("I", (0,)) + ends
         while place >= 0:
-            line = bisect_left(line_ends, place, line)
+            # Ends behind the place, whatever is stored: the search gets on.
+            line = bisect_right(line_ends, place, line)
             take(messages[begins[line] : ends[line]])
             place = seek(needle, line_ends[line])
     return _numbers("q", b"".join(found))
 
 
-def _places(octets: bytes) -> tuple["array[int]", "array[int]"]:
+def _places(octets: bytes, messages: bytes, lines: bytes) -> tuple["array[int]", "array[int]"]:
     """Where each line ends, and where its messages end."""
     numbers = _numbers("I", octets)
     count = len(numbers) // 2
-    return numbers[:count], numbers[count:]
+    line_ends, ends = numbers[:count], numbers[count:]
+    if [*line_ends[-1:], *ends[-1:]] != [len(lines), len(messages)]:
+        raise BlockDamaged("a block does not end where it says")
+    return line_ends, ends
 
 
 def _numbers(kind: str, octets: bytes) -> "array[int]":
     numbers: array[int] = array(kind)
-    numbers.frombytes(octets)
+    try:
+        numbers.frombytes(octets)
+    except ValueError as error:
+        raise BlockDamaged("a block holds part of a number") from error
     return numbers

@@ -1,9 +1,15 @@
 """Blocks of header values: whatever is asked of them is what looking at each value gives."""
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mailbox_server.store.search_index.field_block import FieldBlock, holding
+from mailbox_server.store.search_index.field_block import (
+    BlockDamaged,
+    Columns,
+    FieldBlock,
+    holding,
+)
 
 VALUES = st.text(st.sampled_from("abé大\0\U0001f600 "), max_size=5)
 PAIRS = st.lists(st.tuples(st.integers(1, 1 << 40), VALUES), min_size=1, max_size=30)
@@ -43,3 +49,31 @@ def test_what_is_no_utf_8_is_in_no_value() -> None:
     assert not holding(
         columns.places, columns.messages, lines, "\ud800".encode("utf-8", "surrogatepass")
     )
+
+
+@pytest.mark.parametrize(
+    "places", [b"", bytes(32), b"\xff" * 32, b"part", b"parts", bytes(24)], ids=repr
+)
+def test_places_that_do_not_fit_are_damage(places: bytes) -> None:
+    """They are met, and neither believed nor looked at for ever."""
+    block = FieldBlock()
+    for message, value in enumerate(("sea", "", "seas", "b"), 1):
+        block.add(message, value)
+    columns = block.columns()._replace(places=places)
+    with pytest.raises(BlockDamaged):
+        holding(columns.places, columns.messages, columns.lines.encode(), b"sea")
+    with pytest.raises(BlockDamaged):
+        FieldBlock(columns)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.binary(max_size=48), st.binary(max_size=40), st.text("a\n", max_size=8))
+def test_whatever_is_stored_is_damage_or_ends(places: bytes, messages: bytes, lines: str) -> None:
+    def asked() -> None:
+        holding(places, messages, lines.encode(), b"a")
+        FieldBlock(Columns(places, messages, lines)).add(1, "a")
+
+    try:
+        asked()
+    except BlockDamaged:
+        """As it should be."""
