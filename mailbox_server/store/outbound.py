@@ -23,6 +23,7 @@ from mailbox_server.model.outbound import (
 from mailbox_server.model.passport import Evidence
 from mailbox_server.store.contents import ContentRepository
 from mailbox_server.store.dialect.sqlite import member_pairs, members, numbers
+from mailbox_server.store.outbound_flows import waits_beside
 from mailbox_server.store.outbound_outcomes import record_all
 from mailbox_server.store.outbound_rows import (
     DEPARTURE_FIELDS,
@@ -221,7 +222,7 @@ class OutboundQueue:
         begun = self._turns(0)
         for rank in (each for each in _RANKS if each in begun):
             turn, after = 0, 0
-            while not choice.is_full:
+            while not choice.is_full and waits_beside(self._tx, now, **choice.excluded):
                 same = {"rank": rank, "turn": turn, **choice.excluded}
                 rows = _DUE_THEN.rows(self._tx, **same, after=after, most=_BLOCK)
                 if len(rows) < _BLOCK:

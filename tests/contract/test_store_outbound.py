@@ -1,5 +1,6 @@
 """The queue in the store: what is due, who has it, what an attempt leaves behind."""
 
+import random
 from dataclasses import replace
 from datetime import timedelta
 
@@ -22,6 +23,7 @@ from mailbox_server.model.outbound import (
 )
 from mailbox_server.model.passport import Evidence
 from mailbox_server.model.reply import Reply
+from mailbox_server.store import outbound, outbound_flows
 from mailbox_server.store.ports import Conclusion, QueueFilter, Recorded, Rooms
 from mailbox_server.store.schema.contents import content
 from mailbox_server.store.schema.messages import message
@@ -262,6 +264,50 @@ def test_mail_put_off_together_is_gone_through_once(bench: Workbench) -> None:
         assert due(bench, Rooms(10, {"x.example": 0})) == last
         few = steps()
     assert few < 30_000  # tens of steps of a row
+
+
+def test_full_lanes_are_not_gone_through(bench: Workbench) -> None:
+    """Once all that may be taken is taken, what waits behind it costs no look at each."""
+    for lane in ("x", "y", "z"):
+        send(bench, to(*(f"u{n}@{lane}.example" for n in range(2_000))), account=AccountId(1))
+        send(bench, to(*(f"u{n}@{lane}.example" for n in range(2_000))), account=AccountId(2))
+    full = {f"{lane}.example": 0 for lane in "xyz"}
+    with bench.counted() as steps:
+        assert due(bench, Rooms(1, full)) == []
+        few = steps()
+    assert few < 500  # tens of steps of a flow, not a row
+    other = send(bench, to("a@w.example"))
+    assert due(bench, Rooms(1, full)) == other
+
+
+@pytest.mark.parametrize("chance", range(8))
+def test_no_look_is_spared_that_finds_something(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch, chance: int
+) -> None:
+    dice = random.Random(chance)
+    for _ in range(dice.choice((20, 700))):
+        names = [f"{dice.choice('ab')}@{dice.choice('vwxyz')}.example" for _ in range(2)]
+        which = {"account": dice.choice((None, 1, 2)), "priority": dice.choice((0, 0, 4))}
+        send(bench, to(*names), **which)
+        bench.turn(seconds=dice.choice((0, 1)))
+    bench.turn(seconds=-dice.choice((0, 5)))
+    rooms = Rooms(
+        dice.choice((1, 3, 30)), {f"{lane}.example": dice.choice((0, 2)) for lane in "vw"}
+    )
+    with monkeypatch.context() as without:
+        without.setattr(outbound, "waits_beside", lambda *_, **__: True)
+        expected = due(bench, rooms)
+    assert due(bench, rooms) == expected
+
+
+def test_many_flows_are_not_counted_to_the_end(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbound_flows, "_WAITING", outbound_flows.waiting(most_flows=3))
+    rooms = Rooms(1, {f"{lane}.example": 0 for lane in "abcd"})
+    for lane in "abcde":
+        (last,) = send(bench, to(f"u@{lane}.example"))
+    assert due(bench, rooms) == [last]
 
 
 def test_a_clock_that_was_set_back_keeps_no_mail(bench: Workbench) -> None:

@@ -68,7 +68,7 @@ PLANS = (
     (outbound._DUE_THEN, "ix_outbound_turn (rank=? AND turn=? AND id>?)"),
     (outbound._DUE_LATER, "ix_outbound_turn (rank=? AND turn>? AND turn<?)"),
     (outbound._NEXT_TURN, "ix_outbound_turn (rank=? AND turn>?)"),
-    (outbound._REVIVE, "ix_outbound_open (lane=?)"),
+    (outbound._REVIVE, "ix_outbound_flow (lane=?)"),
     (outbound._RECALL, "ix_outbound_turn (rank=? AND turn>?)"),
     (outbound._ENDED, "ix_departure_ended (ended<?)"),
     (outbound._FORGET[0], "ix_attempt_outbound (outbound=?)"),

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from mailbox_server.store.schema.columns import INTEGER, placed_table
 
-SCHEMA_VERSION: Final = 17
+SCHEMA_VERSION: Final = 18
 OLDEST_PROGRAM: Final = 15
 
 schema = placed_table(
