@@ -68,6 +68,10 @@ class Receipts:
         """How many are open."""
         return len(self._open)
 
+    def may_be_open(self, fingerprint: bytes) -> bool:
+        """Whether the peer of that transaction may not know the reply yet."""
+        return fingerprint in self._open or fingerprint in self._in_doubt
+
     async def load(self) -> None:
         """Read what an earlier run left; before any mail is taken."""
         self._keep(await self._stored())

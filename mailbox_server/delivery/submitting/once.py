@@ -75,8 +75,7 @@ class Once:
     async def tidy(self) -> None:
         """Drop what is out of date; about once a minute.  What store.write raises passes."""
         self._closed += self._receipts.forget_old()
-        if self._closed:
-            closed, self._closed = self._closed, []
+        if closed := self._take_closed():
             try:
                 await self._store.write(lambda tx: tx.sent_receipts.forget(closed))
             except BaseException:  # whatever it was, they are to be dropped still
@@ -90,8 +89,7 @@ class Once:
     async def _write(
         self, fingerprint: bytes, work: Callable[[WriteTx], Kept], contents: Sequence[StagedContent]
     ) -> Kept:
-        closed, self._closed = self._closed, []
-        now = self._clock.now()
+        closed, now = self._take_closed(), self._clock.now()
 
         def keep(tx: WriteTx) -> Kept:
             kept = work(tx)
@@ -108,6 +106,12 @@ class Once:
             raise
         self._receipts.written(fingerprint, kept.messages[:1], now, kept.outbound)
         return kept
+
+    def _take_closed(self) -> list[bytes]:
+        """Without those that the same message, sent once more, has opened since."""
+        closed = [each for each in self._closed if not self._receipts.may_be_open(each)]
+        self._closed = []
+        return closed
 
     async def _note(self, known: Receipt, connection: str) -> None:
         """The passport says that it came again; of what is forgotten there is none."""

@@ -22,9 +22,7 @@ from mailbox_server.delivery.message_parts import part_blocks
 from mailbox_server.delivery.own_paths import OwnPaths
 from mailbox_server.delivery.routing import is_foreign
 from mailbox_server.delivery.submitting.bounced_before import refusal
-from mailbox_server.delivery.submitting.claims import (
-    HeaderFacts,
-)
+from mailbox_server.delivery.submitting.claims import HeaderFacts
 from mailbox_server.delivery.submitting.dispatch import NOT_KEPT_YET, Dispatch, Kept
 from mailbox_server.delivery.submitting.envelope_facts import needs_smtputf8, outbounds, parted
 from mailbox_server.delivery.submitting.fetching import fetchable

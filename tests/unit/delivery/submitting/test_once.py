@@ -11,7 +11,7 @@ from mailbox_server.delivery.arrival import Wishes
 from mailbox_server.delivery.sent_copies import SentCopies
 from mailbox_server.delivery.submitting.once import LIFETIME
 from mailbox_server.model.envelope import Recipient
-from mailbox_server.model.errors import CommitUnknown
+from mailbox_server.model.errors import CommitUnknown, StoreUnavailable
 from mailbox_server.model.ids import MessageId
 from mailbox_server.store.ports import QueueFilter, WriteTx
 from tests.dialogues.submission.house import SubmissionHouse
@@ -133,6 +133,30 @@ async def test_what_may_have_been_written_is_looked_up(
         assert await submit(house, CARL, content=MAIL) == replies.UNFORESEEN
     assert await submit(house, CARL, content=MAIL) == replies.QUEUED_BEFORE
     assert len(await house.queued()) == 1
+
+
+async def test_a_write_that_fails_closes_nothing_that_was_opened_meanwhile(
+    house: SubmissionHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It had word that the first reply was seen; the second one was not."""
+    write, begun, fails = house.store.write, asyncio.Event(), asyncio.Event()
+
+    async def full(work: object, contents: object = ()) -> None:
+        begun.set()
+        await fails.wait()
+        raise StoreUnavailable("no room")
+
+    house.submitter.confirm(await transact(house, CARL, content=MAIL))
+    monkeypatch.setattr(house.store, "write", full)
+    other = asyncio.create_task(submit(house, CARL, BOB, content=MAIL))
+    await begun.wait()
+    monkeypatch.setattr(house.store, "write", write)
+    await submit(house, CARL, content=MAIL)
+    fails.set()
+    assert await other == replies.UNFORESEEN
+    await house.submitter.tidy()
+    await started_again(house)
+    assert await submit(house, CARL, content=MAIL) == replies.QUEUED_BEFORE
 
 
 async def test_an_orderly_stop_leaves_word_of_what_is_open(house: SubmissionHouse) -> None:
