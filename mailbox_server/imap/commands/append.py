@@ -48,10 +48,10 @@ async def _keep(session: Session, name: str, received: list[Received]) -> list[P
         target = target_named(tx, account, name)
         reader = reader_of(target.mailbox, account)
         # What submission filed of the same message goes first, so that there is room.
-        ours = {each.uid for each in filed if each and each.mailbox == target.mailbox.id}
+        ours = [each for each in filed if each and each.mailbox == target.mailbox.id]
         if ours:
-            tx.messages.remove(target.mailbox.id, sorted(ours))
-            tx.sent_copies.remove([each.key for each in filed if each and each.uid in ours])
+            tx.messages.remove(target.mailbox.id, sorted({each.uid for each in ours}))
+            tx.sent_copies.remove([each.key for each in ours])
         return [
             keep_message(tx, each, target, reader, evidence, QuotaRule.ENFORCE) for each in received
         ]

@@ -12,9 +12,9 @@ from mailbox_server.imap.search.matching import deadline
 from mailbox_server.model.errors import ContentDamaged, DiskLow
 from mailbox_server.model.ids import AccountId, MailboxId
 from mailbox_server.store.annotations import Annotations
-from mailbox_server.store.ports import Room
+from mailbox_server.store.ports import FiledCopy, Room
 from tests.dialogues.imap.memory_driver import MemoryDriver
-from tests.dialogues.imap.world import World
+from tests.dialogues.imap.world import World, message
 
 LARGE: Final = (
     b"Subject: large\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"
@@ -44,6 +44,25 @@ async def test_a_header_too_large_to_be_kept_is_refused(driver: MemoryDriver) ->
     told = await say(driver, b"b APPEND INBOX {%d+}\r\n%b\r\nbody" % (len(header) + 6, header))
     assert told.startswith(b"b NO [LIMIT]")
     assert b"* 3 EXISTS" not in await say(driver, b"c SELECT INBOX")
+
+
+async def test_only_copies_where_it_files_its_own_yield(driver: MemoryDriver) -> None:
+    """A copy elsewhere yields still, though it has the UID of one that is gone."""
+    for copy in ("5 is filed for ann", "6 is filed for ann", "7 is filed for ann"):
+        await driver.given(f"a copy of message {copy}")
+    await driver.given("a copy of message 8 is filed for ann in INBOX")
+    literals = [b" {%d+}\r\n%b" % (len(octets), octets) for octets in map(message, (7, 8))]
+    assert b"b OK [APPENDUID" in await say(driver, b"b APPEND Sent" + b"".join(literals))
+    inbox = await driver.world.store.read(lambda tx: tx.mailboxes.find(AccountId(1), "INBOX"))
+    assert inbox is not None
+    left = sorted((each.mailbox == inbox.id, each.uid) for each in await copies(driver.world))
+    assert left == [(False, 1), (False, 2), (True, 3)]
+
+
+async def copies(world: World) -> list[FiledCopy]:
+    """Those that yield, as they are known after a restart."""
+    now = world.clock.now()
+    return await world.store.read(lambda tx: tx.sent_copies.since(now, 9))
 
 
 async def test_a_large_message_comes_back_octet_for_octet(driver: MemoryDriver) -> None:

@@ -15,7 +15,7 @@ from mailbox_server.auth.crunch import Crunch, CrunchLimits
 from mailbox_server.auth.passwords import HashCost, Passwords
 from mailbox_server.auth.throttle import Throttle, ThrottleSettings
 from mailbox_server.auth.token_secrets import secret_digest
-from mailbox_server.delivery.sent_copies import SentCopies
+from mailbox_server.delivery.sent_copies import SentCopies, filed_copy
 from mailbox_server.imap.limits import ImapLimits
 from mailbox_server.imap.session import Services
 from mailbox_server.imap.telling.key_resets import KeyResets
@@ -166,7 +166,7 @@ class World:
             Rule(r"clients come in plain text", self._plain_text),
             Rule(r"clients show a certificate of (\w+(?: and \w+)*)", self._show),
             Rule(r"(?:(expired) )?app password of (\w+) is (\S+)", self._token),
-            Rule(r"a copy of message (\d+) is filed for (\w+)", self._filed),
+            Rule(r"a copy of message (\d+) is filed for (\w+)(?: in (\w+))?", self._filed),
             Rule(r"quota of (\w+) is (\d+)", self._quota),
             Rule(r"(\w+) may hold (\d+) messages", self._message_quota),
             Rule(r"(\w+) is an administrator", self._administrator),
@@ -222,16 +222,20 @@ class World:
             lambda tx: tx.tokens.add(account, "phone", Scope.ALL, digest, expires, now)
         )
 
-    async def _filed(self, number: str, name: str) -> None:
+    async def _filed(self, number: str, name: str, mailbox: str | None) -> None:
         """As submission does it (delivery.sent_copies)."""
-        await self.deliver(name, "Sent", message(int(number)))
-        account = self._accounts[name].id
-        sent = await self.store.read(lambda tx: tx.mailboxes.find(account, "Sent"))
-        assert sent is not None
+        place = mailbox or "Sent"
+        await self.deliver(name, place, message(int(number)))
+        account, now = self._accounts[name].id, self.clock.now()
+        found = await self.store.read(lambda tx: tx.mailboxes.find(account, place))
+        assert found is not None
         placed = Placed(
-            sent.id, sent.uid_validity, Uid(sent.uid_next - 1), MessageId(1), ThreadId(1)
+            found.id, found.uid_validity, Uid(found.uid_next - 1), MessageId(1), ThreadId(1)
         )
-        self.sent_copies.filed(account, f"{number}@example.test", placed)
+        message_id = f"{number}@example.test"
+        copy = filed_copy(account, message_id, placed, now)
+        await self.store.write(lambda tx: tx.sent_copies.add(copy))
+        self.sent_copies.filed(account, message_id, placed)
 
     async def _quota(self, name: str, octets: str) -> None:
         account = self._accounts[name].id
