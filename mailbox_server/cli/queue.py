@@ -190,7 +190,7 @@ def later(surroundings: Surroundings, /, **filters: str | None) -> None:
         after = None
         while rows := await operator.ask(HeldList(wanted, after, PAGE)):
             stream.show(rows)
-            after = rows[-1].id
+            after = rows[-1].place
             if len(rows) < PAGE:
                 break
 

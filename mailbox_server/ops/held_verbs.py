@@ -25,13 +25,13 @@ _Place = tuple[MailboxId, int]
 
 
 async def list_held(store: Store, asked: HeldList) -> list[HeldRow]:
-    """One page, by mailbox.  Raises BadInput, AddressMalformed, AccountMissing, MessageMissing."""
+    """One page, by mailbox.  Raises BadInput, AddressMalformed, AccountMissing."""
     if not 1 <= asked.most <= PAGE:
         raise BadInput(f"a page has 1 to {PAGE} rows")
 
     def rows(tx: ReadTx) -> list[HeldRow]:
         wants = _filter(tx, asked.wanted)
-        after = None if asked.after is None else _named(tx, asked.after)
+        after = None if asked.after is None else (MailboxId(asked.after[0]), asked.after[1])
         found: list[HeldRow] = []
         while len(found) < asked.most and (page := tx.held_messages.listed(wants[0], after, PAGE)):
             after = (page[-1].mailbox, page[-1].uid)
@@ -141,6 +141,7 @@ def _row(tx: ReadTx, held: HeldMessage, message: MessageId) -> HeldRow:
     account = tx.accounts.get(held.account)
     return HeldRow(
         id=message_object_id(message),
+        place=(held.mailbox, held.uid),
         account="" if account is None else str(account.address),
         sender=str(held.reverse_path),
         recipients=[str(each.address) for each in held.recipients[:_SHOWN]],

@@ -76,10 +76,10 @@ class WantedHeld(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class HeldList(Request, frozen=True, tag="queue.later"):
-    """List messages that are to leave later; from behind the id after on, at most so many."""
+    """List messages that are to leave later; from behind the place after on, at most so many."""
 
     wanted: WantedHeld = WantedHeld()
-    after: str | None = None
+    after: tuple[int, int] | None = None
     most: int = 500
 
 
@@ -93,10 +93,12 @@ class HeldCancel(Request, frozen=True, tag="queue.cancel"):
 class HeldRow(Row, frozen=True, tag="held"):
     """One message that is to leave later.
 
-    id: `m…`.  recipients: some of them; count: how many there are.  leaves: when.
+    id: `m…`.  place: its mailbox and UID, where the list goes on even once it has left.
+    recipients: some of them; count: how many there are.  leaves: when.
     """
 
     id: str
+    place: tuple[int, int]
     account: str
     sender: str
     recipients: list[str]

@@ -23,7 +23,7 @@ async def rows(house: SubmissionHouse, most: int = 500, **wanted: str) -> list[H
     after = None
     while page := await list_held(house.store, HeldList(WantedHeld(**wanted), after, most)):
         found += page
-        after = page[-1].id
+        after = page[-1].place
     return found
 
 
@@ -51,6 +51,18 @@ async def test_they_are_listed_page_by_page(
     assert len(await rows(house, 2, account="ann@example.org")) == 4
     assert await rows(house, 2, account="bob@example.org") == []
     assert await rows(house, 2, sender="bob@example.org") == []
+
+
+async def test_the_list_goes_on_behind_what_has_left(house: SubmissionHouse) -> None:
+    for recipient in (CARL, BOB, DAN):
+        await hold(house, recipient)
+    first, second = await list_held(house.store, HeldList(most=2))
+    assert await cancel(house, first.id) == 1
+    house.clock.seconds += 3_600
+    await hold(house, BOB)
+    assert await house.releases.release_due() == 2
+    (last,) = await list_held(house.store, HeldList(after=second.place))
+    assert last.recipients == ["bob@example.org"]
 
 
 async def test_one_is_cancelled_and_its_passport_says_by_whom(house: SubmissionHouse) -> None:
