@@ -34,11 +34,13 @@ from mailbox_server.ops.queue_requests import (
 from mailbox_server.ops.request_roots import instant
 from mailbox_server.ops.returning import return_mail
 from mailbox_server.relay.routes import chosen_by_hand
-from mailbox_server.store.ports import QueueFilter, ReadTx, Store, WriteTx
+from mailbox_server.store.ports import Queued, QueueFilter, ReadTx, Store, WriteTx
 
 PAGE: Final = 500
 _SAID: Final = 200
 """Characters of the last answer that a list shows."""
+UNREADABLE: Final = "(it cannot be read; `queue drop` takes it out)"
+"""Said in the place of the last answer.  Nothing else of such a row is needed to change it."""
 NAMED_MOST: Final = 10_000
 """Ids in one request; for more there are filters."""
 
@@ -70,15 +72,14 @@ async def list_queue(store: Store, clock: Clock, asked: QueueList) -> list[Queue
     def rows(tx: ReadTx) -> list[QueueRow]:
         after = None if asked.after is None else _named(tx, asked.after)[-1]
         jobs = tx.queue.listed(_filter(tx, asked.wanted, clock.now()), after, asked.most)
-        departures = {job.departure: tx.outbound.departure(job.departure) for job in jobs}
-        owners = {each.account for each in departures.values() if each and each.account}
+        departures = tx.queue.shared(list({job.departure for job in jobs}))
+        owners = {each.account for each in departures.values() if each.account}
         accounts = {number: tx.accounts.get(number) for number in owners}
         addresses = {each.id: str(each.address) for each in accounts.values() if each}
         found = []
         for job in jobs:
-            departure = departures[job.departure]
-            assert departure is not None, "an open recipient has a departure"
-            owner = departure.account
+            departure = departures.get(job.departure)
+            owner = None if departure is None else departure.account
             found.append(_row(job, departure, None if owner is None else addresses.get(owner)))
         return found
 
@@ -106,6 +107,8 @@ async def change_queue(
     named = await store.read(lambda tx: [job for text in asked.ids for job in _named(tx, text)])
     pages = _pages(store, chosen) if asked.wanted is not None else _cut(named)
     if asked.action == "bounce":
+        if named and all(each.job is None for each in named):
+            raise BadInput("what cannot be read cannot be returned; `queue drop` takes it out")
         return ChangedRow(await _bounce(store, clock, make_reporter, pages, named, chosen))
     change, count = _CHANGES[asked.action], 0
     async for jobs in pages:
@@ -123,8 +126,8 @@ async def _bounce(
     store: Store,
     clock: Clock,
     make_reporter: MakeReporter,
-    pages: AsyncIterator[list[Outbound]],
-    named: Sequence[Outbound],
+    pages: AsyncIterator[list[Queued]],
+    named: Sequence[Queued],
     chosen: QueueFilter,
 ) -> int:
     """All that are meant of one departure are told in one report, whatever pages they are on."""
@@ -144,10 +147,11 @@ async def _bounce(
 
 def _alike(departure: DepartureId, chosen: QueueFilter) -> Callable[[ReadTx], list[OutboundId]]:
     def work(tx: ReadTx) -> list[OutboundId]:
-        shared = tx.outbound.departure(departure)
+        shared = tx.queue.shared([departure]).get(departure)
         if shared is None:
             return []
-        return [job.id for job in tx.queue.recipients(departure) if _fits(job, shared, chosen)]
+        jobs = [each.job for each in tx.queue.recipients(departure) if each.job is not None]
+        return [job.id for job in jobs if _fits(job, shared, chosen)]
 
     return work
 
@@ -166,7 +170,7 @@ def _fits(job: Outbound, departure: Departure, chosen: QueueFilter) -> bool:
     )
 
 
-async def _pages(store: Store, chosen: QueueFilter) -> AsyncIterator[list[Outbound]]:
+async def _pages(store: Store, chosen: QueueFilter) -> AsyncIterator[list[Queued]]:
     """All that are wanted, by domain; the next page is read when the one before is done."""
     page = await store.read(lambda tx: tx.queue.listed(chosen, None, PAGE))
     while page:
@@ -174,16 +178,16 @@ async def _pages(store: Store, chosen: QueueFilter) -> AsyncIterator[list[Outbou
         page = await store.read(_following(chosen, page[-1]))
 
 
-def _following(chosen: QueueFilter, last: Outbound) -> Callable[[ReadTx], list[Outbound]]:
+def _following(chosen: QueueFilter, last: Queued) -> Callable[[ReadTx], list[Queued]]:
     return lambda tx: tx.queue.listed(chosen, last, PAGE)
 
 
-async def _cut(jobs: Sequence[Outbound]) -> AsyncIterator[list[Outbound]]:
+async def _cut(jobs: Sequence[Queued]) -> AsyncIterator[list[Queued]]:
     for start in range(0, len(jobs), PAGE):
         yield list(jobs[start : start + PAGE])
 
 
-def _named(tx: ReadTx, text: str) -> list[Outbound]:
+def _named(tx: ReadTx, text: str) -> list[Queued]:
     """Raises BadInput, OutboundMissing."""
     recipient, departure = row_number("q", text), row_number("s", text)
     if recipient is None and departure is None:
@@ -191,7 +195,7 @@ def _named(tx: ReadTx, text: str) -> list[Outbound]:
     if departure is not None:
         found = tx.queue.recipients(DepartureId(departure))
     else:
-        job = tx.outbound.find(OutboundId(recipient or 0))
+        job = tx.queue.queued(OutboundId(recipient or 0))
         found = [] if job is None else [job]
     if not found:
         raise OutboundMissing(f"no {text} in the queue")
@@ -215,20 +219,22 @@ def _filter(tx: ReadTx, wanted: Wanted, now: datetime) -> QueueFilter:
     )
 
 
-def _row(job: Outbound, departure: Departure, account: str | None) -> QueueRow:
-    last = job.last
+def _row(queued: Queued, departure: Departure | None, account: str | None) -> QueueRow:
+    job = queued.job
+    last = None if job is None else job.last
+    said = None if last is None else f"{last.reply.code} {' '.join(last.reply.lines)}"[:_SAID]
     return QueueRow(
-        id=outbound_object_id(job.id),
-        departure=departure_object_id(job.departure),
-        state=job.state.value,
-        recipient=str(job.address),
-        sender=str(departure.reverse_path),
+        id=outbound_object_id(queued.id),
+        departure=departure_object_id(queued.departure),
+        state=queued.state,
+        recipient=queued.address if job is None else str(job.address),
+        sender="" if departure is None else str(departure.reverse_path),
         account=account,
-        arrived=instant(departure.arrived) or "",
-        due=instant(job.due) or "",
-        expires=instant(job.expires),
-        attempts=job.attempts,
-        size=departure.size,
-        route=job.route,
-        said=None if last is None else f"{last.reply.code} {' '.join(last.reply.lines)}"[:_SAID],
+        arrived="" if departure is None else instant(departure.arrived) or "",
+        due=instant(queued.due) or "",
+        expires=None if job is None else instant(job.expires),
+        attempts=0 if job is None else job.attempts,
+        size=0 if departure is None else departure.size,
+        route=None if job is None else job.route,
+        said=UNREADABLE if job is None or departure is None else said,
     )

@@ -72,7 +72,6 @@ def _end(
 def _open(
     tx: ReadTx, departure: DepartureId, wanted: frozenset[OutboundId]
 ) -> tuple[Departure | None, Sequence[Outbound]]:
-    jobs = [
-        job for job in tx.queue.recipients(departure) if job.id in wanted and not job.state.is_end
-    ]
-    return tx.outbound.departure(departure), jobs
+    found = [each.job for each in tx.queue.recipients(departure) if each.id in wanted]
+    jobs = [job for job in found if job is not None and not job.state.is_end]
+    return tx.queue.shared([departure]).get(departure), jobs

@@ -27,7 +27,7 @@ from mailbox_server.model.ids import (
     outbound_object_id,
     row_number,
 )
-from mailbox_server.model.outbound import Attempt, Departure, Outbound
+from mailbox_server.model.outbound import Attempt, Departure
 from mailbox_server.model.passport import Evidence
 from mailbox_server.ops.listed_fields import fields_of, shown
 from mailbox_server.ops.request_roots import instant
@@ -37,7 +37,7 @@ from mailbox_server.ops.story_requests import (
     RecipientRow,
     StoryRow,
 )
-from mailbox_server.store.ports import ReadTx
+from mailbox_server.store.ports import Queued, ReadTx
 
 RECIPIENTS_TOLD: Final = 50
 """Recipients of one departure whose attempts are told."""
@@ -60,7 +60,7 @@ def story_of(tx: ReadTx, text: str) -> StoryRow:
     recipient = row_number("q", text)
     if recipient is None:
         raise BadInput(f"{text!r:.40} is no id such as m1, s1 or q1")
-    job = tx.outbound.find(OutboundId(recipient))
+    job = tx.queue.queued(OutboundId(recipient))
     if job is None:
         raise OutboundMissing(f"no {text} in the queue")
     return _of_departure(tx, job.departure, [job])
@@ -103,7 +103,7 @@ def _of_message(tx: ReadTx, number: MessageId) -> StoryRow:
     )
 
 
-def _of_departure(tx: ReadTx, number: DepartureId, jobs: list[Outbound]) -> StoryRow:
+def _of_departure(tx: ReadTx, number: DepartureId, jobs: list[Queued]) -> StoryRow:
     departure = tx.outbound.departure(number)
     if departure is None:
         raise OutboundMissing(f"no departure {departure_object_id(number)}")
@@ -122,7 +122,12 @@ def _of_departure(tx: ReadTx, number: DepartureId, jobs: list[Outbound]) -> Stor
     )
 
 
-def _recipient(tx: ReadTx, job: Outbound) -> RecipientRow:
+def _recipient(tx: ReadTx, queued: Queued) -> RecipientRow:
+    job = queued.job
+    if job is None:
+        number, due = outbound_object_id(queued.id), _moment(queued.due)
+        address = f"{queued.address} (it cannot be read)"
+        return RecipientRow(number, address, queued.state, due, None, None, None, [])
     return RecipientRow(
         id=outbound_object_id(job.id),
         address=str(job.address),

@@ -3,19 +3,26 @@
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import sqlalchemy as sa
 
 from mailbox_server.model.address import Address
+from mailbox_server.model.errors import BadInput
 from mailbox_server.model.ids import AccountId, DepartureId, OutboundId
-from mailbox_server.model.outbound import Outbound, OutboundState
+from mailbox_server.model.outbound import Departure, Outbound, OutboundState
 from mailbox_server.store.contents import ContentRepository
-from mailbox_server.store.dialect.sqlite import numbers
+from mailbox_server.store.dialect.sqlite import numbers, octets
 from mailbox_server.store.outbound_outcomes import end_some
-from mailbox_server.store.outbound_rows import OUTBOUND_COLUMNS, outbounds_of, plain, seconds
-from mailbox_server.store.ports import DEPARTURES, RETRIES, QueueFilter
+from mailbox_server.store.outbound_rows import (
+    OUTBOUND_COLUMNS,
+    departures_of,
+    outbounds_of,
+    plain,
+    seconds,
+)
+from mailbox_server.store.ports import DEPARTURES, RETRIES, Queued, QueueFilter
 from mailbox_server.store.prepared import Prepared
 from mailbox_server.store.schema.outbound import departure, outbound
 from mailbox_server.store.transactions import SqlTx
@@ -28,8 +35,14 @@ _MOST: Final[sa.BindParameter[int]] = sa.bindparam("most")
 _HELD: Final = OutboundState.HELD.value
 _WAITING: Final = OutboundState.WAITING.value
 
+_UNREADABLE: Final = (BadInput, ValueError, TypeError, OverflowError, OSError)
+"""What comes of making sense of a row that makes none."""
+_COLUMNS: Final = (
+    outbound.c.lane,
+    *(octets(each) if isinstance(each.type, sa.Text) else each for each in OUTBOUND_COLUMNS),
+)
 _LISTED: Final = (
-    sa.select(*OUTBOUND_COLUMNS).where(_OPEN).order_by(outbound.c.lane, outbound.c.id).limit(_MOST)
+    sa.select(*_COLUMNS).where(_OPEN).order_by(outbound.c.lane, outbound.c.id).limit(_MOST)
 )
 _REST_OF_LANE: Final = _LISTED.where(
     outbound.c.lane == sa.bindparam("lane"), outbound.c.id > sa.bindparam("after")
@@ -48,8 +61,9 @@ _CONDITIONS: Final[Mapping[str, sa.ColumnElement[bool]]] = {
     .scalar_subquery()
     < sa.bindparam("arrived_before"),
 }
+_ONE: Final = Prepared(sa.select(*_COLUMNS).where(outbound.c.id == _NUMBER))
 _RECIPIENTS: Final = Prepared(
-    sa.select(*OUTBOUND_COLUMNS)
+    sa.select(*_COLUMNS)
     .where(outbound.c.departure == sa.bindparam("departure"))
     .order_by(outbound.c.id)
 )
@@ -116,6 +130,24 @@ def _wanted(wanted: QueueFilter) -> dict[str, Any]:
     }
 
 
+def _text(row: Any) -> tuple[Any, ...]:
+    """A row of _COLUMNS as one of OUTBOUND_COLUMNS."""
+    return tuple(each.decode() if isinstance(each, bytes) else each for each in row[1:])
+
+
+def _shown(row: Any, job: Outbound | None) -> Queued:
+    lane, number, of, address, _, _, _, _, state, due, *_ = row
+    return Queued(
+        OutboundId(number),
+        DepartureId(of),
+        lane,
+        address.decode(errors="backslashreplace"),
+        state.decode(errors="backslashreplace"),
+        datetime.fromtimestamp(due, UTC),
+        job,
+    )
+
+
 class Queue:
     """QueueWriter on rows."""
 
@@ -125,9 +157,9 @@ class Queue:
         self._tx = tx
         self._contents = contents
 
-    def listed(self, wanted: QueueFilter, after: Outbound | None, most: int) -> list[Outbound]:
+    def listed(self, wanted: QueueFilter, after: Queued | None, most: int) -> list[Queued]:
         """Open outbounds by the domain of their address, then by id; from after it on."""
-        lane, number = ("", 0) if after is None else (after.address.domain.ascii, after.id)
+        lane, number = ("", 0) if after is None else (after.lane, after.id)
         values = {name: value for name, value in _wanted(wanted).items() if value is not None}
         conditions = [_CONDITIONS[name] for name in values]
         found = self._tx.rows(
@@ -139,11 +171,40 @@ class Queue:
                 _LATER_LANES.where(*conditions),
                 {**values, "lane": lane, "most": most - len(found)},
             )
-        return outbounds_of(self._tx, found)
+        return self._queued(found)
 
-    def recipients(self, departure: DepartureId) -> list[Outbound]:
+    def queued(self, outbound: OutboundId) -> Queued | None:
+        """One recipient, open or not."""
+        found = self._queued(_ONE.rows(self._tx, outbound=outbound))
+        return found[0] if found else None
+
+    def recipients(self, departure: DepartureId) -> list[Queued]:
         """All of a departure, open or not, by id."""
-        return outbounds_of(self._tx, _RECIPIENTS.rows(self._tx, departure=departure))
+        return self._queued(_RECIPIENTS.rows(self._tx, departure=departure))
+
+    def _queued(self, rows: Sequence[Any]) -> list[Queued]:
+        """Rows of _COLUMNS; where some cannot be read, each is read by itself."""
+        jobs: list[Outbound | None]
+        try:
+            jobs = [*outbounds_of(self._tx, [_text(row) for row in rows])]
+        except _UNREADABLE:
+            jobs = [self._read(row) for row in rows]
+        return [_shown(row, job) for row, job in zip(rows, jobs, strict=True)]
+
+    def _read(self, row: Any) -> Outbound | None:
+        try:
+            return outbounds_of(self._tx, [_text(row)])[0]
+        except _UNREADABLE:
+            return None
+
+    def shared(self, departures: Sequence[DepartureId]) -> Mapping[DepartureId, Departure]:
+        """Those of the departures that can be read."""
+        try:
+            return departures_of(self._tx, departures)
+        except _UNREADABLE:
+            if len(departures) <= 1:
+                return {}
+            return {key: one for each in departures for key, one in self.shared([each]).items()}
 
     def named(self, message_id: str, before: DepartureId | None, most: int) -> list[DepartureId]:
         """Departures of that Message-ID (with its brackets), newest first, below before."""

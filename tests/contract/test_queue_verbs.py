@@ -24,11 +24,13 @@ from mailbox_server.model.outbound import NewOutbound, Origin, Outbound, Outboun
 from mailbox_server.model.ports import Silence, SystemEntropy
 from mailbox_server.ops import queue_verbs
 from mailbox_server.ops.queue_requests import QueueChange, QueueList, QueueRow, Wanted
+from mailbox_server.ops.stories import story_of
 from mailbox_server.store.door import SqliteStore
 from mailbox_server.store.integrity import violations
 from mailbox_server.store.ports import WriteTx
 from tests.contract.outgoing import attempt, to
 from tests.contract.queued import put
+from tests.contract.test_cold_contents import spoil
 from tests.contract.test_store_purging import open_accounts
 from tests.contract.workbench import ANN, BEN
 
@@ -261,6 +263,53 @@ async def test_a_page_has_an_end(office: Office) -> None:
     for most in (0, 501):
         with pytest.raises(BadInput, match="500"):
             await queue_verbs.list_queue(office.store, office.clock, QueueList(most=most))
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        "address = 'no address'",
+        "address = CAST(x'ff40' AS TEXT)",
+        "return_path = '@'",
+        "original_type = 'rfc822', original_address = CAST(x'ff' AS TEXT)",
+    ],
+)
+async def test_a_row_that_cannot_be_read_is_listed_and_changed(
+    office: Office, garbage: str
+) -> None:
+    good, bad, last = await put(office.store, to("a@h.example", "b@h.example", "c@h.example"))
+    await spoil(office.store, f"UPDATE outbound SET {garbage} WHERE id = ?", bad)
+
+    async def states() -> list[str]:
+        return [row.state for row in await office.rows(most=1)]
+
+    rows = await office.rows(most=1)
+    assert [row.id for row in rows] == [outbound_object_id(each) for each in (good, bad, last)]
+    assert [row.said is None for row in rows] == [True, False, True]
+    assert await office.change("hold", [bad]) == 1
+    assert await states() == ["waiting", "held", "waiting"]
+    assert [row.id for row in await office.rows(Wanted(state="held"))] == ["q2"]
+    assert await office.change("release", wanted=Wanted(state="held")) == 1
+    with pytest.raises(BadInput):
+        await office.change("bounce", [bad])
+    story = await office.store.read(lambda tx: story_of(tx, "s1"))
+    assert [each.id for each in story.recipients] == ["q1", "q2", "q3"]
+    assert await office.change("bounce", wanted=Wanted(domain="h.example")) == 2
+    assert [row.id for row in await office.rows(Wanted(domain="h.example"))] == ["q2"]
+    assert await office.change("drop", [bad]) == 1
+    assert await office.rows(Wanted(domain="h.example")) == []
+
+
+async def test_a_departure_that_cannot_be_read_keeps_no_other_from_the_list(
+    office: Office,
+) -> None:
+    for _ in range(2):
+        await put(office.store, to("a@h.example"))
+    await spoil(office.store, "UPDATE departure SET reverse_path = 'nobody' WHERE id = 1")
+    first, second = await office.rows()
+    assert (first.sender, second.sender) == ("", "ann@example.org")
+    assert first.said == queue_verbs.UNREADABLE
+    assert await office.change("drop", wanted=Wanted()) == 2
 
 
 # ---------------------------------------------------------------- bounce

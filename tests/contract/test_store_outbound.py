@@ -24,7 +24,7 @@ from mailbox_server.model.outbound import (
 from mailbox_server.model.passport import Evidence
 from mailbox_server.model.reply import Reply
 from mailbox_server.store import outbound, outbound_flows
-from mailbox_server.store.ports import Conclusion, QueueFilter, Recorded, Rooms
+from mailbox_server.store.ports import Conclusion, Queued, QueueFilter, Recorded, Rooms
 from mailbox_server.store.schema.contents import content
 from mailbox_server.store.schema.messages import message
 from tests.contract.outgoing import ANN, CONTENT, DEPARTURE, attempt, send, to
@@ -393,7 +393,7 @@ def test_the_queue_is_listed_page_by_page(bench: Workbench) -> None:
     bench.write(lambda tx: tx.queue.hold(ids[1:2]))
 
     def listed(chosen: QueueFilter = ANY) -> list[OutboundId]:
-        found: list[Outbound] = []
+        found: list[Queued] = []
         while True:
             after = found[-1] if found else None
             page = bench.read(lambda tx, after=after: tx.queue.listed(chosen, after, 7))

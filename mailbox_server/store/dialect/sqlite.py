@@ -66,6 +66,11 @@ def gathered(*columns: sa.ColumnElement[Any]) -> sa.ColumnElement[str]:
     return sa.func.json_group_array(sa.func.json_array(*columns))
 
 
+def octets(text: sa.ColumnElement[Any]) -> sa.ColumnElement[bytes]:
+    """What lies in a text column, UTF-8 or not: as text a cursor does not fetch the latter."""
+    return sa.cast(text, sa.LargeBinary)
+
+
 class GuardedCursor(sqlite3.Cursor):
     """A cursor that refuses to run a statement outside a transaction.
 

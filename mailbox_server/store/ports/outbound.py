@@ -192,14 +192,37 @@ class QueueFilter:
     arrived_before: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """One recipient as operators see it, even where its row makes no sense.
+
+    lane: the domain it stands under in the queue.  address, state: as they lie there.
+    job: None where the row cannot be read.
+    """
+
+    id: OutboundId
+    departure: DepartureId
+    lane: str
+    address: str
+    state: str
+    due: datetime
+    job: Outbound | None
+
+
 class QueueReader(Protocol):
     """The queue and its history, as operators and owners see it."""
 
-    def listed(self, wanted: QueueFilter, after: Outbound | None, most: int) -> list[Outbound]:
+    def listed(self, wanted: QueueFilter, after: Queued | None, most: int) -> list[Queued]:
         """Open outbounds by the domain of their address, then by id; from after it on."""
 
-    def recipients(self, departure: DepartureId) -> list[Outbound]:
+    def queued(self, outbound: OutboundId) -> Queued | None:
+        """One recipient, open or not."""
+
+    def recipients(self, departure: DepartureId) -> list[Queued]:
         """All of a departure, open or not, by id."""
+
+    def shared(self, departures: Sequence[DepartureId]) -> Mapping[DepartureId, Departure]:
+        """Those of the departures that can be read."""
 
     def named(self, message_id: str, before: DepartureId | None, most: int) -> list[DepartureId]:
         """Departures of that Message-ID (with its brackets), newest first, below before."""

@@ -254,10 +254,10 @@ class SubmissionHouse:
 
         def look(tx: WriteTx) -> list[tuple[Departure, Outbound]]:
             found = []
-            for outbound in tx.queue.listed(QueueFilter(), None, 1_000):
-                departure = tx.outbound.departure(outbound.departure)
-                assert departure is not None
-                found.append((departure, outbound))
+            for each in tx.queue.listed(QueueFilter(), None, 1_000):
+                departure = tx.outbound.departure(each.departure)
+                assert departure is not None and each.job is not None
+                found.append((departure, each.job))
             return found
 
         return await self.store.read(look)  # type: ignore[arg-type]
