@@ -32,3 +32,13 @@ class HeldMessage:
     deliver_by: DeliverBy | None
     started: datetime
     verp: Verp | None
+
+
+@dataclass(frozen=True, slots=True)
+class UnreadableHeld:
+    """One whose envelope in the store makes no sense: it waits, and cannot leave."""
+
+    mailbox: MailboxId
+    uid: int
+    account: AccountId
+    until: datetime

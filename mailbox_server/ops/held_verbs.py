@@ -10,7 +10,7 @@ from typing import Final
 from mailbox_server.delivery.submitting.holding import Waiting
 from mailbox_server.model.address import Address
 from mailbox_server.model.errors import AccountMissing, BadInput, MessageMissing
-from mailbox_server.model.held_message import HeldMessage
+from mailbox_server.model.held_message import HeldMessage, UnreadableHeld
 from mailbox_server.model.ids import AccountId, MailboxId, MessageId, message_object_id, row_number
 from mailbox_server.model.passport import Evidence
 from mailbox_server.model.ports import Clock
@@ -22,6 +22,8 @@ PAGE: Final = 500
 _SHOWN: Final = 20
 """Recipients that a list names of one message."""
 _Place = tuple[MailboxId, int]
+_Held = HeldMessage | UnreadableHeld
+UNREADABLE: Final = "(it cannot be read; `queue cancel` takes it out)"
 
 
 async def list_held(store: Store, asked: HeldList) -> list[HeldRow]:
@@ -61,7 +63,7 @@ async def cancel_held(store: Store, clock: Clock, asked: HeldCancel) -> ChangedR
     return ChangedRow(count)
 
 
-def _page(account: AccountId | None, after: _Place | None) -> Callable[[ReadTx], list[HeldMessage]]:
+def _page(account: AccountId | None, after: _Place | None) -> Callable[[ReadTx], list[_Held]]:
     return lambda tx: tx.held_messages.listed(account, after, PAGE)
 
 
@@ -74,7 +76,7 @@ def _cancelling(ids: Sequence[str], stamp: Evidence) -> Callable[[WriteTx], int]
 
 
 def _cancelling_of(
-    page: Sequence[HeldMessage], sender: Address | None, recipient: Address | None, stamp: Evidence
+    page: Sequence[_Held], sender: Address | None, recipient: Address | None, stamp: Evidence
 ) -> Callable[[WriteTx], int]:
     def work(tx: WriteTx) -> int:
         found = list(_wanted(tx, page, sender, recipient))
@@ -93,20 +95,27 @@ def _cancel(tx: WriteTx, place: _Place, stamp: Evidence) -> bool:
 
 def _wanted(
     tx: ReadTx | WriteTx,
-    page: Sequence[HeldMessage],
+    page: Sequence[_Held],
     sender: Address | None,
     recipient: Address | None,
-) -> Iterator[tuple[HeldMessage, MessageId]]:
+) -> Iterator[tuple[_Held, MessageId]]:
     """Those of a page that are meant, and lie in their Outbox still."""
     for held in page:
-        named, by = {each.address.key for each in held.recipients}, held.reverse_path.address
-        if recipient is not None and recipient.key not in named:
-            continue
-        if sender is not None and (by is None or by.key != sender.key):
+        if not _fits(held, sender, recipient):
             continue
         message = Waiting(held.mailbox, held.uid).message(tx)
         if message is not None:
             yield held, message
+
+
+def _fits(held: _Held, sender: Address | None, recipient: Address | None) -> bool:
+    """What cannot be read is nobody's in particular, but its account's."""
+    if isinstance(held, UnreadableHeld):
+        return sender is None and recipient is None
+    named, by = {each.address.key for each in held.recipients}, held.reverse_path.address
+    return (recipient is None or recipient.key in named) and (
+        sender is None or (by is not None and by.key == sender.key)
+    )
 
 
 def _filter(
@@ -137,8 +146,19 @@ def _named(tx: ReadTx | WriteTx, text: str) -> _Place:
     raise MessageMissing(f"{text} does not wait to leave")
 
 
-def _row(tx: ReadTx, held: HeldMessage, message: MessageId) -> HeldRow:
+def _row(tx: ReadTx, held: _Held, message: MessageId) -> HeldRow:
     account = tx.accounts.get(held.account)
+    if isinstance(held, UnreadableHeld):
+        return HeldRow(
+            id=message_object_id(message),
+            place=(held.mailbox, held.uid),
+            account="" if account is None else str(account.address),
+            sender="",
+            recipients=[UNREADABLE],
+            count=0,
+            arrived="",
+            leaves=instant(held.until) or "",
+        )
     return HeldRow(
         id=message_object_id(message),
         place=(held.mailbox, held.uid),

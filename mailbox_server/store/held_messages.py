@@ -15,20 +15,28 @@ from mailbox_server.model.envelope import (
     Return,
     Verp,
 )
-from mailbox_server.model.held_message import HeldMessage
+from mailbox_server.model.errors import BadInput
+from mailbox_server.model.held_message import HeldMessage, UnreadableHeld
 from mailbox_server.model.ids import AccountId, MailboxId
 from mailbox_server.model.outbound import ByMode, DeliverBy
+from mailbox_server.store.dialect.sqlite import octets
 from mailbox_server.store.prepared import Prepared
 from mailbox_server.store.schema.held_messages import held_message
 from mailbox_server.store.transactions import SqlTx
 
+_UNREADABLE: Final = (msgspec.MsgspecError, BadInput, ValueError, TypeError, OverflowError, OSError)
+"""What comes of making sense of an envelope that makes none."""
+_COLUMNS: Final = (
+    *(held_message.c[name] for name in ("mailbox", "uid", "account", "until")),
+    octets(held_message.c.envelope),
+)
 _ADD: Final = Prepared(
     sa.insert(held_message).values(
         {name: sa.bindparam(name) for name in ("mailbox", "uid", "account", "until", "envelope")}
     )
 )
 _DUE: Final = Prepared(
-    sa.select(*held_message.c)
+    sa.select(*_COLUMNS)
     .where(held_message.c.until <= sa.bindparam("now"))
     .order_by(held_message.c.until)
     .limit(sa.bindparam("most"))
@@ -40,7 +48,7 @@ _BEHIND: Final = sa.or_(
     ),
 )
 _LISTED: Final = (
-    sa.select(*held_message.c)
+    sa.select(*_COLUMNS)
     .where(_BEHIND)
     .order_by(held_message.c.mailbox, held_message.c.uid)
     .limit(sa.bindparam("most"))
@@ -106,14 +114,14 @@ class HeldMessages:
     def __init__(self, tx: SqlTx) -> None:
         self._tx = tx
 
-    def due(self, now: datetime, most: int) -> list[HeldMessage]:
+    def due(self, now: datetime, most: int) -> list[HeldMessage | UnreadableHeld]:
         """Those whose time has come, the longest overdue first."""
         rows = _DUE.rows(self._tx, now=int(now.timestamp()), most=most)
-        return [_held(*row) for row in rows]
+        return [_read(*row) for row in rows]
 
     def listed(
         self, account: AccountId | None, after: tuple[MailboxId, int] | None, most: int
-    ) -> list[HeldMessage]:
+    ) -> list[HeldMessage | UnreadableHeld]:
         """Those of the account, or all, by mailbox and UID; from behind that place on."""
         box, uid = after or (0, 0)
         place = {"box": box, "number": uid, "most": most}
@@ -121,7 +129,7 @@ class HeldMessages:
             rows = _ALL.rows(self._tx, **place)
         else:
             rows = _OF_ACCOUNT.rows(self._tx, **place, account=account)
-        return [_held(*row) for row in rows]
+        return [_read(*row) for row in rows]
 
     def waits(self, mailbox: MailboxId, uid: int) -> bool:
         """Whether what lies there is held."""
@@ -179,7 +187,16 @@ def _written(held: HeldMessage) -> _Envelope:
     )
 
 
-def _held(mailbox: int, uid: int, account: int, until: int, envelope: str) -> HeldMessage:
+def _read(
+    mailbox: int, uid: int, account: int, until: int, envelope: bytes
+) -> HeldMessage | UnreadableHeld:
+    try:
+        return _held(mailbox, uid, account, until, envelope)
+    except _UNREADABLE:
+        return UnreadableHeld(MailboxId(mailbox), uid, AccountId(account), _instant(until))
+
+
+def _held(mailbox: int, uid: int, account: int, until: int, envelope: bytes) -> HeldMessage:
     read = msgspec.json.decode(envelope, type=_Envelope)
     by = read.by
     return HeldMessage(

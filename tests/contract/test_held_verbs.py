@@ -9,6 +9,7 @@ from mailbox_server.model.ids import MessageId, row_number
 from mailbox_server.ops import held_verbs
 from mailbox_server.ops.held_verbs import cancel_held, list_held
 from mailbox_server.ops.queue_requests import HeldCancel, HeldList, HeldRow, WantedHeld
+from tests.contract.test_cold_contents import spoil
 from tests.dialogues.submission.house import SubmissionHouse
 from tests.unit.delivery.submitting.test_releases import HOUR, hold
 from tests.unit.delivery.submitting.test_submitter import BOB, CARL, house
@@ -98,6 +99,36 @@ async def test_all_that_a_filter_finds_are_cancelled(
     assert await cancel(house) == 0
     house.clock.seconds += 3_600
     assert await house.releases.release_due() == 0
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        "'{'",
+        "CAST(x'ff' AS TEXT)",
+        "replace(envelope, 'bob@example.org', '@')",
+        "replace(envelope, 'ann@example.org', 'nobody')",
+    ],
+)
+async def test_one_that_cannot_be_read_stands_alone(house: SubmissionHouse, garbage: str) -> None:
+    for recipient in (CARL, BOB, DAN):
+        await hold(house, recipient)
+    await spoil(house.store, f"UPDATE held_message SET envelope = {garbage} WHERE uid = 2")
+    listed = await rows(house, 1)
+    assert [each.recipients for each in listed] == [
+        ["carl@far.example"], [held_verbs.UNREADABLE], ["dan@far.example"]
+    ]  # fmt: skip
+    assert len(await rows(house, account="ann@example.org")) == 3
+    assert len(await rows(house, sender="ann@example.org")) == 2
+    house.clock.seconds += 3_600
+    assert await house.releases.release_due() == 2
+    assert await house.releases.release_due() == 0
+    told = [fields for name, fields in house.events.told if name == "submission.not_released"]
+    assert [each["reason"] for each in told] == ["its envelope in the store cannot be read"]
+    (row,) = await rows(house)
+    assert row.id == listed[1].id and row.leaves > listed[1].leaves
+    assert await cancel(house, row.id) == 1
+    assert await rows(house) == []
 
 
 async def test_what_was_taken_out_is_no_more_to_be_cancelled(house: SubmissionHouse) -> None:

@@ -28,7 +28,7 @@ from mailbox_server.model.account import Account, AccountState
 from mailbox_server.model.address import ReversePath
 from mailbox_server.model.envelope import Envelope, Peer, Recipient
 from mailbox_server.model.errors import ContentDamaged, ContentMissing, Unavailable
-from mailbox_server.model.held_message import HeldMessage
+from mailbox_server.model.held_message import HeldMessage, UnreadableHeld
 from mailbox_server.model.outbound import Origin
 from mailbox_server.model.reply import Reply
 from mailbox_server.store.ports import ReadTx, WriteTx
@@ -63,6 +63,14 @@ class Releases:
         due = await self._means.store.read(lambda tx: tx.held_messages.due(now, _AT_ONCE))
         left = 0
         for held in due:
+            if isinstance(held, UnreadableHeld):
+                self._means.events.warning(
+                    "submission.not_released",
+                    account_id=held.account,
+                    reason="its envelope in the store cannot be read",
+                )
+                await self._put_off(held)
+                continue
             try:
                 left += await self._release(held)
             except Exception as error:  # a bug of ours must not keep all others waiting
@@ -97,7 +105,7 @@ class Releases:
         reports = await self._reports(held, account, found, told)
         return await self._give_up(held, f"{answer.code} {answer.enhanced}", reports)
 
-    async def _put_off(self, held: HeldMessage) -> None:
+    async def _put_off(self, held: HeldMessage | UnreadableHeld) -> None:
         """Others come first."""
         until = self._means.clock.now() + _PUT_OFF
         try:

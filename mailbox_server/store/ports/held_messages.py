@@ -3,19 +3,19 @@
 from datetime import datetime
 from typing import Protocol
 
-from mailbox_server.model.held_message import HeldMessage
+from mailbox_server.model.held_message import HeldMessage, UnreadableHeld
 from mailbox_server.model.ids import AccountId, MailboxId
 
 
 class HeldMessageReader(Protocol):
     """Held messages."""
 
-    def due(self, now: datetime, most: int) -> list[HeldMessage]:
+    def due(self, now: datetime, most: int) -> list[HeldMessage | UnreadableHeld]:
         """Those whose time has come, the longest overdue first."""
 
     def listed(
         self, account: AccountId | None, after: tuple[MailboxId, int] | None, most: int
-    ) -> list[HeldMessage]:
+    ) -> list[HeldMessage | UnreadableHeld]:
         """Those of the account, or all, by mailbox and UID; from behind that place on."""
 
     def waits(self, mailbox: MailboxId, uid: int) -> bool:
