@@ -48,6 +48,8 @@ def exchange(home: Path, submission: str = "") -> Iterator[Pair]:
         for appliance, peer in ((here, far), (far, here)):
             introduce(appliance, port, peer.ports["smtp"], submission)
             appliance.open_accounts()
+            # So that what is sent first is signed already.
+            appliance.verb("domain", "rotate-keys", appliance.domain, "--at-once")
             stack.callback(appliance.close)
         with ThreadPoolExecutor() as pool:
             list(pool.map(ForkedAppliance.start, (here, far)))
