@@ -11,7 +11,6 @@ from typing import Final
 
 from mailbox_server import __version__
 from mailbox_server.app.consistency import (
-    EVERYONE,
     LEAST_PLACES,
     descriptor_needs,
     warnings,
@@ -20,13 +19,13 @@ from mailbox_server.app.data_folder import SECRET_FILE
 from mailbox_server.app.dns_opening import open_resolver, publication, rotation_rules
 from mailbox_server.app.outgoing import Outgoing, build_outgoing
 from mailbox_server.app.reporting import (
-    bounced_rules,
     hostname_of,
     routing_rules,
 )
 from mailbox_server.app.returning import build_returns
 from mailbox_server.app.settings import Settings
 from mailbox_server.app.store_opening import attached_texts, open_store, passwords_of
+from mailbox_server.app.submitting import submission_rules
 from mailbox_server.app.switching import imap_switches, pop3_extents, pop3_switches
 from mailbox_server.app.tls_opening import open_tls, take_registered
 from mailbox_server.auth.authenticator import Authenticator, AuthenticatorSettings
@@ -42,8 +41,7 @@ from mailbox_server.delivery.return_path_keys import ReturnPathKeys
 from mailbox_server.delivery.routing import RoutingRules
 from mailbox_server.delivery.sent_copies import SentCopies
 from mailbox_server.delivery.srs import Rewriter
-from mailbox_server.delivery.submitting.pace import PaceLimits, PaceRule
-from mailbox_server.delivery.submitting.rules import SubmissionRules
+from mailbox_server.delivery.submitting.means import Means
 from mailbox_server.delivery.submitting.submitter import Submitter
 from mailbox_server.delivery.verp import PathSigner
 from mailbox_server.dns.resolver import Resolver
@@ -170,15 +168,17 @@ class _Surroundings:
     ) -> Submitter:
         """Who takes mail from those who have logged in."""
         return Submitter(
-            store=store,
-            rules=_submission_rules(self.settings, routing),
-            clock=self.clock,
-            entropy=self.entropy,
-            events=self.events,
-            signer=Signer(KeyRing(store, self.events), self.clock, Workers("signing", 2)),
-            sent_copies=SentCopies(store, self.clock),
-            paths=paths,
-            reporter=outgoing.reporter,
+            Means(
+                store=store,
+                rules=submission_rules(self.settings, routing),
+                clock=self.clock,
+                entropy=self.entropy,
+                events=self.events,
+                signer=Signer(KeyRing(store, self.events), self.clock, Workers("signing", 2)),
+                sent_copies=SentCopies(store, self.clock),
+                paths=paths,
+                reporter=outgoing.reporter,
+            )
         )
 
     def receiving(
@@ -338,7 +338,7 @@ def change_live(built: Built, settings: Settings, events: Events) -> None:
     built.admissions.change_limits(limits)
     built.authenticator.remember_for(_remembered(settings))
     built.receiver.change_rules(rules, _peer_names(settings, names))
-    built.submitter.change_rules(_submission_rules(settings, rules.routing))
+    built.submitter.change_rules(submission_rules(settings, rules.routing))
     for service in (built.smtp, built.lmtp, built.submission):
         service.limits = _smtp_limits(service.dialect, settings)
         service.timeouts = _smtp_timeouts(settings)
@@ -405,28 +405,6 @@ def _receiving_rules(settings: Settings, hostname: Domain) -> ReceivingRules:
         routing_rules(settings, hostname),
         hops=settings.smtp.hops,
         reports_back=settings.bounces.reports_back_per_day,
-    )
-
-
-def _submission_rules(settings: Settings, routing: RoutingRules) -> SubmissionRules:
-    chosen = settings.submission
-    copied = [each for each in chosen.sent_copies if each != EVERYONE]
-    usual = PaceLimits(
-        chosen.messages_per_hour,
-        chosen.messages_per_day,
-        chosen.strangers_per_hour,
-        chosen.strangers_per_day,
-    )
-    rules = [PaceRule.parse(text, usual) for text in chosen.limits]
-    return SubmissionRules(
-        routing,
-        hops=settings.smtp.hops,
-        names_client=chosen.show_client_address,
-        keeps_copies=frozenset(Address.parse(each).key for each in copied),
-        copies_all=EVERYONE in chosen.sent_copies,
-        pace=usual,
-        paces={rule.key: rule.limits for rule in rules},
-        bounced=bounced_rules(settings),
     )
 
 

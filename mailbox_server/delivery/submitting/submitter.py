@@ -14,53 +14,22 @@ Only after that write has reached the disk is the client told 250.  What nobody 
 the client keeps the message and tries again.
 """
 
-from mailbox_server.checks.dkim.signing import Signer
 from mailbox_server.delivery import replies
 from mailbox_server.delivery.arrival import Acceptance, Opening
-from mailbox_server.delivery.bounces.reporting import Reporter
-from mailbox_server.delivery.sent_copies import SentCopies
 from mailbox_server.delivery.submitting.holding import Waiting, is_full
 from mailbox_server.delivery.submitting.means import Means
 from mailbox_server.delivery.submitting.rules import SubmissionRules
 from mailbox_server.delivery.submitting.submission import Submission
-from mailbox_server.delivery.verp import PathSigner
 from mailbox_server.model.account import Account
-from mailbox_server.model.ports import Clock, Entropy, Events
 from mailbox_server.model.reply import Reply
-from mailbox_server.store.ports import Room, Store
+from mailbox_server.store.ports import Room
 
 
 class Submitter:
     """Takes mail from those who have logged in (smtp.policy.Policy)."""
 
-    def __init__(
-        self,
-        *,
-        store: Store,
-        rules: SubmissionRules,
-        clock: Clock,
-        entropy: Entropy,
-        events: Events,
-        signer: Signer,
-        sent_copies: SentCopies,
-        paths: PathSigner,
-        reporter: Reporter | None = None,
-    ) -> None:
-        """paths: for return paths whose bounces we count.
-
-        reporter: who tells of delivery here, where NOTIFY asks for it.
-        """
-        self.means = Means(
-            store=store,
-            rules=rules,
-            clock=clock,
-            entropy=entropy,
-            events=events,
-            signer=signer,
-            sent_copies=sent_copies,
-            paths=paths,
-            reporter=reporter,
-        )
+    def __init__(self, means: Means) -> None:
+        self.means = means
 
     def change_rules(self, rules: SubmissionRules) -> None:
         """Put other rules in force; also for messages that are coming just now."""

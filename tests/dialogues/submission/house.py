@@ -31,6 +31,7 @@ from mailbox_server.delivery.bounces.scoring import ScoreRules
 from mailbox_server.delivery.return_path_keys import ReturnPathKeys
 from mailbox_server.delivery.routing import RoutingRules
 from mailbox_server.delivery.sent_copies import SentCopies
+from mailbox_server.delivery.submitting.means import Means
 from mailbox_server.delivery.submitting.releases import Releases
 from mailbox_server.delivery.submitting.rules import SubmissionRules
 from mailbox_server.delivery.submitting.submitter import Submitter
@@ -84,26 +85,28 @@ class SubmissionHouse:
         self._crunch = Crunch(CrunchLimits(threads=1))
         self._loopback = False
         self.submitter = Submitter(
-            store=store,
-            rules=self.rules,
-            clock=clock,
-            entropy=self.entropy,
-            events=self.events,
-            signer=Signer(
-                lambda domain: self.keys.get(domain.ascii, ()), clock, Workers("signing", 1)
-            ),
-            sent_copies=self.sent_copies,
-            paths=self.paths,
-            reporter=Reporter(
+            Means(
                 store=store,
-                rules=ReportRules(HOSTNAME),
-                routing=self.rules.routing,
-                scores=ScoreRules(),
-                signer=None,
+                rules=self.rules,
                 clock=clock,
                 entropy=self.entropy,
                 events=self.events,
-            ),
+                signer=Signer(
+                    lambda domain: self.keys.get(domain.ascii, ()), clock, Workers("signing", 1)
+                ),
+                sent_copies=self.sent_copies,
+                paths=self.paths,
+                reporter=Reporter(
+                    store=store,
+                    rules=ReportRules(HOSTNAME),
+                    routing=self.rules.routing,
+                    scores=ScoreRules(),
+                    signer=None,
+                    clock=clock,
+                    entropy=self.entropy,
+                    events=self.events,
+                ),
+            )
         )
         self.releases = Releases(self.submitter)
         self.authenticator = Authenticator(
