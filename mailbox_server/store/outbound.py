@@ -161,7 +161,6 @@ _REVIVE: Final = Prepared(
         outbound.c.id.in_(
             sa.select(outbound.c.id)
             .where(
-                outbound.c.ended.is_(None),
                 outbound.c.lane == sa.bindparam("lane"),
                 outbound.c.turn > sa.bindparam("now"),
                 outbound.c.attempts > _ZERO,
