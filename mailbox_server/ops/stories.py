@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Final
 
+import msgspec
+
 from mailbox_server.mime.header_fields import HeaderFields
 from mailbox_server.mime.references import message_id
 from mailbox_server.model.errors import (
@@ -42,6 +44,8 @@ from mailbox_server.store.ports import Queued, ReadTx
 RECIPIENTS_TOLD: Final = 50
 """Recipients of one departure whose attempts are told."""
 
+UNREADABLE: Final = "it cannot be read"
+"""The origin of a departure whose row makes no sense; of such, what can be told is told."""
 _HEADER_OCTETS: Final = 65_536
 
 
@@ -64,6 +68,19 @@ def story_of(tx: ReadTx, text: str) -> StoryRow:
     if job is None:
         raise OutboundMissing(f"no {text} in the queue")
     return _of_departure(tx, job.departure, [job])
+
+
+def arrived_at(tx: ReadTx, number: DepartureId) -> datetime | None:
+    """When a departure came to us; None where there is none.
+
+    Of one that cannot be read, the time of the first stamp, or of the next try.
+    """
+    departure = tx.outbound.departure(number)
+    if departure is not None:
+        return departure.arrived
+    known = [each.at for each in tx.outbound.evidence(number)]
+    known += [each.due for each in tx.queue.recipients(number)[:1]]
+    return known[0] if known else None
 
 
 def evidence_rows(stamps: Iterable[Evidence]) -> list[EvidenceRow]:
@@ -104,21 +121,32 @@ def _of_message(tx: ReadTx, number: MessageId) -> StoryRow:
 
 
 def _of_departure(tx: ReadTx, number: DepartureId, jobs: list[Queued]) -> StoryRow:
-    departure = tx.outbound.departure(number)
-    if departure is None:
+    departure, arrived = tx.outbound.departure(number), arrived_at(tx, number)
+    if arrived is None:
         raise OutboundMissing(f"no departure {departure_object_id(number)}")
-    return StoryRow(
+    story = StoryRow(
         id=departure_object_id(number),
+        account=None,
+        message_id=None,
+        sender="?",
+        subject="",
+        size=0,
+        arrived=_moment(arrived),
+        origin=UNREADABLE,
+        evidence=evidence_rows(tx.outbound.evidence(number)),
+        recipients=[_recipient(tx, job) for job in jobs[:RECIPIENTS_TOLD]],
+        untold=len(jobs[RECIPIENTS_TOLD:]),
+    )
+    if departure is None:
+        return story
+    return msgspec.structs.replace(
+        story,
         account=_account(tx, departure.account),
         message_id=departure.message_id,
         sender=str(departure.reverse_path),
         subject=_subject(tx, departure),
         size=departure.size,
-        arrived=_moment(departure.arrived),
         origin=departure.origin.value,
-        evidence=evidence_rows(tx.outbound.evidence(number)),
-        recipients=[_recipient(tx, job) for job in jobs[:RECIPIENTS_TOLD]],
-        untold=len(jobs[RECIPIENTS_TOLD:]),
     )
 
 

@@ -16,7 +16,7 @@ from mailbox_server.model.ids import (
 )
 from mailbox_server.model.ports import Clock
 from mailbox_server.ops.moments import read_past
-from mailbox_server.ops.stories import story_of
+from mailbox_server.ops.stories import arrived_at, story_of
 from mailbox_server.ops.story_requests import FoundRow, MessageTrace
 from mailbox_server.store.ports import Followed, ReadTx, Store, WriteTx
 
@@ -102,9 +102,9 @@ def _timed(
             received = datetime.fromtimestamp(facts.received.seconds, UTC)
             found.append((received, message_object_id(message)))
     for number in departures:
-        departure = tx.outbound.departure(number)
-        if departure is not None:
-            found.append((departure.arrived, departure_object_id(number)))
+        arrived = arrived_at(tx, number)
+        if arrived is not None:
+            found.append((arrived, departure_object_id(number)))
     return found
 
 

@@ -7,7 +7,7 @@ gives it back, so that no clock decides whether two hold the same.
 import json
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -22,15 +22,18 @@ from mailbox_server.model.outbound import (
 )
 from mailbox_server.model.passport import Evidence
 from mailbox_server.store.contents import ContentRepository
-from mailbox_server.store.dialect.sqlite import member_pairs, members, numbers
+from mailbox_server.store.dialect.sqlite import member_pairs, members, numbers, octets
 from mailbox_server.store.outbound_flows import waits_beside
 from mailbox_server.store.outbound_outcomes import record_all
 from mailbox_server.store.outbound_rows import (
     DEPARTURE_FIELDS,
+    LAST_SECOND,
     OUTBOUND_COLUMNS,
+    UNREADABLE,
     attempts_of,
     departure_values,
     departures_of,
+    instant,
     outbound_values,
     outbounds_of,
     seconds,
@@ -56,7 +59,11 @@ _NUMBER: Final[sa.BindParameter[int]] = sa.bindparam("outbound")
 
 _TAKEABLE: Final = (
     sa.select(
-        outbound.c.turn, outbound.c.id, outbound.c.lane, outbound.c.sender, outbound.c.departure
+        outbound.c.turn,
+        outbound.c.id,
+        octets(outbound.c.lane),
+        outbound.c.sender,
+        outbound.c.departure,
     )
     .where(
         outbound.c.rank == sa.bindparam("rank"),
@@ -84,7 +91,7 @@ _NEXT_TURN: Final = Prepared(
 )
 _FIND: Final = Prepared(sa.select(*OUTBOUND_COLUMNS).where(outbound.c.id == _NUMBER))
 _EVIDENCE: Final = Prepared(
-    sa.select(departure.c.evidence).where(departure.c.id == sa.bindparam("departure"))
+    sa.select(octets(departure.c.evidence)).where(departure.c.id == sa.bindparam("departure"))
 )
 _ADD_DEPARTURE: Final = Prepared(
     sa.insert(departure).values(
@@ -236,7 +243,7 @@ class OutboundQueue:
     def next_turn(self, after: datetime) -> datetime | None:
         """When something that may not be taken at that moment comes due."""
         turns = self._turns(int(after.timestamp()))
-        return datetime.fromtimestamp(min(turns.values()), UTC) if turns else None
+        return instant(min(*turns.values(), LAST_SECOND)) if turns else None
 
     def _turns(self, after: int) -> dict[int, int]:
         """The first turn of each rank after that second, where there is one."""
@@ -244,20 +251,26 @@ class OutboundQueue:
         return {rank: turn for rank, (turn,) in zip(_RANKS, found, strict=True) if turn is not None}
 
     def find(self, outbound: OutboundId) -> Outbound | None:
-        """One recipient's job."""
-        found = outbounds_of(self._tx, _FIND.rows(self._tx, outbound=outbound))
+        """One recipient's job; None where it cannot be read."""
+        try:
+            found = outbounds_of(self._tx, _FIND.rows(self._tx, outbound=outbound))
+        except UNREADABLE:
+            return None
         return found[0] if found else None
 
     def departure(self, departure: DepartureId) -> Departure | None:
-        """What the recipients share; None once it was forgotten."""
-        return self.departures([departure]).get(departure)
+        """What the recipients share; None once it was forgotten, or where it cannot be read."""
+        try:
+            return self.departures([departure]).get(departure)
+        except UNREADABLE:
+            return None
 
     def departures(self, departures: Sequence[DepartureId]) -> dict[DepartureId, Departure]:
-        """Those of them that were not forgotten."""
+        """Those of them that were not forgotten.  Raises where one cannot be read."""
         return departures_of(self._tx, departures)
 
     def attempts(self, outbound: OutboundId) -> list[Attempt]:
-        """Oldest first."""
+        """Those that can be read, oldest first."""
         return attempts_of(self._tx, outbound)
 
     def evidence(self, departure: DepartureId) -> list[Evidence]:
@@ -308,7 +321,10 @@ class OutboundQueue:
         _STAMP.run(self._tx, departure=departure, evidence=evidence_lines(evidence))
 
     def lease(self, outbounds: Sequence[OutboundId]) -> list[Outbound]:
-        """Take these; those that may not be taken any more are left out."""
+        """Take these; those that may not be taken any more are left out.
+
+        Raises where one cannot be read.
+        """
         self._tx.frees()
         found = outbounds_of(self._tx, _LEASE.rows(self._tx, outbounds=json.dumps(outbounds)))
         leased = {one.id: one for one in found}
@@ -413,9 +429,11 @@ class _Choice:
 
     def offer(self, rows: Sequence[Any]) -> None:
         """Take of them what there is room for."""
-        for _, number, lane, sender, of in rows:
+        for _, number, octets_of_lane, sender, of in rows:
             if self.is_full:
                 return
+            # What is no UTF-8 names no lane; its mail goes by the address.
+            lane = octets_of_lane.decode(errors="backslashreplace")
             one = Due(OutboundId(number), DepartureId(of), lane, AccountId(sender) or None)
             begun = self._recipients[lane, of]
             if begun and begun % _TAKEN_TOGETHER:

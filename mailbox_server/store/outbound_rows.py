@@ -1,7 +1,7 @@
 """Departures, outbounds and attempts as rows, and back."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -15,6 +15,7 @@ from mailbox_server.model.envelope import (
     Return,
     TlsState,
 )
+from mailbox_server.model.errors import BadInput
 from mailbox_server.model.ids import AccountId, ContentId, DepartureId, OutboundId
 from mailbox_server.model.outbound import (
     Attempt,
@@ -29,12 +30,16 @@ from mailbox_server.model.outbound import (
     Phase,
 )
 from mailbox_server.model.reply import Reply
-from mailbox_server.store.dialect.sqlite import numbers, records
+from mailbox_server.store.dialect.sqlite import numbers, octets, records
 from mailbox_server.store.prepared import Prepared
 from mailbox_server.store.schema.outbound import attempt, departure, outbound
 from mailbox_server.store.transactions import SqlTx
 
 NO_CONTENT: Final = ContentId(0)
+LAST_SECOND: Final = 253_402_300_799
+"""Of the year 9999; a column may say a later one only where it was spoiled."""
+UNREADABLE: Final = (BadInput, ValueError, TypeError, OverflowError, OSError)
+"""What comes of making sense of a row that makes none."""
 _MOST_CHARACTERS: Final = 2_000
 """Of one reply that are kept."""
 
@@ -60,34 +65,44 @@ DEPARTURE_FIELDS: Final = (
     "held_until",
     "arrived",
 )
-OUTBOUND_COLUMNS: Final = (
-    outbound.c.id,
-    outbound.c.departure,
-    outbound.c.address,
-    outbound.c.notify,
-    outbound.c.original_type,
-    outbound.c.original_address,
-    outbound.c.return_path,
-    outbound.c.state,
-    outbound.c.due,
-    outbound.c.attempts,
-    outbound.c.expires,
-    outbound.c.delay_told,
-    outbound.c.route,
+
+
+def _raw(columns: Iterable[sa.ColumnElement[Any]]) -> tuple[sa.ColumnElement[Any], ...]:
+    """Text as octets: of what is no UTF-8 the driver says no more than of a broken disk."""
+    return tuple(octets(each) if isinstance(each.type, sa.Text) else each for each in columns)
+
+
+OUTBOUND_COLUMNS: Final = _raw(
+    (
+        outbound.c.id,
+        outbound.c.departure,
+        outbound.c.address,
+        outbound.c.notify,
+        outbound.c.original_type,
+        outbound.c.original_address,
+        outbound.c.return_path,
+        outbound.c.state,
+        outbound.c.due,
+        outbound.c.attempts,
+        outbound.c.expires,
+        outbound.c.delay_told,
+        outbound.c.route,
+    )
 )
 _DEPARTURES: Final = Prepared(
-    sa.select(departure.c.id, *(departure.c[name] for name in DEPARTURE_FIELDS)).where(
+    sa.select(departure.c.id, *_raw(departure.c[name] for name in DEPARTURE_FIELDS)).where(
         departure.c.id.in_(numbers("departures"))
     )
 )
 _ATTEMPT_FIELDS: Final = tuple(each.name for each in attempt.c if each.name != "id")
-_OF_OUTBOUND: Final = sa.select(*(attempt.c[name] for name in _ATTEMPT_FIELDS)).where(
+_ATTEMPT_COLUMNS: Final = _raw(attempt.c[name] for name in _ATTEMPT_FIELDS)
+_OF_OUTBOUND: Final = sa.select(*_ATTEMPT_COLUMNS).where(
     attempt.c.outbound == sa.bindparam("outbound")
 )
 _ATTEMPTS: Final = Prepared(_OF_OUTBOUND.order_by(attempt.c.id))
 _ASKED: Final = numbers("outbounds").subquery("asked")
 _LAST: Final = Prepared(
-    sa.select(*(attempt.c[name] for name in _ATTEMPT_FIELDS)).where(
+    sa.select(*_ATTEMPT_COLUMNS).where(
         attempt.c.id.in_(
             sa.select(
                 sa.select(sa.func.max(attempt.c.id))
@@ -119,6 +134,11 @@ def plain(text: str | None) -> str | None:
     if text is None or (text.isascii() and "\0" not in text):
         return text
     return text.encode("utf-8", "replace").decode().replace("\0", "\ufffd")
+
+
+def _text(octets: bytes | None) -> str | None:
+    """Text from a column that was read as octets."""
+    return None if octets is None else octets.decode()
 
 
 def path_of(text: str) -> ReversePath:
@@ -155,7 +175,7 @@ def departure_values(value: Departure) -> dict[str, Any]:
 
 
 def departures_of(tx: SqlTx, departures: Sequence[DepartureId]) -> dict[DepartureId, Departure]:
-    """Those that there are."""
+    """Those that there are.  Raises one of UNREADABLE."""
     rows = _DEPARTURES.rows(tx, departures=json.dumps(departures))
     return {DepartureId(number): _departure(row) for number, *row in rows}
 
@@ -166,21 +186,22 @@ def _departure(row: Sequence[Any]) -> Departure:
     by_until, by_mode, by_trace, held_until, arrived = rest
     by = None
     if by_until is not None:
-        by = DeliverBy(datetime.fromtimestamp(by_until, UTC), ByMode(by_mode), bool(by_trace))
+        mode = ByMode(by_mode.decode())
+        by = DeliverBy(datetime.fromtimestamp(by_until, UTC), mode, bool(by_trace))
     return Departure(
-        Origin(origin),
+        Origin(origin.decode()),
         None if account is None else AccountId(account),
-        path_of(reverse_path),
+        path_of(reverse_path.decode()),
         NO_CONTENT if content is None else ContentId(content),
         trace,
         size,
-        message_id,
-        BodyType(body),
+        _text(message_id),
+        BodyType(body.decode()),
         bool(smtputf8),
         bool(require_tls),
         bool(tls_optional),
-        Return(ret),
-        envelope_id,
+        Return(ret.decode()),
+        _text(envelope_id),
         priority,
         by,
         instant(held_until),
@@ -203,7 +224,7 @@ def outbound_values(recipient: NewOutbound) -> dict[str, Any]:
 
 
 def outbounds_of(tx: SqlTx, rows: Sequence[Any]) -> list[Outbound]:
-    """Rows of OUTBOUND_COLUMNS, each with its last attempt."""
+    """Rows of OUTBOUND_COLUMNS, each with its last attempt.  Raises one of UNREADABLE."""
     tried = [number for number, *_, attempts, _, _, _ in rows if attempts]
     last: dict[int, Attempt] = {}
     if tried:
@@ -217,21 +238,21 @@ def _outbound(row: Any, last: Attempt | None) -> Outbound:
     state, due, attempts, expires, delay_told, route = rest
     original = None
     if original_type is not None:
-        original = OriginalRecipient(original_type, original_address)
+        original = OriginalRecipient(original_type.decode(), original_address.decode())
     return Outbound(
         OutboundId(number),
         DepartureId(of),
-        Address.parse(address),
+        Address.parse(address.decode()),
         Notify(notify),
         original,
-        None if return_path is None else path_of(return_path),
-        OutboundState(state),
+        None if return_path is None else path_of(return_path.decode()),
+        OutboundState(state.decode()),
         datetime.fromtimestamp(due, UTC),
         attempts,
         instant(expires),
         last,
         instant(delay_told),
-        route,
+        _text(route),
     )
 
 
@@ -265,12 +286,19 @@ def _attempt_values(number: OutboundId, value: Attempt) -> tuple[str | int | Non
 
 
 def attempts_of(tx: SqlTx, number: OutboundId) -> list[Attempt]:
-    """All attempts of an outbound, oldest first."""
-    return [_attempt(row) for row in _ATTEMPTS.rows(tx, outbound=number)]
+    """All attempts of an outbound that can be read, oldest first."""
+    made = []
+    for row in _ATTEMPTS.rows(tx, outbound=number):
+        try:
+            made.append(_attempt(row))
+        except UNREADABLE:
+            continue
+    return made
 
 
 def _attempt(row: Any) -> Attempt:
-    named: Mapping[str, Any] = dict(zip(_ATTEMPT_FIELDS, row, strict=True))
+    read = (each.decode() if isinstance(each, bytes) else each for each in row)
+    named: Mapping[str, Any] = dict(zip(_ATTEMPT_FIELDS, read, strict=True))
     tls = None
     if named["tls_version"] is not None:
         tls = TlsState(named["tls_version"], named["tls_cipher"], named["tls_bits"])

@@ -10,13 +10,14 @@ import sqlalchemy as sa
 
 from mailbox_server.model.ids import MessageId
 from mailbox_server.model.passport import Evidence
+from mailbox_server.store.dialect.sqlite import octets
 from mailbox_server.store.forgetting import forget_passports
 from mailbox_server.store.prepared import Prepared
 from mailbox_server.store.schema.messages import passport
 from mailbox_server.store.transactions import SqlTx
 
 _OF: Final = Prepared(
-    sa.select(passport.c.evidence).where(passport.c.message == sa.bindparam("message"))
+    sa.select(octets(passport.c.evidence)).where(passport.c.message == sa.bindparam("message"))
 )
 _ADD: Final = Prepared(
     sa.insert(passport).values(
@@ -30,7 +31,8 @@ _APPEND: Final = Prepared(
     .where(passport.c.message == sa.bindparam("message"))
     .values(evidence=passport.c.evidence.concat(sa.bindparam("evidence")))
 )
-
+UNREADABLE: Final = "unreadable"
+"""The stage of a stamp that makes no sense."""
 
 _encoded: Final = msgspec.json.Encoder().encode
 # ASCII escapes keep surrogates and strange line ends out of the column, whatever a peer said.
@@ -51,15 +53,28 @@ def evidence_lines(evidence: Sequence[Evidence]) -> str:
     return "".join(f"{_line(each)}\n" for each in evidence)
 
 
-def evidence_in(lines: str) -> list[Evidence]:
-    """The stamps that evidence_lines made of; whole seconds."""
-    return [_evidence(line) for line in lines.splitlines()]
+def evidence_in(lines: bytes) -> list[Evidence]:
+    """The stamps that evidence_lines made of, as octets; whole seconds.
+
+    In the place of a line that makes no sense stands UNREADABLE, at the time of the stamp
+    before it.
+    """
+    stamps: list[Evidence] = []
+    for line in lines.splitlines():
+        try:
+            stamps.append(_evidence(line))
+        except (ValueError, TypeError, OverflowError, OSError):
+            at = stamps[-1].at if stamps else datetime.fromtimestamp(0, UTC)
+            stamps.append(Evidence(at, UNREADABLE, ()))
+    return stamps
 
 
-def _evidence(line: str) -> Evidence:
+def _evidence(line: bytes) -> Evidence:
     seconds, stage, facts = json.loads(line)
     return Evidence(
-        datetime.fromtimestamp(seconds, UTC), stage, tuple((name, fact) for name, fact in facts)
+        datetime.fromtimestamp(seconds, UTC),
+        str(stage),
+        tuple((str(name), str(fact)) for name, fact in facts),
     )
 
 

@@ -9,14 +9,15 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from mailbox_server.model.address import Address
-from mailbox_server.model.errors import BadInput
 from mailbox_server.model.ids import AccountId, DepartureId, OutboundId
 from mailbox_server.model.outbound import Departure, Outbound, OutboundState
 from mailbox_server.store.contents import ContentRepository
 from mailbox_server.store.dialect.sqlite import numbers, octets
 from mailbox_server.store.outbound_outcomes import end_some
 from mailbox_server.store.outbound_rows import (
+    LAST_SECOND,
     OUTBOUND_COLUMNS,
+    UNREADABLE,
     departures_of,
     outbounds_of,
     plain,
@@ -35,19 +36,16 @@ _MOST: Final[sa.BindParameter[int]] = sa.bindparam("most")
 _HELD: Final = OutboundState.HELD.value
 _WAITING: Final = OutboundState.WAITING.value
 
-_UNREADABLE: Final = (BadInput, ValueError, TypeError, OverflowError, OSError)
-"""What comes of making sense of a row that makes none."""
-_COLUMNS: Final = (
-    outbound.c.lane,
-    *(octets(each) if isinstance(each.type, sa.Text) else each for each in OUTBOUND_COLUMNS),
-)
+_COLUMNS: Final = (octets(outbound.c.lane), *OUTBOUND_COLUMNS)
+# What is no UTF-8 can be given to the driver as octets only.
+_LANE: Final = sa.cast(sa.bindparam("lane", type_=sa.LargeBinary), sa.Text)
 _LISTED: Final = (
     sa.select(*_COLUMNS).where(_OPEN).order_by(outbound.c.lane, outbound.c.id).limit(_MOST)
 )
 _REST_OF_LANE: Final = _LISTED.where(
-    outbound.c.lane == sa.bindparam("lane"), outbound.c.id > sa.bindparam("after")
+    outbound.c.lane == _LANE, outbound.c.id > sa.bindparam("after")
 )
-_LATER_LANES: Final = _LISTED.where(outbound.c.lane > sa.bindparam("lane"))
+_LATER_LANES: Final = _LISTED.where(outbound.c.lane > _LANE)
 _CONDITIONS: Final[Mapping[str, sa.ColumnElement[bool]]] = {
     "state": outbound.c.state == sa.bindparam("state"),
     "of_lane": outbound.c.lane == sa.bindparam("of_lane"),
@@ -92,7 +90,7 @@ _OF_ACCOUNT: Final = Prepared(
     .limit(_MOST)
 )
 _COUNTS: Final = Prepared(
-    sa.select(outbound.c.state, sa.func.count()).where(_OPEN).group_by(outbound.c.state)
+    sa.select(octets(outbound.c.state), sa.func.count()).where(_OPEN).group_by(outbound.c.state)
 )
 
 
@@ -130,20 +128,15 @@ def _wanted(wanted: QueueFilter) -> dict[str, Any]:
     }
 
 
-def _text(row: Any) -> tuple[Any, ...]:
-    """A row of _COLUMNS as one of OUTBOUND_COLUMNS."""
-    return tuple(each.decode() if isinstance(each, bytes) else each for each in row[1:])
-
-
 def _shown(row: Any, job: Outbound | None) -> Queued:
     lane, number, of, address, _, _, _, _, state, due, *_ = row
     return Queued(
         OutboundId(number),
         DepartureId(of),
-        lane,
+        lane.decode(errors="surrogateescape"),
         address.decode(errors="backslashreplace"),
         state.decode(errors="backslashreplace"),
-        datetime.fromtimestamp(due, UTC),
+        datetime.fromtimestamp(min(max(due, 0), LAST_SECOND), UTC),
         job,
     )
 
@@ -159,7 +152,8 @@ class Queue:
 
     def listed(self, wanted: QueueFilter, after: Queued | None, most: int) -> list[Queued]:
         """Open outbounds by the domain of their address, then by id; from after it on."""
-        lane, number = ("", 0) if after is None else (after.lane, after.id)
+        text, number = ("", 0) if after is None else (after.lane, after.id)
+        lane = text.encode(errors="surrogateescape")
         values = {name: value for name, value in _wanted(wanted).items() if value is not None}
         conditions = [_CONDITIONS[name] for name in values]
         found = self._tx.rows(
@@ -186,22 +180,22 @@ class Queue:
         """Rows of _COLUMNS; where some cannot be read, each is read by itself."""
         jobs: list[Outbound | None]
         try:
-            jobs = [*outbounds_of(self._tx, [_text(row) for row in rows])]
-        except _UNREADABLE:
+            jobs = [*outbounds_of(self._tx, [row[1:] for row in rows])]
+        except UNREADABLE:
             jobs = [self._read(row) for row in rows]
         return [_shown(row, job) for row, job in zip(rows, jobs, strict=True)]
 
     def _read(self, row: Any) -> Outbound | None:
         try:
-            return outbounds_of(self._tx, [_text(row)])[0]
-        except _UNREADABLE:
+            return outbounds_of(self._tx, [row[1:]])[0]
+        except UNREADABLE:
             return None
 
     def shared(self, departures: Sequence[DepartureId]) -> Mapping[DepartureId, Departure]:
         """Those of the departures that can be read."""
         try:
             return departures_of(self._tx, departures)
-        except _UNREADABLE:
+        except UNREADABLE:
             if len(departures) <= 1:
                 return {}
             return {key: one for each in departures for key, one in self.shared([each]).items()}
@@ -229,7 +223,8 @@ class Queue:
 
     def counts(self) -> Mapping[OutboundState, int]:
         """How many open outbounds there are of each state."""
-        return {OutboundState(state): count for state, count in _COUNTS.rows(self._tx)}
+        found = {state.decode(errors="replace"): count for state, count in _COUNTS.rows(self._tx)}
+        return {state: found[state.value] for state in OutboundState if state.value in found}
 
     def hold(self, outbounds: Sequence[OutboundId]) -> int:
         """Try those that wait no more until they are released; how many."""

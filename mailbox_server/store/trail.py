@@ -17,6 +17,7 @@ from mailbox_server.model.address import Address
 from mailbox_server.model.errors import BadInput
 from mailbox_server.model.ids import AccountId, MessageId
 from mailbox_server.model.passport import Evidence
+from mailbox_server.store.dialect.sqlite import octets
 from mailbox_server.store.passports import evidence_in
 from mailbox_server.store.ports import Followed
 from mailbox_server.store.prepared import Prepared
@@ -36,7 +37,9 @@ _NEWEST: Final = (1 << 63) - 1
 
 _END: Final = Prepared(sa.select(trail_end.c.message))
 _NEXT: Final = Prepared(
-    sa.select(message.c.id, message.c.account, message_listing.c.listed, passport.c.evidence)
+    sa.select(
+        message.c.id, message.c.account, message_listing.c.listed, octets(passport.c.evidence)
+    )
     .outerjoin_from(message, message_listing, message_listing.c.message == message.c.id)
     .outerjoin(passport, passport.c.message == message.c.id)
     .where(message.c.id > sa.bindparam("after"))
@@ -94,7 +97,7 @@ class Trail:
         found = [
             (key, number)
             for number, account, listed, lines in rows
-            for key in keys_of(account, listed, evidence_in(lines or ""))
+            for key in keys_of(account, listed, evidence_in(lines or b""))
         ]
         return Followed(after, rows[-1][0], tuple(sorted(found)))
 

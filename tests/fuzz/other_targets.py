@@ -109,7 +109,7 @@ def _passports(octets: bytes) -> None:
     stamps = [Evidence(_NOON, "receive.envelope", facts), Evidence(_NOON, words[0], ())]
     lines = evidence_lines(stamps)
     assert lines.isascii()
-    assert evidence_in(lines) == stamps
+    assert evidence_in(lines.encode()) == stamps
 
 
 def _message_files(octets: bytes) -> None:

@@ -119,7 +119,7 @@ class Once:
         again = Evidence(self._clock.now(), "submit.repeat", (("connection", connection),))
 
         def work(tx: WriteTx) -> None:
-            outbound = None if known.outbound is None else tx.outbound.find(known.outbound)
+            outbound = None if known.outbound is None else tx.queue.queued(known.outbound)
             if outbound is not None:
                 tx.outbound.stamp(outbound.departure, (again,))
             for message in known.messages:

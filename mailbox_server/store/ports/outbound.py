@@ -91,19 +91,22 @@ class OutboundReader(Protocol):
         """Some that were taken; it goes through all that is open, which takes a while."""
 
     def find(self, outbound: OutboundId) -> Outbound | None:
-        """One recipient's job."""
+        """One recipient's job; None where there is none or it cannot be read."""
 
     def departure(self, departure: DepartureId) -> Departure | None:
-        """What the recipients share; None once it was forgotten.
+        """What the recipients share; None once it was forgotten, or where it cannot be read.
 
         Its content is 0 once all of them have ended: it may be gone.
         """
 
     def departures(self, departures: Sequence[DepartureId]) -> Mapping[DepartureId, Departure]:
-        """The same of many; those that were forgotten are left out."""
+        """The same of many; those that were forgotten are left out.
+
+        Raises where one cannot be read: who takes mail sees to it by itself.
+        """
 
     def attempts(self, outbound: OutboundId) -> list[Attempt]:
-        """Oldest first."""
+        """Those that can be read, oldest first."""
 
     def evidence(self, departure: DepartureId) -> list[Evidence]:
         """The passport of a departure, oldest first."""
@@ -132,6 +135,7 @@ class OutboundWriter(OutboundReader, Protocol):
         """Take these; those that may not be taken any more are left out.
 
         Nobody else gets them until they are recorded or put back, or the server starts.
+        Raises where one cannot be read.
         """
 
     def release_leases(self, outbounds: Sequence[OutboundId]) -> int:
@@ -197,6 +201,7 @@ class Queued:
     """One recipient as operators see it, even where its row makes no sense.
 
     lane: the domain it stands under in the queue.  address, state: as they lie there.
+    due: of what lies there, the nearest moment that there is.
     job: None where the row cannot be read.
     """
 
@@ -238,7 +243,7 @@ class QueueReader(Protocol):
         """Departures of that account, newest first, below before."""
 
     def counts(self) -> Mapping[OutboundState, int]:
-        """How many open outbounds there are of each state."""
+        """How many open outbounds there are of each state; of no state that does not exist."""
 
 
 class QueueWriter(QueueReader, Protocol):

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -55,6 +56,17 @@ async def test_a_repeat_goes_once_and_the_passport_says_so(
     assert await submit(house, *recipients, content=MAIL) == replies.QUEUED_BEFORE
     assert len(await house.queued()) == recipients.count(CARL)
     assert len(await house.mail("bob")) == recipients.count(BOB)
+    assert "submit.repeat" in await passports(house)
+
+
+async def test_a_repeat_goes_once_where_its_row_cannot_be_read(house: SubmissionHouse) -> None:
+    await submit(house, CARL, content=MAIL)
+
+    def spoil(tx: Any) -> None:
+        tx.sql.cursor().execute("UPDATE outbound SET address = CAST(x'ff40' AS TEXT)", ())
+
+    await house.store.write(spoil)
+    assert await submit(house, CARL, content=MAIL) == replies.QUEUED_BEFORE
     assert "submit.repeat" in await passports(house)
 
 
