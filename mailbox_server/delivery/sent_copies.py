@@ -58,8 +58,10 @@ class SentCopies:
         return found if found is not None and self._yields(found) else None
 
     def yielded(self, copy: FiledCopy) -> None:
-        """It is gone; silent where there was none."""
-        self._copies.pop(copy.key, None)
+        """It is gone; silent where another one has taken its place."""
+        known = self._copies.get(copy.key)
+        if known is not None and (known.mailbox, known.uid) == (copy.mailbox, copy.uid):
+            del self._copies[copy.key]
 
     async def tidy(self) -> None:
         """Drop what is out of date; about once a minute.  What store.write raises passes."""

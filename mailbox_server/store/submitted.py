@@ -35,7 +35,13 @@ _ADD_COPY: Final = Prepared(
         {name: sa.bindparam(name) for name in ("key", "mailbox", "uid", "until")}
     )
 )
-_REMOVE_COPY: Final = Prepared(sa.delete(sent_copy).where(sent_copy.c.key == sa.bindparam("known")))
+_KNOWN_COPY: Final = sa.delete(sent_copy).where(sent_copy.c.key == sa.bindparam("known"))
+_REPLACE_COPY: Final = Prepared(_KNOWN_COPY)
+_REMOVE_COPY: Final = Prepared(
+    _KNOWN_COPY.where(
+        sent_copy.c.mailbox == sa.bindparam("where"), sent_copy.c.uid == sa.bindparam("number")
+    )
+)
 _FORGET_COPIES: Final = Prepared(
     sa.delete(sent_copy).where(sent_copy.c.until <= sa.bindparam("now"))
 )
@@ -108,7 +114,7 @@ class SentCopies:
 
     def add(self, copy: FiledCopy) -> None:
         """One more, in place of one with its key."""
-        self.remove((copy.key,))
+        _REPLACE_COPY.run(self._tx, known=copy.key)
         _ADD_COPY.run(
             self._tx,
             key=copy.key,
@@ -117,10 +123,10 @@ class SentCopies:
             until=int(copy.until.timestamp()),
         )
 
-    def remove(self, keys: Sequence[bytes]) -> None:
-        """They yield no more."""
-        for key in keys:
-            _REMOVE_COPY.run(self._tx, known=key)
+    def remove(self, copies: Sequence[FiledCopy]) -> None:
+        """They yield no more; one that lies elsewhere under the same key does still."""
+        for each in copies:
+            _REMOVE_COPY.run(self._tx, known=each.key, where=each.mailbox, number=each.uid)
 
     def forget(self, now: datetime) -> int:
         """Remove those that yield no more by now; how many."""

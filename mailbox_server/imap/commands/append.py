@@ -51,7 +51,7 @@ async def _keep(session: Session, name: str, received: list[Received]) -> list[P
         ours = [each for each in filed if each and each.mailbox == target.mailbox.id]
         if ours:
             tx.messages.remove(target.mailbox.id, sorted({each.uid for each in ours}))
-            tx.sent_copies.remove([each.key for each in ours])
+            tx.sent_copies.remove(ours)
         return [
             keep_message(tx, each, target, reader, evidence, QuotaRule.ENFORCE) for each in received
         ]

@@ -49,8 +49,8 @@ class SentCopyWriter(SentCopyReader, Protocol):
     def add(self, copy: FiledCopy) -> None:
         """One more, in place of one with its key."""
 
-    def remove(self, keys: Sequence[bytes]) -> None:
-        """They yield no more."""
+    def remove(self, copies: Sequence[FiledCopy]) -> None:
+        """They yield no more; one that lies elsewhere under the same key does still."""
 
     def forget(self, now: datetime) -> int:
         """Remove those that yield no more by now; how many."""

@@ -59,6 +59,32 @@ async def test_only_copies_where_it_files_its_own_yield(driver: MemoryDriver) ->
     assert left == [(False, 1), (False, 2), (True, 3)]
 
 
+async def test_a_copy_filed_meanwhile_yields_still(
+    driver: MemoryDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same Message-ID was submitted again between the look for its copy and the write."""
+    world, filed = driver.world, "a copy of message 7 is filed for ann"
+    await driver.given(filed)
+    write = world.store.write
+
+    async def meanwhile(work: Any, contents: Any = ()) -> Any:
+        monkeypatch.undo()
+        await driver.given(filed)
+        return await write(work, contents)
+
+    literal = b"{%d+}\r\n%b" % (len(message(7)), message(7))
+    monkeypatch.setattr(world.store, "write", meanwhile)
+    assert b"b OK [APPENDUID" in await say(driver, b"b APPEND Sent " + literal)
+    assert [each.uid for each in await copies(world)] == [2]
+    newer = world.sent_copies.find(AccountId(1), "7@example.test")
+    assert newer is not None and newer.uid == 2
+    assert b"c OK [APPENDUID" in await say(driver, b"c APPEND Sent " + literal)
+    assert await copies(world) == []
+    assert world.sent_copies.find(AccountId(1), "7@example.test") is None
+    await say(driver, b"d SELECT Sent")
+    assert b"* SEARCH 3 4\r\n" in await say(driver, b"e UID SEARCH ALL")
+
+
 async def copies(world: World) -> list[FiledCopy]:
     """Those that yield, as they are known after a restart."""
     now = world.clock.now()
