@@ -5,12 +5,14 @@ one load after the other; between two it waits a moment, because opening one cos
 most messages.  What is known of destinations decides how many there are (relay.destinations).
 
 Connections are few, and slow servers hold them long: those not proven get at most half of
-all, so that mail for the others always goes on.
+all, so that mail for the others always goes on.  Where there are too few for all, one that
+waits for more is ended for who has none, and so is one of a destination that has more than
+its share, after the message it carries.
 """
 
 import asyncio
 from collections import OrderedDict, deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any, Final, Protocol
@@ -81,14 +83,14 @@ class CarryingRules:
 class _Line:
     """What waits for one destination.
 
-    loads: with the hosts each may go to.  idle: connections that wait for more.
+    loads: with the hosts each may go to.  idle: connections that wait for more, the one that
+        has waited longest first; done where it has been called and did not look yet.
     """
 
     key: str
     destination: Destination
     loads: deque[tuple[Load, NextHop]] = field(default_factory=deque)
-    arrived: asyncio.Event = field(default_factory=asyncio.Event)
-    idle: int = 0
+    idle: "deque[asyncio.Future[None]]" = field(default_factory=deque)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +134,7 @@ class Carrying:
         self._events = events
         self._lines: dict[str, _Line] = {}
         self._starved: OrderedDict[str, _Line] = OrderedDict()
+        self._resting: OrderedDict[asyncio.Future[None], None] = OrderedDict()
         self._opening: set[asyncio.Task[Any]] = set()
         self._connections = 0
         self._unproven = 0
@@ -144,7 +147,7 @@ class Carrying:
         if line is None:
             line = self._lines[hop.key] = _Line(hop.key, self._destinations.of(hop.key))
         line.loads.append((load, hop))
-        line.arrived.set()
+        _call(line.idle)
         self._consider(line)
 
     def limit_of(self, key: str) -> int:
@@ -157,8 +160,9 @@ class Carrying:
         self._is_stopping = True
         for task in self._opening:
             task.cancel()
+        for resting in tuple(self._resting):
+            _call((resting,))
         for line in self._lines.values():
-            line.arrived.set()
             self._put_all_back(line)
 
     # ------------------------------------------------------------ inside
@@ -169,27 +173,39 @@ class Carrying:
         if line.loads and not destination.connections and self._destinations.is_shut(destination):
             self._put_off_all(line)
         while (
-            len(line.loads) > line.idle
+            len(line.loads) > len(line.idle)
             and not self._is_stopping
             and self._destinations.room(destination) > 0
         ):
             if not self._has_place(destination):
                 self._starved[line.key] = line
+                if self._is_full:
+                    _call(self._resting)
                 return
             self._begin(line)
         if not line.loads and not destination.connections:
             self._lines.pop(line.key, None)
 
+    @property
+    def _is_full(self) -> bool:
+        return self._connections >= self.rules.connections
+
     def _has_place(self, destination: Destination) -> bool:
-        most = self.rules.connections
-        if self._connections >= most:
+        if self._is_full:
             return False
-        return destination.is_proven or self._unproven * 2 < most
+        return destination.is_proven or self._unproven * 2 < self.rules.connections
+
+    def _must_yield(self, line: _Line) -> bool:
+        """Whether a connection is more needed by others, who have none or fewer."""
+        if not self._starved or not self._is_full:
+            return False
+        share = self.rules.connections // len(self._lines)
+        return not line.loads or line.destination.connections > max(1, share)
 
     def _place_is_free(self) -> None:
         """Consider lines that only waited for others, in turns."""
         for _ in range(min(len(self._starved), _CONSIDERED_AT_ONCE)):
-            if self._connections >= self.rules.connections:
+            if self._is_full:
                 return
             _, line = self._starved.popitem(last=False)
             self._consider(line)
@@ -219,8 +235,8 @@ class Carrying:
             self._connections -= 1
             self._unproven -= place.counts_unproven
             place.counts_unproven = False
-            self._consider(line)
             self._place_is_free()
+            self._consider(line)
         if connection is not None:
             await connection.quit()
 
@@ -234,19 +250,25 @@ class Carrying:
         self, line: _Line, connection: Connection | None
     ) -> tuple[Load, NextHop] | None:
         """The next load in the line; with a connection that can be used, a moment later too."""
-        if self._is_stopping:
+        if self._is_stopping or self._must_yield(line):
             return None
         if not line.loads and connection is not None and connection.is_usable:
-            line.arrived.clear()
-            line.idle += 1
-            try:
-                async with asyncio.timeout(self.rules.idle_seconds):
-                    await line.arrived.wait()
-            except TimeoutError:
-                pass
-            finally:
-                line.idle -= 1
+            await self._rest(line)
         return self._next(line) if line.loads and not self._is_stopping else None
+
+    async def _rest(self, line: _Line) -> None:
+        """Wait for more mail, or for others who need the place more."""
+        loop = asyncio.get_running_loop()
+        called: asyncio.Future[None] = loop.create_future()
+        timer = loop.call_later(self.rules.idle_seconds, _call, (called,))
+        line.idle.append(called)
+        self._resting[called] = None
+        try:
+            await called
+        finally:
+            timer.cancel()
+            del self._resting[called]
+            line.idle.remove(called)
 
     def _next(self, line: _Line) -> tuple[Load, NextHop]:
         """The first load, with those behind it that are of the same message.
@@ -428,6 +450,14 @@ class _Place:
     """The place that one task takes among all connections."""
 
     counts_unproven: bool
+
+
+def _call(waiting: "Iterable[asyncio.Future[None]]") -> None:
+    """Call the first that was not called yet, if there is one."""
+    for one in waiting:
+        if not one.done():
+            one.set_result(None)
+            return
 
 
 def _suits(connection: Connection, hop: NextHop) -> bool:

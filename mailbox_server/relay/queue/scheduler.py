@@ -163,9 +163,7 @@ class Scheduler:
             return _LONGEST_SLEEP_SECONDS
         now, rooms = self._clock.now(), self._rooms()
         due = await self._store.read(lambda tx: tx.outbound.due(now, most, rooms))
-        taken = Counter(lane for lane, _ in {(one.lane, one.departure) for one in due})
-        for lane, count in taken.items():
-            self._lanes.setdefault(lane, _Lane()).has_more = count >= rooms.of(lane)
+        self._note_more(due, rooms, is_all=len(due) < most)
         # Held and released meanwhile: what is being tried has given up its lease in the store.
         free = [one for one in due if one.outbound not in self._taken]
         self._has_passed_over = len(free) < len(due)
@@ -216,6 +214,16 @@ class Scheduler:
             else:
                 rooms[name] = most - lane.messages
         return Rooms(_LANE_ROOM[0], rooms)
+
+    def _note_more(self, due: Sequence[Due], rooms: Rooms, *, is_all: bool) -> None:
+        """Remember of which lanes there may be more; is_all: of no lane was any cut off."""
+        found = Counter(lane for lane, _ in {(one.lane, one.departure) for one in due})
+        if is_all:
+            for name, room in rooms.lanes.items():
+                if room and name in self._lanes:
+                    self._lanes[name].has_more = False
+        for name, count in found.items():
+            self._lanes.setdefault(name, _Lane()).has_more = count >= rooms.of(name)
 
     def _most(self, lane: _Lane) -> int:
         each, most = _LANE_ROOM

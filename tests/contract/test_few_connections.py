@@ -1,0 +1,103 @@
+"""Fewer connections than destinations would use: who gets them, and when one is looked for."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from mailbox_server.relay.queue.carrying import CarryingRules
+from mailbox_server.store.door import SqliteStore
+from tests.contract.conftest import TurnedClock
+from tests.contract.scripted_peers import House, Told, World
+
+
+class Turnstile(asyncio.Event):
+    """Lets as many messages on as it was told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._passes = asyncio.Semaphore(0)
+
+    def admit(self, messages: int) -> None:
+        for _ in range(messages):
+            self._passes.release()
+
+    async def wait(self) -> bool:  # type: ignore[override]
+        return await self._passes.acquire()
+
+
+@pytest.fixture
+def world(clock: TurnedClock) -> World:
+    return World(clock)
+
+
+@pytest.fixture
+async def house(store: SqliteStore, world: World) -> AsyncIterator[House]:
+    made = House(store, world, Told())
+    await made.scheduler.begin()
+    yield made
+    made.scheduler.stop()
+    assert await made.tasks.rest(20)
+    assert made.faults == []
+
+
+async def taken(house: House, messages: int) -> None:
+    """Return when other servers have so many messages, and that is written down."""
+    done = asyncio.Event()
+    recorded = len(house.world.got)
+
+    def step(name: str) -> None:
+        nonlocal recorded
+        recorded += name == "recorded"
+        if recorded >= messages:
+            done.set()
+
+    house.world.step = step
+    if recorded < messages:
+        async with asyncio.timeout(20):
+            await done.wait()
+
+
+async def test_a_connection_that_waits_for_mail_is_ended_for_who_has_none(
+    house: House, world: World
+) -> None:
+    house.scheduler.carrying.rules = CarryingRules(connections=1, idle_seconds=3_600.0)
+    await house.send("a@x.example")
+    await house.scheduler.take_due()
+    await taken(house, 1)
+    await house.send("a@y.example")
+    await house.scheduler.take_due()
+    await taken(house, 2)
+    assert [address for address, _ in world.got] == ["a@x.example", "a@y.example"]
+
+
+async def test_who_has_more_than_a_share_gives_of_it(house: House, world: World) -> None:
+    house.scheduler.carrying.rules = CarryingRules(connections=2, idle_seconds=0.0)
+    world.gate = turnstile = Turnstile()
+    await house.send_each([["a@x.example"]] * 20)
+    await house.scheduler.take_due()
+    turnstile.admit(1)
+    await taken(house, 1)
+    await house.scheduler.take_due()
+    await house.send("a@y.example")
+    await house.scheduler.take_due()
+    turnstile.admit(100)
+    await taken(house, 11)
+    assert "a@y.example" in [address for address, _ in world.got[:8]]
+
+
+async def test_a_lane_of_which_all_is_in_hand_is_looked_at_once(house: House, world: World) -> None:
+    house.destinations.most_connections = 1
+    world.gate = turnstile = Turnstile()
+    await house.send_each([["a@x.example"]] * 5)
+    await house.scheduler.take_due()
+    turnstile.admit(3)
+    await taken(house, 3)
+    await asyncio.sleep(0)
+    assert house.scheduler.is_awake, "there might be more"
+    await house.scheduler.take_due()
+    turnstile.admit(1)
+    await taken(house, 4)
+    await asyncio.sleep(0)
+    assert not house.scheduler.is_awake
+    turnstile.admit(1)
