@@ -2,7 +2,8 @@
 
 It wakes when the bell of departures rings, when something comes due, and when a lane that had
 more than it was given has room again.  Each pass takes a bounded part of what is due, by
-leases; whatever is lost with the process is due again at the next start.
+leases; whatever is lost with the process is due again at the next start.  While mail comes in
+fast, passes for it give way a moment (deference).
 """
 
 import asyncio
@@ -23,6 +24,7 @@ from mailbox_server.relay.client.opening import Opening
 from mailbox_server.relay.destinations import Destinations
 from mailbox_server.relay.next_hops import Wishes
 from mailbox_server.relay.queue.carrying import Carrying, Outlook
+from mailbox_server.relay.queue.deference import Deference
 from mailbox_server.relay.queue.loads import Load, loads_of
 from mailbox_server.relay.queue.settling import Settling, Tried
 from mailbox_server.relay.schedule import LONGEST_WAIT
@@ -95,6 +97,8 @@ class Scheduler:
         self._is_crowded = False
         self._is_stopping = False
         self._wake = asyncio.Event()
+        self._deference = Deference()
+        self._is_wanted = False
         self._lookups: set[asyncio.Task[None]] = set()
         self._looking_up = asyncio.Semaphore(_LOOKED_UP_AT_ONCE)
         self._wall_ahead = self._ahead()
@@ -114,6 +118,7 @@ class Scheduler:
                     self._events.warning("relay.not_begun", reason=str(trouble))
                     await self._sleep(_AFTER_TROUBLE_SECONDS)
             while not self._is_stopping:
+                await self._give_way()
                 try:
                     wait = await self.take_due()
                 except Exception as error:  # whatever it was, mail goes on when it is over
@@ -153,6 +158,8 @@ class Scheduler:
     async def take_due(self) -> float:
         """One pass; for how many seconds the next one may wait.  Raises StoreUnavailable."""
         self._wake.clear()
+        self._is_wanted = False
+        self._deference.looking()
         ahead = self._ahead()
         if ahead < self._wall_ahead - _JUMP:
             await self._recall()
@@ -160,6 +167,7 @@ class Scheduler:
         most = min(_A_PASS, MOST_TAKEN - len(self._taken))
         self._is_crowded = most <= 0
         if self._is_crowded:
+            self._deference.left_some()
             return _LONGEST_SLEEP_SECONDS
         now, rooms = self._clock.now(), self._rooms()
         due = await self._store.read(lambda tx: tx.outbound.due(now, most, rooms))
@@ -169,8 +177,10 @@ class Scheduler:
         self._has_passed_over = len(free) < len(due)
         if free:
             await self._take_or_pass_over(free)
-        if len(due) >= most and free:
-            return 0.0
+        if len(due) >= most:
+            self._deference.left_some()
+            if free:
+                return 0.0
         turn = await self._store.read(lambda tx: tx.outbound.next_turn(now))
         if turn is None:
             return _LONGEST_SLEEP_SECONDS
@@ -181,11 +191,26 @@ class Scheduler:
     # ------------------------------------------------------------ inside
 
     def _rung(self, _: ModSeq) -> None:
+        self._deference.came(self._clock.monotonic())
         self._wake.set()
 
     def _retried(self, _: ModSeq) -> None:
         self._destinations.open_all()
+        self._want()
+
+    def _want(self) -> None:
+        """Take what is due at once: somebody asks for it, or there is room for what is left."""
+        self._is_wanted = True
         self._wake.set()
+
+    async def _give_way(self) -> None:
+        """Wait while more mail keeps coming."""
+        while not self._is_stopping and not self._is_wanted:
+            seconds = self._deference.wait(self._clock.monotonic())
+            if not seconds:
+                return
+            self._wake.clear()
+            await self._sleep(seconds)
 
     async def _sleep(self, seconds: float) -> None:
         try:
@@ -307,9 +332,9 @@ class Scheduler:
         lane = self._lanes[load.lane]
         lane.messages -= 1
         if lane.has_more and lane.messages * 2 <= self._most(lane):
-            self._wake.set()
+            self._want()
         if self._has_passed_over or (self._is_crowded and len(self._taken) * 2 <= MOST_TAKEN):
-            self._wake.set()
+            self._want()
         if not lane.messages:
             del self._lanes[load.lane]
 
@@ -320,7 +345,7 @@ class Scheduler:
     async def _revive(self, lane: str) -> None:
         now = self._clock.now()
         while await self._store.write(lambda tx: tx.outbound.revive(lane, now)):
-            self._wake.set()
+            self._want()
 
 
 def _releasing(leased: Sequence[OutboundId]) -> Callable[[WriteTx], int]:

@@ -1,0 +1,1 @@
+"""Tests of mailbox_server.relay.queue, a file for each module."""
