@@ -57,10 +57,14 @@ class MailParameters:
 
 @dataclass(frozen=True, slots=True)
 class Mail:
-    """MAIL FROM (RFC 5321 §4.1.1.2)."""
+    """MAIL FROM (RFC 5321 §4.1.1.2).
+
+    is_bare: the path had no angle brackets.
+    """
 
     path: ReversePath
     parameters: MailParameters = field(default_factory=MailParameters)
+    is_bare: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +72,13 @@ class Rcpt:
     """RCPT TO (RFC 5321 §4.1.1.3).
 
     address: None is `<postmaster>` without a domain (§4.5.1).
+    is_bare: the path had no angle brackets.
     """
 
     address: Address | None
     notify: Notify = Notify.UNSAID
     original: OriginalRecipient | None = None
+    is_bare: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,8 +3,9 @@
 `parse` turns one line without its CR LF into a Command; whatever the octets, it returns
 and never raises.  Work is linear in the line, which the engine keeps short.
 
-Kinder than the RFC in two things that real clients need: a space after `FROM:` and `TO:`
-(Outlook), and hello names that are no domains.  Stricter in none.
+Kinder than the RFC in three things that real clients need: a space after `FROM:` and `TO:`
+(Outlook), hello names that are no domains, and paths without angle brackets, which the session
+takes from who has logged in.  Stricter in none.
 """
 
 import re
@@ -199,14 +200,16 @@ def _after_keyword(text: str, keyword: str, problem: Reply) -> str:
 
 
 def _split_path(text: str, problem: Reply) -> tuple[str, str]:
-    """Cut `<path> rest` into the path without brackets and the rest; quotes are minded."""
+    """Cut `<path> rest` into the path without brackets and the rest; quotes are minded.
+
+    One without brackets is not empty and has no source route.
+    """
     plain = _PLAIN_PATH.match(text)
     if plain is not None:
         return plain[1], text[plain.end() :]
-    if not text.startswith("<"):
-        raise _NotUnderstood(problem)
+    is_bare = not text.startswith("<")
     quoted = False
-    position = 1
+    position = 0 if is_bare else 1
     while position < len(text):
         character = text[position]
         if quoted:
@@ -216,12 +219,15 @@ def _split_path(text: str, problem: Reply) -> tuple[str, str]:
                 quoted = False
         elif character == '"':
             quoted = True
-        elif character == ">":
+        elif character == ">" and not is_bare:
             return text[1:position], text[position + 1 :]
-        elif character in " <":
+        elif character in " <>":
             break
         position += 1
-    raise _NotUnderstood(problem)
+    ends = text[position : position + 1] in ("", " ")
+    if not is_bare or quoted or not ends or text[:1] in ("", " ", "@"):
+        raise _NotUnderstood(problem)
+    return text[:position], text[position:]
 
 
 def _mailbox(path: str, problem: Reply) -> Address:
@@ -244,14 +250,16 @@ def _mail(text: str) -> Mail:
     text = _after_keyword(text, "FROM:", replies.MAIL_MALFORMED)
     path, rest = _split_path(text, replies.SENDER_MALFORMED)
     sender = ReversePath(_mailbox(path, replies.SENDER_MALFORMED) if path else None)
-    return Mail(sender, _mail_parameters(_parameters(rest)))
+    is_bare = not text.startswith("<")
+    return Mail(sender, _mail_parameters(_parameters(rest)), is_bare=is_bare)
 
 
 def _rcpt(text: str) -> Rcpt:
     text = _after_keyword(text, "TO:", replies.RCPT_MALFORMED)
     path, rest = _split_path(text, replies.RECIPIENT_MALFORMED)
+    is_bare = not text.startswith("<")
     address = None
-    if path.lower() != "postmaster":
+    if is_bare or path.lower() != "postmaster":
         address = _mailbox(path, replies.RECIPIENT_MALFORMED)
     notify = Notify.UNSAID
     original = None
@@ -262,7 +270,7 @@ def _rcpt(text: str) -> Rcpt:
             original = _original_recipient(value)
         else:
             raise _NotUnderstood(replies.PARAMETER_UNKNOWN)
-    return Rcpt(address, notify, original)
+    return Rcpt(address, notify, original, is_bare=is_bare)
 
 
 # ---------------------------------------------------------------- parameters

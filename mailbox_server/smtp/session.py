@@ -106,6 +106,11 @@ class Session:
         return None if self._authorization is None else self._authorization.account
 
     @property
+    def _takes_bare_paths(self) -> bool:
+        """Old scanners and printers send them; they log in, and hand in mail of their owners."""
+        return self._place.dialect.is_submission and self._account is not None
+
+    @property
     def in_transaction(self) -> bool:
         """Whether somebody logged in, or a recipient was accepted and the transaction is open.
 
@@ -224,6 +229,10 @@ class Session:
 
     async def _answer(self, command: Command) -> Answer:
         match command:
+            case Mail(is_bare=True) if not self._takes_bare_paths:
+                return Answer((replies.SENDER_MALFORMED,))
+            case Rcpt(is_bare=True) if not self._takes_bare_paths:
+                return Answer((replies.RECIPIENT_MALFORMED,))
             case Rcpt():
                 return await self._rcpt(command)
             case Mail():

@@ -1,8 +1,10 @@
 """Command lines become commands: paths, parameters, xtext, and what is refused of them."""
 
+from dataclasses import replace
+
 import pytest
 
-from mailbox_server.model.address import Address
+from mailbox_server.model.address import Address, ReversePath
 from mailbox_server.model.envelope import BodyType, Notify, OriginalRecipient, Return, Verp
 from mailbox_server.model.outbound import ByMode
 from mailbox_server.model.reply import Reply
@@ -134,9 +136,15 @@ def test_paths(path: bytes, address: str) -> None:
 @pytest.mark.parametrize(
     "path",
     [
-        b"ann@example.org",
         b"<ann@example.org",
         b"ann@example.org>",
+        b"ann@example.org<",
+        b"ann@example.org <ann@example.org>",
+        b"@a.example:ann@example.org",
+        b'"ann@example.org',
+        b'"ann\\"@example.org',
+        b"postmaster",
+        b"SIZE=1",
         b"<ann@example.org>>",
         b"<<ann@example.org>>",
         b"<ann>",
@@ -183,6 +191,16 @@ def test_paths_that_are_none(path: bytes) -> None:
     second = parse(b"RCPT TO:" + path)
     assert isinstance(first, Malformed) and first.reply.code == 501
     assert isinstance(second, Malformed) and second.reply.code == 501
+
+
+@pytest.mark.parametrize("path", ["ann@example.org", '"a b\\"c>"@example.org', "ann@[192.0.2.1]"])
+def test_a_path_without_brackets_is_told_from_one_with_them(path: str) -> None:
+    address, octets = Address.parse(path), path.encode()
+    sender = Mail(ReversePath(address), MailParameters(size=1, given=("SIZE",)), is_bare=True)
+    assert parse(b"MAIL FROM:" + octets + b" SIZE=1") == sender
+    assert parse(b"MAIL FROM: <" + octets + b"> SIZE=1") == replace(sender, is_bare=False)
+    assert parse(b"RCPT TO: " + octets) == Rcpt(address, is_bare=True)
+    assert parse(b"RCPT TO:<" + octets + b">") == Rcpt(address)
 
 
 def test_postmaster_needs_no_domain() -> None:
