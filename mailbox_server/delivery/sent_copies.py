@@ -34,6 +34,7 @@ class SentCopies:
         self._store = store
         self._clock = clock
         self._copies: dict[bytes, FiledCopy] = {}
+        self._has_old = True  # an earlier run may have left some
 
     async def load(self) -> None:
         """Read what an earlier run left; before any mail is taken."""
@@ -66,8 +67,10 @@ class SentCopies:
     async def tidy(self) -> None:
         """Drop what is out of date; about once a minute.  What store.write raises passes."""
         now = self._clock.now()
-        if self._forget_old():
+        self._has_old |= self._forget_old() > 0
+        if self._has_old:
             await self._store.write(lambda tx: tx.sent_copies.forget(now))
+            self._has_old = False
 
     def _forget_old(self) -> int:
         old = [key for key, each in self._copies.items() if not self._yields(each)]

@@ -7,6 +7,7 @@ from typing import Final
 import sqlalchemy as sa
 
 from mailbox_server.model.ids import MailboxId, MessageId, OutboundId
+from mailbox_server.store.outbound_rows import LAST_SECOND
 from mailbox_server.store.ports import FiledCopy, Receipt
 from mailbox_server.store.prepared import Prepared
 from mailbox_server.store.schema.submitted import sent_copy, sent_receipt
@@ -22,6 +23,9 @@ _ADD: Final = Prepared(
 )
 _FORGET: Final = Prepared(
     sa.delete(sent_receipt).where(sent_receipt.c.fingerprint == sa.bindparam("known"))
+)
+_FORGET_OLD: Final = Prepared(
+    sa.delete(sent_receipt).where(sent_receipt.c.at < sa.bindparam("before"))
 )
 _DROP: Final = Prepared(sa.delete(sent_receipt))
 _COPIES: Final = Prepared(
@@ -60,7 +64,7 @@ class SentReceipts:
         return [
             Receipt(
                 fingerprint,
-                datetime.fromtimestamp(at, UTC),
+                datetime.fromtimestamp(min(at, LAST_SECOND), UTC),
                 () if message is None else (MessageId(message),),
                 None if outbound is None else OutboundId(outbound),
             )
@@ -89,6 +93,10 @@ class SentReceipts:
         for fingerprint in fingerprints:
             _FORGET.run(self._tx, known=fingerprint)
 
+    def forget_old(self, before: datetime) -> int:
+        """Remove those of before then, whoever knows of them; how many."""
+        return _FORGET_OLD.run(self._tx, before=int(before.timestamp()))
+
     def settle(self, still_open: Sequence[Receipt]) -> None:
         """Remove all but these."""
         _DROP.run(self._tx)
@@ -108,7 +116,12 @@ class SentCopies:
         """Those that yield still, the newest first."""
         rows = _COPIES.rows(self._tx, now=int(now.timestamp()), most=most)
         return [
-            FiledCopy(key, MailboxId(mailbox), uid, datetime.fromtimestamp(until, UTC))
+            FiledCopy(
+                key,
+                MailboxId(mailbox),
+                uid,
+                datetime.fromtimestamp(min(until, LAST_SECOND), UTC),
+            )
             for key, mailbox, uid, until in rows
         ]
 

@@ -37,6 +37,7 @@ class Once:
             writer=lambda tx: tx.sent_receipts,
         )
         self._closed: list[bytes] = []
+        self._is_swept = False
 
     async def load(self) -> None:
         """Read what an earlier run left; before any mail is taken."""
@@ -73,14 +74,25 @@ class Once:
         return None
 
     async def tidy(self) -> None:
-        """Drop what is out of date; about once a minute.  What store.write raises passes."""
+        """Drop what is out of date; about once a minute.  What store.write raises passes.
+
+        The first time also what an earlier run left that was too old to be read.
+        """
         self._closed += self._receipts.forget_old()
-        if closed := self._take_closed():
-            try:
-                await self._store.write(lambda tx: tx.sent_receipts.forget(closed))
-            except BaseException:  # whatever it was, they are to be dropped still
-                self._closed += closed
-                raise
+        closed, before = self._take_closed(), self._clock.now() - LIFETIME
+        if not closed and self._is_swept:
+            return
+
+        def drop(tx: WriteTx) -> None:
+            tx.sent_receipts.forget(closed)
+            tx.sent_receipts.forget_old(before)
+
+        try:
+            await self._store.write(drop)
+        except BaseException:  # whatever it was, they are to be dropped still
+            self._closed += closed
+            raise
+        self._is_swept = True
 
     async def settle(self) -> None:
         """Leave word of the open ones, because the server stops in order."""

@@ -35,6 +35,9 @@ class SentReceiptWriter(ReceiptWriter, Protocol):
     def forget(self, fingerprints: Sequence[bytes]) -> None:
         """Their clients have seen the reply, or may not have it any more."""
 
+    def forget_old(self, before: datetime) -> int:
+        """Remove those of before then, whoever knows of them; how many."""
+
 
 class SentCopyReader(Protocol):
     """Copies that were filed."""

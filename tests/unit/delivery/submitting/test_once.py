@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -123,6 +123,43 @@ async def test_after_an_hour_it_is_another_message(house: SubmissionHouse) -> No
     )
     assert left == []
     assert await submit(house, CARL, content=MAIL) != replies.QUEUED_BEFORE
+
+
+async def test_what_a_crash_left_goes_with_the_first_tidying(house: SubmissionHouse) -> None:
+    """Nothing in memory speaks of it after the start, for it is too old to count."""
+    await house.given("copies for everyone")
+    await submit(house, CARL, content=MAIL)
+    house.clock.seconds += 2 * LIFETIME.total_seconds()
+    await started_again(house)
+    house.sent_copies.__init__(house.store, house.clock)  # type: ignore[misc]
+    await house.sent_copies.load()
+    await submit(house, BOB, content=MAIL)
+    await house.submitter.tidy()
+    begun = datetime.fromtimestamp(0, UTC)
+    left = await house.store.read(lambda tx: tx.sent_receipts.since(begun))
+    assert len(left) == 1 and left[0].at == house.clock.now().replace(microsecond=0)
+    assert len(await house.store.read(lambda tx: tx.sent_copies.since(begun, 9))) == 1
+
+
+async def test_tidying_writes_only_where_there_is_something(
+    house: SubmissionHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await house.submitter.tidy()
+    monkeypatch.setattr(house.store, "write", None)
+    await house.submitter.tidy()
+
+
+async def test_times_that_make_no_sense_stop_no_start(house: SubmissionHouse) -> None:
+    await house.given("copies for everyone")
+    await submit(house, CARL, content=MAIL)
+
+    def spoil(tx: Any) -> None:
+        for column in ("sent_receipt SET at", "sent_copy SET until"):
+            tx.sql.cursor().execute(f"UPDATE {column} = 1 << 60", ())
+
+    await house.store.write(spoil)
+    await started_again(house)
+    assert (await submit(house, CARL, content=MAIL)).lines[0].startswith("Ok, on its way as")
 
 
 async def test_side_by_side_one_goes(house: SubmissionHouse) -> None:
