@@ -1,8 +1,10 @@
 """The queue at work over a store on disk, with other servers that are played."""
 
 import asyncio
+import itertools
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -12,8 +14,18 @@ from mailbox_server.model.address import ReversePath
 from mailbox_server.model.envelope import Notify
 from mailbox_server.model.errors import ContentDamaged, DiskLow, StoreUnavailable
 from mailbox_server.model.next_hop import NextHop, NoHop
-from mailbox_server.model.outbound import ByMode, DeliverBy, NewOutbound, Origin, OutboundState
+from mailbox_server.model.outbound import (
+    Attempt,
+    ByMode,
+    DeliverBy,
+    Finding,
+    NewOutbound,
+    Origin,
+    OutboundState,
+    Phase,
+)
 from mailbox_server.model.reply import Reply
+from mailbox_server.relay.client.opening import Opening
 from mailbox_server.relay.client.own_replies import NO_REQUIRETLS, no_tls
 from mailbox_server.relay.hop_replies import NOT_AUTHENTIC, NOT_AUTHENTIC_NOW
 from mailbox_server.relay.next_hops import Wishes
@@ -26,7 +38,7 @@ from mailbox_server.store.integrity import violations
 from mailbox_server.store.outbound import OutboundQueue
 from tests.contract.conftest import TurnedClock
 from tests.contract.outgoing import DEPARTURE
-from tests.contract.scripted_peers import House, Told, World
+from tests.contract.scripted_peers import House, Line, Told, World
 
 State = OutboundState
 OpenStore = Callable[..., Awaitable[SqliteStore]]
@@ -335,6 +347,76 @@ async def test_what_others_say_of_security_is_not_the_promise(
     await house.settle()
     assert await states(house, ids) == [State.FAILED]
     assert world.required == [True]
+
+
+async def test_trouble_of_other_mail_takes_no_promise_from_a_bounce(
+    house: House, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """RFC 8689 §5: it was never seen that the way back knows no REQUIRETLS."""
+    bounce = {"require_tls": True, "reverse_path": ReversePath(None), "origin": Origin.REPORT}
+
+    async def insecure(hosts: Any) -> Opening:
+        made, finding = world.clock.now(), Finding.DEFERRED
+        return Opening(None, Attempt(made, finding, Phase.TLS, no_tls("x"), is_theirs=False), ())
+
+    await house.send("b@x.example")
+    ids = await house.send("a@x.example", **bounce)
+    with monkeypatch.context() as patch:
+        patch.setattr(world, "open", insecure)
+        await house.settle()
+    (made,) = await house.store.read(lambda tx: tx.outbound.attempts(ids[0]))
+    assert made.is_shared
+    while await states(house, ids) == [State.WAITING]:
+        assert await house.next_turn()
+        await house.settle()
+    assert sorted(world.required) == [False, True]
+
+
+@pytest.mark.parametrize("offers", [(True, False), (False, True), (False, False, True)])
+async def test_of_mail_together_none_goes_without_what_it_asks_for(
+    house: House, world: World, offers: tuple[bool, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """RFC 8689 §4.2.1, where not every connection to a host is offered REQUIRETLS."""
+    find, open_one = world.find, world.open
+    sent: list[tuple[str, bool, bool]] = []
+    offered = itertools.cycle(offers)
+    send = Line.send
+
+    async def with_demand(domain: Any, wishes: Wishes) -> NextHop | NoHop:
+        hop = await find(domain, wishes)
+        assert isinstance(hop, NextHop)
+        demand = replace(hop.hosts[0].demand, must_require_tls=wishes.require_tls)
+        return replace(hop, hosts=(replace(hop.hosts[0], demand=demand),))
+
+    async def opened(hosts: Any) -> Opening:
+        opening, is_offered = await open_one(hosts), next(offered)
+        if not is_offered and hosts[0].demand.must_require_tls:
+            made, finding = world.clock.now(), Finding.REFUSED
+            refusal = Attempt(made, finding, Phase.HELLO, NO_REQUIRETLS, is_theirs=False)
+            return Opening(None, refusal, ())
+        opening.connection.offers_it = is_offered  # type: ignore[union-attr]
+        return opening
+
+    async def noted(line: Any, mail: Any, recipients: Any, content: Any, record: Any) -> Any:
+        sent.extend((str(one.address), mail.require_tls, line.offers_it) for one in recipients)
+        return await send(line, mail, recipients, content, record)
+
+    monkeypatch.setattr(world, "find", with_demand)
+    monkeypatch.setattr(world, "open", opened)
+    monkeypatch.setattr(Line, "send", noted)
+    world.key, world.limit = "smart.example", 2
+    for number in range(12):
+        is_required = number % 3 != 1
+        name = "safe" if is_required else "any"
+        places = [f"{name}{number}@{place}.example" for place in "xyz"]
+        await house.send(*places, require_tls=is_required)
+    await house.settle()
+    while await house.next_turn():
+        await house.settle()
+    assert {name.startswith("safe") for name, _, _ in sent} == {True, False}
+    for name, is_required, is_offered in sent:
+        assert is_required is name.startswith("safe")
+        assert is_offered or not is_required
 
 
 async def test_success_is_told_where_it_was_asked_for(house: House, told: Told) -> None:

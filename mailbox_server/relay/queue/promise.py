@@ -32,6 +32,9 @@ def goes_without(attempt: Attempt, departure: Departure, reverse_path: ReversePa
 
 
 def is_for_want_of_it(attempt: Attempt) -> bool:
-    """Whether we broke off ourselves because the way is not as safe as was asked."""
+    """Whether we broke off ourselves because the way is not as safe as was asked.
+
+    What other mail came upon says nothing of it: that may have asked for less.
+    """
     _, _, what = attempt.reply.enhanced.partition(".")
-    return not attempt.is_theirs and what in _WORDED
+    return not attempt.is_theirs and not attempt.is_shared and what in _WORDED
