@@ -356,6 +356,15 @@ async def test_a_bounce_ends_all_of_a_message_with_one_report(
     assert await violations(office.store) == []
 
 
+async def test_an_operator_ends_list_mail_and_no_member_is_counted(office: Office) -> None:
+    """It says nothing of the address."""
+    for action in ("bounce", "drop"):
+        ids = await put(office.store, to("a@h.example"), reverse_path=FAR, origin=Origin.LIST)
+        assert await office.change(action, ids) == 1
+    assert await office.store.read(lambda tx: tx.bounces.scores(None, None, 9)) == []
+    assert await reports(office) == []
+
+
 async def test_a_bounce_of_some_leaves_the_others(office: Office) -> None:
     ids = await put(office.store, to("a@h.example", "b@h.example", "c@h.example"), reverse_path=FAR)
     await office.store.write(lambda tx: tx.queue.drop(ids[1:2]))

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from mailbox_server.delivery.replies import ENDED_BY_OPERATOR
 from mailbox_server.mime.reports.delivery_status import Action
 from mailbox_server.model.address import Address, ReversePath
 from mailbox_server.model.envelope import Notify, OriginalRecipient, Recipient
@@ -34,6 +35,12 @@ class Happening:
     told_before: bool = False
     suggestion: Address | None = None
     untold: int = 0
+
+    @property
+    def is_by_operator(self) -> bool:
+        """Whether our operator ended it, which says nothing of the address."""
+        attempt = self.attempt
+        return attempt is not None and not attempt.is_theirs and attempt.reply == ENDED_BY_OPERATOR
 
 
 def happened(

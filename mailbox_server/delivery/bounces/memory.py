@@ -64,11 +64,14 @@ Note = DeadAddress | ListBounce
 def notes(
     original: Original, happenings: Sequence[Happening], rules: ScoreRules
 ) -> tuple[Note, ...]:
-    """What failures teach; a time that is over teaches nothing about an address of ours."""
+    """What failures teach; a time that is over teaches nothing about an address of ours.
+
+    What an operator ended teaches nothing at all.
+    """
     found: list[Note] = []
     for each in happenings:
         attempt = each.attempt
-        if each.action is not Action.FAILED or attempt is None:
+        if each.action is not Action.FAILED or attempt is None or each.is_by_operator:
             continue
         judgement, words = judge_reply(attempt.reply, attempt.phase), said(attempt.reply)
         sender, account = original.reverse_path.address, original.account

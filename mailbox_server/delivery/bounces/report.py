@@ -13,7 +13,6 @@ from mailbox_server.delivery.bounces.causes import failed_checks, judge_reply
 from mailbox_server.delivery.bounces.happening import Happening
 from mailbox_server.delivery.bounces.original import Original
 from mailbox_server.delivery.bounces.wording import Letter, Told, subject_line, text
-from mailbox_server.delivery.replies import ENDED_BY_OPERATOR
 from mailbox_server.mime.encoded_words import decode_words
 from mailbox_server.mime.header_fields import HeaderFields
 from mailbox_server.mime.reports.composing import Ends, ReportHeader, compose_report
@@ -161,7 +160,7 @@ def cause_of(happening: Happening) -> Cause:
     attempt = happening.attempt
     if attempt is None:
         return Cause.EXPIRED if happening.gave_up else Cause.UNKNOWN
-    if not attempt.is_theirs and attempt.reply == ENDED_BY_OPERATOR:
+    if happening.is_by_operator:
         return Cause.ENDED_BY_OPERATOR
     return judge_reply(attempt.reply, attempt.phase).cause
 

@@ -14,6 +14,7 @@ from mailbox_server.delivery.bounces.original import Original, of_departure, sta
 from mailbox_server.delivery.bounces.report import ReportRules, returned
 from mailbox_server.delivery.bounces.reporting import PreparedReports, Reporter
 from mailbox_server.delivery.bounces.scoring import ScoreRules
+from mailbox_server.delivery.replies import ENDED_BY_OPERATOR
 from mailbox_server.delivery.return_path_keys import ReturnPathKeys
 from mailbox_server.delivery.routing import RoutingRules
 from mailbox_server.delivery.verp import Kind, PathSigner, ReturnToken
@@ -549,6 +550,23 @@ async def test_a_probe_that_our_own_attempt_fails_disables() -> None:
     office.house.store.scores[news.key, BOB.key] = score
     await office.report(original, told)
     assert office.house.store.scores[news.key, BOB.key].state is ScoreState.DISABLED
+
+
+async def test_a_probe_that_an_operator_ends_disables_nobody() -> None:
+    office = Office()
+    paths = PathSigner(ReturnPathKeys(b"secret", "verp"))
+    news = Address.parse("news@example.org")
+    original = replace(office.original("news@example.org"), origin=Origin.LIST)
+    probe = paths.path(ReturnToken(news, Kind.PROBE, 1, 0), BEGINNING)
+    told = failure(return_path=ReversePath(probe))
+    assert told.attempt is not None
+    ended = replace(told.attempt, reply=ENDED_BY_OPERATOR, is_theirs=False)
+    score = BounceScore(
+        news.key, BOB, 10, ScoreState.PROBED, BEGINNING, Cause.DISABLED, "no", BEGINNING, 5
+    )
+    office.house.store.scores[news.key, BOB.key] = score
+    await office.report(original, replace(told, attempt=ended))
+    assert office.house.store.scores == {(news.key, BOB.key): score}
 
 
 async def test_many_recipients_are_told_and_remembered_on_a_thread() -> None:
