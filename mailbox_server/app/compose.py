@@ -35,6 +35,7 @@ from mailbox_server.auth.throttle import Throttle, ThrottleSettings
 from mailbox_server.checks.dkim.key_keeper import KeyKeeper
 from mailbox_server.checks.dkim.key_ring import KeyRing
 from mailbox_server.checks.dkim.signing import Signer
+from mailbox_server.delivery.bounces.overdue_forwards import OverdueForwards
 from mailbox_server.delivery.bounces.returns import Returns
 from mailbox_server.delivery.receiving import Receiver, ReceivingRules
 from mailbox_server.delivery.return_path_keys import ReturnPathKeys
@@ -297,7 +298,10 @@ def _build_over(
     administration = Administration(
         store, passwords, clock, entropy, indexer, attached, outgoing.give_reporter, dns, take
     )
-    housekeeping = Housekeeping(store, keepers, indexer, attached, clock, events, keeping, prober)
+    forwards = OverdueForwards(store, outgoing.reporter, clock, events)
+    housekeeping = Housekeeping(
+        store, keepers, indexer, attached, clock, events, keeping, prober, forwards
+    )
     return Built(
         hostname=hostname,
         clock=clock,

@@ -102,6 +102,16 @@ class FailedForwards:
     untold: int
 
 
+@dataclass(frozen=True, slots=True)
+class OverdueForward:
+    """What an account has not heard of in time; key: of the address mail was not passed on to."""
+
+    account: AccountId
+    key: str
+    told: datetime
+    untold: int
+
+
 class ScoreState(enum.Enum):
     """What is done about a recipient whose mail comes back.
 

@@ -45,6 +45,13 @@ class Probes(Protocol):
         """Send what is due; how many."""
 
 
+class TellsForwards(Protocol):
+    """Who tells of mail that was not passed on (delivery.bounces.overdue_forwards)."""
+
+    async def tell_due(self) -> int:
+        """Tell what is due; in how many messages."""
+
+
 class Tidies(Protocol):
     """Who keeps what goes out of date (delivery.receiving.Receiver)."""
 
@@ -124,6 +131,7 @@ class Housekeeping:
         events: Events,
         rules: HousekeepingRules,
         prober: Probes | None = None,
+        forwards: TellsForwards | None = None,
     ) -> None:
         self.store = store
         self.keepers = keepers
@@ -133,6 +141,7 @@ class Housekeeping:
         self.events = events
         self.rules = rules
         self.prober = prober
+        self.forwards = forwards
         self.cold_contents = ColdContents(store)
         self.collecting = asyncio.Lock()
 
@@ -264,6 +273,11 @@ async def _probe(keeper: Housekeeping) -> None:
         await keeper.prober.send_due()
 
 
+async def _tell_forwards(keeper: Housekeeping) -> None:
+    if keeper.forwards is not None:
+        await keeper.forwards.tell_due()
+
+
 async def _follow(keeper: Housekeeping) -> None:
     await catch_up(keeper.store)
 
@@ -330,6 +344,7 @@ JOBS: Final = (
     Job("compress contents", timedelta(minutes=10), _compress),
     Job("keep signing keys", timedelta(hours=6), _keep_keys),
     Job("probe recipients", timedelta(minutes=30), _probe),
+    Job("tell of failed forwards", timedelta(minutes=30), _tell_forwards),
     Job("sweep files", timedelta(hours=6), _sweep),
     Job("forget tombstones", timedelta(hours=6), _forget),
     Job("forget passports", timedelta(hours=6), _forget_passports),

@@ -14,6 +14,7 @@ from mailbox_server.model.bounce import (
     Cause,
     FailedForwards,
     ListMember,
+    OverdueForward,
     ScoreState,
 )
 from mailbox_server.model.ids import AccountId
@@ -87,6 +88,34 @@ _FIRST_FORWARD: Final = Prepared(
 )
 _COUNT_FORWARD: Final = Prepared(
     sa.update(failed_forward).where(_THIS_FORWARD).values(untold=failed_forward.c.untold + 1)
+)
+_OVERDUE: Final = Prepared(
+    sa.select(
+        failed_forward.c.account,
+        failed_forward.c.key,
+        failed_forward.c.told,
+        failed_forward.c.untold,
+    )
+    .where(
+        failed_forward.c.untold > 0,
+        sa.or_(
+            failed_forward.c.told <= sa.bindparam("before"),
+            failed_forward.c.told > sa.bindparam("now"),
+        ),
+        sa.tuple_(failed_forward.c.account, failed_forward.c.key)
+        > sa.tuple_(sa.bindparam("account"), sa.bindparam("key")),
+    )
+    .order_by(failed_forward.c.account, failed_forward.c.key)
+    .limit(sa.bindparam("most"))
+)
+_TELL_OVERDUE: Final = Prepared(
+    sa.update(failed_forward)
+    .where(
+        _THIS_FORWARD,
+        failed_forward.c.told == sa.bindparam("before"),
+        failed_forward.c.untold == sa.bindparam("count"),
+    )
+    .values(told=sa.bindparam("now"), untold=0)
 )
 _FORGET_FORWARDS: Final = Prepared(
     sa.delete(failed_forward).where(failed_forward.c.told < sa.bindparam("before"))
@@ -258,6 +287,24 @@ class Bounces:
         """What the account knows of mail not passed on to the address; a point query."""
         row = _FIND_FORWARD.row(self._tx, owner=account, found=address.key)
         return None if row is None else FailedForwards(_moment(row[0]), row[1])
+
+    def overdue_forwards(
+        self, before: datetime, now: datetime, after: OverdueForward | None, most: int
+    ) -> list[OverdueForward]:
+        """Failures not told, where the account was told last until before, or later than now."""
+        account, key = (0, "") if after is None else (after.account, after.key)
+        values = {"before": int(before.timestamp()), "now": int(now.timestamp())}
+        rows = _OVERDUE.rows(self._tx, **values, account=account, key=key, most=most)
+        return [
+            OverdueForward(AccountId(owner), found, _moment(told), untold)
+            for owner, found, told, untold in rows
+        ]
+
+    def told_overdue_forward(self, overdue: OverdueForward, now: datetime) -> bool:
+        """The account is told of it now; False where it stands as it was read no more."""
+        values = {"owner": overdue.account, "found": overdue.key, "count": overdue.untold}
+        before, at = int(overdue.told.timestamp()), int(now.timestamp())
+        return bool(_TELL_OVERDUE.run(self._tx, **values, before=before, now=at))
 
     def told_failed_forward(self, account: AccountId, address: Address, now: datetime) -> None:
         """The account is told now; what it was not told of before is told with it."""

@@ -15,6 +15,7 @@ from mailbox_server.model.bounce import Cause
 PLACEHOLDERS: Final = frozenset(
     {"address", "domain", "checks", "since", "next_try", "until", "suggestion", "who", "date"}
     | {"server", "subject", "owner", "sender", "day", "month", "year", "hour", "minute", "count"}
+    | {"lines"}
 )
 
 
@@ -225,6 +226,18 @@ SUBJECTS: Final[Mapping[Action, str]] = MappingProxyType(
 )
 NO_SUBJECT: Final = "your message"
 SENDER_NAME: Final = "Mail server"
+
+OVERDUE_SUBJECT: Final = "More mail could not be passed on"
+OVERDUE_TEXT: Final = (
+    "Hello,\n\n"
+    "more messages that came for {owner} could not be passed on, in the same way as those of which "
+    "you were told before:\n\n"
+    "{lines}\n\n"
+    "Their senders were not told. You hear of each address once a day at most. If this happens "
+    "again, please change where your mail is passed on to.\n"
+)
+OVERDUE: Final = "    {address}: {count} messages since {since}"
+OVERDUE_ONE: Final = "    {address}: one message since {since}"
 
 PROBE_SUBJECT: Final = "Does mail from {owner} reach you?"
 PROBE_TEXT: Final = (

@@ -2,7 +2,8 @@
 
 A target that is gone for good would fill the owner's mailbox with a report for each message
 otherwise; who floods an alias would do so through us.  The report that follows tells how many
-failures there were that nobody heard of; the passport of each message has its own.
+failures there were that nobody heard of, or a message of its own once the day is over
+(overdue_forwards); the passport of each message has its own.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

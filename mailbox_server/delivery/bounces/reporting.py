@@ -15,6 +15,7 @@ from datetime import datetime
 from typing import Final
 
 from mailbox_server.checks.dkim.signing import Signer
+from mailbox_server.delivery.bounces import catalogue
 from mailbox_server.delivery.bounces.decision import Hearer, hearer
 from mailbox_server.delivery.bounces.failed_forwards import (
     CountedForward,
@@ -40,11 +41,12 @@ from mailbox_server.delivery.forwarding import Forwarding
 from mailbox_server.delivery.intake import Intake
 from mailbox_server.delivery.local_delivery import LocalDelivery
 from mailbox_server.delivery.routing import RoutingRules, route
+from mailbox_server.mime.composing import compose_text
 from mailbox_server.mime.reports.composing import Ends
 from mailbox_server.mime.reports.delivery_status import Action
 from mailbox_server.mime.reports.returned import HEADER_OCTETS, Returned, header_block
 from mailbox_server.model.account import Account
-from mailbox_server.model.address import Address, AddressLiteral, ReversePath
+from mailbox_server.model.address import Address, AddressLiteral, Localpart, ReversePath
 from mailbox_server.model.envelope import BodyType, Notify, Recipient, Return
 from mailbox_server.model.errors import ContentDamaged, ContentMissing
 from mailbox_server.model.message import Analysis
@@ -241,6 +243,54 @@ class Reporter:
         noted = (*learned, *counted)
         return PreparedReports(tuple(reports), noted, self._routing, self._clock.now())
 
+    async def notice(
+        self, owner: Account, subject: str, text: str, recipients: int
+    ) -> PreparedReports:
+        """Stage words of ours to an account, which lie in its mailbox like any report.
+
+        recipients: how many they tell of.  Raises DiskLow, StoreUnavailable, SyncFailed.
+        """
+        now, token = self._clock.now(), self._entropy.octets(TOKEN_OCTETS).hex()
+        message_id = f"{token}@{self._rules.hostname.ascii}"
+        octets = compose_text(
+            sender=Address(Localpart("postmaster"), self._rules.hostname),
+            sender_name=catalogue.SENDER_NAME,
+            recipient=owner.address,
+            subject=subject,
+            text=text,
+            date=now,
+            message_id=message_id,
+            extra_fields=(("Auto-Submitted", "auto-generated"),),
+        )
+        signing = None if self._signer is None else self._signer.begin()
+        if signing is not None:
+            header, blank, body = octets.partition(b"\r\n\r\n")
+            signing.header(header + blank)
+            signing.feed(body)
+        intake = Intake(self._store, len(octets))
+        try:
+            if intake.feed(octets):
+                await intake.drained()
+            await intake.end()
+            staged, analysis = await intake.finish()
+        finally:
+            intake.discard()
+        facts = (("actions", Action.FAILED.value), ("recipients", str(recipients)))
+        report = Report(
+            to=owner.address,
+            owner=owner,
+            staged=staged,
+            analysis=analysis,
+            signatures=b"" if signing is None else signing.fields(),
+            message_id=f"<{message_id}>",
+            eight_bit=not octets.isascii(),
+            utf8=not owner.address.is_ascii,
+            require_tls=False,
+            evidence=(Evidence(now, "report", facts),),
+            now=now,
+        )
+        return PreparedReports((report,), (), self._routing, now)
+
     async def _with_suggestions(
         self, original: Original, happenings: Sequence[Happening]
     ) -> Sequence[Happening]:
@@ -259,9 +309,15 @@ class Reporter:
     async def _without_told(
         self, original: Original, happenings: Sequence[Happening], owner: Account | None
     ) -> tuple[Sequence[Happening], Sequence[CountedForward]]:
-        """Without failures of which the owner of a forward has heard enough today."""
+        """Without failures of which the owner of a forward has heard enough today.
+
+        A report that was passed on is told of to nobody, so it is not counted either: it may
+        be the one that tells of these.
+        """
         failed = [each.address for each in happenings if each.action is Action.FAILED]
         if owner is None or original.origin is not Origin.FORWARD or not failed:
+            return happenings, ()
+        if original.reverse_path.address is None:
             return happenings, ()
         number, now = owner.id, self._clock.now()
         known = await self._store.read(lambda tx: known_failures(tx, number, failed))

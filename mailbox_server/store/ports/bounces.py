@@ -10,6 +10,7 @@ from mailbox_server.model.bounce import (
     Cause,
     FailedForwards,
     ListMember,
+    OverdueForward,
 )
 from mailbox_server.model.ids import AccountId
 
@@ -27,6 +28,14 @@ class BounceReader(Protocol):
 
     def failed_forwards(self, account: AccountId, address: Address) -> FailedForwards | None:
         """What the account knows of mail not passed on to the address; a point query."""
+
+    def overdue_forwards(
+        self, before: datetime, now: datetime, after: OverdueForward | None, most: int
+    ) -> list[OverdueForward]:
+        """Failures not told, where the account was told last until before, or later than now.
+
+        By account, then by address; from after it on.
+        """
 
     def score(self, scope: str, address: Address) -> BounceScore | None:
         """The score of a recipient within a scope; a point query."""
@@ -54,6 +63,9 @@ class BounceWriter(BounceReader, Protocol):
 
     def told_failed_forward(self, account: AccountId, address: Address, now: datetime) -> None:
         """The account is told now; what it was not told of before is told with it."""
+
+    def told_overdue_forward(self, overdue: OverdueForward, now: datetime) -> bool:
+        """The account is told of it now; False where it stands as it was read no more."""
 
     def count_failed_forward(self, account: AccountId, address: Address) -> None:
         """One message more that it is not told of; silent where it was never told of any."""
