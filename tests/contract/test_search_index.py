@@ -452,6 +452,52 @@ async def test_damaged_places_of_header_values_end_trust_in_the_index(
     assert known.sure == {1}
 
 
+@pytest.mark.parametrize("column", ["places", "messages", "lines"])
+async def test_an_octet_flipped_anywhere_in_a_block_is_noticed_and_all_is_found(
+    searched: SearchStore, column: str
+) -> None:
+    """In the middle of numbers, where they still fit together, as well."""
+    senders = ["Ann Archer <ann@example.net>", "Bob <bob@example.net>", "Cy <cy@example.net>"]
+    await searched.deliver("ann", [mail("x", sender=each) for each in senders])
+    await searched.indexer.catch_up()
+    place = searched.store.index
+    path = place.path
+    assert path is not None
+    await searched.indexer.close()
+    sender = TextCriterion(TextScope.FROM, "example.net")
+    with sqlite3.connect(path, isolation_level=None) as connection:
+        (sound,) = connection.execute(
+            f"SELECT CAST({column} AS BLOB) FROM field WHERE field = 0"
+        ).fetchone()
+        kind = "TEXT" if column == "lines" else "BLOB"
+        change = f"UPDATE field SET {column} = CAST(? AS {kind}) WHERE field = 0"
+        for at in range(len(sound)):
+            flipped = bytearray(sound)
+            flipped[at] ^= 1
+            connection.execute(change, (bytes(flipped),))
+            place.path, place.is_damaged = path, False
+            assert await searched.found("ann", sender) == ([1, 2, 3], [1, 2, 3])
+            assert place.path is None, at
+        connection.execute(change, (sound,))
+    place.path, place.is_damaged = path, False
+    known = await searched.known("ann", sender)
+    assert known is not None
+    assert known.sure == {1, 2, 3}
+
+
+async def test_a_block_in_another_place_is_noticed(searched: SearchStore) -> None:
+    await searched.deliver("ann", [mail("apple")])
+    await searched.deliver("ben", [mail("pear", sender="Ann A <a@example.net>")] * 2)
+    await searched.indexer.catch_up()
+    path = searched.store.index.path
+    assert path is not None
+    await searched.indexer.close()
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE field SET account = 3 - account, number = 2")
+    assert await searched.found("ann", SENDER) == ([1], [1])
+    assert searched.store.index.path is None
+
+
 async def test_damaged_places_that_are_written_on_end_trust_in_the_index(
     searched: SearchStore,
 ) -> None:

@@ -4,13 +4,16 @@
     messages   ids of eight octets: those of the first value, those of the second, and so on
     places     of four octets, two for each value: where its line ends in UTF-8, and where its
                messages end, in octets
+    checksum   CRC-32 of all that, and of where the block stands
 
 People write often, and answer with the same subject: a value is looked at once a block.
 """
 
 import sqlite3
+import zlib
 from array import array
 from bisect import bisect_right
+from collections.abc import Sequence
 from itertools import accumulate
 from typing import Final, NamedTuple
 
@@ -22,6 +25,25 @@ _ID_OCTETS: Final = 8
 
 class BlockDamaged(sqlite3.DatabaseError):
     """What is stored of a block does not fit together."""
+
+
+def checksum(key: Sequence[int], places: bytes, messages: bytes, lines: bytes) -> int:
+    """What is stored with a block, to know it for what was written.
+
+    key: where it stands; one that got to another place is damaged too.
+    """
+    # Numbers of a fixed length, lengths among them: no octet can pass an edge.
+    numbers = (*key, len(places), len(messages))
+    sum_ = zlib.crc32(array("q", numbers).tobytes())
+    for octets in (places, messages, lines):
+        sum_ = zlib.crc32(octets, sum_)
+    return sum_
+
+
+def check(stored: int, key: Sequence[int], places: bytes, messages: bytes, lines: bytes) -> None:
+    """Raises BlockDamaged where a block is not what was written."""
+    if checksum(key, places, messages, lines) != stored:
+        raise BlockDamaged("a block is not what was written")
 
 
 class Columns(NamedTuple):

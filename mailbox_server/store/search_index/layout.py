@@ -19,7 +19,7 @@ from typing import Final
 
 from mailbox_server.store.derived_file import DerivedFile
 
-LAYOUT: Final = 5
+LAYOUT: Final = 6
 """Rises when the tables change, and when other text goes into them of the same message."""
 
 FILE: Final = DerivedFile("search", 0x6D627869, LAYOUT)
@@ -45,6 +45,7 @@ CREATE TABLE field (
     places BLOB NOT NULL,
     messages BLOB NOT NULL,
     lines TEXT NOT NULL,
+    checksum INTEGER NOT NULL,
     PRIMARY KEY (account, field, segment, number)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX field_segment ON field (segment);

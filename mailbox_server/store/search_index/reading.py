@@ -15,7 +15,7 @@ from mailbox_server.store.derived_file import connect_reader
 from mailbox_server.store.derived_place import DerivedPlace
 from mailbox_server.store.ports import Candidates
 from mailbox_server.store.search_index import layout
-from mailbox_server.store.search_index.field_block import holding
+from mailbox_server.store.search_index.field_block import check, holding
 from mailbox_server.store.search_index.needles import AllOf, Question, more
 
 MOST: Final = 500_000
@@ -142,14 +142,15 @@ def _by_field(
     live = {number for number, _ in segments}
     found = array("q")
     blocks = connection.execute(
-        "SELECT segment, places, messages, CAST(lines AS BLOB) FROM field "
+        "SELECT segment, number, places, messages, CAST(lines AS BLOB), checksum FROM field "
         "WHERE account = ? AND field = ?",
         (account, field),
     )
     # What cannot be written in UTF-8 is in no line.
     octets = needle.encode("utf-8", "surrogatepass")
-    for segment, places, messages, lines in blocks:
+    for segment, number, places, messages, lines, stored in blocks:
         if segment in live:
+            check(stored, (account, field, segment, number), places, messages, lines)
             found += holding(places, messages, lines, octets)
             if len(found) > MOST:
                 return None

@@ -12,7 +12,12 @@ from typing import Final
 from mailbox_server.model.ids import AccountId
 from mailbox_server.store.derived_file import DerivedFileWriter
 from mailbox_server.store.search_index import layout
-from mailbox_server.store.search_index.field_block import Columns, FieldBlock
+from mailbox_server.store.search_index.field_block import (
+    Columns,
+    FieldBlock,
+    check,
+    checksum,
+)
 from mailbox_server.store.search_index.needles import marked
 
 MESSAGES_A_SEGMENT: Final = 50_000
@@ -181,16 +186,25 @@ class IndexWriter(DerivedFileWriter):
 
     def _last_block(self, number: int, account: AccountId, field: int) -> tuple[int, FieldBlock]:
         row = self._connection.execute(
-            "SELECT number, places, messages, lines FROM field WHERE account = ? AND field = ? "
-            "AND segment = ? ORDER BY number DESC LIMIT 1",
+            "SELECT number, places, messages, CAST(lines AS BLOB), checksum FROM field "
+            "WHERE account = ? AND field = ? AND segment = ? ORDER BY number DESC LIMIT 1",
             (account, field, number),
         ).fetchone()
-        return (1, FieldBlock()) if row is None else (row[0], FieldBlock(Columns(*row[1:])))
+        if row is None:
+            return 1, FieldBlock()
+        place, places, messages, lines, stored = row
+        check(stored, (account, field, number, place), places, messages, lines)
+        return place, FieldBlock(Columns(places, messages, lines.decode("utf-8")))
 
     def _put_block(
         self, number: int, account: AccountId, field: int, place: int, block: FieldBlock
     ) -> None:
+        key = (account, field, number, place)
+        places, messages, lines = block.columns()
         self._connection.execute(
-            "INSERT OR REPLACE INTO field VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (account, field, number, place, *block.columns()),
+            "INSERT OR REPLACE INTO field VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                *(*key, places, messages, lines),
+                checksum(key, places, messages, lines.encode("utf-8")),
+            ),
         )
