@@ -1,10 +1,12 @@
 """Fewer connections than destinations would use: who gets them, and when one is looked for."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 import pytest
 
+from mailbox_server.model.next_hop import Host
+from mailbox_server.relay.client.opening import Opening
 from mailbox_server.relay.queue.carrying import CarryingRules
 from mailbox_server.store.door import SqliteStore
 from tests.contract.conftest import TurnedClock
@@ -84,6 +86,33 @@ async def test_who_has_more_than_a_share_gives_of_it(house: House, world: World)
     turnstile.admit(100)
     await taken(house, 11)
     assert "a@y.example" in [address for address, _ in world.got[:8]]
+
+
+async def test_nobody_gives_to_who_may_not_be_tried_yet(
+    house: House, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two hosts hang that were never reached: half of all, so a third one has to wait."""
+    house.scheduler.carrying.rules = CarryingRules(connections=4, idle_seconds=0.0)
+    world.gate = turnstile = Turnstile()
+    await house.send_each([["a@x.example"]] * 20)
+    await house.scheduler.take_due()
+    turnstile.admit(1)
+    await taken(house, 1)
+    await house.scheduler.take_due()
+    world_open = world.open
+
+    async def hangs(hosts: Sequence[Host]) -> Opening:
+        if hosts[0].name != "mx.x.example":
+            await asyncio.Event().wait()
+        return await world_open(hosts)
+
+    monkeypatch.setattr(world, "open", hangs)
+    await house.send_each([[f"a@h{number}.example"] for number in range(3)])
+    await house.scheduler.take_due()
+    turnstile.admit(17)
+    await taken(house, 18)
+    assert world.openings["x.example"] <= 5
+    turnstile.admit(100)
 
 
 async def test_a_lane_of_which_all_is_in_hand_is_looked_at_once(house: House, world: World) -> None:

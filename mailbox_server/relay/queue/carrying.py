@@ -6,8 +6,8 @@ most messages.  What is known of destinations decides how many there are (relay.
 
 Connections are few, and slow servers hold them long: those not proven get at most half of
 all, so that mail for the others always goes on.  Where there are too few for all, one that
-waits for more is ended for who has none, and so is one of a destination that has more than
-its share, after the message it carries.
+waits for more is ended for who needs one, and so is one of a destination that has more than
+who needs one, after the message it carries.
 """
 
 import asyncio
@@ -15,6 +15,7 @@ from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from itertools import islice
 from typing import Any, Final, Protocol
 
 from mailbox_server.model.envelope import Recipient
@@ -177,9 +178,9 @@ class Carrying:
             and not self._is_stopping
             and self._destinations.room(destination) > 0
         ):
-            if not self._has_place(destination):
+            if self._is_full or not self._may_be_tried(destination):
                 self._starved[line.key] = line
-                if self._is_full:
+                if self._is_full and self._may_be_tried(destination):
                     _call(self._resting)
                 return
             self._begin(line)
@@ -190,25 +191,34 @@ class Carrying:
     def _is_full(self) -> bool:
         return self._connections >= self.rules.connections
 
-    def _has_place(self, destination: Destination) -> bool:
-        if self._is_full:
-            return False
+    def _may_be_tried(self, destination: Destination) -> bool:
         return destination.is_proven or self._unproven * 2 < self.rules.connections
 
     def _must_yield(self, line: _Line) -> bool:
-        """Whether a connection is more needed by others, who have none or fewer."""
+        """Whether a connection is more needed by others, who have fewer."""
         if not self._starved or not self._is_full:
             return False
-        share = self.rules.connections // len(self._lines)
-        return not line.loads or line.destination.connections > max(1, share)
+        others = [
+            each.destination.connections
+            for each in self._next_starved()
+            if self._may_be_tried(each.destination)
+        ]
+        if not others:
+            return False
+        return not line.loads or min(others) + 1 < line.destination.connections
+
+    def _next_starved(self) -> Iterable[_Line]:
+        """Lines that a free place may be for."""
+        return islice(self._starved.values(), _CONSIDERED_AT_ONCE)
 
     def _place_is_free(self) -> None:
-        """Consider lines that only waited for others, in turns."""
-        for _ in range(min(len(self._starved), _CONSIDERED_AT_ONCE)):
+        """Consider lines that only waited for others, first those that have fewest."""
+        for line in sorted(self._next_starved(), key=_connections):
             if self._is_full:
                 return
-            _, line = self._starved.popitem(last=False)
-            self._consider(line)
+            # Considering one may have found another one's wait to be over.
+            if self._starved.pop(line.key, None) is not None:
+                self._consider(line)
 
     def _begin(self, line: _Line) -> None:
         destination = line.destination
@@ -450,6 +460,10 @@ class _Place:
     """The place that one task takes among all connections."""
 
     counts_unproven: bool
+
+
+def _connections(line: _Line) -> int:
+    return line.destination.connections
 
 
 def _call(waiting: "Iterable[asyncio.Future[None]]") -> None:
