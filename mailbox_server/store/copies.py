@@ -19,13 +19,7 @@ from mailbox_server.model.mailbox import Mailbox
 from mailbox_server.model.uid_set import UidSet
 from mailbox_server.store import uid_blocks
 from mailbox_server.store.contents import ContentRepository
-from mailbox_server.store.expunges import (
-    bury,
-    count_placed,
-    expunge_uids,
-    live_uids,
-    live_uids_of_all,
-)
+from mailbox_server.store.expunges import bury, expunge_live
 from mailbox_server.store.keyword_sets import (
     admit,
     interned,
@@ -33,7 +27,8 @@ from mailbox_server.store.keyword_sets import (
     names_of,
     spelled,
 )
-from mailbox_server.store.mailbox_rows import Counters, live_mailbox, move_counters
+from mailbox_server.store.live_placements import Live, all_live, keyword_sets_of, live_among
+from mailbox_server.store.mailbox_rows import Counters, live_mailbox
 from mailbox_server.store.message_inserts import (
     LISTING_COLUMNS,
     check_quota,
@@ -73,6 +68,7 @@ _PLACE_AGAIN: Final = Prepared(
             "keyword_set",
             "deleted",
             "shared",
+            "size",
             "saved",
             "created_at",
             "updated_at",
@@ -84,6 +80,7 @@ _PLACE_AGAIN: Final = Prepared(
             placement.c.keyword_set,
             placement.c.deleted,
             placement.c.shared,
+            placement.c.size,
             sa.bindparam("now"),
             sa.bindparam("modseq"),
             sa.bindparam("modseq"),
@@ -92,9 +89,6 @@ _PLACE_AGAIN: Final = Prepared(
         .order_by(placement.c.uid),
     )
 )
-_KEYWORD_SETS: Final = Prepared(
-    sa.select(placement.c.keyword_set).where(_MAILBOX, _IN_RANGE, _LIVE).distinct()
-)
 # What a copy into another account must know of each placement: see _Row.
 _ROWS: Final = Prepared(
     sa.select(
@@ -102,9 +96,8 @@ _ROWS: Final = Prepared(
         placement.c.message,
         placement.c.keyword_set,
         placement.c.deleted,
-        message.c.size,
+        placement.c.size,
     )
-    .join_from(placement, message, message.c.id == placement.c.message)
     .where(_MAILBOX, _LIVE, _IN_RANGE)
     .order_by(placement.c.uid)
 )
@@ -142,14 +135,14 @@ def copy_messages(
     if _is_across(source, goal, copier):
         rows = _ROWS.rows_each(tx, range_values(uids, mailbox=mailbox))
         return _copy_across(tx, contents, source, rows, goal, copier)
-    live = live_uids(tx, mailbox, uids)
+    live = live_among(tx, source.account, mailbox, uids)
     if not live:
         return Copied(goal.uid_validity, UidSet(), UidSet())
     modseq = tx.touch(goal.account)
-    values = [{"mailbox": mailbox, "first": first, "last": last} for first, last in live.ranges]
-    _SHARE.run_each(tx, values)
-    copied, _ = _place_again(tx, source, live, goal, modseq)
-    return copied
+    if live.alone:
+        ranges = live.uids.ranges
+        _SHARE.run_each(tx, [{"mailbox": mailbox, "first": a, "last": b} for a, b in ranges])
+    return _place_again(tx, source, live, goal, modseq)
 
 
 def move_messages(
@@ -166,14 +159,16 @@ def move_messages(
     """
     source, goal = live_mailbox(tx, mailbox), live_mailbox(tx, target)
     if not _is_across(source, goal, copier):
-        return _move_within(tx, source, live_uids(tx, mailbox, uids), goal)
+        return _move_within(tx, source, live_among(tx, source.account, mailbox, uids), goal)
     rows = _ROWS.rows_each(tx, range_values(uids, mailbox=mailbox))
     if not rows:
         return Copied(goal.uid_validity, UidSet(), UidSet())
     for owner in sorted((source.account, goal.account)):
         tx.touch(owner)
     copied = _copy_across(tx, contents, source, rows, goal, copier)
-    expunge_uids(tx, source.account, mailbox, copied.sources)
+    expunge_live(
+        tx, source.account, mailbox, live_among(tx, source.account, mailbox, copied.sources)
+    )
     if source.id == goal.id:
         return copied
     gone = Expunged(copied.sources, source.highest_modseq, tx.touch(source.account))
@@ -188,34 +183,31 @@ def _is_across(source: Mailbox, goal: Mailbox, copier: Copier | None) -> bool:
 
 def move_all(tx: SqlTx, source: Mailbox, goal: Mailbox) -> None:
     """Move all that a mailbox holds to another of the account, in one write."""
-    _move_within(tx, source, live_uids_of_all(tx, source.id), goal)
+    _move_within(tx, source, all_live(tx, source.account, source.id), goal)
 
 
-def _move_within(tx: SqlTx, source: Mailbox, uids: UidSet, goal: Mailbox) -> Copied:
-    if not uids:
+def _move_within(tx: SqlTx, source: Mailbox, live: Live, goal: Mailbox) -> Copied:
+    if not live:
         return Copied(goal.uid_validity, UidSet(), UidSet())
     modseq = tx.touch(source.account)
-    copied, moved = _place_again(tx, source, uids, goal, modseq)
-    bury(tx, source.id, uids, moved, modseq)
-    less = Counters(-moved.messages, -moved.unseen, -moved.deleted, -moved.octets)
-    move_counters(tx, source.id, less, modseq)
+    copied = _place_again(tx, source, live, goal, modseq)
+    bury(tx, source.id, live, modseq)
     if source.id == goal.id:
         return copied
-    return replace(copied, gone=Expunged(uids, source.highest_modseq, modseq))
+    return replace(copied, gone=Expunged(live.uids, source.highest_modseq, modseq))
 
 
-def _place_again(
-    tx: SqlTx, source: Mailbox, uids: UidSet, goal: Mailbox, modseq: ModSeq
-) -> tuple[Copied, Counters]:
-    """Place live messages of source in goal; what they count there.
+def _place_again(tx: SqlTx, source: Mailbox, live: Live, goal: Mailbox, modseq: ModSeq) -> Copied:
+    """Place live messages of source in goal, where they count the same.
 
     The rows never come to Python: COPY is one write whatever its size, and the writer's.
     """
-    count = len(uids)
-    _, first, uid_validity = draw_uids(tx, goal.account, goal.id, Counters(count), modseq)
+    sets = keyword_sets_of(tx, source.id, live)
+    admit(tx, goal.id, keys_by_set(names_of(tx, goal.account, sets)))
+    _, first, uid_validity = draw_uids(tx, goal.account, goal.id, live.counters, modseq)
     following = first
     values = []
-    for begin, end in uids.ranges:
+    for begin, end in live.uids.ranges:
         values.append(
             {
                 "goal": goal.id,
@@ -231,14 +223,9 @@ def _place_again(
     _PLACE_AGAIN.run_each(tx, values)
     uid_blocks.placed(tx, goal.id, first, following - 1, modseq)
     targets = UidSet(((first, following - 1),))
-    sets = _KEYWORD_SETS.rows(tx, mailbox=goal.id, first=first, last=following - 1)
-    admit(tx, goal.id, keys_by_set(names_of(tx, goal.account, {number for (number,) in sets})))
-    placed = count_placed(tx, goal.id, targets).counters
-    if placed.deleted:
+    if live.counters.deleted:
         uid_blocks.mark_deleted(tx, goal.id, targets.ranges)
-    more = Counters(0, placed.unseen, placed.deleted, placed.octets)
-    move_counters(tx, goal.id, more, modseq)
-    return Copied(uid_validity, uids, targets), placed
+    return Copied(uid_validity, live.uids, targets)
 
 
 def _copy_across(
@@ -290,10 +277,11 @@ def _copy_across(
                 "keyword_set": sets[keywords[number]],
                 "deleted": deleted,
                 "shared": int(places[number] > 1),
+                "size": size,
                 "saved": tx.now,
                 "modseq": modseq,
             }
-            for uid, (_, number, _, deleted, _) in enumerate(rows, first)
+            for uid, (_, number, _, deleted, size) in enumerate(rows, first)
         ],
     )
     if copier is not None and copier.account != goal.account and FlagKind.SEEN in copier.may_set:

@@ -102,6 +102,7 @@ def add_message(
                     "keyword_set": keyword_set,
                     "deleted": int(target.deleted),
                     "shared": shared,
+                    "size": size,
                     "saved": tx.now,
                     "modseq": modseq,
                 }

@@ -8,9 +8,8 @@ Placements are named by runs of UIDs, each one statement whatever its length: th
 come to Python.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Final
 
 import sqlalchemy as sa
 
@@ -18,74 +17,21 @@ from mailbox_server.model.ids import AccountId, MailboxId, ModSeq
 from mailbox_server.model.uid_set import UidSet
 from mailbox_server.store import uid_blocks
 from mailbox_server.store.by_message import ByMessage
-from mailbox_server.store.mailbox_rows import Counters, live_mailbox, move_counters
+from mailbox_server.store.live_placements import Live, deleted_among, some_above, some_deleted
+from mailbox_server.store.mailbox_rows import live_mailbox, move_counters
 from mailbox_server.store.ports import Expunged
 from mailbox_server.store.prepared import Prepared
 from mailbox_server.store.schema.accounts import account
-from mailbox_server.store.schema.mailboxes import keyword_set
-from mailbox_server.store.schema.messages import message, placement, uid_block
+from mailbox_server.store.schema.messages import message, placement
 from mailbox_server.store.transactions import SqlTx
-from mailbox_server.store.uid_runs import runs
 
 STEP: Final = 5_000
 
 _MAILBOX: Final = placement.c.mailbox == sa.bindparam("mailbox")
 _LIVE: Final = placement.c.expunged_at.is_(None)
-_DELETED: Final = placement.c.deleted == sa.literal_column("1")
 _IN_RANGE: Final = placement.c.uid.between(sa.bindparam("first"), sa.bindparam("last"))
 
 
-class _Uids:
-    """The UIDs that a select finds, ascending; where they are one run no row is fetched."""
-
-    def __init__(self, found: sa.Select[tuple[int]]) -> None:
-        inner = found.subquery()
-        self.listed = Prepared(found)
-        self.bounds = Prepared(
-            sa.select(sa.func.min(inner.c.uid), sa.func.max(inner.c.uid), sa.func.count())
-        )
-
-    def runs(self, tx: SqlTx, **values: Any) -> list[tuple[int, int]]:
-        """Them as runs."""
-        first, last, count = self.bounds.row(tx, **values)
-        if count and count == last - first + 1:
-            return [(first, last)]
-        return runs(uid for (uid,) in self.listed.rows(tx, **values)) if count else []
-
-
-_UIDS: Final = sa.select(placement.c.uid).where(_LIVE).order_by(placement.c.uid)
-_MOST: Final[sa.BindParameter[int]] = sa.bindparam("most")
-_LIVE_UIDS: Final = _Uids(_UIDS.where(_MAILBOX))
-_LIVE_IN_RANGE: Final = _Uids(_UIDS.where(_MAILBOX, _IN_RANGE))
-_DELETED_IN_RANGE: Final = _Uids(_UIDS.where(_MAILBOX, _IN_RANGE, _DELETED))
-_SOME_DELETED: Final = _Uids(
-    sa.select(placement.c.uid)
-    .where(
-        uid_block.c.mailbox == sa.bindparam("mailbox"),
-        uid_block.c.deleted == sa.literal_column("1"),
-        *uid_blocks.IN_BLOCK,
-        _DELETED,
-        _LIVE,
-    )
-    .order_by(uid_block.c.first, placement.c.uid)
-    .limit(_MOST)
-)
-_ABOVE: Final = _Uids(_UIDS.where(_MAILBOX, placement.c.uid > sa.bindparam("above")).limit(_MOST))
-
-_alone: Final = 1 - placement.c.shared
-_COUNT: Final = Prepared(
-    sa.select(
-        sa.func.count(),
-        sa.func.coalesce(sa.func.sum(keyword_set.c.seen), 0),
-        sa.func.sum(placement.c.deleted),
-        sa.func.sum(message.c.size),
-        sa.func.sum(_alone),
-        sa.func.sum(_alone * message.c.size),
-    )
-    .join_from(placement, message, message.c.id == placement.c.message)
-    .outerjoin(keyword_set, keyword_set.c.id == placement.c.keyword_set)
-    .where(_MAILBOX, _IN_RANGE, _LIVE)
-)
 _EXPUNGE: Final = Prepared(
     sa.update(placement)
     .where(_MAILBOX, _IN_RANGE, _LIVE)
@@ -116,8 +62,14 @@ def _is_unplaced(number: sa.ColumnElement[int]) -> sa.ColumnElement[bool]:
 
 
 _DESTROY_ALONE: Final = Prepared(_DESTROY.where(message.c.id.in_(_BURIED_ALONE)))
+# What JMAP sees has a live placement: only what is gone for it may have none.
 _DESTROY_UNPLACED: Final = ByMessage(
-    _DESTROY.where(message.c.destroyed_at.is_(None)), _BURIED_SHARED, _is_unplaced, message.c.size
+    _DESTROY.where(message.c.destroyed_at.is_(None)),
+    _BURIED_SHARED.join(message, message.c.id == _buried.c.message).where(
+        message.c.gone_at.is_not(None)
+    ),
+    _is_unplaced,
+    message.c.size,
 )
 _GIVE_BACK: Final = Prepared(
     sa.update(account)
@@ -146,88 +98,42 @@ def unseen_messages(changed: sa.Select[tuple[int]]) -> ByMessage:
 _GONE: Final = unseen_messages(_BURIED_SHARED)
 
 
-@dataclass(slots=True)
-class Counted:
-    """What placements count in their mailbox, and what those that stand alone hold."""
-
-    counters: Counters
-    alone: int = 0
-    alone_octets: int = 0
-
-
-def live_uids(tx: SqlTx, mailbox: MailboxId, uids: Iterable[int]) -> UidSet:
-    """Those of ascending UIDs whose placement is live."""
-    return _among(tx, _LIVE_IN_RANGE, mailbox, uids)
-
-
-def live_uids_of_all(tx: SqlTx, mailbox: MailboxId) -> UidSet:
-    """The UIDs of all live placements."""
-    return UidSet(tuple(_LIVE_UIDS.runs(tx, mailbox=mailbox)))
-
-
-def _among(tx: SqlTx, wanted: _Uids, mailbox: MailboxId, uids: Iterable[int]) -> UidSet:
-    found: list[tuple[int, int]] = []
-    for first, last in runs(uids):
-        found += wanted.runs(tx, mailbox=mailbox, first=first, last=last)
-    return UidSet(tuple(found))
-
-
-def count_placed(tx: SqlTx, mailbox: MailboxId, uids: UidSet) -> Counted:
-    """What live placements count."""
-    found = Counted(Counters())
-    counters = found.counters
-    for first, last in uids.ranges:
-        count, seen, deleted, octets, alone, alone_octets = _COUNT.row(
-            tx, mailbox=mailbox, first=first, last=last
-        )
-        counters.messages += count
-        counters.unseen += count - seen
-        counters.deleted += deleted
-        counters.octets += octets
-        found.alone += alone
-        found.alone_octets += alone_octets
-    return found
-
-
-def bury(tx: SqlTx, mailbox: MailboxId, uids: UidSet, counted: Counters, modseq: ModSeq) -> None:
-    """Make tombstones of live placements, which count so much; nothing else moves."""
-    _EXPUNGE.run_each(tx, _of_each(uids, mailbox=mailbox, modseq=modseq, now=tx.now))
-    uid_blocks.bury(tx, mailbox, uids.ranges, modseq)
-    if counted.deleted:
-        uid_blocks.unmark_deleted(tx, mailbox, uids.ranges)
+def bury(tx: SqlTx, mailbox: MailboxId, gone: Live, modseq: ModSeq) -> None:
+    """Make tombstones of live placements, and count them no more; messages stay."""
+    _EXPUNGE.run_each(tx, _of_each(gone.uids, mailbox=mailbox, modseq=modseq, now=tx.now))
+    had_deleted = gone.counters.deleted > 0
+    uid_blocks.bury(tx, mailbox, gone.uids.ranges, modseq, had_deleted=had_deleted)
+    move_counters(tx, mailbox, -gone.counters, modseq)
 
 
 def _of_each(uids: UidSet, **same: int) -> list[dict[str, int]]:
     return [{**same, "first": first, "last": last} for first, last in uids.ranges]
 
 
-def expunge_uids(tx: SqlTx, owner: AccountId, mailbox: MailboxId, uids: UidSet) -> None:
+def expunge_live(tx: SqlTx, owner: AccountId, mailbox: MailboxId, gone: Live) -> None:
     """Expunge live placements of a mailbox of the account, with all that follows."""
-    if not uids:
+    if not gone:
         return
     tx.frees()
     modseq = tx.touch(owner)
-    gone = count_placed(tx, mailbox, uids)
-    bury(tx, mailbox, uids, gone.counters, modseq)
-    _destroy_unplaced(tx, owner, mailbox, uids, gone, modseq)
-    by = gone.counters
-    move_counters(tx, mailbox, Counters(-by.messages, -by.unseen, -by.deleted, -by.octets), modseq)
+    bury(tx, mailbox, gone, modseq)
+    _destroy_unplaced(tx, owner, mailbox, gone, modseq)
 
 
 def _destroy_unplaced(
-    tx: SqlTx, owner: AccountId, mailbox: MailboxId, uids: UidSet, gone: Counted, modseq: ModSeq
+    tx: SqlTx, owner: AccountId, mailbox: MailboxId, gone: Live, modseq: ModSeq
 ) -> None:
-    values = _of_each(uids, mailbox=mailbox, modseq=modseq, now=tx.now)
+    values = _of_each(gone.uids, mailbox=mailbox, modseq=modseq, now=tx.now)
     messages, octets = gone.alone, gone.alone_octets
     if messages:
         _DESTROY_ALONE.run_each(tx, values)
     if gone.counters.messages > gone.alone:
+        # A placement that was \\Deleted showed its message to nobody.
+        if gone.counters.messages > gone.counters.deleted:
+            _GONE.run_each(tx, values)
         sizes = _DESTROY_UNPLACED.rows_each(tx, values)
         messages += len(sizes)
         octets += sum(size for (size,) in sizes)
-        # A placement that was \Deleted showed its message to nobody.
-        if gone.counters.messages > gone.counters.deleted:
-            _GONE.run_each(tx, values)
     if messages:
         _GIVE_BACK.run(tx, account=owner, octets=octets, messages=messages)
 
@@ -235,13 +141,14 @@ def _destroy_unplaced(
 def expunge_deleted(tx: SqlTx, mailbox: MailboxId, within: Sequence[int] | None) -> Expunged:
     """Expunge placements flagged \\Deleted, of all at most STEP.  Raises MailboxMissing."""
     found = live_mailbox(tx, mailbox)
+    owner = found.account
     if within is None:
-        uids = UidSet(tuple(_SOME_DELETED.runs(tx, mailbox=mailbox, most=STEP)))
+        gone = some_deleted(tx, owner, mailbox, STEP)
     else:
-        uids = _among(tx, _DELETED_IN_RANGE, mailbox, within)
-    expunge_uids(tx, found.account, mailbox, uids)
-    modseq = tx.touch(found.account) if uids else found.highest_modseq
-    return Expunged(uids, found.highest_modseq, modseq)
+        gone = deleted_among(tx, owner, mailbox, within)
+    expunge_live(tx, owner, mailbox, gone)
+    modseq = tx.touch(owner) if gone else found.highest_modseq
+    return Expunged(gone.uids, found.highest_modseq, modseq)
 
 
 def expunge_above(tx: SqlTx, owner: AccountId, mailbox: MailboxId, above: int) -> int | None:
@@ -250,6 +157,6 @@ def expunge_above(tx: SqlTx, owner: AccountId, mailbox: MailboxId, above: int) -
     Going on above it costs nothing for the tombstones below, so that steps stay as short as
     the first.
     """
-    uids = UidSet(tuple(_ABOVE.runs(tx, mailbox=mailbox, above=above, most=STEP)))
-    expunge_uids(tx, owner, mailbox, uids)
-    return uids.ranges[-1][1] if len(uids) == STEP else None
+    gone = some_above(tx, owner, mailbox, above, STEP)
+    expunge_live(tx, owner, mailbox, gone)
+    return gone.uids.ranges[-1][1] if len(gone.uids) == STEP else None

@@ -200,16 +200,22 @@ ROW_INVARIANTS: Final[tuple[tuple[str, sa.Select[Any]], ...]] = (
         ),
     ),
     (
-        "every live placement has a message that is not destroyed, of the same account",
+        "every placement has a mailbox and a message; a live one's is not destroyed, and of the "
+        "same account",
         sa.select(placement.c.mailbox, placement.c.uid, placement.c.message)
-        .join_from(placement, mailbox, mailbox.c.id == placement.c.mailbox)
+        .outerjoin_from(placement, mailbox, mailbox.c.id == placement.c.mailbox)
         .outerjoin(message, message.c.id == placement.c.message)
         .where(
-            _LIVE,
             sa.or_(
+                mailbox.c.id.is_(None),
                 message.c.id.is_(None),
-                message.c.destroyed_at.is_not(None),
-                message.c.account != mailbox.c.account,
+                sa.and_(
+                    _LIVE,
+                    sa.or_(
+                        message.c.destroyed_at.is_not(None),
+                        message.c.account != mailbox.c.account,
+                    ),
+                ),
             ),
         ),
     ),
@@ -235,6 +241,12 @@ ROW_INVARIANTS: Final[tuple[tuple[str, sa.Select[Any]], ...]] = (
         .join_from(message, content, content.c.id == message.c.content)
         .join(message_listing, message_listing.c.message == message.c.id)
         .where(message.c.size != content.c.size + sa.func.length(message_listing.c.trace)),
+    ),
+    (
+        "a placement counts as large as its message is",
+        sa.select(placement.c.mailbox, placement.c.uid, placement.c.size, message.c.size)
+        .join_from(placement, message, message.c.id == placement.c.message)
+        .where(placement.c.size != message.c.size),
     ),
     (
         "a message is listed with its own size",

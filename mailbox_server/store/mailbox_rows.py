@@ -60,6 +60,9 @@ class Counters:
     deleted: int = 0
     octets: int = 0
 
+    def __neg__(self) -> "Counters":
+        return Counters(-self.messages, -self.unseen, -self.deleted, -self.octets)
+
 
 def mailbox_of(row: Any) -> Mailbox:
     """A row of SELECT_MAILBOX as a value."""

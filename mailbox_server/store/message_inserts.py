@@ -96,6 +96,7 @@ _PLACE: Final = Prepared(
         "keyword_set",
         "deleted",
         "shared",
+        "size",
         "saved",
     ).values(created_at=sa.bindparam("modseq"), updated_at=sa.bindparam("modseq"))
 )
@@ -207,7 +208,10 @@ def draw_uids(
 
 
 def place(tx: SqlTx, placements: Sequence[Parameters]) -> None:
-    """Insert placements: mailbox, uid, message, keyword_set, deleted, shared, modseq, saved."""
+    """Insert placements.
+
+    Each has mailbox, uid, message, keyword_set, deleted, shared, size, saved and modseq.
+    """
     _PLACE.run_each(tx, placements)
     for each in placements:
         mailbox_number, uid = each["mailbox"], each["uid"]

@@ -29,10 +29,11 @@ from mailbox_server.store.attached_text.reading import AttachedTextReader
 from mailbox_server.store.contents import ContentRepository
 from mailbox_server.store.copies import copy_messages, move_messages
 from mailbox_server.store.deliveries import add_message
-from mailbox_server.store.expunges import expunge_deleted, expunge_uids, live_uids
+from mailbox_server.store.expunges import expunge_deleted, expunge_live
 from mailbox_server.store.flags import change_flags
 from mailbox_server.store.forgetting import forget_destroyed, forget_tombstones
 from mailbox_server.store.keyword_sets import names_of
+from mailbox_server.store.live_placements import live_among
 from mailbox_server.store.mailbox_rows import live_mailbox
 from mailbox_server.store.ports import (
     Changes,
@@ -183,9 +184,9 @@ class Messages:
     def remove(self, mailbox: MailboxId, uids: Sequence[int]) -> UidSet:
         """Expunge the given placements whatever their flags.  Raises MailboxMissing."""
         found = live_mailbox(self._tx, mailbox)
-        gone = live_uids(self._tx, mailbox, uids)
-        expunge_uids(self._tx, found.account, mailbox, gone)
-        return gone
+        gone = live_among(self._tx, found.account, mailbox, uids)
+        expunge_live(self._tx, found.account, mailbox, gone)
+        return gone.uids
 
     def forget_destroyed(self, before: datetime) -> int:
         """Give up listing, text and content of messages destroyed before then.

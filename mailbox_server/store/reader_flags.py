@@ -7,8 +7,8 @@ from typing import Final
 from mailbox_server.model.ids import AccountId, MailboxId, ModSeq
 from mailbox_server.model.keywords import SEEN, FlagKind
 from mailbox_server.model.uid_set import UidSet
-from mailbox_server.store.expunges import live_uids
 from mailbox_server.store.flags import change_flags
+from mailbox_server.store.live_placements import live_uids
 from mailbox_server.store.mailbox_rows import live_mailbox, stamp_shown
 from mailbox_server.store.ports import Edit, FlagChange, FlagOutcome
 from mailbox_server.store.seen_runs import changed_among, seen_among, set_seen

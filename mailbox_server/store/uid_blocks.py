@@ -6,7 +6,7 @@ index, and looks at the placements in them: at most BLOCK_UIDS for each that cha
 same goes for placements that are \\Deleted, and for tombstones.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 import sqlalchemy as sa
@@ -62,10 +62,16 @@ _UNMARK_DELETED: Final = Prepared(
     )
     .values(deleted=_no)
 )
+_CLEAR_DELETED: Final = Prepared(
+    sa.update(uid_block).where(*_BLOCKS, uid_block.c.deleted == _yes).values(deleted=_no)
+)
 _BURY: Final = Prepared(
     sa.update(uid_block)
-    .where(*_BLOCKS, uid_block.c.expunged_on.is_(None))
-    .values(expunged_on=sa.bindparam("now"))
+    .where(*_BLOCKS)
+    .values(
+        updated_at=sa.bindparam("modseq"),
+        expunged_on=sa.func.coalesce(uid_block.c.expunged_on, sa.bindparam("now")),
+    )
 )
 _EXHUME: Final = Prepared(
     sa.update(uid_block)
@@ -111,15 +117,20 @@ def mark_deleted(tx: SqlTx, mailbox: int, ranges: Ranges) -> None:
 
 
 def unmark_deleted(tx: SqlTx, mailbox: int, ranges: Ranges) -> None:
-    """Say that placements in these ranges are \\Deleted no more, or expunged."""
+    """Say that placements in these ranges are \\Deleted no more."""
     _UNMARK_DELETED.run_each(tx, _blocks(mailbox, ranges))
 
 
-def bury(tx: SqlTx, mailbox: int, ranges: Ranges, modseq: int) -> None:
-    """Say that placements in these ranges became tombstones."""
+def bury(tx: SqlTx, mailbox: int, ranges: Ranges, modseq: int, *, had_deleted: bool) -> None:
+    """Say that placements in these ranges became tombstones, all that were live there.
+
+    had_deleted: whether some of them were \\Deleted.
+    """
     blocks = _blocks(mailbox, ranges)
-    _STAMP.run_each(tx, [{**each, "modseq": modseq} for each in blocks])
-    _BURY.run_each(tx, [{**each, "now": tx.now} for each in blocks])
+    _BURY.run_each(tx, [{**each, "modseq": modseq, "now": tx.now} for each in blocks])
+    if had_deleted:
+        _CLEAR_DELETED.run_each(tx, _blocks(mailbox, _whole_blocks(ranges)))
+        _UNMARK_DELETED.run_each(tx, blocks)
 
 
 def forget(tx: SqlTx, tombstones: Iterable[tuple[int, int]]) -> None:
@@ -140,3 +151,11 @@ def _blocks(mailbox: int, ranges: Ranges) -> list[dict[str, int]]:
         else:
             found.append([low, high])
     return [{"mailbox": mailbox, "low": low, "high": high} for low, high in found]
+
+
+def _whole_blocks(ranges: Ranges) -> Iterator[tuple[int, int]]:
+    """The part of each range that fills blocks, where there is one."""
+    for first, last in ranges:
+        low, high = first + -first % BLOCK_UIDS, last + 1 - (last + 1) % BLOCK_UIDS
+        if low < high:
+            yield low, high - 1

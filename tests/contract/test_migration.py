@@ -45,10 +45,13 @@ def upgrade() -> None:
 
 
 def definitions(path: Path) -> dict[str, str]:
-    """The SQL of every table and index, without regard to white space."""
+    """The SQL of every table and index, without regard to white space and quotes.
+
+    SQLite quotes the name of a table that was renamed.
+    """
     with closing(sqlite3.connect(path)) as connection:
         rows = connection.execute("SELECT name, sql FROM sqlite_master WHERE sql NOT NULL")
-        return {name: re.sub(r"\s+", " ", sql).strip() for name, sql in rows}
+        return {name: re.sub(r"\s+", " ", sql.replace('"', "")).strip() for name, sql in rows}
 
 
 def scripts_with(folder: Path, *steps: str) -> Path:
@@ -185,6 +188,7 @@ def test_blocks_of_uids_are_made_from_what_is_there(tmp_path: Path) -> None:
             "ALTER TABLE account DROP COLUMN is_administrator;"
             "ALTER TABLE account DROP COLUMN is_shared;"
             "ALTER TABLE message DROP COLUMN sent_day;"
+            "ALTER TABLE placement DROP COLUMN size;"
             "CREATE INDEX ix_placement_mailbox_updated_at ON placement (mailbox, updated_at);"
             "CREATE INDEX ix_placement_expunged_on ON placement (expunged_on);"
             "CREATE INDEX ix_placement_deleted ON placement (mailbox, deleted)"

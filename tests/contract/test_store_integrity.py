@@ -50,7 +50,8 @@ DAMAGES = (
     ("tombstones are whole", "UPDATE placement SET expunged_on = NULL"),
     ("tombstones are whole", "UPDATE placement SET updated_at = 3 WHERE expunged_at IS NOT NULL"),
     (
-        "every live placement has a message that is not destroyed, of the same account",
+        "every placement has a mailbox and a message; a live one's is not destroyed, and of the "
+        "same account",
         "UPDATE message SET account = 2",
     ),
     (
@@ -64,6 +65,10 @@ DAMAGES = (
     (
         "a message is as large as its trace and its content",
         "UPDATE message_listing SET trace = x'00'",
+    ),
+    (
+        "a placement counts as large as its message is",
+        "UPDATE placement SET size = size + 1",
     ),
     (
         "a message is listed with its own size",
