@@ -1,5 +1,7 @@
 """All repositories over one transaction: what work gets as `tx`."""
 
+from collections.abc import Callable
+
 from mailbox_server.store.access_keys import AccessKeys
 from mailbox_server.store.account_changes import AccountChangeLog
 from mailbox_server.store.accounts import Accounts
@@ -105,6 +107,10 @@ class Repositories:
         self.tls_counts = TlsCounts(tx)
         self.tokens = Tokens(tx)
         self.trail = Trail(tx)
+
+    def after_commit(self, action: Callable[[], None]) -> None:
+        """Call action once this write is on the disk (ports.WriteTx)."""
+        self.sql.after_commit(action)
 
     @property
     def owners_generation(self) -> int:

@@ -10,6 +10,7 @@ from mailbox_server.delivery.own_paths import OwnPaths
 from mailbox_server.delivery.sent_copies import filed_copy
 from mailbox_server.delivery.submitting.holding import Waiting
 from mailbox_server.delivery.submitting.pace import LOOKED_BACK, Pace, PaceLimits
+from mailbox_server.delivery.submitting.recent_sendings import RecentSendings
 from mailbox_server.model.account import AccountState
 from mailbox_server.model.address import Address
 from mailbox_server.model.errors import AccountDisabled, AccountMissing, TooMuchSent
@@ -42,6 +43,7 @@ class Dispatch:
     evidence: tuple[Evidence, ...]
     recipients: tuple[Address, ...]
     limits: PaceLimits
+    recent: RecentSendings
     message_id: str | None
     now: datetime
     held: Waiting | None = None
@@ -56,7 +58,9 @@ class Dispatch:
         """
         check_sender(tx, self.account)
         if self.held is None:
-            nears_limit = count_sent(tx, self.account, self.recipients, self.limits, self.now)
+            nears_limit = count_sent(
+                tx, self.account, self.recipients, self.limits, self.recent, self.now
+            )
         else:
             # It was counted when it came to be held.
             nears_limit = False
@@ -95,11 +99,12 @@ def count_sent(
     account: AccountId,
     recipients: Sequence[Address],
     limits: PaceLimits,
+    recent: RecentSendings,
     now: datetime,
 ) -> bool:
     """Count a message against what the account may send; whether that nears a limit.
 
-    Raises TooMuchSent.
+    recent hears of it once it is committed.  Raises TooMuchSent.
     """
     strangers = sorted(tx.correspondents.strangers(account, recipients))
     sendings = tx.correspondents.sendings(account, now - LOOKED_BACK)
@@ -108,6 +113,8 @@ def count_sent(
     if wait:
         raise TooMuchSent(wait)
     tx.correspondents.sent(account, strangers, now)
+    counted = pace.with_message(len(strangers))
+    tx.after_commit(lambda: recent.put(account, counted))
     return pace.nears(1, len(strangers))
 
 

@@ -8,7 +8,7 @@ end of its span (store.ports.SPAN) is an hour, or a day, ago: a little longer, n
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from mailbox_server.model.address import Address
@@ -91,12 +91,29 @@ class Pace:
             self._until(met, strangers, limits.strangers_day, DAY),
         )
 
+    @property
+    def strangers_left(self) -> int:
+        """How many people it never wrote to one message may go to now."""
+        *_, (hour, _, most_hour), (day, _, most_day) = self._shares(0, 0)
+        return max(0, min(most_hour - hour, most_day - day))
+
     def nears(self, messages: int, strangers: int) -> bool:
         """Whether so much more is what passes ALARM of a limit."""
         return any(
             used < ALARM * limit <= used + more
             for used, more, limit in self._shares(messages, strangers)
         )
+
+    def with_message(self, strangers: int) -> list[Sending]:
+        """The spans with one message more, sent now."""
+        span = SPAN.total_seconds()
+        at = self._now.timestamp()
+        began = datetime.fromtimestamp(at - at % span, UTC)
+        others = [each for each in self._sendings if each.began != began]
+        counted = next((each for each in self._sendings if each.began == began), None)
+        messages, met = (0, 0) if counted is None else (counted.messages, counted.strangers)
+        others.append(Sending(began, messages + 1, met + strangers))
+        return sorted(others, key=lambda each: each.began)
 
     def _shares(self, messages: int, strangers: int) -> list[tuple[int, int, int]]:
         """Used, more and limit, for each limit."""

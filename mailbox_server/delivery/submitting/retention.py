@@ -7,6 +7,7 @@ from mailbox_server.delivery.arrival import Wishes
 from mailbox_server.delivery.submitting.dispatch import Kept, check_sender, count_sent
 from mailbox_server.delivery.submitting.holding import is_full, outbox
 from mailbox_server.delivery.submitting.pace import PaceLimits
+from mailbox_server.delivery.submitting.recent_sendings import RecentSendings
 from mailbox_server.model.envelope import Envelope
 from mailbox_server.model.errors import TooMuchHeld
 from mailbox_server.model.held_message import HeldMessage
@@ -29,6 +30,7 @@ class Retention:
     until: datetime
     evidence: tuple[Evidence, ...]
     limits: PaceLimits
+    recent: RecentSendings
     now: datetime
 
     def write(self, tx: WriteTx) -> Kept:
@@ -41,7 +43,7 @@ class Retention:
             raise TooMuchHeld("the Outbox holds as much as may wait")
         envelope = self.envelope
         addresses = [each.address for each in envelope.recipients]
-        nears_limit = count_sent(tx, self.account, addresses, self.limits, self.now)
+        nears_limit = count_sent(tx, self.account, addresses, self.limits, self.recent, self.now)
         new = NewMessage(
             content=tx.contents.keep(self.staged),
             trace=b"",

@@ -32,6 +32,7 @@ from mailbox_server.delivery.submitting.once import mark
 from mailbox_server.delivery.submitting.pace import Pace
 from mailbox_server.delivery.submitting.repairs import TooManyFields
 from mailbox_server.delivery.submitting.retention import Retention
+from mailbox_server.delivery.submitting.strangers import Strangers
 from mailbox_server.delivery.trace import received, return_path
 from mailbox_server.model.account import Account
 from mailbox_server.model.address import Address
@@ -79,9 +80,8 @@ class Submission:
         self._means = means
         self._opening = opening
         self._account = account
-        self._pace = pace
         self._waiting = waiting
-        self._strangers: set[str] = set()
+        self._strangers = Strangers(account.id, pace)
         self._generation = means.store.owners_generation
         self._local = LocalRecipients(
             means.finder, opening.local_ip, opening.declared_size, means.rules.ways
@@ -109,25 +109,24 @@ class Submission:
         if refused is not None:
             return refused
         rules, account, now = means.rules, self._account, means.clock.now()
+        strangers = self._strangers
 
-        def look(tx: ReadTx) -> tuple[bool, Reply | None, set[str]]:
+        def look(tx: ReadTx) -> tuple[bool, Reply | None, set[str] | None]:
             is_remote = is_foreign(tx, address, rules.routing, local_ip)
             warning = refusal(tx, account, address, rules.bounced, now) if is_remote else None
-            return is_remote, warning, tx.correspondents.strangers(account.id, (address,))
+            return is_remote, warning, strangers.find(tx, address)
 
         is_remote, refused, found = means.store.glance(look)
         if refused is not None:
             return refused
-        strangers = found - self._strangers
-        if self._pace is not None and strangers:
-            wait = self._pace.wait(1, len(self._strangers) + len(strangers))
-            if wait:
-                return means.held_up(self._account, wait)
+        wait = strangers.wait(address, found)
+        if wait:
+            return means.held_up(self._account, wait)
         if not is_remote:
             refused = await self._local.add(address)
             if refused is not None:
                 return refused
-        self._strangers |= strangers
+        strangers.taken(address)
         self._is_remote.append(is_remote)
         return replies.RECIPIENT_OK
 
@@ -341,7 +340,8 @@ class Submission:
         evidence = submission_evidence(envelope, account, staged.size, now)
         limits = means.rules.pace_of(account)
         retention = Retention(
-            account.id, staged, analysis, envelope, wishes, until, evidence, limits, now
+            *(account.id, staged, analysis, envelope, wishes, until, evidence, limits),
+            *(means.recent, now),
         )
         connection = envelope.peer.connection
         kept = await means.once.write(
@@ -449,6 +449,7 @@ class Submission:
             evidence=evidence,
             recipients=tuple(each.address for each in envelope.recipients),
             limits=rules.pace_of(account),
+            recent=self._means.recent,
             message_id=facts.message_id,
             now=now,
             held=self._waiting,

@@ -135,6 +135,12 @@ class ReadTx(Protocol):
 class WriteTx(Protocol):
     """One write; whatever work raises rolls all of it back."""
 
+    def after_commit(self, action: Callable[[], None]) -> None:
+        """Call action in the event loop once this write is on the disk; never otherwise.
+
+        Before the waiter hears of it, and in the order of commits.
+        """
+
     @property
     def owners_generation(self) -> int:
         """Store.owners_generation as this write sees it, its own changes included."""

@@ -40,6 +40,32 @@ def test_the_wait(sendings: list[Sending], messages: int, strangers: int, minute
 
 
 @pytest.mark.parametrize(
+    ("sendings", "left"),
+    [
+        ([], 5),
+        ([ago(5, 1, 4)], 1),
+        ([ago(5, 1, 7)], 0),
+        ([ago(100, 1, 6)], 2),
+        ([ago(65, 1, 3)], 2),
+        ([ago(70, 1, 3)], 5),
+        ([ago(1450, 1, 8)], 5),
+    ],
+)
+def test_as_many_strangers_as_are_left_need_not_wait(sendings: list[Sending], left: int) -> None:
+    pace = Pace(sendings, LIMITS, NOW)
+    assert pace.strangers_left == left
+    assert not pace.wait(1, left)
+    assert pace.wait(1, left + 1)
+
+
+def test_one_message_more_is_counted_in_its_span() -> None:
+    now = NOW.replace(second=59, microsecond=999_999)
+    earlier, later = ago(15, 3, 1), ago(-25, 1)
+    assert Pace([earlier, later], LIMITS, now).with_message(2) == [earlier, ago(5, 1, 2), later]
+    assert Pace([earlier, ago(5, 1, 2)], LIMITS, now).with_message(0) == [earlier, ago(5, 2, 2)]
+
+
+@pytest.mark.parametrize(
     ("sent", "strangers", "near"),
     [(6, 0, False), (7, 0, True), (8, 0, False), (0, 3, False), (0, 4, True)],
 )
