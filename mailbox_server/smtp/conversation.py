@@ -7,6 +7,8 @@ socket.  Rules kept here, once for both:
   2920 §3.2 allows it and more commands are here already.
 - A peer that talks before the greeting, or sends content before 354, is refused (RFC 5321
   §4.3.1): its next octets could be read as what they are not.
+- Content is forgotten in the engine when the session has none of it any more, never because
+  of a command alone: one that is refused between two chunks leaves them one content.
 - Every wait has a deadline for the whole step; single octets do not move it.
 - After COMMANDS_A_TURN commands that were here already, everybody else gets a turn.
 """
@@ -135,9 +137,7 @@ class Conversation:
             if came is Came.LATE:
                 if self._wire.now() < self._due(began):
                     continue
-                await self._say(
-                    self._session.late(self._engine.problem, reads_content=reads_content)
-                )
+                await self._say(replies.late(self._engine.problem, reads_content=reads_content))
             elif came is Came.SHUTDOWN:
                 await self._say(self._wire.goodbye())
             return None
@@ -172,6 +172,8 @@ class Conversation:
             answer = Answer((replies.CONTENT_TOO_EARLY,), After.CLOSE)
         else:
             answer = await self._session.handle(value, has_reply=not self._spoke_early)
+        if not (self._engine.reads_content or self._session.has_chunks):
+            self._engine.forget_content()
         progress = (self._session.is_greeted, self._session.in_transaction)
         if progress != self._progress:
             self._progress = progress

@@ -56,10 +56,10 @@ class ContentRules:
         return octets if self.problem is None else b""
 
     def finish(self) -> Problem | None:
-        """The content is complete: the problem found, if any."""
-        if self._after_cr:
-            self._found(Problem.BARE_NEWLINE)
-        return self.problem
+        """The problem of the content if it is complete here; more may come nevertheless."""
+        if not self._after_cr:
+            return self.problem
+        return max(self.problem or Problem.BARE_NEWLINE, Problem.BARE_NEWLINE)
 
     def _found(self, problem: Problem) -> None:
         self.problem = problem if self.problem is None else max(self.problem, problem)

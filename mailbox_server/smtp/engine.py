@@ -10,6 +10,9 @@ Peer input never raises.  `feed` only keeps; `next_value` works off one value, s
 whoever drives the engine says by begin_content, between two values, what comes next.
 Keeps at most what it was fed and did not give out yet (the driver stops feeding), a
 command line being at most limits.command_octets; nothing is looked at twice.
+
+Chunks are one content until forget_content is called, whatever commands come between
+them: a command may be refused, and only who answers it knows.
 """
 
 import enum
@@ -23,11 +26,8 @@ from mailbox_server.smtp.commands import (
     Burl,
     Command,
     Foreign,
-    Hello,
-    Mail,
     Malformed,
     Response,
-    Rset,
 )
 from mailbox_server.smtp.data import ChunkReader, ContentRules, DataReader, Problem
 from mailbox_server.smtp.grammar import parse
@@ -101,7 +101,7 @@ class Engine:
 
     @property
     def content_octets(self) -> int:
-        """Content octets of this transaction so far, refused ones included."""
+        """Octets of this content so far, refused ones included."""
         return 0 if self._rules is None else self._rules.taken
 
     def feed(self, octets: bytes) -> None:
@@ -123,6 +123,15 @@ class Engine:
         self._data = DataReader(self._rules)
         self._is_last = True
         self._state = _State.CONTENT
+
+    def forget_content(self) -> None:
+        """The next chunk continues none before it.
+
+        To be said between two values, never while content is read: after each answer that
+        leaves no transaction with chunks.
+        """
+        assert not self.reads_content, "what is read still belongs to it"
+        self._rules = None
 
     def expect_response(self) -> None:
         """The next line is no command but a response in a login (RFC 4954 §4)."""
@@ -212,17 +221,13 @@ class Engine:
             return self._begin_chunk(command)
         if isinstance(command, Burl):
             return self._judged(command)
-        if isinstance(command, (Mail, Rset, Hello)):
-            self._rules = None
-        elif isinstance(command, (BrokenOff, Foreign)):
+        if isinstance(command, (BrokenOff, Foreign)):
             return self._closing(command)
         return command
 
     def _judged(self, command: Burl) -> Burl:
         """What it brings is no octets of the peer's, but what came before is at its end."""
         rules = self._rules
-        if command.last:
-            self._rules = None
         return command if rules is None else replace(command, problem=rules.finish())
 
     def _broken_off(self, reply: Reply) -> BrokenOff:
@@ -282,8 +287,6 @@ class Engine:
         self._state = _State.COMMANDS
         self._scanned = 0
         self._data = self._chunk = None
-        rules = self._rules
         if not self._is_last:
-            return ContentEnd(None if rules is None else rules.problem, last=False)
-        self._rules = None
-        return ContentEnd(None if rules is None else rules.finish(), last=True)
+            return ContentEnd(self.problem, last=False)
+        return ContentEnd(None if self._rules is None else self._rules.finish(), last=True)

@@ -137,6 +137,16 @@ def challenge(encoded: bytes) -> Reply:
     return reply(334, "", encoded.decode("ascii"))
 
 
+def late(problem: Problem | None, *, reads_content: bool) -> Reply:
+    """What is said to a peer from whom nothing came for too long.
+
+    One that sends bare LF never sends an end mark: it is told so.
+    """
+    if not reads_content:
+        return TIMED_OUT
+    return TOO_SLOW if problem is None else FOR_PROBLEM[problem]
+
+
 def greeting(hostname: str, *, lmtp: bool) -> Reply:
     """What the server says first (RFC 5321 §4.2, RFC 2033 §4)."""
     return reply(220, "", f"{hostname} {'LMTP' if lmtp else 'ESMTP'} mailbox-server ready")

@@ -121,6 +121,11 @@ class Session:
         return is_open or self._account is not None
 
     @property
+    def has_chunks(self) -> bool:
+        """Whether the transaction under way has taken chunks, which the next one continues."""
+        return self._open is not None and self._open.is_chunked
+
+    @property
     def greeting(self) -> Reply:
         """What is said first."""
         return replies.greeting(self._place.hostname.ascii, lmtp=self._place.dialect.is_lmtp)
@@ -215,15 +220,6 @@ class Session:
         if self._open is not None:
             self._open.journey.abandon()
             self._open = None
-
-    def late(self, problem: Problem | None, *, reads_content: bool) -> Reply:
-        """What is said to a peer from whom nothing came for too long.
-
-        One that sends bare LF never sends an end mark: it is told so.
-        """
-        if problem is not None:
-            return replies.FOR_PROBLEM[problem]
-        return replies.TOO_SLOW if reads_content else replies.TIMED_OUT
 
     # ------------------------------------------------------------ commands
 

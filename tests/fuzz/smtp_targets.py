@@ -1,5 +1,6 @@
 """Targets of the SMTP room: command lines, addresses, the engine."""
 
+import re
 from contextlib import suppress
 from itertools import pairwise
 
@@ -15,6 +16,7 @@ from mailbox_server.smtp.commands import (
     Mail,
     Malformed,
     Rcpt,
+    Rset,
 )
 from mailbox_server.smtp.data import ContentRules, DataReader
 from mailbox_server.smtp.engine import ContentBlock, ContentEnd, Engine, Value
@@ -29,6 +31,9 @@ _LIMITS = SmtpLimits(
     swallow_command_octets=240,
     response_octets=120,
 )
+
+
+_BARE = re.compile(rb"(?<!\r)\n|\r(?!\n)|\0")
 
 
 def _command(octets: bytes) -> None:
@@ -76,8 +81,40 @@ def _address(octets: bytes) -> None:
         assert domain.ascii.isascii() and domain.ascii == domain.ascii.lower()
 
 
+class _Transaction:
+    """What somebody who answers would know: chunks are one content until they are ended."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._has_chunks = False
+        self._octets = b""
+
+    def follow(self, value: Value) -> None:
+        """MAIL is granted before the first chunk, RSET and EHLO always, LHLO never."""
+        match value:
+            case ContentBlock(octets):
+                self._octets += octets
+            case ContentEnd(problem, last=True):
+                assert problem is not None or not _BARE.search(self._octets)
+                self._forget()
+            case Data():
+                self._octets = b""
+            case Bdat():
+                self._has_chunks = True
+            case Rset() | Hello(verb="EHLO"):
+                self._forget()
+            case Mail() if not self._has_chunks:
+                self._forget()
+
+    def _forget(self) -> None:
+        self._has_chunks = False
+        self._octets = b""
+        self._engine.forget_content()
+
+
 def _values(pieces: list[bytes]) -> list[Value]:
     engine = Engine(_LIMITS)
+    transaction = _Transaction(engine)
     found: list[Value] = []
     for piece in pieces:
         engine.feed(piece)
@@ -86,6 +123,7 @@ def _values(pieces: list[bytes]) -> list[Value]:
                 engine.begin_content()
             if isinstance(value, Auth):
                 engine.expect_response()
+            transaction.follow(value)
             last = found[-1] if found else None
             if isinstance(value, ContentBlock) and isinstance(last, ContentBlock):
                 found[-1] = ContentBlock(last.octets + value.octets)
@@ -137,6 +175,7 @@ SMTP_TARGETS = (
             b"RCPT TO:<c@d.example>\r\nDATA\r\n"
             b"Subject: x\r\n\r\n..dot\r\n.\r\nQUIT\r\n",
             b"BDAT 5\r\nabcdeBDAT 3 LAST\r\nx\r\nNOOP\r\n",
+            b"BDAT 2\r\na\rMAIL FROM:<>\r\nBDAT 3 LAST\r\nb\r\n",
             b"AUTH PLAIN\r\nAGEAYg==\r\nAUTH LOGIN\r\n*\r\n",
             b"DATA\r\na\nb\r\n.\r\nRSET\r\nBDAT 0 LAST\r\nBDAT 9999 LAST\r\n",
         ),
@@ -147,9 +186,13 @@ SMTP_TARGETS = (
             b"DATA\r\n",
             b"BDAT 7\r\n",
             b"BDAT 0 LAST\r\n",
+            b"BDAT 2\r\na\r",
+            b"BDAT 2 LAST\r\n\nb",
             b"RSET\r\n",
             b"MAIL FROM:<>\r\n",
             b"EHLO x\r\n",
+            b"LHLO x\r\n",
+            b"BURL imap://x/ LAST\r\n",
             b"x" * 70,
             b"\r",
             b"\n",

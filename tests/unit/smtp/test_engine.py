@@ -17,6 +17,7 @@ from mailbox_server.smtp.commands import (
     Noop,
     Quit,
     Response,
+    Rset,
 )
 from mailbox_server.smtp.data import Problem
 from mailbox_server.smtp.engine import ContentBlock, ContentEnd, Engine, Value
@@ -28,7 +29,7 @@ SMALL = SmtpLimits(
 
 
 def values(octets: bytes, *, size: int = 0, limits: SmtpLimits = SMALL) -> list[Value]:
-    """All values, DATA always granted; content of one run joined into one block.
+    """All values, DATA and RSET always granted; content of one run joined into one block.
 
     Content given before a problem was found depends on the cuts and is left out.
     """
@@ -40,6 +41,8 @@ def values(octets: bytes, *, size: int = 0, limits: SmtpLimits = SMALL) -> list[
         while (value := engine.next_value()) is not None:
             if isinstance(value, Data):
                 engine.begin_content()
+            if isinstance(value, Rset):
+                engine.forget_content()
             last = found[-1] if found else None
             if isinstance(value, ContentBlock) and isinstance(last, ContentBlock):
                 found[-1] = ContentBlock(last.octets + value.octets)
@@ -100,6 +103,33 @@ def test_a_problem_in_a_chunk_is_told_at_each_end() -> None:
         Bdat(1, last=True),
         ContentEnd(Problem.BARE_NEWLINE, last=True),
     ]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        b"MAIL FROM:<>",
+        b"RCPT TO:<a@b.example>",
+        b"EHLO c",
+        b"LHLO c",
+        b"NOOP",
+        b"STARTTLS",
+        b"BURL imap://x/",
+        b"BURL imap://x/ LAST",
+    ],
+)
+@pytest.mark.parametrize(
+    ("rest", "problem"), [(b"b\r\n", Problem.BARE_NEWLINE), (b"\nb\r\n", None)]
+)
+def test_no_command_by_itself_parts_chunks(
+    command: bytes, rest: bytes, problem: Problem | None
+) -> None:
+    """Only who answers it knows whether it ended the transaction."""
+    found = same_for_all_cuts(
+        b"BDAT 2\r\na\r" + command + b"\r\nBDAT %d LAST\r\n" % len(rest) + rest
+    )
+    assert found[:3] == [Bdat(2, last=False), ContentBlock(b"a\r"), ContentEnd(None, last=False)]
+    assert found[-1] == ContentEnd(problem, last=True)
 
 
 def test_rset_forgets_what_chunks_did_wrong() -> None:

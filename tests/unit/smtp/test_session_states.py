@@ -103,6 +103,8 @@ async def codes(session: Session, engine: Engine, command: bytes) -> list[int]:
         else:
             answer = await session.handle(value)
         found += [reply.code for reply in answer.replies]
+        if not (engine.reads_content or session.has_chunks):
+            engine.forget_content()
         if answer.after is After.CONTENT:
             engine.begin_content()
             engine.feed(b"Subject: x\r\n.\r\n")
