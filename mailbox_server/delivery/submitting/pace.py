@@ -31,7 +31,7 @@ _RULE: Final = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class PaceLimits:
-    """What one account may send."""
+    """What one account may send, or has sent."""
 
     messages_hour: int = 200
     messages_day: int = 1_000
@@ -78,9 +78,21 @@ class Pace:
         self._sendings = sendings
         self._limits = limits
         self._now = now
+        messages_hour = messages_day = strangers_hour = strangers_day = 0
+        for each in sendings:
+            if self._counts(each.began, DAY):
+                messages_day += each.messages
+                strangers_day += each.strangers
+                if self._counts(each.began, HOUR):
+                    messages_hour += each.messages
+                    strangers_hour += each.strangers
+        self._used = PaceLimits(messages_hour, messages_day, strangers_hour, strangers_day)
 
     def wait(self, messages: int, strangers: int) -> timedelta:
         """How long until so much more may be sent; zero where it may be now."""
+        shares = self._shares(messages, strangers)
+        if all(used + more <= limit or not more for used, more, limit in shares):
+            return timedelta()
         limits = self._limits
         sent = [(each.began, each.messages) for each in self._sendings]
         met = [(each.began, each.strangers) for each in self._sendings]
@@ -94,8 +106,9 @@ class Pace:
     @property
     def strangers_left(self) -> int:
         """How many people it never wrote to one message may go to now."""
-        *_, (hour, _, most_hour), (day, _, most_day) = self._shares(0, 0)
-        return max(0, min(most_hour - hour, most_day - day))
+        used, limits = self._used, self._limits
+        hour = limits.strangers_hour - used.strangers_hour
+        return max(0, min(hour, limits.strangers_day - used.strangers_day))
 
     def nears(self, messages: int, strangers: int) -> bool:
         """Whether so much more is what passes ALARM of a limit."""
@@ -115,20 +128,15 @@ class Pace:
         others.append(Sending(began, messages + 1, met + strangers))
         return sorted(others, key=lambda each: each.began)
 
-    def _shares(self, messages: int, strangers: int) -> list[tuple[int, int, int]]:
+    def _shares(self, messages: int, strangers: int) -> tuple[tuple[int, int, int], ...]:
         """Used, more and limit, for each limit."""
-        limits = self._limits
-        sent = [(each.began, each.messages) for each in self._sendings]
-        met = [(each.began, each.strangers) for each in self._sendings]
-        return [
-            (self._used(sent, HOUR), messages, limits.messages_hour),
-            (self._used(sent, DAY), messages, limits.messages_day),
-            (self._used(met, HOUR), strangers, limits.strangers_hour),
-            (self._used(met, DAY), strangers, limits.strangers_day),
-        ]
-
-    def _used(self, counts: Sequence[tuple[datetime, int]], window: timedelta) -> int:
-        return sum(count for began, count in counts if self._counts(began, window))
+        used, limits = self._used, self._limits
+        return (
+            (used.messages_hour, messages, limits.messages_hour),
+            (used.messages_day, messages, limits.messages_day),
+            (used.strangers_hour, strangers, limits.strangers_hour),
+            (used.strangers_day, strangers, limits.strangers_day),
+        )
 
     def _counts(self, began: datetime, window: timedelta) -> bool:
         return began + SPAN + window > self._now
@@ -138,7 +146,8 @@ class Pace:
     ) -> timedelta:
         if more > limit:
             return window
-        excess = self._used(counts, window) + more - limit
+        used = sum(count for began, count in counts if self._counts(began, window))
+        excess = used + more - limit
         if not more or excess <= 0:
             return timedelta(0)
         for began, count in counts:
