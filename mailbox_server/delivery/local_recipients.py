@@ -11,11 +11,12 @@ from mailbox_server.delivery.routing import (
     AT_ONCE_TARGETS,
     RouteTakesTime,
     RoutingRules,
+    is_foreign,
     members,
     route,
 )
 from mailbox_server.model.account import Account
-from mailbox_server.model.address import Address, IpAddress
+from mailbox_server.model.address import Address, Domain, IpAddress
 from mailbox_server.model.reply import Reply
 from mailbox_server.model.route import AliasRoute, LocalRoute, RefuseRoute, Route
 from mailbox_server.store.ports import ReadTx, Store
@@ -50,6 +51,17 @@ class RouteFinder:
         except RouteTakesTime:
             found = await store.read(lambda tx: look(tx, at_once=False))
         known.add(address, found, generation)
+        return found
+
+    def is_foreign(self, tx: ReadTx, address: Address, local_ip: IpAddress | None) -> bool:
+        """Whether mail to address is for another server to deliver; for glances."""
+        domain, generation = address.domain, self._store.owners_generation
+        if not isinstance(domain, Domain):
+            return is_foreign(tx, address, self._rules, local_ip)
+        found = self._known.is_foreign(domain)
+        if found is None:
+            found = is_foreign(tx, address, self._rules, local_ip)
+            self._known.add_domain(domain, generation, is_foreign=found)
         return found
 
     async def is_full(self, found: LocalRoute | AliasRoute, declared: int | None) -> bool:

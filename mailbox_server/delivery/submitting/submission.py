@@ -20,7 +20,6 @@ from mailbox_server.delivery.local_delivery import LocalDelivery, OwnCopy
 from mailbox_server.delivery.local_recipients import LocalRecipients
 from mailbox_server.delivery.message_parts import part_blocks
 from mailbox_server.delivery.own_paths import OwnPaths
-from mailbox_server.delivery.routing import is_foreign
 from mailbox_server.delivery.submitting.bounced_before import refusal
 from mailbox_server.delivery.submitting.claims import HeaderFacts
 from mailbox_server.delivery.submitting.dispatch import NOT_KEPT_YET, Dispatch, Kept
@@ -112,7 +111,7 @@ class Submission:
         strangers = self._strangers
 
         def look(tx: ReadTx) -> tuple[bool, Reply | None, set[str] | None]:
-            is_remote = is_foreign(tx, address, rules.routing, local_ip)
+            is_remote = means.finder.is_foreign(tx, address, local_ip)
             warning = refusal(tx, account, address, rules.bounced, now) if is_remote else None
             return is_remote, warning, strangers.find(tx, address)
 
