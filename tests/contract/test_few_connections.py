@@ -130,3 +130,13 @@ async def test_a_lane_of_which_all_is_in_hand_is_looked_at_once(house: House, wo
     await asyncio.sleep(0)
     assert not house.scheduler.is_awake
     turnstile.admit(1)
+
+
+async def test_many_recipients_of_one_message_go_one_pass_after_the_other(
+    house: House, world: World
+) -> None:
+    """A hundred of them take as much of a lane's room as a message: more are due than fit."""
+    house.scheduler.carrying.rules = CarryingRules(idle_seconds=0.0)
+    await house.send(*(f"a{number}@x.example" for number in range(1_000)))
+    await house.settle()
+    assert len(world.got) == 1_000

@@ -241,8 +241,12 @@ class Scheduler:
         return Rooms(_LANE_ROOM[0], rooms)
 
     def _note_more(self, due: Sequence[Due], rooms: Rooms, *, is_all: bool) -> None:
-        """Remember of which lanes there may be more; is_all: of no lane was any cut off."""
-        found = Counter(lane for lane, _ in {(one.lane, one.departure) for one in due})
+        """Remember of which lanes there may be more; is_all: of no lane was any cut off.
+
+        Recipients are counted, though many of one message may have taken the room of one: that
+        looks once too often at times, and leaves none behind.
+        """
+        found = Counter(one.lane for one in due)
         if is_all:
             for name, room in rooms.lanes.items():
                 if room and name in self._lanes:
