@@ -2,7 +2,9 @@
 
 It is what the last committed write of an account counted, in the order of commits.  Between
 a commit and the loop's hearing of it the memory lacks that message: good enough to begin one
-more, for the write of that decides; nobody is refused by memory alone (Means.pace).
+more, for the write of that decides.  It never says more than the store does: only committed
+writes are in it, and the number of an account is not given out again.  At MAIL nobody is
+refused without a look (Means.pace); strangers at RCPT are refused by what MAIL went by.
 """
 
 from collections.abc import Sequence
