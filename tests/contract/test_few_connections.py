@@ -73,6 +73,16 @@ async def test_a_connection_that_waits_for_mail_is_ended_for_who_has_none(
     assert [address for address, _ in world.got] == ["a@x.example", "a@y.example"]
 
 
+async def test_who_waits_for_others_to_be_tried_is_tried_when_they_are_reached(
+    house: House, world: World
+) -> None:
+    """Of three at most two are tried at once; none of the connections ends."""
+    house.scheduler.carrying.rules = CarryingRules(connections=3, idle_seconds=3_600.0)
+    await house.send_each([["a@x.example"], ["a@y.example"], ["a@z.example"]])
+    await house.scheduler.take_due()
+    await taken(house, 3)
+
+
 async def test_who_has_more_than_a_share_gives_of_it(house: House, world: World) -> None:
     house.scheduler.carrying.rules = CarryingRules(connections=2, idle_seconds=0.0)
     world.gate = turnstile = Turnstile()

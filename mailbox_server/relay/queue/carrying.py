@@ -335,8 +335,10 @@ class Carrying:
         self._outlook.heard(hop, opening)
         if opening.connection is not None:
             self._destinations.reached(destination)
-            self._unproven -= place.counts_unproven
-            place.counts_unproven = False
+            if place.counts_unproven:
+                place.counts_unproven = False
+                self._unproven -= 1
+                self._place_is_free()
             self._consider(line)
             return opening.connection, False
         trouble = opening.trouble
