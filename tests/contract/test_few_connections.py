@@ -83,6 +83,30 @@ async def test_who_waits_for_others_to_be_tried_is_tried_when_they_are_reached(
     await taken(house, 3)
 
 
+async def test_no_more_connections_that_wait_are_ended_than_are_needed(
+    house: House, world: World
+) -> None:
+    house.scheduler.carrying.rules = CarryingRules(connections=3, idle_seconds=3_600.0)
+    await house.send_each([["a@x.example"], ["a@y.example"], ["a@z.example"]])
+    await house.scheduler.take_due()
+    await taken(house, 3)
+    world.gate = turnstile = Turnstile()
+    await house.send_each([["a@w.example"]] * 3)
+    sending = asyncio.Event()
+
+    def step(name: str) -> None:
+        if name == "send":
+            sending.set()
+
+    world.step = step
+    await house.scheduler.take_due()
+    async with asyncio.timeout(20):
+        await sending.wait()
+    assert world.at_once == 3, "two wait still, and a new server is tried over one"
+    turnstile.admit(3)
+    await taken(house, 6)
+
+
 async def test_who_has_more_than_a_share_gives_of_it(house: House, world: World) -> None:
     house.scheduler.carrying.rules = CarryingRules(connections=2, idle_seconds=0.0)
     world.gate = turnstile = Turnstile()

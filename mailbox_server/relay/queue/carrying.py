@@ -86,12 +86,15 @@ class _Line:
 
     loads: with the hosts each may go to.  idle: connections that wait for more, the one that
         has waited longest first; done where it has been called and did not look yet.
+    has_called: whether one of another line was called to make room, which has not come yet; as
+        many follow as are needed, one after the other.
     """
 
     key: str
     destination: Destination
     loads: deque[tuple[Load, NextHop]] = field(default_factory=deque)
     idle: "deque[asyncio.Future[None]]" = field(default_factory=deque)
+    has_called: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +183,8 @@ class Carrying:
         ):
             if self._is_full or not self._may_be_tried(destination):
                 self._starved[line.key] = line
-                if self._is_full and self._may_be_tried(destination):
+                if self._is_full and self._may_be_tried(destination) and not line.has_called:
+                    line.has_called = True
                     _call(self._resting)
                 return
             self._begin(line)
@@ -218,11 +222,13 @@ class Carrying:
                 return
             # Considering one may have found another one's wait to be over.
             if self._starved.pop(line.key, None) is not None:
+                line.has_called = False
                 self._consider(line)
 
     def _begin(self, line: _Line) -> None:
         destination = line.destination
         load, hop = self._next(line)
+        line.has_called = False
         destination.connections += 1
         self._connections += 1
         counts_unproven = not destination.is_proven
