@@ -7,7 +7,7 @@ UIDs has no tombstone in it, so that a statement over it needs no list.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import sqlalchemy as sa
 
@@ -58,9 +58,9 @@ class _Found:
 
     def runs(self, tx: SqlTx, total: "_Total", values: Any) -> list[tuple[int, int]]:
         """Them as runs; where they are one no row is fetched."""
-        if not total.count:
+        if not total.placements:
             return []
-        if total.count == total.last - total.first + 1:
+        if total.placements == total.last - total.first + 1:
             return [(total.first, total.last)]
         return runs(uid for (uid,) in self.uids.rows(tx, **values))
 
@@ -101,24 +101,23 @@ class Live:
     """Live placements of one mailbox.
 
     counters: what they count there.  alone, alone_octets: of those whose message never had
-    another placement.  keyword_set: of all of them, or None where they have several.
+    another placement.  keyword_sets: that stand on them, or None where it was not asked.
     """
 
     uids: UidSet = field(default_factory=UidSet)
     counters: Counters = field(default_factory=Counters)
     alone: int = 0
     alone_octets: int = 0
-    keyword_set: int | None = None
+    keyword_sets: frozenset[int] | None = None
 
     def __bool__(self) -> bool:
         return bool(self.uids)
 
 
-@dataclass(frozen=True, slots=True)
-class _Total:
-    """A row of _Found.totals."""
+class _Total(NamedTuple):
+    """A row of _Found.totals; there may be one for each of many thousand ranges."""
 
-    count: int
+    placements: int
     first: int
     last: int
     lowest_set: int
@@ -164,28 +163,25 @@ def some_above(tx: SqlTx, owner: AccountId, mailbox: MailboxId, above: int, most
     return _found(tx, _ABOVE, owner, [{"mailbox": mailbox, "above": above, "most": most}])
 
 
-def keyword_sets_of(tx: SqlTx, mailbox: MailboxId, live: Live) -> set[int]:
+def keyword_sets_of(tx: SqlTx, mailbox: MailboxId, live: Live) -> frozenset[int]:
     """The keyword sets that stand on them."""
-    if live.keyword_set is not None:
-        return {live.keyword_set}
+    if live.keyword_sets is not None:
+        return live.keyword_sets
     values = [{"mailbox": mailbox, "first": a, "last": b} for a, b in live.uids.ranges]
-    return {number for (number,) in _KEYWORD_SETS.rows_each(tx, values)}
+    return frozenset(number for (number,) in _KEYWORD_SETS.rows_each(tx, values))
 
 
 def _found(
     tx: SqlTx, wanted: _Found, owner: AccountId, values: Sequence[Mapping[str, int]]
 ) -> Live:
     """Of each of the values that wanted is asked with."""
-    pairs = [
-        (total, each)
-        for total, each in ((_Total(*wanted.totals.row(tx, **each)), each) for each in values)
-        if total.count
-    ]
+    counted = map(_Total._make, wanted.totals.rows_each(tx, values))
+    pairs = [(total, each) for total, each in zip(counted, values, strict=True) if total.placements]
     if not pairs:
         return Live()
     totals = [total for total, _ in pairs]
-    count = sum(each.count for each in totals)
-    sets = {number for each in totals for number in (each.lowest_set, each.highest_set)}
+    count = sum(each.placements for each in totals)
+    are_known = all(_has_one_set(each) for each in totals)
     return Live(
         UidSet(tuple(run for total, each in pairs for run in wanted.runs(tx, total, each))),
         Counters(
@@ -196,7 +192,7 @@ def _found(
         ),
         sum(each.alone for each in totals),
         sum(each.alone_octets for each in totals),
-        sets.pop() if len(sets) == 1 else None,
+        frozenset(each.lowest_set for each in totals) if are_known else None,
     )
 
 
@@ -213,7 +209,7 @@ def _seen(
         if not _has_one_set(total):
             seen += wanted.seen.row(tx, **values)[0]
         elif total.lowest_set in whole:
-            seen += total.count
+            seen += total.placements
     return seen
 
 

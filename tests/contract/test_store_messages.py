@@ -15,6 +15,7 @@ from mailbox_server.model.errors import (
 from mailbox_server.model.ids import AccountId, ContentId, MailboxId, MessageId, ModSeq
 from mailbox_server.model.message import InternalDate, Target
 from mailbox_server.model.uid_set import UidSet
+from mailbox_server.store.live_placements import keyword_sets_of, live_among
 from mailbox_server.store.ports import (
     Column,
     Copied,
@@ -503,3 +504,20 @@ def test_keywords_a_mailbox_are_limited(bench: Workbench) -> None:
     bench.write(lambda tx: tx.messages.remove(inbox.id, [1]))
     bench.write(lambda tx: tx.messages.change_flags(inbox.id, [2], more))
     bench.write(lambda tx: tx.messages.copy(work.id, [1], inbox.id))
+
+
+def test_messages_apart_are_looked_at_once_for_all_that_a_copy_must_know(
+    bench: Workbench,
+) -> None:
+    """Another look at each, for its keywords, took a quarter of the time of COPY."""
+    account = bench.open_account()
+    inbox = bench.mailbox(account)
+    for number in range(6):
+        bench.deliver(account, keywords=[(), ("\\Seen",), ("$a",)][number % 3])
+    apart = bench.read(lambda _: live_among(bench.sql, account, inbox.id, [1, 3, 5]))
+    together = bench.read(lambda _: live_among(bench.sql, account, inbox.id, [1, 2, 3]))
+    assert apart.keyword_sets is not None and len(apart.keyword_sets) == 3
+    assert together.keyword_sets is None
+    assert apart.keyword_sets == bench.read(
+        lambda _: keyword_sets_of(bench.sql, inbox.id, together)
+    )
