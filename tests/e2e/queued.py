@@ -6,6 +6,7 @@ from pathlib import Path
 
 from mailbox_server.delivery.arrival import Wishes
 from mailbox_server.delivery.submitting.pace import PaceLimits
+from mailbox_server.delivery.submitting.recent_sendings import RecentSendings
 from mailbox_server.delivery.submitting.retention import Retention
 from mailbox_server.mime.message import analyze
 from mailbox_server.mime.scanner import scan
@@ -109,6 +110,7 @@ async def _hold_mail(store: SqliteStore, account: Account, now: datetime) -> Non
             started=now,
         )
         held = Retention(
-            account.id, staged, analysis, envelope, Wishes(), FAR, (), PaceLimits(), now
+            *(account.id, staged, analysis, envelope, Wishes(), FAR, (), PaceLimits()),
+            *(RecentSendings(), now),
         )
         await store.write(held.write, (staged,))
