@@ -128,16 +128,6 @@ class _Total(NamedTuple):
     alone_octets: int
 
 
-def live_uids(tx: SqlTx, mailbox: MailboxId, uids: Iterable[int]) -> UidSet:
-    """Those of ascending UIDs whose placement is live."""
-    found: list[tuple[int, int]] = []
-    for first, last in runs(uids):
-        values = {"mailbox": mailbox, "first": first, "last": last}
-        total = _Total(*_RANGE.totals.row(tx, **values))
-        found += _RANGE.runs(tx, total, values)
-    return UidSet(tuple(found))
-
-
 def live_among(tx: SqlTx, owner: AccountId, mailbox: MailboxId, uids: Iterable[int]) -> Live:
     """Those of ascending UIDs whose placement is live."""
     return _found(tx, _RANGE, owner, range_values(uids, mailbox=int(mailbox)))

@@ -8,7 +8,7 @@ from mailbox_server.model.ids import AccountId, MailboxId, ModSeq
 from mailbox_server.model.keywords import SEEN, FlagKind
 from mailbox_server.model.uid_set import UidSet
 from mailbox_server.store.flags import change_flags
-from mailbox_server.store.live_placements import live_uids
+from mailbox_server.store.live_placements import live_among
 from mailbox_server.store.mailbox_rows import live_mailbox, stamp_shown
 from mailbox_server.store.ports import Edit, FlagChange, FlagOutcome
 from mailbox_server.store.seen_runs import changed_among, seen_among, set_seen
@@ -31,7 +31,7 @@ def change_flags_as_reader(
     change and of the reader's \\Seen.  Raises MailboxMissing, TooManyKeywords.
     """
     found = live_mailbox(tx, mailbox)
-    live = live_uids(tx, mailbox, uids)
+    live = live_among(tx, found.account, mailbox, uids).uids
     kept = UidSet()
     if unchanged_since is not None:
         kept = changed_among(tx, mailbox, reader, live, unchanged_since)

@@ -60,6 +60,14 @@ async def taken(house: House, messages: int) -> None:
             await done.wait()
 
 
+async def hold_three(house: House) -> None:
+    """Mail has gone to each of three destinations, whose connections are all there may be."""
+    house.scheduler.carrying.rules = CarryingRules(connections=3, idle_seconds=3_600.0)
+    await house.send_each([["a@x.example"], ["a@y.example"], ["a@z.example"]])
+    await house.scheduler.take_due()
+    await taken(house, 3)
+
+
 async def test_a_connection_that_waits_for_mail_is_ended_for_who_has_none(
     house: House, world: World
 ) -> None:
@@ -77,19 +85,13 @@ async def test_who_waits_for_others_to_be_tried_is_tried_when_they_are_reached(
     house: House, world: World
 ) -> None:
     """Of three at most two are tried at once; none of the connections ends."""
-    house.scheduler.carrying.rules = CarryingRules(connections=3, idle_seconds=3_600.0)
-    await house.send_each([["a@x.example"], ["a@y.example"], ["a@z.example"]])
-    await house.scheduler.take_due()
-    await taken(house, 3)
+    await hold_three(house)
 
 
 async def test_no_more_connections_that_wait_are_ended_than_are_needed(
     house: House, world: World
 ) -> None:
-    house.scheduler.carrying.rules = CarryingRules(connections=3, idle_seconds=3_600.0)
-    await house.send_each([["a@x.example"], ["a@y.example"], ["a@z.example"]])
-    await house.scheduler.take_due()
-    await taken(house, 3)
+    await hold_three(house)
     world.gate = turnstile = Turnstile()
     await house.send_each([["a@w.example"]] * 3)
     sending = asyncio.Event()

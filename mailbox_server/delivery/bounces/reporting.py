@@ -262,26 +262,14 @@ class Reporter:
             message_id=message_id,
             extra_fields=(("Auto-Submitted", "auto-generated"),),
         )
-        signing = None if self._signer is None else self._signer.begin()
-        if signing is not None:
-            header, blank, body = octets.partition(b"\r\n\r\n")
-            signing.header(header + blank)
-            signing.feed(body)
-        intake = Intake(self._store, len(octets))
-        try:
-            if intake.feed(octets):
-                await intake.drained()
-            await intake.end()
-            staged, analysis = await intake.finish()
-        finally:
-            intake.discard()
+        staged, analysis, signatures = await self._staged(octets, _whole(octets))
         facts = (("actions", Action.FAILED.value), ("recipients", str(recipients)))
         report = Report(
             to=owner.address,
             owner=owner,
             staged=staged,
             analysis=analysis,
-            signatures=b"" if signing is None else signing.fields(),
+            signatures=signatures,
             message_id=f"<{message_id}>",
             eight_bit=not octets.isascii(),
             utf8=not owner.address.is_ascii,
@@ -413,14 +401,20 @@ class Reporter:
             ends = draft.compose(gives)
         else:
             ends = await asyncio.to_thread(draft.compose, gives)
-        header, blank, _ = ends.before.partition(b"\r\n\r\n")
+        return *await self._staged(ends.before, draft.octets(ends, gives)), ends
+
+    async def _staged(
+        self, beginning: bytes, blocks: AsyncIterator[bytes]
+    ) -> tuple[StagedContent, Analysis, bytes]:
+        """A report in blocks, staged and signed as it flows; the whole header is in beginning."""
+        header, blank, _ = beginning.partition(b"\r\n\r\n")
         signing = None if self._signer is None else self._signer.begin()
         if signing is not None:
             signing.header(header + blank)
         intake = Intake(self._store)
         try:
             skipped = len(header) + len(blank)
-            async for octets in draft.octets(ends, gives):
+            async for octets in blocks:
                 if signing is not None:
                     signing.feed(octets[skipped:])
                 skipped = 0
@@ -430,7 +424,7 @@ class Reporter:
             staged, analysis = await intake.finish()
         finally:
             intake.discard()
-        return staged, analysis, b"" if signing is None else signing.fields(), ends
+        return staged, analysis, b"" if signing is None else signing.fields()
 
     async def _beginning(self, original: Original) -> bytes:
         """The first octets; a message that cannot be read is told of without them."""
@@ -439,6 +433,10 @@ class Reporter:
         except (ContentDamaged, ContentMissing) as error:
             self._events.fault("bounce.message_unreadable", error)
             return original.trace
+
+
+async def _whole(octets: bytes) -> AsyncIterator[bytes]:
+    yield octets
 
 
 @dataclass(frozen=True, slots=True)
