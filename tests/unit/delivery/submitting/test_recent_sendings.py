@@ -31,6 +31,17 @@ async def opening_of(house: SubmissionHouse) -> Opening:
     return Opening(Peer(PEER, 1, "c1"), OWN, ReversePath(ANN), None, account)
 
 
+def keep_together(house: SubmissionHouse, count: int) -> None:
+    """No write begins before so many wait, so that all were begun and the writes alone decide."""
+    original, gate = house.store.write, asyncio.Barrier(count)
+
+    async def write(work: object, contents: object = ()) -> object:
+        await gate.wait()
+        return await original(work, contents)  # type: ignore[arg-type]
+
+    house.store.write = write  # type: ignore[method-assign, assignment]
+
+
 def test_who_has_sent_nothing_for_longest_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recent_sendings, "MOST", 2)
     recent = RecentSendings()
@@ -90,8 +101,8 @@ async def test_a_write_that_fails_counts_nothing(house: SubmissionHouse) -> None
 
 
 async def test_many_at_once_send_as_many_as_may_be_sent(house: SubmissionHouse) -> None:
-    """All are begun before one is kept, so that the writes alone decide."""
     house.keep(replace(house.rules, pace=PaceLimits(messages_hour=7)))
+    keep_together(house, 12)
     answers = await asyncio.gather(*(submit(house, CARL) for _ in range(12)))
     assert sorted(each.code for each in answers) == [250] * 7 + [450] * 5
     assert len(await house.queued()) == 7
@@ -100,6 +111,7 @@ async def test_many_at_once_send_as_many_as_may_be_sent(house: SubmissionHouse) 
 
 async def test_many_at_once_meet_as_many_as_may_be_met(house: SubmissionHouse) -> None:
     house.keep(replace(house.rules, pace=PaceLimits(strangers_hour=5)))
+    keep_together(house, 9)
     answers = await asyncio.gather(*(submit(house, far(number)) for number in range(9)))
     assert sorted(each.code for each in answers) == [250] * 5 + [450] * 4
     assert len(await house.queued()) == 5
