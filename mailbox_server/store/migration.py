@@ -10,7 +10,7 @@ import os
 import sqlite3
 import subprocess
 import sys
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Final
 
@@ -60,7 +60,12 @@ def prepare(data: Path, settings: StoreSettings, clock: Clock, events: Events) -
     stamp = clock.now().strftime("%Y%m%dT%H%M%SZ")
     copy = backup(path, data / BACKUPS / f"schema-{version}-{stamp}.sqlite3")
     events.info("store.migration.begin", version=version, to=SCHEMA_VERSION, backup=str(copy))
-    migrate(path)
+    try:
+        migrate(path)
+    except StoreUnavailable:
+        # The store is as it was.  Who starts again and again would fill the disk with copies.
+        copy.unlink()
+        raise
     check_columns(path)
     events.info("store.migration.done", version=SCHEMA_VERSION)
 
@@ -149,16 +154,26 @@ def backup(path: Path, copy: Path) -> Path:
         copy.parent.mkdir(mode=0o700, exist_ok=True)
         _copy(path, copy)
     except (OSError, sqlite3.Error) as error:
+        with suppress(OSError):
+            _part_of(copy).unlink()
         raise StoreUnavailable(f"no backup could be made before the migration: {error}") from error
     return copy
 
 
+def _part_of(copy: Path) -> Path:
+    """Under which name a copy is made."""
+    return copy.with_suffix(".part")
+
+
 def _copy(path: Path, copy: Path) -> None:
-    part = copy.with_suffix(".part")
+    part = _part_of(copy)
     part.unlink(missing_ok=True)
     os.close(os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(part)) as target:
         source.execute("PRAGMA wal_autocheckpoint = 0")
+        # What is not whole counts for nothing: no journal, and one sync when it is.
+        target.execute("PRAGMA journal_mode = OFF")
+        target.execute("PRAGMA synchronous = OFF")
         source.backup(target)
     _sync(part)
     part.rename(copy)
