@@ -53,6 +53,11 @@ class RouteFinder:
         known.add(address, found, generation)
         return found
 
+    def known_foreign(self, address: Address) -> bool | None:
+        """Whether mail to address is for another server to deliver; None where it is not known."""
+        domain = address.domain
+        return self._known.is_foreign(domain) if isinstance(domain, Domain) else None
+
     def is_foreign(self, tx: ReadTx, address: Address, local_ip: IpAddress | None) -> bool:
         """Whether mail to address is for another server to deliver; for glances."""
         domain, generation = address.domain, self._store.owners_generation

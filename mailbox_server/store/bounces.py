@@ -42,6 +42,11 @@ _THIS_ADDRESS: Final = sa.and_(
     bounced_address.c.key == sa.bindparam("found"),
 )
 _FIND: Final = Prepared(sa.select(*_ADDRESS).where(_THIS_ADDRESS))
+_KEYS: Final = Prepared(
+    sa.select(bounced_address.c.key)
+    .where(bounced_address.c.account == sa.bindparam("owner"))
+    .limit(sa.bindparam("most"))
+)
 _AGAIN: Final = Prepared(
     sa.update(bounced_address)
     .where(_THIS_ADDRESS)
@@ -252,6 +257,10 @@ class Bounces:
         row = _FIND.row(self._tx, owner=account, found=address.key)
         return None if row is None else _bounced(row)
 
+    def keys(self, account: AccountId, most: int) -> list[str]:
+        """The keys of an account's addresses, at most so many; one range of an index."""
+        return [key for (key,) in _KEYS.rows(self._tx, owner=account, most=most)]
+
     def listed(
         self, account: AccountId | None, address: Address | None, most: int
     ) -> list[BouncedAddress]:
@@ -272,6 +281,7 @@ class Bounces:
             "said": words[:WORDS_CHARACTERS],
             "now": int(now.timestamp()),
         }
+        self._tx.remember_bounce()
         if not _AGAIN.run(self._tx, **values):
             _FIRST.run(self._tx, **values)
 

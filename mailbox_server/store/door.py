@@ -254,6 +254,11 @@ class SqliteStore:
         return self._writer.owners
 
     @property
+    def bounces_generation(self) -> int:
+        """Rises with the commit of each address that mail of an account came back from."""
+        return self._writer.bounced
+
+    @property
     def attached_upto(self) -> int:
         """Up to which message id searches find what documents that came attached say."""
         return self.attached.upto

@@ -29,7 +29,7 @@ class Member:
 
     contents: staged contents that work may keep; settled when the outcome is told.
     touched, actions: of the committed run only; empty when it failed.
-    owners: SqlTx.owners after the run.
+    owners, bounced: those of SqlTx after the run.
     is_decided: whether value or error is what became of it; until then a commit may or may
         not have been reached.
     """
@@ -43,6 +43,7 @@ class Member:
     may_use_reserve: bool = False
     contents: Sequence[Staged] = ()
     owners: int = 0
+    bounced: int = 0
     is_decided: bool = False
 
     def fail(self, error: BaseException) -> None:
@@ -197,6 +198,7 @@ class GroupCommit:
         member.may_use_reserve = tx.may_use_reserve
         self._step("RELEASE member")
         member.owners = tx.owners
+        member.bounced = tx.bounced
         member.touched = tx.touched
         member.actions = tx.actions
 

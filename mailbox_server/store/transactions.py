@@ -33,6 +33,7 @@ class SqlTx:
     scratch: a cursor for statements whose rows are all taken at once.
     now: seconds since 1970 UTC when this transaction began; the same in all of it.
     owners: rises with each change of a domain, an account or an alias, rolled back or not.
+    bounced: rises likewise with each address that mail of an account came back from.
     kept: the contents that this write gave a row, with their sizes in octets; unheld: those
         of them that no message holds yet (store.contents).
     """
@@ -46,6 +47,7 @@ class SqlTx:
         "_open_cursor",
         "_positional",
         "_touched",
+        "bounced",
         "connection",
         "database",
         "kept",
@@ -72,6 +74,7 @@ class SqlTx:
         self._at_end: list[Callable[[], None]] = []
         self._drawn: dict[str, int] = {}
         self.owners = 0
+        self.bounced = 0
         self._frees = False
         self.kept: dict[ContentId, int] = {}
         self.unheld: set[ContentId] = set()
@@ -166,6 +169,10 @@ class SqlTx:
     def change_owners(self) -> None:
         """Say that this write changes a domain, an account or an alias."""
         self.owners += 1
+
+    def remember_bounce(self) -> None:
+        """Say that this write remembers an address that mail of an account came back from."""
+        self.bounced += 1
 
     def frees(self) -> None:
         """Say that this write gives room back or is needed to do so.

@@ -29,7 +29,7 @@ class Writer:
     """The one writer.
 
     on_fatal: called in the loop once, when a sync has failed and the process must end.
-    owners: Member.owners of what was answered last; in the loop's thread.
+    owners, bounced: those of Member of what was answered last; in the loop's thread.
     """
 
     def __init__(
@@ -54,6 +54,7 @@ class Writer:
         self._queue: SimpleQueue[Member | None] = SimpleQueue()
         self._waiting = 0
         self.owners = 0
+        self.bounced = 0
         self._gate = threading.Lock()
         self._closed = False
         self._dead: SyncFailed | None = None
@@ -174,6 +175,7 @@ class Writer:
         for member in members:
             touched.update(member.touched)
             self.owners = max(self.owners, member.owners)
+            self.bounced = max(self.bounced, member.bounced)
             for action in member.actions:
                 try:
                     action()

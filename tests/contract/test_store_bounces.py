@@ -31,7 +31,9 @@ async def test_an_address_is_remembered_for_one_account(store: SqliteStore) -> N
         tx.bounces.remember(ann, Address.parse("bob@example.net"), Cause.DISABLED, "x" * 999, again)
         tx.bounces.remember(ben, EVE, Cause.NO_SUCH_DOMAIN, "", NOW)
 
+    before = store.bounces_generation
     await store.write(work)
+    assert store.bounces_generation > before
     later = NOW + timedelta(days=2)
     words = "x" * WORDS_CHARACTERS
     bob = BouncedAddress(ann, BOB, Cause.DISABLED, words, NOW, later, 2)
@@ -45,6 +47,8 @@ async def test_an_address_is_remembered_for_one_account(store: SqliteStore) -> N
         assert tx.bounces.listed(ben, None, 10) == [eve]
         assert tx.bounces.listed(None, BOB, 10) == [bob]
         assert tx.bounces.listed(ben, BOB, 10) == []
+        assert tx.bounces.keys(ann, 10) == [BOB.key]
+        assert tx.bounces.keys(ann, 0) == []
 
     await store.read(look)
     assert await store.write(lambda tx: tx.bounces.clear(ben, BOB)) == 0

@@ -23,15 +23,19 @@ class Strangers:
         self._met: set[str] = set()
         self._unasked: dict[str, Address] = {}
 
+    def matters(self, address: Address) -> bool:
+        """Whether the message may go to address only if that is no stranger."""
+        key = address.key
+        if self._pace is None or key in self._met or key in self._unasked:
+            return False
+        return len(self._met) + len(self._unasked) >= self._left
+
     def find(self, tx: ReadTx, address: Address) -> set[str] | None:
         """Who is a stranger, of the recipients not yet asked about and this one; point queries.
 
         None where it makes no difference.
         """
-        key = address.key
-        if self._pace is None or key in self._met or key in self._unasked:
-            return None
-        if len(self._met) + len(self._unasked) < self._left:
+        if not self.matters(address):
             return None
         return tx.correspondents.strangers(self._account, (*self._unasked.values(), address))
 

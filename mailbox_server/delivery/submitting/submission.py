@@ -20,7 +20,6 @@ from mailbox_server.delivery.local_delivery import LocalDelivery, OwnCopy
 from mailbox_server.delivery.local_recipients import LocalRecipients
 from mailbox_server.delivery.message_parts import part_blocks
 from mailbox_server.delivery.own_paths import OwnPaths
-from mailbox_server.delivery.submitting.bounced_before import refusal
 from mailbox_server.delivery.submitting.claims import HeaderFacts
 from mailbox_server.delivery.submitting.dispatch import NOT_KEPT_YET, Dispatch, Kept
 from mailbox_server.delivery.submitting.envelope_facts import needs_smtputf8, outbounds, parted
@@ -29,6 +28,7 @@ from mailbox_server.delivery.submitting.holding import Waiting
 from mailbox_server.delivery.submitting.means import Means
 from mailbox_server.delivery.submitting.once import mark
 from mailbox_server.delivery.submitting.pace import Pace
+from mailbox_server.delivery.submitting.recipient_facts import look_up
 from mailbox_server.delivery.submitting.repairs import TooManyFields
 from mailbox_server.delivery.submitting.retention import Retention
 from mailbox_server.delivery.submitting.strangers import Strangers
@@ -50,7 +50,7 @@ from mailbox_server.model.message import Analysis
 from mailbox_server.model.outbound import Departure, Origin
 from mailbox_server.model.passport import Evidence
 from mailbox_server.model.reply import Reply
-from mailbox_server.store.ports import ReadTx, StagedContent, WriteTx
+from mailbox_server.store.ports import StagedContent, WriteTx
 
 
 class _State(enum.Enum):
@@ -103,30 +103,23 @@ class Submission:
         """Ours is routed; the rest of the world is the queue's."""
         if self._opening.reverse_path.address is None and self._is_remote:
             return replies.ONE_RECIPIENT_ONLY
-        means, local_ip = self._means, self._opening.local_ip
+        means = self._means
         refused = await means.path_requests.recipient_refusal(self._account, self._opening, address)
         if refused is not None:
             return refused
-        rules, account, now = means.rules, self._account, means.clock.now()
-        strangers = self._strangers
-
-        def look(tx: ReadTx) -> tuple[bool, Reply | None, set[str] | None]:
-            is_remote = means.finder.is_foreign(tx, address, local_ip)
-            warning = refusal(tx, account, address, rules.bounced, now) if is_remote else None
-            return is_remote, warning, strangers.find(tx, address)
-
-        is_remote, refused, found = means.store.glance(look)
-        if refused is not None:
-            return refused
-        wait = strangers.wait(address, found)
+        account, strangers = self._account, self._strangers
+        found = look_up(means, account, address, self._opening.local_ip, strangers)
+        if found.refusal is not None:
+            return found.refusal
+        wait = strangers.wait(address, found.strangers)
         if wait:
-            return means.held_up(self._account, wait)
-        if not is_remote:
+            return means.held_up(account, wait)
+        if not found.is_remote:
             refused = await self._local.add(address)
             if refused is not None:
                 return refused
         strangers.taken(address)
-        self._is_remote.append(is_remote)
+        self._is_remote.append(found.is_remote)
         return replies.RECIPIENT_OK
 
     # ------------------------------------------------------------ content

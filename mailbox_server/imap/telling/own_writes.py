@@ -71,6 +71,11 @@ class OwnWrites:
         return self._store.owners_generation
 
     @property
+    def bounces_generation(self) -> int:
+        """As store.ports.Store."""
+        return self._store.bounces_generation
+
+    @property
     def attached_upto(self) -> int:
         """As store.ports.Store."""
         return self._store.attached_upto

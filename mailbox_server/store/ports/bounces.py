@@ -21,6 +21,9 @@ class BounceReader(Protocol):
     def find(self, account: AccountId, address: Address) -> BouncedAddress | None:
         """Whether mail of the account came back from the address; a point query."""
 
+    def keys(self, account: AccountId, most: int) -> list[str]:
+        """Of the addresses that mail of the account came back from, the keys, at most so many."""
+
     def listed(
         self, account: AccountId | None, address: Address | None, most: int
     ) -> list[BouncedAddress]:

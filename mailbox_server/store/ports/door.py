@@ -265,6 +265,13 @@ class Store(Protocol):
         """
 
     @property
+    def bounces_generation(self) -> int:
+        """Rises with the commit of each address that mail of an account came back from.
+
+        While it stays, nothing is added to what was looked up about them after it was read.
+        """
+
+    @property
     def attached_upto(self) -> int:
         """The message id up to which searches find what documents that came attached say.
 
