@@ -66,6 +66,7 @@ def _meant(tx: ReadTx, what: str, most: int) -> list[tuple[datetime, str]]:
     if address is not None:
         messages |= set(tx.trail.with_address(address, None, most))
         departures |= set(tx.queue.with_address(address, None, most))
+        departures |= set(tx.queue.passed_on(address, None, most))
         account = tx.accounts.find(address)
         if account is not None:
             messages |= set(tx.trail.of_account(account.id, None, most))

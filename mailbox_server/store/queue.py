@@ -3,14 +3,17 @@
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, Final
 
 import sqlalchemy as sa
 
 from mailbox_server.model.address import Address
+from mailbox_server.model.errors import BadInput
 from mailbox_server.model.ids import AccountId, DepartureId, OutboundId
 from mailbox_server.model.outbound import Departure, Outbound, OutboundState
+from mailbox_server.model.passport import Evidence
 from mailbox_server.store.contents import ContentRepository
 from mailbox_server.store.dialect.sqlite import numbers, octets
 from mailbox_server.store.outbound_outcomes import end_some
@@ -23,6 +26,7 @@ from mailbox_server.store.outbound_rows import (
     plain,
     seconds,
 )
+from mailbox_server.store.passports import evidence_in
 from mailbox_server.store.ports import DEPARTURES, RETRIES, Queued, QueueFilter
 from mailbox_server.store.prepared import Prepared
 from mailbox_server.store.schema.outbound import departure, outbound
@@ -83,6 +87,18 @@ _TO: Final = Prepared(
     .order_by(outbound.c.id.desc())
     .limit(_MOST)
 )
+# Their stamps say more than any index has; few are asked for, by operators alone.
+_PASSED_ON: Final = Prepared(
+    sa.select(departure.c.id, octets(departure.c.evidence))
+    .where(
+        departure.c.id < _BEFORE,
+        departure.c.evidence.contains('"forward",'),
+        departure.c.evidence.contains(sa.bindparam("domain")),
+    )
+    .order_by(departure.c.id.desc())
+    .limit(_MOST)
+)
+_LOOKED_AT_TOGETHER: Final = 500
 _OF_ACCOUNT: Final = Prepared(
     sa.select(departure.c.id)
     .where(departure.c.account == sa.bindparam("account"), departure.c.id < _BEFORE)
@@ -139,6 +155,22 @@ def _shown(row: Any, job: Outbound | None) -> Queued:
         datetime.fromtimestamp(min(max(due, 0), LAST_SECOND), UTC),
         job,
     )
+
+
+def _before_passing_on(stamps: Sequence[Evidence]) -> set[str]:
+    """Keys of the addresses that mail which was passed on had before."""
+    texts: list[str] = []
+    for stamp in stamps:
+        facts = dict(stamp.facts)
+        if stamp.stage == "forward":
+            texts += [facts.get("recipient", ""), *facts.get("through", "").split(" ")]
+        elif stamp.stage.endswith(".envelope"):
+            texts.append(facts.get("reverse-path", "").removeprefix("<").removesuffix(">"))
+    keys = set()
+    for text in texts:
+        with suppress(BadInput):
+            keys.add(Address.parse(text).key)
+    return keys
 
 
 class Queue:
@@ -213,6 +245,28 @@ class Queue:
         values = {"key": address.key, "before": before or _NEWEST, "most": most}
         rows = _FROM.rows(self._tx, **values) + _TO.rows(self._tx, **values)
         return [DepartureId(each) for each in sorted({row[0] for row in rows}, reverse=True)[:most]]
+
+    def passed_on(
+        self, address: Address, before: DepartureId | None, most: int
+    ) -> list[DepartureId]:
+        """Departures of mail that came from or for that address and was passed on.
+
+        Newest first, below before.  Reads the stamps of all departures.
+        """
+        found: list[DepartureId] = []
+        last: int = before or _NEWEST
+        domain = str(address.domain)
+        while len(found) < most:
+            rows = _PASSED_ON.rows(self._tx, domain=domain, before=last, most=_LOOKED_AT_TOGETHER)
+            found += [
+                DepartureId(number)
+                for number, lines in rows
+                if address.key in _before_passing_on(evidence_in(lines))
+            ]
+            if len(rows) < _LOOKED_AT_TOGETHER:
+                break
+            last = rows[-1][0]
+        return found[:most]
 
     def of_account(
         self, account: AccountId, before: DepartureId | None, most: int

@@ -8,7 +8,13 @@ import pytest
 
 from mailbox_server.model.address import Address, ReversePath
 from mailbox_server.model.errors import BadInput, DiskLow, MessageMissing
-from mailbox_server.model.ids import AccountId, MessageId, message_object_id
+from mailbox_server.model.ids import (
+    AccountId,
+    DepartureId,
+    MessageId,
+    departure_object_id,
+    message_object_id,
+)
 from mailbox_server.model.message import InternalDate, Target
 from mailbox_server.model.passport import Evidence
 from mailbox_server.ops import tracing
@@ -51,13 +57,26 @@ class House:
 
         return message_object_id(await self.store.write(work, (staged,)))
 
-    async def leave(self, sender: Address, recipient: str, **changed: Any) -> str:
+    async def leave(
+        self, sender: Address, recipient: str, *stamps: Evidence, **changed: Any
+    ) -> str:
         """A message to outside; the id of its departure."""
         self.clock.turn(minutes=1)
         path = ReversePath(sender)
         same = {"reverse_path": path, "arrived": self.clock.now(), **changed}
-        numbers = await put(self.store, to(recipient), **same)
-        return f"s{numbers[0]}"
+        numbers = await put(self.store, to(recipient), stamps, **same)
+        return departure_object_id(DepartureId(numbers[0]))
+
+    async def pass_on(self, sender: str, recipient: str, through: str = "") -> str:
+        """A message from outside that leaves for cy, its sender rewritten."""
+        now = self.clock.now()
+        led = (("through", through),) if through else ()
+        return await self.leave(
+            Address.parse("SRS0=abc=js=x.example=bob@example.org"),
+            "cy@far.example",
+            Evidence(now, "receive.envelope", (("reverse-path", f"<{sender}>"),)),
+            Evidence(now, "forward", (("recipient", recipient), *led)),
+        )
 
     async def found(self, what: str, since: str | None = None, most: int = 20) -> list[str]:
         asked = MessageTrace(what, since, most)
@@ -91,6 +110,31 @@ async def test_an_address_leads_to_mail_in_and_out(house: House) -> None:
     assert await house.found("<bob@x.example>") == [left, came]
     assert await house.found("ann@example.org") == [left, came], "its account's"
     assert await house.found("nobody@x.example") == []
+
+
+async def test_who_wrote_and_to_whom_leads_to_mail_that_was_passed_on(house: House) -> None:
+    first = await house.pass_on("Bob@x.example", "team@example.org")
+    await house.pass_on("jobob@x.example", "team2@example.org")
+    last = await house.pass_on(
+        "bob@X.example", "Shop+a@example.org", "shop@example.org t@x.example"
+    )
+    await house.leave(ANN, "dora@far.example", message_id="<bob@x.example>x")
+    assert await house.found("bob@x.example") == [last, first]
+    assert await house.found("bob@x.example", most=1) == [last]
+    assert await house.found("team@example.org") == [first]
+    assert await house.found("shop@example.org") == [last]
+    assert await house.found("shop+a@example.org") == [last]
+    assert await house.found("ob@x.example") == []
+
+
+async def test_among_many_that_were_passed_on_none_is_missed(house: House) -> None:
+    rare = [await house.pass_on("bob@x.example", "team@example.org")]
+    for _ in range(3):
+        for number in range(400):
+            await house.pass_on(f"cy{number}@x.example", "team@example.org")
+        rare.insert(0, await house.pass_on("bob@x.example", "team@example.org"))
+    assert await house.found("bob@x.example") == rare
+    assert len(await house.found("team@example.org", most=1_000)) == 1_000
 
 
 async def test_what_is_an_address_and_a_message_id_is_both(house: House) -> None:

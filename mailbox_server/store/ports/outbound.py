@@ -237,6 +237,14 @@ class QueueReader(Protocol):
     ) -> list[DepartureId]:
         """Departures to or from that address, newest first, below before."""
 
+    def passed_on(
+        self, address: Address, before: DepartureId | None, most: int
+    ) -> list[DepartureId]:
+        """Departures of mail that came from or for that address and was passed on.
+
+        Newest first, below before.  Reads the stamps of all departures.
+        """
+
     def of_account(
         self, account: AccountId, before: DepartureId | None, most: int
     ) -> list[DepartureId]:
