@@ -43,6 +43,25 @@ _STAGES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "submit.cancelled": ("not to leave, by the {by}",),
         "submit.copy": ("the sender keeps this copy",),
         "route": ("for {recipient}", "through {through}", "with detail {detail}"),
+        "forward": ("passed on for {recipient}", "through {through}", "sender {reverse-path}"),
+        "operator.hold": ("held by the operator", "{recipient}", "recipients: {recipients}"),
+        "operator.release": (
+            "released by the operator",
+            "{recipient}",
+            "recipients: {recipients}",
+        ),
+        "operator.retry": (
+            "to be tried at once, says the operator",
+            "{recipient}",
+            "recipients: {recipients}",
+        ),
+        "operator.drop": ("dropped by the operator", "{recipient}", "recipients: {recipients}"),
+        "operator.route": (
+            "given another way by the operator",
+            "{recipient}",
+            "recipients: {recipients}",
+            "by {host}",
+        ),
         "deliver.local": ("put into {mailbox}",),
         "append": ("put into {mailbox} by a mail program", "from {peer}"),
         "import": ("imported from {source}", "{octets} octets"),
@@ -55,6 +74,7 @@ _STAGES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
             "held, because a bug of ours came in the way {times} times",
             "recipients: {recipients}",
         ),
+        "probe": ("a probe of ours", "for {list}"),
         "report": ("a report of ours: {actions}", "recipients: {recipients}", "about {about}"),
     }
 )

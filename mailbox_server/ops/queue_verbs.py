@@ -1,8 +1,9 @@
 """What an operator may do with the queue of outgoing mail, one recipient or a hundred thousand.
 
 A filter is gone through in pages, each change a write of its own, so that nobody waits long
-for the store; who is stopped in the middle has done the pages before.  Whoever carries the
-mail hears of it by the bells that the store rings (store.ports.DEPARTURES, RETRIES).
+for the store; who is stopped in the middle has done the pages before.  The passport of each
+message that was changed says so.  Whoever carries the mail hears of it by the bells that the
+store rings (store.ports.DEPARTURES, RETRIES).
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -21,6 +22,7 @@ from mailbox_server.model.ids import (
     row_number,
 )
 from mailbox_server.model.outbound import Departure, Outbound, OutboundState
+from mailbox_server.model.passport import Evidence
 from mailbox_server.model.ports import Clock
 from mailbox_server.ops.moments import read_past
 from mailbox_server.ops.queue_requests import (
@@ -110,16 +112,37 @@ async def change_queue(
         if named and all(each.job is None for each in named):
             raise BadInput("what cannot be read cannot be returned; `queue drop` takes it out")
         return ChangedRow(await _bounce(store, clock, make_reporter, pages, named, chosen))
-    change, count = _CHANGES[asked.action], 0
+    count = 0
     async for jobs in pages:
-        count += await store.write(_changing(change, [job.id for job in jobs], clock.now(), hop))
+        count += await store.write(_changing(asked.action, jobs, clock.now(), hop))
     return ChangedRow(count)
 
 
 def _changing(
-    change: _Change, ids: Sequence[OutboundId], now: datetime, hop: str | None
+    action: QueueAction, jobs: Sequence[Queued], now: datetime, hop: str | None
 ) -> Callable[[WriteTx], int]:
-    return lambda tx: change(tx, ids, now, hop)
+    together: dict[DepartureId, list[Queued]] = {}
+    for job in jobs:
+        together.setdefault(job.departure, []).append(job)
+
+    def work(tx: WriteTx) -> int:
+        count = 0
+        for departure, meant in together.items():
+            changed = _CHANGES[action](tx, [job.id for job in meant], now, hop)
+            if changed:
+                tx.outbound.stamp(departure, (_stamp(action, meant, changed, now, hop),))
+            count += changed
+        return count
+
+    return work
+
+
+def _stamp(
+    action: QueueAction, meant: Sequence[Queued], changed: int, now: datetime, hop: str | None
+) -> Evidence:
+    whose = ("recipients", str(changed)) if len(meant) > 1 else ("recipient", meant[0].address)
+    way = (("host", hop),) if hop is not None else ()
+    return Evidence(now, f"operator.{action}", (whose, *way))
 
 
 async def _bounce(

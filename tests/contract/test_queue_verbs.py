@@ -221,6 +221,36 @@ async def test_changes_by_name_and_by_filter(office: Office) -> None:
     assert await violations(office.store) == []
 
 
+async def test_the_passport_says_what_an_operator_did(office: Office) -> None:
+    ids = await put(office.store, to("a@h.example", "b@h.example", "c@h.example"))
+    (other,) = await put(office.store, to("d@h.example"))
+    await office.change("hold", ids)
+    await office.change("hold", ids[:1])
+    await office.change("release", ids[:1])
+    await office.change("route", wanted=Wanted(), hop="smart.example.net:2525")
+    await office.change("route", [other])
+    await office.change("retry", [ids[0], other])
+    await office.change("drop", ids[1:])
+
+    def stamps(text: str) -> list[tuple[str, dict[str, str]]]:
+        story = office.store.glance(lambda tx: story_of(tx, text))
+        return [(each.stage, each.facts) for each in story.evidence]
+
+    way = {"host": "smart.example.net:2525"}
+    assert stamps(outbound_object_id(ids[0])) == [
+        ("operator.hold", {"recipients": "3"}),
+        ("operator.release", {"recipient": "a@h.example"}),
+        ("operator.route", {"recipients": "3", **way}),
+        ("operator.retry", {"recipient": "a@h.example"}),
+        ("operator.drop", {"recipients": "2"}),
+    ]
+    assert stamps(outbound_object_id(other)) == [
+        ("operator.route", {"recipient": "d@h.example", **way}),
+        ("operator.route", {"recipient": "d@h.example"}),
+        ("operator.retry", {"recipient": "d@h.example"}),
+    ]
+
+
 async def test_a_message_names_all_its_recipients(office: Office) -> None:
     ids = await put(office.store, to("a@h.example", "b@h.example"))
     other = await put(office.store, to("c@h.example"))
