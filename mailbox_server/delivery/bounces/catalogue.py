@@ -203,6 +203,8 @@ SEVERAL: Final = "the following recipients"
 GREETING: Final = "This is the mail server {server}."
 ABOUT: Final = "It is about your message of {date}:"
 ABOUT_SUBJECT: Final = 'It is about your message of {date} with the subject "{subject}":'
+FORWARD_ABOUT: Final = "It is about the message of {date}:"
+FORWARD_ABOUT_SUBJECT: Final = 'It is about the message of {date} with the subject "{subject}":'
 FORWARD_OPENING: Final = (
     "a message from {sender} that came for {owner} could not be passed on to {who}:"
 )

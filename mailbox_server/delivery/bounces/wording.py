@@ -78,7 +78,6 @@ def text(letter: Letter, recipients: Sequence[Told]) -> str:
     paragraphs: list[str] = []
     greeting = catalogue.GREETING.format(server=letter.hostname)
     subject = _shown(letter.subject, SUBJECT_CHARACTERS)
-    about = catalogue.ABOUT_SUBJECT if subject else catalogue.ABOUT
     paragraphs.append(_wrapped(greeting))
     for action in Action:
         told = [each for each in recipients if each.action is action]
@@ -86,13 +85,23 @@ def text(letter: Letter, recipients: Sequence[Told]) -> str:
             continue
         paragraphs.append(_wrapped(_opening(letter, action, len(told))))
         paragraphs += [_about_one(each) for each in told[:RECIPIENTS_TOLD]]
-    said_of = about.format(date=moment(letter.sent), subject=subject).removesuffix(":")
+    said_of = (
+        _about(letter, bool(subject))
+        .format(date=moment(letter.sent), subject=subject)
+        .removesuffix(":")
+    )
     paragraphs.append(_wrapped(f"{said_of}."))
     if letter.forwarded is not None:
         paragraphs.append(_wrapped(catalogue.FORWARD_CLOSING))
     is_whole = letter.returned is Returned.WHOLE
     paragraphs.append(_wrapped(catalogue.CLOSING_WHOLE if is_whole else catalogue.CLOSING_HEADER))
     return "\n\n".join(paragraphs) + "\n"
+
+
+def _about(letter: Letter, has_subject: bool) -> str:
+    if letter.forwarded is not None:
+        return catalogue.FORWARD_ABOUT_SUBJECT if has_subject else catalogue.FORWARD_ABOUT
+    return catalogue.ABOUT_SUBJECT if has_subject else catalogue.ABOUT
 
 
 def moment(when: datetime) -> str:

@@ -100,6 +100,8 @@ def test_the_owner_of_a_forward_hears_of_it_in_other_words() -> None:
     letter = Letter("mx.example.org", "", SENT, Returned.WHOLE, ("eve@example.com", owner))
     words = " ".join(text(letter, [told()]).split())
     assert "A message from eve@example.com that came for ann@example.org could not be" in words
+    assert "It is about the message of 2" in words, "which is not the owner's"
+    assert "your message" not in words
     assert "Its sender was not told." in words
     assert "and the message itself." in words
 
