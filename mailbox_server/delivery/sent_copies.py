@@ -2,9 +2,13 @@
 
 Many programs put a copy into Sent by themselves.  Where one does within an hour, its copy stays
 and ours goes, in one write.  Known in memory, and in the store for the next run.
+
+A message to more recipients than go at once is handed in several times (RFC 5321 §4.5.3.1.10);
+it is filed once.  Whether it is the same only this run knows.
 """
 
 import hashlib
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -27,41 +31,58 @@ def filed_copy(account: AccountId, message_id: str, placed: Placed, now: datetim
     return FiledCopy(copy_key(account, message_id), placed.mailbox, placed.uid, now + LIFETIME)
 
 
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """digest: of the content, None where an earlier run filed it."""
+
+    copy: FiledCopy
+    digest: bytes | None
+
+
 class SentCopies:
     """By account and Message-ID; used in the event loop's thread only."""
 
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store
         self._clock = clock
-        self._copies: dict[bytes, FiledCopy] = {}
+        self._copies: dict[bytes, _Known] = {}
         self._has_old = True  # an earlier run may have left some
 
     async def load(self) -> None:
         """Read what an earlier run left; before any mail is taken."""
         now = self._clock.now()
         found = await self._store.read(lambda tx: tx.sent_copies.since(now, _MOST))
-        self._copies.update((each.key, each) for each in found if self._yields(each))
+        self._copies.update((each.key, _Known(each, None)) for each in found if self._yields(each))
 
-    def filed(self, account: AccountId, message_id: str, placed: Placed) -> None:
+    def filed(self, account: AccountId, message_id: str, placed: Placed, digest: bytes) -> None:
         """One was filed; of several with the same Message-ID the last yields."""
         if len(self._copies) >= _MOST:
             self._forget_old()
             if len(self._copies) >= _MOST:
                 self._copies.clear()
         copy = filed_copy(account, message_id, placed, self._clock.now())
-        self._copies[copy.key] = copy
+        self._copies[copy.key] = _Known(copy, digest)
 
     def find(self, account: AccountId, message_id: str | None) -> FiledCopy | None:
         """The one that yields to the account's own copy, if there is one."""
+        found = self._known(account, message_id)
+        return None if found is None else found.copy
+
+    def same(self, account: AccountId, message_id: str | None, digest: bytes) -> FiledCopy | None:
+        """The one of the very same content, if it was filed before."""
+        found = self._known(account, message_id)
+        return found.copy if found is not None and found.digest == digest else None
+
+    def _known(self, account: AccountId, message_id: str | None) -> _Known | None:
         if message_id is None:
             return None
         found = self._copies.get(copy_key(account, message_id))
-        return found if found is not None and self._yields(found) else None
+        return found if found is not None and self._yields(found.copy) else None
 
     def yielded(self, copy: FiledCopy) -> None:
         """It is gone; silent where another one has taken its place."""
         known = self._copies.get(copy.key)
-        if known is not None and (known.mailbox, known.uid) == (copy.mailbox, copy.uid):
+        if known is not None and (known.copy.mailbox, known.copy.uid) == (copy.mailbox, copy.uid):
             del self._copies[copy.key]
 
     async def tidy(self) -> None:
@@ -73,7 +94,7 @@ class SentCopies:
             self._has_old = False
 
     def _forget_old(self) -> int:
-        old = [key for key, each in self._copies.items() if not self._yields(each)]
+        old = [key for key, each in self._copies.items() if not self._yields(each.copy)]
         for key in old:
             del self._copies[key]
         return len(old)

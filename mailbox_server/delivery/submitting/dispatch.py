@@ -18,7 +18,7 @@ from mailbox_server.model.ids import AccountId, ContentId, MessageId, OutboundId
 from mailbox_server.model.message import Placed
 from mailbox_server.model.outbound import Departure, NewOutbound
 from mailbox_server.model.passport import Evidence
-from mailbox_server.store.ports import ReadTx, StagedContent, WriteTx
+from mailbox_server.store.ports import FiledCopy, ReadTx, StagedContent, WriteTx
 
 NOT_KEPT_YET: Final = ContentId(0)
 """Stands in a Departure until its write knows the content's number."""
@@ -31,6 +31,7 @@ class Dispatch:
     local: None where nobody here gets it, not even a copy.
     departure: for those elsewhere, content NOT_KEPT_YET; remote may be empty.
     recipients: all of them, as often as they were named.
+    filed: the copy of the same content that may lie in Sent already.
     held: where it waited, if it did.  paths: where each recipient has a return path of its own.
     """
 
@@ -46,6 +47,7 @@ class Dispatch:
     recent: RecentSendings
     message_id: str | None
     now: datetime
+    filed: FiledCopy | None = None
     held: Waiting | None = None
     paths: OwnPaths | None = None
 
@@ -70,7 +72,7 @@ class Dispatch:
         messages: tuple[MessageId, ...] = ()
         copied: Placed | None = None
         if self.local is not None:
-            messages, copied = self.local.write_with(tx, content, self.copy)
+            messages, copied = self.local.write_with(tx, content, self._copy(tx))
         if self.remote:
             remote = self.remote
             if self.paths is not None:
@@ -83,6 +85,16 @@ class Dispatch:
         if copied is not None and self.message_id is not None:
             tx.sent_copies.add(filed_copy(self.account, self.message_id, copied, self.now))
         return Kept(messages, copied, outbound, nears_limit)
+
+    def _copy(self, tx: WriteTx) -> OwnCopy | None:
+        """What the sender keeps; nothing where that lies there, but for a word that it went out."""
+        if self.copy is None or self.filed is None:
+            return self.copy
+        message = Waiting(self.filed.mailbox, self.filed.uid).message(tx)
+        if message is None:
+            return self.copy
+        tx.passports.stamp(message, self.evidence)
+        return None
 
 
 def check_sender(tx: ReadTx | WriteTx, number: AccountId) -> None:

@@ -301,7 +301,9 @@ class Submission:
         if kept is None:
             return replies.QUEUED_BEFORE
         if kept.copied is not None and self._facts.message_id is not None:
-            means.sent_copies.filed(self._account.id, self._facts.message_id, kept.copied)
+            means.sent_copies.filed(
+                self._account.id, self._facts.message_id, kept.copied, staged.digest
+            )
         if kept.nears_limit:
             means.events.warning("submission.limit_near", account=str(self._account.address))
         means.events.info(
@@ -429,13 +431,16 @@ class Submission:
         if analysis is not None:
             local = self._local_delivery(envelope, here, departure, analysis, evidence, paths)
         copy = None
+        filed = None
         if self._keeps_copy:
             copy = OwnCopy(account.id, (*evidence, sent_evidence(now)))
+            filed = self._means.sent_copies.same(account.id, facts.message_id, staged.digest)
         return Dispatch(
             account=account.id,
             staged=staged,
             local=local,
             copy=copy,
+            filed=filed,
             departure=departure,
             remote=outbounds(elsewhere),
             evidence=evidence,

@@ -235,7 +235,7 @@ class World:
         message_id = f"{number}@example.test"
         copy = filed_copy(account, message_id, placed, now)
         await self.store.write(lambda tx: tx.sent_copies.add(copy))
-        self.sent_copies.filed(account, message_id, placed)
+        self.sent_copies.filed(account, message_id, placed, b"")
 
     async def _quota(self, name: str, octets: str) -> None:
         account = self._accounts[name].id

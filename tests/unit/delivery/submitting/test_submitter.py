@@ -268,6 +268,25 @@ async def test_a_copy_is_known_by_its_message_id(house: SubmissionHouse) -> None
     assert house.sent_copies.find(account.id, "1@laptop") is None
 
 
+async def test_what_is_handed_in_for_some_at_a_time_is_filed_once(house: SubmissionHouse) -> None:
+    account, same = await house.account("ann"), b"Date: now\r\nMessage-ID: <1@laptop>\r\n\r\n"
+    await house.given("copies for everyone")
+    await submit(house, CARL, content=same)
+    await submit(house, BOB, content=same)
+    assert len(await house.mail("ann", "Sent")) == len(await house.mail("bob")) == 1
+    assert len(await house.queued()) == 1
+    copy = house.sent_copies.find(account.id, "1@laptop")
+    assert copy is not None and copy.uid == 1
+
+    await submit(house, CARL, content=b"Subject: another\r\n" + same)
+    assert len(await house.mail("ann", "Sent")) == 2, "of another message with that Message-ID"
+
+    await house.store.write(lambda tx: tx.messages.remove(copy.mailbox, (1, 2)))
+    await submit(house, BOB, content=b"Subject: another\r\n" + same)
+    copy = house.sent_copies.find(account.id, "1@laptop")
+    assert copy is not None and copy.uid == 3, "she had taken the other out"
+
+
 async def test_a_copy_makes_the_mailbox_that_it_needs(house: SubmissionHouse) -> None:
     account = await house.account("ann")
     await house.store.write(lambda tx: tx.mailboxes.delete(account.id, "Sent"))
