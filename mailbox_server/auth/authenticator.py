@@ -17,6 +17,7 @@ from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
 from mailbox_server.auth.crunch import Crunch
+from mailbox_server.auth.known_logins import KnownLogins
 from mailbox_server.auth.lookup import Found, credentials_stamp, find_certified, find_login
 from mailbox_server.auth.outcomes import (
     Denied,
@@ -87,6 +88,7 @@ class Authenticator:
         self._settings = settings
         self._sleep = sleep
         self._cache = VerdictCache(clock, entropy, settings.cache_for)
+        self._logins = KnownLogins(entropy)
         self._delayed = 0
         self.entropy = entropy
 
@@ -127,8 +129,9 @@ class Authenticator:
     async def _authenticate(
         self, visitor: Visitor, login: str, password: str, authzid: str, *, tokens_only: bool
     ) -> Outcome:
-        digest = secret_digest(password)
-        found = self._store.glance(lambda tx: find_login(tx, login, digest))
+        digest, generation = secret_digest(password), self._store.owners_generation
+        known = None if digest else self._logins.find(login, password, generation)
+        found = known or self._store.glance(lambda tx: find_login(tx, login, digest))
         charge = self._throttle.enter(visitor.ip, found.key)
         if charge.gate is Gate.SHUT:
             return self._throttled(visitor, charge)
@@ -152,6 +155,8 @@ class Authenticator:
             raise
         if verified.matches and found.is_active:
             if acts_for_itself:
+                if digest is None and known is None:
+                    self._logins.remember(login, password, found, generation)
                 found = await self._upgraded(found, password, verified)
                 return self._grant(visitor, found, charge, None)
             refusal = Unentitled()

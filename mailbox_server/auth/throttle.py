@@ -21,6 +21,7 @@ import ipaddress
 from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import lru_cache
 from typing import Final
 
 from mailbox_server.auth.known_networks import KnownNetworks
@@ -172,6 +173,8 @@ class Throttle:
         return Charge(Gate.OPEN, 0.0, wanted)
 
 
+# An address is asked about twice a login, and its networks take longer to make than all else.
+@lru_cache(maxsize=1_024)
 def _networks(ip: IpAddress) -> tuple[IpNetwork, IpNetwork]:
     """The narrow and the wide network of an address."""
     bits = (32, 24) if ip.version == 4 else (64, 48)

@@ -1,15 +1,15 @@
 """A short memory of which passwords matched, so that clients that reconnect cost no hash.
 
-Keys are BLAKE2b digests under a random key of this process over login, stored hash and
-password: no password can be read from it, and a changed password never hits an old entry.
+Keys are digests (attempt_digest) over login, stored hash and password, so a changed password
+never hits an old entry.
 Both answers are kept.  A wrong password tried again teaches a guesser nothing, and the
 answer comes equally fast for logins that do not exist.
 """
 
-import hashlib
 from collections import OrderedDict
 from datetime import timedelta
 
+from mailbox_server.auth.attempt_digest import AttemptDigest
 from mailbox_server.model.ports import Clock, Entropy
 
 
@@ -20,18 +20,14 @@ class VerdictCache:
         self, clock: Clock, entropy: Entropy, lifetime: timedelta, entries: int = 10_000
     ) -> None:
         self._clock = clock
-        self._secret = entropy.octets(32)
+        self._digest = AttemptDigest(entropy)
         self._lifetime_seconds = lifetime.total_seconds()
         self._entries = entries
         self._verdicts: OrderedDict[bytes, tuple[bool, float]] = OrderedDict()
 
     def key(self, login_key: str, stored: str, password: str) -> bytes:
         """The key of one attempt."""
-        digest = hashlib.blake2b(key=self._secret, digest_size=32)
-        for text in (login_key, stored, password):
-            octets = text.encode("utf-8", "surrogatepass")
-            digest.update(len(octets).to_bytes(8, "big") + octets)
-        return digest.digest()
+        return self._digest.of(login_key, stored, password)
 
     def find(self, key: bytes) -> bool | None:
         """Whether that attempt matched; None where it is not remembered."""

@@ -263,6 +263,8 @@ class MemoryStore:
         self.broken_writes: Exception | None = None
         self._ids = itertools.count(1)
         self._rings: list[tuple[AccountId, Callable[[Any], None]]] = []
+        self._owners: object = None
+        self._generation = 0
         self._tx = SimpleNamespace(
             domains=_Domains(self),
             accounts=_Accounts(self),
@@ -338,6 +340,14 @@ class MemoryStore:
                 ring(1)
 
     # The contract
+
+    @property
+    def owners_generation(self) -> int:
+        owners = (list(self.domains), dict(self.accounts), dict(self.credentials))
+        if owners != self._owners:
+            self._owners = owners
+            self._generation += 1
+        return self._generation
 
     def _run(self, work: Callable[[Any], Any]) -> Any:
         if self.broken is not None:
