@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from mailbox_server.imap.grammar.sort_arguments import SortKey
+from mailbox_server.imap.ordering.collation import collated
 from mailbox_server.mime.encoded_words import decode_words
 from mailbox_server.mime.envelope_addresses import AddressField, FirstAddress, first_address
 from mailbox_server.mime.normal_form import normalize_stripped
@@ -29,7 +30,7 @@ def _sent(sent: int | None, received: int) -> int:
 def _mailbox_of(field: AddressField) -> Value:
     def value(envelope: bytes) -> str:
         found = first_address(envelope, field)
-        return "" if found is None else _text(found.mailbox)
+        return "" if found is None else collated(_text(found.mailbox))
 
     return value
 
@@ -37,16 +38,13 @@ def _mailbox_of(field: AddressField) -> Value:
 def _shown(field: AddressField) -> Value:
     def value(envelope: bytes) -> str:
         found = first_address(envelope, field)
-        return "" if found is None else display(found)
+        return "" if found is None else collated(_display(found))
 
     return value
 
 
-def display(address: FirstAddress) -> str:
-    """The name that is shown for an address, in the form in which texts are compared.
-
-    RFC 5957 §3.
-    """
+def _display(address: FirstAddress) -> str:
+    """The name that is shown for an address, normalized (RFC 5957 §3)."""
     name = "" if address.name is None else normalize_stripped(decode_words(address.name))
     if name:
         return name
@@ -64,7 +62,7 @@ _VALUES: Final[Mapping[SortKey, tuple[tuple[Column, ...], Value]]] = {
     SortKey.DATE: ((Column.SENT, Column.RECEIVED), _sent),
     SortKey.FROM: ((Column.ENVELOPE,), _mailbox_of(AddressField.FROM)),
     SortKey.SIZE: ((Column.SIZE,), _itself),
-    SortKey.SUBJECT: ((Column.SUBJECT_BASE,), _itself),
+    SortKey.SUBJECT: ((Column.SUBJECT_BASE,), collated),
     SortKey.TO: ((Column.ENVELOPE,), _mailbox_of(AddressField.TO)),
     SortKey.DISPLAYFROM: ((Column.ENVELOPE,), _shown(AddressField.FROM)),
     SortKey.DISPLAYTO: ((Column.ENVELOPE,), _shown(AddressField.TO)),
