@@ -10,15 +10,22 @@ from mailbox_server.model.ids import MailboxId, MessageId, OutboundId
 from mailbox_server.store.outbound_rows import LAST_SECOND
 from mailbox_server.store.ports import FiledCopy, Receipt
 from mailbox_server.store.prepared import Prepared
+from mailbox_server.store.schema.columns import OCTETS
 from mailbox_server.store.schema.submitted import sent_copy, sent_receipt
 from mailbox_server.store.transactions import SqlTx
 
 _SINCE: Final = Prepared(
     sa.select(*sent_receipt.c).where(sent_receipt.c.at >= sa.bindparam("since"))
 )
+_FIELDS: Final = ("fingerprint", "at", "outbound", "message")
 _ADD: Final = Prepared(
-    sa.insert(sent_receipt).values(
-        {name: sa.bindparam(name) for name in ("fingerprint", "at", "outbound", "message")}
+    sa.insert(sent_receipt).from_select(
+        _FIELDS,
+        sa.select(*(sa.bindparam(name, type_=sent_receipt.c[name].type) for name in _FIELDS)).where(
+            ~sa.exists().where(
+                sent_receipt.c.fingerprint == sa.bindparam("fingerprint", type_=OCTETS)
+            )
+        ),
     )
 )
 _FORGET: Final = Prepared(
@@ -79,14 +86,15 @@ class SentReceipts:
 
     def add(self, receipt: Receipt) -> None:
         """One more, in place of one with its fingerprint."""
-        self.forget((receipt.fingerprint,))
-        _ADD.run(
-            self._tx,
-            fingerprint=receipt.fingerprint,
-            at=int(receipt.at.timestamp()),
-            outbound=receipt.outbound,
-            message=receipt.messages[0] if receipt.messages else None,
-        )
+        values = {
+            "fingerprint": receipt.fingerprint,
+            "at": int(receipt.at.timestamp()),
+            "outbound": receipt.outbound,
+            "message": receipt.messages[0] if receipt.messages else None,
+        }
+        if not _ADD.run(self._tx, **values):
+            self.forget((receipt.fingerprint,))
+            _ADD.run(self._tx, **values)
 
     def forget(self, fingerprints: Sequence[bytes]) -> None:
         """Their clients have seen the reply, or may not have it any more."""

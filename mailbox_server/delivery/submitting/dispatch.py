@@ -1,6 +1,6 @@
 """The one write of a submitted message: its content, what stays here, and what leaves."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
@@ -9,6 +9,7 @@ from mailbox_server.delivery.local_delivery import LocalDelivery, OwnCopy
 from mailbox_server.delivery.own_paths import OwnPaths
 from mailbox_server.delivery.sent_copies import filed_copy
 from mailbox_server.delivery.submitting.holding import Waiting
+from mailbox_server.delivery.submitting.known_senders import KnownSenders
 from mailbox_server.delivery.submitting.pace import LOOKED_BACK, Pace, PaceLimits
 from mailbox_server.delivery.submitting.recent_sendings import RecentSendings
 from mailbox_server.model.account import AccountState
@@ -45,6 +46,7 @@ class Dispatch:
     recipients: tuple[Address, ...]
     limits: PaceLimits
     recent: RecentSendings
+    senders: KnownSenders
     message_id: str | None
     now: datetime
     filed: FiledCopy | None = None
@@ -58,10 +60,10 @@ class Dispatch:
         where the sender's copy has no room, MessageMissing where what was held was expunged,
         ReturnPathTooLong.
         """
-        check_sender(tx, self.account)
+        met = self._check_sender(tx)
         if self.held is None:
             nears_limit = count_sent(
-                tx, self.account, self.recipients, self.limits, self.recent, self.now
+                tx, self.account, self.recipients, self.limits, self.recent, self.now, met
             )
         else:
             # It was counted when it came to be held.
@@ -85,6 +87,19 @@ class Dispatch:
         if copied is not None and self.message_id is not None:
             tx.sent_copies.add(filed_copy(self.account, self.message_id, copied, self.now))
         return Kept(messages, copied, outbound, nears_limit)
+
+    def _check_sender(self, tx: WriteTx) -> Collection[str]:
+        """See that it may send; the keys of some to whom it has written.
+
+        Raises AccountMissing, AccountDisabled.
+        """
+        generation, known = tx.owners_generation, self.senders.find(self.account)
+        if known is None or known.generation != generation:
+            known = None
+            check_sender(tx, self.account)
+        counted = () if self.held is not None else [each.key for each in self.recipients]
+        tx.after_commit(lambda: self.senders.put(self.account, generation, counted))
+        return () if known is None else known.correspondents
 
     def _copy(self, tx: WriteTx) -> OwnCopy | None:
         """What the sender keeps; nothing where that lies there, but for a word that it went out."""
@@ -113,12 +128,15 @@ def count_sent(
     limits: PaceLimits,
     recent: RecentSendings,
     now: datetime,
+    met: Collection[str] = (),
 ) -> bool:
     """Count a message against what the account may send; whether that nears a limit.
 
-    recent hears of it once it is committed.  Raises TooMuchSent.
+    met: the keys of some to whom it has written.  recent hears of it once it is committed.
+    Raises TooMuchSent.
     """
-    strangers = sorted(tx.correspondents.strangers(account, recipients))
+    unknown = [each for each in recipients if each.key not in met]
+    strangers = sorted(tx.correspondents.strangers(account, unknown)) if unknown else []
     sendings = tx.correspondents.sendings(account, now - LOOKED_BACK)
     pace = Pace(sendings, limits, now)
     wait = pace.wait(1, len(strangers))

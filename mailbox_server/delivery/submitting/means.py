@@ -10,6 +10,7 @@ from mailbox_server.delivery.local_recipients import RouteFinder
 from mailbox_server.delivery.sent_copies import SentCopies
 from mailbox_server.delivery.submitting.judging import HeaderJudge
 from mailbox_server.delivery.submitting.known_bounces import KnownBounces
+from mailbox_server.delivery.submitting.known_senders import KnownSenders
 from mailbox_server.delivery.submitting.once import Once
 from mailbox_server.delivery.submitting.ownership import Ownership
 from mailbox_server.delivery.submitting.pace import LOOKED_BACK, Pace
@@ -59,6 +60,7 @@ class Means:
         self.once = Once(store, clock, events)
         self.recent = RecentSendings()
         self.bounces = KnownBounces(store)
+        self.senders = KnownSenders()
         self.numbers = itertools.count(1)
         self._silent_until: dict[AccountId, float] = {}
 

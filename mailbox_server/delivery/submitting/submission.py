@@ -447,6 +447,7 @@ class Submission:
             recipients=tuple(each.address for each in envelope.recipients),
             limits=rules.pace_of(account),
             recent=self._means.recent,
+            senders=self._means.senders,
             message_id=facts.message_id,
             now=now,
             held=self._waiting,
