@@ -48,15 +48,40 @@ def arrival_evidence(envelope: Envelope, octets: int, now: datetime) -> tuple[Ev
 
 
 def submission_evidence(
-    envelope: Envelope, account: Account, octets: int, now: datetime
+    envelope: Envelope, account: Account, octets: int, now: datetime, *, waited: bool = False
 ) -> tuple[Evidence, ...]:
-    """The same of a message that one of our own people sends, and who that is."""
+    """The same of a message that one of our own people sends, and who that is.
+
+    waited: in the Outbox until now; how it was handed in stands in what lay there.
+    """
     connect, said = arrival_evidence(envelope, octets, now)
     login = ("account", str(account.address))
-    return (
-        Evidence(connect.at, "submit.connect", (login, *connect.facts)),
-        Evidence(said.at, "submit.envelope", said.facts),
-    )
+    envelope_said = Evidence(said.at, "submit.envelope", said.facts)
+    if waited:
+        return (
+            Evidence(connect.at, "submit.held", (login,)),
+            left_evidence(now),
+            envelope_said,
+        )
+    return (Evidence(connect.at, "submit.connect", (login, *connect.facts)), envelope_said)
+
+
+def held_evidence(
+    envelope: Envelope, account: Account, octets: int, until: datetime, now: datetime
+) -> tuple[Evidence, ...]:
+    """Of a message that is put into its sender's Outbox, to leave later."""
+    waits = Evidence(now, "submit.held", (("until", until.isoformat(timespec="seconds")),))
+    return (*submission_evidence(envelope, account, octets, now), waits)
+
+
+def left_evidence(now: datetime) -> Evidence:
+    """That it has left the Outbox, and waits no more."""
+    return Evidence(now, "submit.released", ())
+
+
+def kept_back_evidence(reason: str, now: datetime) -> Evidence:
+    """That it will not leave."""
+    return Evidence(now, "submit.kept-back", (("reason", reason),))
 
 
 def sent_evidence(now: datetime) -> Evidence:

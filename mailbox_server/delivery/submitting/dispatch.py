@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
+from mailbox_server.delivery.evidence import left_evidence
 from mailbox_server.delivery.local_delivery import LocalDelivery, OwnCopy
 from mailbox_server.delivery.own_paths import OwnPaths
 from mailbox_server.delivery.sent_copies import filed_copy
@@ -68,7 +69,7 @@ class Dispatch:
         else:
             # It was counted when it came to be held.
             nears_limit = False
-            self.held.end(tx)
+            tx.passports.stamp(self.held.end(tx), (left_evidence(self.now),))
         outbound: OutboundId | None = None
         content = tx.contents.keep(self.staged)
         messages: tuple[MessageId, ...] = ()

@@ -27,26 +27,29 @@ class Waiting:
     mailbox: MailboxId
     uid: int
 
-    def is_there(self, tx: ReadTx | WriteTx) -> bool:
-        """Whether it lies there still."""
-        return self.message(tx) is not None
-
     def message(self, tx: ReadTx | WriteTx) -> MessageId | None:
         """What lies there; None where it was taken out."""
+        number = self.last(tx)
+        facts = None if number is None else tx.messages.about(number)
+        is_there = facts is not None and (self.mailbox, self.uid) in facts.places
+        return number if is_there else None
+
+    def last(self, tx: ReadTx | WriteTx) -> MessageId | None:
+        """What lies there or did; None where that is forgotten."""
         rows = tx.messages.rows(self.mailbox, (self.uid,), (Column.MESSAGE,))
         if not rows:
             return None
         number = rows[0][1]
         assert isinstance(number, int)
-        facts = tx.messages.about(MessageId(number))
-        is_there = facts is not None and (self.mailbox, self.uid) in facts.places
-        return MessageId(number) if is_there else None
+        return MessageId(number)
 
-    def end(self, tx: WriteTx) -> None:
+    def end(self, tx: WriteTx) -> MessageId:
         """It waits no more, and lies there no more.  Raises MessageMissing."""
-        if not tx.held_messages.remove(self.mailbox, self.uid) or not self.is_there(tx):
+        message = self.message(tx)
+        if not tx.held_messages.remove(self.mailbox, self.uid) or message is None:
             raise MessageMissing("what was held is gone")
         tx.messages.remove(self.mailbox, (self.uid,))
+        return message
 
 
 def is_full(tx: ReadTx | WriteTx, account: AccountId) -> bool:

@@ -19,6 +19,7 @@ from mailbox_server.delivery.arrival import Opening, Wishes
 from mailbox_server.delivery.bounces.happening import Happening, refused_here
 from mailbox_server.delivery.bounces.original import Original, content_reader
 from mailbox_server.delivery.bounces.reporting import PreparedReports
+from mailbox_server.delivery.evidence import kept_back_evidence
 from mailbox_server.delivery.message_parts import FoundPart, find_part, part_blocks
 from mailbox_server.delivery.submitting.holding import Waiting
 from mailbox_server.delivery.submitting.submission import Submission
@@ -143,8 +144,15 @@ class Releases:
     async def _give_up(
         self, held: HeldMessage, reason: str, reports: PreparedReports | None = None
     ) -> bool:
+        stamp = kept_back_evidence(reason, self._means.clock.now())
+
         def work(tx: WriteTx) -> None:
-            if tx.held_messages.remove(held.mailbox, held.uid) and reports is not None:
+            if not tx.held_messages.remove(held.mailbox, held.uid):
+                return
+            message = Waiting(held.mailbox, held.uid).last(tx)
+            if message is not None and tx.messages.about(message) is not None:
+                tx.passports.stamp(message, (stamp,))
+            if reports is not None:
                 reports.write(tx)
 
         await self._means.store.write(work, () if reports is None else reports.contents)

@@ -13,7 +13,7 @@ from mailbox_server.delivery.arrival import Acceptance, Opening
 from mailbox_server.delivery.bounces.arrivals import delivered, of_arrival
 from mailbox_server.delivery.bounces.happening import Happening
 from mailbox_server.delivery.bounces.reporting import PreparedReports
-from mailbox_server.delivery.evidence import sent_evidence, submission_evidence
+from mailbox_server.delivery.evidence import held_evidence, sent_evidence, submission_evidence
 from mailbox_server.delivery.forwarding import Forwarding
 from mailbox_server.delivery.intake import Intake
 from mailbox_server.delivery.local_delivery import LocalDelivery, OwnCopy
@@ -331,7 +331,7 @@ class Submission:
     ) -> Reply:
         means, account, wishes = self._means, self._account, self._opening.wishes
         now = means.clock.now()
-        evidence = submission_evidence(envelope, account, staged.size, now)
+        evidence = held_evidence(envelope, account, staged.size, until, now)
         limits = means.rules.pace_of(account)
         retention = Retention(
             *(account.id, staged, analysis, envelope, wishes, until, evidence, limits),
@@ -398,7 +398,8 @@ class Submission:
     ) -> Dispatch:
         rules, account, facts = self._means.rules, self._account, self._facts
         assert facts is not None, "it was judged"
-        evidence = submission_evidence(envelope, account, staged.size, now)
+        waited = self._waiting is not None
+        evidence = submission_evidence(envelope, account, staged.size, now, waited=waited)
         stamp = received(
             envelope, rules.routing.hostname, transfer, now, names_peer=rules.names_client
         )

@@ -14,7 +14,9 @@ from mailbox_server.model.account import Account
 from mailbox_server.model.address import ReversePath
 from mailbox_server.model.envelope import Notify, OriginalRecipient, Peer, Recipient, Return
 from mailbox_server.model.errors import StoreUnavailable
+from mailbox_server.model.ids import MessageId
 from mailbox_server.model.outbound import ByMode, DeliverBy
+from mailbox_server.model.passport import Evidence
 from tests.dialogues.submission.house import SubmissionHouse
 from tests.unit.delivery.submitting.test_submitter import ANN, BOB, CARL, house, submit
 
@@ -55,6 +57,49 @@ async def test_it_leaves_when_its_time_has_come(house: SubmissionHouse) -> None:
     assert status.messages == 0
 
 
+async def test_its_passport_says_how_long_it_waited(house: SubmissionHouse) -> None:
+    began = house.clock.now()
+    await hold(house, CARL)
+    handed_in = ["submit.connect", "submit.envelope", "submit.held"]
+    [*_, held] = await passport(house)
+    assert [each.stage for each in await passport(house)] == handed_in
+    assert held.facts == (("until", (began + HOUR).isoformat(timespec="seconds")),)
+    house.clock.seconds += 3600
+    assert await house.releases.release_due() == 1
+    assert [each.stage for each in await passport(house)] == [*handed_in, "submit.released"]
+    [(_, outbound)] = await house.queued()
+    left = await house.store.read(lambda tx: tx.outbound.evidence(outbound.departure))
+    assert [(each.stage, each.at) for each in left] == [
+        ("submit.held", began),
+        ("submit.released", began + HOUR),
+        ("submit.envelope", began + HOUR),
+    ]
+    assert dict(left[0].facts) == {"account": str(ANN)}
+
+
+async def test_the_passport_of_what_did_not_leave_says_why(house: SubmissionHouse) -> None:
+    await hold(house, CARL)
+    await take_out(house)
+    house.clock.seconds += 3600
+    assert await house.releases.release_due() == 0
+    [*_, last] = await passport(house)
+    assert last.stage == "submit.kept-back"
+    assert last.facts == (("reason", "it was taken out of the Outbox"),)
+
+
+async def passport(house: SubmissionHouse) -> list[Evidence]:
+    """Of the first message."""
+    return await house.store.read(lambda tx: tx.passports.of(MessageId(1)))
+
+
+async def take_out(house: SubmissionHouse) -> None:
+    """Expunge the first message of ann's Outbox."""
+    account = await house.account("ann")
+    box = await house.store.read(lambda tx: tx.mailboxes.find(account.id, "Outbox"))
+    assert box is not None
+    await house.store.write(lambda tx: tx.messages.remove(box.id, [1]))
+
+
 async def test_more_than_may_wait_is_refused_at_mail_and_at_the_end(
     house: SubmissionHouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -70,11 +115,9 @@ async def test_more_than_may_wait_is_refused_at_mail_and_at_the_end(
 
 
 async def test_what_is_expunged_from_the_outbox_is_not_sent(house: SubmissionHouse) -> None:
-    await hold(house, CARL)
     account = await house.account("ann")
-    box = await house.store.read(lambda tx: tx.mailboxes.find(account.id, "Outbox"))
-    assert box is not None
-    await house.store.write(lambda tx: tx.messages.remove(box.id, [1]))
+    await hold(house, CARL)
+    await take_out(house)
     house.clock.seconds += 3600
     assert await house.releases.release_due() == 0
     assert await house.queued() == []
