@@ -141,6 +141,7 @@ class Attempt:
     host, ip: the peer, as far as there was one.  policy: what TLS was asked by (`dane`,
         `mta-sts`, `requiretls`, `opportunistic`, `none`).  passes_dsn: whether the peer took
         our DSN wishes over (RFC 3461 §5.2.2).
+    keeps_time: whether it knows until when mail is to be delivered (RFC 2852); not stored.
     """
 
     at: datetime
@@ -153,6 +154,7 @@ class Attempt:
     tls: TlsState | None = None
     policy: str = "none"
     passes_dsn: bool = False
+    keeps_time: bool = False
     is_shared: bool = False
     seconds: float = 0.0
 

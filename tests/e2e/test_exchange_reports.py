@@ -39,7 +39,8 @@ FULL: Final = "full"
 RULES: Final = {
     THERE: ("SUCCESS", False, "delivered", "2.", "mail.far.test"),
     NOBODY: ("FAILURE", True, "failed", "5.1.1", "mail.example.test"),
-    FULL: ("DELAY", True, "delayed", "4.2.2", "mail.example.test"),
+    # What is late by BY has that code, whatever the server said (RFC 2852 §4.1.3).
+    FULL: ("DELAY", True, "delayed", "4.4.7", "mail.example.test"),
 }
 
 

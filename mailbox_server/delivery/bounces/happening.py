@@ -17,7 +17,8 @@ class Happening:
 
     return_path: its own, where it is not that of the message.
     attempt: the last one; None where nothing was tried, as in local delivery.
-    gave_up: it failed only because its time was over.
+    gave_up: it failed only because its time was over.  is_late: the time was over in which
+        its sender wanted it delivered (RFC 2852).
     next_try, until: of a delay.  told_before: the same delay was told already.
     suggestion: a known address much like this one.
     untold: failures before, of which who is told now has not heard.
@@ -30,6 +31,7 @@ class Happening:
     return_path: ReversePath | None = None
     attempt: Attempt | None = None
     gave_up: bool = False
+    is_late: bool = False
     next_try: datetime | None = None
     until: datetime | None = None
     told_before: bool = False
@@ -49,6 +51,7 @@ def happened(
     attempt: Attempt | None,
     *,
     gave_up: bool = False,
+    is_late: bool = False,
     next_try: datetime | None = None,
     until: datetime | None = None,
 ) -> Happening:
@@ -61,6 +64,7 @@ def happened(
         return_path=job.return_path,
         attempt=attempt,
         gave_up=gave_up,
+        is_late=is_late,
         next_try=next_try,
         until=until,
         told_before=job.delay_told is not None,

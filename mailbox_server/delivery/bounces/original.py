@@ -22,7 +22,7 @@ class Original:
     """What all recipients share.
 
     trace: what goes before the content.  size: of both.
-    account: on whose behalf it was sent or passed on.
+    account: on whose behalf it was sent or passed on.  deliver_by: RFC 2852.
     """
 
     origin: Origin
@@ -38,6 +38,7 @@ class Original:
     envelope_id: str | None
     arrived: datetime
     read: ReadBlock
+    deliver_by: datetime | None = None
 
     async def beginning(self, octets: int) -> bytes:
         """The first octets of trace and content."""
@@ -73,6 +74,7 @@ def of_departure(departure: Departure, store: Store) -> Original:
         envelope_id=departure.envelope_id,
         arrived=departure.arrived,
         read=content_reader(store, departure.content),
+        deliver_by=None if departure.deliver_by is None else departure.deliver_by.until,
     )
 
 

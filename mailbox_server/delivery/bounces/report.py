@@ -101,6 +101,7 @@ def compose(
         recipients=tuple(_status(each) for each in happenings),
         envelope_id=original.envelope_id,
         arrival=original.arrived,
+        deliver_by=original.deliver_by,
     )
     return compose_report(
         header,
@@ -193,8 +194,15 @@ def _status(happening: Happening) -> RecipientStatus:
 
 
 def _code(happening: Happening, reply: Reply | None) -> str:
-    """The status code: of the last reply, also where the time was over (RFC 3464 §2.3.4)."""
+    """The status code: of the last reply, also where the time was over (RFC 3464 §2.3.4).
+
+    But not where that was the sender's time (RFC 2852 §4.1.3).
+    """
     match happening.action:
+        case Action.FAILED if happening.is_late:
+            return "5.4.7"
+        case Action.DELAYED if happening.is_late:
+            return "4.4.7"
         case Action.FAILED:
             if reply is not None:
                 return reply.enhanced or f"{str(reply.code)[0]}.0.0"

@@ -45,9 +45,11 @@ class DeliveryStatus:
     """The fields of the message, and of its recipients in order.
 
     reporting_mta: the server that reports.  envelope_id: ENVID, xtext decoded.
+    deliver_by: until when it was to be delivered (RFC 2852 §5); written, not read.
     """
 
     reporting_mta: str
     recipients: tuple[RecipientStatus, ...]
     envelope_id: str | None = None
     arrival: datetime | None = None
+    deliver_by: datetime | None = None

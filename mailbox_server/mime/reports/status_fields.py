@@ -66,6 +66,8 @@ def _message_fields(status: DeliveryStatus) -> list[str]:
     fields.append(f"Reporting-MTA: dns; {_one_line(status.reporting_mta)}")
     if status.arrival is not None:
         fields.append(f"Arrival-Date: {_date(status.arrival)}")
+    if status.deliver_by is not None:
+        fields.append(f"Deliver-By-Date: {_date(status.deliver_by)}")
     return fields
 
 

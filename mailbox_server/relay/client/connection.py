@@ -288,6 +288,7 @@ class Connection:
             tls=self.tls,
             policy=policy_word(self.host),
             passes_dsn=self.offer.has("DSN"),
+            keeps_time=self.offer.has("DELIVERBY"),
             seconds=self._clock.monotonic() - begun,
         )
 

@@ -1,15 +1,17 @@
 """What one attempt means for one recipient: its next state, and whether somebody must hear."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
 from mailbox_server.delivery.bounces.decision import wants
 from mailbox_server.delivery.bounces.happening import Happening, happened
 from mailbox_server.mime.reports.delivery_status import Action
+from mailbox_server.model.envelope import Notify
 from mailbox_server.model.outbound import (
     Attempt,
     ByMode,
+    DeliverBy,
     Departure,
     Finding,
     Outbound,
@@ -63,10 +65,7 @@ def decide(
     """
     match attempt.finding:
         case Finding.DELIVERED:
-            # A server that takes our DSN wishes over reports itself (RFC 3461 §5.2.2).
-            told = None
-            if not attempt.passes_dsn and wants(job.notify, Action.RELAYED):
-                told = happened(job, Action.RELAYED, attempt)
+            told = _relayed(job, departure.deliver_by, attempt)
             return _ended(job, attempt, OutboundState.DELIVERED, told)
         case Finding.REFUSED:
             path = job.return_path or departure.reverse_path
@@ -77,6 +76,21 @@ def decide(
             return _ended(job, attempt, OutboundState.FAILED, failed)
         case Finding.DEFERRED:
             return _deferred(job, departure, attempt, rules, chance, proxy)
+
+
+def _relayed(job: Outbound, by: DeliverBy | None, attempt: Attempt) -> Happening | None:
+    """What there is to tell of a message that another server took; None for nothing.
+
+    A server that takes our DSN wishes over reports itself (RFC 3461 §5.2.2).  Of mail with a
+    time of its own the sender hears wherever that wish ends, and of each step of what is to
+    leave a trace, unless he wants to hear of nothing (RFC 2852 §4.1.4).
+    """
+    told = happened(job, Action.RELAYED, attempt)
+    if by is not None and Notify.NEVER not in job.notify:
+        ends = by.mode is ByMode.NOTIFY and attempt.at < by.until and not attempt.keeps_time
+        if by.trace or ends:
+            return replace(told, notify=job.notify | Notify.SUCCESS)
+    return told if not attempt.passes_dsn and wants(job.notify, Action.RELAYED) else None
 
 
 def _ended(
@@ -100,12 +114,19 @@ def _deferred(
     if may_wait and proxy is not None and proxy.at < then.expires:
         waiting = OutboundState.WAITING
         return Decision(job, attempt, waiting, proxy.again, then.expires, False, None)
+    by = departure.deliver_by
+    is_late = by is not None and attempt.at >= by.until
     if then.is_over:
-        told = happened(job, Action.FAILED, attempt, gave_up=True)
+        told = happened(job, Action.FAILED, attempt, gave_up=True, is_late=is_late)
         return _ended(job, attempt, OutboundState.EXPIRED, told)
     delayed = None
     if then.tells_delay:
-        delayed = happened(job, Action.DELAYED, attempt, next_try=then.due, until=then.expires)
+        delayed = happened(
+            *(job, Action.DELAYED, attempt),
+            next_try=then.due,
+            until=then.expires,
+            is_late=is_late,
+        )
     return Decision(
         job,
         attempt,

@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 from email import message_from_bytes, policy
 from email.message import EmailMessage
+from email.utils import format_datetime
 from ipaddress import ip_address
 
 import pytest
@@ -175,6 +176,20 @@ async def test_one_report_for_all_that_became_known_at_a_time() -> None:
     assert fields.as_string().count("Action: relayed") == 1
     # RFC 3461 §5.2.8: nothing of who must not be told of.
     assert "eve@example.net" not in words.get_content() + fields.as_string()
+
+
+@pytest.mark.parametrize(("action", "code"), [(Action.FAILED, "5.4.7"), (Action.DELAYED, "4.4.7")])
+async def test_what_is_late_is_said_to_be_so(action: Action, code: str) -> None:
+    """RFC 2852 §4.1.3, §5: whatever the last answer was, and until when it was wanted."""
+    office = Office()
+    until = BEGINNING + timedelta(minutes=2)
+    original = replace(office.original(), deliver_by=until)
+    late = replace(failure(), action=action, is_late=True, gave_up=True, until=until)
+    await office.report(original, late)
+    [mail] = office.mail()
+    status = mail.get_payload()[1].as_string()  # type: ignore[index, union-attr]
+    assert f"Status: {code}\n" in status
+    assert f"Deliver-By-Date: {format_datetime(until)}\n" in status
 
 
 async def test_a_return_path_of_its_own_gets_a_report_of_its_own() -> None:
