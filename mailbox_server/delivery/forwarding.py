@@ -19,7 +19,7 @@ from mailbox_server.delivery.srs import Rewriter
 from mailbox_server.model.address import Address, Domain, ReversePath
 from mailbox_server.model.envelope import BodyType, Recipient, Return
 from mailbox_server.model.ids import AccountId, ContentId
-from mailbox_server.model.outbound import Departure, NewOutbound, Origin
+from mailbox_server.model.outbound import DeliverBy, Departure, NewOutbound, Origin
 from mailbox_server.model.passport import Evidence
 from mailbox_server.model.route import AliasRoute, Outside
 from mailbox_server.store.ports import WriteTx
@@ -36,7 +36,8 @@ class Forwarding:
     has_8bit: whether the content has octets above 127.  has_utf8_header: whether the header
         has, and SMTPUTF8 was said of it: without, they are octets of an old program and no UTF-8.
     evidence: what the passport begins with.  submitted_by: who of ours sends it, and is told of
-        what fails as with all that they send; None where a stranger does.
+        what fails as with all that they send; None where a stranger does.  priority, deliver_by:
+    as they wished, for whom the alias is no end of the way (RFC 6710 §5, RFC 2852 §4.1.4).
     """
 
     rewriter: Rewriter | None
@@ -53,6 +54,8 @@ class Forwarding:
     evidence: tuple[Evidence, ...]
     now: datetime
     submitted_by: AccountId | None = None
+    priority: int = 0
+    deliver_by: DeliverBy | None = None
 
     def write(
         self,
@@ -103,8 +106,8 @@ class Forwarding:
             tls_optional=self.tls_optional,
             ret=self.ret,
             envelope_id=self.envelope_id,
-            priority=0,
-            deliver_by=None,
+            priority=self.priority,
+            deliver_by=self.deliver_by,
             held_until=None,
             arrived=self.now,
         )

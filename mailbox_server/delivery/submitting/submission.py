@@ -300,10 +300,9 @@ class Submission:
         )
         if kept is None:
             return replies.QUEUED_BEFORE
-        if kept.copied is not None and self._facts.message_id is not None:
-            means.sent_copies.filed(
-                self._account.id, self._facts.message_id, kept.copied, staged.digest
-            )
+        known = self._facts.message_id
+        if kept.copied is not None and known is not None:
+            means.sent_copies.filed(self._account.id, known, kept.copied, staged.digest)
         if kept.nears_limit:
             means.events.warning("submission.limit_near", account=str(self._account.address))
         means.events.info(
@@ -482,6 +481,8 @@ class Submission:
             evidence=evidence,
             now=departure.arrived,
             submitted_by=self._account.id,
+            priority=departure.priority,
+            deliver_by=departure.deliver_by,
         )
         return LocalDelivery(
             rules=rules.routing,

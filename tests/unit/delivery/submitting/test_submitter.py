@@ -478,6 +478,15 @@ async def test_an_alias_that_leads_elsewhere_is_the_senders_mail(house: Submissi
     assert forwarded.reverse_path == ReversePath(ANN)
 
 
+async def test_wishes_for_the_way_out_hold_behind_an_alias(house: SubmissionHouse) -> None:
+    await house.given("alias out for carl@far.example")
+    by = DeliverBy(house.clock.now(), ByMode.RETURN, trace=False)
+    out = Recipient(Address.parse("out@example.org"))
+    await submit(house, out, wishes=Wishes(priority=-4, deliver_by=by))
+    [(departure, _)] = await house.queued()
+    assert (departure.priority, departure.deliver_by) == (-4, by)
+
+
 async def test_nobody_sends_as_an_alias_that_leads_elsewhere_only(house: SubmissionHouse) -> None:
     await house.given("alias out for carl@far.example")
     path, account = ReversePath(Address.parse("out@example.org")), await house.account("ann")
