@@ -10,6 +10,7 @@ Departure from RFC 9755 §4: a header with 8-bit octets is kept whoever brings i
 are full of them, and mbsync and its like would never get such a message across.
 """
 
+from collections.abc import Sequence
 from typing import Final
 
 from mailbox_server.imap.commands.copy import target_named
@@ -19,12 +20,12 @@ from mailbox_server.imap.mailboxes.places import Place, reader_of
 from mailbox_server.imap.responses import Outcome, ok
 from mailbox_server.imap.session import Session
 from mailbox_server.imap.stream.incoming import Received, receive
-from mailbox_server.model.ids import AccountId
+from mailbox_server.model.ids import AccountId, MailboxId
 from mailbox_server.model.keywords import DELETED, SEEN
 from mailbox_server.model.message import InternalDate, Placed, Target
 from mailbox_server.model.passport import Evidence
 from mailbox_server.model.uid_set import UidSet
-from mailbox_server.store.ports import Edit, FlagChange, NewMessage, QuotaRule, WriteTx
+from mailbox_server.store.ports import Edit, FiledCopy, FlagChange, NewMessage, QuotaRule, WriteTx
 
 _SEEN: Final = FlagChange(Edit.ADD, frozenset({SEEN}))
 
@@ -40,28 +41,44 @@ async def append(session: Session, arguments: AppendArguments) -> Outcome:
 async def _keep(session: Session, name: str, received: list[Received]) -> list[Placed]:
     """One write; what was staged is the store's from there on, whatever happens."""
     account, evidence = session.account, evidence_of(session, name)
-    copies = session.services.sent_copies
-    message_ids = [each.analysis.message_id for each in received]
-    filed = [] if copies is None else [copies.find(account.id, each) for each in message_ids]
+    filed = Filed(session, received)
 
     def work(tx: WriteTx) -> list[Placed]:
         target = target_named(tx, account, name)
         reader = reader_of(target.mailbox, account)
-        # What submission filed of the same message goes first, so that there is room.
-        ours = [each for each in filed if each and each.mailbox == target.mailbox.id]
-        if ours:
-            tx.messages.remove(target.mailbox.id, sorted({each.uid for each in ours}))
-            tx.sent_copies.remove(ours)
+        filed.give_way(tx, target.mailbox.id)
         return [
             keep_message(tx, each, target, reader, evidence, QuotaRule.ENFORCE) for each in received
         ]
 
     placed = await session.store.write(work, [each.staged for each in received])
-    if copies is not None:
-        for copy in filed:
-            if copy is not None and copy.mailbox == placed[0].mailbox:
-                copies.yielded(copy)
+    filed.gave_way(placed[0].mailbox)
     return placed
+
+
+class Filed:
+    """What submission filed of messages that a client brings."""
+
+    def __init__(self, session: Session, received: Sequence[Received]) -> None:
+        self._copies = copies = session.services.sent_copies
+        self._found: list[FiledCopy] = []
+        if copies is not None:
+            named = (each.analysis.message_id for each in received)
+            found = (copies.find(session.account.id, each) for each in named)
+            self._found += (copy for copy in found if copy is not None)
+
+    def give_way(self, tx: WriteTx, mailbox: MailboxId) -> None:
+        """Take out those that lie where the client's go; before these, so that there is room."""
+        ours = [each for each in self._found if each.mailbox == mailbox]
+        if ours:
+            tx.messages.remove(mailbox, sorted({each.uid for each in ours}))
+            tx.sent_copies.remove(ours)
+
+    def gave_way(self, mailbox: MailboxId) -> None:
+        """That write is on the disk."""
+        for copy in self._found:
+            if self._copies is not None and copy.mailbox == mailbox:
+                self._copies.yielded(copy)
 
 
 def evidence_of(session: Session, name: str) -> Evidence:

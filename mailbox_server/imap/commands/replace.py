@@ -2,13 +2,14 @@
 
 One write does both, so nobody sees the two beside each other or neither of them, and only
 what the new one holds more than the old one counts against the quota (§3.4).  Nothing of the
-old one is handed down.
+old one is handed down.  What submission filed of the new one gives way, as to APPEND: a draft
+may be replaced by what was sent (§3.4).
 """
 
 from dataclasses import dataclass
 from typing import Final
 
-from mailbox_server.imap.commands.append import evidence_of, keep_message
+from mailbox_server.imap.commands.append import Filed, evidence_of, keep_message
 from mailbox_server.imap.commands.copy import TO_MOVE, target_named
 from mailbox_server.imap.grammar.append import ReplaceArguments
 from mailbox_server.imap.mailboxes.places import confirm, reader_of
@@ -71,7 +72,7 @@ async def _exchange(
 ) -> _Replaced:
     """One write; what was staged is the store's from there on, whatever happens."""
     account, evidence = session.account, evidence_of(session, name)
-    source = view.mailbox.id
+    source, filed = view.mailbox.id, Filed(session, [received])
 
     def work(tx: WriteTx) -> _Replaced:
         target = target_named(tx, account, name)
@@ -79,6 +80,7 @@ async def _exchange(
         before = tx.accounts.usage(target.owner)
         if not tx.messages.remove(source, (uid,)):
             raise CommandRefused(_EXPUNGED)
+        filed.give_way(tx, target.mailbox.id)
         _check_quota(tx, target.owner, before, received.staged.size)
         reader = reader_of(target.mailbox, account)
         placed = keep_message(tx, received, target, reader, evidence, QuotaRule.OVERSHOOT)
@@ -87,7 +89,9 @@ async def _exchange(
             raise MailboxMissing("the selected mailbox was deleted")
         return _Replaced(placed, selected.highest_modseq)
 
-    return await session.store.write(work, [received.staged])
+    replaced = await session.store.write(work, [received.staged])
+    filed.gave_way(replaced.placed.mailbox)
+    return replaced
 
 
 def _check_quota(tx: WriteTx, account: AccountId, before: Usage, size: int) -> None:
