@@ -49,7 +49,10 @@ class Ownership:
         return await self._store.read(lambda tx: _may_post(tx, account.id, shared))
 
     async def some(self, account: Account) -> list[Address]:
-        """Addresses that the account may send as, its own first; at most NAMED of them."""
+        """Addresses that the account may send as; at most NAMED of them.
+
+        Its own first, then those of shared accounts, then aliases, of its domain first.
+        """
         return await self._store.read(lambda tx: _some(tx, account))
 
 
@@ -62,12 +65,15 @@ def _may_post(tx: ReadTx, account: AccountId, shared: Iterable[AccountId]) -> bo
 
 
 def _some(tx: ReadTx, account: Account) -> list[Address]:
-    found = [account.address]
-    domain = account.address.domain
-    if isinstance(domain, Domain):
-        for alias in tx.aliases.all(domain):
-            if any(target.key == account.address.key for target in alias.targets):
-                found.append(alias.address)
-                if len(found) == NAMED:
-                    break
-    return found
+    shared = (
+        each.owner
+        for each in tx.rights.visible(account.id)
+        if each.is_shared and each.mailbox.name == INBOX and POST in each.rights
+    )
+    own = [
+        alias.address
+        for alias in tx.aliases.all()
+        if any(target.key == account.address.key for target in alias.targets)
+    ]
+    own.sort(key=lambda each: each.domain != account.address.domain)
+    return [account.address, *shared, *own][:NAMED]
