@@ -9,6 +9,7 @@ from mailbox_server.imap.mailboxes.places import places_of
 from mailbox_server.imap.responses import mailbox, string, untagged
 from mailbox_server.model.account import Account
 from mailbox_server.model.mailbox import SEPARATOR, Mailbox, Role
+from mailbox_server.model.rights import READ
 from mailbox_server.store.ports import ReadTx
 
 SEPARATOR_STRING: Final = string(SEPARATOR.encode("ascii"))
@@ -19,23 +20,34 @@ class Names:
     """The account's names from one snapshot.
 
     parents: every level above a mailbox, whether or not it is one itself.
+    unreadable: mailboxes of others that may be looked up and not be selected.
     """
 
     mailboxes: Mapping[str, Mailbox]
     subscribed: frozenset[str]
     parents: frozenset[str]
+    unreadable: frozenset[str] = frozenset()
 
     @classmethod
-    def of(cls, mailboxes: Iterable[Mailbox], subscribed: frozenset[str]) -> "Names":
+    def of(
+        cls,
+        mailboxes: Iterable[Mailbox],
+        subscribed: frozenset[str],
+        unreadable: frozenset[str] = frozenset(),
+    ) -> "Names":
         """From the mailboxes and the subscriptions."""
         by_name = {found.name: found for found in mailboxes}
-        return cls(by_name, subscribed, frozenset(levels_above(by_name)))
+        return cls(by_name, subscribed, frozenset(levels_above(by_name)), unreadable)
 
 
 def names_of(tx: ReadTx, account: Account) -> Names:
     """All names that an account may look up, those of others' mailboxes among them."""
-    mailboxes = [found.as_shown for found in places_of(tx, account)]
-    return Names.of(mailboxes, frozenset(tx.mailboxes.subscriptions(account.id)))
+    places = places_of(tx, account)
+    return Names.of(
+        (found.as_shown for found in places),
+        frozenset(tx.mailboxes.subscriptions(account.id)),
+        frozenset(found.shown for found in places if READ not in found.rights),
+    )
 
 
 def levels_above(names: Iterable[str]) -> set[str]:
@@ -63,6 +75,9 @@ def attributes_of(
         # Clients that send no options may not know the stronger one (RFC 5258 §3).
         is_level = name in names.parents and not is_extended
         attributes.append("\\Noselect" if is_level else "\\NonExistent")
+    elif name in names.unreadable:
+        # RFC 5819 §2 asks for it where STATUS cannot be told.
+        attributes.append("\\Noselect")
     attributes.append("\\HasChildren" if name in names.parents else "\\HasNoChildren")
     use = use_of(found)
     if use is not None:
