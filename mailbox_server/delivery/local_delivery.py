@@ -52,13 +52,14 @@ class OwnCopy:
             analysis=analysis,
             received=received,
             keywords=_READ,
-            targets=(Target(self._mailbox(tx)),),
+            targets=(Target(self.mailbox(tx)),),
             evidence=self.evidence,
         )
         (placed,) = tx.messages.add(self.account, new, QuotaRule.ENFORCE)
         return placed
 
-    def _mailbox(self, tx: WriteTx) -> MailboxId:
+    def mailbox(self, tx: WriteTx) -> MailboxId:
+        """Where it goes, made where there is none."""
         found = tx.mailboxes.by_role(self.account, Role.SENT)
         if found is None:
             found = tx.mailboxes.find(self.account, _SENT)

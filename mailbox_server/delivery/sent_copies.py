@@ -4,7 +4,8 @@ Many programs put a copy into Sent by themselves.  Where one does within an hour
 and ours goes, in one write.  Known in memory, and in the store for the next run.
 
 A message to more recipients than go at once is handed in several times (RFC 5321 §4.5.3.1.10);
-it is filed once.  Whether it is the same only this run knows.
+it is filed once.  Nor is one filed of which the program has put its copy there already, as some
+do before they send.  Both only this run knows.
 """
 
 import hashlib
@@ -19,6 +20,8 @@ from mailbox_server.store.ports import FiledCopy, Store
 
 LIFETIME: Final = timedelta(hours=1)
 _MOST: Final = 10_000
+_BROUGHT: Final = 1_000
+"""So many that programs brought last are known; who brings a whole archive drives out others."""
 
 
 def copy_key(account: AccountId, message_id: str) -> bytes:
@@ -46,6 +49,7 @@ class SentCopies:
         self._store = store
         self._clock = clock
         self._copies: dict[bytes, _Known] = {}
+        self._brought: dict[bytes, FiledCopy] = {}
         self._has_old = True  # an earlier run may have left some
 
     async def load(self) -> None:
@@ -63,15 +67,30 @@ class SentCopies:
         copy = filed_copy(account, message_id, placed, self._clock.now())
         self._copies[copy.key] = _Known(copy, digest)
 
+    def brought(self, account: AccountId, message_id: str | None, placed: Placed) -> None:
+        """A program put a message somewhere, its copy of what it is going to send, perhaps."""
+        if message_id is None:
+            return
+        copy = filed_copy(account, message_id, placed, self._clock.now())
+        self._brought.pop(copy.key, None)
+        self._brought[copy.key] = copy
+        if len(self._brought) > _BROUGHT:
+            del self._brought[next(iter(self._brought))]
+
     def find(self, account: AccountId, message_id: str | None) -> FiledCopy | None:
         """The one that yields to the account's own copy, if there is one."""
         found = self._known(account, message_id)
         return None if found is None else found.copy
 
     def same(self, account: AccountId, message_id: str | None, digest: bytes) -> FiledCopy | None:
-        """The one of the very same content, if it was filed before."""
+        """The one of the very same content that we filed, or what the program brought."""
         found = self._known(account, message_id)
-        return found.copy if found is not None and found.digest == digest else None
+        if found is not None and found.digest == digest:
+            return found.copy
+        if message_id is None:
+            return None
+        brought = self._brought.get(copy_key(account, message_id))
+        return brought if brought is not None and self._yields(brought) else None
 
     def _known(self, account: AccountId, message_id: str | None) -> _Known | None:
         if message_id is None:

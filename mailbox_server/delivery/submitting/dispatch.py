@@ -33,7 +33,7 @@ class Dispatch:
     local: None where nobody here gets it, not even a copy.
     departure: for those elsewhere, content NOT_KEPT_YET; remote may be empty.
     recipients: all of them, as often as they were named.
-    filed: the copy of the same content that may lie in Sent already.
+    filed: the copy of the same message that may lie in Sent already.
     held: where it waited, if it did.  paths: where each recipient has a return path of its own.
     """
 
@@ -105,6 +105,8 @@ class Dispatch:
     def _copy(self, tx: WriteTx) -> OwnCopy | None:
         """What the sender keeps; nothing where that lies there, but for a word that it went out."""
         if self.copy is None or self.filed is None:
+            return self.copy
+        if self.filed.mailbox != self.copy.mailbox(tx):
             return self.copy
         message = Waiting(self.filed.mailbox, self.filed.uid).message(tx)
         if message is None:

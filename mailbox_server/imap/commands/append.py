@@ -52,7 +52,7 @@ async def _keep(session: Session, name: str, received: list[Received]) -> list[P
         ]
 
     placed = await session.store.write(work, [each.staged for each in received])
-    filed.gave_way(placed[0].mailbox)
+    filed.gave_way(placed)
     return placed
 
 
@@ -61,10 +61,11 @@ class Filed:
 
     def __init__(self, session: Session, received: Sequence[Received]) -> None:
         self._copies = copies = session.services.sent_copies
+        self._account, self._received = session.account.id, received
         self._found: list[FiledCopy] = []
         if copies is not None:
             named = (each.analysis.message_id for each in received)
-            found = (copies.find(session.account.id, each) for each in named)
+            found = (copies.find(self._account, each) for each in named)
             self._found += (copy for copy in found if copy is not None)
 
     def give_way(self, tx: WriteTx, mailbox: MailboxId) -> None:
@@ -74,11 +75,15 @@ class Filed:
             tx.messages.remove(mailbox, sorted({each.uid for each in ours}))
             tx.sent_copies.remove(ours)
 
-    def gave_way(self, mailbox: MailboxId) -> None:
-        """That write is on the disk."""
+    def gave_way(self, placed: Sequence[Placed]) -> None:
+        """That write is on the disk; placed: what was received, in its order."""
+        if self._copies is None:
+            return
         for copy in self._found:
-            if self._copies is not None and copy.mailbox == mailbox:
+            if copy.mailbox == placed[0].mailbox:
                 self._copies.yielded(copy)
+        for received, place in zip(self._received, placed, strict=True):
+            self._copies.brought(self._account, received.analysis.message_id, place)
 
 
 def evidence_of(session: Session, name: str) -> Evidence:

@@ -90,7 +90,7 @@ async def _exchange(
         return _Replaced(placed, selected.highest_modseq)
 
     replaced = await session.store.write(work, [received.staged])
-    filed.gave_way(replaced.placed.mailbox)
+    filed.gave_way([replaced.placed])
     return replaced
 
 

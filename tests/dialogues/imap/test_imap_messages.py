@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from importlib import import_module
 from typing import Any, Final
 
@@ -83,6 +84,21 @@ async def test_a_copy_filed_meanwhile_yields_still(
     assert world.sent_copies.find(AccountId(1), "7@example.test") is None
     await say(driver, b"d SELECT Sent")
     assert b"* SEARCH 3 4\r\n" in await say(driver, b"e UID SEARCH ALL")
+
+
+async def test_what_a_client_files_is_known_when_it_sends_that(driver: MemoryDriver) -> None:
+    world = driver.world
+    await driver.given("account ann")
+    literal = b"{%d+}\r\n%b" % (len(message(7)), message(7))
+    assert b"a OK" in await say(driver, b"a APPEND Drafts " + literal)
+    assert b"b OK" in await say(driver, b"b APPEND Sent " + literal)
+    brought = world.sent_copies.same(AccountId(1), "7@example.test", b"")
+    sent = await world.store.read(lambda tx: tx.mailboxes.find(AccountId(1), "Sent"))
+    assert brought is not None and sent is not None
+    assert (brought.mailbox, brought.uid) == (sent.id, 1)
+    assert world.sent_copies.find(AccountId(1), "7@example.test") is None, "it does not yield"
+    world.clock.turn(timedelta(seconds=3_601))
+    assert world.sent_copies.same(AccountId(1), "7@example.test", b"") is None
 
 
 async def copies(world: World) -> list[FiledCopy]:

@@ -28,6 +28,8 @@ from mailbox_server.model.envelope import (
     TlsState,
 )
 from mailbox_server.model.errors import DiskLow
+from mailbox_server.model.ids import MessageId, ThreadId, Uid
+from mailbox_server.model.message import Placed
 from mailbox_server.model.outbound import ByMode, DeliverBy, Origin
 from mailbox_server.model.reply import Reply
 from mailbox_server.store.ports import Room, WriteTx
@@ -285,6 +287,31 @@ async def test_what_is_handed_in_for_some_at_a_time_is_filed_once(house: Submiss
     await submit(house, BOB, content=b"Subject: another\r\n" + same)
     copy = house.sent_copies.find(account.id, "1@laptop")
     assert copy is not None and copy.uid == 3, "she had taken the other out"
+
+
+async def test_what_a_program_filed_before_it_sent_is_not_filed_again(
+    house: SubmissionHouse,
+) -> None:
+    """As mutt does it with fcc_before_send; ours would stay beside it for good."""
+    account = await house.account("ann")
+    await house.given("copies for everyone")
+    first, second = (b"Message-ID: <%d@laptop>\r\n\r\n" % number for number in (1, 2))
+    await submit(house, CARL, content=first)
+    filed = house.sent_copies.find(account.id, "1@laptop")
+    assert filed is not None
+    # What lies there is taken for the program's own.
+    hers = Placed(filed.mailbox, 1, Uid(filed.uid), MessageId(1), ThreadId(1))
+    house.sent_copies.brought(account.id, "2@laptop", hers)
+    await submit(house, CARL, content=second)
+    assert len(await house.mail("ann", "Sent")) == 1
+
+    await submit(house, Recipient(ANN))
+    assert len(await house.mail("ann", "Sent")) == 2
+    inbox = await house.store.read(lambda tx: tx.mailboxes.find(account.id, "INBOX"))
+    assert inbox is not None
+    house.sent_copies.brought(account.id, "2@laptop", replace(hers, mailbox=inbox.id))
+    await submit(house, BOB, content=second)
+    assert len(await house.mail("ann", "Sent")) == 3, "what lies elsewhere is no copy"
 
 
 async def test_a_copy_makes_the_mailbox_that_it_needs(house: SubmissionHouse) -> None:
