@@ -116,6 +116,9 @@ CAPABILITIES: Final = (
     CapabilityRow("COMPRESS=DEFLATE", "RFC 4978", ("COMPRESS",), AFTER_LOGIN),
     CapabilityRow("UNAUTHENTICATE", "RFC 8437", ("UNAUTHENTICATE",), AFTER_LOGIN),
     CapabilityRow("LANGUAGE", "RFC 5255 §3", ("LANGUAGE",)),
+    # SORT compares as i;unicode-casemap (imap.ordering.collation).  SEARCH does not, by which a
+    # needle that ends in `e` would find `é`: it compares composed and folded text, by which `ss`
+    # finds `ß`, too (mime.normal_form).
     CapabilityRow("I18NLEVEL=1", "RFC 5255 §4.3", (*_SEARCHES, *_SORTS, *_THREADS)),
     CapabilityRow("ENABLE", "RFC 5161", ("ENABLE",)),
     # Who has not enabled it reads headers that are not ASCII as they were received, in literals.
