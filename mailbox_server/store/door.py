@@ -30,7 +30,7 @@ from mailbox_server.store.disk import DiskReserve, RoomMeter, make_room_to_start
 from mailbox_server.store.doorbell import Doorbell, Listener
 from mailbox_server.store.group_commit import GroupCommit
 from mailbox_server.store.lock import FolderLock
-from mailbox_server.store.ports import ReadTx, Room, StagedContent, WriteTx
+from mailbox_server.store.ports import Preparation, ReadTx, Room, StagedContent, WriteTx
 from mailbox_server.store.repositories import Repositories
 from mailbox_server.store.search_index.reading import IndexReader
 from mailbox_server.store.settings import KIB, StoreSettings
@@ -208,11 +208,15 @@ class SqliteStore:
             future.exception()
 
     async def write(
-        self, work: Callable[[WriteTx], T], contents: Sequence[StagedContent] = ()
+        self,
+        work: Callable[[WriteTx], T],
+        contents: Sequence[StagedContent] = (),
+        after: Preparation | None = None,
     ) -> T:
         """Run work in one transaction on the writer thread; commit, then ring the bell.
 
-        contents: what work may keep; the store's from this call on (ports.Store.write).
+        contents, after: what work may keep, the store's from this call on, and what it needs
+        (ports.Store.write).
 
         Cancelling the caller does not cancel the write.  Raises StoreUnavailable and TooBusy
         (no commit was reached), SyncFailed and CommitUnknown (there may have been one) and
@@ -222,7 +226,7 @@ class SqliteStore:
         try:
             if self._closed:
                 raise StoreUnavailable("the store is closed")
-            committed = self._writer.submit(work, staged)
+            committed = self._writer.submit(work, staged, after)
         except BaseException:  # whatever it was, nothing was queued
             for content in staged:
                 content.discard()

@@ -7,20 +7,20 @@ thread switches.
 import asyncio
 import threading
 from collections.abc import Callable
+from functools import partial
 from queue import SimpleQueue
 from typing import Any, Final, TypeVar
 
 T = TypeVar("T")
 
 _HURRY_SECONDS: Final = 0.05
-_Job = tuple[Callable[[], Any], "asyncio.Future[Any]", asyncio.AbstractEventLoop]
 
 
 class Workers:
     """Threads with one queue; jobs start in the order they came."""
 
     def __init__(self, name: str, count: int) -> None:
-        self._queue: SimpleQueue[_Job | None] = SimpleQueue()
+        self._queue: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._threads = [
             threading.Thread(target=self._serve, name=f"{name}-{number}", daemon=True)
             for number in range(count)
@@ -32,8 +32,12 @@ class Workers:
         """Run job in a thread; cancelling the future does not stop it."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
-        self._queue.put((job, future, loop))
+        self._queue.put(partial(_answered, job, future, loop))
         return future
+
+    def begin(self, job: Callable[[], None]) -> None:
+        """Run job in a thread; it must not raise, and whoever wants to know asks it."""
+        self._queue.put(job)
 
     def close(self, hurry: Callable[[], None] | None = None) -> None:
         """Finish all that waits, then end the threads; blocks until then.
@@ -50,18 +54,23 @@ class Workers:
 
     def _serve(self) -> None:
         while True:
-            item = self._queue.get()
-            if item is None:
+            job = self._queue.get()
+            if job is None:
                 return
-            job, future, loop = item
-            try:
-                value = job()
-            except BaseException as error:  # whatever it is belongs to who waits for it
-                post(loop, answer, future, None, error)
-            else:
-                post(loop, answer, future, value, None)
+            job()
             # Nothing may keep the last job's values alive while the thread waits.
-            del item, job, future, loop
+            del job
+
+
+def _answered(
+    job: Callable[[], Any], future: "asyncio.Future[Any]", loop: asyncio.AbstractEventLoop
+) -> None:
+    try:
+        value = job()
+    except BaseException as error:  # whatever it is belongs to who waits for it
+        post(loop, answer, future, None, error)
+    else:
+        post(loop, answer, future, value, None)
 
 
 def post(loop: asyncio.AbstractEventLoop, action: Callable[..., None], *arguments: Any) -> None:

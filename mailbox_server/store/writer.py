@@ -17,7 +17,7 @@ from mailbox_server.store.checkpoint import WriteAheadLog
 from mailbox_server.store.dialect.trouble import Trouble, trouble_of
 from mailbox_server.store.doorbell import Doorbell
 from mailbox_server.store.group_commit import GroupCommit, Member
-from mailbox_server.store.ports import WriteTx
+from mailbox_server.store.ports import Preparation, WriteTx
 from mailbox_server.store.staging import Staged
 from mailbox_server.store.workers import answer, post
 
@@ -67,9 +67,12 @@ class Writer:
         return self._dead is not None
 
     def submit(
-        self, work: Callable[[WriteTx], Any], contents: Sequence[Staged] = ()
+        self,
+        work: Callable[[WriteTx], Any],
+        contents: Sequence[Staged] = (),
+        after: Preparation | None = None,
     ) -> "asyncio.Future[Any]":
-        """Queue a write; the future is settled after its commit.
+        """Queue a write, once after is done; the future is settled after its commit.
 
         contents become the writer's when this returns, and not when it raises.  Raises
         TooBusy, StoreUnavailable, SyncFailed.
@@ -79,13 +82,30 @@ class Writer:
         if self._waiting >= self._most_waiting:
             raise TooBusy("too many writes wait for the disk")
         future: asyncio.Future[Any] = self._loop.create_future()
-        with self._gate:
-            # What is queued behind the end of the queue would never be answered.
-            if self._closed:
-                raise StoreUnavailable("the store is closed")
-            self._queue.put(Member(work, future, contents=contents))
+        member = Member(work, future, contents=contents)
+        if after is not None:
+            self._waiting += 1
+            after.when_done(lambda: self._queue_late(member))
+            return future
+        if not self._enqueue(member):
+            raise StoreUnavailable("the store is closed")
         self._waiting += 1
         return future
+
+    def _enqueue(self, member: Member) -> bool:
+        """Queue it; False where the store is closed."""
+        with self._gate:
+            # What is queued behind the end of the queue would never be answered.
+            if not self._closed:
+                self._queue.put(member)
+            return not self._closed
+
+    def _queue_late(self, member: Member) -> None:
+        """What it waited for is done; called in any thread."""
+        if not self._enqueue(member):
+            member.fail(StoreUnavailable("the store is closed"))
+            member.is_decided = True
+            post(self._loop, self._answer, [member], None)
 
     def die(self, error: SyncFailed) -> None:
         """Take no more writes: a sync failed elsewhere; in the loop's thread."""

@@ -6,7 +6,8 @@
                                    which read_header may run on a thread
     signing.feed(octets)           the body as it flows, in any pieces
     trace = signing.fields()       DKIM-Signature fields to stand before all others, or b"";
-                                   or signing.fields_aside(), which computes on a thread
+                                   or signing.fields_aside(), which computes on a thread, for
+                                   a write that begins after it or for who awaits it
 
 Decisions: relaxed/relaxed, which survives what honest relays do; no `l=`, which would let
 others append (§8.2); `t=` but no `x=`, because held mail leaves late; no `i=`, the default is
@@ -18,7 +19,6 @@ The domain is that of the first author address whose domain, or the nearest doma
 has keys: DMARC aligns them (RFC 9989 §3.2.10.1).  Without keys the message goes unsigned.
 """
 
-import asyncio
 import base64
 import hashlib
 from collections.abc import Callable, Sequence
@@ -34,6 +34,7 @@ from mailbox_server.mime.address_list import read_addresses
 from mailbox_server.model.address import DOMAIN_OCTETS, Domain
 from mailbox_server.model.errors import DomainMalformed
 from mailbox_server.model.ports import Clock
+from mailbox_server.store.aside import Aside
 from mailbox_server.store.digesting import hash_on
 from mailbox_server.store.workers import Workers
 
@@ -144,18 +145,19 @@ class Signing:
         """One DKIM-Signature field a key, each with its CRLF; b"" without keys."""
         return _signed(self._unsigned())
 
-    def fields_aside(self) -> "asyncio.Future[bytes]":
+    def fields_aside(self) -> Aside[bytes]:
         """As fields, begun before anybody waits for it.
 
         The RSA signature takes as long as a quarter of all else that a message costs, and
         needs no interpreter lock: meanwhile others are served.
         """
         unsigned = self._unsigned()
+        aside = Aside(partial(_signed, unsigned))
         if unsigned and self._workers is not None:
-            return self._workers.run(partial(_signed, unsigned))
-        done: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
-        done.set_result(_signed(unsigned))
-        return done
+            self._workers.begin(aside.run)
+        else:
+            aside.run()
+        return aside
 
     def _unsigned(self) -> list["_Unsigned"]:
         if not self._keys:

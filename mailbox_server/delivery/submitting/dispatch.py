@@ -20,6 +20,7 @@ from mailbox_server.model.ids import AccountId, ContentId, MessageId, OutboundId
 from mailbox_server.model.message import Placed
 from mailbox_server.model.outbound import Departure, NewOutbound
 from mailbox_server.model.passport import Evidence
+from mailbox_server.store.aside import Aside
 from mailbox_server.store.ports import FiledCopy, ReadTx, StagedContent, WriteTx
 
 NOT_KEPT_YET: Final = ContentId(0)
@@ -32,6 +33,7 @@ class Dispatch:
 
     local: None where nobody here gets it, not even a copy.
     departure: for those elsewhere, content NOT_KEPT_YET; remote may be empty.
+    signatures: what its trace ends in besides; they are done when the write begins.
     recipients: all of them, as often as they were named.
     filed: the copy of the same message that may lie in Sent already.
     held: where it waited, if it did.  paths: where each recipient has a return path of its own.
@@ -42,6 +44,7 @@ class Dispatch:
     local: LocalDelivery | None
     copy: OwnCopy | None
     departure: Departure
+    signatures: Aside[bytes] | None
     remote: tuple[NewOutbound, ...]
     evidence: tuple[Evidence, ...]
     recipients: tuple[Address, ...]
@@ -83,11 +86,15 @@ class Dispatch:
                     replace(each, return_path=self.paths.path(tx, content, each.address))
                     for each in remote
                 )
-            departure = replace(self.departure, content=content)
-            outbound = tx.outbound.add(departure, remote, self.evidence)[0]
+            outbound = tx.outbound.add(self._departure(content), remote, self.evidence)[0]
         if copied is not None and self.message_id is not None:
             tx.sent_copies.add(filed_copy(self.account, self.message_id, copied, self.now))
         return Kept(messages, copied, outbound, nears_limit)
+
+    def _departure(self, content: ContentId) -> Departure:
+        signed = b"" if self.signatures is None else self.signatures.result()
+        trace, size = self.departure.trace + signed, self.departure.size + len(signed)
+        return replace(self.departure, content=content, trace=trace, size=size)
 
     def _check_sender(self, tx: WriteTx) -> Collection[str]:
         """See that it may send; the keys of some to whom it has written.

@@ -17,7 +17,7 @@ from mailbox_server.model.envelope import Envelope
 from mailbox_server.model.errors import CommitUnknown, SyncFailed
 from mailbox_server.model.passport import Evidence
 from mailbox_server.model.ports import Clock, Events
-from mailbox_server.store.ports import Receipt, StagedContent, Store, WriteTx
+from mailbox_server.store.ports import Preparation, Receipt, StagedContent, Store, WriteTx
 
 LIFETIME: Final = timedelta(hours=1)
 
@@ -54,21 +54,22 @@ class Once:
         work: Callable[[WriteTx], Kept],
         contents: Sequence[StagedContent],
         connection: str,
+        after: Preparation | None = None,
     ) -> Kept | None:
-        """Run work in one write, unless that was done before; None then.
+        """Run work in one write, after what it needs, unless that was done before; None then.
 
         The contents are the store's, or gone, whatever happens.  What work and the store
         raise passes.
         """
         if fingerprint is None:
-            return await self._store.write(work, contents)
+            return await self._store.write(work, contents, after)
         try:
             known = await self._receipts.claim(fingerprint)
         except BaseException:  # whatever it was, no write will have the octets
             _discard(contents)
             raise
         if known is None:
-            return await self._write(fingerprint, work, contents)
+            return await self._write(fingerprint, work, contents, after)
         _discard(contents)
         await self._note(known, connection)
         return None
@@ -99,7 +100,11 @@ class Once:
         await self._receipts.settle()
 
     async def _write(
-        self, fingerprint: bytes, work: Callable[[WriteTx], Kept], contents: Sequence[StagedContent]
+        self,
+        fingerprint: bytes,
+        work: Callable[[WriteTx], Kept],
+        contents: Sequence[StagedContent],
+        after: Preparation | None,
     ) -> Kept:
         closed, now = self._take_closed(), self._clock.now()
 
@@ -110,7 +115,7 @@ class Once:
             return kept
 
         try:
-            kept = await self._store.write(keep, contents)
+            kept = await self._store.write(keep, contents, after)
         except BaseException as error:  # whatever it was, others wait to hear of it
             self._closed += closed
             lost = isinstance(error, CommitUnknown | SyncFailed | asyncio.CancelledError)

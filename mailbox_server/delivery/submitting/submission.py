@@ -50,6 +50,7 @@ from mailbox_server.model.message import Analysis
 from mailbox_server.model.outbound import Departure, Origin
 from mailbox_server.model.passport import Evidence
 from mailbox_server.model.reply import Reply
+from mailbox_server.store.aside import Aside
 from mailbox_server.store.ports import StagedContent, WriteTx
 
 
@@ -262,10 +263,8 @@ class Submission:
 
     async def _accept(self, envelope: Envelope) -> Reply:
         means = self._means
-        if self._state is _State.HEADER:
-            # It ended without a blank line.
-            self._state = _State.COMPLETE
-        if self._state is _State.COMPLETE:
+        if self._state in (_State.HEADER, _State.COMPLETE):
+            # In the first state it ended without a blank line.
             await self._judge()
         if self._refusal is not None:
             return self._refusal
@@ -280,9 +279,10 @@ class Submission:
         connection = envelope.peer.connection
         transfer = f"{connection}-{next(means.numbers)}"
         try:
-            dispatch = self._dispatch(
-                envelope, staged, read, await signatures, transfer, means.clock.now()
-            )
+            if read is not None:
+                await signatures
+            now = means.clock.now()
+            dispatch = self._dispatch(envelope, staged, read, signatures, transfer, now)
         except BaseException:  # whatever it was, no write will have the octets
             staged.discard()
             raise
@@ -296,7 +296,7 @@ class Submission:
             return kept
 
         kept = await means.once.write(
-            self._mark(envelope, staged), work, (staged, *contents), connection
+            self._mark(envelope, staged), work, (staged, *contents), connection, signatures
         )
         if kept is None:
             return replies.QUEUED_BEFORE
@@ -331,14 +331,12 @@ class Submission:
         means, account, wishes = self._means, self._account, self._opening.wishes
         now = means.clock.now()
         evidence = held_evidence(envelope, account, staged.size, until, now)
-        limits = means.rules.pace_of(account)
         retention = Retention(
-            *(account.id, staged, analysis, envelope, wishes, until, evidence, limits),
-            *(means.recent, now),
+            *(account.id, staged, analysis, envelope, wishes, until, evidence),
+            *(means.rules.pace_of(account), means.recent, now),
         )
-        connection = envelope.peer.connection
         kept = await means.once.write(
-            self._mark(envelope, staged), retention.write, (staged,), connection
+            self._mark(envelope, staged), retention.write, (staged,), envelope.peer.connection
         )
         if kept is None:
             return replies.HELD
@@ -391,7 +389,7 @@ class Submission:
         envelope: Envelope,
         staged: StagedContent,
         analysis: Analysis | None,
-        signatures: bytes,
+        signatures: Aside[bytes],
         transfer: str,
         now: datetime,
     ) -> Dispatch:
@@ -402,7 +400,9 @@ class Submission:
         stamp = received(
             envelope, rules.routing.hostname, transfer, now, names_peer=rules.names_client
         )
-        stamp += signatures
+        if analysis is not None:
+            # What stays here has its whole trace before its write begins.
+            stamp += signatures.result()
         verp, sender = self._opening.wishes.verp, envelope.reverse_path.address
         paths: OwnPaths | None = None
         if verp is not None and sender is not None:
@@ -442,6 +442,7 @@ class Submission:
             copy=copy,
             filed=filed,
             departure=departure,
+            signatures=signatures if analysis is None else None,
             remote=outbounds(elsewhere),
             evidence=evidence,
             recipients=tuple(each.address for each in envelope.recipients),

@@ -6,6 +6,7 @@ from typing import TypeVar
 from mailbox_server.model.ids import AccountId, ModSeq
 from mailbox_server.store.ports import (
     Listening,
+    Preparation,
     Reading,
     ReadTx,
     Room,
@@ -30,7 +31,10 @@ class OwnWrites:
         self.made: set[ModSeq] = set()
 
     async def write(
-        self, work: Callable[[WriteTx], T], contents: Sequence[StagedContent] = ()
+        self,
+        work: Callable[[WriteTx], T],
+        contents: Sequence[StagedContent] = (),
+        after: Preparation | None = None,
     ) -> T:
         """As store.ports.Store."""
         account = self._account
@@ -40,9 +44,9 @@ class OwnWrites:
             value = work(tx)
             return value, before, tx.changes.state(account).stamp
 
-        value, before, after = await self._store.write(noted, contents)
-        if after > before:
-            self.made.add(after)
+        value, before, taken = await self._store.write(noted, contents, after)
+        if taken > before:
+            self.made.add(taken)
         return value
 
     async def read(self, work: Callable[[ReadTx], T]) -> T:

@@ -34,6 +34,7 @@ from mailbox_server.store.ports.correspondents import (
 from mailbox_server.store.ports.dkim_keys import DkimKeyReader, DkimKeyWriter
 from mailbox_server.store.ports.door import (
     Listening,
+    Preparation,
     Reading,
     ReadTx,
     Room,
@@ -178,6 +179,7 @@ __all__ = [
     "PassportWriter",
     "PeerLevelReader",
     "PeerLevelWriter",
+    "Preparation",
     "QueueFilter",
     "QueueReader",
     "QueueWriter",

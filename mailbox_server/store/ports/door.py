@@ -222,6 +222,13 @@ class Reading(Awaitable[T_co], Protocol[T_co]):
         """Nobody wants it any more."""
 
 
+class Preparation(Protocol):
+    """Something that a thread computes for a write (store.aside)."""
+
+    def when_done(self, call: Callable[[], None]) -> None:
+        """Have call called in any thread once it is done; here and now if it is already."""
+
+
 class Store(Protocol):
     """The door (store.door.SqliteStore is the embedded one)."""
 
@@ -232,9 +239,14 @@ class Store(Protocol):
         """As read, begun before anybody waits for it: for who has something to do meanwhile."""
 
     async def write(
-        self, work: Callable[[WriteTx], T], contents: Sequence[StagedContent] = ()
+        self,
+        work: Callable[[WriteTx], T],
+        contents: Sequence[StagedContent] = (),
+        after: Preparation | None = None,
     ) -> T:
         """Run work; return after the commit is on the disk.
+
+        after: what must be done before work begins; no transaction waits for it.
 
         contents: what work may keep.  They are the store's from this call on, whatever it
         raises: what was not kept is discarded once that is certain, and the caller may

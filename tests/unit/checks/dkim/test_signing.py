@@ -207,5 +207,5 @@ async def test_without_keys_nothing_is_waited_for() -> None:
     signing = signer.begin()
     signing.header(HEADER)
     done = signing.fields_aside()
-    assert done.done() and done.result() == b""
+    assert done.is_done and done.result() == b""
     signer.close()

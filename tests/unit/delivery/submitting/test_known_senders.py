@@ -76,7 +76,7 @@ async def test_who_is_disabled_by_the_write_before_sends_nothing_more(
     account, original = await house.account("ann"), house.store.write
     assert (await submit(house, CARL)).is_positive
 
-    async def write(work: object, contents: object = ()) -> object:
+    async def write(work: object, contents: object = (), after: object = None) -> object:
         # Both wait for the writer at once, and share its commit.
         house.store.write = original  # type: ignore[method-assign]
         disabling = house.store.write(
@@ -84,7 +84,7 @@ async def test_who_is_disabled_by_the_write_before_sends_nothing_more(
         )
         _, kept = await asyncio.gather(
             disabling,
-            original(work, contents),
+            original(work, contents, after),
         )
         return kept
 
@@ -96,12 +96,12 @@ async def test_who_is_disabled_by_the_write_before_sends_nothing_more(
 async def test_a_write_that_fails_teaches_nothing(house: SubmissionHouse, looks: list[str]) -> None:
     original = house.store.write
 
-    async def write(work: object, contents: object = ()) -> object:
+    async def write(work: object, contents: object = (), after: object = None) -> object:
         def spoiled(tx: object) -> None:
             work(tx)  # type: ignore[operator]
             raise OSError("the disk is on fire")
 
-        return await original(spoiled, contents)  # type: ignore[arg-type]
+        return await original(spoiled, contents, after)  # type: ignore[arg-type]
 
     house.store.write = write  # type: ignore[method-assign, assignment]
     assert not (await submit(house, CARL)).is_positive

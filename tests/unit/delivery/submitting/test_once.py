@@ -173,8 +173,8 @@ async def test_what_may_have_been_written_is_looked_up(
 ) -> None:
     write = house.store.write
 
-    async def unknown(work: Callable[[WriteTx], object], contents: object = ()) -> object:
-        await write(work, contents)  # type: ignore[arg-type]
+    async def unknown(work: Callable[[WriteTx], object], *given: object) -> object:
+        await write(work, *given)  # type: ignore[arg-type]
         raise CommitUnknown("the disk is on fire")
 
     with monkeypatch.context() as patch:
@@ -190,7 +190,7 @@ async def test_a_write_that_fails_closes_nothing_that_was_opened_meanwhile(
     """It had word that the first reply was seen; the second one was not."""
     write, begun, fails = house.store.write, asyncio.Event(), asyncio.Event()
 
-    async def full(work: object, contents: object = ()) -> None:
+    async def full(*given: object) -> None:
         begun.set()
         await fails.wait()
         raise StoreUnavailable("no room")

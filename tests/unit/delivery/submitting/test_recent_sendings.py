@@ -35,9 +35,9 @@ def keep_together(house: SubmissionHouse, count: int) -> None:
     """No write begins before so many wait, so that all were begun and the writes alone decide."""
     original, gate = house.store.write, asyncio.Barrier(count)
 
-    async def write(work: object, contents: object = ()) -> object:
+    async def write(work: object, contents: object = (), after: object = None) -> object:
         await gate.wait()
-        return await original(work, contents)  # type: ignore[arg-type]
+        return await original(work, contents, after)  # type: ignore[arg-type]
 
     house.store.write = write  # type: ignore[method-assign, assignment]
 
@@ -88,12 +88,12 @@ async def test_a_write_that_fails_counts_nothing(house: SubmissionHouse) -> None
     assert (await submit(house, CARL)).is_positive
     before, original = recent.find(account.id), house.store.write
 
-    async def write(work: object, contents: object = ()) -> object:
+    async def write(work: object, contents: object = (), after: object = None) -> object:
         def spoiled(tx: object) -> None:
             work(tx)  # type: ignore[operator]
             raise StoreUnavailable("the disk is on fire")
 
-        return await original(spoiled, contents)  # type: ignore[arg-type]
+        return await original(spoiled, contents, after)  # type: ignore[arg-type]
 
     house.store.write = write  # type: ignore[method-assign, assignment]
     assert not (await submit(house, CARL)).is_positive
