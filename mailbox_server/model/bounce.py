@@ -14,6 +14,7 @@ class Cause(enum.Enum):
     NO_SUCH_MAILBOX = "no-such-mailbox"
     NO_SUCH_DOMAIN = "no-such-domain"
     NO_MAIL_DOMAIN = "domain-takes-no-mail"
+    NOT_SERVED = "domain-not-served"
     DISABLED = "mailbox-disabled"
     MOVED = "moved"
     MALFORMED = "address-malformed"

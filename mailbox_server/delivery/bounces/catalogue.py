@@ -57,6 +57,13 @@ CAUSES: Final[Mapping[Cause, Words]] = MappingProxyType(
             "another way.",
             "The owner of {domain} says that it takes no mail.",
         ),
+        Cause.NOT_SERVED: Words(
+            "The other server says that it is not the one to take mail for this address.",
+            "Please check the spelling of the part after the @, or tell the recipient in another "
+            "way: the records of their domain may lead to the wrong server.",
+            "The other server says at the moment that it is not the one to take mail for this "
+            "address.",
+        ),
         Cause.DISABLED: Words(
             "This mailbox is closed: it exists no longer, or takes no mail.",
             _ASK_OTHERWISE,

@@ -300,11 +300,14 @@ PLAIN: Final[Rows] = (
         r"network error",
     ),
     _row(
+        Cause.NOT_SERVED,
+        r"relay(?:ing)? (?:access )?(?:denied|not|prohibit|is not|disallow)|no relaying",
+        r"(?:not|unable|refus|denied)[a-z ]{0,24}(?:to )?relay(?![^.]{0,60}authenticat)",
+    ),
+    _row(
         Cause.POLICY,
         r"polic(?:y|ies)",
-        r"relay(?:ing)? (?:access )?(?:denied|not|prohibit|is not|disallow)|no relaying",
         r"message filtered",
-        r"(?:not|unable|refus|denied)[a-z ]{0,24}(?:to )?relay",
         r"(?:access|permission)(?: is)? denied",
         r"not (?:authori[sz]ed|permitted|allowed)",
         r"authentication (?:is )?required|auth(?:entication)?required",
