@@ -27,6 +27,8 @@ from mailbox_server.store.uid_blocks import CHANGED
 
 Id = TypeVar("Id")
 
+_LAST: Final = (1 << 63) - 1
+
 _ACCOUNT: Final = Prepared(
     sa.select(account.c.modseq, account.c.forgotten_at).where(
         account.c.id == sa.bindparam("account"), account.c.key.is_not(None)
@@ -41,48 +43,44 @@ _MAILBOXES: Final = Prepared(
         mailbox.c.destroyed_at,
     ).where(mailbox.c.account == sa.bindparam("account"))
 )
-_CHANGED_MAILBOXES: Final = Prepared(
-    sa.select(mailbox.c.id).where(
+# Each message that changed, at the newest stamp of its placements: a newer one than one that
+# changed is one that changed too.
+_stamped: Final = (
+    sa.select(sa.func.max(placement.c.updated_at).label("stamp"), placement.c.message)
+    .where(
         mailbox.c.account == sa.bindparam("account"),
-        mailbox.c.highest_modseq >= sa.bindparam("stamp"),
+        mailbox.c.highest_modseq > sa.bindparam("modseq"),
+        uid_block.c.mailbox == mailbox.c.id,
+        *CHANGED,
     )
+    .group_by(placement.c.message)
+    .subquery("stamped")
 )
-_newer: Final = placement.alias("newer")
-# Of each message only its newest stamp is told, and once: moved within a mailbox it has two
-# placements of one stamp.
-_STAMPED: Final = (
+_page_of: Final = (
+    sa.select(_stamped.c.stamp, _stamped.c.message)
+    .where(
+        sa.or_(
+            _stamped.c.stamp > sa.bindparam("stamp"),
+            sa.and_(
+                _stamped.c.stamp == sa.bindparam("stamp"),
+                _stamped.c.message > sa.bindparam("row"),
+            ),
+        )
+    )
+    .order_by(_stamped.c.stamp, _stamped.c.message)
+    .limit(sa.bindparam("most"))
+    .subquery("page")
+)
+_CHANGED_MESSAGES: Final = Prepared(
     sa.select(
-        placement.c.updated_at,
-        placement.c.message,
+        _page_of.c.stamp,
+        _page_of.c.message,
         message.c.created_at,
         message.c.gone_at,
         message.c.thread,
     )
-    .join_from(placement, message, message.c.id == placement.c.message)
-    .where(
-        uid_block.c.mailbox == sa.bindparam("mailbox"),
-        *CHANGED,
-        sa.or_(
-            # The only live one: those before it were left when it was made.
-            sa.and_(
-                placement.c.shared == sa.literal_column("0"), placement.c.expunged_at.is_(None)
-            ),
-            ~sa.exists().where(
-                _newer.c.message == placement.c.message,
-                _newer.c.updated_at > placement.c.updated_at,
-            ),
-        ),
-    )
-    .distinct()
-    .order_by(placement.c.updated_at, placement.c.message)
-    .limit(sa.bindparam("most"))
-)
-_AFTER: Final = Prepared(_STAMPED)
-_INSIDE: Final = Prepared(
-    _STAMPED.where(
-        placement.c.updated_at <= sa.bindparam("stamp"),
-        placement.c.message > sa.bindparam("row"),
-    )
+    .join_from(_page_of, message, message.c.id == _page_of.c.message)
+    .order_by(_page_of.c.stamp, _page_of.c.message)
 )
 _yes: Final[sa.ColumnClause[int]] = sa.literal_column("1")
 _no: Final[sa.ColumnClause[int]] = sa.literal_column("0")
@@ -210,32 +208,29 @@ class AccountChangeLog:
         self, account: AccountId, since: StateToken, limit: int
     ) -> tuple[Sequence[_Stamped], StateToken, bool]:
         present = self._reach(account, since)
-        changed = _CHANGED_MAILBOXES.rows(self._tx, account=account, stamp=since.stamp)
-        # One mailbox cannot fill more than a page; behind the limit lies what comes next.
-        most = max(limit, 1) + 1
-        found: dict[tuple[int, int], _Stamped] = {}
-        for (number,) in changed:
-            rows = []
-            if since.row is not None:
-                rows = _INSIDE.rows(
-                    self._tx,
-                    mailbox=number,
-                    modseq=since.stamp - 1,
-                    stamp=since.stamp,
-                    row=since.row,
-                    most=most,
-                )
-            if len(rows) < most:
-                rows += _AFTER.rows(self._tx, mailbox=number, modseq=since.stamp, most=most)
-            found.update((row[:2], _Stamped(*row)) for row in rows)
-        return _cut(found.values(), since, limit, present)
+        stamp, row = _behind(since)
+        rows = _CHANGED_MESSAGES.rows(
+            self._tx,
+            account=account,
+            modseq=stamp if since.row is None else stamp - 1,
+            stamp=stamp,
+            row=row,
+            # Behind the limit lies what comes next.
+            most=max(limit, 1) + 1,
+        )
+        return _cut([_Stamped(*each) for each in rows], since, limit, present)
+
+
+def _behind(since: StateToken) -> tuple[int, int]:
+    """The stamp and the row behind which all was told."""
+    return since.stamp, _LAST if since.row is None else since.row
 
 
 def _cut(
     stamped: Iterable[_Stamped], since: StateToken, limit: int, present: ModSeq
 ) -> tuple[Sequence[_Stamped], StateToken, bool]:
     """The first of what lies behind since, where the page ends, whether that is all."""
-    behind = (since.stamp, (1 << 63) if since.row is None else since.row)
+    behind = _behind(since)
     found = sorted(
         (one for one in stamped if (one.stamp, one.row) > behind),
         key=lambda one: (one.stamp, one.row),

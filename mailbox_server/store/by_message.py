@@ -2,46 +2,57 @@
 
 A message may have thousands of placements.  Who asks at each placement that changed whether
 another one still stands walks all of them each time: the work would grow with the square.
+So the messages are asked about together: the placements that stand in their blocks are read
+once for all of them.
 """
 
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 import sqlalchemy as sa
 
+from mailbox_server.store.dialect.sqlite import numbers
+from mailbox_server.store.message_blocks import lying
 from mailbox_server.store.prepared import Parameters, Prepared
-from mailbox_server.store.schema.messages import message
+from mailbox_server.store.schema.messages import message, placement
 from mailbox_server.store.transactions import SqlTx
 
 FEW_RANGES: Final = 8
 """Up to so many ranges of UIDs are asked about range by range: one statement each, though a
-message that stands in several is asked about in each.  Beyond, message by message."""
+message that stands in several is asked about in each.  Beyond, by lists of messages."""
+MESSAGES_A_LIST: Final = 1_000
+LISTED: Final = numbers("messages")
+"""The messages of a list that lists() made."""
 
 
 class ByMessage:
-    """An update of those messages of changed placements that a condition holds for."""
+    """An update of those messages of changed placements that have no live one of a kind."""
 
     def __init__(
         self,
         update: sa.Update,
         changed: sa.Select[tuple[int]],
-        holds: Callable[[sa.ColumnElement[int]], sa.ColumnElement[bool]],
+        *kind: sa.ColumnElement[bool],
         returned: sa.Column[Any] | None = None,
     ) -> None:
-        """changed: selects the messages of one range; holds: makes the condition for an id.
+        """changed: selects the messages of one range; kind: what is asked of live placements.
 
         returned: the column that rows_each gives.
         """
-        some = changed.distinct().subquery("some")
-        named = sa.select(some.c[0]).where(holds(some.c[0]))
-        ranged = update.where(message.c.id.in_(named))
-        single = update.where(message.c.id == sa.bindparam("message"), holds(message.c.id))
+
+        def prepared(messages: sa.Select[tuple[int]]) -> Prepared:
+            some = messages.subquery("some")
+            spared = sa.select(placement.c.message).where(*lying(messages), *kind)
+            made = update.where(message.c.id.in_(sa.select(some.c[0])), message.c.id.not_in(spared))
+            return Prepared(made if returned is None else made.returning(returned))
+
         self._messages = Prepared(changed.distinct())
-        self._ranged = Prepared(ranged if returned is None else ranged.returning(returned))
-        self._single = Prepared(single if returned is None else single.returning(returned))
+        self._ranged = prepared(changed)
+        self._listed = prepared(LISTED)
 
     def run_each(self, tx: SqlTx, ranges: Sequence[Parameters]) -> None:
-        """Run it over these ranges, given as parameters of changed and update."""
+        """Run it over these ranges of :account, given as parameters of changed and update."""
         statement, values = self._chosen(tx, ranges)
         statement.run_each(tx, values)
 
@@ -56,4 +67,10 @@ class ByMessage:
         if len(ranges) <= FEW_RANGES:
             return self._ranged, ranges
         found = {number for (number,) in self._messages.rows_each(tx, ranges)}
-        return self._single, [{**ranges[0], "message": number} for number in sorted(found)]
+        return self._listed, [{**ranges[0], "messages": each} for each in lists(sorted(found))]
+
+
+def lists(messages: Sequence[int]) -> Iterator[str]:
+    """Ascending messages as lists that LISTED reads."""
+    for start in range(0, len(messages), MESSAGES_A_LIST):
+        yield json.dumps(messages[start : start + MESSAGES_A_LIST])

@@ -17,7 +17,7 @@ from mailbox_server.model.ids import ContentId, MailboxId, ModSeq
 from mailbox_server.model.keywords import SEEN, FlagKind
 from mailbox_server.model.mailbox import Mailbox
 from mailbox_server.model.uid_set import UidSet
-from mailbox_server.store import uid_blocks
+from mailbox_server.store import message_blocks, uid_blocks
 from mailbox_server.store.contents import ContentRepository
 from mailbox_server.store.expunges import bury, expunge_live
 from mailbox_server.store.keyword_sets import (
@@ -222,6 +222,7 @@ def _place_again(tx: SqlTx, source: Mailbox, live: Live, goal: Mailbox, modseq: 
         following += end - begin + 1
     _PLACE_AGAIN.run_each(tx, values)
     uid_blocks.placed(tx, goal.id, first, following - 1, modseq)
+    message_blocks.placed_run(tx, goal.account, goal.id, first, following - 1)
     targets = UidSet(((first, following - 1),))
     if live.counters.deleted:
         uid_blocks.mark_deleted(tx, goal.id, targets.ranges)
@@ -269,6 +270,7 @@ def _copy_across(
     _, first, uid_validity = draw_uids(tx, goal.account, goal.id, more, modseq)
     place(
         tx,
+        goal.account,
         [
             {
                 "mailbox": goal.id,

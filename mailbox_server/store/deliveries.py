@@ -94,6 +94,7 @@ def add_message(
         admit(tx, mailbox, keys_of(names))
         place(
             tx,
+            owner,
             [
                 {
                     "mailbox": mailbox,

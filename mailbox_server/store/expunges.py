@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from mailbox_server.model.ids import AccountId, MailboxId, ModSeq
 from mailbox_server.model.uid_set import UidSet
-from mailbox_server.store import uid_blocks
+from mailbox_server.store import message_blocks, uid_blocks
 from mailbox_server.store.by_message import ByMessage
 from mailbox_server.store.live_placements import Live, deleted_among, some_above, some_deleted
 from mailbox_server.store.mailbox_rows import live_mailbox, move_counters
@@ -54,13 +54,6 @@ _DESTROY: Final = sa.update(message).values(
     destroyed_on=sa.bindparam("now"),
     gone_at=sa.func.coalesce(message.c.gone_at, sa.bindparam("modseq")),
 )
-_place: Final = placement.alias("place")
-
-
-def _is_unplaced(number: sa.ColumnElement[int]) -> sa.ColumnElement[bool]:
-    return ~sa.exists().where(_place.c.message == number, _place.c.expunged_at.is_(None))
-
-
 _DESTROY_ALONE: Final = Prepared(_DESTROY.where(message.c.id.in_(_BURIED_ALONE)))
 # What JMAP sees has a live placement: only what is gone for it may have none.
 _DESTROY_UNPLACED: Final = ByMessage(
@@ -68,8 +61,7 @@ _DESTROY_UNPLACED: Final = ByMessage(
     _BURIED_SHARED.join(message, message.c.id == _buried.c.message).where(
         message.c.gone_at.is_not(None)
     ),
-    _is_unplaced,
-    message.c.size,
+    returned=message.c.size,
 )
 _GIVE_BACK: Final = Prepared(
     sa.update(account)
@@ -83,16 +75,12 @@ _GIVE_BACK: Final = Prepared(
 
 def unseen_messages(changed: sa.Select[tuple[int]]) -> ByMessage:
     """The statement that stamps those of the messages that JMAP sees in no mailbox any more."""
-
-    def is_unseen(number: sa.ColumnElement[int]) -> sa.ColumnElement[bool]:
-        return ~sa.exists().where(
-            _place.c.message == number,
-            _place.c.deleted == sa.literal_column("0"),
-            _place.c.expunged_at.is_(None),
-        )
-
     update = sa.update(message).where(message.c.gone_at.is_(None))
-    return ByMessage(update.values(gone_at=sa.bindparam("modseq")), changed, is_unseen)
+    return ByMessage(
+        update.values(gone_at=sa.bindparam("modseq")),
+        changed,
+        placement.c.deleted == sa.literal_column("0"),
+    )
 
 
 _GONE: Final = unseen_messages(_BURIED_SHARED)
@@ -103,6 +91,7 @@ def bury(tx: SqlTx, mailbox: MailboxId, gone: Live, modseq: ModSeq) -> None:
     _EXPUNGE.run_each(tx, _of_each(gone.uids, mailbox=mailbox, modseq=modseq, now=tx.now))
     had_deleted = gone.counters.deleted > 0
     uid_blocks.bury(tx, mailbox, gone.uids.ranges, modseq, had_deleted=had_deleted)
+    message_blocks.bury(tx, mailbox, gone.uids.ranges)
     move_counters(tx, mailbox, -gone.counters, modseq)
 
 
@@ -123,7 +112,7 @@ def expunge_live(tx: SqlTx, owner: AccountId, mailbox: MailboxId, gone: Live) ->
 def _destroy_unplaced(
     tx: SqlTx, owner: AccountId, mailbox: MailboxId, gone: Live, modseq: ModSeq
 ) -> None:
-    values = _of_each(gone.uids, mailbox=mailbox, modseq=modseq, now=tx.now)
+    values = _of_each(gone.uids, account=owner, mailbox=mailbox, modseq=modseq, now=tx.now)
     messages, octets = gone.alone, gone.alone_octets
     if messages:
         _DESTROY_ALONE.run_each(tx, values)

@@ -17,7 +17,7 @@ from mailbox_server.model.ids import AccountId, MailboxId, ModSeq
 from mailbox_server.model.keywords import DELETED, SEEN, FlagKind, flag_kind
 from mailbox_server.model.uid_set import UidSet
 from mailbox_server.store import uid_blocks
-from mailbox_server.store.by_message import FEW_RANGES
+from mailbox_server.store.by_message import FEW_RANGES, LISTED, lists
 from mailbox_server.store.expunges import unseen_messages
 from mailbox_server.store.keyword_sets import admit, interned, keys_of, names_of, spelled
 from mailbox_server.store.mailbox_rows import (
@@ -27,8 +27,9 @@ from mailbox_server.store.mailbox_rows import (
     move_counters,
     stamp_shown,
 )
+from mailbox_server.store.message_blocks import lying
 from mailbox_server.store.ports import Edit, FlagChange, FlagMoves, FlagOutcome
-from mailbox_server.store.prepared import Prepared
+from mailbox_server.store.prepared import Parameters, Prepared
 from mailbox_server.store.schema.messages import message, placement
 from mailbox_server.store.transactions import SqlTx
 from mailbox_server.store.uid_runs import range_values, runs
@@ -71,26 +72,29 @@ _CHANGED_HERE: Final = (
     _here.c.updated_at == sa.bindparam("modseq"),
     _here.c.expunged_at.is_(None),
 )
+_SHARED_HERE: Final = (*_CHANGED_HERE, _here.c.shared == sa.literal_column("1"))
 # Each message once, however many of its placements changed here.
-_CHANGED_MESSAGES: Final = (
-    sa.select(_here.c.message, _here.c.keyword_set)
-    .where(*_CHANGED_HERE, _here.c.shared == sa.literal_column("1"))
-    .distinct()
+_CHANGED_ONES: Final = Prepared(
+    sa.select(_here.c.message, _here.c.keyword_set).where(*_SHARED_HERE).distinct()
 )
-_changed: Final = _CHANGED_MESSAGES.subquery("changed")
-_CHANGED_ONES: Final = Prepared(_CHANGED_MESSAGES)
-_ELSEWHERE: Final = Prepared(
-    sa.select(placement.c.mailbox, placement.c.uid, placement.c.keyword_set, _changed.c.keyword_set)
-    .join_from(_changed, placement, placement.c.message == _changed.c.message)
-    .where(_LIVE, placement.c.keyword_set != _changed.c.keyword_set)
-)
-_ELSEWHERE_OF: Final = Prepared(
-    sa.select(placement.c.mailbox, placement.c.uid, placement.c.keyword_set).where(
-        placement.c.message == sa.bindparam("message"),
-        _LIVE,
-        placement.c.keyword_set != sa.bindparam("becomes"),
+
+
+def _differing(messages: sa.Select[tuple[int]]) -> Prepared:
+    """Finds the live placements of messages whose keyword set is not yet what it becomes."""
+    some = messages.subquery("some")
+    return Prepared(
+        sa.select(placement.c.mailbox, placement.c.uid, placement.c.keyword_set).where(
+            *lying(messages),
+            placement.c.keyword_set != sa.bindparam("becomes"),
+            placement.c.message.in_(sa.select(some.c[0])),
+        )
     )
+
+
+_ELSEWHERE: Final = _differing(
+    sa.select(_here.c.message).where(*_SHARED_HERE, _here.c.keyword_set == sa.bindparam("becomes"))
 )
+_ELSEWHERE_LISTED: Final = _differing(LISTED)
 _SET_KEYWORDS: Final = Prepared(
     sa.update(placement)
     .where(*_RANGE)
@@ -168,12 +172,21 @@ def change_flags(
         stamp_shown(tx, mailbox, modseq)
     keyworded = {state for state, after in moves.items() if state[0] != after[0]}
     shared = [
-        {"mailbox": mailbox, "first": first, "last": last, "modseq": modseq}
+        {
+            "account": found.account,
+            "mailbox": mailbox,
+            "first": first,
+            "last": last,
+            "modseq": modseq,
+            "becomes": becomes,
+        }
         for first, last, found_here in pieces
-        if any(each[2] and each[:2] in keyworded for each in found_here)
+        for becomes in {
+            moves[each[:2]][0] for each in found_here if each[2] and each[:2] in keyworded
+        }
     ]
     elsewhere = _set_elsewhere(tx, found.account, shared, added, modseq) if shared else set[int]()
-    _tell_deleted(tx, mailbox, ranges, moves, modseq)
+    _tell_deleted(tx, found.account, mailbox, ranges, moves, modseq)
     told = None if mailbox in elsewhere else FlagMoves(found.highest_modseq, moves, names)
     return FlagOutcome(modseq, modified, told)
 
@@ -237,6 +250,7 @@ def _set(
 
 def _tell_deleted(
     tx: SqlTx,
+    owner: AccountId,
     mailbox: MailboxId,
     ranges: Sequence[tuple[int, int]],
     moves: Mapping[_State, _State],
@@ -245,7 +259,7 @@ def _tell_deleted(
     """Say what became `\\Deleted` and what ceased to be: its messages go out of JMAP's sight
     or come into it."""
     values = [
-        {"mailbox": mailbox, "first": first, "last": last, "modseq": modseq}
+        {"account": owner, "mailbox": mailbox, "first": first, "last": last, "modseq": modseq}
         for first, last in ranges
     ]
     if any(state[1] > after[1] for state, after in moves.items()):
@@ -302,23 +316,36 @@ def _spared(names: frozenset[str], change: FlagChange) -> frozenset[str]:
     return frozenset(name for name in names if flag_kind(name) in change.spares)
 
 
-def _elsewhere(
-    tx: SqlTx, shared: Sequence[Mapping[str, int]]
-) -> dict[tuple[int, int], tuple[int, int]]:
-    """(mailbox, UID) of the other placements: the keyword sets they have and are to have."""
-    if len(shared) <= FEW_RANGES:
-        return {row[:2]: row[2:] for row in _ELSEWHERE.rows_each(tx, shared)}
-    rows: dict[tuple[int, int], tuple[int, int]] = {}
-    for number, becomes in dict(_CHANGED_ONES.rows_each(tx, shared)).items():
-        for mailbox, uid, old in _ELSEWHERE_OF.rows(tx, message=number, becomes=becomes):
-            rows[mailbox, uid] = (old, becomes)
-    return rows
+def _elsewhere(tx: SqlTx, shared: Sequence[Parameters]) -> dict[tuple[int, int], tuple[int, int]]:
+    """(mailbox, UID) of the other placements: the keyword sets they have and are to have.
+
+    shared: the ranges, once for each keyword set that some there became.
+    """
+    statement, asked = _ELSEWHERE, shared
+    if len(shared) > FEW_RANGES:
+        ranges = list({each["first"]: each for each in shared}.values())
+        messages: dict[int, list[int]] = {}
+        for number, becomes in sorted(set(_CHANGED_ONES.rows_each(tx, ranges))):
+            messages.setdefault(becomes, []).append(number)
+        statement, asked = (
+            _ELSEWHERE_LISTED,
+            [
+                {**shared[0], "becomes": becomes, "messages": each}
+                for becomes, numbers in messages.items()
+                for each in lists(numbers)
+            ],
+        )
+    return {
+        (mailbox, uid): (old, each["becomes"])
+        for each in asked
+        for mailbox, uid, old in statement.rows(tx, **each)
+    }
 
 
 def _set_elsewhere(
     tx: SqlTx,
     owner: AccountId,
-    shared: Sequence[Mapping[str, int]],
+    shared: Sequence[Parameters],
     added: set[str],
     modseq: ModSeq,
 ) -> set[int]:

@@ -1,7 +1,9 @@
 """Forgetting what was expunged: the octets of destroyed messages, tombstones, passports.
 
-The row of a message goes with the last of them.  Housekeeping calls each in writes of its
-own, again and again until it returns 0.
+The row of a message goes with the last of its octets, its passport and the modseq of its
+expunge: once the account has forgotten that, nobody may ask what became of the message, and
+the tombstones it may still have in other mailboxes tell of their UIDs alone.  Housekeeping
+calls each in writes of its own, again and again until it returns 0.
 """
 
 from collections.abc import Sequence
@@ -104,11 +106,13 @@ _RAISE_FLOOR_OF_ACCOUNT: Final = Prepared(
     )
     .values(forgotten_at=sa.bindparam("modseq"))
 )
-_UNPLACED: Final = Prepared(
-    sa.select(message.c.id).where(
+_UNTOLD: Final = Prepared(
+    sa.select(message.c.id)
+    .join_from(message, account, account.c.id == message.c.account)
+    .where(
         message.c.id == _NUMBER,
         message.c.content.is_(None),
-        ~sa.exists().where(placement.c.message == message.c.id),
+        message.c.destroyed_at <= account.c.forgotten_at,
         ~sa.exists().where(passport.c.message == message.c.id),
     )
 )
@@ -152,7 +156,7 @@ def forget_destroyed(tx: SqlTx, contents: ContentRepository, before: int) -> int
         for forget in _FORGET:
             forget.run(tx, message=number)
     # In a crowded mailbox tombstones may have gone before.
-    _remove_unplaced(tx, [number for number, _ in rows])
+    _remove_untold(tx, [number for number, _ in rows])
     return len(rows)
 
 
@@ -179,7 +183,7 @@ def forget_tombstones(tx: SqlTx, before: int) -> int:
     for number, modseq in floors.items():
         _RAISE_FLOOR.run(tx, mailbox=number, modseq=modseq)
         raise_floor_of_account(tx, number, modseq)
-    _remove_unplaced(tx, sorted({row[2] for row in rows}))
+    _remove_untold(tx, sorted({row[2] for row in rows}))
     return len(rows)
 
 
@@ -192,7 +196,7 @@ def forget_passports(tx: SqlTx, before: int) -> int:
     numbers = [number for (number,) in _WITH_PASSPORT.rows(tx, before=before, most=STEP)]
     for forget in _FORGET_PASSPORT:
         forget.run_each(tx, [{"message": number} for number in numbers])
-    _remove_unplaced(tx, numbers)
+    _remove_untold(tx, numbers)
     return len(numbers)
 
 
@@ -201,8 +205,8 @@ def raise_floor_of_account(tx: SqlTx, number: int, modseq: int) -> None:
     _RAISE_FLOOR_OF_ACCOUNT.run(tx, mailbox=number, modseq=modseq)
 
 
-def _remove_unplaced(tx: SqlTx, messages: Sequence[int]) -> None:
-    """Remove the rows of those forgotten messages that neither tombstone nor passport names."""
-    for (number,) in _UNPLACED.rows_each(tx, [{"message": each} for each in messages]):
+def _remove_untold(tx: SqlTx, messages: Sequence[int]) -> None:
+    """Remove the rows of those messages that neither changes nor passports tell of."""
+    for (number,) in _UNTOLD.rows_each(tx, [{"message": each} for each in messages]):
         for remove in _REMOVE:
             remove.run(tx, message=number)

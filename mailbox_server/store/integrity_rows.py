@@ -10,8 +10,10 @@ from mailbox_server.store.schema.accounts import account, alias, alias_target, t
 from mailbox_server.store.schema.contents import content
 from mailbox_server.store.schema.mailboxes import keyword_set, mailbox
 from mailbox_server.store.schema.messages import (
+    BLOCK_MESSAGES,
     BLOCK_UIDS,
     message,
+    message_block,
     message_listing,
     message_text,
     placement,
@@ -94,6 +96,12 @@ _in_order = sa.select(
     .over(partition_by=placement.c.mailbox, order_by=placement.c.uid)
     .label("before"),
 ).subquery()
+_inhabited = (
+    sa.select(placement.c.mailbox, (placement.c.uid - placement.c.uid % BLOCK_UIDS).label("first"))
+    .where(_LIVE)
+    .distinct()
+    .subquery()
+)
 _opener = message.alias("opener")
 _later = seen_run.alias("later")
 
@@ -171,6 +179,36 @@ ROW_INVARIANTS: Final[tuple[tuple[str, sa.Select[Any]], ...]] = (
         ),
     ),
     (
+        "live placements are found by the blocks of their messages",
+        sa.select(placement.c.mailbox, placement.c.uid, placement.c.message)
+        .join_from(placement, mailbox, mailbox.c.id == placement.c.mailbox)
+        .outerjoin(
+            message_block,
+            sa.and_(
+                message_block.c.mailbox == placement.c.mailbox,
+                message_block.c.first == placement.c.uid - placement.c.uid % BLOCK_UIDS,
+                message_block.c.messages
+                == placement.c.message - placement.c.message % BLOCK_MESSAGES,
+                message_block.c.account == mailbox.c.account,
+            ),
+        )
+        .where(_LIVE, message_block.c.mailbox.is_(None)),
+    ),
+    (
+        "no blocks of messages are noted where nothing is live",
+        sa.select(message_block.c.mailbox, message_block.c.first, message_block.c.messages)
+        .join_from(message_block, mailbox, mailbox.c.id == message_block.c.mailbox)
+        .join(account, account.c.id == mailbox.c.account)
+        .outerjoin(
+            _inhabited,
+            sa.and_(
+                _inhabited.c.mailbox == message_block.c.mailbox,
+                _inhabited.c.first == message_block.c.first,
+            ),
+        )
+        .where(_PRESENT, _inhabited.c.mailbox.is_(None)),
+    ),
+    (
         "no mailbox's modseq is above its account's",
         sa.select(mailbox.c.id, mailbox.c.highest_modseq, mailbox.c.updated_at)
         .join_from(mailbox, account, account.c.id == mailbox.c.account)
@@ -200,15 +238,19 @@ ROW_INVARIANTS: Final[tuple[tuple[str, sa.Select[Any]], ...]] = (
         ),
     ),
     (
-        "every placement has a mailbox and a message; a live one's is not destroyed, and of the "
-        "same account",
+        "every placement has a mailbox and, until its account has forgotten the expunge, a "
+        "message; a live one's is not destroyed, and of the same account",
         sa.select(placement.c.mailbox, placement.c.uid, placement.c.message)
         .outerjoin_from(placement, mailbox, mailbox.c.id == placement.c.mailbox)
+        .outerjoin(account, account.c.id == mailbox.c.account)
         .outerjoin(message, message.c.id == placement.c.message)
         .where(
             sa.or_(
                 mailbox.c.id.is_(None),
-                message.c.id.is_(None),
+                sa.and_(
+                    message.c.id.is_(None),
+                    sa.or_(_LIVE, placement.c.expunged_at > account.c.forgotten_at),
+                ),
                 sa.and_(
                     _LIVE,
                     sa.or_(

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from mailbox_server.model.ids import AccountId
 from mailbox_server.store.door import SqliteStore
 from mailbox_server.store.forgetting import raise_floor_of_account
+from mailbox_server.store.message_blocks import DROP_OF_MAILBOX as DROP_BLOCKS
 from mailbox_server.store.ports import ReadTx, WriteTx
 from mailbox_server.store.prepared import Prepared
 from mailbox_server.store.repositories import Repositories
@@ -105,6 +106,7 @@ _EMPTIED: Final = Prepared(
     .limit(_MOST)
 )
 _DELETE_EMPTIED: Final = (
+    DROP_BLOCKS,
     DROP_OF_MAILBOX,
     Prepared(
         sa.delete(mailbox_keyword).where(mailbox_keyword.c.mailbox == sa.bindparam("mailbox"))

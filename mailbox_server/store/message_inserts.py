@@ -10,7 +10,7 @@ from mailbox_server.model.errors import AccountMissing, MailboxMissing, OverQuot
 from mailbox_server.model.ids import AccountId, MailboxId, ModSeq
 from mailbox_server.model.mailbox import INBOX
 from mailbox_server.model.message import InternalDate
-from mailbox_server.store import uid_blocks
+from mailbox_server.store import message_blocks, uid_blocks
 from mailbox_server.store.mailbox_rows import Counters
 from mailbox_server.store.prepared import Parameters, Prepared
 from mailbox_server.store.schema.accounts import account
@@ -207,12 +207,15 @@ def draw_uids(
     return MailboxId(number), following - more.messages, uid_validity
 
 
-def place(tx: SqlTx, placements: Sequence[Parameters]) -> None:
-    """Insert placements.
+def place(tx: SqlTx, owner: AccountId, placements: Sequence[Parameters]) -> None:
+    """Insert placements in mailboxes of the account.
 
     Each has mailbox, uid, message, keyword_set, deleted, shared, size, saved and modseq.
     """
     _PLACE.run_each(tx, placements)
+    message_blocks.placed(
+        tx, owner, ((each["mailbox"], each["uid"], each["message"]) for each in placements)
+    )
     for each in placements:
         mailbox_number, uid = each["mailbox"], each["uid"]
         uid_blocks.placed(tx, mailbox_number, uid, uid, each["modseq"])

@@ -8,12 +8,18 @@ import sqlalchemy as sa
 
 from mailbox_server.model.ids import AccountId, ContentId, MailboxId, MessageId, ThreadId
 from mailbox_server.model.message import InternalDate
+from mailbox_server.store import message_blocks
 from mailbox_server.store.ports import Column, MessageFacts
 from mailbox_server.store.prepared import Prepared
 from mailbox_server.store.schema.accounts import account
 from mailbox_server.store.schema.contents import content
 from mailbox_server.store.schema.mailboxes import mailbox
-from mailbox_server.store.schema.messages import message, message_listing, placement
+from mailbox_server.store.schema.messages import (
+    message,
+    message_block,
+    message_listing,
+    placement,
+)
 from mailbox_server.store.transactions import SqlTx
 from mailbox_server.store.uid_runs import range_values
 
@@ -68,10 +74,11 @@ _ABOUT: Final = Prepared(
 )
 _PLACES: Final = Prepared(
     sa.select(placement.c.mailbox, placement.c.uid)
-    .join_from(placement, mailbox, mailbox.c.id == placement.c.mailbox)
+    .join_from(message_block, mailbox, mailbox.c.id == message_block.c.mailbox)
     .where(
+        message_block.c.messages == sa.bindparam("block"),
+        *message_blocks.LYING,
         placement.c.message == sa.bindparam("message"),
-        placement.c.expunged_at.is_(None),
         mailbox.c.destroyed_at.is_(None),
     )
     .order_by(placement.c.mailbox, placement.c.uid)
@@ -118,6 +125,8 @@ def about(tx: SqlTx, number: MessageId) -> MessageFacts | None:
     if row is None:
         return None
     account, thread, content, trace, size, received, zone_minutes, listed = row
+    block = message_blocks.block_of(number)
+    places = _PLACES.rows(tx, account=account, block=block, message=number)
     return MessageFacts(
         AccountId(account),
         ThreadId(thread),
@@ -126,5 +135,5 @@ def about(tx: SqlTx, number: MessageId) -> MessageFacts | None:
         size,
         InternalDate(received, zone_minutes),
         listed,
-        tuple((MailboxId(place), uid) for place, uid in _PLACES.rows(tx, message=number)),
+        tuple((MailboxId(place), uid) for place, uid in places),
     )

@@ -15,6 +15,8 @@ import sqlalchemy as sa
 from mailbox_server.model.ids import ContentId
 from mailbox_server.store.access_keys import FORGET_KEYS
 from mailbox_server.store.door import SqliteStore
+from mailbox_server.store.message_blocks import DROP_OF_MAILBOX as DROP_BLOCKS
+from mailbox_server.store.message_blocks import LYING, block_of
 from mailbox_server.store.ports import ReadTx, WriteTx
 from mailbox_server.store.prepared import Prepared
 from mailbox_server.store.repositories import Repositories
@@ -32,6 +34,7 @@ from mailbox_server.store.schema.mailboxes import (
 )
 from mailbox_server.store.schema.messages import (
     message,
+    message_block,
     message_listing,
     message_text,
     passport,
@@ -46,6 +49,31 @@ MESSAGES_A_STEP: Final = 500
 _ROWS_A_STEP: Final = 5_000
 _MAILBOXES_A_STEP: Final = 50
 
+_ALL_MAILBOXES: Final = Prepared(
+    sa.select(mailbox.c.id)
+    .where(mailbox.c.account == sa.bindparam("account"))
+    .order_by(mailbox.c.id)
+)
+_some_tombstones: Final = (
+    sa.select(placement.c.uid)
+    .where(
+        placement.c.mailbox == sa.bindparam("mailbox"),
+        placement.c.uid > sa.bindparam("after"),
+        placement.c.expunged_at.is_not(None),
+    )
+    .order_by(placement.c.uid)
+    .limit(sa.bindparam("most"))
+    .subquery("some")
+)
+_UPTO: Final = Prepared(sa.select(sa.func.max(_some_tombstones.c.uid)))
+_DELETE_TOMBSTONES: Final = Prepared(
+    sa.delete(placement).where(
+        placement.c.mailbox == sa.bindparam("mailbox"),
+        placement.c.uid > sa.bindparam("after"),
+        placement.c.uid <= sa.bindparam("upto"),
+        placement.c.expunged_at.is_not(None),
+    )
+)
 _REMOVED: Final = Prepared(
     sa.select(account.c.id).where(account.c.key.is_(None)).order_by(account.c.id)
 )
@@ -64,8 +92,20 @@ _DELETE_MESSAGE: Final = tuple(
         sa.delete(passport).where(passport.c.message == _MESSAGE),
         sa.delete(message_text).where(message_text.c.message == _MESSAGE),
         sa.delete(message_listing).where(message_listing.c.message == _MESSAGE),
-        sa.delete(placement).where(placement.c.message == _MESSAGE),
         sa.delete(message).where(message.c.id == _MESSAGE),
+    )
+)
+
+_PLACES: Final = Prepared(
+    sa.select(placement.c.mailbox, placement.c.uid).where(
+        message_block.c.messages.between(sa.bindparam("block"), sa.bindparam("last")),
+        *LYING,
+        placement.c.message.between(sa.bindparam("first"), sa.bindparam("last")),
+    )
+)
+_DELETE_PLACE: Final = Prepared(
+    sa.delete(placement).where(
+        placement.c.mailbox == sa.bindparam("mailbox"), placement.c.uid == sa.bindparam("uid")
     )
 )
 
@@ -107,10 +147,11 @@ async def purge_removed(store: SqliteStore) -> int:
     """
     purged = 0
     for number in await store.read(_removed):
+        await _purge_tombstones(store, number)
         after = 0
         # Nothing is added to a removed account, so one walk by ascending id finds all.
         while rows := await store.read(_messages(number, after)):
-            await store.write(_without(rows))
+            await store.write(_without(number, rows))
             purged += len(rows)
             after = rows[-1][0]
             # Whoever waits for the loop goes first.
@@ -118,6 +159,45 @@ async def purge_removed(store: SqliteStore) -> int:
         while await store.write(_rest(number)):
             pass  # a write lets others in
     return purged
+
+
+async def _purge_tombstones(store: SqliteStore, number: int) -> None:
+    """Delete them by mailbox, and before the messages: by its message none can be found."""
+    for mailbox_number in await store.read(_all_mailboxes(number)):
+        after = 0
+        while (upto := await store.read(_upto(mailbox_number, after))) is not None:
+            await store.write(_without_tombstones(mailbox_number, after, upto))
+            after = upto
+            await asyncio.sleep(0)
+
+
+def _all_mailboxes(number: int) -> Callable[[ReadTx], list[int]]:
+    def work(tx: ReadTx) -> list[int]:
+        assert isinstance(tx, Repositories)
+        return [found for (found,) in _ALL_MAILBOXES.rows(tx.sql, account=number)]
+
+    return work
+
+
+def _upto(mailbox_number: int, after: int) -> Callable[[ReadTx], int | None]:
+    """The last UID of the next tombstones to delete; None where there are no more."""
+
+    def work(tx: ReadTx) -> int | None:
+        assert isinstance(tx, Repositories)
+        row = _UPTO.row(tx.sql, mailbox=mailbox_number, after=after, most=_ROWS_A_STEP)
+        found: int | None = row[0]
+        return found
+
+    return work
+
+
+def _without_tombstones(mailbox_number: int, after: int, upto: int) -> Callable[[WriteTx], None]:
+    def work(tx: WriteTx) -> None:
+        assert isinstance(tx, Repositories)
+        tx.sql.frees()
+        _DELETE_TOMBSTONES.run(tx.sql, mailbox=mailbox_number, after=after, upto=upto)
+
+    return work
 
 
 def _removed(tx: ReadTx) -> list[int]:
@@ -133,10 +213,15 @@ def _messages(number: int, after: int) -> Callable[[ReadTx], list[tuple[int, int
     return work
 
 
-def _without(rows: Sequence[tuple[int, int | None]]) -> Callable[[WriteTx], None]:
+def _without(number: int, rows: Sequence[tuple[int, int | None]]) -> Callable[[WriteTx], None]:
+    """Delete messages, ascending, that all of the account's between them are among."""
+    first, last = rows[0][0], rows[-1][0]
+
     def work(tx: WriteTx) -> None:
         assert isinstance(tx, Repositories)
         tx.sql.frees()
+        places = _PLACES.rows(tx.sql, account=number, block=block_of(first), first=first, last=last)
+        _DELETE_PLACE.run_each(tx.sql, [{"mailbox": box, "uid": uid} for box, uid in places])
         for delete in _DELETE_MESSAGE:
             delete.run_each(tx.sql, [{"message": number} for number, _ in rows])
         held = Counter(content for _, content in rows if content is not None)
@@ -161,7 +246,7 @@ def _rest(number: int) -> Callable[[WriteTx], bool]:
         values = [{"account": number, "key": key} for (key,) in found]
         if values:
             _DELETE_KEYWORDS.run_each(tx.sql, [{"key": each["key"]} for each in values])
-            for forget in (DROP_OF_MAILBOX, FORGET_KEYS, FORGET_RIGHTS, FORGET_SEEN):
+            for forget in (DROP_BLOCKS, DROP_OF_MAILBOX, FORGET_KEYS, FORGET_RIGHTS, FORGET_SEEN):
                 forget.run_each(tx.sql, [{"mailbox": each["key"]} for each in values])
             _DELETE_MAILBOX.run_each(tx.sql, values)
             return True

@@ -12,6 +12,8 @@ import sqlalchemy as sa
 from mailbox_server.mime.normal_form import normalize
 from mailbox_server.model.ids import AccountId, MailboxId
 from mailbox_server.store.attached_text.reading import AttachedTextReader
+from mailbox_server.store.by_message import LISTED, lists
+from mailbox_server.store.message_blocks import LYING, block_of, lying
 from mailbox_server.store.ports import (
     Candidates,
     Scored,
@@ -26,6 +28,7 @@ from mailbox_server.store.schema.accounts import account as owner
 from mailbox_server.store.schema.mailboxes import mailbox
 from mailbox_server.store.schema.messages import (
     message,
+    message_block,
     message_listing,
     message_text,
     placement,
@@ -35,7 +38,7 @@ from mailbox_server.store.search_index.needles import question, word
 from mailbox_server.store.search_index.reading import IndexReader, Wanted
 from mailbox_server.store.search_index.words import Term, Texts, score, words_of
 from mailbox_server.store.transactions import SqlTx
-from mailbox_server.store.uid_runs import range_values, runs
+from mailbox_server.store.uid_runs import range_values
 
 _KINDS: Final[Mapping[TextScope, tuple[str, ...]]] = {
     TextScope.BODY: ("text",),
@@ -63,12 +66,20 @@ _LIVE: Final = Prepared(
 )
 _HOLDING: Final = Prepared(
     sa.select(placement.c.mailbox)
-    .where(placement.c.message.between(sa.bindparam("first"), sa.bindparam("last")))
+    .where(*lying(LISTED), placement.c.message.in_(LISTED))
+    .limit(sa.bindparam("most"))
+)
+_HOLDING_NEWER: Final = Prepared(
+    sa.select(placement.c.mailbox)
+    .where(
+        message_block.c.messages >= sa.bindparam("block"),
+        *LYING,
+        placement.c.message > sa.bindparam("upto"),
+    )
     .limit(sa.bindparam("most"))
 )
 _PLACEMENTS: Final = 5_000
 """Of candidates, that are looked for."""
-_LAST: Final = (1 << 63) - 1
 _COUNT: Final = Prepared(sa.select(owner.c.messages).where(owner.c.id == sa.bindparam("account")))
 _NEWER: Final = Prepared(
     sa.select(message.c.id)
@@ -122,21 +133,22 @@ class Search:
         # The name stands before the value in the line, so both are in the text.
         return self._maybe(account, ("head",), (f"{name}:", needle))
 
-    def mailboxes_of(self, candidates: Candidates) -> frozenset[MailboxId] | None:
+    def mailboxes_of(
+        self, account: AccountId, candidates: Candidates
+    ) -> frozenset[MailboxId] | None:
         """All mailboxes, and maybe more, with a candidate or a message that the index lacks.
 
         None where they are too many to be looked for.
         """
-        messages = sorted(candidates.sure | candidates.maybe)
-        ranges = [*runs(messages), (candidates.upto + 1, _LAST)]
-        found: list[int] = []
-        for first, last in ranges:
-            left = _PLACEMENTS - len(found)
-            rows = _HOLDING.rows(self._tx, first=first, last=last, most=left + 1)
-            if len(rows) > left:
-                return None
-            found += [row[0] for row in rows]
-        return frozenset(map(MailboxId, found))
+        most, upto = _PLACEMENTS + 1, candidates.upto
+        rows = _HOLDING_NEWER.rows(
+            self._tx, account=account, block=block_of(upto), upto=upto, most=most
+        )
+        for each in lists(sorted(candidates.sure | candidates.maybe)):
+            if len(rows) >= most:
+                break
+            rows += _HOLDING.rows(self._tx, account=account, messages=each, most=most - len(rows))
+        return None if len(rows) >= most else frozenset(MailboxId(row[0]) for row in rows)
 
     def word_candidates(self, account: AccountId, terms: Sequence[WordTerm]) -> WordCandidates:
         """Messages of all the account's mailboxes in which all terms may be."""

@@ -94,7 +94,7 @@ Ranges = Iterable[tuple[int, int]]
 
 def stamp(tx: SqlTx, mailbox: int, ranges: Ranges, modseq: int) -> None:
     """Say that placements in these ranges changed."""
-    _STAMP.run_each(tx, [{**each, "modseq": modseq} for each in _blocks(mailbox, ranges)])
+    _STAMP.run_each(tx, [{**each, "modseq": modseq} for each in block_ranges(mailbox, ranges)])
 
 
 def placed(tx: SqlTx, mailbox: int, first: int, last: int, modseq: int) -> None:
@@ -113,12 +113,12 @@ def placed(tx: SqlTx, mailbox: int, first: int, last: int, modseq: int) -> None:
 
 def mark_deleted(tx: SqlTx, mailbox: int, ranges: Ranges) -> None:
     """Say that placements in these ranges became \\Deleted."""
-    _MARK_DELETED.run_each(tx, _blocks(mailbox, ranges))
+    _MARK_DELETED.run_each(tx, block_ranges(mailbox, ranges))
 
 
 def unmark_deleted(tx: SqlTx, mailbox: int, ranges: Ranges) -> None:
     """Say that placements in these ranges are \\Deleted no more."""
-    _UNMARK_DELETED.run_each(tx, _blocks(mailbox, ranges))
+    _UNMARK_DELETED.run_each(tx, block_ranges(mailbox, ranges))
 
 
 def bury(tx: SqlTx, mailbox: int, ranges: Ranges, modseq: int, *, had_deleted: bool) -> None:
@@ -126,10 +126,10 @@ def bury(tx: SqlTx, mailbox: int, ranges: Ranges, modseq: int, *, had_deleted: b
 
     had_deleted: whether some of them were \\Deleted.
     """
-    blocks = _blocks(mailbox, ranges)
+    blocks = block_ranges(mailbox, ranges)
     _BURY.run_each(tx, [{**each, "modseq": modseq, "now": tx.now} for each in blocks])
     if had_deleted:
-        _CLEAR_DELETED.run_each(tx, _blocks(mailbox, _whole_blocks(ranges)))
+        _CLEAR_DELETED.run_each(tx, block_ranges(mailbox, whole_blocks(ranges)))
         _UNMARK_DELETED.run_each(tx, blocks)
 
 
@@ -141,7 +141,7 @@ def forget(tx: SqlTx, tombstones: Iterable[tuple[int, int]]) -> None:
     _EXHUME.run_each(tx, values)
 
 
-def _blocks(mailbox: int, ranges: Ranges) -> list[dict[str, int]]:
+def block_ranges(mailbox: int, ranges: Ranges) -> list[dict[str, int]]:
     """Parameters mailbox, low and high for each run of blocks."""
     found: list[list[int]] = []
     for first, last in ranges:
@@ -153,7 +153,7 @@ def _blocks(mailbox: int, ranges: Ranges) -> list[dict[str, int]]:
     return [{"mailbox": mailbox, "low": low, "high": high} for low, high in found]
 
 
-def _whole_blocks(ranges: Ranges) -> Iterator[tuple[int, int]]:
+def whole_blocks(ranges: Ranges) -> Iterator[tuple[int, int]]:
     """The part of each range that fills blocks, where there is one."""
     for first, last in ranges:
         low, high = first + -first % BLOCK_UIDS, last + 1 - (last + 1) % BLOCK_UIDS

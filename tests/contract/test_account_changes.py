@@ -87,6 +87,25 @@ def test_a_message_is_told_once_however_often_it_is_placed(
     assert asker.told("threads") == ([], [], [])
 
 
+def test_a_message_is_told_once_whatever_it_left_behind(
+    bench: Workbench, account: AccountId
+) -> None:
+    """Its tombstones have stamps of their own, and what it still has an older one."""
+    work, play = bench.mailbox(account, "Work").id, bench.mailbox(account, "Play").id
+    inbox = bench.mailbox(account).id
+    number = bench.deliver(account, inbox)[0].message
+    bench.write(lambda tx: tx.messages.copy(inbox, [1], work))
+    bench.write(lambda tx: tx.messages.copy(inbox, [1], play))
+    asker = Asker(bench, account)
+    bench.write(lambda tx: tx.messages.remove(work, [1]))
+    new = bench.deliver(account, inbox)[0].message
+    bench.write(lambda tx: tx.messages.remove(play, [1]))
+    first = asker.ask("messages", limit=1)
+    assert (list(first.created), list(first.updated), first.complete) == ([new], [], False)
+    rest = asker.ask("messages", first.upto, 1)
+    assert (list(rest.created), list(rest.updated), rest.complete) == ([], [number], True)
+
+
 def test_deleted_everywhere_is_gone_and_undeleted_is_created_again(
     bench: Workbench, account: AccountId
 ) -> None:

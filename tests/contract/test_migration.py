@@ -173,7 +173,8 @@ def test_blocks_of_uids_are_made_from_what_is_there(tmp_path: Path) -> None:
     bench.close()
     with closing(sqlite3.connect(path)) as connection:
         connection.executescript(
-            "DROP TABLE uid_block; DROP TABLE mailbox_right; DROP TABLE seen_run;"
+            "DROP TABLE uid_block; DROP TABLE message_block;"
+            "DROP TABLE mailbox_right; DROP TABLE seen_run;"
             "DROP INDEX ix_annotation_mailbox; DROP INDEX ix_token_secret_digest;"
             "ALTER TABLE token DROP COLUMN certificate;"
             "DROP TABLE access_key; DROP TABLE dkim_key;"
@@ -189,6 +190,7 @@ def test_blocks_of_uids_are_made_from_what_is_there(tmp_path: Path) -> None:
             "ALTER TABLE account DROP COLUMN is_shared;"
             "ALTER TABLE message DROP COLUMN sent_day;"
             "ALTER TABLE placement DROP COLUMN size;"
+            "CREATE INDEX ix_placement_message ON placement (message);"
             "CREATE INDEX ix_placement_mailbox_updated_at ON placement (mailbox, updated_at);"
             "CREATE INDEX ix_placement_expunged_on ON placement (expunged_on);"
             "CREATE INDEX ix_placement_deleted ON placement (mailbox, deleted)"
@@ -197,6 +199,30 @@ def test_blocks_of_uids_are_made_from_what_is_there(tmp_path: Path) -> None:
     upgrade(path, migrations())
     bench = Workbench(path, tmp_path)
     assert bench.read(lambda tx: tx.messages.changes_since(inbox, ModSeq(0))) == before
+    assert bench.broken() == []
+    bench.close()
+
+
+def test_blocks_of_messages_are_made_from_what_is_there(fresh: Path, tmp_path: Path) -> None:
+    """Revision 20: where a message lies is found by them."""
+    made = definitions(fresh)
+    bench = Workbench(fresh, tmp_path)
+    account = bench.open_account()
+    inbox = bench.mailbox(account).id
+    messages = [bench.deliver(account)[0].message for _ in range(70)]
+    bench.write(lambda tx: tx.messages.move(inbox, range(1, 36), inbox))
+    bench.write(lambda tx: tx.messages.remove(inbox, [40]))
+    before = bench.read(lambda tx: [tx.messages.about(number) for number in messages])
+    bench.close()
+    with closing(sqlite3.connect(fresh)) as connection:
+        connection.executescript(
+            "DROP TABLE message_block; CREATE INDEX ix_placement_message ON placement (message)"
+        )
+    set_version(fresh, 19, 19)
+    upgrade(fresh, migrations())
+    assert definitions(fresh) == made
+    bench = Workbench(fresh, tmp_path)
+    assert bench.read(lambda tx: [tx.messages.about(number) for number in messages]) == before
     assert bench.broken() == []
     bench.close()
 

@@ -67,7 +67,7 @@ async def names_that_may_match(searched: SearchStore, words: str) -> list[str]:
         ("BODY apple", ["INBOX", "a", "b", "d"]),
         ("SEEN TEXT pear", ["INBOX", "b", "c", "d"]),
         ("BODY apple BODY pear", ["INBOX", "b", "d"]),
-        ("BODY nowhere", ["INBOX", "d"]),
+        ("BODY nowhere", ["d"]),
         ("OR BODY apple SEEN", ["INBOX", "a", "b", "c", "d"]),
         ("NOT BODY apple", ["INBOX", "a", "b", "c", "d"]),
     ],
@@ -75,16 +75,16 @@ async def names_that_may_match(searched: SearchStore, words: str) -> list[str]:
 async def test_where_no_candidate_lies_is_left_out(
     searched: SearchStore, words: str, names: list[str]
 ) -> None:
-    """In INBOX the newer one was, too."""
+    """The newer one may be anything, but is in INBOX no more."""
     assert await names_that_may_match(searched, words) == names
 
 
 async def test_where_they_are_too_many_none_is_left_out(
     searched: SearchStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(search, "_PLACEMENTS", 4)
+    monkeypatch.setattr(search, "_PLACEMENTS", 3)
     assert await names_that_may_match(searched, "BODY apple") == ["INBOX", "a", "b", "c", "d"]
-    monkeypatch.setattr(search, "_PLACEMENTS", 5)
+    monkeypatch.setattr(search, "_PLACEMENTS", 4)
     assert await names_that_may_match(searched, "BODY apple") == ["INBOX", "a", "b", "d"]
 
 

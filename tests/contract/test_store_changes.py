@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+import sqlalchemy as sa
 
 from mailbox_server.model.errors import MailboxMissing, StateTooOld
 from mailbox_server.model.ids import AccountId, MailboxId, ModSeq
@@ -177,4 +178,30 @@ def test_a_message_whose_tombstones_went_first_leaves_no_row(
     bench.turn(days=1)
     assert bench.write(lambda tx: tx.messages.forget_tombstones(before)) == 1
     assert bench.write(lambda tx: tx.messages.forget_destroyed(bench.now)) == 1
+    assert bench.read(lambda tx: tx.sql.rows(message.select())) == []
+
+
+def test_a_tombstone_is_told_of_when_its_message_has_gone(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A crowded mailbox forgot the expunge that destroyed it, another one remembers its own."""
+    monkeypatch.setattr(forgetting, "TOMBSTONES_A_MAILBOX", 1)
+    account = bench.open_account()
+    inbox, work = bench.mailbox(account).id, bench.mailbox(account, "Work").id
+    bench.deliver(account, inbox, work)
+    bench.deliver(account, work)
+    base = at(bench, account)
+    bench.write(lambda tx: tx.messages.remove(inbox, [1]))
+    bench.write(lambda tx: tx.messages.remove(work, [1]))
+    bench.write(lambda tx: tx.messages.remove(work, [2]))
+    before = bench.now
+    bench.turn(days=1)
+    assert bench.write(lambda tx: tx.messages.forget_destroyed(bench.now)) == 2
+    assert bench.write(lambda tx: tx.messages.forget_tombstones(before)) == 1
+    (left,) = bench.read(lambda tx: tx.sql.rows(sa.select(message.c.destroyed_at)))
+    assert left == (base + 3,)
+    assert since(bench, inbox, base).vanished == UidSet.of([1])
+    assert bench.broken() == []
+    while bench.write(lambda tx: tx.messages.forget_tombstones(bench.now)):
+        assert bench.broken() == []
     assert bench.read(lambda tx: tx.sql.rows(message.select())) == []

@@ -38,6 +38,19 @@ DAMAGES = (
         "UPDATE placement SET deleted = 1 WHERE expunged_at IS NULL;"
         "UPDATE uid_block SET deleted = 0",
     ),
+    ("live placements are found by the blocks of their messages", "DELETE FROM message_block"),
+    (
+        "live placements are found by the blocks of their messages",
+        "UPDATE message_block SET messages = 32",
+    ),
+    (
+        "live placements are found by the blocks of their messages",
+        "UPDATE message_block SET account = 2",
+    ),
+    (
+        "no blocks of messages are noted where nothing is live",
+        "INSERT INTO message_block VALUES (1, 64, 0, 1)",
+    ),
     (
         "placements are found by their blocks of UIDs",
         "UPDATE uid_block SET expunged_on = NULL",
@@ -50,9 +63,14 @@ DAMAGES = (
     ("tombstones are whole", "UPDATE placement SET expunged_on = NULL"),
     ("tombstones are whole", "UPDATE placement SET updated_at = 3 WHERE expunged_at IS NOT NULL"),
     (
-        "every placement has a mailbox and a message; a live one's is not destroyed, and of the "
-        "same account",
+        "every placement has a mailbox and, until its account has forgotten the expunge, a "
+        "message; a live one's is not destroyed, and of the same account",
         "UPDATE message SET account = 2",
+    ),
+    (
+        "every placement has a mailbox and, until its account has forgotten the expunge, a "
+        "message; a live one's is not destroyed, and of the same account",
+        "DELETE FROM message WHERE destroyed_at IS NOT NULL",
     ),
     (
         "every message has content, listing and text until it is forgotten",

@@ -88,11 +88,16 @@ async def test_a_removed_account_is_purged_in_steps_and_others_stay(
         await deliver(store, ann, message_id=f"{number}@x")
     await deliver(store, ann, ben, message_id="both@x")
     inbox = await inbox_of(store, ann)
-    await store.write(lambda tx: tx.messages.remove(inbox.id, [2]))
+    await store.write(lambda tx: tx.messages.remove(inbox.id, [2, 3, 6]))
+    work = await store.write(lambda tx: tx.mailboxes.create(ann, "Work"))
+    await store.write(lambda tx: tx.messages.move(inbox.id, [1, 4, 5], work.id))
+    await store.write(lambda tx: tx.messages.copy(work.id, [1, 2], inbox.id))
+    await store.write(lambda tx: tx.messages.remove(work.id, [2]))
     await store.write(lambda tx: tx.mailboxes.delete(ann, "Trash"))
     await store.write(lambda tx: tx.accounts.remove(ann))
     assert await violations(store) == []
     monkeypatch.setattr(removed_accounts, "MESSAGES_A_STEP", 3)
+    monkeypatch.setattr(removed_accounts, "_ROWS_A_STEP", 2)
     steps: list[int] = []
     write = store.write
 

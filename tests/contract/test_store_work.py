@@ -103,6 +103,29 @@ def test_copies_of_one_message(
     assert many <= LIMIT * few
 
 
+def after_copies(bench: Workbench, work: Work, copies: int) -> int:
+    """The steps of work on 64 messages that were copied elsewhere so often, and expunged there."""
+    account = bench.open_account()
+    inbox, elsewhere = bench.mailbox(account).id, bench.mailbox(account, "Elsewhere").id
+    uids = range(1, 65)
+    for _ in uids:
+        bench.deliver(account)
+    for _ in range(copies):
+        copied = bench.write(lambda tx: tx.messages.copy(inbox, uids, elsewhere))
+        bench.write(lambda tx, there=tuple(copied.targets): tx.messages.remove(elsewhere, there))
+    with bench.counted() as taken:
+        work(bench, inbox, uids)
+        return taken()
+
+
+@pytest.mark.parametrize("work", [flagged, deleted, expunged])
+def test_what_was_expunged_elsewhere_costs_nothing(
+    make_bench: Callable[[], Workbench], work: Work
+) -> None:
+    once, often = (after_copies(make_bench(), work, copies) for copies in (1, 40))
+    assert often <= 1.1 * once
+
+
 @pytest.mark.parametrize("work", [flagged, deleted])
 def test_messages_with_sets_of_their_own(
     make_bench: Callable[[], Workbench], work: Work, monkeypatch: pytest.MonkeyPatch

@@ -13,7 +13,7 @@ from mailbox_server.imap.search.indexed import Answers
 from mailbox_server.imap.search.searched import UnselectedMailbox, kinds_of_keys, read_unselected
 from mailbox_server.model.account import Account
 from mailbox_server.model.errors import MailboxMissing, NoPermission
-from mailbox_server.model.ids import MailboxId, ModSeq
+from mailbox_server.model.ids import AccountId, MailboxId, ModSeq
 from mailbox_server.model.mailbox import Mailbox
 from mailbox_server.store.ports import Candidates, ReadTx, Store
 
@@ -52,15 +52,17 @@ async def may_match(
             candidates = await answers.of(account, each.criterion, messages)
             if candidates is None or len(left) * CANDIDATES_A_MAILBOX < _size(candidates):
                 continue
-            holding = await _mailboxes_of(store, candidates)
+            holding = await _mailboxes_of(store, account, candidates)
             if holding is not None:
                 left = [mailbox for mailbox in left if mailbox.id in holding]
         found += left
     return found
 
 
-async def _mailboxes_of(store: Store, candidates: Candidates) -> Set[MailboxId] | None:
-    return await store.read(lambda tx: tx.search.mailboxes_of(candidates))
+async def _mailboxes_of(
+    store: Store, account: AccountId, candidates: Candidates
+) -> Set[MailboxId] | None:
+    return await store.read(lambda tx: tx.search.mailboxes_of(account, candidates))
 
 
 def _size(candidates: Candidates) -> int:

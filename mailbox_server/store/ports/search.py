@@ -88,8 +88,8 @@ class SearchReader(Protocol):
     def candidates(self, account: AccountId, criterion: TextCriterion) -> Candidates | None:
         """Which messages of the account may match; None where all must be looked at."""
 
-    def mailboxes_of(self, candidates: Candidates) -> Set[MailboxId] | None:
-        """All mailboxes, and maybe more, with a candidate or a message that the index lacks.
+    def mailboxes_of(self, account: AccountId, candidates: Candidates) -> Set[MailboxId] | None:
+        """All of the account's mailboxes with a candidate or a message that the index lacks.
 
         None where they are too many to be looked for.
         """

@@ -4,8 +4,9 @@ Layout, chosen by measuring (figures in store.messages): all that changes lies i
 `placement`.  The keywords of a message stand on each of its live placements, the same on
 all, so that a selected view is one range of one index, and STORE touches one row.  What
 changed lately is found by `uid_block`: an index on each placement's own stamp made STORE
-over many messages three times as dear.  `shared` tells which messages have more than one,
-so that only those are looked up.  The row in `message` is written once and marked once,
+over many messages three times as dear.  Where the placements of a message lie is found by
+`message_block`, for the same reason.  `shared` tells which messages have more than one, so
+that only those are looked up.  The row in `message` is written once and marked once,
 when the last live placement goes; what is wide lies apart by how it is read.
 """
 
@@ -26,6 +27,7 @@ from mailbox_server.store.schema.columns import (
 )
 
 BLOCK_UIDS: Final = 32
+BLOCK_MESSAGES: Final = 32
 
 # thread: the id of the message that opened it.  size: trace and content.
 # content: NULL once the message is forgotten (its listing and text are gone too).
@@ -125,7 +127,7 @@ placement = keyed_table(
     "placement",
     sa.Column("mailbox", INTEGER, primary_key=True),
     sa.Column("uid", INTEGER, primary_key=True),
-    sa.Column("message", INTEGER, nullable=False, index=True),
+    sa.Column("message", INTEGER, nullable=False),
     sa.Column("keyword_set", INTEGER, nullable=False),
     sa.Column("deleted", FLAG, nullable=False),
     sa.Column("shared", FLAG, nullable=False),
@@ -136,7 +138,6 @@ placement = keyed_table(
     sa.Column("expunged_at", INTEGER),
     sa.Column("expunged_on", INSTANT),
 )
-
 # BLOCK_UIDS UIDs of a mailbox from first on, which is a multiple of it, where there are
 # placements: what is rare among them is found by their blocks, for a small part of what an
 # index entry for each costs.
@@ -168,6 +169,18 @@ sa.Index(
     sqlite_where=uid_block.c.expunged_on.is_not(None),
     postgresql_where=uid_block.c.expunged_on.is_not(None),
 )
+
+# Where there are live placements of BLOCK_MESSAGES message ids from `messages` on, which is a
+# multiple of it: in the block of UIDs from first on.  That is how the placements of a message
+# are found (store.message_blocks); its tombstones nobody asks for.  account: the mailbox's.
+message_block = keyed_table(
+    "message_block",
+    sa.Column("mailbox", INTEGER, sa.ForeignKey("mailbox.id"), primary_key=True),
+    sa.Column("first", INTEGER, primary_key=True),
+    sa.Column("messages", INTEGER, primary_key=True),
+    sa.Column("account", INTEGER, nullable=False),
+)
+sa.Index("ix_message_block_account", message_block.c.account, message_block.c.messages)
 
 # digest: of a base subject and a message id that stood in Message-ID, In-Reply-To or
 # References beside it.  thread: the oldest that it led to.

@@ -10,8 +10,8 @@ import sqlalchemy as sa
 
 from mailbox_server.store.schema.columns import INTEGER, placed_table
 
-SCHEMA_VERSION: Final = 19
-OLDEST_PROGRAM: Final = 19
+SCHEMA_VERSION: Final = 20
+OLDEST_PROGRAM: Final = 20
 
 schema = placed_table(
     "schema",

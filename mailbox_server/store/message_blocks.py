@@ -1,0 +1,144 @@
+"""Where messages lie: their live placements, found by blocks of messages and blocks of UIDs.
+
+For each BLOCK_UIDS UIDs that stand together it is written down which blocks of BLOCK_MESSAGES
+message ids have live placements there.  Who asks for the placements of a message looks up its
+block and reads the placements in the blocks of UIDs found.  Many are asked for at once, so
+that what lies in a block is read once for all of them.  Tombstones are found by no message.
+
+Copies stand together as their originals do: one row says of some thirty what thirty entries
+of an index would.  Measured in one mailbox of 100,000 (2 cores, a quiet machine), the sixth
+round of COPY, MOVE and EXPUNGE of 10,000, then STORE of a keyword over the originals:
+
+                        index on each   of live ones   blocks
+    COPY                        23 ms          19 ms    15 ms
+    MOVE                        30 ms          29 ms    21 ms
+    EXPUNGE                     12 ms          17 ms    13 ms
+    STORE                       67 ms          16 ms    11 ms
+
+An index on each grows with the tombstones of all rounds, which stand between its entries:
+COPY wrote 257 pages in the first round, 566 in the sixth, 1,220 in the sixteenth, by blocks
+123 from the third on.  The price is paid by who asks for one message whose neighbors are
+scattered over a mailbox: 130 µs instead of 20 at the worst.
+"""
+
+from collections.abc import Iterable
+from typing import Final
+
+import sqlalchemy as sa
+
+from mailbox_server.store import uid_blocks
+from mailbox_server.store.prepared import Prepared
+from mailbox_server.store.schema.messages import (
+    BLOCK_MESSAGES,
+    BLOCK_UIDS,
+    message_block,
+    placement,
+)
+from mailbox_server.store.transactions import SqlTx
+
+_size: Final[sa.ColumnClause[int]] = sa.literal_column(str(BLOCK_MESSAGES))
+_last: Final[sa.ColumnClause[int]] = sa.literal_column(str(BLOCK_MESSAGES - 1))
+_uids: Final[sa.ColumnClause[int]] = sa.literal_column(str(BLOCK_UIDS))
+_last_uid: Final[sa.ColumnClause[int]] = sa.literal_column(str(BLOCK_UIDS - 1))
+_LIVE: Final = placement.c.expunged_at.is_(None)
+_IN_UIDS: Final = (
+    placement.c.mailbox == message_block.c.mailbox,
+    placement.c.uid.between(message_block.c.first, message_block.c.first + _last_uid),
+)
+# A select from both with this condition reads the live placements of blocks of messages of
+# :account, each once.
+LYING: Final = (
+    message_block.c.account == sa.bindparam("account"),
+    *_IN_UIDS,
+    placement.c.message.between(message_block.c.messages, message_block.c.messages + _last),
+    _LIVE,
+)
+
+_mailbox: Final[sa.BindParameter[int]] = sa.bindparam("mailbox")
+_first: Final[sa.BindParameter[int]] = sa.bindparam("first")
+_messages: Final[sa.BindParameter[int]] = sa.bindparam("messages")
+_account: Final[sa.BindParameter[int]] = sa.bindparam("account")
+_NAMES: Final = ("mailbox", "first", "messages", "account")
+_held: Final = message_block.alias("held")
+_ADD: Final = Prepared(
+    sa.insert(message_block).from_select(
+        _NAMES,
+        sa.select(_mailbox, _first, _messages, _account).where(
+            ~sa.exists().where(
+                _held.c.mailbox == _mailbox, _held.c.first == _first, _held.c.messages == _messages
+            )
+        ),
+    )
+)
+
+
+_found: Final = (
+    sa.select(
+        (placement.c.uid - placement.c.uid % _uids).label("first"),
+        (placement.c.message - placement.c.message % _size).label("messages"),
+    )
+    .where(placement.c.mailbox == _mailbox, placement.c.uid.between(_first, sa.bindparam("last")))
+    .distinct()
+    .subquery("found")
+)
+_ADD_RUN: Final = Prepared(
+    sa.insert(message_block).from_select(
+        _NAMES,
+        sa.select(_mailbox, _found.c.first, _found.c.messages, _account).where(
+            ~sa.exists().where(
+                _held.c.mailbox == _mailbox,
+                _held.c.first == _found.c.first,
+                _held.c.messages == _found.c.messages,
+            )
+        ),
+    )
+)
+_BLOCKS: Final = (
+    message_block.c.mailbox == _mailbox,
+    message_block.c.first.between(sa.bindparam("low"), sa.bindparam("high")),
+)
+_CLEAR: Final = Prepared(sa.delete(message_block).where(*_BLOCKS))
+_CLEAR_EMPTY: Final = Prepared(
+    sa.delete(message_block).where(*_BLOCKS, ~sa.exists().where(*_IN_UIDS, _LIVE))
+)
+DROP_OF_MAILBOX: Final = Prepared(sa.delete(message_block).where(_BLOCKS[0]))
+
+
+def block_of(number: int) -> int:
+    """The first id of a message's block."""
+    return number - number % BLOCK_MESSAGES
+
+
+def lying(messages: sa.Select[tuple[int]]) -> tuple[sa.ColumnElement[bool], ...]:
+    """The condition for the live placements of the blocks that these messages are of.
+
+    messages: of :account.  Placements of other messages are among them.
+    """
+    some = messages.subquery("some")
+    blocks = sa.select((some.c[0] - some.c[0] % _size).label("messages")).distinct()
+    return (message_block.c.messages == blocks.subquery("blocks").c.messages, *LYING)
+
+
+def placed(tx: SqlTx, account: int, placements: Iterable[tuple[int, int, int]]) -> None:
+    """Say where placements were made: mailbox, UID and message of each."""
+    found = {
+        (mailbox, uid - uid % BLOCK_UIDS, block_of(message)) for mailbox, uid, message in placements
+    }
+    _ADD.run_each(
+        tx,
+        [
+            {"mailbox": mailbox, "first": first, "messages": messages, "account": account}
+            for mailbox, first, messages in sorted(found)
+        ],
+    )
+
+
+def placed_run(tx: SqlTx, account: int, mailbox: int, first: int, last: int) -> None:
+    """Say where placements lie that were made from first to last."""
+    _ADD_RUN.run(tx, account=account, mailbox=mailbox, first=first, last=last)
+
+
+def bury(tx: SqlTx, mailbox: int, ranges: uid_blocks.Ranges) -> None:
+    """Say that placements in these ranges became tombstones, all that were live there."""
+    _CLEAR.run_each(tx, uid_blocks.block_ranges(mailbox, uid_blocks.whole_blocks(ranges)))
+    _CLEAR_EMPTY.run_each(tx, uid_blocks.block_ranges(mailbox, ranges))
