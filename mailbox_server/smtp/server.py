@@ -30,6 +30,7 @@ from mailbox_server.net.tls import describe_tls
 from mailbox_server.net.tls_ends import TlsEnds, describe_ends
 from mailbox_server.smtp import replies
 from mailbox_server.smtp.conversation import Came, Conversation
+from mailbox_server.smtp.data import END_MARK
 from mailbox_server.smtp.dialects import Dialect
 from mailbox_server.smtp.engine import Engine
 from mailbox_server.smtp.limits import SmtpLimits, SmtpTimeouts
@@ -162,7 +163,8 @@ class SmtpConnection(SMTP):
     def data_received(self, data: bytes) -> None:
         """Keep what came; pause reading while too much is not worked off."""
         self._engine.feed(data)
-        if self._engine.reads_content:
+        # Who is done waits for our reply, which acknowledges as well.
+        if self._engine.reads_content and not data.endswith(END_MARK):
             acknowledge_now(self._wire)
         if self._reads and self._engine.pending > self._service.limits.unread_octets:
             self._reads = False

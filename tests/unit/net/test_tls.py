@@ -227,6 +227,17 @@ def test_a_session_is_resumed(tmp_path: Path) -> None:
     assert again.session_reused
 
 
+def test_each_connection_brings_one_ticket(tmp_path: Path) -> None:
+    issued = issue(tmp_path, "mail.example.org")
+    tls, client, told = opened(issued.files), trusting(issued), []
+    client._msg_callback = lambda *given: told.append(given[4].name)  # type: ignore[attr-defined]
+    near, far = shake(tls.context, client, "mail.example.org")
+    far.write(b"220 ready")
+    assert near.read() == b"220 ready"
+    assert near.version() == "TLSv1.3"
+    assert told.count("NEWSESSION_TICKET") == 1
+
+
 def test_reload_serves_the_new_and_keeps_the_context(tmp_path: Path) -> None:
     issued = issue(tmp_path, "mail.example.org")
     tls, client = opened(issued.files), trusting(issued)

@@ -11,6 +11,7 @@ import pytest
 from mailbox_server.delivery.receiving import Arrival
 from mailbox_server.net.admission import AdmissionLimits, NetworkLimit
 from mailbox_server.net.listeners import UnixAddress
+from mailbox_server.smtp import server as server_module
 from mailbox_server.smtp.dialects import LMTP
 from mailbox_server.smtp.limits import SmtpLimits, SmtpTimeouts
 from mailbox_server.smtp.server import SmtpConnection
@@ -52,6 +53,27 @@ async def test_each_reply_leaves_in_one_write(monkeypatch: pytest.MonkeyPatch) -
         b"221",
     ]
     assert writes[1].count(b"\r\n") == 10
+
+
+async def test_only_who_is_not_done_is_acknowledged_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    acknowledged: list[object] = []
+    monkeypatch.setattr(server_module, "acknowledge_now", acknowledged.append)
+    async with serving(Server()) as server:
+        client = await server.connect()
+        await client.ready_for_content()
+        client.send(b"Subject: x\r\n\r\nin one piece\r\n.\r\n")
+        await client.reply()
+        assert acknowledged == []
+        await client.say(b"MAIL FROM:<a@b.example>")
+        await client.say(b"RCPT TO:<ann@example.org>")
+        await client.say(b"DATA")
+        client.send(b"Subject: x\r\n\r\nin two\r\n")
+        await until(lambda: len(acknowledged) == 1)
+        client.send(b"pieces\r\n.\r\n")
+        await client.reply()
+        assert len(acknowledged) == 1
 
 
 async def test_implicit_tls_is_told_in_the_trace() -> None:
