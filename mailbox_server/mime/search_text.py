@@ -8,7 +8,6 @@ epilogue of a multipart, the attributes of HTML tags, and of MIME headers all bu
 descriptions are not looked at, because no reader is shown them.
 """
 
-import re
 from types import MappingProxyType
 
 import msgspec
@@ -32,8 +31,10 @@ _CONTROLS_AS_SPACE = bytes(
 )
 """Without NUL, which parts the values."""
 
-# Encoded words, controls that become spaces, and white space that names lose at their ends.
-_TAKES_READING = re.compile(rb"=\?|[\0-\x08\x0e-\x1f\x7f]|[\t-\r ]:")
+_CONTROLS = frozenset((*range(9), *range(14, 32), 127))
+"""They become spaces."""
+_NO_CONTROLS = bytes(frozenset(range(256)) - _CONTROLS)
+_LOST_AT_NAMES = tuple(bytes((space,)) + b":" for space in b"\t\n\v\f\r ")
 
 SEARCHED_FIELDS = (
     b"subject",
@@ -73,12 +74,23 @@ def header_holds(header: bytes, needle: str) -> bool:
 
     So does a line that is no field: a message without any header is one block of them.
     """
-    if needle.isascii() and header.isascii() and not _TAKES_READING.search(header):
+    if needle.isascii() and header.isascii() and not _takes_reading(header):
         # What is nowhere in the block as it stands is in no field of it.
         merged = " ".join(header.decode("ascii").split()).lower() + " "
         if needle not in merged:
             return False
     return any(needle in normalize(line_text(line)) for line in header_lines(header))
+
+
+def _takes_reading(header: bytes) -> bool:
+    """Whether fields hold other characters than the block: encoded words, controls, and white
+    space that names lose at their ends.
+
+    A regular expression takes several times as long.
+    """
+    if b"=?" in header or header.translate(None, _NO_CONTROLS):
+        return True
+    return any(space in header for space in _LOST_AT_NAMES)
 
 
 def line_text(line: bytes) -> str:

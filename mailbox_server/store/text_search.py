@@ -9,6 +9,7 @@ from trace and content.  What is damaged on the disk is not found; store.scrub t
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -42,12 +43,12 @@ _RANGE: Final = (
     placement.c.uid.between(sa.bindparam("first"), sa.bindparam("last")),
 )
 _TEXTS: Final = Prepared(
-    sa.select(placement.c.uid, message_text.c.body, message_text.c.header)
+    sa.select(placement.c.uid, message_text.c.cut, message_text.c.body, message_text.c.header)
     .join_from(placement, message_text, message_text.c.message == placement.c.message)
     .where(*_RANGE)
 )
 _BODIES: Final = Prepared(
-    sa.select(placement.c.uid, message_text.c.body)
+    sa.select(placement.c.uid, message_text.c.cut, message_text.c.body)
     .join_from(placement, message_text, message_text.c.message == placement.c.message)
     .where(*_RANGE)
 )
@@ -69,14 +70,9 @@ _HEADERS: Final = _fields_in(message_listing.c.trace)
 _MESSAGES: Final = Prepared(sa.select(placement.c.uid, placement.c.message).where(*_RANGE))
 _CUT: Final = Prepared(
     sa.select(placement.c.uid, message_listing.c.parts, message.c.content)
-    .join_from(placement, message_text, message_text.c.message == placement.c.message)
-    .join(message, message.c.id == placement.c.message)
+    .join_from(placement, message, message.c.id == placement.c.message)
     .join(message_listing, message_listing.c.message == message.c.id)
-    .where(
-        *_RANGE,
-        message_text.c.cut == sa.literal_column("1"),
-        message.c.content.is_not(None),
-    )
+    .where(*_RANGE, message.c.content.is_not(None))
 )
 
 
@@ -90,12 +86,13 @@ def matching(
 ) -> list[int]:
     """Those of the ascending UIDs whose text matches, ascending."""
     needle = normalize(criterion.needle)
+    cut: list[int] = []
     if criterion.scope is TextScope.BODY:
-        found = _scan(tx, _BODIES, mailbox, within, lambda row: needle in row[1])
+        found = _scan(tx, _BODIES, mailbox, within, partial(_body_holds, needle, cut))
         found += _attached(tx, attached, mailbox, _without(within, found), needle)
-        found += _cut(tx, contents, mailbox, _without(within, found), needle)
+        found += _cut(tx, contents, mailbox, _without(cut, found), needle)
     elif criterion.scope is TextScope.TEXT:
-        found = _scan(tx, _TEXTS, mailbox, within, lambda row: needle in row[1] or needle in row[2])
+        found = _scan(tx, _TEXTS, mailbox, within, partial(_text_holds, needle, cut))
         found += _scan(
             tx,
             _HEADERS,
@@ -104,7 +101,7 @@ def matching(
             lambda row: header_holds(_header(contents, row, b""), needle),
         )
         found += _attached(tx, attached, mailbox, _without(within, found), needle)
-        found += _cut(tx, contents, mailbox, _without(within, found), needle)
+        found += _cut(tx, contents, mailbox, _without(cut, found), needle)
     else:
         is_header = criterion.scope is TextScope.HEADER
         name = criterion.field if is_header else criterion.scope.value
@@ -117,6 +114,20 @@ def matching(
             lambda row: _holds(_header(contents, row, field), field, needle),
         )
     return sorted(found)
+
+
+def _body_holds(needle: str, cut: list[int], row: Any) -> bool:
+    """Whether a stored text holds the needle; cut takes the UID if there is more text."""
+    if needle in row[2]:
+        return True
+    if row[1]:
+        cut.append(row[0])
+    return False
+
+
+def _text_holds(needle: str, cut: list[int], row: Any) -> bool:
+    """The same of a stored text and the header fields with it."""
+    return needle in row[3] or _body_holds(needle, cut, row)
 
 
 def _without(within: Sequence[int], found: Sequence[int]) -> list[int]:
@@ -162,13 +173,14 @@ def _scan(
     within: Sequence[int],
     matches: Callable[[Any], bool],
 ) -> list[int]:
-    return [
-        row[0]
-        for values in range_values(within, mailbox=mailbox)
-        for rows in statement.blocks(tx, _BLOCK, **values)
-        for row in rows
-        if matches(row)
-    ]
+    found: list[int] = []
+    for values in range_values(within, mailbox=mailbox):
+        is_short = values["last"] - values["first"] < _BLOCK
+        blocks = (
+            (statement.rows(tx, **values),) if is_short else statement.blocks(tx, _BLOCK, **values)
+        )
+        found += [row[0] for rows in blocks for row in rows if matches(row)]
+    return found
 
 
 def _where(field: bytes) -> Prepared:
