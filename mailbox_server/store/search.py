@@ -33,6 +33,7 @@ from mailbox_server.store.schema.messages import (
     message_text,
     placement,
 )
+from mailbox_server.store.search_index.briefs import parts
 from mailbox_server.store.search_index.header_text import INDEXED_FIELDS, field_values
 from mailbox_server.store.search_index.needles import question, word
 from mailbox_server.store.search_index.reading import IndexReader, Wanted
@@ -195,7 +196,7 @@ class Search:
         if self._index is None or asked is None:
             return None
         # A word of the body is in what BODY and TEXT look into.
-        wanted = tuple(Wanted(kind, asked) for kind in kinds)
+        wanted = tuple(Wanted(kind, asked, parts(needles)) for kind in kinds)
         sure = word(account, needles[0]) if "text" in kinds else None
         known = self._index.maybe(account, wanted, sure)
         if known is None or self._attached is None or "text" not in kinds:

@@ -15,10 +15,20 @@ from mailbox_server.store import derived_keeper
 from mailbox_server.store.dialect.trouble import Trouble
 from mailbox_server.store.ports import TextCriterion, TextScope
 from mailbox_server.store.restored import raise_sequences
-from mailbox_server.store.search_index import catching_up, field_block, reading, writing
+from mailbox_server.store.search_index import (
+    brief_writing,
+    briefs,
+    catching_up,
+    field_block,
+    layout,
+    reading,
+    sketches,
+    writing,
+)
 from mailbox_server.store.search_index.catching_up import IndexStopped
 from mailbox_server.store.search_index.needles import account_mark
 from mailbox_server.store.settings import StoreSettings
+from tests.bench.short_messages import short_messages
 from tests.contract.conftest import TurnedClock
 from tests.search_store import SearchStore
 
@@ -133,6 +143,7 @@ async def test_words_that_begin_with_the_needle_hold_it(
 ) -> None:
     """A needle of private characters begins no word: the account's own mark would do."""
     monkeypatch.setattr(reading, "MANY", 0)
+    monkeypatch.setattr(briefs, "CHARACTERS_MOST", 0)
     mark = account_mark((await searched.owner("ann"))[0])
     texts = ["apples", "an apple", "grapple", "äpplet; äpple", "xäpple", "大阪城です", f"a {mark}"]
     head = b"Subject: s\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n"
@@ -245,6 +256,7 @@ async def test_a_long_text_is_found_wherever_its_pieces_meet(
 ) -> None:
     """In pieces: a text of a million different characters would take 170 MiB at once."""
     monkeypatch.setattr("mailbox_server.store.search_index.needles.PIECE_CHARACTERS", 40)
+    monkeypatch.setattr(briefs, "CHARACTERS_MOST", 0)
     fruits = " ".join(f"apple{number:03}" for number in range(60))
     await searched.deliver("ann", [mail(fruits), mail("pear"), mail("x" * 100 + fruits)])
     await searched.indexer.catch_up()
@@ -256,6 +268,37 @@ async def test_a_long_text_is_found_wherever_its_pieces_meet(
             known = await searched.known("ann", criterion)
             assert known is not None
             assert not known.maybe & {2}
+
+
+async def test_short_texts_are_found_however_their_sketches_lie_together(
+    searched: SearchStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In blocks that grow, that are full, and that were merged."""
+    monkeypatch.setattr(sketches, "MESSAGES_MOST", 8)
+    monkeypatch.setattr(brief_writing, "MERGED", 2)
+    monkeypatch.setattr(catching_up, "STEP_MESSAGES", 7)
+    texts = [each.decode() for each in short_messages(0, 90)]
+    await searched.deliver("ann", [each.encode() for each in texts])
+    await searched.indexer.catch_up()
+    path = searched.store.index.path
+    assert path is not None
+    with sqlite3.connect(path) as connection:
+        sizes = [row[0] for row in connection.execute("SELECT texts FROM sketched")]
+        (slices,) = connection.execute(
+            "SELECT count(*) FROM sketch WHERE id / ? NOT IN (SELECT number FROM sketched)",
+            (layout.SLICES_MOST,),
+        ).fetchone()
+    assert max(sizes) >= 16
+    assert min(sizes) < 8
+    assert slices == 0, "slices of blocks that were merged"
+    for text in texts[::5]:
+        for scope in (TextScope.BODY, TextScope.TEXT):
+            part = text.partition("\r\n\r\n")[2].split()[1]
+            found, scanned = await searched.found("ann", TextCriterion(scope, part))
+            assert found == scanned != []
+        signature = text.partition(" b=")[2]
+        found, scanned = await searched.found("ann", TextCriterion(TextScope.TEXT, signature[:9]))
+        assert found == scanned != []
 
 
 async def test_a_step_holds_few_large_messages(
@@ -418,7 +461,7 @@ async def test_a_file_that_is_no_index_of_this_store_is_made_again(
 async def test_damage_met_by_a_reader_ends_trust_in_the_index(
     searched: SearchStore, data: Path
 ) -> None:
-    await searched.deliver("ann", [mail("apple")])
+    await searched.deliver("ann", [mail("apple " * 20)])
     await searched.indexer.catch_up()
     path = searched.store.index.path
     assert path is not None

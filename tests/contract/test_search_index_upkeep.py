@@ -18,6 +18,8 @@ from mailbox_server.ops.housekeeping import JOBS, Housekeeping, HousekeepingRule
 from mailbox_server.ops.request_roots import Request
 from mailbox_server.ops.rows import AnyRow, FindingRow, IndexRow
 from mailbox_server.store import derived_keeper
+from mailbox_server.store.ports import TextCriterion, TextScope
+from mailbox_server.store.search_index import catching_up
 from mailbox_server.store.search_index.field_block import FieldBlock
 from tests.contract.conftest import TurnedClock
 from tests.contract.test_search_index import APPLE, index_files, mail
@@ -63,7 +65,7 @@ async def test_an_index_that_lacks_something_is_thrown_away(
     assert path is not None
     await searched.indexer.close()
     with sqlite3.connect(path) as connection:
-        connection.execute("INSERT INTO text_1 (text_1) VALUES ('delete-all')")
+        connection.execute("INSERT INTO brieftext_1 (brieftext_1) VALUES ('delete-all')")
     sampled = await searched.indexer.sample(SystemEntropy())
     assert sampled.wrong
     assert searched.store.index.path is None
@@ -114,7 +116,7 @@ async def test_a_segment_is_worn_when_a_fifth_of_it_is_dead(
     assert await searched.indexer.make_worn_stale() == 0
     known = await searched.known("ann", APPLE)
     assert known is not None
-    assert known.maybe == set(range(3, 11))
+    assert known.sure == set(range(3, 11))
 
 
 async def test_what_is_gone_leaves_the_index_within_a_month(
@@ -130,10 +132,11 @@ async def test_what_is_gone_leaves_the_index_within_a_month(
 async def test_erased_text_leaves_the_file(
     searched: SearchStore, clock: TurnedClock, data: Path
 ) -> None:
-    await searched.deliver("ann", [mail("x", subject="Zebrafinch")])
+    """Neither as a value of a field nor as a word that several held."""
+    await searched.deliver("ann", [mail("a zebrafinch", subject="Zebrafinch")] * 3)
     await searched.indexer.catch_up()
     _, inbox = await searched.owner("ann")
-    await searched.store.write(lambda tx: tx.messages.remove(inbox, [11]))
+    await searched.store.write(lambda tx: tx.messages.remove(inbox, [11, 12, 13]))
     clock.turn(days=40)
     await searched.store.write(lambda tx: tx.messages.forget_destroyed(clock.now()))
     await searched.indexer.make_worn_stale()
@@ -221,7 +224,7 @@ async def test_an_operator_is_told_what_the_sample_found(
     assert path is not None
     await searched.indexer.close()
     with sqlite3.connect(path) as connection:
-        connection.execute("INSERT INTO head_1 (head_1) VALUES ('delete-all')")
+        connection.execute("INSERT INTO briefhead_1 (briefhead_1) VALUES ('delete-all')")
     rows = await Asked(searched, clock).ask(requests.StoreCheck())
     assert rows
     assert all(isinstance(row, FindingRow) and "search index" in row.invariant for row in rows)
@@ -250,3 +253,38 @@ async def test_the_index_follows_the_store(
     known = await searched.known("ann", APPLE)
     assert known is not None
     assert known.upto == 11
+
+
+async def test_mail_that_came_one_by_one_is_gone_through_for_its_words(
+    searched: SearchStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Words are learned of messages that come together, and then known for sure."""
+    monkeypatch.setattr(catching_up, "_TAUGHT_FROM", 12)
+    for number in range(4):
+        await searched.deliver("ben", [mail(f"quince {number}")])
+        await searched.indexer.catch_up()
+    quince = TextCriterion(TextScope.BODY, "quince")
+    known = await searched.known("ben", quince)
+    assert known is not None
+    assert (known.sure, known.maybe) == (set(), {11, 12, 13, 14})
+    assert await searched.indexer.make_worn_stale() == 1
+    await searched.indexer.renew()
+    known = await searched.known("ben", quince)
+    assert known is not None
+    assert (known.sure, known.maybe) == ({11, 12, 13, 14}, set())
+    assert await searched.indexer.make_worn_stale() == 0
+
+
+@pytest.mark.parametrize("table", ["vocabulary", "sketch"])
+async def test_damage_of_what_is_kept_of_short_texts_ends_trust_in_the_index(
+    searched: SearchStore, table: str
+) -> None:
+    column = "lines" if table == "vocabulary" else "bits"
+    path = searched.store.index.path
+    assert path is not None
+    await searched.indexer.close()
+    with sqlite3.connect(path) as connection:
+        connection.execute(f"UPDATE {table} SET {column} = substr({column}, 2)")
+    every = list(range(1, 11))
+    assert await searched.found("ann", APPLE) == (every, every)
+    assert searched.store.index.path is None

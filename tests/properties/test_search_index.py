@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mailbox_server.store.ports import TextCriterion, TextScope
-from mailbox_server.store.search_index import needles, reading
+from mailbox_server.store.search_index import briefs, needles, reading, sketches
 from tests.properties.searched_mail import Writer
 from tests.search_store import SearchStore
 
@@ -82,8 +82,12 @@ def shelf() -> Iterator[Shelf]:
 
 @pytest.fixture(autouse=True, scope="module")
 def many() -> Iterator[None]:
-    """Few messages are many already, and short texts long."""
+    """Few messages are many already, and not so short texts long."""
     with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(briefs, "CHARACTERS_MOST", 120)
+        patched.setattr(briefs, "LEARNED_FROM", 2)
+        patched.setattr(briefs, "EVERYWHERE_FROM", 4)
+        patched.setattr(sketches, "MESSAGES_MOST", 8)
         patched.setattr(reading, "MANY", 1)
         patched.setattr(needles, "PIECE_CHARACTERS", 20)
         yield

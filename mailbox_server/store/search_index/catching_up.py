@@ -30,6 +30,8 @@ _SAMPLED: Final = 50
 _DEAD_PART: Final = 5
 """A segment of which one message in so many is gone is made anew."""
 _RENEWED_AFTER: Final = timedelta(days=30)
+_TAUGHT_FROM: Final = 500
+"""Messages of a segment that are worth to learn words of."""
 _TOLD_FROM: Final = 1_000
 """Ids that the index must be behind for anybody to be told."""
 
@@ -163,7 +165,8 @@ class SearchIndexer(DerivedKeeper[IndexWriter]):
         return Sampled(len(trials), tuple(wrong))
 
     async def make_worn_stale(self) -> int:
-        """Have segments made anew of which much is dead, or something for a month; how many.
+        """Have segments made anew of which much is dead, or something for a month, and those
+        whose messages came few at a time, so that their words are not known; how many.
 
         Raises IndexStopped, StoreUnavailable.
         """
@@ -173,7 +176,9 @@ class SearchIndexer(DerivedKeeper[IndexWriter]):
             live = await self._store.read(partial(gathering.live, first=each.first, last=each.upto))
             dead = max(0, each.messages - live)
             is_old = now - each.begun >= _RENEWED_AFTER.total_seconds()
-            if dead * _DEAD_PART >= max(1, each.messages) or (dead and is_old):
+            is_worn = dead * _DEAD_PART >= max(1, each.messages) or (dead and is_old)
+            # Once for each doubling.
+            if is_worn or each.messages >= max(_TAUGHT_FROM, 2 * each.together):
                 worn.append(each.number)
         if worn:
             await self.make_stale(worn)

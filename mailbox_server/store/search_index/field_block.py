@@ -1,7 +1,8 @@
 """Values of one header field, each once, and the messages that have it.
 
     lines      the values, one a line, in the order in which they came
-    messages   ids of eight octets: those of the first value, those of the second, and so on
+    messages   an id of eight octets; then of four, what the ids are above that: those of the
+               first value, those of the second, and so on
     places     of four octets, two for each value: where its line ends in UTF-8, and where its
                messages end, in octets
     checksum   CRC-32 of all that, and of where the block stands
@@ -20,7 +21,9 @@ from typing import Final, NamedTuple
 CHARACTERS_MOST: Final = 32 * 1024
 MESSAGES_MOST: Final = 4 * 1024
 """A block that has reached one of these is full."""
-_ID_OCTETS: Final = 8
+_BASE_OCTETS: Final = 8
+_ID_OCTETS: Final = 4
+_APART_MOST: Final = 1 << 32
 
 
 class BlockDamaged(sqlite3.DatabaseError):
@@ -59,38 +62,43 @@ class FieldBlock:
 
     def __init__(self, stored: Columns | None = None) -> None:
         self._messages: dict[str, array[int]] = {}
-        self._characters = self._count = 0
+        self._characters = self._count = self._base = 0
         if stored is not None:
-            values, begin = stored.lines.split("\n"), 0
+            values, begin = stored.lines.split("\n"), _BASE_OCTETS
             _, ends = _places(stored.places, stored.messages, stored.lines.encode("utf-8"))
             if len(ends) != len(values):
                 raise BlockDamaged("a block has not a place for each of its lines")
             for value, end in zip(values, ends, strict=True):
-                self._messages[value] = _numbers("q", stored.messages[begin:end])
+                self._messages[value] = _numbers("I", stored.messages[begin:end])
                 begin = end
+            self._base = _base(stored.messages)
             self._characters = len(stored.lines)
-            self._count = len(stored.messages) // _ID_OCTETS
+            self._count = (len(stored.messages) - _BASE_OCTETS) // _ID_OCTETS
 
-    @property
-    def is_full(self) -> bool:
-        """Whether another block is to be begun."""
-        return self._characters >= CHARACTERS_MOST or self._count >= MESSAGES_MOST
+    def has_room(self, message: int) -> bool:
+        """Whether the message can be added; if not, another block is to be begun."""
+        if self._characters >= CHARACTERS_MOST or self._count >= MESSAGES_MOST:
+            return False
+        return not self._count or 0 <= message - self._base < _APART_MOST
 
     def add(self, message: int, value: str) -> None:
-        """The message has the value, which holds no line feed."""
+        """The message has the value, which holds no line feed; there must be room."""
+        if not self._count:
+            self._base = message
         messages = self._messages.get(value)
         if messages is None:
-            messages = self._messages[value] = array("q")
+            messages = self._messages[value] = array("I")
             self._characters += len(value) + 1
-        messages.append(message)
+        messages.append(message - self._base)
         self._count += 1
 
     def columns(self) -> Columns:
         """What is to be stored of a block that is not empty."""
-        messages = [each.tobytes() for each in self._messages.values()]
+        base = array("q", (self._base,)).tobytes()
+        messages = [base, *(each.tobytes() for each in self._messages.values())]
         lengths = (len(value.encode("utf-8")) + 1 for value in self._messages)
         line_ends = array("I", (length - 1 for length in accumulate(lengths)))
-        ends = array("I", accumulate(map(len, messages)))
+        ends = array("I", accumulate(map(len, messages)))[1:]
         return Columns((line_ends + ends).tobytes(), b"".join(messages), "\n".join(self._messages))
 
 
@@ -102,20 +110,21 @@ def holding(places: bytes, messages: bytes, lines: bytes, needle: bytes) -> "arr
     """
     if b"\n" in needle:
         return array("q")
+    base = _base(messages)
     if not needle:
-        return _numbers("q", messages)
+        return _above(base, messages[_BASE_OCTETS:])
     found: list[bytes] = []
     seek, take = lines.find, found.append
     place, line = seek(needle), 0
     if place >= 0:
         line_ends, ends = _places(places, messages, lines)
-        begins = array("I", (0,)) + ends
+        begins = array("I", (_BASE_OCTETS,)) + ends
         while place >= 0:
             # Ends behind the place, whatever is stored: the search gets on.
             line = bisect_right(line_ends, place, line)
             take(messages[begins[line] : ends[line]])
             place = seek(needle, line_ends[line])
-    return _numbers("q", b"".join(found))
+    return _above(base, b"".join(found))
 
 
 def _places(octets: bytes, messages: bytes, lines: bytes) -> tuple["array[int]", "array[int]"]:
@@ -126,6 +135,16 @@ def _places(octets: bytes, messages: bytes, lines: bytes) -> tuple["array[int]",
     if [*line_ends[-1:], *ends[-1:]] != [len(lines), len(messages)]:
         raise BlockDamaged("a block does not end where it says")
     return line_ends, ends
+
+
+def _base(messages: bytes) -> int:
+    if len(messages) < _BASE_OCTETS:
+        raise BlockDamaged("a block has no first id")
+    return _numbers("q", messages[:_BASE_OCTETS])[0]
+
+
+def _above(base: int, octets: bytes) -> "array[int]":
+    return array("q", (base + each for each in _numbers("I", octets)))
 
 
 def _numbers(kind: str, octets: bytes) -> "array[int]":

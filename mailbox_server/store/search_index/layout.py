@@ -1,10 +1,18 @@
 """The index's file and its tables.
 
     segment    a range of message ids, first to upto, in full-text tables of its own:
-               text_<number> of bodies and head_<number> of headers by trigrams, with a
-               vocabulary of each, and word_<number> of the words of bodies.  The last
-               segment grows.  stale: it is to be made anew.  replaces: the one that it
-               will stand for once it is whole; until then nobody asks it.
+               text_<number> of bodies and head_<number> of headers by trigrams, with the
+               terms of each, and word_<number> of the words of these bodies;
+               brieftext_<number> and briefhead_<number> of short texts (briefs) by those of
+               their words that are in the vocabulary.  The last segment grows.  together:
+               messages of which the vocabulary was learned.  stale: it is to be made anew.
+               replaces: the one that it will stand for once it is whole; until then nobody
+               asks it.
+    vocabulary the words that a segment knows in short texts of a kind (text or head), and those
+               of nearly all headers
+    sketched   blocks of sketches of an account's short texts of a kind, of the words that
+               are not in the vocabulary; one of each width grows
+    sketch     the slices of a block, from SLICES_MOST times its number on
     field      values of INDEXED_FIELDS and the messages of each, in blocks of an account's
                (field_block); the last block of each grows
     probe      what the database said of some messages, to know whether it is the same one
@@ -19,10 +27,12 @@ from typing import Final
 
 from mailbox_server.store.derived_file import DerivedFile
 
-LAYOUT: Final = 6
+LAYOUT: Final = 7
 """Rises when the tables change, and when other text goes into them of the same message."""
 
 FILE: Final = DerivedFile("search", 0x6D627869, LAYOUT)
+SLICES_MOST: Final = 1 << 20
+"""Of a block of sketches."""
 READER_CACHE_KIB: Final = 4 * 1024
 """Holds the blocks of a field of a hundred thousand messages, and what is asked beside them."""
 _GRAMS_IN_MEMORY: Final = 1024 * 1024
@@ -33,6 +43,7 @@ CREATE TABLE segment (
     first INTEGER NOT NULL,
     upto INTEGER NOT NULL,
     messages INTEGER NOT NULL,
+    together INTEGER NOT NULL,
     begun INTEGER NOT NULL,
     stale INTEGER NOT NULL DEFAULT 0,
     replaces INTEGER
@@ -49,6 +60,28 @@ CREATE TABLE field (
     PRIMARY KEY (account, field, segment, number)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX field_segment ON field (segment);
+CREATE TABLE vocabulary (
+    segment INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    lines TEXT NOT NULL,
+    checksum INTEGER NOT NULL,
+    PRIMARY KEY (segment, kind)
+) STRICT;
+CREATE TABLE sketched (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    account INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    segment INTEGER NOT NULL,
+    width INTEGER NOT NULL,
+    texts INTEGER NOT NULL,
+    first INTEGER NOT NULL,
+    messages BLOB NOT NULL
+) STRICT;
+CREATE INDEX sketched_place ON sketched (segment, account, kind, width);
+CREATE TABLE sketch (
+    id INTEGER PRIMARY KEY,
+    bits BLOB NOT NULL
+) STRICT;
 CREATE TABLE probe (
     message INTEGER PRIMARY KEY,
     received INTEGER NOT NULL,
@@ -59,6 +92,8 @@ _TOKENIZERS: Final[Mapping[str, str]] = {
     "text": "trigram case_sensitive 1",
     "head": "trigram case_sensitive 1",
     "word": "ascii",
+    "brieftext": "ascii",
+    "briefhead": "ascii",
 }
 """Of the full-text tables, by the beginnings of their names."""
 
@@ -83,11 +118,26 @@ def make_tables(connection: sqlite3.Connection, number: int) -> None:
         )
 
 
-def drop_tables(connection: sqlite3.Connection, number: int) -> None:
-    """Drop them, as far as they are there."""
+def drop_segment(connection: sqlite3.Connection, number: int) -> None:
+    """Remove a segment and all that is of it, as far as it is there."""
+    connection.execute("DELETE FROM segment WHERE number = ?", (number,))
+    for (block,) in connection.execute(
+        "SELECT number FROM sketched WHERE segment = ?", (number,)
+    ).fetchall():
+        drop_slices(connection, block)
+    for table in ("field", "vocabulary", "sketched"):
+        connection.execute(f"DELETE FROM {table} WHERE segment = ?", (number,))
     for kind in _TOKENIZERS:
         connection.execute(f"DROP TABLE IF EXISTS {kind}_{number}_grams")
         connection.execute(f"DROP TABLE IF EXISTS {kind}_{number}")
+
+
+def drop_slices(connection: sqlite3.Connection, block: int) -> None:
+    """Remove the slices of a block."""
+    first = block * SLICES_MOST
+    connection.execute(
+        "DELETE FROM sketch WHERE id BETWEEN ? AND ?", (first, first + SLICES_MOST - 1)
+    )
 
 
 def live_segments(connection: sqlite3.Connection) -> Sequence[tuple[int, int]]:

@@ -59,6 +59,11 @@ def account_mark(account: AccountId) -> str:
     return "".join(chr(_PRIVATE + digit) for digit in (high % _DIGITS, middle, low))
 
 
+def quoted_mark(account: AccountId) -> str:
+    """It, as it stands in a full-text expression."""
+    return _quoted(account_mark(account))
+
+
 def marked(account: AccountId, text: str, *, is_more: bool) -> Iterator[str]:
     """A text as it is indexed, in pieces of one row; one piece if it is not long.
 
@@ -84,7 +89,7 @@ def question(account: AccountId, needles: tuple[str, ...]) -> Question | None:
         return None
     grams = [gram for needle in needles for gram in _grams(needle)]
     if grams:
-        mark, wanted = _quoted(account_mark(account)), " AND ".join(map(_quoted, grams))
+        mark, wanted = quoted_mark(account), " AND ".join(map(_quoted, grams))
         return AllOf(f"{mark} AND (({wanted}) OR {_quoted(MARK_MORE)})")
     longest = max(needles, key=len, default="")
     if not longest or longest.isascii():
@@ -101,7 +106,7 @@ def word(account: AccountId, needle: str) -> AllOf | None:
     """
     if not 0 < len(needle) <= _WORD_MOST or not all(map(_is_of_words, needle)):
         return None
-    return AllOf(f"{_quoted(account_mark(account))} AND {_quoted(needle)} *")
+    return AllOf(f"{quoted_mark(account)} AND {_quoted(needle)} *")
 
 
 def _is_of_words(character: str) -> bool:
@@ -112,7 +117,7 @@ def _is_of_words(character: str) -> bool:
 
 def more(account: AccountId) -> AllOf:
     """What to ask for texts of the account that may hold what is not indexed."""
-    return AllOf(f"{_quoted(account_mark(account))} AND {_quoted(MARK_MORE)}")
+    return AllOf(f"{quoted_mark(account)} AND {_quoted(MARK_MORE)}")
 
 
 def _grams(needle: str) -> list[str]:

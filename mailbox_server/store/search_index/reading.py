@@ -15,6 +15,8 @@ from mailbox_server.store.derived_file import connect_reader
 from mailbox_server.store.derived_place import DerivedPlace
 from mailbox_server.store.ports import Candidates
 from mailbox_server.store.search_index import layout
+from mailbox_server.store.search_index.brief_reading import briefs_with
+from mailbox_server.store.search_index.briefs import Parts
 from mailbox_server.store.search_index.field_block import check, holding
 from mailbox_server.store.search_index.needles import AllOf, Question, more
 
@@ -29,10 +31,14 @@ _Ask = Callable[[sqlite3.Connection], Candidates | None]
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Messages of which a full-text table, text or head, answers the question."""
+    """Messages of whose text of a kind, text or head, the answers are.
+
+    question: of full-text tables.  parts: of short texts.
+    """
 
     kind: str
     question: Question
+    parts: Parts
 
 
 class IndexReader:
@@ -90,19 +96,23 @@ def _maybe(
     word: AllOf | None,
 ) -> Candidates | None:
     found: set[int] = set()
+    sure: set[int] = set()
     segments = layout.live_segments(connection)
     for number, _ in segments:
         for each in wanted:
+            briefs = briefs_with(connection, number, each.kind, account, each.parts)
+            # The text of a header is more than TEXT looks into.
+            (sure if each.kind == "text" else found).update(briefs.sure)
+            found.update(briefs.maybe)
             for rows in _asked(connection, f"{each.kind}_{number}", account, each.question):
                 found.update(row[0] for row in rows)
-                if len(found) > MOST:
+                if len(found) + len(sure) > MOST:
                     return None
-    sure: set[int] = set()
     if word is not None and len(found) > MANY:
         for number, _ in segments:
             for rows in _matches(connection, f"word_{number}", word):
                 sure.update(row[0] for row in rows)
-        found -= sure
+    found -= sure
     return Candidates(frozenset(sure), frozenset(found), _upto(segments))
 
 

@@ -12,6 +12,8 @@ from typing import Final
 from mailbox_server.model.ids import AccountId
 from mailbox_server.store.derived_file import DerivedFileWriter
 from mailbox_server.store.search_index import layout
+from mailbox_server.store.search_index.brief_writing import Brief, put_briefs
+from mailbox_server.store.search_index.briefs import is_brief
 from mailbox_server.store.search_index.field_block import (
     Columns,
     FieldBlock,
@@ -21,6 +23,12 @@ from mailbox_server.store.search_index.field_block import (
 from mailbox_server.store.search_index.needles import marked
 
 MESSAGES_A_SEGMENT: Final = 50_000
+BRIEF_CHARACTERS: Final = 256 * 1024
+"""Of short texts that are taken apart at once, of which words take sixteen octets for each."""
+TOGETHER: Final = 50
+"""Messages added at once that teach a segment its words."""
+_FREE_PART: Final = 20
+"""Of a file of which more than one page in so many is free, those are given back."""
 _LOG_PAGES: Final = 2_000
 """From so many on the log is folded in."""
 
@@ -48,6 +56,7 @@ class Entry:
 class Segment:
     """Message ids first to upto, of which so many were live when they were added.
 
+    together: messages that were added with many others, from which words are learned.
     begun: seconds since 1970.  replaces: the number of the segment it is to stand for.
     """
 
@@ -55,17 +64,23 @@ class Segment:
     first: int
     upto: int
     messages: int
+    together: int
     begun: int
     is_stale: bool
     replaces: int | None
 
 
+_TEXTS: Final[Mapping[str, Callable[[Entry], tuple[str, bool]]]] = {
+    "text": lambda each: (each.body, each.has_more_text),
+    "head": lambda each: (each.header, each.has_more_header),
+}
+"""The texts of a message by kind, and whether they may hold more."""
 _PIECES: Final[Mapping[str, Callable[[Entry], Iterator[str]]]] = {
     "text": lambda each: marked(each.account, each.body, is_more=each.has_more_text),
     "head": lambda each: marked(each.account, each.header, is_more=each.has_more_header),
     "word": lambda each: marked(each.account, each.body, is_more=False),
 }
-"""What goes into the full-text tables, by the beginnings of their names."""
+"""What goes into the full-text tables of texts that are not brief, by their beginnings."""
 
 
 class IndexWriter(DerivedFileWriter):
@@ -77,12 +92,12 @@ class IndexWriter(DerivedFileWriter):
     def segments(self) -> list[Segment]:
         """All of them, by ascending ids; one that replaces another comes after it."""
         rows = self._connection.execute(
-            "SELECT number, first, upto, messages, begun, stale, replaces FROM segment "
+            "SELECT number, first, upto, messages, together, begun, stale, replaces FROM segment "
             "ORDER BY first, number"
         )
         return [
-            Segment(number, first, upto, messages, begun, bool(stale), replaces)
-            for number, first, upto, messages, begun, stale, replaces in rows
+            Segment(number, first, upto, messages, together, begun, bool(stale), replaces)
+            for number, first, upto, messages, together, begun, stale, replaces in rows
         ]
 
     def add(self, entries: Sequence[Entry], upto: int, now: int) -> None:
@@ -95,7 +110,7 @@ class IndexWriter(DerivedFileWriter):
                 number = self._begin(first, now, replaces=None)
             else:
                 number = last.number
-            self._put(number, entries, upto)
+            self._put(number, entries, upto, is_together=len(entries) >= TOGETHER)
 
     def replacement(self, stale: Segment, now: int) -> Segment:
         """The segment that is to stand for a stale one, begun where there is none yet."""
@@ -109,22 +124,17 @@ class IndexWriter(DerivedFileWriter):
     def fill(self, replacement: Segment, entries: Sequence[Entry], upto: int) -> None:
         """Add the messages that come next in a replacement."""
         with self._writing():
-            self._put(replacement.number, entries, upto)
+            self._put(replacement.number, entries, upto, is_together=True)
 
     def put_in_place(self, replacement: Segment) -> None:
         """Let a whole replacement stand for its segment, and drop that one."""
         with self._writing():
-            self._connection.execute(
-                "DELETE FROM segment WHERE number = ?", (replacement.replaces,)
-            )
-            self._connection.execute("DELETE FROM field WHERE segment = ?", (replacement.replaces,))
+            assert replacement.replaces is not None
+            layout.drop_segment(self._connection, replacement.replaces)
             self._connection.execute(
                 "UPDATE segment SET replaces = NULL WHERE number = ?", (replacement.number,)
             )
-            assert replacement.replaces is not None
-            layout.drop_tables(self._connection, replacement.replaces)
-        # execute() would stop after the first page: each is a row without columns.
-        self._connection.executescript("PRAGMA incremental_vacuum")
+        self._give_back()
 
     def make_stale(self, numbers: Sequence[int]) -> None:
         """Have segments made anew; what was begun of that before is begun again."""
@@ -133,16 +143,29 @@ class IndexWriter(DerivedFileWriter):
                 for (begun,) in self._connection.execute(
                     "SELECT number FROM segment WHERE replaces = ?", (number,)
                 ).fetchall():
-                    self._connection.execute("DELETE FROM segment WHERE number = ?", (begun,))
-                    self._connection.execute("DELETE FROM field WHERE segment = ?", (begun,))
-                    layout.drop_tables(self._connection, begun)
+                    layout.drop_segment(self._connection, begun)
                 self._connection.execute("UPDATE segment SET stale = 1 WHERE number = ?", (number,))
+
+    def rest(self) -> None:
+        """Give memory and room on the disk back that only writing takes."""
+        pages, free = (
+            self._connection.execute(f"PRAGMA {name}").fetchone()[0]
+            for name in ("page_count", "freelist_count")
+        )
+        if free * _FREE_PART > pages:
+            self._give_back()
+        super().rest()
 
     # ------------------------------------------------------------ inside
 
+    def _give_back(self) -> None:
+        # execute() would stop after the first page: each is a row without columns.
+        self._connection.executescript("PRAGMA incremental_vacuum")
+
     def _begin(self, first: int, now: int, replaces: int | None) -> int:
         cursor = self._connection.execute(
-            "INSERT INTO segment (first, upto, messages, begun, replaces) VALUES (?, ?, 0, ?, ?)",
+            "INSERT INTO segment (first, upto, messages, together, begun, replaces) "
+            "VALUES (?, ?, 0, 0, ?, ?)",
             (first, first - 1, now, replaces),
         )
         number = cursor.lastrowid
@@ -150,14 +173,24 @@ class IndexWriter(DerivedFileWriter):
         layout.make_tables(self._connection, number)
         return number
 
-    def _put(self, number: int, entries: Sequence[Entry], upto: int) -> None:
-        for kind, pieces in _PIECES.items():
-            # What is added to a row that is there is found in it too: without columns and
-            # places a row is nothing but its terms.
-            self._connection.executemany(
-                f"INSERT INTO {kind}_{number} (rowid, words) VALUES (?, ?)",
-                ((each.message, piece) for each in entries for piece in pieces(each)),
-            )
+    def _put(self, number: int, entries: Sequence[Entry], upto: int, *, is_together: bool) -> None:
+        for kind, text_of in _TEXTS.items():
+            briefs: list[Brief] = []
+            characters = 0
+            others: list[Entry] = []
+            for each in entries:
+                text, is_more = text_of(each)
+                if is_more or not is_brief(text):
+                    others.append(each)
+                elif text:
+                    briefs.append(Brief(each.message, each.account, text, len(each.body)))
+                    characters += len(text)
+                if characters >= BRIEF_CHARACTERS:
+                    put_briefs(self._connection, number, kind, briefs)
+                    briefs, characters = [], 0
+            if briefs:
+                put_briefs(self._connection, number, kind, briefs)
+            self._put_pieces(number, kind, others)
         self._put_fields(number, entries)
         for each in entries[-1:]:
             self._connection.execute(
@@ -165,9 +198,20 @@ class IndexWriter(DerivedFileWriter):
                 (each.message, each.received, each.size),
             )
         self._connection.execute(
-            "UPDATE segment SET upto = ?, messages = messages + ? WHERE number = ?",
-            (upto, len(entries), number),
+            "UPDATE segment SET upto = ?, messages = messages + ?, together = together + ? "
+            "WHERE number = ?",
+            (upto, len(entries), len(entries) if is_together else 0, number),
         )
+
+    def _put_pieces(self, number: int, kind: str, entries: Sequence[Entry]) -> None:
+        for table in (kind, "word") if kind == "text" else (kind,):
+            pieces = _PIECES[table]
+            # What is added to a row that is there is found in it too: without columns and
+            # places a row is nothing but its terms.
+            self._connection.executemany(
+                f"INSERT INTO {table}_{number} (rowid, words) VALUES (?, ?)",
+                ((each.message, piece) for each in entries for piece in pieces(each)),
+            )
 
     def _put_fields(self, number: int, entries: Sequence[Entry]) -> None:
         lines: defaultdict[tuple[AccountId, int], list[tuple[int, str]]] = defaultdict(list)
@@ -178,7 +222,7 @@ class IndexWriter(DerivedFileWriter):
         for (account, field), new in lines.items():
             block, last = self._last_block(number, account, field)
             for message, value in new:
-                if last.is_full:
+                if not last.has_room(message):
                     self._put_block(number, account, field, block, last)
                     block, last = block + 1, FieldBlock()
                 last.add(message, value)
