@@ -10,6 +10,7 @@ Trace fields, Sender and what our own delivery removes or adds are not covered.
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final
 
 from mailbox_server.mime.header_fields import named_fields
@@ -51,27 +52,38 @@ OCCURRENCES: Final = 20
 """Of one name so many are covered at most, the last ones; a sane message has one."""
 
 _NAMES: Final = frozenset((*OVERSIGNED, *FOLLOWED))
+_USUAL: Final = 100
+"""So many covered fields a message has at most whose order is kept in memory."""
 
 HeaderField = tuple[bytes, bytes]
 """The name in lower case, and what follows the colon."""
 
 
-def covered(header: bytes) -> tuple[list[bytes], list[HeaderField]]:
+def covered(header: bytes) -> tuple[tuple[bytes, ...], list[HeaderField]]:
     """The names for `h=` in order, and the fields that they mean.
 
     Of a name that occurs more than once the last comes first (RFC 6376 §5.4.2).
     """
-    by_name: dict[bytes, list[HeaderField]] = {}
-    for field in named_fields(header, _NAMES):
-        by_name.setdefault(field[0], []).append(field)
-    names: list[bytes] = []
-    fields: list[HeaderField] = []
+    fields = list(named_fields(header, _NAMES))
+    order = _order if len(fields) <= _USUAL else _order.__wrapped__
+    names, places = order(tuple([name for name, _ in fields]))
+    return names, [fields[place] for place in places]
+
+
+# Most mail comes from few programs, each of which writes its fields in its own order.
+@lru_cache(maxsize=256)
+def _order(names: tuple[bytes, ...]) -> tuple[tuple[bytes, ...], tuple[int, ...]]:
+    """The names for `h=`, and the places among names of the fields that they mean."""
+    by_name: dict[bytes, list[int]] = {}
+    for place, name in enumerate(names):
+        by_name.setdefault(name, []).append(place)
+    signed: list[bytes] = []
+    places: list[int] = []
     for name in (*OVERSIGNED, *FOLLOWED):
-        found = by_name.get(name, [])
-        last_first = found[: -OCCURRENCES - 1 : -1]
-        fields += last_first
-        names += [name] * (len(last_first) + (name in OVERSIGNED))
-    return names, fields
+        last_first = by_name.get(name, [])[: -OCCURRENCES - 1 : -1]
+        places += last_first
+        signed += [name] * (len(last_first) + (name in OVERSIGNED))
+    return tuple(signed), tuple(places)
 
 
 def author_values(fields: Sequence[HeaderField]) -> list[bytes]:

@@ -77,9 +77,7 @@ def read_header(block: bytes) -> CoveredHeader:
     )
     domains = [domain for host in islice(hosts, AUTHORS) for domain in _tried(host)]
     lines = [relaxed_field(name, value) + b"\r\n" for name, value in fields]
-    return CoveredHeader(
-        _folded_names(tuple(names)), b"".join(lines), tuple(dict.fromkeys(domains))
-    )
+    return CoveredHeader(_folded_names(names), b"".join(lines), tuple(dict.fromkeys(domains)))
 
 
 _NO_HEADER: Final = CoveredHeader(b"", b"", ())
