@@ -1,8 +1,30 @@
 """Sets of UIDs or sequence numbers as sorted, disjoint, closed ranges."""
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+
+
+def runs(numbers: Iterable[int]) -> list[tuple[int, int]]:
+    """(first, last) of each run of consecutive numbers; numbers ascend without repeats.
+
+    Of a sequence that is one run only the ends are looked at.
+    """
+    if isinstance(numbers, Sequence) and numbers:
+        first, last = numbers[0], numbers[-1]
+        if last - first == len(numbers) - 1:
+            return [(first, last)]
+    found: list[tuple[int, int]] = []
+    first = last = -2
+    for number in numbers:
+        if number != last + 1:
+            if last >= 0:
+                found.append((first, last))
+            first = number
+        last = number
+    if last >= 0:
+        found.append((first, last))
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +50,7 @@ class UidSet:
     @classmethod
     def of(cls, numbers: Iterable[int]) -> "UidSet":
         """Collect single numbers in any order."""
-        merged: list[list[int]] = []
-        for number in sorted(numbers):
-            if merged and number <= merged[-1][1] + 1:
-                merged[-1][1] = number
-            else:
-                merged.append([number, number])
-        return cls(tuple((first, last) for first, last in merged))
+        return cls(tuple(runs(sorted(set(numbers)))))
 
     def __bool__(self) -> bool:
         return bool(self.ranges)

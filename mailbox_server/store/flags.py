@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from mailbox_server.model.ids import AccountId, MailboxId, ModSeq
 from mailbox_server.model.keywords import DELETED, SEEN, FlagKind, flag_kind
-from mailbox_server.model.uid_set import UidSet
+from mailbox_server.model.uid_set import UidSet, runs
 from mailbox_server.store import uid_blocks
 from mailbox_server.store.by_message import FEW_RANGES, LISTED, lists
 from mailbox_server.store.expunges import unseen_messages
@@ -32,7 +32,7 @@ from mailbox_server.store.ports import Edit, FlagChange, FlagMoves, FlagOutcome
 from mailbox_server.store.prepared import Parameters, Prepared
 from mailbox_server.store.schema.messages import message, placement
 from mailbox_server.store.transactions import SqlTx
-from mailbox_server.store.uid_runs import range_values, runs
+from mailbox_server.store.uid_runs import range_values
 
 _LIVE: Final = placement.c.expunged_at.is_(None)
 _RANGE: Final = (

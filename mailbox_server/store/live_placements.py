@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 import sqlalchemy as sa
 
 from mailbox_server.model.ids import AccountId, MailboxId
-from mailbox_server.model.uid_set import UidSet
+from mailbox_server.model.uid_set import UidSet, runs
 from mailbox_server.store import uid_blocks
 from mailbox_server.store.keyword_sets import seen_in
 from mailbox_server.store.mailbox_rows import Counters
@@ -20,7 +20,7 @@ from mailbox_server.store.prepared import Prepared
 from mailbox_server.store.schema.mailboxes import keyword_set
 from mailbox_server.store.schema.messages import placement, uid_block
 from mailbox_server.store.transactions import SqlTx
-from mailbox_server.store.uid_runs import range_values, runs
+from mailbox_server.store.uid_runs import range_values
 
 _MAILBOX: Final = placement.c.mailbox == sa.bindparam("mailbox")
 _IN_RANGE: Final = placement.c.uid.between(sa.bindparam("first"), sa.bindparam("last"))

@@ -11,8 +11,8 @@ round of COPY, MOVE and EXPUNGE of 10,000, then STORE of a keyword over the orig
 
                         index on each   of live ones   blocks
     COPY                        23 ms          19 ms    15 ms
-    MOVE                        30 ms          29 ms    21 ms
-    EXPUNGE                     12 ms          17 ms    13 ms
+    MOVE                        30 ms          30 ms    21 ms
+    EXPUNGE                     12 ms          18 ms    13 ms
     STORE                       67 ms          16 ms    11 ms
 
 An index on each grows with the tombstones of all rounds, which stand between its entries:

@@ -7,22 +7,9 @@ whatever its length, and needs no array or JSON type that databases spell differ
 from collections.abc import Iterable
 from typing import TypeVar
 
+from mailbox_server.model.uid_set import runs
+
 T = TypeVar("T")
-
-
-def runs(numbers: Iterable[int]) -> list[tuple[int, int]]:
-    """(first, last) of each run of consecutive numbers; numbers ascend without repeats."""
-    found: list[tuple[int, int]] = []
-    first = last = -2
-    for number in numbers:
-        if number != last + 1:
-            if last >= 0:
-                found.append((first, last))
-            first = number
-        last = number
-    if last >= 0:
-        found.append((first, last))
-    return found
 
 
 def range_values(numbers: Iterable[int], **same: T) -> list[dict[str, T | int]]:

@@ -23,8 +23,15 @@ def steps(uids: Sequence[int], most: int, headway: Headway) -> Iterator[Sequence
     at = 0
     while at < len(uids):
         step = uids[at : at + most]
-        if sum(after != before + 1 for before, after in pairwise(step)) >= _RUNS_A_STEP:
+        # Between two runs there is at least one UID that is missing.
+        missing = step[-1] - step[0] + 1 - len(step)
+        if missing >= _RUNS_A_STEP and _breaks(step) >= _RUNS_A_STEP:
             step = step[:SCATTERED_A_STEP]
         yield step
         headway.did(len(step))
         at += len(step)
+
+
+def _breaks(uids: Sequence[int]) -> int:
+    """How often the UIDs do not go on with the next one."""
+    return sum(after != before + 1 for before, after in pairwise(uids))

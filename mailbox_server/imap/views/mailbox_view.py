@@ -41,7 +41,7 @@ from mailbox_server.imap.views.packed_view import (
 from mailbox_server.model.errors import MailboxMissing, StateTooOld
 from mailbox_server.model.ids import AccountId, MailboxId, ModSeq
 from mailbox_server.model.mailbox import Mailbox
-from mailbox_server.model.uid_set import UidSet
+from mailbox_server.model.uid_set import UidSet, runs
 from mailbox_server.store.ports import (
     Changes,
     Expunged,
@@ -391,10 +391,11 @@ class MailboxView:
 
     def _compact(self) -> None:
         dropped = array("I", sorted(self.dead))
-        self.uids = _without(self.uids, dropped)
-        self.messages = _without(self.messages, dropped)
-        self.modseqs = _without(self.modseqs, dropped)
-        self.flags = _without(self.flags, dropped)
+        ranges = runs(dropped)
+        self.uids = _without(self.uids, ranges)
+        self.messages = _without(self.messages, ranges)
+        self.modseqs = _without(self.modseqs, ranges)
+        self.flags = _without(self.flags, ranges)
         self.dead, self.expunged = set(), array("I")
         for seer in self.onlookers:
             seer.compacted(dropped)
@@ -475,14 +476,13 @@ class MailboxView:
         return self.classes.number(known, dead.deleted != 0)
 
 
-def _without(values: "array[int]", dropped: "array[int]") -> "array[int]":
-    """The values but those at the places in dropped, ascending."""
+def _without(values: "array[int]", dropped: Sequence[tuple[int, int]]) -> "array[int]":
+    """The values but those at the places in dropped: the first and last of each, ascending."""
     kept = array(values.typecode)
     start = 0
-    for slot in dropped:
-        if slot > start:
-            kept.extend(values[start:slot])
-        start = slot + 1
+    for first, last in dropped:
+        kept.extend(values[start:first])
+        start = last + 1
     kept.extend(values[start:])
     return kept
 

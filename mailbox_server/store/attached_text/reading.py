@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from mailbox_server.model.ids import AccountId
+from mailbox_server.model.uid_set import runs
 from mailbox_server.store.attached_text import layout
 from mailbox_server.store.derived_file import connect_reader
 from mailbox_server.store.derived_place import DerivedPlace
 from mailbox_server.store.search_index.needles import AllOf, question
-from mailbox_server.store.uid_runs import runs
 
 T = TypeVar("T")
 

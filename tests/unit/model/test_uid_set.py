@@ -19,6 +19,11 @@ def test_as_sets_of_numbers(one: set[int], other: set[int]) -> None:
     assert {n for n in range(45) if n in first} == one
 
 
+@given(st.lists(st.integers(1, 12)))
+def test_numbers_come_in_any_order_and_more_than_once(numbers: list[int]) -> None:
+    assert UidSet.of(numbers) == UidSet.of_ranges((number, number) for number in numbers)
+
+
 def test_wide_ranges_cost_nothing() -> None:
     everything = UidSet(((1, 2**32 - 1),))
     assert everything.without(UidSet.of([5])).text() == "1:4,6:4294967295"
