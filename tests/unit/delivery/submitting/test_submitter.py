@@ -173,6 +173,28 @@ async def test_a_body_that_comes_without_a_header_is_signed_as_body(
     assert len(signatures) == 2
     assert all(holds(signed, one, records(), relaxed_field) for one in signatures)
     assert not departure.smtputf8
+    # The signatures were made after the rest of its trace.
+    assert departure.size == len(departure.trace) + len(await house.content(departure))
+
+
+@pytest.mark.parametrize("recipients", [(CARL,), (BOB,), (CARL, BOB)])
+async def test_without_its_signature_nothing_leaves(
+    house: SubmissionHouse, recipients: tuple[Recipient, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house.keys["example.org"] = [SigningKey.read(key) for key in pair()]
+
+    def sign(key: SigningKey, digest: bytes) -> bytes:
+        raise ValueError("the key is spoiled")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SigningKey, "sign", sign)
+        assert await submit(house, *recipients) == replies.UNFORESEEN
+    assert await house.queued() == [] and await house.mail("bob") == []
+    assert house.store._staging.used == 0
+    [(event, fault)] = house.events.faults
+    assert event == "smtp.not_accepted" and isinstance(fault, ValueError)
+    house.events.faults.clear()
+    assert (await submit(house, *recipients)).is_positive
 
 
 async def test_one_job_an_address_however_often_it_was_named(house: SubmissionHouse) -> None:
