@@ -14,7 +14,7 @@ import sqlite3
 import zlib
 from array import array
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import accumulate
 from typing import Final, NamedTuple
 
@@ -102,14 +102,14 @@ class FieldBlock:
         return Columns((line_ends + ends).tobytes(), b"".join(messages), "\n".join(self._messages))
 
 
-def holding(places: bytes, messages: bytes, lines: bytes, needle: bytes) -> "array[int]":
+def holding(places: bytes, messages: bytes, lines: bytes, needle: bytes) -> Iterable[int]:
     """Ids of the messages with the needle in a value, some of them perhaps twice.
 
     lines, needle: in UTF-8, where an octet never stands for a part of two characters.
     Raises BlockDamaged.
     """
     if b"\n" in needle:
-        return array("q")
+        return ()
     base = _base(messages)
     if not needle:
         return _above(base, messages[_BASE_OCTETS:])
@@ -143,8 +143,8 @@ def _base(messages: bytes) -> int:
     return _numbers("q", messages[:_BASE_OCTETS])[0]
 
 
-def _above(base: int, octets: bytes) -> "array[int]":
-    return array("q", (base + each for each in _numbers("I", octets)))
+def _above(base: int, octets: bytes) -> Iterable[int]:
+    return map(base.__add__, _numbers("I", octets))
 
 
 def _numbers(kind: str, octets: bytes) -> "array[int]":

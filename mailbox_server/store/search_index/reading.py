@@ -4,7 +4,6 @@ Whatever fails here, the answer is that the index does not know: then all is sca
 """
 
 import sqlite3
-from array import array
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -150,7 +149,7 @@ def _by_field(
 ) -> Candidates | None:
     segments = layout.live_segments(connection)
     live = {number for number, _ in segments}
-    found = array("q")
+    found: set[int] = set()
     blocks = connection.execute(
         "SELECT segment, number, places, messages, CAST(lines AS BLOB), checksum FROM field "
         "WHERE account = ? AND field = ?",
@@ -161,12 +160,11 @@ def _by_field(
     for segment, number, places, messages, lines, stored in blocks:
         if segment in live:
             check(stored, (account, field, segment, number), places, messages, lines)
-            found += holding(places, messages, lines, octets)
+            found.update(holding(places, messages, lines, octets))
             if len(found) > MOST:
                 return None
     maybe: set[int] = set()
     for number, _ in segments:
         for rows in _matches(connection, f"head_{number}", more(account)):
             maybe.update(row[0] for row in rows)
-    sure = frozenset(found)
-    return Candidates(sure, frozenset(maybe - sure), _upto(segments))
+    return Candidates(frozenset(found), frozenset(maybe - found), _upto(segments))
