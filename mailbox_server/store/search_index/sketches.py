@@ -139,9 +139,7 @@ class SketchBlock:
             octets, source = _octets(len(self._messages)), b"".join(stored.slices)
             if octets * bits != len(source) or octets > self._octets:
                 raise SketchDamaged("a block has not the bits of its messages")
-            for column in range(bits):
-                at = column * self._octets
-                self._columns[at : at + octets] = source[column * octets : (column + 1) * octets]
+            _spread(self._columns, self._octets, source, octets)
 
     @property
     def is_full(self) -> bool:
@@ -165,8 +163,8 @@ class SketchBlock:
     def columns(self) -> SketchColumns:
         """What is to be stored of a block that is not empty."""
         octets = _octets(len(self._messages))
-        starts = range(0, len(self._columns), self._octets)
-        bits = b"".join(self._columns[at : at + octets] for at in starts)
+        bits = bytearray(self._bits * octets)
+        _spread(bits, octets, self._columns, self._octets)
         return _stored(self._messages, bits, octets)
 
 
@@ -178,12 +176,15 @@ def merged(bits: int, blocks: Sequence[SketchColumns]) -> SketchColumns | None:
     messages = [id_ for each in blocks for id_ in messages_of(each.first, each.messages)]
     if messages[-1] - messages[0] >= _APART_MOST:
         return None
-    octets, sources = room(bits) // 8, [b"".join(each.slices) for each in blocks]
-    if any(len(each) != octets * bits for each in sources):
-        raise SketchDamaged("a full block has not all bits")
-    columns = range(0, octets * bits, octets)
-    whole = b"".join(source[at : at + octets] for at in columns for source in sources)
-    return _stored(messages, whole, octets * len(blocks))
+    octets = room(bits) // 8
+    step = octets * len(blocks)
+    whole = bytearray(bits * step)
+    for number, each in enumerate(blocks):
+        source = b"".join(each.slices)
+        if len(source) != octets * bits:
+            raise SketchDamaged("a full block has not all bits")
+        _spread(whole, step, source, octets, number * octets)
+    return _stored(messages, whole, step)
 
 
 def holding(
@@ -220,10 +221,22 @@ def messages_of(first: int, messages: bytes) -> list[int]:
     return [first + each for each in apart]
 
 
-def _stored(messages: Sequence[int], bits: bytes, octets: int) -> SketchColumns:
+def _spread(
+    into: bytearray, step: int, source: bytes | bytearray, source_step: int, after: int = 0
+) -> None:
+    """Copy the columns of a source, as much of each as fits, to where those of another are.
+
+    after: octets of a column that are left as they are.
+    """
+    # Octet by octet of all columns at once: an object for each column takes many times the bits.
+    for at in range(min(step - after, source_step)):
+        into[after + at :: step] = source[at::source_step]
+
+
+def _stored(messages: Sequence[int], bits: bytearray, octets: int) -> SketchColumns:
     apart = array("I", (message - messages[0] for message in messages))
     step = octets * _columns_a_slice(octets)
-    slices = [bits[at : at + step] for at in range(0, len(bits), step)]
+    slices = [bytes(bits[at : at + step]) for at in range(0, len(bits), step)]
     return SketchColumns(messages[0], apart.tobytes(), slices)
 
 

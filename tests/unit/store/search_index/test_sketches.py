@@ -1,12 +1,14 @@
 """Blocks of sketches: they never miss a word, and seldom take one for another."""
 
 import random
+import tracemalloc
 from collections.abc import Sequence
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mailbox_server.store.search_index.brief_writing import MERGED
 from mailbox_server.store.search_index.briefs import Part
 from mailbox_server.store.search_index.sketches import (
     WIDTHS,
@@ -117,6 +119,16 @@ def test_full_blocks_become_one_that_finds_the_same() -> None:
 
 def test_blocks_whose_ids_are_far_apart_stay_several() -> None:
     assert merged(3072, [full(3072, 10), full(3072, 10 + (1 << 32))]) is None
+
+
+def test_blocks_of_wide_sketches_become_one_in_little_memory() -> None:
+    bits = 1 << 16
+    blocks = [full(bits, first) for first in range(1, 1 + MERGED * room(bits), room(bits))]
+    tracemalloc.start()
+    assert merged(bits, blocks) is not None
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 3 * MERGED * bits * room(bits) // 8
 
 
 @pytest.mark.parametrize("octets", [0, 63, 65])
