@@ -16,8 +16,7 @@ from mailbox_server.store.search_index.sketches import (
     SketchBlock,
     SketchColumns,
     columns_of,
-    grams_of,
-    hashes,
+    hashes_of,
     merged,
     room,
     width,
@@ -74,10 +73,10 @@ def put_briefs(
     )
     sketches: defaultdict[tuple[AccountId, int], list[_Sketch]] = defaultdict(list)
     for each, these in zip(briefs, words, strict=True):
-        if grams := grams_of(these - known):
-            bits = width(grams, *_QUARTERS[kind], _octets(kind, each))
-            columns = columns_of(hashes(grams), bits)
-            sketches[each.account, bits].append((each.message, columns))
+        found, trigrams = hashes_of(these - known)
+        if found:
+            bits = width(trigrams, *_QUARTERS[kind], _octets(kind, each))
+            sketches[each.account, bits].append((each.message, columns_of(found, bits)))
         # Let go of the interpreter: the loop may be waiting for it.
         time.sleep(0)
     for (account, bits), added in sketches.items():

@@ -22,7 +22,7 @@ import sqlite3
 import zlib
 from array import array
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from itertools import product
 from string import ascii_lowercase, digits
 from typing import Final, NamedTuple
@@ -37,6 +37,7 @@ SLICE_OCTETS: Final = 4_000
 WIDTHS: Final = tuple(each << power for power in range(5, 18) for each in (2, 3))
 """Of sketches, in bits."""
 _HASH_BITS: Final = 32
+_GRAMS_AT_ONCE: Final = 4 * 1024
 _NEEDLE_MOST: Final = 64
 _ALONE: Final = "\n"
 _APART_MOST: Final = 1 << 32
@@ -64,21 +65,28 @@ class SketchColumns(NamedTuple):
     slices: list[bytes]
 
 
-def grams_of(words: Iterable[str]) -> set[str]:
-    """What has bits: that of a part of a word is among that of the word."""
+def gram_sets(words: Iterable[str]) -> Iterator[set[str]]:
+    """What has bits: that of a part of a word is among that of the word.  In sets that take
+    little memory; what is in one may be in another."""
     grams: set[str] = set()
     for word in words:
         if len(word) < GRAM:
             grams.add(_alone(word))
-        grams |= _grams(word)
-    return grams
+        for at in range(0, len(word), _GRAMS_AT_ONCE):
+            grams |= _grams(word[at : at + _GRAMS_AT_ONCE + GRAM - 1])
+            if len(grams) >= _GRAMS_AT_ONCE:
+                yield grams
+                grams = set()
+    yield grams
 
 
 def grams_of_part(part: Part) -> set[str]:
     """Those that any word has that the part may be of."""
-    if part.begins and part.ends:
-        return grams_of((part.text[:_NEEDLE_MOST],))
-    return _grams(part.text[:_NEEDLE_MOST])
+    text = part.text[:_NEEDLE_MOST]
+    grams = _grams(text)
+    if part.begins and part.ends and len(text) < GRAM:
+        grams.add(_alone(text))
+    return grams
 
 
 def _grams(part: str) -> set[str]:
@@ -95,6 +103,16 @@ def _alone(word: str) -> str:
     return word.ljust(GRAM, _ALONE)
 
 
+def hashes_of(words: Iterable[str]) -> tuple[set[int], int]:
+    """The hashes of the words, and how many trigrams they have."""
+    found: set[int] = set()
+    trigrams = 0
+    for grams in gram_sets(words):
+        trigrams += len(_hashes(gram for gram in grams if len(gram) == GRAM) - found)
+        found |= hashes(grams)
+    return found, trigrams
+
+
 def hashes(grams: Set[str]) -> set[int]:
     """Numbers of 32 bits, of each of which a column of any sketch follows."""
     found = _hashes(grams)
@@ -102,22 +120,22 @@ def hashes(grams: Set[str]) -> set[int]:
     return found | {first * each & _ALL_BITS for each in _MORE for first in often}
 
 
-def _hashes(grams: Set[str]) -> set[int]:
-    return {zlib.crc32(gram.encode()) for gram in grams}
+def _hashes(grams: Iterable[str]) -> set[int]:
+    return set(map(zlib.crc32, map(str.encode, grams)))
 
 
 def columns_of(hashes: Set[int], bits: int) -> "array[int]":
-    """The columns of a sketch of so many bits that are set for these."""
-    return array("I", {each * bits >> _HASH_BITS for each in hashes})
+    """The columns of a sketch of so many bits that are set for these, some of them perhaps
+    twice."""
+    return array("I", (each * bits >> _HASH_BITS for each in hashes))
 
 
-def width(grams: Set[str], least: int, most: int, octets: int) -> int:
-    """Bits of a sketch of these that shall take so many octets: one of WIDTHS.
+def width(trigrams: int, least: int, most: int, octets: int) -> int:
+    """Bits of a sketch of so many trigrams that shall take so many octets: one of WIDTHS.
 
     least, most: quarters of a bit for each trigram, whatever the octets.
     """
-    quarters = sum(1 for gram in grams if len(gram) == GRAM)
-    wanted = max(quarters * least // 4, min(octets * 8, quarters * most // 4))
+    wanted = max(trigrams * least // 4, min(octets * 8, trigrams * most // 4))
     return WIDTHS[max(0, bisect_right(WIDTHS, wanted) - 1)]
 
 

@@ -16,9 +16,9 @@ from mailbox_server.store.search_index.sketches import (
     SketchColumns,
     SketchDamaged,
     columns_of,
-    grams_of,
     grams_of_part,
     hashes,
+    hashes_of,
     holding,
     merged,
     messages_of,
@@ -35,7 +35,7 @@ def stored(texts: Sequence[set[str]], bits: int, stored_after: int = -1) -> Sket
     for number, words in enumerate(texts):
         if number == stored_after and number:
             block = SketchBlock(bits, block.columns())
-        block.add(1_000 + 3 * number, columns_of(hashes(grams_of(words)), bits))
+        block.add(1_000 + 3 * number, columns_of(hashes_of(words)[0], bits))
     return block.columns()
 
 
@@ -69,17 +69,30 @@ def test_of_many_texts_few_are_found_in_vain() -> None:
     chance = random.Random(1)
     letters = "abcdefghijklmnopqrstuvwxyz0123456789"
     texts = [{"".join(chance.choices(letters, k=300))} for _ in range(200)]
-    bits = width(grams_of(texts[0]), 12, 12, 0)
+    bits = width(hashes_of(texts[0])[1], 12, 12, 0)
     assert bits == 768
     assert len(found(stored(texts, bits), bits, Part("signature", False, False))) < 5
 
 
 def test_a_sketch_is_as_wide_as_its_trigrams_and_its_octets_ask() -> None:
     words = [f"{number:09}" for number in range(0, 1_000_000_000, 7_654_321)]
-    few, many = grams_of(words[:5]), grams_of(words)
+    few, many = hashes_of(words[:5])[1], hashes_of(words)[1]
     assert width(few, 16, 32, 0) < width(many, 16, 32, 0) < width(many, 16, 32, 1_000_000)
     assert width(many, 16, 32, 1_000_000) == width(many, 32, 32, 0)
-    assert width(set(), 16, 32, 0) == width(grams_of(["大"]), 16, 32, 0) == min(WIDTHS)
+    assert width(0, 16, 32, 0) == width(hashes_of(["大"])[1], 16, 32, 0) == min(WIDTHS)
+
+
+def test_long_words_are_taken_apart_in_little_memory() -> None:
+    chance = random.Random(1)
+    word = "".join(chr(0x4E00 + chance.randrange(20_000)) for _ in range(32 * 1024))
+    tracemalloc.start()
+    hashed, trigrams = hashes_of([word])
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert trigrams == len(word) - 2
+    for at in range(0, len(word), 1_000):
+        assert hashes(grams_of_part(Part(word[at : at + 40], False, False))) <= hashed
+    assert peak < 12 * 1024 * 1024
 
 
 def test_one_or_two_letters_of_ascii_are_found_as_words_alone() -> None:
@@ -103,7 +116,7 @@ def test_a_block_is_full_at_last_and_keeps_ids_that_are_near() -> None:
 def full(bits: int, first: int) -> SketchColumns:
     block = SketchBlock(bits)
     for number in range(room(bits)):
-        block.add(first + number, columns_of(hashes(grams_of([f"{number:05}"])), bits))
+        block.add(first + number, columns_of(hashes_of([f"{number:05}"])[0], bits))
     return block.columns()
 
 
