@@ -26,6 +26,9 @@ VOCABULARY: Final = 16 * 1024
 """Words that a segment knows at most."""
 LEARNED_FROM: Final = 3
 """Texts that come together and hold a word make it known."""
+LEARNED_AT_ONCE: Final = 1024
+"""Words that become known by texts that come together, at most: three mails full of random
+words shall not take the room of all that is written later."""
 EVERYWHERE_FROM: Final = 50
 """Of so many texts that come together, those that nearly all hold are not told."""
 _EVERYWHERE_PART: Final = 0.9
@@ -77,7 +80,7 @@ def learned(texts: Iterable[Set[str]], known: Set[str]) -> list[str]:
         word
         for word, count in counts.most_common(VOCABULARY)
         if count >= LEARNED_FROM and word not in known and _is_knowable(word)
-    ][: max(0, VOCABULARY - len(known))]
+    ][: max(0, min(LEARNED_AT_ONCE, VOCABULARY - len(known)))]
 
 
 def learned_everywhere(texts: Sequence[Set[str]], known: Set[str]) -> list[str]:

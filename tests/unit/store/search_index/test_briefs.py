@@ -85,6 +85,14 @@ def test_words_that_some_texts_share_are_learned_up_to_a_number(
     assert learned(texts, {"fig", "plum"}) == []
 
 
+def test_a_few_texts_of_random_words_leave_room_for_the_words_of_others() -> None:
+    random_words = {f"{number:06x}" for number in range(briefs.VOCABULARY)}
+    mail = [{"apple"}] * 4 + [random_words] * 3
+    new = learned(mail, set())
+    assert new[0] == "apple"
+    assert len(new) == briefs.LEARNED_AT_ONCE < briefs.VOCABULARY // 8
+
+
 def test_capitals_that_folding_leaves_are_not_learned() -> None:
     """Full text would take them for small letters."""
     assert learned([{"TEL"}] * 3, set()) == []
