@@ -24,13 +24,16 @@ segment is made anew.
 import sqlite3
 from collections.abc import Mapping, Sequence
 from typing import Final
+from unicodedata import unidata_version
 
 from mailbox_server.store.derived_file import DerivedFile
 
 LAYOUT: Final = 7
 """Rises when the tables change, and when other text goes into them of the same message."""
 
-FILE: Final = DerivedFile("search", 0x6D627869, LAYOUT)
+_UNICODE: Final = int("".join(f"{int(each):02}" for each in unidata_version.split(".")))
+"""What are letters, and so words, changes with it."""
+FILE: Final = DerivedFile("search", 0x6D627869, LAYOUT * 1_000_000 + _UNICODE)
 SLICES_MOST: Final = 1 << 20
 """Of a block of sketches."""
 READER_CACHE_KIB: Final = 4 * 1024
