@@ -96,12 +96,6 @@ _in_order = sa.select(
     .over(partition_by=placement.c.mailbox, order_by=placement.c.uid)
     .label("before"),
 ).subquery()
-_inhabited = (
-    sa.select(placement.c.mailbox, (placement.c.uid - placement.c.uid % BLOCK_UIDS).label("first"))
-    .where(_LIVE)
-    .distinct()
-    .subquery()
-)
 _opener = message.alias("opener")
 _later = seen_run.alias("later")
 
@@ -199,14 +193,16 @@ ROW_INVARIANTS: Final[tuple[tuple[str, sa.Select[Any]], ...]] = (
         sa.select(message_block.c.mailbox, message_block.c.first, message_block.c.messages)
         .join_from(message_block, mailbox, mailbox.c.id == message_block.c.mailbox)
         .join(account, account.c.id == mailbox.c.account)
-        .outerjoin(
-            _inhabited,
-            sa.and_(
-                _inhabited.c.mailbox == message_block.c.mailbox,
-                _inhabited.c.first == message_block.c.first,
+        .where(
+            _PRESENT,
+            ~sa.exists().where(
+                placement.c.mailbox == message_block.c.mailbox,
+                placement.c.uid.between(
+                    message_block.c.first, message_block.c.first + (BLOCK_UIDS - 1)
+                ),
+                _LIVE,
             ),
-        )
-        .where(_PRESENT, _inhabited.c.mailbox.is_(None)),
+        ),
     ),
     (
         "no mailbox's modseq is above its account's",

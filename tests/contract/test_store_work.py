@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from mailbox_server.model.ids import MailboxId
+from mailbox_server.store.integrity import INVARIANTS
 from mailbox_server.store.ports import Edit, FlagChange
+from mailbox_server.store.prepared import Prepared
 from mailbox_server.store.repositories import Repositories
 from tests.contract.workbench import Workbench
 from tests.properties.work_counting import counting, steps_of
@@ -139,3 +141,28 @@ def test_messages_with_sets_of_their_own(
             lines.append(steps_of(counted, partial(work, bench, inbox, uids)))
     few, many = lines
     assert many <= LIMIT * few
+
+
+def checked(bench: Workbench, rounds: int) -> dict[str, int]:
+    """The steps of each check over copies of 256 messages, neighbors far from each other."""
+    account = bench.open_account()
+    inbox, elsewhere = bench.mailbox(account).id, bench.mailbox(account, "Elsewhere").id
+    uids = sorted(range(1, 257), key=lambda uid: uid % 32)
+    for _ in uids:
+        bench.deliver(account)
+    for _ in range(rounds):
+        bench.write(lambda tx: [tx.messages.copy(inbox, [uid], elsewhere) for uid in uids])
+    steps: dict[str, int] = {}
+    for invariant in INVARIANTS:
+        check = Prepared(invariant.broken)
+        with bench.counted() as taken:
+            assert bench.read(lambda tx, check=check: check.rows(tx.sql)) == []
+            steps[invariant.name] = taken()
+    return steps
+
+
+def test_a_check_takes_work_that_follows_what_is_there(
+    make_bench: Callable[[], Workbench],
+) -> None:
+    few, many = (checked(make_bench(), rounds) for rounds in (4, 16))
+    assert [name for name in few if many[name] > 5 * few[name] + 1] == []
