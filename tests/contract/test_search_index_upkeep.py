@@ -288,3 +288,26 @@ async def test_damage_of_what_is_kept_of_short_texts_ends_trust_in_the_index(
     every = list(range(1, 11))
     assert await searched.found("ann", APPLE) == (every, every)
     assert searched.store.index.path is None
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE sketch SET bits = zeroblob(length(bits))",
+        "UPDATE sketched SET first = first + 1",
+        "UPDATE sketched SET messages = zeroblob(length(messages))",
+    ],
+)
+async def test_sketches_that_lost_what_they_said_are_noticed(
+    searched: SearchStore, change: str
+) -> None:
+    """Their lengths are right; a word that only one text has is looked for."""
+    await searched.deliver("ann", [mail("a quince"), mail("a medlar")])
+    await searched.indexer.catch_up()
+    path = searched.store.index.path
+    assert path is not None
+    await searched.indexer.close()
+    with sqlite3.connect(path) as connection:
+        connection.execute(change)
+    assert await searched.found("ann", TextCriterion(TextScope.BODY, "medlar")) == ([12], [12])
+    assert searched.store.index.path is None

@@ -12,6 +12,7 @@ from mailbox_server.store.search_index.layout import SLICES_MOST
 from mailbox_server.store.search_index.needles import quoted_mark
 from mailbox_server.store.search_index.sketches import (
     SketchDamaged,
+    check,
     columns_of,
     grams_of_part,
     hashes,
@@ -92,9 +93,10 @@ def _with_sketch(
             columns[bits] = columns_of(wanted, bits)
         places = holding(bits, texts, columns[bits], partial(_slice, connection, number))
         if places:
-            first, messages = connection.execute(
-                "SELECT first, messages FROM sketched WHERE number = ?", (number,)
+            first, messages, stored = connection.execute(
+                "SELECT first, messages, checksum FROM sketched WHERE number = ?", (number,)
             ).fetchone()
+            check(stored, (number, first), messages)
             ids = messages_of(first, messages)
             if places[-1] >= len(ids):
                 raise SketchDamaged("a block has not the messages of its bits")
@@ -103,10 +105,10 @@ def _with_sketch(
 
 
 def _slice(connection: sqlite3.Connection, block: int, place: int) -> bytes:
-    row = connection.execute(
-        "SELECT bits FROM sketch WHERE id = ?", (block * SLICES_MOST + place,)
-    ).fetchone()
+    key = (block * SLICES_MOST + place,)
+    row = connection.execute("SELECT bits, checksum FROM sketch WHERE id = ?", key).fetchone()
     if row is None:
         raise SketchDamaged("a block lacks a slice")
     bits: bytes = row[0]
+    check(row[1], key, bits)
     return bits

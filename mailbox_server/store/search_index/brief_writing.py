@@ -15,6 +15,8 @@ from mailbox_server.store.search_index.needles import account_mark
 from mailbox_server.store.search_index.sketches import (
     SketchBlock,
     SketchColumns,
+    check,
+    checksum,
     columns_of,
     hashes_of,
     merged,
@@ -33,6 +35,7 @@ _PART_OF_ALL: Final = 12
 """Between those the sketch of a body takes one in so many of its octets, and that of a header
 one in so many of those of both: where the body is long, and takes less, more is left for it."""
 _ID_OCTETS: Final = 4
+_NEXT_NUMBER: Final = "SELECT coalesce(max(number), 0) + 1 FROM sketched"
 
 _Key = tuple[int, AccountId, str, int]
 """Segment, account, kind, width."""
@@ -112,14 +115,18 @@ def _last_block(connection: sqlite3.Connection, key: _Key) -> tuple[int | None, 
 
 
 def _stored(connection: sqlite3.Connection, number: int) -> SketchColumns:
-    first, messages = connection.execute(
-        "SELECT first, messages FROM sketched WHERE number = ?", (number,)
+    first, messages, stored = connection.execute(
+        "SELECT first, messages, checksum FROM sketched WHERE number = ?", (number,)
     ).fetchone()
-    at = number * SLICES_MOST
-    slices = connection.execute(
-        "SELECT bits FROM sketch WHERE id BETWEEN ? AND ? ORDER BY id", (at, at + SLICES_MOST - 1)
-    )
-    return SketchColumns(first, messages, [row[0] for row in slices])
+    check(stored, (number, first), messages)
+    at, slices = number * SLICES_MOST, []
+    for place, bits, stored in connection.execute(
+        "SELECT id, bits, checksum FROM sketch WHERE id BETWEEN ? AND ? ORDER BY id",
+        (at, at + SLICES_MOST - 1),
+    ):
+        check(stored, (place,), bits)
+        slices.append(bits)
+    return SketchColumns(first, messages, slices)
 
 
 def _put_block(
@@ -128,14 +135,20 @@ def _put_block(
     texts = len(columns.messages) // _ID_OCTETS
     if number is not None:
         drop_slices(connection, number)
-    cursor = connection.execute(
-        "INSERT OR REPLACE INTO sketched VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        (number, key[1], key[2], key[0], key[3], texts, columns.first, columns.messages),
+    else:
+        (number,) = connection.execute(_NEXT_NUMBER).fetchone()
+    first, messages = columns.first, columns.messages
+    numbers = (number, key[1], key[2], key[0], key[3], texts, first, messages)
+    connection.execute(
+        "INSERT OR REPLACE INTO sketched VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (*numbers, checksum((number, first), messages)),
     )
-    number = number or cursor.lastrowid
-    assert number is not None
     connection.executemany(
-        "INSERT INTO sketch VALUES (?, ?)", enumerate(columns.slices, number * SLICES_MOST)
+        "INSERT INTO sketch VALUES (?, ?, ?)",
+        (
+            (place, bits, checksum((place,), bits))
+            for place, bits in enumerate(columns.slices, number * SLICES_MOST)
+        ),
     )
 
 

@@ -28,7 +28,7 @@ from unicodedata import unidata_version
 
 from mailbox_server.store.derived_file import DerivedFile
 
-LAYOUT: Final = 7
+LAYOUT: Final = 8
 """Rises when the tables change, and when other text goes into them of the same message."""
 
 _UNICODE: Final = int("".join(f"{int(each):02}" for each in unidata_version.split(".")))
@@ -71,19 +71,21 @@ CREATE TABLE vocabulary (
     PRIMARY KEY (segment, kind)
 ) STRICT;
 CREATE TABLE sketched (
-    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    number INTEGER PRIMARY KEY,
     account INTEGER NOT NULL,
     kind TEXT NOT NULL,
     segment INTEGER NOT NULL,
     width INTEGER NOT NULL,
     texts INTEGER NOT NULL,
     first INTEGER NOT NULL,
-    messages BLOB NOT NULL
+    messages BLOB NOT NULL,
+    checksum INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX sketched_place ON sketched (segment, account, kind, width);
 CREATE TABLE sketch (
     id INTEGER PRIMARY KEY,
-    bits BLOB NOT NULL
+    bits BLOB NOT NULL,
+    checksum INTEGER NOT NULL
 ) STRICT;
 CREATE TABLE probe (
     message INTEGER PRIMARY KEY,

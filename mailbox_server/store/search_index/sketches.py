@@ -8,6 +8,8 @@ trigrams, whatever the texts hold.
     slices     of the bits, about a page each: of each column as many octets as the messages
                need, the first message the lowest bit
 
+Ids and each slice have a CRC-32 beside them: bits that were lost would hide a text.
+
 Blocks grow to BLOCK_OCTETS; several of them are then merged into one, in which a column
 lies together.
 
@@ -55,6 +57,20 @@ _OF_WORDS: Final = frozenset(
 
 class SketchDamaged(sqlite3.DatabaseError):
     """What is stored of a block does not fit together."""
+
+
+def checksum(key: Sequence[int], octets: bytes) -> int:
+    """What is stored with octets of a block, to know them for what was written.
+
+    key: numbers of a fixed count that say where they stand.
+    """
+    return zlib.crc32(octets, zlib.crc32(array("q", key).tobytes()))
+
+
+def check(stored: int, key: Sequence[int], octets: bytes) -> None:
+    """Raises SketchDamaged where octets are not what was written."""
+    if checksum(key, octets) != stored:
+        raise SketchDamaged("a block is not what was written")
 
 
 class SketchColumns(NamedTuple):
