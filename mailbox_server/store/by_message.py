@@ -3,7 +3,7 @@
 A message may have thousands of placements.  Who asks at each placement that changed whether
 another one still stands walks all of them each time: the work would grow with the square.
 So the messages are asked about together: the placements that stand in their blocks are read
-once for all of them.
+once for all of them.  Where single placements changed, the first that stands elsewhere is enough.
 """
 
 import json
@@ -13,7 +13,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from mailbox_server.store.dialect.sqlite import numbers
-from mailbox_server.store.message_blocks import lying
+from mailbox_server.store.message_blocks import lying, lying_of
 from mailbox_server.store.prepared import Parameters, Prepared
 from mailbox_server.store.schema.messages import message, placement
 from mailbox_server.store.transactions import SqlTx
@@ -41,15 +41,22 @@ class ByMessage:
         returned: the column that rows_each gives.
         """
 
-        def prepared(messages: sa.Select[tuple[int]]) -> Prepared:
+        def prepared(
+            messages: sa.Select[tuple[int]], is_spared: sa.ColumnElement[bool]
+        ) -> Prepared:
             some = messages.subquery("some")
-            spared = sa.select(placement.c.message).where(*lying(messages), *kind)
-            made = update.where(message.c.id.in_(sa.select(some.c[0])), message.c.id.not_in(spared))
+            made = update.where(message.c.id.in_(sa.select(some.c[0])), ~is_spared)
             return Prepared(made if returned is None else made.returning(returned))
 
+        def among(messages: sa.Select[tuple[int]]) -> sa.ColumnElement[bool]:
+            spared = sa.select(placement.c.message).where(*lying(messages), *kind)
+            return message.c.id.in_(spared)
+
         self._messages = Prepared(changed.distinct())
-        self._ranged = prepared(changed)
-        self._listed = prepared(LISTED)
+        # Of one message the first that stands will do.
+        self._single = prepared(changed, sa.exists().where(*lying_of(message.c.id), *kind))
+        self._ranged = prepared(changed, among(changed))
+        self._listed = prepared(LISTED, among(LISTED))
 
     def run_each(self, tx: SqlTx, ranges: Sequence[Parameters]) -> None:
         """Run it over these ranges of :account, given as parameters of changed and update."""
@@ -65,7 +72,8 @@ class ByMessage:
         self, tx: SqlTx, ranges: Sequence[Parameters]
     ) -> tuple[Prepared, Sequence[Parameters]]:
         if len(ranges) <= FEW_RANGES:
-            return self._ranged, ranges
+            are_single = all(each["first"] == each["last"] for each in ranges)
+            return self._single if are_single else self._ranged, ranges
         found = {number for (number,) in self._messages.rows_each(tx, ranges)}
         return self._listed, [{**ranges[0], "messages": each} for each in lists(sorted(found))]
 

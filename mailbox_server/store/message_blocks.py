@@ -119,6 +119,15 @@ def lying(messages: sa.Select[tuple[int]]) -> tuple[sa.ColumnElement[bool], ...]
     return (message_block.c.messages == blocks.subquery("blocks").c.messages, *LYING)
 
 
+def lying_of(number: sa.Column[int]) -> tuple[sa.ColumnElement[bool], ...]:
+    """The condition for the live placements of one message of :account."""
+    return (
+        message_block.c.messages == number - number % _size,
+        *LYING,
+        placement.c.message == number,
+    )
+
+
 def placed(tx: SqlTx, account: int, placements: Iterable[tuple[int, int, int]]) -> None:
     """Say where placements were made: mailbox, UID and message of each."""
     found = {

@@ -32,8 +32,10 @@ from tests.contract.workbench import Workbench
 
 # Where messages lie is asked of their blocks, and then of the blocks of UIDs found.
 BY_BLOCK = (
+    expunges._DESTROY_UNPLACED._single,
     expunges._DESTROY_UNPLACED._ranged,
     expunges._DESTROY_UNPLACED._listed,
+    expunges._GONE._single,
     expunges._GONE._ranged,
     expunges._GONE._listed,
     flags._ELSEWHERE,

@@ -105,6 +105,17 @@ def test_copies_of_one_message(
     assert many <= LIMIT * few
 
 
+@pytest.mark.parametrize("work", [deleted, expunged])
+def test_one_of_many_placements_goes_at_the_price_of_one(
+    make_bench: Callable[[], Workbench], work: Work
+) -> None:
+    few, many = (
+        steps(make_bench(), copies_of_one, work, lambda uids: uids[-1:], count)
+        for count in (FEW, 4 * MANY)
+    )
+    assert many <= 1.2 * few
+
+
 def after_copies(bench: Workbench, work: Work, copies: int) -> int:
     """The steps of work on 64 messages that were copied elsewhere so often, and expunged there."""
     account = bench.open_account()
