@@ -67,13 +67,13 @@ _OLD_TOMBSTONES: Final = Prepared(
     )
 )
 _CROWDED: Final = Prepared(
-    sa.select(placement.c.mailbox, sa.func.count())
+    sa.select(uid_block.c.mailbox, sa.func.count())
     .where(
         *uid_blocks.IN_BLOCK,
         uid_block.c.expunged_on.is_not(None),
         placement.c.expunged_on.is_not(None),
     )
-    .group_by(placement.c.mailbox)
+    .group_by(uid_block.c.mailbox)
     .having(sa.func.count() > sa.bindparam("most"))
     .limit(sa.literal_column("1"))
 )

@@ -177,3 +177,18 @@ def test_a_check_takes_work_that_follows_what_is_there(
 ) -> None:
     few, many = (checked(make_bench(), rounds) for rounds in (4, 16))
     assert [name for name in few if many[name] > 5 * few[name] + 1] == []
+
+
+def test_looking_for_crowded_mailboxes_takes_work_that_follows_what_is_there(
+    make_bench: Callable[[], Workbench],
+) -> None:
+    def looked(count: int) -> int:
+        bench = make_bench()
+        mailbox, uids = copies_of_one(bench, count)
+        bench.write(lambda tx: tx.messages.remove(mailbox, uids[::2]))
+        with bench.counted() as taken:
+            assert bench.write(lambda tx: tx.messages.forget_tombstones(bench.now)) == 0
+            return taken()
+
+    few, many = (looked(count) for count in (4 * FEW, 16 * FEW))
+    assert many <= 5 * few
