@@ -17,7 +17,7 @@ round of COPY, MOVE and EXPUNGE of 10,000, then STORE of a keyword over the orig
 
 An index on each grows with the tombstones of all rounds, which stand between its entries:
 COPY wrote 257 pages in the first round, 566 in the sixth, 1,220 in the sixteenth, by blocks
-123 from the third on.  The price is paid by who asks for one message whose neighbors are
+123 from the fourth on.  The price is paid by who asks for one message whose neighbors are
 scattered over a mailbox: 130 µs instead of 20 at the worst.
 """
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import threading
-from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
@@ -26,13 +25,6 @@ from tests.unit.auth.house import SECRET, House, visitor
 from tests.unit.auth.memory_store import BEGINNING, MemoryStore
 
 ANN = "ann@example.org"
-
-
-@pytest.fixture
-def house() -> Iterator[House]:
-    made = House()
-    yield made
-    made.crunch.close()
 
 
 class CountedChecks:

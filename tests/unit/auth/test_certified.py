@@ -1,6 +1,5 @@
 """Certificates log in to whom they stand for, and every failure looks the same."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
@@ -21,13 +20,6 @@ from tests.unit.auth.memory_store import BEGINNING
 ANN, BOB = "ann@example.org", "bob@example.org"
 PRINT = b"f" * 32
 APP_PASSWORD = "aaaaa-bbbbb-ccccc-ddddd-eeeeee"
-
-
-@pytest.fixture
-def house() -> Iterator[House]:
-    made = House()
-    yield made
-    made.crunch.close()
 
 
 @pytest.fixture

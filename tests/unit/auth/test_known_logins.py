@@ -1,6 +1,6 @@
 """Who has got in is known the next time, as long as nothing about accounts has changed."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -16,13 +16,6 @@ from tests.unit.auth.house import House, visitor
 from tests.unit.auth.memory_store import CountedEntropy
 
 ANN, BOB = "ann@example.org", "bob@example.org"
-
-
-@pytest.fixture
-def house() -> Iterator[House]:
-    made = House()
-    yield made
-    made.crunch.close()
 
 
 @pytest.fixture
