@@ -13,11 +13,13 @@ from typing import Final, Protocol
 from mailbox_server.auth.known_networks import KnownNetworks
 from mailbox_server.checks.dkim.key_keeper import KeyKeeper
 from mailbox_server.model.errors import MailboxServerFault
+from mailbox_server.model.ids import message_object_id
 from mailbox_server.model.ports import Clock, Events, SystemEntropy
 from mailbox_server.ops.tracing import catch_up
 from mailbox_server.store.attached_text.catching_up import AttachedTexts
 from mailbox_server.store.cold_contents import ColdContents
 from mailbox_server.store.collection import collect, sweep
+from mailbox_server.store.destroyed_messages import forget_destroyed
 from mailbox_server.store.door import SqliteStore
 from mailbox_server.store.integrity import violations
 from mailbox_server.store.job_runs import last_runs, note_run
@@ -231,8 +233,11 @@ async def _collect(keeper: Housekeeping) -> None:
     async with keeper.collecting:
         now = keeper.clock.now()
         grace = timedelta(0) if keeper.store.room() is Room.LOW else _PURGE_GRACE
-        await _repeat(keeper, lambda tx: tx.messages.forget_destroyed(now - grace))
+        forgotten = await forget_destroyed(keeper.store, now - grace)
         done = await collect(keeper.store, int((now - grace).timestamp()))
+    if forgotten.mended:
+        named = " ".join(map(message_object_id, forgotten.named))
+        keeper.events.warning("store.mended", messages=forgotten.mended, named=named)
     if done.contents:
         keeper.events.info("housekeeping.collected", contents=done.contents, octets=done.octets)
 

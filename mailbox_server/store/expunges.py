@@ -2,7 +2,8 @@
 
 A tombstone keeps its row, so that changes_since can tell of it and a session that was not
 told yet can still fetch it.  A destroyed message keeps its listing, text and content until
-store.forgetting takes them; the account's usage falls at once.
+store.destroyed_messages takes them, which looks once more whether it lies nowhere; the
+account's usage falls at once.
 
 Placements are named by runs of UIDs, each one statement whatever its length: the rows never
 come to Python.

@@ -19,7 +19,14 @@ from mailbox_server.model.uid_set import UidSet, runs
 from mailbox_server.store import uid_blocks
 from mailbox_server.store.by_message import FEW_RANGES, LISTED, lists
 from mailbox_server.store.expunges import unseen_messages
-from mailbox_server.store.keyword_sets import admit, interned, keys_of, names_of, spelled
+from mailbox_server.store.keyword_sets import (
+    admit,
+    interned,
+    keys_by_set,
+    keys_of,
+    names_of,
+    spelled,
+)
 from mailbox_server.store.mailbox_rows import (
     Counters,
     find_mailbox,
@@ -340,6 +347,19 @@ def _elsewhere(tx: SqlTx, shared: Sequence[Parameters]) -> dict[tuple[int, int],
         for each in asked
         for mailbox, uid, old in statement.rows(tx, **each)
     }
+
+
+def same_keywords_elsewhere(
+    tx: SqlTx, owner: AccountId, mailbox: int, uid: int, keyword_set: int, modseq: ModSeq
+) -> None:
+    """Give the other placements of a message the keyword set of this one, stamped by modseq.
+
+    Raises TooManyKeywords.
+    """
+    values = {"account": owner, "mailbox": mailbox, "first": uid, "last": uid}
+    there = [{**values, "modseq": modseq, "becomes": keyword_set}]
+    added = keys_by_set(names_of(tx, owner, {keyword_set}))
+    _set_elsewhere(tx, owner, there, added, modseq)
 
 
 def _set_elsewhere(

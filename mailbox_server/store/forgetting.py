@@ -1,9 +1,10 @@
-"""Forgetting what was expunged: the octets of destroyed messages, tombstones, passports.
+"""Forgetting what was expunged: tombstones, passports, and rows that are told of no more.
 
-The row of a message goes with the last of its octets, its passport and the modseq of its
-expunge: once the account has forgotten that, nobody may ask what became of the message, and
-the tombstones it may still have in other mailboxes tell of their UIDs alone.  Housekeeping
-calls each in writes of its own, again and again until it returns 0.
+The octets of destroyed messages are given up by store.destroyed_messages.  The row of a message
+goes with the last of its octets, its passport and the modseq of its expunge: once the account
+has forgotten that, nobody may ask what became of the message, and the tombstones it may still
+have in other mailboxes tell of their UIDs alone.  Housekeeping calls each in writes of its own,
+again and again until it returns 0.
 """
 
 from collections.abc import Sequence
@@ -11,16 +12,12 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from mailbox_server.model.ids import ContentId
 from mailbox_server.store import uid_blocks
-from mailbox_server.store.contents import ContentRepository
 from mailbox_server.store.prepared import Prepared
 from mailbox_server.store.schema.accounts import account
 from mailbox_server.store.schema.mailboxes import mailbox
 from mailbox_server.store.schema.messages import (
     message,
-    message_listing,
-    message_text,
     passport,
     placement,
     uid_block,
@@ -32,24 +29,6 @@ STEP: Final = 1_000
 TOMBSTONES_A_MAILBOX: Final = 100_000
 
 _NUMBER: Final[sa.BindParameter[int]] = sa.bindparam("message")
-_FORGETTABLE: Final = Prepared(
-    sa.select(message.c.id, message.c.content)
-    .where(
-        message.c.destroyed_on < sa.bindparam("before"),
-        message.c.destroyed_on.is_not(None),
-        message.c.content.is_not(None),
-    )
-    .order_by(message.c.destroyed_on)
-    .limit(sa.bindparam("most"))
-)
-_FORGET: Final = tuple(
-    Prepared(statement)
-    for statement in (
-        sa.delete(message_text).where(message_text.c.message == _NUMBER),
-        sa.delete(message_listing).where(message_listing.c.message == _NUMBER),
-        sa.update(message).where(message.c.id == _NUMBER).values(content=sa.null()),
-    )
-)
 
 _TOMBSTONE: Final = (
     sa.select(placement.c.mailbox, placement.c.uid, placement.c.message, placement.c.expunged_at)
@@ -143,23 +122,6 @@ _REMOVE: Final = tuple(
 )
 
 
-def forget_destroyed(tx: SqlTx, contents: ContentRepository, before: int) -> int:
-    """Remove listing, text and content of messages destroyed before that second.
-
-    Until then a session that was not told of the expunge may fetch them; an hour is longer
-    than any session goes without a word.  At most STEP messages; how many.
-    """
-    tx.frees()
-    rows = _FORGETTABLE.rows(tx, before=before, most=STEP)
-    for number, content in rows:
-        contents.release(ContentId(content))
-        for forget in _FORGET:
-            forget.run(tx, message=number)
-    # In a crowded mailbox tombstones may have gone before.
-    _remove_untold(tx, [number for number, _ in rows])
-    return len(rows)
-
-
 def forget_tombstones(tx: SqlTx, before: int) -> int:
     """Remove tombstones from before that second, and those beyond 100,000 in a mailbox.
 
@@ -183,7 +145,7 @@ def forget_tombstones(tx: SqlTx, before: int) -> int:
     for number, modseq in floors.items():
         _RAISE_FLOOR.run(tx, mailbox=number, modseq=modseq)
         raise_floor_of_account(tx, number, modseq)
-    _remove_untold(tx, sorted({row[2] for row in rows}))
+    remove_untold(tx, sorted({row[2] for row in rows}))
     return len(rows)
 
 
@@ -196,7 +158,7 @@ def forget_passports(tx: SqlTx, before: int) -> int:
     numbers = [number for (number,) in _WITH_PASSPORT.rows(tx, before=before, most=STEP)]
     for forget in _FORGET_PASSPORT:
         forget.run_each(tx, [{"message": number} for number in numbers])
-    _remove_untold(tx, numbers)
+    remove_untold(tx, numbers)
     return len(numbers)
 
 
@@ -205,7 +167,7 @@ def raise_floor_of_account(tx: SqlTx, number: int, modseq: int) -> None:
     _RAISE_FLOOR_OF_ACCOUNT.run(tx, mailbox=number, modseq=modseq)
 
 
-def _remove_untold(tx: SqlTx, messages: Sequence[int]) -> None:
+def remove_untold(tx: SqlTx, messages: Sequence[int]) -> None:
     """Remove the rows of those messages that neither changes nor passports tell of."""
     for (number,) in _UNTOLD.rows_each(tx, [{"message": each} for each in messages]):
         for remove in _REMOVE:

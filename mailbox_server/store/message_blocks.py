@@ -77,7 +77,11 @@ _found: Final = (
         (placement.c.uid - placement.c.uid % _uids).label("first"),
         (placement.c.message - placement.c.message % _size).label("messages"),
     )
-    .where(placement.c.mailbox == _mailbox, placement.c.uid.between(_first, sa.bindparam("last")))
+    .where(
+        placement.c.mailbox == _mailbox,
+        placement.c.uid.between(_first, sa.bindparam("last")),
+        _LIVE,
+    )
     .distinct()
     .subquery("found")
 )
@@ -92,6 +96,19 @@ _ADD_RUN: Final = Prepared(
             )
         ),
     )
+)
+_next: Final = (
+    sa.select(placement.c.uid)
+    .where(placement.c.mailbox == _mailbox, placement.c.uid > sa.bindparam("after"))
+    .order_by(placement.c.uid)
+    .limit(sa.bindparam("most"))
+    .subquery("some")
+)
+_REACHED: Final = Prepared(sa.select(sa.func.max(_next.c.uid)))
+_OWN: Final = Prepared(
+    sa.update(message_block)
+    .where(message_block.c.mailbox == _mailbox, message_block.c.account != _account)
+    .values(account=_account)
 )
 _BLOCKS: Final = (
     message_block.c.mailbox == _mailbox,
@@ -145,6 +162,20 @@ def placed(tx: SqlTx, account: int, placements: Iterable[tuple[int, int, int]]) 
 def placed_run(tx: SqlTx, account: int, mailbox: int, first: int, last: int) -> None:
     """Say where placements lie that were made from first to last."""
     _ADD_RUN.run(tx, account=account, mailbox=mailbox, first=first, last=last)
+
+
+def mend(tx: SqlTx, account: int, mailbox: int, after: int, most: int) -> int | None:
+    """Say of the next placements above a UID where they lie, as it should have been said.
+
+    The last UID of these, most or less of them; None where there are no more.
+    """
+    (reached,) = _REACHED.row(tx, mailbox=mailbox, after=after, most=most)
+    if reached is None:
+        return None
+    _OWN.run(tx, mailbox=mailbox, account=account)
+    _ADD_RUN.run(tx, account=account, mailbox=mailbox, first=after + 1, last=reached)
+    last: int = reached
+    return last
 
 
 def bury(tx: SqlTx, mailbox: int, ranges: uid_blocks.Ranges) -> None:

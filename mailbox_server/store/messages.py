@@ -31,7 +31,7 @@ from mailbox_server.store.copies import copy_messages, move_messages
 from mailbox_server.store.deliveries import add_message
 from mailbox_server.store.expunges import expunge_deleted, expunge_live
 from mailbox_server.store.flags import change_flags
-from mailbox_server.store.forgetting import forget_destroyed, forget_tombstones
+from mailbox_server.store.forgetting import forget_tombstones
 from mailbox_server.store.keyword_sets import names_of
 from mailbox_server.store.live_placements import live_among
 from mailbox_server.store.mailbox_rows import live_mailbox
@@ -103,7 +103,8 @@ class Messages:
     ) -> list[tuple[object, ...]]:
         """Of each placement named by ascending uids, (uid, *columns), by ascending UID.
 
-        Expunged placements are answered until forget_destroyed takes their message.
+        Expunged placements are answered until their message is forgotten
+        (store.destroyed_messages).
         """
         rows = message_rows.message_rows(self._tx, mailbox, uids, columns)
         if reader is None or Column.KEYWORD_SET not in columns:
@@ -187,13 +188,6 @@ class Messages:
         gone = live_among(self._tx, found.account, mailbox, uids)
         expunge_live(self._tx, found.account, mailbox, gone)
         return gone.uids
-
-    def forget_destroyed(self, before: datetime) -> int:
-        """Give up listing, text and content of messages destroyed before then.
-
-        At most 1,000 messages; how many: call again until it is 0.
-        """
-        return forget_destroyed(self._tx, self._contents, int(before.timestamp()))
 
     def forget_tombstones(self, before: datetime) -> int:
         """Forget expunges from before then, and those beyond 100,000 in a mailbox.

@@ -103,6 +103,12 @@ _PLACES: Final = Prepared(
         placement.c.message.between(sa.bindparam("first"), sa.bindparam("last")),
     )
 )
+# Placements that no block led to: their messages went without them.
+_STRAYS: Final = Prepared(
+    sa.select(placement.c.uid)
+    .where(placement.c.mailbox == sa.bindparam("mailbox"))
+    .limit(sa.bindparam("most"))
+)
 _DELETE_PLACE: Final = Prepared(
     sa.delete(placement).where(
         placement.c.mailbox == sa.bindparam("mailbox"), placement.c.uid == sa.bindparam("uid")
@@ -245,6 +251,13 @@ def _rest(number: int) -> Callable[[WriteTx], bool]:
         found = _MAILBOXES.rows(tx.sql, account=number, most=_MAILBOXES_A_STEP)
         values = [{"account": number, "key": key} for (key,) in found]
         if values:
+            for each in values:
+                strays = _STRAYS.rows(tx.sql, mailbox=each["key"], most=_ROWS_A_STEP)
+                if strays:
+                    _DELETE_PLACE.run_each(
+                        tx.sql, [{"mailbox": each["key"], "uid": uid} for (uid,) in strays]
+                    )
+                    return True
             _DELETE_KEYWORDS.run_each(tx.sql, [{"key": each["key"]} for each in values])
             for forget in (DROP_BLOCKS, DROP_OF_MAILBOX, FORGET_KEYS, FORGET_RIGHTS, FORGET_SEEN):
                 forget.run_each(tx.sql, [{"mailbox": each["key"]} for each in values])

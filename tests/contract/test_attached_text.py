@@ -31,6 +31,7 @@ from mailbox_server.store.attached_text.frames import Question
 from mailbox_server.store.attached_text.helper import DocumentAnswer, HelperLimits
 from mailbox_server.store.attached_text.writing import AttachedTextWriter
 from mailbox_server.store.collection import collect
+from mailbox_server.store.destroyed_messages import forget_destroyed
 from mailbox_server.store.ports import (
     Copier,
     TextCriterion,
@@ -230,7 +231,7 @@ async def test_what_is_erased_leaves_the_file(
     await searched.indexer.catch_up()
     await searched.store.write(lambda tx: tx.messages.remove(inbox, [1]))
     clock.turn(days=2)
-    await searched.store.write(lambda tx: tx.messages.forget_destroyed(clock.now()))
+    await forget_destroyed(searched.store, clock.now())
     await collect(searched.store, int(clock.now().timestamp()))
     nobody: Any = None
     rules = HousekeepingRules(timedelta(days=90), timedelta(days=90), None)

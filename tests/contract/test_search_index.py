@@ -12,6 +12,7 @@ import pytest
 
 from mailbox_server.model.ports import EventField, SystemEntropy
 from mailbox_server.store import derived_keeper
+from mailbox_server.store.destroyed_messages import forget_destroyed
 from mailbox_server.store.dialect.trouble import Trouble
 from mailbox_server.store.ports import TextCriterion, TextScope
 from mailbox_server.store.restored import raise_sequences
@@ -354,7 +355,7 @@ async def test_a_stale_segment_is_made_anew_without_what_is_gone(
     _, inbox = await searched.owner("ann")
     await searched.store.write(lambda tx: tx.messages.remove(inbox, [1]))
     clock.turn(days=2)
-    await searched.store.write(lambda tx: tx.messages.forget_destroyed(clock.now()))
+    await forget_destroyed(searched.store, clock.now())
     known = await searched.known("ann", APPLE)
     assert known is not None
     assert known.maybe == {1, 2}

@@ -18,6 +18,7 @@ from mailbox_server.ops.housekeeping import JOBS, Housekeeping, HousekeepingRule
 from mailbox_server.ops.request_roots import Request
 from mailbox_server.ops.rows import AnyRow, FindingRow, IndexRow
 from mailbox_server.store import derived_keeper
+from mailbox_server.store.destroyed_messages import forget_destroyed
 from mailbox_server.store.ports import TextCriterion, TextScope
 from mailbox_server.store.search_index import catching_up
 from mailbox_server.store.search_index.field_block import FieldBlock
@@ -49,7 +50,7 @@ async def remove(searched: SearchStore, clock: TurnedClock, count: int) -> None:
     uids = list(range(1, count + 1))
     await searched.store.write(lambda tx: tx.messages.remove(inbox, uids))
     clock.turn(days=2)
-    await searched.store.write(lambda tx: tx.messages.forget_destroyed(clock.now()))
+    await forget_destroyed(searched.store, clock.now())
 
 
 async def test_a_sound_index_stands_every_trial(searched: SearchStore) -> None:
@@ -138,7 +139,7 @@ async def test_erased_text_leaves_the_file(
     _, inbox = await searched.owner("ann")
     await searched.store.write(lambda tx: tx.messages.remove(inbox, [11, 12, 13]))
     clock.turn(days=40)
-    await searched.store.write(lambda tx: tx.messages.forget_destroyed(clock.now()))
+    await forget_destroyed(searched.store, clock.now())
     await searched.indexer.make_worn_stale()
     await searched.indexer.renew()
     await searched.close()

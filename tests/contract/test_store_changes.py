@@ -122,7 +122,7 @@ def test_forgotten_expunges_make_states_too_old(bench: Workbench) -> None:
     bench.write(lambda tx: tx.messages.remove(inbox, [2]))
     bench.turn(days=20)
     long_ago = bench.now - timedelta(days=90)
-    assert bench.write(lambda tx: tx.messages.forget_destroyed(bench.now)) == 2
+    assert bench.forget_destroyed(bench.now) == 2
     before = bench.mailbox(account)
     assert bench.write(lambda tx: tx.messages.forget_tombstones(long_ago)) == 1
     assert bench.write(lambda tx: tx.messages.forget_tombstones(long_ago)) == 0
@@ -157,7 +157,7 @@ def test_too_many_tombstones_are_forgotten_early(
         bench.deliver(account)
         bench.write(lambda tx, uid=uid: tx.messages.remove(inbox, [uid]))
     base = at(bench, account)
-    bench.write(lambda tx: tx.messages.forget_destroyed(bench.now.replace(year=2100)))
+    bench.forget_destroyed(bench.now.replace(year=2100))
     long_ago = bench.now.replace(year=2000)
     assert bench.write(lambda tx: tx.messages.forget_tombstones(long_ago)) == 3
     assert bench.write(lambda tx: tx.messages.forget_tombstones(long_ago)) == 0
@@ -177,7 +177,7 @@ def test_a_message_whose_tombstones_went_first_leaves_no_row(
     before = bench.now
     bench.turn(days=1)
     assert bench.write(lambda tx: tx.messages.forget_tombstones(before)) == 1
-    assert bench.write(lambda tx: tx.messages.forget_destroyed(bench.now)) == 1
+    assert bench.forget_destroyed(bench.now) == 1
     assert bench.read(lambda tx: tx.sql.rows(message.select())) == []
 
 
@@ -196,7 +196,7 @@ def test_a_tombstone_is_told_of_when_its_message_has_gone(
     bench.write(lambda tx: tx.messages.remove(work, [2]))
     before = bench.now
     bench.turn(days=1)
-    assert bench.write(lambda tx: tx.messages.forget_destroyed(bench.now)) == 2
+    assert bench.forget_destroyed(bench.now) == 2
     assert bench.write(lambda tx: tx.messages.forget_tombstones(before)) == 1
     (left,) = bench.read(lambda tx: tx.sql.rows(sa.select(message.c.destroyed_at)))
     assert left == (base + 3,)

@@ -31,7 +31,7 @@ def test_evidence_goes_when_its_time_has_come(bench: Workbench) -> None:
     bench.write(lambda tx: tx.passports.stamp(placed.message, [stamp]))
     bench.write(lambda tx: tx.messages.remove(placed.mailbox, [placed.uid]))
     bench.turn(days=1)
-    bench.write(lambda tx: tx.messages.forget_destroyed(bench.now))
+    bench.forget_destroyed(bench.now)
     assert bench.read(lambda tx: tx.passports.of(placed.message)) == [stamp]
     bench.write(lambda tx: tx.messages.forget_tombstones(bench.now))
     assert bench.read(lambda tx: tx.passports.of(placed.message)) == [stamp]

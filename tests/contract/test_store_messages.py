@@ -362,12 +362,12 @@ def test_an_untold_expunge_is_still_fetched(bench: Workbench) -> None:
     bench.write(lambda tx: tx.messages.remove(inbox.id, [1]))
     columns = [Column.ENVELOPE, Column.CONTENT]
     body = TextCriterion(TextScope.BODY, "needle")
-    assert bench.write(lambda tx: tx.messages.forget_destroyed(expunged_at)) == 0
+    assert bench.forget_destroyed(expunged_at) == 0
     assert len(bench.read(lambda tx: tx.messages.rows(inbox.id, [1], columns))) == 1
     assert bench.read(lambda tx: tx.messages.matching(inbox.id, body, [1])) == [1]
     bench.turn(hours=1)
-    assert bench.write(lambda tx: tx.messages.forget_destroyed(bench.now)) == 1
-    assert bench.write(lambda tx: tx.messages.forget_destroyed(bench.now)) == 0
+    assert bench.forget_destroyed(bench.now) == 1
+    assert bench.forget_destroyed(bench.now) == 0
     for column in columns:
         rows = bench.read(lambda tx, column=column: tx.messages.rows(inbox.id, [1], [column]))
         assert rows == []

@@ -14,6 +14,7 @@ from mailbox_server.model.message import InternalDate, Target
 from mailbox_server.store import expunges, leftovers, removed_accounts
 from mailbox_server.store.collection import collect
 from mailbox_server.store.deleted_mailboxes import purge_deleted
+from mailbox_server.store.destroyed_messages import forget_destroyed
 from mailbox_server.store.door import SqliteStore
 from mailbox_server.store.integrity import violations
 from mailbox_server.store.leftovers import Leftovers, forget_leftovers
@@ -171,7 +172,7 @@ async def test_links_of_threads_that_are_gone_are_forgotten(store: SqliteStore, 
     await store.write(lambda tx: tx.messages.remove(inbox.id, [1]))
     assert await forget_leftovers(store, clock.now()) == Leftovers()
     clock.turn(days=1)
-    await store.write(lambda tx: tx.messages.forget_destroyed(clock.now()))
+    await forget_destroyed(store, clock.now())
     await store.write(lambda tx: tx.messages.forget_tombstones(clock.now()))
     assert await forget_leftovers(store, clock.now()) == Leftovers(thread_links=1)
     assert (await rows_of(store))["thread_link"] == 1
@@ -185,7 +186,7 @@ async def test_a_link_that_a_new_message_followed_meanwhile_stays(
     inbox = await inbox_of(store, ann)
     await store.write(lambda tx: tx.messages.remove(inbox.id, [1]))
     clock.turn(days=1)
-    await store.write(lambda tx: tx.messages.forget_destroyed(clock.now()))
+    await forget_destroyed(store, clock.now())
     await store.write(lambda tx: tx.messages.forget_tombstones(clock.now()))
     read, late = store.read, [True]
 
@@ -246,7 +247,7 @@ async def test_what_readers_have_seen_of_forgotten_messages_is_forgotten(
     await store.write(lambda tx: tx.messages.remove(inbox.id, [1, 2, 4, 6]))
     assert await forget_leftovers(store, clock.now()) == Leftovers()
     clock.turn(days=1)
-    await store.write(lambda tx: tx.messages.forget_destroyed(clock.now()))
+    await forget_destroyed(store, clock.now())
     await store.write(lambda tx: tx.messages.forget_tombstones(clock.now()))
     assert await forget_leftovers(store, clock.now()) == Leftovers(thread_links=4, seen_runs=3)
     # One holds UID 3; of 4 and 5 the second is still there.

@@ -73,7 +73,7 @@ def test_a_reply_finds_the_thread_of_what_was_expunged(bench: Workbench) -> None
     inbox = bench.mailbox(account).id
     bench.write(lambda tx: tx.messages.remove(inbox, [1]))
     bench.turn(days=100)
-    bench.write(lambda tx: tx.messages.forget_destroyed(bench.now))
+    bench.forget_destroyed(bench.now)
     bench.write(lambda tx: tx.messages.forget_tombstones(bench.now))
     assert stored(bench, account, "b@x", "a@x") == root
 

@@ -170,7 +170,7 @@ def destroy(bench: Workbench, account: AccountId) -> None:
     uids = list(bench.read(lambda tx: tx.messages.view(inbox.id).uids))
     bench.write(lambda tx: tx.messages.remove(inbox.id, uids))
     bench.turn(days=1)
-    bench.write(lambda tx: tx.messages.forget_destroyed(bench.now))
+    bench.forget_destroyed(bench.now)
 
 
 def rows(bench: Workbench, table: str) -> int:

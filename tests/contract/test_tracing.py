@@ -19,6 +19,7 @@ from mailbox_server.model.message import InternalDate, Target
 from mailbox_server.model.passport import Evidence
 from mailbox_server.ops import tracing
 from mailbox_server.ops.story_requests import MessageTrace
+from mailbox_server.store.destroyed_messages import forget_destroyed
 from mailbox_server.store.door import SqliteStore
 from mailbox_server.store.ports import NewMessage, QuotaRule, WriteTx
 from tests.contract.outgoing import to
@@ -164,7 +165,7 @@ async def test_what_was_deleted_is_found_until_it_is_forgotten(house: House) -> 
     )
     house.clock.turn(days=80)
     now = house.clock.now()
-    await house.store.write(lambda tx: tx.messages.forget_destroyed(now))
+    await forget_destroyed(house.store, now)
     await house.store.write(lambda tx: tx.messages.forget_tombstones(now))
     assert await house.found("<1@x>") == [number]
     assert await house.found(number) == [number]

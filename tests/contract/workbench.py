@@ -4,11 +4,11 @@ import functools
 import itertools
 import sqlite3
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from mailbox_server.mime.header_fields import HeaderFields
 from mailbox_server.model.address import Address, Domain
@@ -17,6 +17,7 @@ from mailbox_server.model.mailbox import INBOX, Mailbox
 from mailbox_server.model.message import Analysis, InternalDate, Placed, Target
 from mailbox_server.model.ports import SystemEntropy
 from mailbox_server.store.content_files import ContentFiles
+from mailbox_server.store.destroyed_messages import forget_destroyed
 from mailbox_server.store.dialect.sqlite import (
     BEGIN_WRITING,
     SqliteConnection,
@@ -111,6 +112,16 @@ def analysis(
     )
 
 
+def at_once(coroutine: Coroutine[Any, None, T]) -> T:
+    """What it returns; it may let others go first, of whom there are none."""
+    while True:
+        try:
+            coroutine.send(None)
+        except StopIteration as end:
+            value: T = end.value
+            return value
+
+
 class Workbench:
     """One database, one clock; work runs at once in a transaction of its own."""
 
@@ -159,6 +170,25 @@ class Workbench:
         finally:
             self._control.execute("PRAGMA query_only = OFF")
             self._control.execute("COMMIT")
+
+    def forget_destroyed(self, before: datetime) -> int:
+        """Forget messages destroyed before then; how many.  None may be found to lie still."""
+        done = at_once(forget_destroyed(self.as_store(), before))
+        assert not done.mended
+        return done.messages
+
+    def as_store(self) -> Any:
+        """The store's read and write, each done at once."""
+        bench = self
+
+        class Door:
+            async def read(self, work: Callable[[Repositories], T]) -> T:
+                return bench.read(work)
+
+            async def write(self, work: Callable[[Repositories], T]) -> T:
+                return bench.write(work)
+
+        return Door()
 
     @contextmanager
     def counted(self) -> Iterator[Callable[[], int]]:

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from mailbox_server.model.ids import MailboxId
 from mailbox_server.model.mailbox import INBOX
 from mailbox_server.store import derived_keeper
+from mailbox_server.store.destroyed_messages import forget_destroyed
 from mailbox_server.store.ports import Column, ReadTx, TextCriterion, TextScope, WriteTx
 from mailbox_server.store.search_index import catching_up, reading, writing
 from tests.contract.conftest import TurnedClock
@@ -116,7 +117,7 @@ class World:
 
     async def forget(self) -> None:
         self.clock.turn(days=2)
-        await self.open.store.write(lambda tx: tx.messages.forget_destroyed(self.clock.now()))
+        await forget_destroyed(self.open.store, self.clock.now())
 
     async def reopen(self) -> None:
         await self.open.close()

@@ -315,7 +315,7 @@ class StoreModel(RuleBasedStateMachine):
     def forget(self) -> None:
         """Everything old is forgotten; what is live stays."""
         self.bench.turn(days=100)
-        while self.bench.write(lambda tx: tx.messages.forget_destroyed(self.bench.now)):
+        while self.bench.forget_destroyed(self.bench.now):
             pass
         while self.bench.write(lambda tx: tx.messages.forget_tombstones(self.bench.now)):
             pass

@@ -101,7 +101,7 @@ class PassportWriter(PassportReader, Protocol):
         """Remove the passports of messages destroyed before then, at most 1,000; how many.
 
         That of a message that lives stays, and so does one whose octets may still be asked
-        for (MessageWriter.forget_destroyed).
+        for (store.destroyed_messages).
         """
 
 

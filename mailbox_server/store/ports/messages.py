@@ -369,11 +369,5 @@ class MessageWriter(MessageReader, Protocol):
     def remove(self, mailbox: MailboxId, uids: Sequence[int]) -> UidSet:
         """Expunge the given placements whatever their flags."""
 
-    def forget_destroyed(self, before: datetime) -> int:
-        """Give up what is kept of messages destroyed before then, at most 1,000 of them.
-
-        How many; call again until it is 0.
-        """
-
     def forget_tombstones(self, before: datetime) -> int:
         """Forget expunges from before then, at most 1,000; call again until it is 0."""

@@ -174,7 +174,6 @@ NOT_REACHED: Final = {
     "HeldMessages.remove",
     "KnownNetworks.forget",
     "KnownNetworks.since",
-    "Messages.forget_destroyed",
     "Messages.forget_tombstones",
     # What becomes of a message after it was stored; nothing yet.
     "Passports.stamp",

@@ -1,0 +1,116 @@
+"""Messages that were marked destroyed though they lie somewhere still: made whole again.
+
+The account counts them again; for JMAP they are created again, unless each placement is
+\\Deleted (store.md §4.4).  What was changed while their placements did not know of each other
+is settled by the newest of them.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from mailbox_server.model.ids import AccountId, MailboxId, MessageId, ModSeq
+from mailbox_server.model.passport import Evidence
+from mailbox_server.store import uid_blocks
+from mailbox_server.store.flags import same_keywords_elsewhere
+from mailbox_server.store.mailbox_rows import stamp_shown
+from mailbox_server.store.message_blocks import LYING, block_of
+from mailbox_server.store.passports import Passports
+from mailbox_server.store.prepared import Prepared
+from mailbox_server.store.schema.accounts import account
+from mailbox_server.store.schema.messages import message, message_block, placement
+from mailbox_server.store.transactions import SqlTx
+
+STAGE: Final = "store.mended"
+_FACTS: Final = (("reason", "it was marked as expunged everywhere, but lies in a mailbox"),)
+
+_PRESENT: Final = Prepared(
+    sa.select(account.c.id).where(
+        account.c.id == sa.bindparam("account"), account.c.key.is_not(None)
+    )
+)
+_PLACE: Final = (
+    placement.c.mailbox == sa.bindparam("mailbox"),
+    placement.c.uid == sa.bindparam("uid"),
+    placement.c.expunged_at.is_(None),
+)
+_LIVE: Final = Prepared(sa.select(placement.c.message).where(*_PLACE))
+# Of one message: where it lies, the newest last.
+_PLACES: Final = Prepared(
+    sa.select(placement.c.mailbox, placement.c.uid, placement.c.keyword_set, placement.c.deleted)
+    .where(
+        message_block.c.messages == sa.bindparam("block"),
+        *LYING,
+        placement.c.message == sa.bindparam("message"),
+    )
+    .order_by(placement.c.updated_at)
+)
+_REVIVE: Final = Prepared(
+    sa.update(message)
+    .where(message.c.id == sa.bindparam("message"), message.c.destroyed_at.is_not(None))
+    .values(destroyed_at=sa.null(), destroyed_on=sa.null())
+    .returning(message.c.size)
+)
+_CREATED_AGAIN: Final = Prepared(
+    sa.update(message)
+    .where(message.c.id == sa.bindparam("message"))
+    .values(created_at=sa.bindparam("modseq"), gone_at=sa.null())
+)
+_COUNT: Final = Prepared(
+    sa.update(account)
+    .where(account.c.id == sa.bindparam("account"))
+    .values(
+        octets=account.c.octets + sa.bindparam("octets"),
+        messages=account.c.messages + sa.literal_column("1"),
+    )
+)
+_STAMP: Final = Prepared(
+    sa.update(placement)
+    .where(*_PLACE)
+    .values(shared=sa.literal_column("1"), updated_at=sa.bindparam("modseq"))
+)
+
+
+def make_whole(
+    tx: SqlTx, passports: Passports, owner: AccountId, found: Sequence[tuple[int, int, int]]
+) -> list[MessageId]:
+    """Make whole the messages of these placements (mailbox, UID, message) that are live still.
+
+    The blocks of the account must have been mended before.  Returns those that were destroyed;
+    none of an account that is removed.
+    """
+    if _PRESENT.row(tx, account=owner) is None:
+        return []
+    asked = [{"mailbox": number, "uid": uid} for number, uid, _ in found]
+    lying = sorted({number for (number,) in _LIVE.rows_each(tx, asked)})
+    whole = [MessageId(number) for number in lying if _revive(tx, owner, number)]
+    stamp = [Evidence(datetime.fromtimestamp(tx.now, UTC), STAGE, _FACTS)]
+    for each in whole:
+        passports.stamp(each, stamp)
+    return whole
+
+
+def _revive(tx: SqlTx, owner: AccountId, number: int) -> bool:
+    row = _REVIVE.row(tx, message=number)
+    if row is None:
+        return False
+    modseq = tx.touch(owner)
+    _COUNT.run(tx, account=owner, octets=row[0])
+    places = _PLACES.rows(tx, account=owner, block=block_of(number), message=number)
+    for mailbox, uid, _, _ in places:
+        _STAMP.run(tx, mailbox=mailbox, uid=uid, modseq=modseq)
+        uid_blocks.stamp(tx, mailbox, [(uid, uid)], modseq)
+        stamp_shown(tx, MailboxId(mailbox), modseq)
+    if any(not deleted for _, _, _, deleted in places):
+        _CREATED_AGAIN.run(tx, message=number, modseq=modseq)
+    _settle_keywords(tx, owner, places, modseq)
+    return True
+
+
+def _settle_keywords(tx: SqlTx, owner: AccountId, places: Sequence[Any], modseq: ModSeq) -> None:
+    """Give all placements of a message, the newest last, the keywords that it has there."""
+    mailbox, uid, newest, _ = places[-1]
+    if any(keyword_set != newest for _, _, keyword_set, _ in places):
+        same_keywords_elsewhere(tx, owner, mailbox, uid, newest, modseq)
