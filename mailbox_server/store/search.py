@@ -145,7 +145,7 @@ class Search:
         rows = _HOLDING_NEWER.rows(
             self._tx, account=account, block=block_of(upto), upto=upto, most=most
         )
-        for each in lists(sorted(candidates.sure | candidates.maybe)):
+        for each in lists(sorted([*candidates.sure, *candidates.maybe])):
             if len(rows) >= most:
                 break
             rows += _HOLDING.rows(self._tx, account=account, messages=each, most=most - len(rows))
@@ -202,7 +202,8 @@ class Search:
         if known is None or self._attached is None or "text" not in kinds:
             return known
         attached = self._attached.maybe(account, needles)
-        return Candidates(known.sure, known.maybe | (attached - known.sure), known.upto)
+        maybe = {*known.maybe, *attached}.difference(known.sure) if attached else known.maybe
+        return Candidates(known.sure, sorted(maybe), known.upto)
 
     def _word_candidates(self, account: AccountId, term: WordTerm) -> Candidates | None:
         # Each word may stand in another of the texts; of one text all would be asked.
@@ -213,11 +214,12 @@ class Search:
         for each in words:
             known = self._maybe(account, kinds, (each,))
             if known is not None:
-                both = known.sure | known.maybe
-                known = Candidates(frozenset(), both, known.upto)
+                both = sorted([*known.sure, *known.maybe])
+                known = Candidates((), both, known.upto)
             if known is not None and found is not None:
                 upto = min(known.upto, found.upto)
-                known = Candidates(frozenset(), known.maybe & found.maybe, upto)
+                both = sorted({*known.maybe}.intersection(found.maybe))
+                known = Candidates((), both, upto)
             found = known or found
         return found
 

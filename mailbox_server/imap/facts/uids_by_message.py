@@ -79,8 +79,9 @@ class UidsByMessage:
         sure = self._uids_of(candidates.sure)
         return Sorted(self._among(sure, uids), self._among(maybe, uids))
 
-    def _uids_of(self, messages: Iterable[int]) -> list[int]:
-        ids, uids, wanted = self._messages, self._uids, sorted(messages)
+    def _uids_of(self, wanted: Sequence[int]) -> list[int]:
+        """The UIDs of ascending messages, those that are here."""
+        ids, uids = self._messages, self._uids
         if self._are_once:
             found = places(wanted, ids)
             # Takes all at once, where there are two of them at least.

@@ -1,6 +1,6 @@
 """Which messages need to be looked at for a text criterion, by what the index knows."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from itertools import compress
 from typing import Final
@@ -50,18 +50,18 @@ def sorted_by(candidates: Candidates, uids: Sequence[int], messages: Sequence[in
 
     A message of id 0 is not known; it must be looked at.
     """
-    sure = _those_in(candidates.sure, uids, messages)
+    sure = _those_in(candidates.are_sure, uids, messages)
     if max(messages, default=0) > candidates.upto or 0 in messages:
-        known, upto = candidates.maybe, candidates.upto
+        known, upto = candidates.are_maybe, candidates.upto
         maybe = [
             uid
             for uid, message in zip(uids, messages, strict=True)
             if message in known or message > upto or not message
         ]
     else:
-        maybe = _those_in(candidates.maybe, uids, messages)
+        maybe = _those_in(candidates.are_maybe, uids, messages)
     return Sorted(sure, maybe)
 
 
-def _those_in(wanted: frozenset[int], uids: Sequence[int], messages: Sequence[int]) -> list[int]:
+def _those_in(wanted: Set[int], uids: Sequence[int], messages: Sequence[int]) -> list[int]:
     return list(compress(uids, map(wanted.__contains__, messages))) if wanted else []

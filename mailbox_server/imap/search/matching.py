@@ -105,7 +105,7 @@ async def matches(
         block = uids[at : at + BLOCK]
         found += await search.matching(key, block)
         headway.did(len(block))
-    return sorted([*known.sure, *found]) if known.sure else found
+    return sorted([*known.sure, *found]) if found else [*known.sure]
 
 
 def deadline(clock: Clock, until: float | None = None) -> Breathe:

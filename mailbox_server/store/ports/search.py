@@ -3,23 +3,35 @@
 from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from enum import Enum
+from functools import cached_property
 from typing import Protocol
 
 from mailbox_server.model.ids import AccountId, MailboxId
 from mailbox_server.store.ports.messages import TextCriterion
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Candidates:
     """What an index knows of a criterion: message ids of one account, some maybe forgotten.
 
     sure: messages that match.  maybe: those that must be looked at (MessageReader.matching).
+    Both ascend, with nothing twice.
     upto: messages of higher ids must be looked at as well; all others do not match.
     """
 
-    sure: frozenset[int]
-    maybe: frozenset[int]
+    sure: Sequence[int]
+    maybe: Sequence[int]
     upto: int
+
+    @cached_property
+    def are_sure(self) -> Set[int]:
+        """The same as sure, to ask of one message."""
+        return frozenset(self.sure)
+
+    @cached_property
+    def are_maybe(self) -> Set[int]:
+        """The same as maybe, to ask of one message."""
+        return frozenset(self.maybe)
 
 
 class WordScope(Enum):

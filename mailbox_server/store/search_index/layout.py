@@ -28,7 +28,7 @@ from unicodedata import unidata_version
 
 from mailbox_server.store.derived_file import DerivedFile
 
-LAYOUT: Final = 8
+LAYOUT: Final = 9
 """Rises when the tables change, and when other text goes into them of the same message."""
 
 _UNICODE: Final = int("".join(f"{int(each):02}" for each in unidata_version.split(".")))
@@ -56,9 +56,8 @@ CREATE TABLE field (
     field INTEGER NOT NULL,
     segment INTEGER NOT NULL,
     number INTEGER NOT NULL,
-    places BLOB NOT NULL,
-    messages BLOB NOT NULL,
-    lines TEXT NOT NULL,
+    base INTEGER NOT NULL,
+    lines BLOB NOT NULL,
     checksum INTEGER NOT NULL,
     PRIMARY KEY (account, field, segment, number)
 ) STRICT, WITHOUT ROWID;

@@ -16,7 +16,7 @@ from mailbox_server.store.ports import Candidates
 from mailbox_server.store.search_index import layout
 from mailbox_server.store.search_index.brief_reading import briefs_with
 from mailbox_server.store.search_index.briefs import Parts
-from mailbox_server.store.search_index.field_block import check, holding
+from mailbox_server.store.search_index.field_block import Columns, ValueSeeker, check
 from mailbox_server.store.search_index.needles import AllOf, Question, more
 
 MOST: Final = 500_000
@@ -111,8 +111,7 @@ def _maybe(
         for number, _ in segments:
             for rows in _matches(connection, f"word_{number}", word):
                 sure.update(row[0] for row in rows)
-    found -= sure
-    return Candidates(frozenset(sure), frozenset(found), _upto(segments))
+    return Candidates(sorted(sure), sorted(found - sure), _upto(segments))
 
 
 def _upto(segments: Sequence[tuple[int, int]]) -> int:
@@ -149,22 +148,21 @@ def _by_field(
 ) -> Candidates | None:
     segments = layout.live_segments(connection)
     live = {number for number, _ in segments}
-    found: set[int] = set()
+    found: list[int] = []
     blocks = connection.execute(
-        "SELECT segment, number, places, messages, CAST(lines AS BLOB), checksum FROM field "
-        "WHERE account = ? AND field = ?",
+        "SELECT segment, number, base, lines, checksum FROM field WHERE account = ? AND field = ?",
         (account, field),
     )
-    # What cannot be written in UTF-8 is in no line.
-    octets = needle.encode("utf-8", "surrogatepass")
-    for segment, number, places, messages, lines, stored in blocks:
+    seeker = ValueSeeker(needle)
+    for segment, number, base, lines, stored in blocks:
         if segment in live:
-            check(stored, (account, field, segment, number), places, messages, lines)
-            found.update(holding(places, messages, lines, octets))
+            columns = Columns(base, lines)
+            check(stored, (account, field, segment, number), columns)
+            found += seeker.messages(columns)
             if len(found) > MOST:
                 return None
     maybe: set[int] = set()
     for number, _ in segments:
         for rows in _matches(connection, f"head_{number}", more(account)):
             maybe.update(row[0] for row in rows)
-    return Candidates(frozenset(found), frozenset(maybe - found), _upto(segments))
+    return Candidates(sorted(found), sorted(maybe.difference(found)), _upto(segments))

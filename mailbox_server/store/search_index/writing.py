@@ -214,41 +214,39 @@ class IndexWriter(DerivedFileWriter):
             )
 
     def _put_fields(self, number: int, entries: Sequence[Entry]) -> None:
-        lines: defaultdict[tuple[AccountId, int], list[tuple[int, str]]] = defaultdict(list)
+        lines: defaultdict[tuple[AccountId, int], list[Entry]] = defaultdict(list)
         for each in entries:
             for field, values in enumerate(each.fields):
                 if values:
-                    lines[each.account, field] += [(each.message, value) for value in values]
+                    lines[each.account, field].append(each)
         for (account, field), new in lines.items():
             block, last = self._last_block(number, account, field)
-            for message, value in new:
-                if not last.has_room(message):
+            for each in new:
+                if not last.has_room(each.message):
                     self._put_block(number, account, field, block, last)
                     block, last = block + 1, FieldBlock()
-                last.add(message, value)
+                last.add(each.message, each.fields[field])
             self._put_block(number, account, field, block, last)
 
     def _last_block(self, number: int, account: AccountId, field: int) -> tuple[int, FieldBlock]:
         row = self._connection.execute(
-            "SELECT number, places, messages, CAST(lines AS BLOB), checksum FROM field "
+            "SELECT number, base, lines, checksum FROM field "
             "WHERE account = ? AND field = ? AND segment = ? ORDER BY number DESC LIMIT 1",
             (account, field, number),
         ).fetchone()
         if row is None:
             return 1, FieldBlock()
-        place, places, messages, lines, stored = row
-        check(stored, (account, field, number, place), places, messages, lines)
-        return place, FieldBlock(Columns(places, messages, lines.decode("utf-8")))
+        place, base, lines, stored = row
+        columns = Columns(base, lines)
+        check(stored, (account, field, number, place), columns)
+        return place, FieldBlock(columns)
 
     def _put_block(
         self, number: int, account: AccountId, field: int, place: int, block: FieldBlock
     ) -> None:
         key = (account, field, number, place)
-        places, messages, lines = block.columns()
+        columns = block.columns()
         self._connection.execute(
-            "INSERT OR REPLACE INTO field VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                *(*key, places, messages, lines),
-                checksum(key, places, messages, lines.encode("utf-8")),
-            ),
+            "INSERT OR REPLACE INTO field VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (*key, *columns, checksum(key, columns)),
         )

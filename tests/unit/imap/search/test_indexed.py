@@ -23,11 +23,11 @@ from mailbox_server.store.ports import Candidates
 def test_what_is_newer_or_not_known_may_match(
     messages: list[int], sure: list[int], maybe: list[int]
 ) -> None:
-    candidates = Candidates(frozenset({2}), frozenset({3}), 5)
+    candidates = Candidates([2], [3], 5)
     found = sorted_by(candidates, array("I", [10, 20, 30, 40]), array("q", messages))
     assert found == Sorted(sure, maybe)
 
 
 def test_of_no_messages_nothing_is_said() -> None:
-    candidates = Candidates(frozenset({2}), frozenset({3}), 5)
+    candidates = Candidates([2], [3], 5)
     assert sorted_by(candidates, [], []) == Sorted([], [])
