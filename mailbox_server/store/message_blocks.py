@@ -17,8 +17,9 @@ round of COPY, MOVE and EXPUNGE of 10,000, then STORE of a keyword over the orig
 
 An index on each grows with the tombstones of all rounds, which stand between its entries:
 COPY wrote 257 pages in the first round, 566 in the sixth, 1,220 in the sixteenth, by blocks
-123 from the fourth on.  The price is paid by who asks for one message whose neighbors are
-scattered over a mailbox: 130 µs instead of 20 at the worst.
+123 from the fourth on.  The price is paid by who asks for messages whose neighbors are
+scattered over a mailbox: for one 130 µs instead of 20 at the worst; of 50,000 copies that were
+made one by one in random order, EXPUNGE of 5,000 takes 62 ms instead of 29.
 """
 
 from collections.abc import Iterable
@@ -127,13 +128,29 @@ def block_of(number: int) -> int:
 
 
 def lying(messages: sa.Select[tuple[int]]) -> tuple[sa.ColumnElement[bool], ...]:
-    """The condition for the live placements of the blocks that these messages are of.
+    """The condition for the live placements that stand beside those of these messages.
 
-    messages: of :account.  Placements of other messages are among them.
+    messages: of :account.  All of theirs are among them.  What stands together is read once,
+    however many of the messages it may hold.
     """
     some = messages.subquery("some")
-    blocks = sa.select((some.c[0] - some.c[0] % _size).label("messages")).distinct()
-    return (message_block.c.messages == blocks.subquery("blocks").c.messages, *LYING)
+    blocks = (
+        sa.select((some.c[0] - some.c[0] % _size).label("messages")).distinct().subquery("blocks")
+    )
+    places = (
+        sa.select(message_block.c.mailbox, message_block.c.first)
+        .where(
+            message_block.c.account == sa.bindparam("account"),
+            message_block.c.messages == blocks.c.messages,
+        )
+        .distinct()
+        .subquery("places")
+    )
+    return (
+        placement.c.mailbox == places.c.mailbox,
+        placement.c.uid.between(places.c.first, places.c.first + _last_uid),
+        _LIVE,
+    )
 
 
 def lying_of(number: sa.Column[int]) -> tuple[sa.ColumnElement[bool], ...]:
