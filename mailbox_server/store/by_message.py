@@ -3,7 +3,8 @@
 A message may have thousands of placements.  Who asks at each placement that changed whether
 another one still stands walks all of them each time: the work would grow with the square.
 So the messages are asked about together: the placements that stand in their blocks are read
-once for all of them.  Where single placements changed, the first that stands elsewhere is enough.
+once for all of them.  Where single placements changed, the first that stands elsewhere is enough;
+so it is where many changed whose blocks stand all over a large account, which would all be read.
 """
 
 import json
@@ -58,19 +59,26 @@ class ByMessage:
         self._ranged = prepared(changed, among(changed))
         self._listed = prepared(LISTED, among(LISTED))
 
-    def run_each(self, tx: SqlTx, ranges: Sequence[Parameters]) -> None:
-        """Run it over these ranges of :account, given as parameters of changed and update."""
-        statement, values = self._chosen(tx, ranges)
+    def run_each(self, tx: SqlTx, ranges: Sequence[Parameters], *, singly: bool = False) -> None:
+        """Run it over these ranges of :account, given as parameters of changed and update.
+
+        singly: ask for each message on its own.
+        """
+        statement, values = self._chosen(tx, ranges, singly=singly)
         statement.run_each(tx, values)
 
-    def rows_each(self, tx: SqlTx, ranges: Sequence[Parameters]) -> list[Any]:
+    def rows_each(
+        self, tx: SqlTx, ranges: Sequence[Parameters], *, singly: bool = False
+    ) -> list[Any]:
         """The same; what was returned for each message updated."""
-        statement, values = self._chosen(tx, ranges)
+        statement, values = self._chosen(tx, ranges, singly=singly)
         return statement.rows_each(tx, values)
 
     def _chosen(
-        self, tx: SqlTx, ranges: Sequence[Parameters]
+        self, tx: SqlTx, ranges: Sequence[Parameters], *, singly: bool
     ) -> tuple[Prepared, Sequence[Parameters]]:
+        if singly:
+            return self._single, ranges
         if len(ranges) <= FEW_RANGES:
             are_single = all(each["first"] == each["last"] for each in ranges)
             return self._single if are_single else self._ranged, ranges

@@ -10,6 +10,7 @@ come to Python.
 """
 
 from collections.abc import Sequence
+from itertools import islice
 from typing import Final
 
 import sqlalchemy as sa
@@ -18,15 +19,27 @@ from mailbox_server.model.ids import AccountId, MailboxId, ModSeq
 from mailbox_server.model.uid_set import UidSet
 from mailbox_server.store import message_blocks, uid_blocks
 from mailbox_server.store.by_message import ByMessage
-from mailbox_server.store.live_placements import Live, deleted_among, some_above, some_deleted
+from mailbox_server.store.live_placements import (
+    Live,
+    deleted_among,
+    live_among,
+    some_above,
+    some_deleted,
+)
 from mailbox_server.store.mailbox_rows import live_mailbox, move_counters
 from mailbox_server.store.ports import Expunged
 from mailbox_server.store.prepared import Prepared
 from mailbox_server.store.schema.accounts import account
+from mailbox_server.store.schema.mailboxes import mailbox as mailbox_rows
 from mailbox_server.store.schema.messages import message, placement
 from mailbox_server.store.transactions import SqlTx
 
 STEP: Final = 5_000
+DEAR_STEP: Final = 500
+"""Where messages are asked about singly: 160 µs for each at the worst, 10 where another
+placement stands among the first of its neighbors' (200,000 copies made in random order)."""
+_SMALL_ACCOUNT: Final = 128_000
+"""Live placements that may all be read to say which messages lie elsewhere, 50 ms."""
 
 _MAILBOX: Final = placement.c.mailbox == sa.bindparam("mailbox")
 _LIVE: Final = placement.c.expunged_at.is_(None)
@@ -63,6 +76,11 @@ _DESTROY_UNPLACED: Final = ByMessage(
         message.c.gone_at.is_not(None)
     ),
     returned=message.c.size,
+)
+_PLACEMENTS: Final = Prepared(
+    sa.select(sa.func.sum(mailbox_rows.c.messages)).where(
+        mailbox_rows.c.account == sa.bindparam("account")
+    )
 )
 _GIVE_BACK: Final = Prepared(
     sa.update(account)
@@ -105,13 +123,30 @@ def expunge_live(tx: SqlTx, owner: AccountId, mailbox: MailboxId, gone: Live) ->
     if not gone:
         return
     tx.frees()
+    singly = _is_dear(tx, owner, mailbox, gone)
     modseq = tx.touch(owner)
     bury(tx, mailbox, gone, modseq)
-    _destroy_unplaced(tx, owner, mailbox, gone, modseq)
+    _destroy_unplaced(tx, owner, mailbox, gone, modseq, singly=singly)
+
+
+def _is_dear(tx: SqlTx, owner: AccountId, mailbox: MailboxId, gone: Live) -> bool:
+    """Whether to look where else the messages lie would be to look at a large account."""
+    if gone.counters.messages - gone.alone < DEAR_STEP:
+        return False
+    if not message_blocks.are_scattered(tx, mailbox, gone.uids.ranges):
+        return False
+    placements: int = _PLACEMENTS.row(tx, account=owner)[0]
+    return placements > _SMALL_ACCOUNT
 
 
 def _destroy_unplaced(
-    tx: SqlTx, owner: AccountId, mailbox: MailboxId, gone: Live, modseq: ModSeq
+    tx: SqlTx,
+    owner: AccountId,
+    mailbox: MailboxId,
+    gone: Live,
+    modseq: ModSeq,
+    *,
+    singly: bool,
 ) -> None:
     values = _of_each(gone.uids, account=owner, mailbox=mailbox, modseq=modseq, now=tx.now)
     messages, octets = gone.alone, gone.alone_octets
@@ -120,8 +155,8 @@ def _destroy_unplaced(
     if gone.counters.messages > gone.alone:
         # A placement that was \\Deleted showed its message to nobody.
         if gone.counters.messages > gone.counters.deleted:
-            _GONE.run_each(tx, values)
-        sizes = _DESTROY_UNPLACED.rows_each(tx, values)
+            _GONE.run_each(tx, values, singly=singly)
+        sizes = _DESTROY_UNPLACED.rows_each(tx, values, singly=singly)
         messages += len(sizes)
         octets += sum(size for (size,) in sizes)
     if messages:
@@ -133,12 +168,20 @@ def expunge_deleted(tx: SqlTx, mailbox: MailboxId, within: Sequence[int] | None)
     found = live_mailbox(tx, mailbox)
     owner = found.account
     if within is None:
-        gone = some_deleted(tx, owner, mailbox, STEP)
+        asked = some_deleted(tx, owner, mailbox, STEP)
     else:
-        gone = deleted_among(tx, owner, mailbox, within)
+        asked = deleted_among(tx, owner, mailbox, within)
+    gone = _step(tx, owner, mailbox, asked)
     expunge_live(tx, owner, mailbox, gone)
     modseq = tx.touch(owner) if gone else found.highest_modseq
-    return Expunged(gone.uids, found.highest_modseq, modseq)
+    return Expunged(gone.uids, found.highest_modseq, modseq, is_part=gone is not asked)
+
+
+def _step(tx: SqlTx, owner: AccountId, mailbox: MailboxId, asked: Live) -> Live:
+    """The first of them, where all would be too dear for one write."""
+    if len(asked.uids) <= DEAR_STEP or not _is_dear(tx, owner, mailbox, asked):
+        return asked
+    return live_among(tx, owner, mailbox, islice(asked.uids, DEAR_STEP))
 
 
 def expunge_above(tx: SqlTx, owner: AccountId, mailbox: MailboxId, above: int) -> int | None:
@@ -147,6 +190,8 @@ def expunge_above(tx: SqlTx, owner: AccountId, mailbox: MailboxId, above: int) -
     Going on above it costs nothing for the tombstones below, so that steps stay as short as
     the first.
     """
-    gone = some_above(tx, owner, mailbox, above, STEP)
+    asked = some_above(tx, owner, mailbox, above, STEP)
+    gone = _step(tx, owner, mailbox, asked)
     expunge_live(tx, owner, mailbox, gone)
-    return gone.uids.ranges[-1][1] if len(gone.uids) == STEP else None
+    is_end = gone is asked and len(asked.uids) < STEP
+    return None if is_end else gone.uids.ranges[-1][1]

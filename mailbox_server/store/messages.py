@@ -178,7 +178,8 @@ class Messages:
     def expunge(self, mailbox: MailboxId, within: Sequence[int] | None = None) -> Expunged:
         """Expunge placements flagged \\Deleted, of the given UIDs, or of all at most 5,000.
 
-        Returns those expunged now; call again until there are none.  Raises MailboxMissing.
+        Returns those expunged now, where that is dear only some of those asked for; call
+        again until there are none.  Raises MailboxMissing.
         """
         return expunge_deleted(self._tx, mailbox, within)
 

@@ -1,5 +1,7 @@
 """Messages in rows: storing, fetching, searching, copying, moving, expunging, forgetting."""
 
+from collections.abc import Sequence
+
 import pytest
 import sqlalchemy as sa
 
@@ -15,6 +17,7 @@ from mailbox_server.model.errors import (
 from mailbox_server.model.ids import AccountId, ContentId, MailboxId, MessageId, ModSeq
 from mailbox_server.model.message import InternalDate, Target
 from mailbox_server.model.uid_set import UidSet
+from mailbox_server.store import expunges
 from mailbox_server.store.live_placements import keyword_sets_of, live_among
 from mailbox_server.store.ports import (
     Column,
@@ -521,3 +524,30 @@ def test_messages_apart_are_looked_at_once_for_all_that_a_copy_must_know(
     assert apart.keyword_sets == bench.read(
         lambda _: keyword_sets_of(bench.sql, inbox.id, together)
     )
+
+
+def test_a_dear_expunge_goes_in_shorter_steps(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a large account, where the copies stand as they were made one by one."""
+    monkeypatch.setattr(expunges, "_SMALL_ACCOUNT", 0)
+    monkeypatch.setattr(expunges, "DEAR_STEP", 3)
+    account = bench.open_account()
+    inbox, work = bench.mailbox(account).id, bench.mailbox(account, "Work").id
+    for _ in range(70):
+        bench.deliver(account)
+    for uid in (1, 40, 2, 41, 3, 42, 4, 43):
+        bench.write(lambda tx, uid=uid: tx.messages.copy(inbox, [uid], work))
+        bench.write(lambda tx, uid=uid: tx.messages.remove(inbox, [uid]))
+    flag = FlagChange(Edit.ADD, frozenset(["\\Deleted"]))
+    bench.write(lambda tx: tx.messages.change_flags(work, range(1, 9), flag))
+
+    def step(within: Sequence[int] | None) -> tuple[list[int], bool]:
+        gone = bench.write(lambda tx: tx.messages.expunge(work, within))
+        return list(gone.uids), gone.is_part
+
+    assert step([2, 4, 5, 6, 7, 8]) == ([2, 4, 5], True)
+    assert step([2, 4, 5, 6, 7, 8]) == ([6, 7, 8], False)
+    assert step(None) == ([1, 3], False)
+    bench.turn(days=1)
+    assert bench.forget_destroyed(bench.now) == 8

@@ -107,6 +107,8 @@ PLANS = (
     (still_lying._FOUND, "placement USING PRIMARY KEY (mailbox=? AND uid>?)"),
     (still_lying._FOUND, "message USING INTEGER PRIMARY KEY (rowid=?)"),
     (made_whole._PLACES, "ix_message_block_account (account=? AND messages=?)"),
+    (message_blocks._NOTED, "message_block USING PRIMARY KEY (mailbox=? AND first>? AND first<?)"),
+    (expunges._PLACEMENTS, "ix_mailbox_account (account=?)"),
     (message_blocks._REACHED, "placement USING PRIMARY KEY (mailbox=? AND uid>?)"),
     (message_blocks._OWN, "message_block USING PRIMARY KEY (mailbox=?)"),
     (removed_accounts._STRAYS, "placement USING PRIMARY KEY (mailbox=?)"),

@@ -34,9 +34,12 @@ async def expunge(session: Session, arguments: ExpungeArguments) -> Outcome:
         return ok("Expunged", session.highest_modseq_code(last))
     uids = view.uids(arguments.uids, By.UID)
     for step in steps(uids, MESSAGES_A_STEP, session.headway):
-        gone = await session.store.write(expunging(view, step))
-        await view.expunged(gone)
-        last = gone.modseq if gone.uids else last
+        is_done = False
+        while not is_done:
+            gone = await session.store.write(expunging(view, step))
+            await view.expunged(gone)
+            last = gone.modseq if gone.uids else last
+            is_done = not gone.is_part
     return ok("Expunged", session.highest_modseq_code(last))
 
 

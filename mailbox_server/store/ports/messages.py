@@ -164,11 +164,15 @@ class FlagOutcome:
 
 @dataclass(frozen=True, slots=True)
 class Expunged:
-    """What an expunge took out of a mailbox: before and modseq are its highest modseqs."""
+    """What an expunge took out of a mailbox: before and modseq are its highest modseqs.
+
+    is_part: whether some of what was asked for was left for another call.
+    """
 
     uids: UidSet
     before: ModSeq
     modseq: ModSeq
+    is_part: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -363,7 +367,8 @@ class MessageWriter(MessageReader, Protocol):
     def expunge(self, mailbox: MailboxId, within: Sequence[int] | None = None) -> Expunged:
         """Expunge placements flagged \\Deleted, of the given UIDs, or of all at most 5,000.
 
-        Returns those expunged now; call again until there are none.
+        Returns those expunged now, where that is dear only some of those asked for; call
+        again until there are none.
         """
 
     def remove(self, mailbox: MailboxId, uids: Sequence[int]) -> UidSet:
