@@ -8,6 +8,7 @@ epilogue of a multipart, the attributes of HTML tags, and of MIME headers all bu
 descriptions are not looked at, because no reader is shown them.
 """
 
+from collections.abc import Iterable
 from types import MappingProxyType
 
 import msgspec
@@ -74,23 +75,38 @@ def header_holds(header: bytes, needle: str) -> bool:
 
     So does a line that is no field: a message without any header is one block of them.
     """
-    if needle.isascii() and header.isascii() and not _takes_reading(header):
-        # What is nowhere in the block as it stands is in no field of it.
-        merged = " ".join(header.decode("ascii").split()).lower() + " "
-        if needle not in merged:
+    lines: Iterable[bytes] = header_lines(header)
+    if not (needle.isascii() and _stands_in(header, needle)):
+        # In no field that stands in the block as it is read; few fields do not.
+        if _is_lost(header):
+            lines = [each for each in lines if _is_encoded(each) or _is_lost(each)]
+        elif _is_encoded(header):
+            lines = [each for each in lines if b"=?" in each or not each.isascii()]
+        else:
             return False
-    return any(needle in normalize(line_text(line)) for line in header_lines(header))
+    return any(needle in normalize(line_text(each)) for each in lines)
 
 
-def _takes_reading(header: bytes) -> bool:
-    """Whether fields hold other characters than the block: encoded words, controls, and white
-    space that names lose at their ends.
+def _stands_in(header: bytes, needle: str) -> bool:
+    """Whether a needle of ASCII is in a block as it stands, but for white space."""
+    if " " not in needle:
+        return needle.encode("ascii") in header.lower()
+    return needle in " ".join(header.decode("latin-1").split()).lower() + " "
+
+
+def _is_encoded(octets: bytes) -> bool:
+    """Whether there are encoded words, or octets that are not of ASCII."""
+    return not octets.isascii() or b"=?" in octets
+
+
+def _is_lost(octets: bytes) -> bool:
+    """Whether there are controls, or white space that names lose at their ends.
 
     A regular expression takes several times as long.
     """
-    if b"=?" in header or header.translate(None, _NO_CONTROLS):
+    if octets.translate(None, _NO_CONTROLS):
         return True
-    return any(space in header for space in _LOST_AT_NAMES)
+    return any(space in octets for space in _LOST_AT_NAMES)
 
 
 def line_text(line: bytes) -> str:

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from mailbox_server.model.errors import ContentDamaged, ContentMissing
 from mailbox_server.model.ids import ContentId
 from mailbox_server.store.content_files import ContentFiles
-from mailbox_server.store.dialect.sqlite import records
+from mailbox_server.store.dialect.sqlite import numbers, records
 from mailbox_server.store.digesting import are_whole, matches
 from mailbox_server.store.frames import expand, placed
 from mailbox_server.store.ports import StagedContent
@@ -42,25 +42,34 @@ _CHUNK: Final = Prepared(
         content_chunk.c.id == sa.bindparam("chunk")
     )
 )
-_SMALL: Final = Prepared(
-    sa.select(
-        content.c.id,
-        content.c.size,
-        content.c.checksums,
-        content_chunk.c.expands_to,
-        content_chunk.c.octets,
+_FEW_RANGES: Final = 4
+"""Up to so many ranges of ids are asked for one by one, more of them as a list."""
+
+
+def _small(ids: sa.ColumnElement[bool]) -> Prepared:
+    return Prepared(
+        sa.select(
+            content.c.id,
+            content.c.size,
+            content.c.checksums,
+            content_chunk.c.expands_to,
+            content_chunk.c.octets,
+        )
+        .join_from(
+            content,
+            content_chunk,
+            content_chunk.c.id == content.c.id.op("<<")(sa.literal_column(str(CHUNK_BITS))),
+        )
+        .where(
+            ids,
+            content.c.size <= sa.literal_column(str(CHUNK_OCTETS)),
+            content.c.file.is_(None),
+        )
     )
-    .join_from(
-        content,
-        content_chunk,
-        content_chunk.c.id == content.c.id.op("<<")(sa.literal_column(str(CHUNK_BITS))),
-    )
-    .where(
-        content.c.id.between(sa.bindparam("first"), sa.bindparam("last")),
-        content.c.size <= sa.literal_column(str(CHUNK_OCTETS)),
-        content.c.file.is_(None),
-    )
-)
+
+
+_SMALL: Final = _small(content.c.id.between(sa.bindparam("first"), sa.bindparam("last")))
+_SMALL_LISTED: Final = _small(content.c.id.in_(numbers("contents")))
 _ADD: Final = Prepared(
     sa.insert(content).values(
         id=sa.bindparam("number"),
@@ -144,7 +153,12 @@ class ContentRepository:
 
         Raises ContentDamaged.
         """
-        rows = _SMALL.rows_each(self._tx, range_values(sorted(set(contents))))
+        ids = sorted(set(contents))
+        ranges = range_values(ids)
+        if len(ranges) > _FEW_RANGES:
+            rows = _SMALL_LISTED.rows(self._tx, contents=json.dumps(ids))
+        else:
+            rows = _SMALL.rows_each(self._tx, ranges)
         found: dict[ContentId, bytes] = {}
         for number, size, _, expands_to, octets in rows:
             whole = octets if expands_to is None else expand(octets, size)

@@ -8,7 +8,7 @@ Criteria about one header field decode it now, from the listed fields, or for ot
 from trace and content.  What is damaged on the disk is not found; store.scrub tells of it.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -19,9 +19,12 @@ from mailbox_server.mime.normal_form import normalize
 from mailbox_server.mime.part_table import read_part_table
 from mailbox_server.mime.search_text import header_holds, value_text
 from mailbox_server.mime.text_seeking import texts_hold
+from mailbox_server.model.errors import ContentDamaged
 from mailbox_server.model.ids import ContentId, MailboxId
 from mailbox_server.store.attached_text.reading import AttachedTextReader
+from mailbox_server.store.by_message import lists
 from mailbox_server.store.contents import ContentRepository
+from mailbox_server.store.dialect.sqlite import numbers
 from mailbox_server.store.piece_reading import PieceReader
 from mailbox_server.store.ports import TextCriterion, TextScope
 from mailbox_server.store.prepared import Prepared
@@ -36,30 +39,63 @@ from mailbox_server.store.uid_runs import range_values
 
 # A text may be 1 MiB.
 _BLOCK: Final = 10
+_HEADERS_AT_ONCE: Final = 20
+"""Their contents are read together: 256 KiB each at most."""
 _HEADER_OCTETS: Final = 1024 * 1024
 
 _RANGE: Final = (
     placement.c.mailbox == sa.bindparam("mailbox"),
     placement.c.uid.between(sa.bindparam("first"), sa.bindparam("last")),
 )
-_TEXTS: Final = Prepared(
-    sa.select(placement.c.uid, message_text.c.cut, message_text.c.body, message_text.c.header)
-    .join_from(placement, message_text, message_text.c.message == placement.c.message)
-    .where(*_RANGE)
+_LIST: Final = (
+    placement.c.mailbox == sa.bindparam("mailbox"),
+    placement.c.uid.in_(numbers("uids")),
 )
-_BODIES: Final = Prepared(
-    sa.select(placement.c.uid, message_text.c.cut, message_text.c.body)
-    .join_from(placement, message_text, message_text.c.message == placement.c.message)
-    .where(*_RANGE)
+_FEW_RANGES: Final = 8
+"""Up to so many ranges of UIDs are asked for one by one, more of them by lists."""
+
+
+class _Rows:
+    """The same columns of each placement, for ascending UIDs."""
+
+    def __init__(self, selected: sa.Select[Any]) -> None:
+        self._ranged = Prepared(selected.where(*_RANGE))
+        self._listed = Prepared(selected.where(*_LIST))
+
+    def blocks(
+        self, tx: SqlTx, mailbox: MailboxId, within: Sequence[int], most: int = _BLOCK
+    ) -> Iterator[list[Any]]:
+        """The rows in lists of at most so many."""
+        ranges = range_values(within, mailbox=mailbox)
+        if len(ranges) > _FEW_RANGES:
+            for uids in lists(within):
+                yield from self._listed.blocks(tx, most, mailbox=mailbox, uids=uids)
+            return
+        for values in ranges:
+            if values["last"] - values["first"] < most:
+                yield self._ranged.rows(tx, **values)
+            else:
+                yield from self._ranged.blocks(tx, most, **values)
+
+
+_TEXTS: Final = _Rows(
+    sa.select(
+        placement.c.uid, message_text.c.cut, message_text.c.body, message_text.c.header
+    ).join_from(placement, message_text, message_text.c.message == placement.c.message)
+)
+_BODIES: Final = _Rows(
+    sa.select(placement.c.uid, message_text.c.cut, message_text.c.body).join_from(
+        placement, message_text, message_text.c.message == placement.c.message
+    )
 )
 
 
-def _fields_in(column: sa.Column[Any]) -> Prepared:
-    return Prepared(
+def _fields_in(column: sa.Column[Any]) -> _Rows:
+    return _Rows(
         sa.select(placement.c.uid, column, message_listing.c.header_octets, message.c.content)
         .join_from(placement, message, message.c.id == placement.c.message)
         .join(message_listing, message_listing.c.message == message.c.id)
-        .where(*_RANGE, message.c.content.is_not(None))
+        .where(message.c.content.is_not(None))
     )
 
 
@@ -68,11 +104,11 @@ _LISTED_REST: Final = _fields_in(message_listing.c.listed_rest)
 _HEADERS: Final = _fields_in(message_listing.c.trace)
 
 _MESSAGES: Final = Prepared(sa.select(placement.c.uid, placement.c.message).where(*_RANGE))
-_CUT: Final = Prepared(
+_CUT: Final = _Rows(
     sa.select(placement.c.uid, message_listing.c.parts, message.c.content)
     .join_from(placement, message, message.c.id == placement.c.message)
     .join(message_listing, message_listing.c.message == message.c.id)
-    .where(*_RANGE, message.c.content.is_not(None))
+    .where(message.c.content.is_not(None))
 )
 
 
@@ -93,13 +129,7 @@ def matching(
         found += _cut(tx, contents, mailbox, _without(cut, found), needle)
     elif criterion.scope is TextScope.TEXT:
         found = _scan(tx, _TEXTS, mailbox, within, partial(_text_holds, needle, cut))
-        found += _scan(
-            tx,
-            _HEADERS,
-            mailbox,
-            _without(within, found),
-            lambda row: header_holds(_header(contents, row, b""), needle),
-        )
+        found += _with_header(tx, contents, mailbox, _without(within, found), needle)
         found += _attached(tx, attached, mailbox, _without(within, found), needle)
         found += _cut(tx, contents, mailbox, _without(cut, found), needle)
     else:
@@ -166,24 +196,41 @@ def _cut(
     return _scan(tx, _CUT, mailbox, within, holds)
 
 
+def _with_header(
+    tx: SqlTx,
+    contents: ContentRepository,
+    mailbox: MailboxId,
+    within: Sequence[int],
+    needle: str,
+) -> list[int]:
+    """Those of which a field of the header holds the needle."""
+    found: list[int] = []
+    for rows in _HEADERS.blocks(tx, mailbox, within, _HEADERS_AT_ONCE):
+        try:
+            small = contents.small([ContentId(row[-1]) for row in rows])
+        except ContentDamaged:
+            small = {}
+        for row in rows:
+            uid, trace, octets, content = row
+            whole = small.get(content)
+            header = _header(contents, row, b"") if whole is None else trace + whole[:octets]
+            if header_holds(header, needle):
+                found.append(uid)
+    return found
+
+
 def _scan(
     tx: SqlTx,
-    statement: Prepared,
+    asked: _Rows,
     mailbox: MailboxId,
     within: Sequence[int],
     matches: Callable[[Any], bool],
 ) -> list[int]:
-    found: list[int] = []
-    for values in range_values(within, mailbox=mailbox):
-        is_short = values["last"] - values["first"] < _BLOCK
-        blocks = (
-            (statement.rows(tx, **values),) if is_short else statement.blocks(tx, _BLOCK, **values)
-        )
-        found += [row[0] for rows in blocks for row in rows if matches(row)]
-    return found
+    blocks = asked.blocks(tx, mailbox, within)
+    return [row[0] for rows in blocks for row in rows if matches(row)]
 
 
-def _where(field: bytes) -> Prepared:
+def _where(field: bytes) -> _Rows:
     if field in FIRST_FIELDS:
         return _LISTED
     return _LISTED_REST if field in LISTED_FIELDS else _HEADERS

@@ -1,0 +1,70 @@
+"""Looking at texts finds the same whether UIDs are asked for in ranges or lie apart."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mailbox_server.store.ports import TextCriterion, TextScope
+from tests.contract.conftest import TurnedClock
+from tests.search_store import SearchStore
+
+_MESSAGES = 60
+_LONG = "pear " * 60_000
+
+
+@pytest.fixture
+async def searched(data: Path, clock: TurnedClock) -> AsyncIterator[SearchStore]:
+    """Messages of which each third says apple, in a place that is its own."""
+    made = await SearchStore.open(data, clock)
+    await made.deliver("ann", [_mail(number) for number in range(1, _MESSAGES + 1)])
+    yield made
+    await made.close()
+
+
+def _mail(number: int) -> bytes:
+    is_meant = number % 3 == 0
+    word = "apple" if is_meant else "plum"
+    places = (number // 3) % 4
+    own = word if places == 0 else "fig"
+    encoded = f"=?utf-8?q?{word.replace('a', '=61')}?=" if places == 1 else "fig"
+    body = word if places == 2 else "fig"
+    far = f"{_LONG}{word}" if places == 3 else "fig"
+    return (
+        f"Subject: {encoded}\r\nX-Own: {own}\r\nX-Lost : fig\r\n"
+        f"Content-Type: text/plain; charset=utf-8\r\n\r\n{body}\r\n{far}\r\n"
+    ).encode()
+
+
+async def _found(searched: SearchStore, scope: TextScope, uids: list[int]) -> list[int]:
+    _, inbox = await searched.owner("ann")
+    criterion = TextCriterion(scope, "apple")
+    return await searched.store.read(lambda tx: tx.messages.matching(inbox, criterion, uids))
+
+
+@pytest.mark.parametrize("apart", [1, 2, 3])
+async def test_what_lies_apart_is_found_as_what_lies_together(
+    searched: SearchStore, apart: int
+) -> None:
+    uids = list(range(1, _MESSAGES + 1, apart))
+    meant = [uid for uid in uids if uid % 3 == 0]
+    assert await _found(searched, TextScope.TEXT, uids) == meant
+    in_body = [uid for uid in meant if (uid // 3) % 4 in (2, 3)]
+    assert await _found(searched, TextScope.BODY, uids) == in_body
+    in_subject = [uid for uid in meant if (uid // 3) % 4 == 1]
+    assert await _found(searched, TextScope.SUBJECT, uids) == in_subject
+
+
+async def test_one_damaged_content_hides_no_other(searched: SearchStore) -> None:
+    """Of itself the header is hidden that is nowhere but in the content."""
+
+    def damage(tx: Any) -> None:
+        tx.sql.scratch.execute(
+            "UPDATE content SET checksums = zeroblob(length(checksums)) WHERE id = 12"
+        )
+
+    await searched.store.write(damage)
+    uids = list(range(2, _MESSAGES + 1, 2))
+    meant = [uid for uid in uids if uid % 3 == 0 and uid != 12]
+    assert await _found(searched, TextScope.TEXT, uids) == meant
