@@ -24,9 +24,11 @@ from mailbox_server.store.ports import (
     TextCriterion,
     WriteTx,
 )
-from mailbox_server.store.search_index.catching_up import SearchIndexer
+from mailbox_server.store.search_index.catching_up import Patience, SearchIndexer
 from tests.small_store import SMALL_STORE
 
+AT_ONCE = Patience(first=1, most=1, few=1)
+"""No message waits."""
 TRACE = b"Return-Path: <bounce@example.net>\r\nX-Trace-Line: =?utf-8?q?Zw=C3=B6lfter?=\r\n"
 
 
@@ -48,6 +50,7 @@ class SearchStore:
         events: Events | None = None,
         kinds: frozenset[Kind] = ALL_KINDS,
         limits: HelperLimits | None = None,
+        patience: Patience = AT_ONCE,
     ) -> "SearchStore":
         """Open or make the store in a folder."""
         chosen = SMALL_STORE
@@ -56,7 +59,7 @@ class SearchStore:
             place, chosen, clock, SystemEntropy(), events, lambda error: None
         )
         attached = AttachedTexts(store, events, kinds, limits)
-        return cls(store, SearchIndexer(store, clock, events), attached)
+        return cls(store, SearchIndexer(store, clock, events, patience), attached)
 
     async def close(self) -> None:
         """Close what hangs on the store, and the store."""

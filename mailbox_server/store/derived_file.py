@@ -20,7 +20,7 @@ _LOG_OCTETS: Final = 16 * 1024 * 1024
 _WRITER_CACHE_KIB: Final = 2 * 1024
 _BUSY_SECONDS: Final = 2.0
 _STATEMENTS: Final = 64
-_PAGE_OCTETS: Final = 4096
+PAGE_OCTETS: Final = 4096
 
 
 class NotOurs(Exception):
@@ -135,9 +135,13 @@ class DerivedFileWriter:
 
     def fold(self) -> None:
         """Fold the log in where it has grown; waits for the disk, and for no reader."""
-        log = Path(f"{self.path}-wal")
-        if log.exists() and log.stat().st_size >= self._folds_from * _PAGE_OCTETS:
+        if self.log_octets() >= self._folds_from * PAGE_OCTETS:
             self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+
+    def log_octets(self) -> int:
+        """How much the log takes."""
+        log = Path(f"{self.path}-wal")
+        return log.stat().st_size if log.exists() else 0
 
     def rest(self) -> None:
         """Give memory back that only writing takes."""

@@ -308,13 +308,13 @@ async def test_a_step_holds_few_large_messages(
 ) -> None:
     monkeypatch.setattr(catching_up, "STEP_CHARACTERS", 2_500)
     steps: list[int] = []
-    add = writing.IndexWriter.add
+    put = writing.IndexWriter.put
 
     def counted(self: writing.IndexWriter, *args: Any, **named: Any) -> None:
         steps.append(len(named["entries"]))
-        add(self, *args, **named)
+        put(self, *args, **named)
 
-    monkeypatch.setattr(writing.IndexWriter, "add", counted)
+    monkeypatch.setattr(writing.IndexWriter, "put", counted)
     await searched.deliver("ann", [mail("apple " * 200) for _ in range(7)])
     await searched.indexer.catch_up()
     assert steps == [3, 3, 1]
@@ -325,7 +325,7 @@ async def test_a_step_holds_few_large_messages(
 async def test_it_is_asked_and_tried_out_while_it_catches_up(
     searched: SearchStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(catching_up, "STEP_CHARACTERS", 1)
+    monkeypatch.setattr(catching_up, "STEP_MESSAGES", 1)
     paused, goes_on = asyncio.Event(), asyncio.Event()
 
     async def pause(began: float) -> None:
@@ -381,15 +381,15 @@ async def test_a_renewal_that_was_interrupted_goes_on(
     monkeypatch.setattr(catching_up, "STEP_MESSAGES", 1)
     monkeypatch.setattr("mailbox_server.store.search_index.catching_up.STEP_CHARACTERS", 1)
     filled: list[int] = []
-    fill = writing.IndexWriter.fill
+    put = writing.IndexWriter.put
 
     def interrupted(self: writing.IndexWriter, *args: Any, **named: Any) -> None:
         if len(filled) == 2:
             raise sqlite3.OperationalError("interrupted")
-        fill(self, *args, **named)
-        filled.append(named["upto"])
+        put(self, *args, **named)
+        filled.append(named["entries"][-1].message)
 
-    monkeypatch.setattr(writing.IndexWriter, "fill", interrupted)
+    monkeypatch.setattr(writing.IndexWriter, "put", interrupted)
     monkeypatch.setattr(derived_keeper, "trouble_of", lambda error: Trouble.INTERRUPTED)
     with pytest.raises(IndexStopped):
         await searched.indexer.renew()

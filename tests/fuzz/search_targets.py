@@ -48,9 +48,9 @@ def _needles(octets: bytes) -> None:
     asked, sure = question(_ANN, (needle,)), word(_ANN, needle)
     connection = sqlite3.connect(":memory:", isolation_level=None)
     try:
-        layout.make_tables(connection, 1)
-        for table in ("text_1", "word_1"):
-            statement = f"INSERT INTO {table} (rowid, words) VALUES (?, ?)"
+        for kind in ("text", "word"):
+            layout.make_table(connection, 1, kind)
+            statement = f"INSERT INTO {kind}_1 (rowid, words) VALUES (?, ?)"
             for row, account in ((7, _ANN), (8, _BEN)):
                 pieces = marked(account, text, is_more=False)
                 connection.executemany(statement, ((row, piece) for piece in pieces))

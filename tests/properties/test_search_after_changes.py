@@ -2,11 +2,14 @@
 
 import asyncio
 import itertools
+import sqlite3
 import tempfile
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
 from functools import partial
 from operator import methodcaller
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -16,8 +19,10 @@ from mailbox_server.model.ids import MailboxId
 from mailbox_server.model.mailbox import INBOX
 from mailbox_server.store import derived_keeper
 from mailbox_server.store.destroyed_messages import forget_destroyed
+from mailbox_server.store.dialect.trouble import Trouble
 from mailbox_server.store.ports import Column, ReadTx, TextCriterion, TextScope, WriteTx
 from mailbox_server.store.search_index import catching_up, reading, writing
+from mailbox_server.store.search_index.catching_up import IndexStopped, Patience
 from tests.contract.conftest import TurnedClock
 from tests.search_store import TRACE, SearchStore
 
@@ -35,6 +40,15 @@ CRITERIA = tuple(
 NAMES = st.sampled_from(["ann", "ben"])
 BOXES = st.sampled_from([INBOX, "Work", "Old"])
 UIDS = st.lists(st.integers(1, 6), min_size=1, max_size=3, unique=True).map(sorted)
+CHECKED = (
+    ("field", "lines", "BLOB"),
+    ("vocabulary", "lines", "TEXT"),
+    ("sketched", "messages", "BLOB"),
+    ("sketch", "bits", "BLOB"),
+)
+"""Tables, columns and their types."""
+SHARES = st.floats(0, 1, exclude_max=True)
+OCTETS = st.integers(1, 255)
 Step = Callable[["World"], Awaitable[None]]
 STEPS: st.SearchStrategy[Step] = st.one_of(
     st.builds(lambda *way: lambda world: world.deliver(*way), NAMES, WORDS, WORDS),
@@ -46,14 +60,23 @@ STEPS: st.SearchStrategy[Step] = st.one_of(
     st.builds(lambda *way: lambda world: world.delete_box(*way), NAMES, BOXES),
     st.builds(lambda name: lambda world: world.make_again(name), NAMES),
     st.sampled_from(["catch_up", "renew", "forget", "reopen"]).map(methodcaller),
+    st.builds(
+        lambda *way: lambda world: world.be_interrupted(*way),
+        st.sampled_from(["wait", "put", "put_in_place", "growing", "replacement"]),
+        st.integers(0, 2),
+        st.sampled_from(["catch_up", "renew"]),
+    ),
+    st.builds(lambda share, octet: lambda world: world.damage(share, octet), SHARES, OCTETS),
 )
+PATIENCE = st.builds(Patience, st.integers(1, 4), st.integers(1, 3), st.integers(1, 2), OCTETS)
 
 
 class World:
     """A store that things are done to."""
 
-    def __init__(self, place: Path) -> None:
+    def __init__(self, place: Path, patience: Patience) -> None:
         self.place = place
+        self.patience = patience
         self.clock = TurnedClock()
         self.numbers = itertools.count(1)
         self.searched: SearchStore | None = None
@@ -64,7 +87,7 @@ class World:
         return self.searched
 
     async def begin(self) -> None:
-        self.searched = await SearchStore.open(self.place, self.clock)
+        self.searched = await SearchStore.open(self.place, self.clock, patience=self.patience)
 
     async def box(self, name: str, box: str) -> MailboxId:
         account, _ = await self.open.owner(name)
@@ -109,11 +132,50 @@ class World:
         await self.reopen()
 
     async def catch_up(self) -> None:
-        await self.open.indexer.catch_up()
+        """Where damage is met the index is thrown away, and made anew the next time."""
+        with suppress(IndexStopped):
+            await self.open.indexer.catch_up()
 
     async def renew(self) -> None:
-        await self.open.indexer.make_stale()
-        await self.open.indexer.renew()
+        with suppress(IndexStopped):
+            await self.open.indexer.make_stale()
+            await self.open.indexer.renew()
+
+    async def be_interrupted(self, at: str, after: int, work: str) -> None:
+        """The disk fails while the index is written, once so many writes of a kind were made."""
+        writes, write = itertools.count(), getattr(writing.IndexWriter, at)
+
+        def interrupted(*args: Any, **named: Any) -> Any:
+            if next(writes) == after:
+                raise sqlite3.OperationalError("interrupted")
+            return write(*args, **named)
+
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(writing.IndexWriter, at, interrupted)
+            patched.setattr(derived_keeper, "trouble_of", lambda error: Trouble.INTERRUPTED)
+            await getattr(self, work)()
+
+    async def damage(self, share: float, octet: int) -> None:
+        """An octet of what is checked by its sum is another one: of fields, words or sketches."""
+        path = self.open.store.index.path
+        if path is None or not path.exists():
+            return
+        await self.open.indexer.close()
+        with sqlite3.connect(path, isolation_level=None) as connection:
+            found = [
+                (table, column, kind, octets)
+                for table, column, kind in CHECKED
+                for (octets,) in connection.execute(f"SELECT CAST({column} AS BLOB) FROM {table}")
+            ]
+            if found:
+                table, column, kind, octets = found[int(share * len(found))]
+                changed = bytearray(octets)
+                changed[int(share * 7_919) % len(changed)] ^= octet
+                connection.execute(
+                    f"UPDATE {table} SET {column} = CAST(? AS {kind}) "
+                    f"WHERE CAST({column} AS BLOB) = ?",
+                    (bytes(changed), octets),
+                )
 
     async def forget(self) -> None:
         self.clock.turn(days=2)
@@ -158,18 +220,19 @@ def wanted_in(content: str, criterion: TextCriterion) -> str:
 
 
 @settings(max_examples=8, deadline=None)
-@given(steps=st.lists(STEPS, max_size=20))
-def test_the_index_knows_of_all_that_changes(steps: list[Step]) -> None:
+@given(steps=st.lists(STEPS, max_size=20), patience=PATIENCE)
+def test_the_index_knows_of_all_that_changes(steps: list[Step], patience: Patience) -> None:
     """Segments of three messages, of which two are added at a time."""
 
     async def play(place: Path) -> None:
-        world = World(place)
+        world = World(place, patience)
         await world.begin()
         for step in steps:
             await step(world)
         await world.compare()
-        await world.catch_up()
-        await world.compare()
+        for _ in range(2):
+            await world.catch_up()
+            await world.compare()
         await world.open.close()
 
     with tempfile.TemporaryDirectory(

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from mailbox_server.store.ports import TextCriterion, TextScope
 from mailbox_server.store.search_index import briefs, needles, reading, sketches
+from mailbox_server.store.search_index.catching_up import Patience
 from tests.properties.searched_mail import Writer
-from tests.search_store import SearchStore
+from tests.search_store import AT_ONCE, SearchStore
 
 WORDS = st.sampled_from(
     (
@@ -63,18 +64,18 @@ CRITERIA = st.builds(
 class Shelf:
     """One store; each example uses an account of its own in it."""
 
-    def __init__(self, runner: asyncio.Runner, place: Path) -> None:
+    def __init__(self, runner: asyncio.Runner, place: Path, patience: Patience) -> None:
         self.runner = runner
-        self.searched = runner.run(SearchStore.open(place))
+        self.searched = runner.run(SearchStore.open(place, patience=patience))
         self.names = (f"owner{number}" for number in itertools.count())
 
 
-@pytest.fixture(scope="module")
-def shelf() -> Iterator[Shelf]:
-    """An open store."""
+@pytest.fixture(scope="module", params=[AT_ONCE, Patience(first=4, most=3, few=2, many=5)])
+def shelf(request: pytest.FixtureRequest) -> Iterator[Shelf]:
+    """An open store; in one of two some messages wait."""
     place = Path(tempfile.mkdtemp(dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
     with asyncio.Runner() as runner:
-        made = Shelf(runner, place / "data")
+        made = Shelf(runner, place / "data", request.param)
         yield made
         runner.run(made.searched.close())
     shutil.rmtree(place)

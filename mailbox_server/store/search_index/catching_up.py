@@ -3,10 +3,14 @@
 The index is written on a thread of its own, a few hundred messages at a time, with pauses
 that leave half of the time to everybody else.  Whatever is wrong with its file, it is
 thrown away and made again; nothing that happens here reaches who delivers or searches.
+
+Messages that come wait first (Patience): a mail that comes alone costs the index a row.
 """
 
 import asyncio
 import time
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -14,6 +18,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from mailbox_server.model.errors import StoreUnavailable
+from mailbox_server.model.ids import AccountId
 from mailbox_server.model.ports import Clock, Entropy, Events
 from mailbox_server.store.derived_file import octets_of
 from mailbox_server.store.derived_keeper import PROBES, DerivedKeeper
@@ -30,10 +35,40 @@ _SAMPLED: Final = 50
 _DEAD_PART: Final = 5
 """A segment of which one message in so many is gone is made anew."""
 _RENEWED_AFTER: Final = timedelta(days=30)
+_WAITING_OCTETS: Final = 4 * 1024 * 1024
+"""Of an account do not wait: looking at their texts would take long."""
+_COUNTED_MOST: Final = 256 * 1024
+"""Of a message; in larger ones it is seldom text."""
 _TAUGHT_FROM: Final = 500
 """Messages of a segment that are worth to learn words of."""
 _TOLD_FROM: Final = 1_000
 """Ids that the index must be behind for anybody to be told."""
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How many messages of an account are added at once; until then they wait, and searches
+    look at them.  What comes one by one takes less room so, and less is written for each.
+
+    first: as long as nothing was added, so that a small store has no index larger than a part
+        of it.  most: of accounts that have fewer than many messages; few: of others, so that
+        a search looks at next to nothing in vain.
+    """
+
+    first: int = 256
+    most: int = 64
+    few: int = 8
+    many: int = 1_000
+
+    def is_over(self, waiting: Sequence[tuple[int, int]], held: int, *, is_first: bool) -> bool:
+        """Whether those of an account that wait, messages and octets, are to be added.
+
+        held: messages of the account.  is_first: whether nothing was added yet.
+        """
+        most = self.first if is_first else self.most
+        if len(waiting) >= (self.few if held >= self.many else most):
+            return True
+        return sum(min(octets, _COUNTED_MOST) for _, octets in waiting) >= _WAITING_OCTETS
 
 
 class IndexStopped(StoreUnavailable):
@@ -60,6 +95,14 @@ class Sampled:
     wrong: tuple[sampling.Trial, ...]
 
 
+class _Burst:
+    """What comes into a segment at once, and the accounts of which some of it was added."""
+
+    def __init__(self, segment: Segment) -> None:
+        self.segment = segment
+        self.accounts: set[AccountId] = set()
+
+
 class SearchIndexer(DerivedKeeper[IndexWriter]):
     """The one who writes the index of a store.  All of it is called in the event loop."""
 
@@ -67,9 +110,12 @@ class SearchIndexer(DerivedKeeper[IndexWriter]):
     stopped = IndexStopped
     what = "the search index"
 
-    def __init__(self, store: SqliteStore, clock: Clock, events: Events) -> None:
+    def __init__(
+        self, store: SqliteStore, clock: Clock, events: Events, patience: Patience | None = None
+    ) -> None:
         super().__init__(store, events, layout.FILE, store.index)
         self._clock = clock
+        self._rule = patience or Patience()
 
     async def _keep_up(self) -> None:
         await self.catch_up()
@@ -82,19 +128,23 @@ class SearchIndexer(DerivedKeeper[IndexWriter]):
         """
         async with self._turn:
             await self._open()
-            added, left = 0, await self.behind()
+            left = await self.behind()
             if left > _TOLD_FROM:
                 self._events.info("search_index.behind", ids=left)
             newest = await self._store.read(gathering.newest)
+            burst: _Burst | None = None
             while (upto := await self._on_file(_upto)) < newest:
-                entries, reached = await self._entries(upto, newest)
                 now = int(self._clock.now().timestamp())
-                await self._step(partial(IndexWriter.add, entries=entries, upto=reached, now=now))
-                added += len(entries)
-            if added:
+                growing = await self._on_file(partial(IndexWriter.growing, now=now))
+                if burst is None or burst.segment.number != growing.number:
+                    await self._end(burst)
+                    burst = _Burst(growing)
+                await self._take(burst, upto, newest)
+            await self._end(burst)
+            if burst is not None:
                 await self._on_file(IndexWriter.rest)
             if left > _TOLD_FROM:
-                self._events.info("search_index.caught_up", messages=added)
+                self._events.info("search_index.caught_up", ids=left)
 
     async def renew(self) -> None:
         """Make every stale segment anew.  Raises as catch_up."""
@@ -177,8 +227,9 @@ class SearchIndexer(DerivedKeeper[IndexWriter]):
             dead = max(0, each.messages - live)
             is_old = now - each.begun >= _RENEWED_AFTER.total_seconds()
             is_worn = dead * _DEAD_PART >= max(1, each.messages) or (dead and is_old)
+            waiting = await self._asked(partial(IndexWriter.count_waiting, segment=each.number))
             # Once for each doubling.
-            if is_worn or each.messages >= max(_TAUGHT_FROM, 2 * each.together):
+            if is_worn or each.messages - waiting >= max(_TAUGHT_FROM, 2 * each.together):
                 worn.append(each.number)
         if worn:
             await self.make_stale(worn)
@@ -199,27 +250,68 @@ class SearchIndexer(DerivedKeeper[IndexWriter]):
     async def _replace(self, stale: Segment) -> None:
         now = int(self._clock.now().timestamp())
         new = await self._on_file(lambda writer: writer.replacement(stale, now))
-        upto = new.upto
+        burst, upto = _Burst(new), new.upto
         while upto < stale.upto:
-            entries, upto = await self._entries(upto, stale.upto)
-            await self._step(partial(IndexWriter.fill, replacement=new, entries=entries, upto=upto))
+            upto = await self._take(burst, upto, stale.upto)
+        await self._end(burst)
         await self._step(lambda writer: writer.put_in_place(new))
         self._events.info("search_index.renewed", first=stale.first, upto=stale.upto)
 
-    async def _entries(self, after: int, last: int) -> tuple[list[Entry], int]:
-        """The entries of the next step, and the id up to which these are all."""
+    async def _take(self, burst: _Burst, after: int, last: int) -> int:
+        """Take the messages that come next into a segment; the id up to which it has all then.
+
+        Those of accounts of which enough wait are added.
+        """
+        arrived = await self._store.read(
+            partial(gathering.arrived, after=after, last=last, most=STEP_MESSAGES)
+        )
+        number = burst.segment.number
+        await self._step(lambda writer: writer.wait(number, arrived.messages, arrived.upto))
+        waiting = await self._on_file(lambda writer: writer.waiting(number, arrived.held))
+        is_first = await self._on_file(lambda writer: writer.is_blank(number))
+        due = {
+            account: these
+            for account, these in waiting.items()
+            if self._rule.is_over(these, arrived.held[account], is_first=is_first)
+        }
+        burst.accounts |= due.keys()
+        await self._put(burst.segment, due)
+        return arrived.upto
+
+    async def _end(self, burst: _Burst | None) -> None:
+        """Of accounts of which messages were added at last none shall wait."""
+        if burst is not None and burst.accounts:
+            number, accounts = burst.segment.number, burst.accounts
+            waiting = await self._on_file(lambda writer: writer.waiting(number, accounts))
+            await self._put(burst.segment, waiting)
+
+    async def _put(
+        self, segment: Segment, due: Mapping[AccountId, Sequence[tuple[int, int]]]
+    ) -> None:
+        """Add messages that wait."""
+        waiting = sorted((each, account) for account, these in due.items() for each, _ in these)
+        while waiting:
+            entries, count = await self._entries([message for message, _ in waiting])
+            done = waiting[:count]
+            await self._step(partial(IndexWriter.put, segment=segment, entries=entries, done=done))
+            waiting = waiting[count:]
+
+    async def _entries(self, messages: Sequence[int]) -> tuple[list[Entry], int]:
+        """The entries of the next step, and how many of the ascending messages were read."""
         entries: list[Entry] = []
-        characters = 0
-        while len(entries) < STEP_MESSAGES and characters < STEP_CHARACTERS and after < last:
+        characters = at = 0
+        while len(entries) < STEP_MESSAGES and characters < STEP_CHARACTERS and at < len(messages):
             stretch = await self._store.read_through(
                 partial(
-                    gathering.gathered, after=after, last=last, enough=STEP_CHARACTERS - characters
+                    gathering.listed,
+                    messages=messages[at : at + gathering.MESSAGES_A_READ],
+                    enough=STEP_CHARACTERS - characters,
                 )
             )
             entries += await self._run(partial(_entries, stretch))
             characters += stretch.characters
-            after = stretch.upto
-        return entries, after
+            at = bisect_right(messages, stretch.upto)
+        return entries, at
 
     def _writer_of(self, path: Path) -> IndexWriter:
         return IndexWriter(path)

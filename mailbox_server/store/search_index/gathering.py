@@ -1,5 +1,7 @@
 """Reads from the store what the index is to hold of messages."""
 
+import json
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -8,54 +10,68 @@ import sqlalchemy as sa
 from mailbox_server.mime.header_fields import LISTED_FIELDS
 from mailbox_server.model.errors import ContentDamaged, ContentMissing
 from mailbox_server.model.ids import AccountId, ContentId
+from mailbox_server.store.by_message import LISTED
 from mailbox_server.store.ports import ReadTx
 from mailbox_server.store.prepared import Prepared
 from mailbox_server.store.repositories import Repositories
+from mailbox_server.store.schema.accounts import account as owner
 from mailbox_server.store.schema.messages import message, message_listing, message_text
 from mailbox_server.store.search_index.header_text import (
     INDEXED_FIELDS,
     field_values,
     header_text,
 )
-from mailbox_server.store.search_index.writing import Entry
+from mailbox_server.store.search_index.writing import Arrival, Entry
 
 MESSAGES_A_READ: Final = 50
 CHARACTERS_A_READ: Final = 512 * 1024
 HEADER_OCTETS: Final = 1024 * 1024
 
-_AFTER: Final = Prepared(
+
+def _texts(*ids: sa.ColumnElement[bool]) -> Prepared:
+    return Prepared(
+        sa.select(
+            message.c.id,
+            message.c.account,
+            message.c.received,
+            message.c.size,
+            message.c.content,
+            message_listing.c.trace,
+            message_listing.c.header_octets,
+            message_listing.c.listed,
+            message_text.c.header,
+            message_text.c.cut,
+            message_text.c.body,
+        )
+        .join_from(message, message_listing, message_listing.c.message == message.c.id)
+        .join(message_text, message_text.c.message == message.c.id)
+        .where(*ids, message.c.content.is_not(None))
+        .order_by(message.c.id)
+        .limit(sa.literal_column(str(MESSAGES_A_READ)))
+    )
+
+
+_RANGE: Final = message.c.id.between(sa.bindparam("first"), sa.bindparam("last"))
+_AFTER: Final = _texts(_RANGE)
+_LISTED: Final = _texts(message.c.id.in_(LISTED))
+_ARRIVED: Final = Prepared(
     sa.select(
         message.c.id,
         message.c.account,
         message.c.received,
         message.c.size,
-        message.c.content,
-        message_listing.c.trace,
-        message_listing.c.header_octets,
-        message_listing.c.listed,
-        message_text.c.header,
-        message_text.c.cut,
-        message_text.c.body,
+        owner.c.messages,
     )
-    .join_from(message, message_listing, message_listing.c.message == message.c.id)
-    .join(message_text, message_text.c.message == message.c.id)
-    .where(
-        message.c.id.between(sa.bindparam("first"), sa.bindparam("last")),
-        message.c.content.is_not(None),
-    )
+    .join_from(message, owner, owner.c.id == message.c.account)
+    .where(_RANGE, message.c.content.is_not(None))
     .order_by(message.c.id)
-    .limit(sa.literal_column(str(MESSAGES_A_READ)))
+    .limit(sa.bindparam("most"))
 )
 _NEWEST: Final = Prepared(sa.select(sa.func.max(message.c.id)))
 _PROBED: Final = Prepared(
     sa.select(message.c.received, message.c.size).where(message.c.id == sa.bindparam("message"))
 )
-_LIVE: Final = Prepared(
-    sa.select(sa.func.count()).where(
-        message.c.id.between(sa.bindparam("first"), sa.bindparam("last")),
-        message.c.content.is_not(None),
-    )
-)
+_LIVE: Final = Prepared(sa.select(sa.func.count()).where(_RANGE, message.c.content.is_not(None)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +89,18 @@ class Stretch:
     messages: tuple[Raw, ...]
     upto: int
     characters: int
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """Messages that came next, by ascending ids, and the id up to which these are all.
+
+    held: how many messages their accounts have.
+    """
+
+    messages: tuple[Arrival, ...]
+    upto: int
+    held: dict[AccountId, int]
 
 
 def newest(tx: ReadTx) -> int:
@@ -105,6 +133,29 @@ def is_known(tx: ReadTx, upto: int, probes: list[tuple[int, int, int]]) -> bool:
     return bool(found) and all(tuple(row) == probe for row, probe in found)
 
 
+def arrived(tx: ReadTx, after: int, last: int, most: int) -> Arrived:
+    """The next messages after an id, so many at most; last is the end of all."""
+    assert isinstance(tx, Repositories)
+    rows = _ARRIVED.rows(tx.sql, first=after + 1, last=last, most=most)
+    found = tuple(
+        Arrival(number, AccountId(account), received, size)
+        for number, account, received, size, _ in rows
+    )
+    upto = found[-1].message if len(found) == most else last
+    return Arrived(found, upto, {AccountId(row[1]): row[4] for row in rows})
+
+
+def listed(tx: ReadTx, messages: Sequence[int], enough: int = CHARACTERS_A_READ) -> Stretch:
+    """Those of the ascending messages that are there; MESSAGES_A_READ are read at most.
+
+    The read ends with the message that brings enough characters.
+    """
+    assert isinstance(tx, Repositories)
+    asked = messages[:MESSAGES_A_READ]
+    blocks = _LISTED.blocks(tx.sql, 1, messages=json.dumps(asked))
+    return _stretch(tx, blocks, asked[-1], MESSAGES_A_READ, enough)
+
+
 def gathered(
     tx: ReadTx,
     after: int,
@@ -117,9 +168,16 @@ def gathered(
     The read ends with the message that brings enough characters.
     """
     assert isinstance(tx, Repositories)
+    blocks = _AFTER.blocks(tx.sql, 1, first=after + 1, last=last)
+    return _stretch(tx, blocks, last, most, enough)
+
+
+def _stretch(
+    tx: Repositories, blocks: Iterator[list[Any]], last: int, most: int, enough: int
+) -> Stretch:
     raws: list[Raw] = []
     characters = 0
-    for rows in _AFTER.blocks(tx.sql, 1, first=after + 1, last=last):
+    for rows in blocks:
         for row in rows:
             raws.append(Raw(row, _header(tx, row)))
             characters += len(row[-1])

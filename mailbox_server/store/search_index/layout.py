@@ -5,9 +5,10 @@
                terms of each, and word_<number> of the words of these bodies;
                brieftext_<number> and briefhead_<number> of short texts (briefs) by those of
                their words that are in the vocabulary.  The last segment grows.  together:
-               messages of which the vocabulary was learned.  stale: it is to be made anew.
-               replaces: the one that it will stand for once it is whole; until then nobody
-               asks it.
+               messages of which the vocabulary was learned.  tables: those of the full-text
+               tables that are there, made for the first text that goes into them.  stale:
+               it is to be made anew.  replaces: the one that it will stand for once it is
+               whole; until then nobody asks it.
     vocabulary the words that a segment knows in short texts of a kind (text or head), and those
                of nearly all headers
     sketched   blocks of sketches of an account's short texts of a kind, of the words that
@@ -15,6 +16,8 @@
     sketch     the slices of a block, from SLICES_MOST times its number on
     field      values of INDEXED_FIELDS and the messages of each, in blocks of an account's
                (field_block); the last block of each grows
+    waiting    messages of a segment of which it has nothing else yet, but that they came, and
+               how large they are
     probe      what the database said of some messages, to know whether it is the same one
 
 Full-text rows are never deleted: messages that are gone are found in vain, until their
@@ -23,12 +26,13 @@ segment is made anew.
 
 import sqlite3
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 from unicodedata import unidata_version
 
 from mailbox_server.store.derived_file import DerivedFile
 
-LAYOUT: Final = 9
+LAYOUT: Final = 10
 """Rises when the tables change, and when other text goes into them of the same message."""
 
 _UNICODE: Final = int("".join(f"{int(each):02}" for each in unidata_version.split(".")))
@@ -42,12 +46,13 @@ _GRAMS_IN_MEMORY: Final = 1024 * 1024
 
 _TABLES: Final = """
 CREATE TABLE segment (
-    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    number INTEGER PRIMARY KEY,
     first INTEGER NOT NULL,
     upto INTEGER NOT NULL,
     messages INTEGER NOT NULL,
     together INTEGER NOT NULL,
     begun INTEGER NOT NULL,
+    tables TEXT NOT NULL DEFAULT '',
     stale INTEGER NOT NULL DEFAULT 0,
     replaces INTEGER
 ) STRICT;
@@ -68,7 +73,7 @@ CREATE TABLE vocabulary (
     lines TEXT NOT NULL,
     checksum INTEGER NOT NULL,
     PRIMARY KEY (segment, kind)
-) STRICT;
+) STRICT, WITHOUT ROWID;
 CREATE TABLE sketched (
     number INTEGER PRIMARY KEY,
     account INTEGER NOT NULL,
@@ -86,6 +91,13 @@ CREATE TABLE sketch (
     bits BLOB NOT NULL,
     checksum INTEGER NOT NULL
 ) STRICT;
+CREATE TABLE waiting (
+    segment INTEGER NOT NULL,
+    account INTEGER NOT NULL,
+    message INTEGER NOT NULL,
+    octets INTEGER NOT NULL,
+    PRIMARY KEY (segment, account, message)
+) STRICT, WITHOUT ROWID;
 CREATE TABLE probe (
     message INTEGER PRIMARY KEY,
     received INTEGER NOT NULL,
@@ -102,24 +114,32 @@ _TOKENIZERS: Final[Mapping[str, str]] = {
 """Of the full-text tables, by the beginnings of their names."""
 
 
+@dataclass(frozen=True, slots=True)
+class Live:
+    """A segment that is asked; tables: the full-text tables that it has, by their beginnings."""
+
+    number: int
+    upto: int
+    tables: frozenset[str]
+
+
 def make(connection: sqlite3.Connection) -> None:
     """Make the tables of a new file."""
     for statement in filter(str.strip, _TABLES.split(";")):
         connection.execute(statement)
 
 
-def make_tables(connection: sqlite3.Connection, number: int) -> None:
-    """Make the full-text tables of a segment."""
-    for kind, tokenizer in _TOKENIZERS.items():
-        table = f"{kind}_{number}"
-        connection.execute(
-            f"CREATE VIRTUAL TABLE {table} USING fts5(words, content='', columnsize=0, "
-            f"detail=none, tokenize='{tokenizer}')"
-        )
-        connection.execute(f"CREATE VIRTUAL TABLE {table}_grams USING fts5vocab({table}, instance)")
-        connection.execute(
-            f"INSERT INTO {table}({table}, rank) VALUES ('hashsize', {_GRAMS_IN_MEMORY})"
-        )
+def make_table(connection: sqlite3.Connection, number: int, kind: str) -> None:
+    """Make a full-text table of a segment; kind: what its name begins with."""
+    table = f"{kind}_{number}"
+    connection.execute(
+        f"CREATE VIRTUAL TABLE {table} USING fts5(words, content='', columnsize=0, "
+        f"detail=none, tokenize='{_TOKENIZERS[kind]}')"
+    )
+    connection.execute(f"CREATE VIRTUAL TABLE {table}_grams USING fts5vocab({table}, instance)")
+    connection.execute(
+        f"INSERT INTO {table}({table}, rank) VALUES ('hashsize', {_GRAMS_IN_MEMORY})"
+    )
 
 
 def drop_segment(connection: sqlite3.Connection, number: int) -> None:
@@ -129,7 +149,7 @@ def drop_segment(connection: sqlite3.Connection, number: int) -> None:
         "SELECT number FROM sketched WHERE segment = ?", (number,)
     ).fetchall():
         drop_slices(connection, block)
-    for table in ("field", "vocabulary", "sketched"):
+    for table in ("field", "vocabulary", "sketched", "waiting"):
         connection.execute(f"DELETE FROM {table} WHERE segment = ?", (number,))
     for kind in _TOKENIZERS:
         connection.execute(f"DROP TABLE IF EXISTS {kind}_{number}_grams")
@@ -144,8 +164,9 @@ def drop_slices(connection: sqlite3.Connection, block: int) -> None:
     )
 
 
-def live_segments(connection: sqlite3.Connection) -> Sequence[tuple[int, int]]:
-    """(number, upto) of the segments that may be asked, oldest first."""
-    return connection.execute(
-        "SELECT number, upto FROM segment WHERE replaces IS NULL ORDER BY first"
-    ).fetchall()
+def live_segments(connection: sqlite3.Connection) -> Sequence[Live]:
+    """The segments that may be asked, oldest first."""
+    rows = connection.execute(
+        "SELECT number, upto, tables FROM segment WHERE replaces IS NULL ORDER BY first"
+    )
+    return [Live(number, upto, frozenset(tables.split())) for number, upto, tables in rows]

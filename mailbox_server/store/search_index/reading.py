@@ -17,6 +17,7 @@ from mailbox_server.store.search_index import layout
 from mailbox_server.store.search_index.brief_reading import briefs_with
 from mailbox_server.store.search_index.briefs import Parts
 from mailbox_server.store.search_index.field_block import Columns, ValueSeeker, check
+from mailbox_server.store.search_index.layout import Live
 from mailbox_server.store.search_index.needles import AllOf, Question, more
 
 MOST: Final = 500_000
@@ -97,36 +98,52 @@ def _maybe(
     found: set[int] = set()
     sure: set[int] = set()
     segments = layout.live_segments(connection)
-    for number, _ in segments:
+    for segment in segments:
+        found.update(_waiting(connection, segment, account))
         for each in wanted:
-            briefs = briefs_with(connection, number, each.kind, account, each.parts)
-            # The text of a header is more than TEXT looks into.
-            (sure if each.kind == "text" else found).update(briefs.sure)
-            found.update(briefs.maybe)
-            for rows in _asked(connection, f"{each.kind}_{number}", account, each.question):
+            if f"brief{each.kind}" in segment.tables:
+                briefs = briefs_with(connection, segment.number, each.kind, account, each.parts)
+                # The text of a header is more than TEXT looks into.
+                (sure if each.kind == "text" else found).update(briefs.sure)
+                found.update(briefs.maybe)
+            for rows in _asked(connection, segment, each.kind, account, each.question):
                 found.update(row[0] for row in rows)
                 if len(found) + len(sure) > MOST:
                     return None
     if word is not None and len(found) > MANY:
-        for number, _ in segments:
-            for rows in _matches(connection, f"word_{number}", word):
+        for segment in segments:
+            for rows in _matches(connection, segment, "word", word):
                 sure.update(row[0] for row in rows)
     return Candidates(sorted(sure), sorted(found - sure), _upto(segments))
 
 
-def _upto(segments: Sequence[tuple[int, int]]) -> int:
-    return segments[-1][1] if segments else 0
+def _waiting(connection: sqlite3.Connection, segment: Live, account: AccountId) -> Iterator[int]:
+    """Messages of which the segment says nothing."""
+    rows = connection.execute(
+        "SELECT message FROM waiting WHERE segment = ? AND account = ?", (segment.number, account)
+    )
+    return (row[0] for row in rows)
+
+
+def _upto(segments: Sequence[Live]) -> int:
+    return segments[-1].upto if segments else 0
 
 
 def _asked(
-    connection: sqlite3.Connection, table: str, account: AccountId, question: Question
+    connection: sqlite3.Connection,
+    segment: Live,
+    kind: str,
+    account: AccountId,
+    question: Question,
 ) -> Iterator[list[tuple[int]]]:
     if isinstance(question, AllOf):
-        yield from _matches(connection, table, question)
+        yield from _matches(connection, segment, kind, question)
         return
-    yield from _matches(connection, table, more(account))
+    yield from _matches(connection, segment, kind, more(account))
+    if kind not in segment.tables:
+        return
     cursor = connection.execute(
-        f"SELECT doc FROM {table}_grams WHERE term >= ? AND term < ?",
+        f"SELECT doc FROM {kind}_{segment.number}_grams WHERE term >= ? AND term < ?",
         (question.first, question.beyond),
     )
     while rows := cursor.fetchmany(_ROWS):
@@ -134,8 +151,11 @@ def _asked(
 
 
 def _matches(
-    connection: sqlite3.Connection, table: str, question: AllOf
+    connection: sqlite3.Connection, segment: Live, kind: str, question: AllOf
 ) -> Iterator[list[tuple[int]]]:
+    if kind not in segment.tables:
+        return
+    table = f"{kind}_{segment.number}"
     cursor = connection.execute(
         f"SELECT rowid FROM {table} WHERE {table} MATCH ?", (question.expression,)
     )
@@ -147,7 +167,7 @@ def _by_field(
     connection: sqlite3.Connection, account: AccountId, field: int, needle: str
 ) -> Candidates | None:
     segments = layout.live_segments(connection)
-    live = {number for number, _ in segments}
+    live = {each.number for each in segments}
     found: list[int] = []
     blocks = connection.execute(
         "SELECT segment, number, base, lines, checksum FROM field WHERE account = ? AND field = ?",
@@ -162,7 +182,8 @@ def _by_field(
             if len(found) > MOST:
                 return None
     maybe: set[int] = set()
-    for number, _ in segments:
-        for rows in _matches(connection, f"head_{number}", more(account)):
+    for each in segments:
+        maybe.update(_waiting(connection, each, account))
+        for rows in _matches(connection, each, "head", more(account)):
             maybe.update(row[0] for row in rows)
     return Candidates(sorted(found), sorted(maybe.difference(found)), _upto(segments))

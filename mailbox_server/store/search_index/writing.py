@@ -4,13 +4,13 @@ Each call is one transaction.  sqlite3.Error passes, and leaves the file as it w
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from mailbox_server.model.ids import AccountId
-from mailbox_server.store.derived_file import DerivedFileWriter
+from mailbox_server.store.derived_file import PAGE_OCTETS, DerivedFileWriter
 from mailbox_server.store.search_index import layout
 from mailbox_server.store.search_index.brief_writing import Brief, put_briefs
 from mailbox_server.store.search_index.briefs import is_brief
@@ -27,10 +27,18 @@ BRIEF_CHARACTERS: Final = 256 * 1024
 """Of short texts that are taken apart at once, of which words take sixteen octets for each."""
 TOGETHER: Final = 50
 """Messages added at once that teach a segment its words."""
+PROBES_KEPT: Final = 64
 _FREE_PART: Final = 20
 """Of a file of which more than one page in so many is free, those are given back."""
 _LOG_PAGES: Final = 2_000
 """From so many on the log is folded in."""
+_LOG_PART: Final = 8
+_LOG_PAGES_LEAST: Final = 64
+"""When mail pauses, the log is folded in if it is more than one in so many pages, and these."""
+
+
+Waiting = tuple[int, AccountId]
+"""A message and its account."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +61,18 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class Arrival:
+    """A message that came, of which nothing has been read yet."""
+
+    message: int
+    account: AccountId
+    received: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
 class Segment:
-    """Message ids first to upto, of which so many were live when they were added.
+    """Message ids first to upto, of which so many were live when they came.
 
     together: messages that were added with many others, from which words are learned.
     begun: seconds since 1970.  replaces: the number of the segment it is to stand for.
@@ -100,17 +118,14 @@ class IndexWriter(DerivedFileWriter):
             for number, first, upto, messages, together, begun, stale, replaces in rows
         ]
 
-    def add(self, entries: Sequence[Entry], upto: int, now: int) -> None:
-        """Add the messages that came next; ids up to upto are done then."""
+    def growing(self, now: int) -> Segment:
+        """The segment that takes what comes next, begun where there is none with room."""
+        live = [each for each in self.segments() if each.replaces is None]
+        if live and live[-1].messages < MESSAGES_A_SEGMENT:
+            return live[-1]
         with self._writing():
-            live = [each for each in self.segments() if each.replaces is None]
-            last = live[-1] if live else None
-            if last is None or last.messages >= MESSAGES_A_SEGMENT:
-                first = 1 if last is None else last.upto + 1
-                number = self._begin(first, now, replaces=None)
-            else:
-                number = last.number
-            self._put(number, entries, upto, is_together=len(entries) >= TOGETHER)
+            number = self._begin(live[-1].upto + 1 if live else 1, now, replaces=None)
+        return self._segment(number)
 
     def replacement(self, stale: Segment, now: int) -> Segment:
         """The segment that is to stand for a stale one, begun where there is none yet."""
@@ -119,12 +134,71 @@ class IndexWriter(DerivedFileWriter):
                 return each
         with self._writing():
             number = self._begin(stale.first, now, replaces=stale.number)
-        return next(each for each in self.segments() if each.number == number)
+        return self._segment(number)
 
-    def fill(self, replacement: Segment, entries: Sequence[Entry], upto: int) -> None:
-        """Add the messages that come next in a replacement."""
+    def waiting(
+        self, segment: int, accounts: Collection[AccountId]
+    ) -> dict[AccountId, Sequence[tuple[int, int]]]:
+        """Those of a segment that wait, of some accounts: ascending messages and octets."""
+        return {
+            account: self._connection.execute(
+                "SELECT message, octets FROM waiting WHERE segment = ? AND account = ? "
+                "ORDER BY message",
+                (segment, account),
+            ).fetchall()
+            for account in accounts
+        }
+
+    def is_blank(self, segment: int) -> bool:
+        """Whether a segment has nothing but messages that wait."""
+        found = self._connection.execute(
+            "SELECT 1 FROM field WHERE segment = ? LIMIT 1", (segment,)
+        )
+        return found.fetchone() is None
+
+    def count_waiting(self, segment: int) -> int:
+        """How many messages of a segment wait."""
+        count: int = self._connection.execute(
+            "SELECT count(*) FROM waiting WHERE segment = ?", (segment,)
+        ).fetchone()[0]
+        return count
+
+    def wait(self, segment: int, arrivals: Sequence[Arrival], upto: int) -> None:
+        """Have messages that came next wait; ids up to upto are done then."""
         with self._writing():
-            self._put(replacement.number, entries, upto, is_together=True)
+            self._connection.executemany(
+                "INSERT INTO waiting VALUES (?, ?, ?, ?)",
+                ((segment, each.account, each.message, each.size) for each in arrivals),
+            )
+            self._connection.execute(
+                "UPDATE segment SET upto = ?, messages = messages + ? WHERE number = ?",
+                (upto, len(arrivals), segment),
+            )
+            for each in arrivals[-1:]:
+                self._connection.execute(
+                    "INSERT OR REPLACE INTO probe VALUES (?, ?, ?)",
+                    (each.message, each.received, each.size),
+                )
+                self._connection.execute(
+                    "DELETE FROM probe WHERE message NOT IN "
+                    "(SELECT message FROM probe ORDER BY message DESC LIMIT ?)",
+                    (PROBES_KEPT,),
+                )
+
+    def put(self, segment: Segment, entries: Sequence[Entry], done: Sequence[Waiting]) -> None:
+        """Add messages that waited, by ascending ids; of those done the others are gone."""
+        is_together = len(entries) >= TOGETHER or segment.replaces is not None
+        with self._writing():
+            self._put(segment.number, entries)
+            self._connection.executemany(
+                "DELETE FROM waiting WHERE segment = ? AND account = ? AND message = ?",
+                ((segment.number, account, message) for message, account in done),
+            )
+            if is_together:
+                self._connection.execute(
+                    "UPDATE segment SET together = together + ? WHERE number = ?",
+                    (len(entries), segment.number),
+                )
 
     def put_in_place(self, replacement: Segment) -> None:
         """Let a whole replacement stand for its segment, and drop that one."""
@@ -154,6 +228,10 @@ class IndexWriter(DerivedFileWriter):
         )
         if free * _FREE_PART > pages:
             self._give_back()
+        log_pages = min(_LOG_PAGES, max(_LOG_PAGES_LEAST, pages // _LOG_PART))
+        if self.log_octets() >= log_pages * PAGE_OCTETS:
+            # Of a small file the log shall not be the larger part.
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         super().rest()
 
     # ------------------------------------------------------------ inside
@@ -170,10 +248,12 @@ class IndexWriter(DerivedFileWriter):
         )
         number = cursor.lastrowid
         assert number is not None
-        layout.make_tables(self._connection, number)
         return number
 
-    def _put(self, number: int, entries: Sequence[Entry], upto: int, *, is_together: bool) -> None:
+    def _segment(self, number: int) -> Segment:
+        return next(each for each in self.segments() if each.number == number)
+
+    def _put(self, number: int, entries: Sequence[Entry]) -> None:
         for kind, text_of in _TEXTS.items():
             briefs: list[Brief] = []
             characters = 0
@@ -186,25 +266,32 @@ class IndexWriter(DerivedFileWriter):
                     briefs.append(Brief(each.message, each.account, text, len(each.body)))
                     characters += len(text)
                 if characters >= BRIEF_CHARACTERS:
-                    put_briefs(self._connection, number, kind, briefs)
+                    self._put_briefs(number, kind, briefs)
                     briefs, characters = [], 0
             if briefs:
-                put_briefs(self._connection, number, kind, briefs)
-            self._put_pieces(number, kind, others)
+                self._put_briefs(number, kind, briefs)
+            if others:
+                self._put_pieces(number, kind, others)
         self._put_fields(number, entries)
-        for each in entries[-1:]:
+
+    def _have_table(self, number: int, kind: str) -> None:
+        """Make a full-text table where it is not there."""
+        (tables,) = self._connection.execute(
+            "SELECT tables FROM segment WHERE number = ?", (number,)
+        ).fetchone()
+        if kind not in tables.split():
+            layout.make_table(self._connection, number, kind)
             self._connection.execute(
-                "INSERT OR REPLACE INTO probe VALUES (?, ?, ?)",
-                (each.message, each.received, each.size),
+                "UPDATE segment SET tables = ? WHERE number = ?", (f"{tables} {kind}", number)
             )
-        self._connection.execute(
-            "UPDATE segment SET upto = ?, messages = messages + ?, together = together + ? "
-            "WHERE number = ?",
-            (upto, len(entries), len(entries) if is_together else 0, number),
-        )
+
+    def _put_briefs(self, number: int, kind: str, briefs: Sequence[Brief]) -> None:
+        self._have_table(number, f"brief{kind}")
+        put_briefs(self._connection, number, kind, briefs)
 
     def _put_pieces(self, number: int, kind: str, entries: Sequence[Entry]) -> None:
         for table in (kind, "word") if kind == "text" else (kind,):
+            self._have_table(number, table)
             pieces = _PIECES[table]
             # What is added to a row that is there is found in it too: without columns and
             # places a row is nothing but its terms.
