@@ -31,12 +31,15 @@ async def store(session: Session, arguments: StoreArguments) -> Outcome:
     change = allowed_change(arguments.change, view.rights)
     uids = view.uids(arguments.numbers, arguments.by)
     modified: list[int] = []
+    hushed = view.hush(uids, change) if arguments.silent else None
+    done = 0
     for step in steps(uids, _most(view, uids), session.headway):
-        hushed = view.hush(step, change) if arguments.silent else None
         outcome = await session.store.write(
             _changing(view, step, change, arguments.unchanged_since)
         )
-        await view.stored(step, outcome, hushed)
+        about = None if hushed is None else hushed.step(done, done + len(step))
+        await view.stored(step, outcome, about)
+        done += len(step)
         modified += outcome.modified
     code = b"MODIFIED " + _meant(view, modified, arguments.by) if modified else b""
     going = view.going() if arguments.by is By.NUMBER else UidSet()

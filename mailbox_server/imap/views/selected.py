@@ -140,6 +140,11 @@ class Hushed:
     classes: "array[int]"
     untold: Container[int]
 
+    def step(self, first: int, beyond: int) -> "Hushed":
+        """Those from a place among the uids to another, that a step changes."""
+        uids, classes = self.uids[first:beyond], self.classes[first:beyond]
+        return Hushed(self.change, uids, classes, self.untold)
+
 
 class SelectedView(Protocol):
     """One session's sight of one mailbox."""
@@ -261,6 +266,8 @@ class SelectedView(Protocol):
 
     def hush(self, uids: Sequence[int], change: FlagChange) -> Hushed:
         """This session is about to make change with .SILENT: the client knows what comes of it.
+
+        uids: of all steps, since one may change what lies once more in the next.
 
         Of messages that then have just the flags the client expects, at most their MODSEQ is
         told (RFC 7162 §3.1.3); where others changed them too, all is.

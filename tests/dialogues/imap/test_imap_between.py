@@ -294,3 +294,37 @@ async def test_what_another_took_back_of_a_silent_store_is_told(
     monkeypatch.setattr(driver.world.store, "write", amid)
     lines = await told(driver, b"b STORE 2 +FLAGS.SILENT (\\Flagged)")
     assert lines == [b"* 2 FETCH (UID 2 FLAGS ())"]
+
+
+async def test_silence_holds_for_a_message_that_lies_in_several_steps(
+    driver: MemoryDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """RFC 9051 §6.4.6: the first step changes what is asked of the next one, too."""
+    monkeypatch.setattr(import_module("mailbox_server.imap.commands.store"), "MESSAGES_A_STEP", 2)
+    await say(driver, b"a CREATE Work\r\nb SELECT INBOX\r\nc COPY 1 Work\r\nd SELECT Work")
+    for _ in range(4):
+        await say(driver, b"e COPY 1:* Work")
+    await say(driver, b"f NOOP")
+    assert await told(driver, b"g STORE 1:16 +FLAGS.SILENT (\\Flagged)", 1) == []
+    assert await told(driver, b"h STORE 1:16 FLAGS.SILENT (\\Seen)", 1) == []
+    assert await told(driver, b"i NOOP", 1) == []
+    # What is not named cannot be known to be the same message.
+    assert len(await told(driver, b"j STORE 1:15 +FLAGS.SILENT (\\Flagged)", 1)) == 1
+    lines = await told(driver, b"k FETCH 1:16 FLAGS", 1)
+    assert len(lines) == 16 and all(b"\\Flagged \\Seen" in line for line in lines)
+
+
+async def test_what_another_changes_between_two_silent_steps_is_told(
+    driver: MemoryDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(import_module("mailbox_server.imap.commands.store"), "MESSAGES_A_STEP", 1)
+    await say(driver, b"a CREATE Work\r\nb SELECT INBOX\r\nc COPY 1:3 Work\r\nd SELECT Work")
+    await say(driver, b"e COPY 1:3 Work\r\nf NOOP")
+
+    def answering(tx: WriteTx) -> None:
+        change = FlagChange(Edit.ADD, frozenset({"\\Answered"}))
+        tx.messages.change_flags(mailbox(tx, "Work").id, [2], change)
+
+    before_the_write(driver, monkeypatch, answering, at=2)
+    lines = await told(driver, b"g STORE 1:6 +FLAGS.SILENT (\\Flagged)", 1)
+    assert [line.split(b" ")[1] for line in lines] == [b"2", b"5"]
