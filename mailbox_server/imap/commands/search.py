@@ -1,7 +1,7 @@
 """SEARCH and UID SEARCH: which messages match (RFC 9051 §6.4.4, RFC 3501 §7.2.5, RFC 5267)."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -370,15 +370,16 @@ def modseqs_in(view: SelectedView, uids: Sequence[int]) -> Sequence[int]:
 async def highest_modseq(
     modseqs: Callable[[Sequence[int]], Sequence[int]],
     found: Sequence[int],
-    returns: SearchReturns,
+    returns: SearchReturns | None,
 ) -> int:
-    """The highest of the messages that are told; of all found with ALL or COUNT.
+    """The highest of the messages that are told; of all found with ALL or COUNT or without RETURN.
 
-    RFC 4731 §3.2; modseqs: of ascending UIDs.
+    RFC 4731 §3.2, RFC 7162 §3.1.9; modseqs: of ascending UIDs.
     """
-    partial = returns.partial
-    some = not (SearchReturn.ALL in returns or SearchReturn.COUNT in returns)
-    told = {*_ends(found, returns), *(partial.of(found) if partial else ())} if some else found
+    told: Iterable[int] = found
+    if returns is not None and not (SearchReturn.ALL in returns or SearchReturn.COUNT in returns):
+        partial = returns.partial
+        told = {*_ends(found, returns), *(partial.of(found) if partial else ())}
     uids = sorted(told)
     highest = 0
     for at in range(0, len(uids), NUMBERS_A_BLOCK):

@@ -6,7 +6,9 @@ from mailbox_server.imap.commands.search import (
     NUMBERS_A_BLOCK,
     answer_extended,
     find,
+    highest_modseq,
     keep_updated,
+    modseqs_in,
     numbers_of,
     resolved,
     save,
@@ -52,15 +54,21 @@ async def sort(session: Session, arguments: SortArguments) -> Outcome:
         keep_updated(session, context, ordered)
         return ok("That is all")
     numbers = ordered if asked.by is By.UID else await numbers_of(view, ordered)
-    await _answer(session, numbers)
+    modseq = None
+    if asked.asks_modseq and ordered:
+        modseq = await highest_modseq(lambda uids: modseqs_in(view, uids), ordered, None)
+    await _answer(session, numbers, modseq)
     return ok("That is all")
 
 
-async def _answer(session: Session, numbers: Sequence[int]) -> None:
+async def _answer(session: Session, numbers: Sequence[int], modseq: int | None) -> None:
+    """modseq: the highest of them, where one of the keys asks for it (RFC 7162 §3.1.9)."""
     session.channel.write(b"* SORT")
     try:
         for at in range(0, len(numbers), NUMBERS_A_BLOCK):
             block = numbers[at : at + NUMBERS_A_BLOCK]
             await session.send(spaced(block))
+        if modseq is not None:
+            await session.send(b" (MODSEQ %d)" % modseq)
     finally:
         session.channel.write(CRLF)

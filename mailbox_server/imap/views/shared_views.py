@@ -56,6 +56,8 @@ class SharedViews:
         self._tasks = tasks
         self._events = events
         self._open: dict[_Key, _Open] = {}
+        # Up to where arrivals were \\Recent to sessions that left, until the store knows.
+        self._claiming: dict[MailboxId, int] = {}
 
     async def open(
         self,
@@ -126,6 +128,7 @@ class SharedViews:
     async def _load(self, mailbox: MailboxId, reader: AccountId | None) -> _Open:
         snapshot = await self._store.read(MailboxView.read(mailbox, reader))
         view = MailboxView(self._store, snapshot, reader)
+        view.recent_from = max(view.recent_from, self._claiming.get(mailbox, 0))
         return self._open.setdefault((mailbox, reader), _Open(view))
 
     def _listen(self, place: _Open) -> Listening:
@@ -145,7 +148,7 @@ class SharedViews:
         if access is Access.READ_ONLY or not status.recent:
             await view.refresh()
             if not view.onlookers:
-                view.recent_from = _unclaimed_from(view, status)
+                view.recent_from = max(view.recent_from, _unclaimed_from(view, status))
             return 1, 1
         try:
             first, beyond = await self._store.write(lambda tx: tx.mailboxes.claim_recent(mailbox))
@@ -154,8 +157,9 @@ class SharedViews:
             # On a full disk people must get in to delete; _claim tries again when they leave.
             await view.refresh()
             first, beyond = _unclaimed_from(view, status), status.mailbox.uid_next
-        given = view.recent_from if view.onlookers else 0
-        view.recent_from = max(view.recent_from, beyond)
+        # What an earlier session was told of may not be claimed in the store yet.
+        given = view.recent_from
+        view.recent_from = max(given, beyond)
         return max(first, given), beyond
 
     def _rang(self, place: _Open) -> None:
@@ -170,6 +174,7 @@ class SharedViews:
         if not self._is_unused(place):
             return
         if not view.gone and view.recent_from and view.reader is None:
+            self._claiming[view.mailbox.id] = view.recent_from
             self._tasks.spawn("imap.claim_recent", self._claim(view, view.recent_from))
         if view.gone or view.is_packed:
             self._drop(place)
@@ -205,6 +210,9 @@ class SharedViews:
         except Unavailable as trouble:
             # A full disk, mostly: they will be \Recent to somebody else once more.
             self._events.warning("imap.recent_unclaimed", mailbox=mailbox, reason=str(trouble))
+        finally:
+            if self._claiming.get(mailbox) == seen:
+                del self._claiming[mailbox]
 
 
 def _unclaimed_from(view: MailboxView, status: MailboxStatus) -> int:
