@@ -1,7 +1,8 @@
 """What one session asked for with NOTIFY, and how far it was told (RFC 5465).
 
 Who has not asked pays nothing.  Of other mailboxes the session keeps the picture of the account
-that it was told last; what it did itself is not told where nobody else wrote meanwhile.  In
+that it was told last; what it did itself is not told where nobody else wrote meanwhile, but
+for flags, which reach copies of a message that it did not name.  In
 mailboxes of others it is: modseqs there are the owner's.
 """
 
@@ -17,6 +18,7 @@ from mailbox_server.imap.telling.wishes import Wishes
 from mailbox_server.imap.views.selected import Hears
 from mailbox_server.model.errors import AccountMissing
 from mailbox_server.model.ids import AccountId, ModSeq
+from mailbox_server.model.mailbox import MailboxStatus
 from mailbox_server.store.ports import Store
 
 
@@ -128,10 +130,10 @@ class Notifications:
         self.store = self._own = self._own or OwnWrites(self._means.store, account)
 
     async def look(self) -> tuple[Picture, Picture]:
-        """What was told last, and how the account stands now; the same where only this session
-        wrote.
+        """What was told last, and how the account stands now.
 
-        From now on the second counts as told.  Raises StoreUnavailable.
+        Where only this session wrote they differ in what it cannot know: the flags of a message
+        are those of its copies elsewhere.  From now on the second counts as told.  Raises StoreUnavailable.
         """
         watch, before, of_others = self._watch, self._told, self._told_others
         assert watch is not None and before is not None, "only who reaches elsewhere looks"
@@ -149,7 +151,7 @@ class Notifications:
         made = self._own.made if self._own is not None else set()
         own = sum(before.modseq < modseq <= now.modseq for modseq in made)
         if own == now.modseq - before.modseq:
-            before = now
+            before = _but_for_flags(before, now)
         if before is now and of_others is self._told_others:
             return now, now
         return _together(before, of_others), _together(now, self._told_others)
@@ -187,6 +189,23 @@ class Notifications:
         if self._others is not None:
             self._others.end()
         self._others, self._told_others = None, OthersStanding()
+
+
+def _but_for_flags(before: Picture, now: Picture) -> Picture:
+    """How the account stands now, with mailboxes of which only flags changed as before."""
+    changed = {
+        number: old
+        for number, old in before.mailboxes.items()
+        if _flags_alone_changed(old, now.mailboxes.get(number, old))
+    }
+    return replace(now, mailboxes={**now.mailboxes, **changed}) if changed else now
+
+
+def _flags_alone_changed(old: MailboxStatus, new: MailboxStatus) -> bool:
+    if old is new or old.mailbox.highest_modseq == new.mailbox.highest_modseq:
+        return False
+    counts = [(each.messages, each.mailbox.uid_next, each.mailbox.name) for each in (old, new)]
+    return counts[0] == counts[1]
 
 
 def _together(own: Picture, others: OthersStanding) -> Picture:
