@@ -474,5 +474,12 @@ class Session:
         selected, self.selected = self.selected, None
         self.contexts.clear()
         self.key_watch.end()
-        if selected is not None:
-            await selected.close()
+        if selected is None:
+            return
+        if self.notifications.reaches_elsewhere and selected.has_untold:
+            self.notifications.left(
+                selected.mailbox.id,
+                messages=selected.count,
+                uid_next=selected.stand().last + 1,
+            )
+        await selected.close()

@@ -6,9 +6,9 @@ for flags, which reach copies of a message that it did not name.  In
 mailboxes of others it is: modseqs there are the owner's.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from mailbox_server.imap.grammar.notify_arguments import Event
 from mailbox_server.imap.telling.account_watch import AccountWatch, AccountWatches, Picture
@@ -17,7 +17,7 @@ from mailbox_server.imap.telling.own_writes import OwnWrites
 from mailbox_server.imap.telling.wishes import Wishes
 from mailbox_server.imap.views.selected import Hears
 from mailbox_server.model.errors import AccountMissing
-from mailbox_server.model.ids import AccountId, ModSeq
+from mailbox_server.model.ids import AccountId, MailboxId, ModSeq
 from mailbox_server.model.mailbox import MailboxStatus
 from mailbox_server.store.ports import Store
 
@@ -31,6 +31,13 @@ class Means(Protocol):
     def watches(self) -> AccountWatches: ...
 
 
+class _Figures(NamedTuple):
+    """What a client was told of a mailbox while it was selected."""
+
+    messages: int
+    uid_next: int
+
+
 class Notifications:
     """The wishes of one session.
 
@@ -38,6 +45,7 @@ class Notifications:
     """
 
     __slots__ = (
+        "_left",
         "_means",
         "_others",
         "_own",
@@ -58,6 +66,7 @@ class Notifications:
         self._told: Picture | None = None
         self._others: OthersWatch | None = None
         self._told_others = OthersStanding()
+        self._left: dict[MailboxId, _Figures] = {}
         self._rung = ModSeq(1)
 
     @property
@@ -129,11 +138,18 @@ class Notifications:
         """From now on tell apart what this session writes."""
         self.store = self._own = self._own or OwnWrites(self._means.store, account)
 
+    def left(self, mailbox: MailboxId, *, messages: int, uid_next: int) -> None:
+        """The mailbox is selected no more, and the client was told only that of it."""
+        if self._watch is not None:
+            self._left[mailbox] = _Figures(messages, uid_next)
+
     async def look(self) -> tuple[Picture, Picture]:
         """What was told last, and how the account stands now.
 
         Where only this session wrote they differ in what it cannot know: the flags of a message
-        are those of its copies elsewhere.  From now on the second counts as told.  Raises StoreUnavailable.
+        are those of its copies elsewhere.  From now on the second counts as told.
+
+        Raises StoreUnavailable.
         """
         watch, before, of_others = self._watch, self._told, self._told_others
         assert watch is not None and before is not None, "only who reaches elsewhere looks"
@@ -152,9 +168,10 @@ class Notifications:
         own = sum(before.modseq < modseq <= now.modseq for modseq in made)
         if own == now.modseq - before.modseq:
             before = _but_for_flags(before, now)
-        if before is now and of_others is self._told_others:
+        left, self._left = self._left, {}
+        if before is now and of_others is self._told_others and not left:
             return now, now
-        return _together(before, of_others), _together(now, self._told_others)
+        return _with(_together(before, of_others), left), _together(now, self._told_others)
 
     def _newest(self) -> ModSeq:
         made: Iterable[ModSeq] = self._own.made if self._own is not None else ()
@@ -183,6 +200,7 @@ class Notifications:
         if self._watch is not None:
             self._means.watches.leave(self._watch)
         self._watch = self._told = None
+        self._left = {}
         self._end_others()
 
     def _end_others(self) -> None:
@@ -206,6 +224,20 @@ def _flags_alone_changed(old: MailboxStatus, new: MailboxStatus) -> bool:
         return False
     counts = [(each.messages, each.mailbox.uid_next, each.mailbox.name) for each in (old, new)]
     return counts[0] == counts[1]
+
+
+def _with(picture: Picture, left: Mapping[MailboxId, _Figures]) -> Picture:
+    """The picture as clients have it that were not told more of some mailboxes."""
+    told = {
+        number: replace(
+            status,
+            messages=figures.messages,
+            mailbox=replace(status.mailbox, uid_next=figures.uid_next),
+        )
+        for number, figures in left.items()
+        if (status := picture.mailboxes.get(number)) is not None
+    }
+    return replace(picture, mailboxes={**picture.mailboxes, **told}) if told else picture
 
 
 def _together(own: Picture, others: OthersStanding) -> Picture:

@@ -177,6 +177,10 @@ class SelectedView(Protocol):
         """Messages this session was told of, EXISTS; untold expunges are still among them."""
 
     @property
+    def has_untold(self) -> bool:
+        """Whether messages came or went of which the session was not told."""
+
+    @property
     def recent(self) -> int:
         """Messages that are \\Recent in this session (RFC 3501 §2.3.2)."""
 

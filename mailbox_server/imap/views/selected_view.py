@@ -136,6 +136,12 @@ class SessionView:
         return self._numbering.number(self.known) - 1
 
     @property
+    def has_untold(self) -> bool:
+        """Whether messages came or went of which this session was not told."""
+        uids, gone = self._shared.uids, self._shared.expunged
+        return self.known < len(uids) or self.told_expunged < len(gone)
+
+    @property
     def recent(self) -> int:
         """Messages that are \\Recent in this session."""
         uids = self._shared.uids
