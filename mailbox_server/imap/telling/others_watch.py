@@ -5,8 +5,8 @@ of one of their owners or a change of the account itself; only what moved is cou
 an owner gives rights for the first time is rung, and of rights for anyone all are.
 
 One that may be looked up and not be read is closed: of it nothing but its name is told.  One
-that may not even be looked up any more stays closed, under the name that it had, for as long as
-the session is told of anything (§5.9).
+that may not even be looked up any more stays closed, under the name that it had, for as long as the
+session is told of anything (§5.9) and no other has that name.
 """
 
 from collections.abc import Callable, Mapping
@@ -109,10 +109,11 @@ class OthersWatch:
                 if READ not in place.rights:
                     closed.add(number)
         owners = {ANYONE, *(place.owner for place in places)}
+        shown = {place.shown for place in places}
         for number in before.mailboxes.keys() - {place.mailbox.id for place in places}:
             lost = before.mailboxes[number]
             is_there = number in before.closed or tx.mailboxes.get(number) is not None
-            if is_there and wants(lost.mailbox.name):
+            if is_there and lost.mailbox.name not in shown and wants(lost.mailbox.name):
                 mailboxes[number] = lost
                 closed.add(number)
                 owners.add(lost.mailbox.account)
