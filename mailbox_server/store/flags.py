@@ -22,7 +22,6 @@ from mailbox_server.store.expunges import unseen_messages
 from mailbox_server.store.keyword_sets import (
     admit,
     interned,
-    keys_by_set,
     keys_of,
     names_of,
     spelled,
@@ -354,12 +353,11 @@ def same_keywords_elsewhere(
 ) -> None:
     """Give the other placements of a message the keyword set of this one, stamped by modseq.
 
-    Raises TooManyKeywords.
+    Their mailboxes must have admitted its keywords.
     """
     values = {"account": owner, "mailbox": mailbox, "first": uid, "last": uid}
     there = [{**values, "modseq": modseq, "becomes": keyword_set}]
-    added = keys_by_set(names_of(tx, owner, {keyword_set}))
-    _set_elsewhere(tx, owner, there, added, modseq)
+    _set_elsewhere(tx, owner, there, set(), modseq)
 
 
 def _set_elsewhere(

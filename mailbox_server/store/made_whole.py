@@ -11,10 +11,12 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
+from mailbox_server.model.errors import TooManyKeywords
 from mailbox_server.model.ids import AccountId, MailboxId, MessageId, ModSeq
 from mailbox_server.model.passport import Evidence
 from mailbox_server.store import uid_blocks
 from mailbox_server.store.flags import same_keywords_elsewhere
+from mailbox_server.store.keyword_sets import admit, keys_by_set, names_of
 from mailbox_server.store.mailbox_rows import stamp_shown
 from mailbox_server.store.message_blocks import LYING, block_of
 from mailbox_server.store.passports import Passports
@@ -110,7 +112,17 @@ def _revive(tx: SqlTx, owner: AccountId, number: int) -> bool:
 
 
 def _settle_keywords(tx: SqlTx, owner: AccountId, places: Sequence[Any], modseq: ModSeq) -> None:
-    """Give all placements of a message, the newest last, the keywords that it has there."""
+    """Give all placements of a message, the newest last, the keywords that it has there.
+
+    Where a mailbox cannot take more keywords all stay as they are: mail matters more.
+    """
     mailbox, uid, newest, _ = places[-1]
-    if any(keyword_set != newest for _, _, keyword_set, _ in places):
-        same_keywords_elsewhere(tx, owner, mailbox, uid, newest, modseq)
+    if all(keyword_set == newest for _, _, keyword_set, _ in places):
+        return
+    keys = keys_by_set(names_of(tx, owner, {newest}))
+    try:
+        for number in {place[0] for place in places}:
+            admit(tx, MailboxId(number), keys)
+    except TooManyKeywords:
+        return
+    same_keywords_elsewhere(tx, owner, mailbox, uid, newest, modseq)

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from mailbox_server.model.ids import MailboxId
 from mailbox_server.model.state_token import StateToken
 from mailbox_server.ops.housekeeping import Housekeeping
-from mailbox_server.store import destroyed_messages, message_blocks
+from mailbox_server.store import destroyed_messages, keyword_sets, message_blocks
 from mailbox_server.store.destroyed_messages import Forgotten, forget_destroyed
 from mailbox_server.store.door import SqliteStore
 from mailbox_server.store.integrity import violations
@@ -158,6 +158,26 @@ def test_the_newest_keywords_are_all_copies_keywords(house: House) -> None:
     assert forgotten(bench).mended == 1
     assert bench.flags(house.work) == {uid: {"$a", "$b", "\\Seen"} for uid in (1, 2)}
     assert bench.broken() == []
+
+
+def test_it_is_kept_where_a_mailbox_takes_no_more_keywords(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = house.bench
+    house.expunge()
+    # Copied while nobody knows of it, so that what is changed there stays there.
+    bench.write(lambda tx: tx.messages.copy(house.work, [1], house.inbox))
+    bench.write(lambda tx: lose_blocks(tx, house.inbox, house.work))
+    flag = FlagChange(Edit.ADD, frozenset(["$b"]))
+    bench.write(lambda tx: tx.messages.change_flags(house.inbox, [2], flag))
+    monkeypatch.setattr(keyword_sets, "KEYWORDS_A_MAILBOX", 1)
+    assert forgotten(bench).mended == 1
+    assert octets_of(bench, house.work, 1) == OCTETS
+    assert {name for name, _ in bench.broken()} == {
+        "all live placements of a message have the same keywords and know of each other"
+    }
+    monkeypatch.undo()
+    bench.write(lambda tx: tx.messages.remove(house.inbox, [2]))
 
 
 def test_one_that_is_expunged_everywhere_after_all_is_forgotten(house: House) -> None:

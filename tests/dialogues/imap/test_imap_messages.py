@@ -12,6 +12,7 @@ import pytest
 from mailbox_server.imap.search.matching import deadline
 from mailbox_server.model.errors import ContentDamaged, DiskLow
 from mailbox_server.model.ids import AccountId, MailboxId
+from mailbox_server.store import expunges, message_blocks
 from mailbox_server.store.annotations import Annotations
 from mailbox_server.store.ports import FiledCopy, Room
 from tests.dialogues.imap.memory_driver import MemoryDriver
@@ -227,6 +228,24 @@ async def test_stores_in_steps_reach_every_message(
     assert told.count(b"COPYUID") == 2 and told.count(b"* 1 EXPUNGE") == 3
     told = await say(driver, b"f FETCH 1:* UID")
     assert told == b"* 1 FETCH (UID 7)\r\nf OK That is all\r\n"
+
+
+async def test_a_dear_step_is_told_in_the_parts_it_goes_in(
+    driver: MemoryDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a large account whose messages are scattered."""
+    monkeypatch.setattr(expunges, "_SMALL_ACCOUNT", 0)
+    monkeypatch.setattr(expunges, "DEAR_STEP", 2)
+    await driver.given("account ann with INBOX of 6 messages")
+    await say(driver, b"a SELECT INBOX")
+    monkeypatch.setattr(message_blocks, "are_scattered", lambda *_: True)
+    await say(driver, b"b COPY 1:8 Trash")
+    await say(driver, b"c STORE 1:8 +FLAGS.SILENT (\\Deleted)")
+    told = await say(driver, b"d UID EXPUNGE 1:7")
+    assert told.count(b"* 1 EXPUNGE") == 7 and told.endswith(b"d OK Expunged\r\n")
+    told = await say(driver, b"e EXPUNGE")
+    assert told.count(b"* 1 EXPUNGE") == 1
+    assert b"(MESSAGES 8)" in await say(driver, b"f STATUS Trash (MESSAGES)")
 
 
 async def test_sessions_at_once_keep_every_flag(driver: MemoryDriver) -> None:
