@@ -28,7 +28,7 @@ from mailbox_server.store.still_lying import MAILBOXES, Look, begun, further
 
 LOOKED_AT_A_READ: Final = 10_000
 LOOKED_AT_A_WRITE: Final = 1_000
-MENDED_A_WRITE: Final = 200
+MENDED_A_WRITE: Final = 100
 PLACEMENTS_A_WRITE: Final = 5_000
 MOST_NAMED: Final = 20
 
@@ -104,8 +104,13 @@ async def _without(
     The look as it has come further, how many were forgotten, which were made whole.
     """
     whole: list[MessageId] = []
+    has_blocks = False
     while True:
         if look.found:
+            if not has_blocks:
+                # By them the rest of a message is found.
+                await _mend_blocks(store, look.account)
+                has_blocks = True
             whole += await _mended(store, look)
             look = Look(look.account, look.modseq, look.upto, look.is_complete)
         elif look.is_complete:
@@ -118,13 +123,17 @@ async def _without(
         await asyncio.sleep(0)
 
 
-async def _mended(store: Store, look: Look) -> list[MessageId]:
-    """Make whole what was found; first all blocks, by which the rest of a message is found."""
-    for number in await store.read(_mailboxes(look.account)):
+async def _mend_blocks(store: Store, owner: AccountId) -> None:
+    """Write all rows that are missing of those that say where the account's messages lie."""
+    for number in await store.read(_mailboxes(owner)):
         after: int | None = 0
         while after is not None:
-            after = await store.write(_mending_blocks(look.account, number, after))
+            after = await store.write(_mending_blocks(owner, number, after))
             await asyncio.sleep(0)
+
+
+async def _mended(store: Store, look: Look) -> list[MessageId]:
+    """Make whole what was found."""
     whole: list[MessageId] = []
     for start in range(0, len(look.found), MENDED_A_WRITE):
         some = look.found[start : start + MENDED_A_WRITE]

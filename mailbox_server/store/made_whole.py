@@ -7,7 +7,8 @@ is settled by the newest of them.
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any, Final
+from operator import itemgetter
+from typing import Final
 
 import sqlalchemy as sa
 
@@ -28,6 +29,9 @@ from mailbox_server.store.transactions import SqlTx
 STAGE: Final = "store.mended"
 _FACTS: Final = (("reason", "it was marked as expunged everywhere, but lies in a mailbox"),)
 
+_Row = tuple[int, int, int, int, int, int]
+"""message, updated_at, mailbox, uid, keyword_set, deleted"""
+
 _PRESENT: Final = Prepared(
     sa.select(account.c.id).where(
         account.c.id == sa.bindparam("account"), account.c.key.is_not(None)
@@ -38,16 +42,21 @@ _PLACE: Final = (
     placement.c.uid == sa.bindparam("uid"),
     placement.c.expunged_at.is_(None),
 )
-_LIVE: Final = Prepared(sa.select(placement.c.message).where(*_PLACE))
-# Of one message: where it lies, the newest last.
+_COLUMNS: Final = (
+    placement.c.message,
+    placement.c.updated_at,
+    placement.c.mailbox,
+    placement.c.uid,
+    placement.c.keyword_set,
+    placement.c.deleted,
+)
+_FOUND: Final = Prepared(sa.select(*_COLUMNS).where(*_PLACE))
 _PLACES: Final = Prepared(
-    sa.select(placement.c.mailbox, placement.c.uid, placement.c.keyword_set, placement.c.deleted)
-    .where(
+    sa.select(*_COLUMNS).where(
         message_block.c.messages == sa.bindparam("block"),
         *LYING,
         placement.c.message == sa.bindparam("message"),
     )
-    .order_by(placement.c.updated_at)
 )
 _REVIVE: Final = Prepared(
     sa.update(message)
@@ -80,48 +89,55 @@ def make_whole(
 ) -> list[MessageId]:
     """Make whole the messages of these placements (mailbox, UID, message) that are live still.
 
-    The blocks of the account must have been mended before.  Returns those that were destroyed;
-    none of an account that is removed.
+    The blocks of the account should have been mended before: by them the other placements of
+    the messages are found.  Returns those that were destroyed; none of an account that is removed.
     """
     if _PRESENT.row(tx, account=owner) is None:
         return []
     asked = [{"mailbox": number, "uid": uid} for number, uid, _ in found]
-    lying = sorted({number for (number,) in _LIVE.rows_each(tx, asked)})
-    whole = [MessageId(number) for number in lying if _revive(tx, owner, number)]
+    lying: dict[int, set[_Row]] = {}
+    for row in _FOUND.rows_each(tx, asked):
+        lying.setdefault(row[0], set()).add(row)
+    whole = [
+        MessageId(number)
+        for number, rows in sorted(lying.items())
+        if _revive(tx, owner, number, rows)
+    ]
     stamp = [Evidence(datetime.fromtimestamp(tx.now, UTC), STAGE, _FACTS)]
     for each in whole:
         passports.stamp(each, stamp)
     return whole
 
 
-def _revive(tx: SqlTx, owner: AccountId, number: int) -> bool:
+def _revive(tx: SqlTx, owner: AccountId, number: int, found: set[_Row]) -> bool:
     row = _REVIVE.row(tx, message=number)
     if row is None:
         return False
     modseq = tx.touch(owner)
     _COUNT.run(tx, account=owner, octets=row[0])
-    places = _PLACES.rows(tx, account=owner, block=block_of(number), message=number)
-    for mailbox, uid, _, _ in places:
+    by_block = _PLACES.rows(tx, account=owner, block=block_of(number), message=number)
+    places = sorted(found.union(by_block), key=itemgetter(1))
+    for _, _, mailbox, uid, _, _ in places:
         _STAMP.run(tx, mailbox=mailbox, uid=uid, modseq=modseq)
         uid_blocks.stamp(tx, mailbox, [(uid, uid)], modseq)
         stamp_shown(tx, MailboxId(mailbox), modseq)
-    if any(not deleted for _, _, _, deleted in places):
+    if any(not row[5] for row in places):
         _CREATED_AGAIN.run(tx, message=number, modseq=modseq)
     _settle_keywords(tx, owner, places, modseq)
     return True
 
 
-def _settle_keywords(tx: SqlTx, owner: AccountId, places: Sequence[Any], modseq: ModSeq) -> None:
+def _settle_keywords(tx: SqlTx, owner: AccountId, places: Sequence[_Row], modseq: ModSeq) -> None:
     """Give all placements of a message, the newest last, the keywords that it has there.
 
     Where a mailbox cannot take more keywords all stay as they are: mail matters more.
     """
-    mailbox, uid, newest, _ = places[-1]
-    if all(keyword_set == newest for _, _, keyword_set, _ in places):
+    _, _, mailbox, uid, newest, _ = places[-1]
+    if all(row[4] == newest for row in places):
         return
     keys = keys_by_set(names_of(tx, owner, {newest}))
     try:
-        for number in {place[0] for place in places}:
+        for number in {row[2] for row in places}:
             admit(tx, MailboxId(number), keys)
     except TooManyKeywords:
         return
