@@ -87,6 +87,6 @@ class ByMessage:
 
 
 def lists(messages: Sequence[int]) -> Iterator[str]:
-    """Ascending messages as lists that LISTED reads."""
+    """Ascending messages, or UIDs, in whatever sequence, as lists that LISTED reads."""
     for start in range(0, len(messages), MESSAGES_A_LIST):
-        yield json.dumps(messages[start : start + MESSAGES_A_LIST])
+        yield json.dumps(list(messages[start : start + MESSAGES_A_LIST]))

@@ -56,6 +56,18 @@ async def test_what_lies_apart_is_found_as_what_lies_together(
     assert await _found(searched, TextScope.SUBJECT, uids) == in_subject
 
 
+async def test_a_view_with_gaps_is_looked_at(searched: SearchStore) -> None:
+    """Its UIDs are no list, and all of them are asked for."""
+    _, inbox = await searched.owner("ann")
+    gone = list(range(1, _MESSAGES + 1, 4))
+    await searched.store.write(lambda tx: tx.messages.remove(inbox, gone))
+    uids = (await searched.store.read(lambda tx: tx.messages.view(inbox))).uids
+    meant = [uid for uid in uids if uid % 3 == 0]
+    criterion = TextCriterion(TextScope.TEXT, "apple")
+    found = await searched.store.read(lambda tx: tx.messages.matching(inbox, criterion, uids))
+    assert found == meant
+
+
 async def test_one_damaged_content_hides_no_other(searched: SearchStore) -> None:
     """Of itself the header is hidden that is nowhere but in the content."""
 
