@@ -13,7 +13,7 @@ from mailbox_server.imap.session import Session
 from mailbox_server.imap.views.selected import SelectedView
 from mailbox_server.model.ids import ModSeq
 from mailbox_server.model.uid_set import UidSet
-from mailbox_server.store.ports import FlagChange, FlagOutcome, WriteTx
+from mailbox_server.store.ports import Edit, FlagChange, FlagOutcome, WriteTx
 
 MESSAGES_A_STEP: Final = 10_000
 _FEW_SETS: Final = 4
@@ -31,16 +31,16 @@ async def store(session: Session, arguments: StoreArguments) -> Outcome:
     change = allowed_change(arguments.change, view.rights)
     uids = view.uids(arguments.numbers, arguments.by)
     modified: list[int] = []
-    hushed = view.hush(uids, change) if arguments.silent else None
-    done = 0
-    for step in steps(uids, _most(view, uids), session.headway):
-        outcome = await session.store.write(
-            _changing(view, step, change, arguments.unchanged_since)
-        )
-        about = None if hushed is None else hushed.step(done, done + len(step))
-        await view.stored(step, outcome, about)
-        done += len(step)
-        modified += outcome.modified
+    for part, since in _parts(view, uids, change, arguments.unchanged_since):
+        hushed = view.hush(part, change) if arguments.silent else None
+        done = 0
+        for step in steps(part, _most(view, part), session.headway):
+            outcome = await session.store.write(_changing(view, step, change, since))
+            about = None if hushed is None else hushed.step(done, done + len(step))
+            await view.stored(step, outcome, about)
+            done += len(step)
+            modified += outcome.modified
+    modified.sort()
     code = b"MODIFIED " + _meant(view, modified, arguments.by) if modified else b""
     going = view.going() if arguments.by is By.NUMBER else UidSet()
     if going and going.common(UidSet.of(uids)):
@@ -56,6 +56,23 @@ def _most(view: SelectedView, uids: Sequence[int]) -> int:
     if variety <= _FEW_SETS:
         return MESSAGES_A_STEP
     return SCATTERED_A_STEP if variety <= _MANY_SETS else _OF_MANY_SETS_A_STEP
+
+
+def _parts(
+    view: SelectedView, uids: Sequence[int], change: FlagChange, since: int | None
+) -> list[tuple[Sequence[int], int | None]]:
+    """The messages, and the modseq since which they must be unchanged.
+
+    With 0 that fails where there is what is to be changed: a system flag always is, a keyword
+    where it is set (RFC 7162 §3.1.3).  Where it is not, it must not have come meanwhile.
+    """
+    names = {name.lower() for name in change.names}
+    if since != 0 or change.edit is Edit.REPLACE or any(name.startswith("\\") for name in names):
+        return [(uids, since)]
+    without = view.having(lambda flags: names.isdisjoint(map(str.lower, flags)), uids)
+    others = UidSet.of(uids).without(UidSet.of(without))
+    parts = [(without, view.mailbox.highest_modseq), (list(others), 0)]
+    return [(part, limit) for part, limit in parts if part]
 
 
 def _changing(
