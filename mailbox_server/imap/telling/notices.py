@@ -212,12 +212,14 @@ class _NamesTold:
             old = mailbox.name
             if any(_moved_along(name, old, above, told) for above in _levels(name)):
                 continue
+            moving = {number: name + each[len(old) :] for each, number in held.under(old)}
             moves_whole = all(
-                number in self._now.mailboxes
-                and self._now.mailboxes[number].mailbox.name == name + each[len(old) :]
-                for each, number in held.under(old)
+                number in self._now.mailboxes and self._now.mailboxes[number].mailbox.name == each
+                for number, each in moving.items()
             )
-            if not moves_whole or any(held.under(name)) or any(holds.under(old)):
+            # What moves may itself lie below the new name, or below the old one.
+            others = (number for _, number in (*held.under(name), *holds.under(old)))
+            if not moves_whole or any(number not in moving for number in others):
                 self._came_or_went(old)
                 self._came_or_went(name)
                 self.anew.add(mailbox.id)
