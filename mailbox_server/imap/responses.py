@@ -15,6 +15,7 @@ from mailbox_server.imap.grammar.mailbox_names import encode
 
 CRLF: Final = b"\r\n"
 QUOTED_MOST: Final = 1_000
+_BYE: Final = b"BYE"
 
 _ASTRING_ATOM = re.compile(rb'[^\x00-\x20\x7f-\xff(){%*"\\]+\Z')
 _UNQUOTABLE = re.compile(rb"[\x00\r\n\x80-\xff]")
@@ -65,6 +66,12 @@ def status_line(tag: bytes, outcome: Outcome) -> bytes:
     text = _NOT_PRINTABLE.sub("?", outcome.text) or "-"
     code = b"[" + outcome.code + b"] " if outcome.code else b""
     return tag + b" " + outcome.status.value + b" " + code + text.encode("ascii") + CRLF
+
+
+def bye(farewell: Outcome) -> bytes:
+    """`* BYE [CODE] text`; only the code of the outcome matters, never its status."""
+    line = status_line(b"*", farewell)
+    return line[:2] + _BYE + line[2 + len(farewell.status.value) :]
 
 
 def untagged(line: bytes) -> bytes:

@@ -3,6 +3,7 @@
 import asyncio
 import ipaddress
 import ssl
+from collections.abc import Sequence
 from typing import Final
 
 from twisted.internet.address import IPv4Address, IPv6Address
@@ -12,8 +13,9 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from mailbox_server.imap.commands import COMMAND_TABLE
+from mailbox_server.imap.responses import bye
 from mailbox_server.imap.session import Security, Services
-from mailbox_server.imap.stream.conversation import SERVER_FULL, Conversation, bye
+from mailbox_server.imap.stream.conversation import SERVER_FULL, Conversation
 from mailbox_server.imap.stream.wire import Progress
 from mailbox_server.model.address import IpAddress
 from mailbox_server.model.ports import Entropy
@@ -93,6 +95,10 @@ class ImapProtocol(Protocol):
     def write(self, octets: bytes) -> None:
         """Send octets."""
         self._transport.write(octets)
+
+    def write_all(self, pieces: Sequence[bytes]) -> None:
+        """Send pieces one behind the other."""
+        self._transport.writeSequence(pieces)
 
     async def drained(self) -> None:
         """Wait while the network is behind.  Raises ConnectionResetError."""

@@ -1,17 +1,18 @@
 """What one IMAP client may do now, and what commands act upon; no socket and no parsing.
 
 A command handler is `async def handle(session, arguments) -> Outcome`.  It writes untagged
-lines through respond() (a few short lines) or send() (blocks of up to 64 KiB, waits while
-the network is slow) and returns the tagged reply.  Errors of model.errors may leave it:
-imap.refusals turns them into replies.  After the handler, the conversation tells the
-changes that the command's row allows and then writes the tagged line.
+lines through respond() (a few short lines), send() (blocks of up to 64 KiB, waits while the
+network is slow) or pour() (pieces of up to some MiB together, waits likewise) and returns the
+tagged reply.  Errors of model.errors may leave it: imap.refusals turns them into replies.
+After the handler, the conversation tells the changes that the command's row allows and then
+writes the tagged line.
 
 APPEND streams: its handler is called when the first message literal has been announced and
 pulls the octets through session.literals.
 """
 
 import enum
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -126,6 +127,9 @@ class Channel(Protocol):
 
     async def drained(self) -> None:
         """Wait while more than limits.unsent_octets wait.  Raises Ended."""
+
+    async def pour(self, pieces: Sequence[bytes]) -> bool:
+        """Send pieces, and wait likewise; whether the next should be made meanwhile."""
 
     async def line(self) -> bytes:
         """The client's next line as it is, without its end: a SASL response, DONE.
@@ -357,6 +361,10 @@ class Session:
         """Write ready octets, CRLF included, and wait while the network is behind."""
         self.channel.write(octets)
         await self.channel.drained()
+
+    async def pour(self, pieces: Sequence[bytes]) -> bool:
+        """The same of all pieces at hand; whether the next should be made meanwhile."""
+        return await self.channel.pour(pieces)
 
     async def ask(self, challenge: bytes = b"") -> bytes:
         """Write `+ challenge` and return the client's line.

@@ -19,7 +19,7 @@ import asyncio
 import enum
 import socket
 import ssl
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final, Protocol, cast
 
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
@@ -40,6 +40,7 @@ from zope.interface import implementer
 
 from mailbox_server.model.envelope import TlsState
 from mailbox_server.net.admission import Ticket
+from mailbox_server.net.direct_write import LARGE_OCTETS, Octets, write_directly
 from mailbox_server.net.handshake import HANDSHAKE_SECONDS, PlaintextForgetting, secure
 from mailbox_server.net.prompt_acknowledgment import acknowledge_now
 from mailbox_server.net.tasks import TaskKeeper
@@ -213,19 +214,37 @@ class AsyncioTransport(asyncio.Protocol):
         between startTLS and the end of the handshake answers somebody who spoke too
         early: it ends the connection.
         """
-        if self._state is _State.HANDSHAKING:
-            self.abortConnection()
-            return
-        if self._state is _State.LOST or self._is_ended or self._raw.is_closing():
-            return
-        if self._state is _State.CLOSING and self._producer is None:
-            return
-        self._written += len(data)
-        self._raw.write(data)
+        if self._takes_writing():
+            self._written += len(data)
+            self._raw.write(data)
 
     def writeSequence(self, data: Iterable[bytes]) -> None:
-        """Send all pieces in one write."""
-        self.write(b"".join(data))
+        """Send all pieces in one write, in plain text without joining them."""
+        pieces = list(data)
+        if self.tls is not None:
+            self.write(b"".join(pieces))
+        elif self._takes_writing():
+            octets = sum(map(len, pieces))
+            self._written += octets
+            rest = self._written_around(pieces) if octets >= LARGE_OCTETS else pieces
+            if rest:
+                self._raw.writelines(rest)
+
+    def _written_around(self, pieces: Sequence[bytes]) -> Sequence[Octets]:
+        """Write past the event loop if nothing waits in front; what is left to be written."""
+        carrier = self._raw.get_extra_info("socket")
+        if carrier is None or self._raw.get_write_buffer_size():
+            return pieces
+        return write_directly(carrier.fileno(), pieces)
+
+    def _takes_writing(self) -> bool:
+        """Whether something can be written now; ends the connection of who spoke too early."""
+        if self._state is _State.HANDSHAKING:
+            self.abortConnection()
+            return False
+        if self._state is _State.LOST or self._is_ended or self._raw.is_closing():
+            return False
+        return self._state is not _State.CLOSING or self._producer is not None
 
     def loseConnection(self) -> None:
         """Close when what is written has been sent and no producer is left.

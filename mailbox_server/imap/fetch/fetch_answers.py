@@ -94,9 +94,9 @@ async def _from_store(
             seen_now = await _mark_seen(session, view, step) if marks else frozenset()
             sights = view.columns(step)
             told = view.sights(_in_either(step, seen_now, news))
-            async with aclosing(answers.responses(sights, seen_now, session.modseqs)) as blocks:
-                async for block in blocks:
-                    await session.send(block)
+            async with aclosing(answers.responses(sights, seen_now, session.modseqs)) as found:
+                async for pieces in found:
+                    answers.keeps_up = await session.pour(pieces)
             unsent = frozenset(answers.damaged).union(answers.encoded)
             view.told([sight for sight in told if sight.uid not in unsent])
     except Ended:

@@ -1,18 +1,16 @@
 """Answer FETCH from rows, or with content octets streamed.
 
-Rows go out in blocks of about 64 KiB, content in blocks of about 128 KiB; no read of the
-store is open while the network is waited for.  Contents of one piece come many in one read;
-what asks for more than 1 MiB of one message is answered piecemeal.
+What one read made goes out in pieces, about 512 KiB together; no read of the store is open
+while the network is waited for.  Contents of one piece come many in one read; what asks for
+more than 512 KiB of one message is answered piecemeal.
 """
 
 import enum
 from bisect import bisect_left
-from collections import deque
 from collections.abc import AsyncGenerator, Callable, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import aclosing
 from functools import partial
-from itertools import accumulate
 from typing import Any, Final, NamedTuple
 
 from mailbox_server.imap.fetch.encoded_parts import (
@@ -41,11 +39,10 @@ from mailbox_server.model.errors import ContentDamaged, ContentMissing
 from mailbox_server.model.ids import ContentId, MailboxId
 from mailbox_server.store.ports import Column, Reading, ReadTx, Store
 
-BLOCK_OCTETS: Final = 60_000
-ROWS_A_READ: Final = 500
+ROWS_A_READ: Final = 750
 ROWS_A_BLOCK: Final = 100
-READ_OCTETS: Final = 1 << 20
-PIECE_OCTETS: Final = 1 << 17
+READ_OCTETS: Final = 1 << 19
+BLOCK_OCTETS: Final = 1 << 17
 
 _END: Final = b")\r\n"
 
@@ -55,7 +52,7 @@ Row = tuple[Any, ...]
 class _Answered(NamedTuple):
     """What one read made of the first messages it was given.
 
-    blocks: their responses.  done: how many messages that were; missing: how many of them
+    pieces: of their responses.  done: how many messages that were; missing: how many of them
         had no row any more.
     apart: how many messages behind them have to be answered from content, after rows.
     large: the message behind them, counted in done, that is answered section by section.
@@ -63,7 +60,7 @@ class _Answered(NamedTuple):
     encoded: UIDs of those, counted in done, with a part whose encoding cannot be undone.
     """
 
-    blocks: Sequence[bytes]
+    pieces: Sequence[bytes]
     done: int
     missing: int
     apart: int = 0
@@ -85,8 +82,10 @@ _Work = Callable[[ReadTx], _Answered]
 class RowFetch:
     """Answers FETCH for one mailbox from rows and contents.
 
-    While the client is sent the last block of what was read, the next is read already.
+    While the client is sent the last block of what was read, the next is read already; while
+    it is sent all of it, where it keeps up.
 
+    keeps_up: said by who sends, whether the last pieces were taken in no time.
     missing: how many messages had no row any more and were left out.
     damaged: UIDs of those that were left out because their content cannot be read back.
     encoded: of those left out because a part is in an encoding that we cannot undo.
@@ -102,6 +101,7 @@ class RowFetch:
         self._contents = _Contents(mailbox, plan.from_content)
         self._piecemeal = Piecemeal(store, plan.from_content, decoder)
         self._most = ROWS_A_READ
+        self.keeps_up = False
         self.missing = 0
         self.damaged: list[int] = []
         self.encoded: list[int] = []
@@ -109,8 +109,8 @@ class RowFetch:
 
     def responses(
         self, sights: SightColumns, seen_now: AbstractSet[int], modseqs: ModSeqs
-    ) -> AsyncGenerator[bytes, None]:
-        """Blocks of responses for all sights; close it where they are not all wanted.
+    ) -> AsyncGenerator[Sequence[bytes], None]:
+        """Pieces of the responses for all sights; close it where they are not all wanted.
 
         seen_now: UIDs that this FETCH has set \\Seen on; their responses end with FLAGS, and
         with MODSEQ if shown, where those were not asked for (RFC 9051 §6.4.5, RFC 7162 §3.2).
@@ -121,7 +121,7 @@ class RowFetch:
 
     async def _answers(
         self, reader: "_Rows | _Contents", sights: SightColumns, ends: Sequence[bytes]
-    ) -> AsyncGenerator[bytes, None]:
+    ) -> AsyncGenerator[Sequence[bytes], None]:
         position = 0
         reading = self._begin(reader, sights, ends, position)
         try:
@@ -132,29 +132,30 @@ class RowFetch:
                 self.encoded += found.encoded
                 taken = found.done + found.apart
                 position += taken
-                # About as many as had room: rows beyond are read in vain.
-                self._most = min(ROWS_A_READ, taken + taken // 4 + 1)
-                # Only one read's octets wait for a client that does not listen.
-                reading, blocks = None, deque(found.blocks)
-                found = found._replace(blocks=())
-                while len(blocks) > 1:
-                    yield blocks.popleft()
+                self._most = _room_for(taken, found.pieces)
+                # Only two reads' octets wait for a client that listens no more.
+                reading, pieces = None, found.pieces
+                found = found._replace(pieces=())
+                if not self.keeps_up and (beyond := _before_last_block(pieces)):
+                    yield pieces[:beyond]
+                    pieces = pieces[beyond:]
                 reading = self._begin(reader, sights, ends, position)
-                while blocks:
-                    yield blocks.popleft()
+                if pieces:
+                    yield pieces
+                pieces = ()
                 if found.large is not None:
                     self.is_inside = True
                     async with aclosing(self._piecemeal.response(found.large)) as response:
                         async for octets in response:
-                            yield octets
+                            yield (octets,)
                     self.is_inside = False
                 if found.apart:
                     start = position - found.apart
                     some = sights.part(start, position)
                     rest = self._answers(self._contents, some, ends[start:position])
                     async with aclosing(rest):
-                        async for octets in rest:
-                            yield octets
+                        async for pieces_of_rest in rest:
+                            yield pieces_of_rest
         finally:
             if reading is not None:
                 reading.cancel()
@@ -207,21 +208,20 @@ class _Rows:
             rows = tx.messages.rows(self._mailbox, sights.uids, self._columns)
             known, closing = _with_rows(sights, ends, rows)
             missing = len(ends) - len(rows)
-            blocks: list[bytes] = []
+            made: list[bytes] = []
             for first in range(0, len(rows), ROWS_A_BLOCK):
                 stop = first + ROWS_A_BLOCK
                 columns = _columns(rows[first:stop])
                 if any(None in columns[place] for place in self._listed):
                     if first:
                         done = _place(sights, rows[first])
-                        return _Answered(blocks, done, done - first)
+                        return _Answered(made, done, done - first)
                     # Those without a row in between are missed when their content is read.
                     last = len(ends) if stop >= len(rows) else _place(sights, rows[stop])
                     return _Answered((), 0, 0, apart=last)
                 some = known.part(first, stop)
-                whole = self._lines.whole(some, columns, closing[first:stop])
-                blocks += _cut(whole, BLOCK_OCTETS)
-            return _Answered(blocks, len(ends), missing)
+                made.append(self._lines.whole(some, columns, closing[first:stop]))
+            return _Answered(made, len(ends), missing)
 
         return work
 
@@ -261,7 +261,7 @@ class _Contents:
                 large = LargeMessage(known, _columns(answered), closing[0], self._stored(rows[0]))
                 return _Answered((), done, missing, large=large)
             found = self.lines.pieces(known, _columns(answered), whole, closing)
-            return _Answered(_gathered(found), done, missing, damaged=damaged, encoded=encoded)
+            return _Answered(found, done, missing, damaged=damaged, encoded=encoded)
 
         return work
 
@@ -371,23 +371,21 @@ def _columns(rows: Sequence[Row]) -> Columns:
     return tuple(zip(*rows, strict=True))
 
 
-def _cut(octets: bytes, size: int) -> list[bytes]:
-    """Blocks of about that size."""
-    if len(octets) <= 2 * size:
-        return [octets]
-    return [octets[at : at + size] for at in range(0, len(octets), size)]
+def _before_last_block(pieces: Sequence[bytes]) -> int:
+    """How many of the pieces come before the last BLOCK_OCTETS or more."""
+    place, octets = len(pieces), 0
+    while place and octets < BLOCK_OCTETS:
+        place -= 1
+        octets += len(pieces[place])
+    return place
 
 
-def _gathered(found: Sequence[bytes]) -> list[bytes]:
-    """Blocks of responses that come in pieces."""
-    ends = list(accumulate(map(len, found)))
-    blocks: list[bytes] = []
-    place = octets = 0
-    while place < len(found):
-        beyond = min(bisect_left(ends, octets + PIECE_OCTETS, place) + 1, len(found))
-        blocks += _cut(b"".join(found[place:beyond]), PIECE_OCTETS)
-        place, octets = beyond, ends[beyond - 1]
-    return blocks
+def _room_for(messages: int, pieces: Sequence[bytes]) -> int:
+    """How many rows to read after so many messages made these pieces: beyond is in vain."""
+    octets = sum(map(len, pieces))
+    if octets > READ_OCTETS:
+        return max(1, messages * READ_OCTETS // octets)
+    return min(ROWS_A_READ, messages + messages // 4 + 1)
 
 
 def _slicing(content: bytes) -> Callable[[Extent], bytes]:

@@ -1,6 +1,6 @@
 """FETCH of a message that is too large to be held, section by section.
 
-Sections go out in blocks of about 128 KiB, each read on its own.
+Sections go out in blocks of about 256 KiB, each read on its own.
 """
 
 from collections.abc import AsyncGenerator, Callable, Sequence
@@ -18,7 +18,7 @@ from mailbox_server.mime.sections import Extent, Piece, Stored, header_extent, l
 from mailbox_server.model.ids import ContentId
 from mailbox_server.store.ports import ReadTx, Store
 
-PIECE_OCTETS: Final = 1 << 17
+PIECE_OCTETS: Final = 1 << 18
 
 
 class LargeMessage(NamedTuple):

@@ -10,7 +10,7 @@ the next place where it waits, so that a command that has begun is finished and 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Coroutine, Sequence
 from typing import Any, Final
 
 from mailbox_server.imap.capabilities import capability_list
@@ -30,7 +30,7 @@ from mailbox_server.imap.grammar.append import AppendStep
 from mailbox_server.imap.grammar.faults import ArgumentsMalformed
 from mailbox_server.imap.grammar.sequence_sets import By
 from mailbox_server.imap.refusals import SERVER_BUG, UID_REQUIRED, refusal
-from mailbox_server.imap.responses import Outcome, Status, bad, ok, status_line
+from mailbox_server.imap.responses import Outcome, Status, bad, bye, ok, status_line
 from mailbox_server.imap.session import CommandRefused, Ended, Security, Services, Session, State
 from mailbox_server.imap.stream.compression import Compression, CompressionBroken
 from mailbox_server.imap.stream.outgoing import Outgoing
@@ -41,7 +41,6 @@ from mailbox_server.model.address import IpAddress
 
 COMMANDS_A_TURN: Final = 16
 
-BYE: Final = b"BYE"
 SERVER_FULL: Final = ok("Too many connections; please come back later", b"UNAVAILABLE")
 
 
@@ -407,10 +406,19 @@ class Conversation:
 
     async def drained(self) -> None:
         """Wait while the network is behind.  Raises Ended."""
+        await self._taken(self._outgoing.drained())
+
+    async def pour(self, pieces: Sequence[bytes]) -> bool:
+        """Send pieces, and wait likewise; whether the next should be made meanwhile."""
+        self._is_silent = False
+        return await self._taken(self._outgoing.pour(pieces))
+
+    async def _taken(self, taking: Coroutine[None, None, bool]) -> bool:
         if self._lost:
+            taking.close()
             raise Ended
         try:
-            await self._outgoing.drained()
+            return await taking
         except ConnectionResetError as fault:
             self.lost()
             raise Ended from fault
@@ -490,9 +498,3 @@ class Conversation:
                     raise Ended
                 case _:
                     raise AssertionError("a message was not read to its end")
-
-
-def bye(farewell: Outcome) -> bytes:
-    """`* BYE [CODE] text`; only the code of the outcome matters, never its status."""
-    line = status_line(b"*", farewell)
-    return line[:2] + BYE + line[2 + len(farewell.status.value) :]

@@ -1,6 +1,7 @@
 """What the conversation asks of the transport, and tells it."""
 
 import enum
+from collections.abc import Sequence
 from typing import Protocol
 
 from mailbox_server.net.tls_ends import TlsEnds
@@ -26,6 +27,9 @@ class Wire(Protocol):
 
     def write(self, octets: bytes) -> None:
         """Send octets behind all written before."""
+
+    def write_all(self, pieces: Sequence[bytes]) -> None:
+        """The same of all pieces, which in plain text need not be joined."""
 
     async def drained(self) -> None:
         """Wait while too much is unsent.  Raises ConnectionResetError when lost."""

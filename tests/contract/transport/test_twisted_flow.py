@@ -12,7 +12,7 @@ from twisted.internet.interfaces import (
 from zope.interface import implementer
 
 from mailbox_server.net.twisted_transport import HIGH_WATER, AsyncioTransport
-from tests.contract.transport.lines import Lines, Run, hang_up, served
+from tests.contract.transport.lines import Lines, Run, hang_up, read_to_end, served
 
 
 @pytest.mark.parametrize("secure", [False, True])
@@ -56,6 +56,58 @@ def test_a_slow_reader_that_goes_on_is_served_past_the_deadline(run: Run) -> Non
                 await asyncio.sleep(0.001)
             assert got == 6_000_000
             assert await protocol.ended() is ConnectionDone
+            await hang_up(writer)
+
+    run(scene())
+
+
+@pytest.mark.parametrize("secure", [False, True])
+@pytest.mark.parametrize("hurry", [False, True])
+def test_pieces_arrive_in_their_order_whatever_is_written_around_them(
+    run: Run, own_tls: tuple[ssl.SSLContext, ssl.SSLContext], secure: bool, hurry: bool
+) -> None:
+    server, client = own_tls
+    rounds = [[b"%d " % number * size for size in (1, 50_000, 0, 7)] for number in range(60)]
+
+    async def scene() -> None:
+        async with served(tls=server if secure else None) as here:
+            reader, writer = await here.connect(client if secure else None, limit=4096)
+            link = (await here.next()).link
+
+            async def say() -> None:
+                for pieces in rounds:
+                    link.write(b"(")
+                    link.writeSequence(pieces)
+                    link.writeSequence([b")", b"\r\n"])
+                    if not hurry:
+                        await link.drained()
+                link.loseConnection()
+                link.writeSequence([bytes(100_000)])
+
+            saying = asyncio.create_task(say())
+            came = await read_to_end(reader)
+            await saying
+            assert came == b"".join(b"(%b)\r\n" % b"".join(each) for each in rounds)
+            await hang_up(writer)
+
+    run(scene())
+
+
+def test_pieces_for_who_does_not_read_are_kept_within_bounds(run: Run) -> None:
+    async def scene() -> None:
+        async with served(write_seconds=0.1) as here:
+            _, writer = await here.connect(limit=1)
+            protocol = await here.next()
+            pieces = [bytes(1_000)] * 1_000
+            written = 0
+            with pytest.raises(ConnectionResetError):
+                while True:
+                    protocol.link.writeSequence(pieces)
+                    written += 1_000_000
+                    assert protocol.link._raw.get_write_buffer_size() <= 1_000_000
+                    await protocol.link.drained()
+            assert written < 20_000_000  # what the sockets of both sides hold
+            assert await protocol.ended() is ConnectionAborted
             await hang_up(writer)
 
     run(scene())

@@ -1,6 +1,7 @@
 """IMAP clients without sockets: octets go straight into conversations."""
 
 import asyncio
+from collections.abc import Sequence
 from datetime import timedelta
 
 from mailbox_server.imap.commands import COMMAND_TABLE
@@ -28,6 +29,9 @@ class MemoryWire:
     def write(self, octets: bytes) -> None:
         if not self.closed:
             self.octets += octets
+
+    def write_all(self, pieces: Sequence[bytes]) -> None:
+        self.write(b"".join(pieces))
 
     async def drained(self) -> None:
         if self.closed:

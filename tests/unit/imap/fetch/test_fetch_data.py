@@ -137,8 +137,17 @@ async def answer(
     seen_now: frozenset[int] = frozenset(),
     modseqs: ModSeqs = ModSeqs.HIDDEN,
 ) -> bytes:
-    found = row_fetch(shelf, items).responses(sights(count), seen_now, modseqs)
-    return b"".join([block async for block in found])
+    return await told_by(row_fetch(shelf, items), count, seen_now, modseqs)
+
+
+async def told_by(
+    answers: RowFetch,
+    count: int,
+    seen_now: frozenset[int] = frozenset(),
+    modseqs: ModSeqs = ModSeqs.HIDDEN,
+) -> bytes:
+    found = answers.responses(sights(count), seen_now, modseqs)
+    return b"".join([piece async for pieces in found for piece in pieces])
 
 
 MESSAGES = [b"Subject: %d\r\n\r\n" % n + b"body %d\r\n" % n * n for n in range(1, 40)]
@@ -163,9 +172,7 @@ async def test_streamed_or_not_the_octets_are_the_same(
     shelf = Shelf(MESSAGES)
     whole = await answer(shelf, items, len(MESSAGES))
     monkeypatch.setattr(fetch_data, "READ_OCTETS", room)
-    monkeypatch.setattr(fetch_data, "PIECE_OCTETS", 7)
     monkeypatch.setattr(fetch_piecemeal, "PIECE_OCTETS", 7)
-    monkeypatch.setattr(fetch_data, "BLOCK_OCTETS", 50)
     monkeypatch.setattr(fetch_data, "ROWS_A_BLOCK", 7)
     shelf.unlisted = {9, 30}
     if are_large:
@@ -176,7 +183,6 @@ async def test_streamed_or_not_the_octets_are_the_same(
 
 async def test_no_read_takes_much_more_than_its_room(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fetch_data, "READ_OCTETS", 500)
-    monkeypatch.setattr(fetch_data, "PIECE_OCTETS", 100)
     monkeypatch.setattr(fetch_piecemeal, "PIECE_OCTETS", 100)
     shelf = Shelf(MESSAGES)
     await answer(shelf, "(BODY[] BODY[TEXT] BODY[1])", len(MESSAGES))
@@ -189,10 +195,11 @@ async def test_many_sections_of_a_large_message_are_not_held_together() -> None:
     found = row_fetch(shelf, f"({items})").responses(sights(1), frozenset(), ModSeqs.HIDDEN)
     most = 0
     total = 0
-    async for block in found:
-        most = max(most, len(block))
-        total += len(block)
-    assert most <= fetch_data.PIECE_OCTETS
+    async for pieces in found:
+        octets = sum(map(len, pieces))
+        most = max(most, octets)
+        total += octets
+    assert most <= fetch_piecemeal.PIECE_OCTETS
     assert total > 20 * 300_000
 
 
@@ -221,8 +228,7 @@ async def test_messages_with_an_unknown_encoding_are_left_out(
     strange = b"Content-Transfer-Encoding: x\r\n\r\ny"
     shelf = Shelf([b"\r\na", strange, b"\r\nb", strange])
     answers = row_fetch(shelf, "(BODY[TEXT] BINARY[1])")
-    blocks = [b async for b in answers.responses(sights(4), frozenset(), ModSeqs.HIDDEN)]
-    assert b"".join(blocks) == (
+    assert await told_by(answers, 4) == (
         b"* 1 FETCH (BODY[TEXT] {1}\r\na BINARY[1] {1}\r\na)\r\n"
         b"* 3 FETCH (BODY[TEXT] {1}\r\nb BINARY[1] {1}\r\nb)\r\n"
     )
@@ -234,8 +240,7 @@ async def test_messages_whose_rows_are_gone_are_counted() -> None:
     shelf = Shelf(MESSAGES[:3])
     del shelf.by_uid[2]
     answers = row_fetch(shelf, "BODY[TEXT]")
-    blocks = [b async for b in answers.responses(sights(3), frozenset(), ModSeqs.HIDDEN)]
-    assert b"".join(blocks).count(b"FETCH") == 2
+    assert (await told_by(answers, 3)).count(b"FETCH") == 2
     assert answers.missing == 1
 
 
@@ -256,9 +261,9 @@ async def test_only_damaged_messages_are_left_out(items: str, damaged: set[int])
     lines = [part for part in re.split(rb"(?=\* \d FETCH)", await answer(shelf, items, 3)) if part]
     shelf.damaged = damaged
     answers = row_fetch(shelf, items)
-    blocks = [b async for b in answers.responses(sights(3), frozenset(), ModSeqs.HIDDEN)]
+    told = await told_by(answers, 3)
     intact = [line for number, line in enumerate(lines, 1) if number not in damaged]
-    assert b"".join(blocks) == b"".join(intact)
+    assert told == b"".join(intact)
     assert answers.damaged == sorted(damaged)
     assert answers.missing == 0
     assert not answers.is_inside
@@ -302,10 +307,10 @@ async def test_who_stops_listening_stops_the_reading(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(fetch_data, "ROWS_A_READ", 10)
     shelf = Shelf(MESSAGES)
     answers = row_fetch(shelf, "(UID RFC822.SIZE)")
-    blocks = answers.responses(sights(len(MESSAGES)), frozenset(), ModSeqs.HIDDEN)
-    assert (await anext(blocks)).count(b"FETCH") == 10
+    found = answers.responses(sights(len(MESSAGES)), frozenset(), ModSeqs.HIDDEN)
+    assert b"".join(await anext(found)).count(b"FETCH") == 10
     [ahead] = asyncio.all_tasks() - {asyncio.current_task()}
-    await blocks.aclose()
+    await found.aclose()
     await asyncio.wait([ahead])
     assert ahead.cancelled()
 
@@ -314,14 +319,44 @@ async def test_nothing_is_read_ahead_while_more_than_a_block_waits(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(fetch_data, "READ_OCTETS", 1_000)
-    monkeypatch.setattr(fetch_data, "PIECE_OCTETS", 400)
+    monkeypatch.setattr(fetch_data, "BLOCK_OCTETS", 400)
     shelf = Shelf(MESSAGES)
-    blocks = row_fetch(shelf, "BODY[]").responses(
-        sights(len(MESSAGES)), frozenset(), ModSeqs.HIDDEN
-    )
-    await anext(blocks)
+    found = row_fetch(shelf, "BODY[]").responses(sights(len(MESSAGES)), frozenset(), ModSeqs.HIDDEN)
+    await anext(found)
     assert asyncio.all_tasks() == {asyncio.current_task()}
     ahead = 0
-    async for _ in blocks:
-        ahead += len(asyncio.all_tasks()) > 1
+    async for pieces in found:
+        if is_reading := len(asyncio.all_tasks()) > 1:
+            assert sum(map(len, pieces[1:])) < 400
+        ahead += is_reading
     assert ahead
+
+
+async def test_for_who_keeps_up_the_next_is_read_while_all_is_sent(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(fetch_data, "READ_OCTETS", 1_000)
+    monkeypatch.setattr(fetch_data, "BLOCK_OCTETS", 400)
+    answers = row_fetch(Shelf(MESSAGES), "BODY[]")
+    answers.keeps_up = True
+    found = answers.responses(sights(len(MESSAGES)), frozenset(), ModSeqs.HIDDEN)
+    await anext(found)
+    [ahead] = asyncio.all_tasks() - {asyncio.current_task()}
+    # It stops listening: nothing is read behind that one.
+    answers.keeps_up = False
+    await asyncio.wait([ahead])
+    await anext(found)
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+    await found.aclose()
+
+
+async def test_rows_that_are_large_are_read_in_smaller_numbers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(fetch_data, "READ_OCTETS", 200)
+    monkeypatch.setattr(fetch_data, "ROWS_A_READ", 20)
+    answers = row_fetch(Shelf(MESSAGES), "(UID RFC822.SIZE)")
+    found = answers.responses(sights(len(MESSAGES)), frozenset(), ModSeqs.HIDDEN)
+    counts = [b"".join(pieces).count(b"FETCH") async for pieces in found]
+    assert sum(counts) == len(MESSAGES)
+    assert counts[0] == 20 and max(counts[1:]) <= 7

@@ -1,7 +1,7 @@
 """The run of a connection: order, back-pressure, ends and errors, with commands made for it."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, cast
@@ -37,6 +37,9 @@ class Wire:
 
     def write(self, octets: bytes) -> None:
         self.writes.append(octets)
+
+    def write_all(self, pieces: Sequence[bytes]) -> None:
+        self.writes += pieces
 
     async def drained(self) -> None:
         await self.flowing.wait()
