@@ -204,7 +204,8 @@ class _NamesTold:
 
         A client takes along all that it knows below the old name, and may be told of renamed
         mailboxes in any order.  Where that does not end in what is now, both names are told
-        as ones that came or went.
+        as ones that came or went.  What moves may lie below the new name itself, or below the
+        old one; and what lies below the new name and stays is not in the way.
         """
         told: dict[str, str] = {}
         holds = _Levels(self._now) if renamed else held
@@ -213,19 +214,23 @@ class _NamesTold:
             if any(_moved_along(name, old, above, told) for above in _levels(name)):
                 continue
             moving = {number: name + each[len(old) :] for each, number in held.under(old)}
-            moves_whole = all(
-                number in self._now.mailboxes and self._now.mailboxes[number].mailbox.name == each
-                for number, each in moving.items()
-            )
-            # What moves may itself lie below the new name, or below the old one.
-            others = (number for _, number in (*held.under(name), *holds.under(old)))
-            if not moves_whole or any(number not in moving for number in others):
+            moves_whole = all(self._stands(*each) for each in moving.items())
+            in_the_way = any(
+                number not in moving and not (each != name and self._stands(number, each))
+                for each, number in held.under(name)
+            ) or any(number not in moving for _, number in holds.under(old))
+            if not moves_whole or in_the_way:
                 self._came_or_went(old)
                 self._came_or_went(name)
                 self.anew.add(mailbox.id)
             elif self._wants(name, Event.MAILBOX_NAME) or self._wants(old, Event.MAILBOX_NAME):
                 told[name] = old
         self.names.update(told)
+
+    def _stands(self, number: MailboxId, name: str) -> bool:
+        """Whether the mailbox has that name now."""
+        status = self._now.mailboxes.get(number)
+        return status is not None and status.mailbox.name == name
 
     def lines(self) -> Iterator[bytes]:
         """LIST of each, by name; renamed ones first.
