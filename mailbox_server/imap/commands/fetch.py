@@ -4,10 +4,12 @@ from collections.abc import Sequence
 
 from mailbox_server.imap.fetch.fetch_answers import answer
 from mailbox_server.imap.grammar.fetch_items import Attribute, FetchArguments, FetchItem
-from mailbox_server.imap.grammar.sequence_sets import By
+from mailbox_server.imap.grammar.sequence_sets import By, SequenceSet
 from mailbox_server.imap.responses import Outcome, bad, no, ok
 from mailbox_server.imap.session import Extension, Session
 from mailbox_server.imap.telling.resync import tell_vanished
+from mailbox_server.imap.views.selected import SelectedView
+from mailbox_server.model.uid_set import UidSet
 
 
 async def fetch(session: Session, arguments: FetchArguments) -> Outcome:
@@ -20,8 +22,8 @@ async def fetch(session: Session, arguments: FetchArguments) -> Outcome:
         return bad("QRESYNC was not enabled")
     uids = view.uids(arguments.numbers, arguments.by)
     if arguments.vanished and arguments.changed_since is not None:
-        named = view.named(arguments.numbers)
-        await tell_vanished(session, view, arguments.changed_since, named)
+        among = _lain(view, arguments.numbers)
+        await tell_vanished(session, view, arguments.changed_since, among)
     if arguments.partial is not None:
         uids = arguments.partial.of(uids)
     if arguments.changed_since is not None:
@@ -34,6 +36,11 @@ async def fetch(session: Session, arguments: FetchArguments) -> Outcome:
     if answers.missing and arguments.by is By.NUMBER:
         return no("Some of the messages no longer exist", b"EXPUNGEISSUED")
     return ok("That is all")
+
+
+def _lain(view: SelectedView, numbers: SequenceSet) -> UidSet:
+    """The UIDs meant where their messages may be gone: `*` is the last one that there was."""
+    return view.saved if numbers.is_saved else numbers.resolved(view.mailbox.uid_next - 1)
 
 
 def _items(arguments: FetchArguments, named_by: By) -> Sequence[FetchItem]:

@@ -232,9 +232,6 @@ class SelectedView(Protocol):
     async def by_message(self, apart: Apart) -> UidsByMessage:
         """Which UIDs are of which messages, at least all known ones."""
 
-    def named(self, numbers: SequenceSet) -> UidSet:
-        """The UIDs meant, whether or not there are such messages."""
-
     def sights(self, uids: Sequence[int]) -> list[Sight]:
         """Those of the ascending UIDs that this session knows, as it sees them now.
 

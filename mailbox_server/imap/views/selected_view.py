@@ -184,7 +184,7 @@ class SessionView:
         if numbers.is_saved:
             return self._known_uids(self.saved)
         if by is By.UID:
-            return self._known_uids(self.named(numbers))
+            return self._known_uids(self._named(numbers))
         meant = numbers.resolved(self.count)
         if meant and meant.ranges[-1][1] > self.count:
             raise NumberBeyond("There is no message of that number")
@@ -213,7 +213,7 @@ class SessionView:
         shared = self._shared
         return await shared.facts.by_message(shared.uids, shared.messages, apart)
 
-    def named(self, numbers: SequenceSet) -> UidSet:
+    def _named(self, numbers: SequenceSet) -> UidSet:
         """The UIDs meant, whether or not there are such messages."""
         return self.saved if numbers.is_saved else numbers.resolved(self._largest())
 
