@@ -1,12 +1,14 @@
 """Which messages need to be looked at for a text criterion, by what the index knows."""
 
-from collections.abc import Sequence, Set
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 from itertools import compress
-from typing import Final
+from typing import Final, TypeVar
 
 from mailbox_server.model.ids import AccountId
-from mailbox_server.store.ports import Candidates, Store, TextCriterion
+from mailbox_server.store.ports import Candidates, ReadTx, Store, TextCriterion
+
+T = TypeVar("T")
 
 FEW: Final = 20
 """Messages that are looked at sooner than the index is asked about them."""
@@ -43,6 +45,26 @@ class Answers:
                 return None
             self._given[asked] = await self._store.read(lambda tx: tx.search.candidates(*asked))
         return self._given[asked]
+
+    async def looked_at(
+        self,
+        account: AccountId,
+        criterion: TextCriterion,
+        messages: int,
+        look: Callable[[ReadTx, Candidates], T],
+    ) -> T | None:
+        """What look makes of the answer, within the read that asks; None where of gives None."""
+        asked = account, criterion
+        if asked not in self._given and messages <= self._few:
+            return None
+
+        def work(tx: ReadTx) -> tuple[Candidates | None, T | None]:
+            is_known = asked in self._given
+            candidates = self._given[asked] if is_known else tx.search.candidates(*asked)
+            return candidates, None if candidates is None else look(tx, candidates)
+
+        self._given[asked], made = await self._store.read(work)
+        return made
 
 
 def sorted_by(candidates: Candidates, uids: Sequence[int], messages: Sequence[int]) -> Sorted:

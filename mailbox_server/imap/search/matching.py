@@ -11,7 +11,7 @@ Expunged messages that the session was not told of still have their numbers and 
 
 import asyncio
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from typing import Final, cast
 
@@ -40,7 +40,7 @@ from mailbox_server.imap.grammar.search_keys import (
     TextKey,
 )
 from mailbox_server.imap.grammar.sequence_sets import By
-from mailbox_server.imap.search.indexed import Answers, Sorted, sorted_by
+from mailbox_server.imap.search.indexed import FEW, Answers, Sorted, sorted_by
 from mailbox_server.imap.search.searched import Searched
 from mailbox_server.imap.search.text_turns import TextTurns
 from mailbox_server.imap.telling.headway import Headway
@@ -49,6 +49,7 @@ from mailbox_server.model.ids import MailboxId
 from mailbox_server.model.ports import Clock
 from mailbox_server.model.uid_set import UidSet
 from mailbox_server.store.ports import (
+    Candidates,
     Column,
     ReadTx,
     Store,
@@ -61,6 +62,8 @@ ROWS_A_READ: Final = 500
 TEXTS_A_READ: Final = 500
 OCTETS_A_READ: Final = 8 * 1024 * 1024
 """Of messages, or of header blocks, whose text one read looks through: about 20 ms."""
+FEW_OCTETS: Final = 1024 * 1024
+"""Of FEW messages, that are looked through without a turn."""
 SECONDS_MOST: Final = 60.0
 
 _EPOCH_DAY: Final = date(1970, 1, 1).toordinal()
@@ -177,22 +180,35 @@ class _Search:
         if any(isinstance(each, NumbersKey) for each in keys):
             return Sorted((), uids)
         for each in keys:
-            known = await self._known_of_all(each, uids)
+            known = await self._known_of_all(each, uids, looks=len(keys) == 1)
             if known is not None and len(keys) == 1:
                 return known
             if known is not None:
                 uids = sorted([*known.sure, *known.maybe])
         return Sorted((), uids)
 
-    async def _known_of_all(self, key: SearchKey, uids: Sequence[int]) -> Sorted | None:
-        view = self._view
+    async def _known_of_all(
+        self, key: SearchKey, uids: Sequence[int], *, looks: bool
+    ) -> Sorted | None:
+        """looks: whether the few that may match are looked at in the read that asks the index."""
         if not isinstance(key, TextKey):
             return None
-        candidates = await self._answers.of(view.mailbox.account, key.criterion, len(uids))
-        by_message = None if candidates is None else await view.by_message(asyncio.to_thread)
-        if candidates is None or by_message is None:
+        mailbox, criterion = self._view.mailbox, key.criterion
+        by_message = await self._view.by_message(asyncio.to_thread)
+        if by_message is None:
             return None
-        return by_message.sorted_by(candidates, uids)
+
+        def look(tx: ReadTx, candidates: Candidates) -> Sorted | None:
+            known = by_message.sorted_by(candidates, uids)
+            if known is None or not looks or not 0 < len(known.maybe) <= FEW:
+                return known
+            octets = _octets(tx, mailbox.id, criterion.scope, known.maybe)
+            if sum(octets.values()) > FEW_OCTETS:
+                return known
+            found = tx.messages.matching(mailbox.id, criterion, known.maybe)
+            return Sorted(sorted([*known.sure, *found]), ())
+
+        return await self._answers.looked_at(mailbox.account, criterion, len(uids), look)
 
     async def _leaf(self, key: SearchKey, uids: Sequence[int]) -> Sequence[int]:
         view = self._view
@@ -318,15 +334,22 @@ class _Search:
 
 def _readable(tx: ReadTx, mailbox: MailboxId, scope: TextScope, uids: Sequence[int]) -> int:
     """How many of the ascending UIDs, at least one, have at most OCTETS_A_READ to look through."""
-    rows = tx.messages.rows(mailbox, uids, (Column.SIZE, Column.HEADER_OCTETS))
-    column = 1 if scope in (TextScope.BODY, TextScope.TEXT) else 2
-    octets = {cast(int, row[0]): cast(int, row[column]) for row in rows}
+    octets = _octets(tx, mailbox, scope, uids)
     together = 0
     for count, uid in enumerate(uids):
         together += octets.get(uid, 0)
         if count and together > OCTETS_A_READ:
             return count
     return len(uids)
+
+
+def _octets(
+    tx: ReadTx, mailbox: MailboxId, scope: TextScope, uids: Sequence[int]
+) -> Mapping[int, int]:
+    """How much there is to look through of each of the ascending UIDs, where it is there."""
+    rows = tx.messages.rows(mailbox, uids, (Column.SIZE, Column.HEADER_OCTETS))
+    column = 1 if scope in (TextScope.BODY, TextScope.TEXT) else 2
+    return {cast(int, row[0]): cast(int, row[column]) for row in rows}
 
 
 def _cost(key: SearchKey) -> int:

@@ -1,6 +1,7 @@
 """SEARCH asks cheap keys first, dear ones only of what is left, and always in blocks."""
 
 import asyncio
+from array import array
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import TypeVar, cast
@@ -42,6 +43,8 @@ class Box:
         self.weighed = 0
         self.index_asked = 0
         self.known: dict[str, Candidates] = {}
+        self.keeps_messages = False
+        self.reads = 0
 
     def uids(self, numbers: SequenceSet, by: By) -> Sequence[int]:
         meant = numbers.resolved(2 * self.count if by is By.UID else self.count)
@@ -72,7 +75,10 @@ class Box:
         return [uid + 1_000 for uid in uids]
 
     async def by_message(self, apart: Apart) -> UidsByMessage | None:
-        return None
+        if not self.keeps_messages:
+            return None
+        uids = array("I", self.all_uids())
+        return UidsByMessage().with_more(uids, array("q", self.message_ids(uids)))
 
     # the store
 
@@ -89,6 +95,7 @@ class Box:
         return self.known.get(criterion.needle)
 
     async def read(self, work: Callable[[ReadTx], T]) -> T:
+        self.reads += 1
         return work(cast(ReadTx, self))
 
     def rows(
@@ -221,6 +228,41 @@ async def test_what_the_index_knows_is_not_looked_at() -> None:
     box.known["1"] = Candidates([1_002], [1_020, 1_024, 1_040], 1_190)
     assert await found(box, "TEXT 1") == [1, 10, 12, 100]
     assert box.asked == [("text", 8)]
+
+
+async def test_few_that_may_match_are_looked_at_in_the_read_that_asks() -> None:
+    box = Box(400)
+    box.keeps_messages = True
+    box.known["1"] = Candidates([1_004], [1_020, 1_204, 1_212], 1_800)
+    assert await found(box, "TEXT 1") == [2, 10, 102, 106]
+    assert (box.reads, box.asked) == (1, [("text", 3)])
+
+
+async def test_few_large_ones_are_looked_at_in_a_turn_of_their_own() -> None:
+    box = Box(400)
+    box.keeps_messages = True
+    box.octets = matching.FEW_OCTETS // 3 + 1
+    box.known["1"] = Candidates([1_004], [1_020, 1_204, 1_212], 1_800)
+    assert await found(box, "TEXT 1") == [2, 10, 102, 106]
+    assert (box.reads, box.asked) == (2, [("text", 3)])
+
+
+async def test_many_that_may_match_are_looked_at_in_a_turn_of_their_own() -> None:
+    box = Box(400)
+    box.keeps_messages = True
+    box.known["1"] = Candidates([1_004], range(1_010, 1_090, 2), 1_800)
+    wanted = [2, *(number for number in range(5, 45) if "1" in str(number))]
+    assert await found(box, "TEXT 1") == wanted
+    assert (box.reads, box.asked) == (2, [("text", 40)])
+
+
+async def test_where_other_keys_follow_few_are_looked_at_once() -> None:
+    box = Box(400)
+    box.keeps_messages = True
+    box.known["1"] = Candidates([1_004], [1_020, 1_204], 1_800)
+    assert await found(box, "TEXT 1 UID 1:100 SEEN") == [2, 10]
+    assert await found(box, "TEXT 1 SEEN") == [2, 10, 102]
+    assert [each for each in box.asked if each[0] == "text"] == [("text", 1), ("text", 2)]
 
 
 async def test_the_index_narrows_what_other_keys_are_asked_of() -> None:
