@@ -8,7 +8,7 @@ from typing import cast
 
 import pytest
 
-from mailbox_server.imap.commands.search import numbers_of
+from mailbox_server.imap.commands.search import numbers_of, spaced
 from mailbox_server.imap.views.selected import SelectedView
 
 
@@ -46,3 +46,16 @@ async def test_numbers_come_in_the_order_of_the_uids(
 
 async def test_of_no_messages_there_are_no_numbers() -> None:
     assert await numbers_of(cast(SelectedView, View(())), []) == []
+
+
+@pytest.mark.parametrize(
+    ("numbers", "octets"),
+    [
+        ([], b""),
+        ([7], b" 7"),
+        (range(1, 4), b" 1 2 3"),
+        (array("I", [4_294_967_295, 1]), b" 4294967295 1"),
+    ],
+)
+def test_each_number_has_a_space_before_it(numbers: Sequence[int], octets: bytes) -> None:
+    assert spaced(numbers) == octets
