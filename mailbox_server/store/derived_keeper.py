@@ -78,7 +78,7 @@ class DerivedKeeper(ABC, Generic[W]):
 
     @abstractmethod
     async def _is_known(self, writer: W) -> bool:
-        """Whether what the file holds is of this store."""
+        """Whether what the file holds is of this store.  Raises sqlite3.Error."""
 
     def _patience(self) -> float | None:
         """For how long nothing may change before _rest is called; None for ever."""
@@ -176,12 +176,24 @@ class DerivedKeeper(ABC, Generic[W]):
     async def _open_writer(self) -> None:
         place = self._place
         opened = None if place.is_damaged else await self._run(self._opened)
-        if opened is not None and not await self._is_known(opened):
-            await self._run(opened.close)
+        if opened is not None and not await self._is_of_use(opened):
             opened = None
         if opened is None:
             opened = await self._run(self._made)
         self._writer, place.path, place.is_damaged = opened, opened.path, False
+
+    async def _is_of_use(self, writer: W) -> bool:
+        """Whether a file can be asked, and is of this store; if not, it is closed."""
+        is_known = False
+        try:
+            is_known = await self._is_known(writer)
+        except sqlite3.Error as error:
+            if trouble_of(error) in _PASSING:
+                raise self.stopped(f"{self.what}: {error}") from error
+        finally:
+            if not is_known:
+                await self._run(writer.close)
+        return is_known
 
     def _opened(self) -> W | None:
         """The newest file that lies there, and no other; None where it is of no use."""
@@ -237,7 +249,10 @@ class DerivedKeeper(ABC, Generic[W]):
         return space.f_bavail * space.f_frsize < 2 * self._store.settings.low_room_octets
 
     async def _asked(self, work: Callable[[W], T]) -> T:
-        """Ask the file something at any time, while others work on it for long."""
+        """Ask the file something at any time, while others work on it for long.
+
+        Damage ends trust in it; who keeps it up throws it away.
+        """
         async with self._opening:
             if self._writer is None:
                 await self._open_writer()
@@ -246,6 +261,7 @@ class DerivedKeeper(ABC, Generic[W]):
         try:
             return await self._run(partial(work, writer))
         except sqlite3.Error as error:
+            self._place.failed(writer.path, error)
             raise self.stopped(f"{self.what}: {error}") from error
 
     async def _on_file(self, work: Callable[[W], T]) -> T:

@@ -13,6 +13,7 @@ import pytest
 
 from mailbox_server.model.ports import EventField, SystemEntropy
 from mailbox_server.store import derived_keeper
+from mailbox_server.store.derived_file import PAGE_OCTETS
 from mailbox_server.store.destroyed_messages import forget_destroyed
 from mailbox_server.store.dialect.trouble import Trouble
 from mailbox_server.store.ports import TextCriterion, TextScope
@@ -458,6 +459,76 @@ async def test_a_file_that_is_no_index_of_this_store_is_made_again(
     files = [name for name in index_files(data) if name.endswith(".db")]
     assert len(files) == 1
     await searched.close()
+
+
+def spoil(path: Path, table: str) -> None:
+    """Overwrite the page on which the rows of a table stand."""
+    with sqlite3.connect(path) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        (page,) = connection.execute(
+            "SELECT rootpage FROM sqlite_master WHERE name = ?", (table,)
+        ).fetchone()
+    with path.open("r+b") as file:
+        file.seek((page - 1) * PAGE_OCTETS)
+        file.write(bytes(PAGE_OCTETS))
+
+
+@pytest.mark.parametrize("table", ["segment", "probe"])
+async def test_a_file_that_cannot_be_read_at_the_start_is_made_again(
+    data: Path, clock: TurnedClock, table: str
+) -> None:
+    searched = await SearchStore.open(data, clock)
+    await searched.deliver("ann", [mail("apple")])
+    await searched.indexer.catch_up()
+    await searched.close()
+    spoil(data / "search-1.db", table)
+    searched = await SearchStore.open(data, clock, Told())
+    await searched.indexer.catch_up()
+    known = await searched.known("ann", APPLE)
+    assert known is not None
+    assert known.maybe == [1]
+    assert [name for name in index_files(data) if name.endswith(".db")] == ["search-2.db"]
+    await searched.close()
+
+
+async def test_damage_met_while_it_is_asked_how_far_it_is_has_it_made_again(
+    searched: SearchStore,
+) -> None:
+    await searched.deliver("ann", [mail("apple")])
+    await searched.indexer.catch_up()
+    path = searched.store.index.path
+    assert path is not None
+    with sqlite3.connect(path) as connection:
+        connection.execute("DROP TABLE segment")
+    with pytest.raises(IndexStopped):
+        await searched.indexer.state()
+    await searched.indexer.catch_up()
+    known = await searched.known("ann", APPLE)
+    assert known is not None
+    assert known.maybe == [1]
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["upto = upto - 1", "upto = upto + 1", "first = 2", "tables = replace(tables, 'x', 'y')"],
+)
+async def test_segments_that_leave_messages_out_end_trust_in_the_index(
+    searched: SearchStore, monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    monkeypatch.setattr(catching_up, "STEP_MESSAGES", 2)
+    monkeypatch.setattr(writing, "MESSAGES_A_SEGMENT", 2)
+    await searched.deliver("ann", [mail("apple")] * 4)
+    await searched.indexer.catch_up()
+    path = searched.store.index.path
+    assert path is not None
+    with sqlite3.connect(path) as connection:
+        connection.execute(f"UPDATE segment SET {change} WHERE number = 1")
+    assert await searched.found("ann", APPLE) == ([1, 2, 3, 4], [1, 2, 3, 4])
+    assert searched.store.index.path is None
+    await searched.indexer.catch_up()
+    known = await searched.known("ann", APPLE)
+    assert known is not None
+    assert known.maybe == [1, 2, 3, 4]
 
 
 async def test_damage_met_by_a_reader_ends_trust_in_the_index(

@@ -7,12 +7,17 @@ from typing import Any
 
 import pytest
 
+from mailbox_server.model.ports import Silence
 from mailbox_server.store import derived_keeper
 from mailbox_server.store.destroyed_messages import forget_destroyed
 from mailbox_server.store.dialect.trouble import Trouble
 from mailbox_server.store.ports import TextCriterion, TextScope
 from mailbox_server.store.search_index import catching_up, writing
-from mailbox_server.store.search_index.catching_up import IndexStopped, Patience
+from mailbox_server.store.search_index.catching_up import (
+    IndexStopped,
+    Patience,
+    SearchIndexer,
+)
 from tests.bench.short_messages import short_messages
 from tests.contract.conftest import TurnedClock
 from tests.contract.test_search_index import APPLE, SENDER, mail
@@ -178,22 +183,32 @@ async def test_waiting_messages_are_no_reason_to_make_a_segment_anew(
     assert await searched.indexer.make_worn_stale() == 0
 
 
-async def test_what_was_to_be_added_and_was_not_is_found(
-    searched: SearchStore, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("again", ["the same", "another"])
+async def test_what_was_to_be_added_and_was_not_is_found_and_added(
+    searched: SearchStore, clock: TurnedClock, monkeypatch: pytest.MonkeyPatch, again: str
 ) -> None:
+    """Whether the disk ended it or the server was ended, and though no more comes."""
+
     def interrupted(self: writing.IndexWriter, *args: Any, **named: Any) -> None:
         raise sqlite3.OperationalError("interrupted")
 
     with monkeypatch.context() as patched:
         patched.setattr(writing.IndexWriter, "put", interrupted)
         patched.setattr(derived_keeper, "trouble_of", lambda error: Trouble.INTERRUPTED)
+        await searched.deliver("ben", [mail("an apple")])
         await searched.deliver("ann", [mail("an apple")] * 6)
         with pytest.raises(IndexStopped):
             await searched.indexer.catch_up()
     await all_are_found(searched, "ann", 6)
-    await come(searched, "ann", 1)
-    assert await waiting(searched) == []
-    await all_are_found(searched, "ann", 7)
+    if again == "another":
+        await searched.indexer.close()
+        searched.indexer = SearchIndexer(searched.store, clock, Silence(), PATIENCE)
+    await searched.indexer.catch_up()
+    assert await waiting(searched) == [1]
+    await all_are_found(searched, "ben", 1)
+    known = await searched.known("ann", SENDER)
+    assert known is not None
+    assert (list(known.sure), list(known.maybe)) == ([2, 3, 4, 5, 6, 7], [])
 
 
 async def test_few_probes_are_kept(searched: SearchStore, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ Messages that come wait first (Patience): a mail that comes alone costs the inde
 import asyncio
 import time
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -116,6 +116,8 @@ class SearchIndexer(DerivedKeeper[IndexWriter]):
         super().__init__(store, events, layout.FILE, store.index)
         self._clock = clock
         self._rule = patience or Patience()
+        # Whether the last run came to its end: none waits that is to be added.
+        self._is_settled = False
 
     async def _keep_up(self) -> None:
         await self.catch_up()
@@ -131,6 +133,9 @@ class SearchIndexer(DerivedKeeper[IndexWriter]):
             left = await self.behind()
             if left > _TOLD_FROM:
                 self._events.info("search_index.behind", ids=left)
+            if not self._is_settled:
+                await self._add_overdue()
+            self._is_settled = False
             newest = await self._store.read(gathering.newest)
             burst: _Burst | None = None
             while (upto := await self._on_file(_upto)) < newest:
@@ -145,6 +150,7 @@ class SearchIndexer(DerivedKeeper[IndexWriter]):
                 await self._on_file(IndexWriter.rest)
             if left > _TOLD_FROM:
                 self._events.info("search_index.caught_up", ids=left)
+            self._is_settled = True
 
     async def renew(self) -> None:
         """Make every stale segment anew.  Raises as catch_up."""
@@ -248,6 +254,8 @@ class SearchIndexer(DerivedKeeper[IndexWriter]):
     # ------------------------------------------------------------ inside
 
     async def _replace(self, stale: Segment) -> None:
+        # One that was begun before may have been left like this too.
+        self._is_settled = False
         now = int(self._clock.now().timestamp())
         new = await self._on_file(lambda writer: writer.replacement(stale, now))
         burst, upto = _Burst(new), new.upto
@@ -267,16 +275,32 @@ class SearchIndexer(DerivedKeeper[IndexWriter]):
         )
         number = burst.segment.number
         await self._step(lambda writer: writer.wait(number, arrived.messages, arrived.upto))
-        waiting = await self._on_file(lambda writer: writer.waiting(number, arrived.held))
+        burst.accounts |= await self._add_due(burst.segment, arrived.held)
+        return arrived.upto
+
+    async def _add_overdue(self) -> None:
+        """Add what came when a run did not come to its end, where it is enough."""
+        for segment in await self.segments():
+            ask = partial(IndexWriter.accounts_waiting, segment=segment.number)
+            accounts = await self._on_file(ask)
+            held = await self._store.read(partial(gathering.held, accounts=accounts))
+            await self._add_due(segment, held)
+
+    async def _add_due(self, segment: Segment, held: Mapping[AccountId, int]) -> Set[AccountId]:
+        """Add the messages of those accounts of which enough wait; which these are.
+
+        held: how many messages each has.
+        """
+        number = segment.number
+        waiting = await self._on_file(lambda writer: writer.waiting(number, held.keys()))
         is_first = await self._on_file(lambda writer: writer.is_blank(number))
         due = {
             account: these
             for account, these in waiting.items()
-            if self._rule.is_over(these, arrived.held[account], is_first=is_first)
+            if self._rule.is_over(these, held[account], is_first=is_first)
         }
-        burst.accounts |= due.keys()
-        await self._put(burst.segment, due)
-        return arrived.upto
+        await self._put(segment, due)
+        return due.keys()
 
     async def _end(self, burst: _Burst | None) -> None:
         """Of accounts of which messages were added at last none shall wait."""

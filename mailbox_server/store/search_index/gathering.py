@@ -11,6 +11,7 @@ from mailbox_server.mime.header_fields import LISTED_FIELDS
 from mailbox_server.model.errors import ContentDamaged, ContentMissing
 from mailbox_server.model.ids import AccountId, ContentId
 from mailbox_server.store.by_message import LISTED
+from mailbox_server.store.dialect.sqlite import numbers
 from mailbox_server.store.ports import ReadTx
 from mailbox_server.store.prepared import Prepared
 from mailbox_server.store.repositories import Repositories
@@ -66,6 +67,9 @@ _ARRIVED: Final = Prepared(
     .where(_RANGE, message.c.content.is_not(None))
     .order_by(message.c.id)
     .limit(sa.bindparam("most"))
+)
+_HELD: Final = Prepared(
+    sa.select(owner.c.id, owner.c.messages).where(owner.c.id.in_(numbers("accounts")))
 )
 _NEWEST: Final = Prepared(sa.select(sa.func.max(message.c.id)))
 _PROBED: Final = Prepared(
@@ -143,6 +147,13 @@ def arrived(tx: ReadTx, after: int, last: int, most: int) -> Arrived:
     )
     upto = found[-1].message if len(found) == most else last
     return Arrived(found, upto, {AccountId(row[1]): row[4] for row in rows})
+
+
+def held(tx: ReadTx, accounts: Sequence[AccountId]) -> dict[AccountId, int]:
+    """How many messages accounts have, those that are there."""
+    assert isinstance(tx, Repositories)
+    rows = _HELD.rows(tx.sql, accounts=json.dumps(accounts))
+    return {AccountId(number): messages for number, messages in rows}
 
 
 def listed(tx: ReadTx, messages: Sequence[int], enough: int = CHARACTERS_A_READ) -> Stretch:

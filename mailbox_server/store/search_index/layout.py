@@ -25,7 +25,7 @@ segment is made anew.
 """
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 from unicodedata import unidata_version
@@ -114,6 +114,10 @@ _TOKENIZERS: Final[Mapping[str, str]] = {
 """Of the full-text tables, by the beginnings of their names."""
 
 
+class SegmentsDamaged(sqlite3.DatabaseError):
+    """What stands there of the segments does not fit together."""
+
+
 @dataclass(frozen=True, slots=True)
 class Live:
     """A segment that is asked; tables: the full-text tables that it has, by their beginnings."""
@@ -165,8 +169,25 @@ def drop_slices(connection: sqlite3.Connection, block: int) -> None:
 
 
 def live_segments(connection: sqlite3.Connection) -> Sequence[Live]:
-    """The segments that may be asked, oldest first."""
+    """The segments that may be asked, oldest first.  Raises SegmentsDamaged."""
     rows = connection.execute(
-        "SELECT number, upto, tables FROM segment WHERE replaces IS NULL ORDER BY first"
-    )
-    return [Live(number, upto, frozenset(tables.split())) for number, upto, tables in rows]
+        "SELECT number, first, upto, tables FROM segment WHERE replaces IS NULL ORDER BY first"
+    ).fetchall()
+    check_ranges([(first, upto) for _, first, upto, _ in rows])
+    live = [Live(number, upto, frozenset(tables.split())) for number, _, upto, tables in rows]
+    if not all(each.tables <= _TOKENIZERS.keys() for each in live):
+        raise SegmentsDamaged("a segment has tables that there are none of")
+    return live
+
+
+def check_ranges(ranges: Iterable[tuple[int, int]]) -> None:
+    """Raises SegmentsDamaged where those of the segments that are asked leave an id out.
+
+    ranges: first and upto, ascending.
+    """
+    beyond = 1
+    for first, upto in ranges:
+        # A damaged row may hold anything.
+        if first != beyond or not isinstance(upto, int) or upto < first - 1:
+            raise SegmentsDamaged("a segment is not where the one before it ends")
+        beyond = upto + 1

@@ -112,11 +112,15 @@ class IndexWriter(DerivedFileWriter):
         rows = self._connection.execute(
             "SELECT number, first, upto, messages, together, begun, stale, replaces FROM segment "
             "ORDER BY first, number"
-        )
-        return [
+        ).fetchall()
+        if not all(isinstance(each, int) for row in rows for each in row[:-1]):
+            raise layout.SegmentsDamaged("a segment's row holds what is no number")
+        segments = [
             Segment(number, first, upto, messages, together, begun, bool(stale), replaces)
             for number, first, upto, messages, together, begun, stale, replaces in rows
         ]
+        layout.check_ranges((each.first, each.upto) for each in segments if each.replaces is None)
+        return segments
 
     def growing(self, now: int) -> Segment:
         """The segment that takes what comes next, begun where there is none with room."""
@@ -148,6 +152,13 @@ class IndexWriter(DerivedFileWriter):
             ).fetchall()
             for account in accounts
         }
+
+    def accounts_waiting(self, segment: int) -> list[AccountId]:
+        """The accounts of which messages of a segment wait."""
+        rows = self._connection.execute(
+            "SELECT DISTINCT account FROM waiting WHERE segment = ?", (segment,)
+        )
+        return [AccountId(account) for (account,) in rows]
 
     def is_blank(self, segment: int) -> bool:
         """Whether a segment has nothing but messages that wait."""
