@@ -31,7 +31,12 @@ from mailbox_server.store.ports import Expunged
 from mailbox_server.store.prepared import Prepared
 from mailbox_server.store.schema.accounts import account
 from mailbox_server.store.schema.mailboxes import mailbox as mailbox_rows
-from mailbox_server.store.schema.messages import message, placement
+from mailbox_server.store.schema.messages import (
+    BLOCK_MESSAGES,
+    BLOCK_UIDS,
+    message,
+    placement,
+)
 from mailbox_server.store.transactions import SqlTx
 
 STEP: Final = 5_000
@@ -40,6 +45,8 @@ DEAR_STEP: Final = 500
 placement stands among the first of its neighbors' (200,000 copies made in random order)."""
 _SMALL_ACCOUNT: Final = 128_000
 """Live placements that may all be read to say which messages lie elsewhere, 50 ms."""
+_BESIDE: Final = BLOCK_UIDS * BLOCK_MESSAGES
+"""Placements that may all be read to say where the copies of one message in a mailbox lie."""
 
 _MAILBOX: Final = placement.c.mailbox == sa.bindparam("mailbox")
 _LIVE: Final = placement.c.expunged_at.is_(None)
@@ -131,7 +138,7 @@ def expunge_live(tx: SqlTx, owner: AccountId, mailbox: MailboxId, gone: Live) ->
 
 def _is_dear(tx: SqlTx, owner: AccountId, mailbox: MailboxId, gone: Live) -> bool:
     """Whether to look where else the messages lie would be to look at a large account."""
-    if gone.counters.messages - gone.alone < DEAR_STEP:
+    if (gone.counters.messages - gone.alone) * _BESIDE <= _SMALL_ACCOUNT:
         return False
     if not message_blocks.are_scattered(tx, mailbox, gone.uids.ranges):
         return False

@@ -202,12 +202,14 @@ def placed_run(tx: SqlTx, account: int, mailbox: int, first: int, last: int) -> 
 def mend(tx: SqlTx, account: int, mailbox: int, after: int, most: int) -> int | None:
     """Say of the next placements above a UID where they lie, as it should have been said.
 
+    after: 0 at first; whose they all are is said then.
     The last UID of these, most or less of them; None where there are no more.
     """
     (reached,) = _REACHED.row(tx, mailbox=mailbox, after=after, most=most)
     if reached is None:
         return None
-    _OWN.run(tx, mailbox=mailbox, account=account)
+    if not after:
+        _OWN.run(tx, mailbox=mailbox, account=account)
     _ADD_RUN.run(tx, account=account, mailbox=mailbox, first=after + 1, last=reached)
     last: int = reached
     return last

@@ -8,6 +8,7 @@ from random import Random
 import pytest
 
 from mailbox_server.model.ids import MailboxId
+from mailbox_server.store import expunges
 from mailbox_server.store.integrity import INVARIANTS
 from mailbox_server.store.ports import Edit, FlagChange
 from mailbox_server.store.prepared import Prepared
@@ -161,6 +162,22 @@ def test_copies_that_stand_as_they_came_cost_little_more_than_copies_in_order(
         taken.append(steps())
     in_order, by_chance = taken
     assert by_chance < 1.5 * in_order, taken
+
+
+def test_some_scattered_copies_go_at_the_same_price_however_many_there_are(
+    make_bench: Callable[[], Workbench], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where they are fewer than go in one step; here every account is large."""
+    monkeypatch.setattr(expunges, "_SMALL_ACCOUNT", 1)
+    taken = []
+    for count in (MANY, 4 * MANY):
+        bench = make_bench()
+        goal = copied(bench, count, shuffled)
+        with bench.counted() as steps:
+            bench.write(lambda tx, goal=goal: tx.messages.remove(goal, range(1, 41)))
+        taken.append(steps())
+    few, many = taken
+    assert many < 1.3 * few, taken
 
 
 @pytest.mark.parametrize("work", [flagged, deleted, expunged])
