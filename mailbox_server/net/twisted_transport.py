@@ -194,6 +194,9 @@ class AsyncioTransport(asyncio.Protocol):
         protocol, self._protocol = self._protocol, None
         if protocol is not None:
             protocol.connectionLost(Failure(self._reason(exc)))  # type: ignore[no-untyped-call]
+        # What a TLS transport could not send it keeps for as long as it lives; who is served here
+        # may refer to us in circles.  It is asked nothing any more.
+        self._raw = asyncio.Transport()
 
     def _reason(self, exc: Exception | None) -> Exception:
         if self._is_aborted:

@@ -1,7 +1,9 @@
 """Back-pressure on asyncio transports: nobody makes us keep what is not taken."""
 
 import asyncio
+import gc
 import ssl
+import weakref
 
 import pytest
 from twisted.internet.error import ConnectionAborted, ConnectionDone
@@ -41,6 +43,32 @@ def test_a_client_that_does_not_read_is_aborted(
             await hang_up(writer)
 
     run(scene())
+
+
+def test_what_a_client_that_has_gone_did_not_take_is_let_go_of(
+    run: Run, own_tls: tuple[ssl.SSLContext, ssl.SSLContext]
+) -> None:
+    """TLS keeps it until nobody refers to the transport; who was served there still does."""
+    server, client = own_tls
+
+    async def scene() -> None:
+        async with served(tls=server) as here:
+            _, writer = await here.connect(client, limit=1)
+            protocol = await here.next()
+            session = weakref.ref(protocol.link._raw.get_extra_info("ssl_object"))
+            protocol.link.write(bytes(20_000_000))
+            writer.transport.abort()
+            await protocol.ended()
+            await asyncio.sleep(0)
+            assert session() is None
+            protocol.link.write(b"too late")
+            protocol.link.abortConnection()
+
+    gc.disable()
+    try:
+        run(scene())
+    finally:
+        gc.enable()
 
 
 def test_a_slow_reader_that_goes_on_is_served_past_the_deadline(run: Run) -> None:
