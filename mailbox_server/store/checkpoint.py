@@ -78,7 +78,7 @@ class WriteAheadLog:
     def hurry(self) -> None:
         """Make a checkpoint as soon as the writer is idle: later there may be no room for it.
 
-        Any thread may call; the writer looks after its next write.
+        Any thread may call; the writer looks after its next write (Writer.hurry).
         """
         self._hurries = True
 

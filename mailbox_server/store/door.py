@@ -362,7 +362,7 @@ class SqliteStore:
         self._writer.die(error)
 
     def _room_is_low(self) -> None:
-        self._log.hurry()
+        self._writer.hurry()
         if self._when_low is not None:
             self._when_low()
 

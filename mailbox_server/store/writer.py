@@ -5,6 +5,7 @@ Submitting, answering and counting happen in the event loop's thread, the rest h
 """
 
 import asyncio
+import enum
 import threading
 from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
@@ -23,6 +24,13 @@ from mailbox_server.store.workers import answer, post
 
 _IDLE_AFTER: Final = 0.05
 """Seconds without a write before the log may be folded early."""
+
+
+class _Sign(enum.Enum):
+    """What stands between writes. LOOK: the log may be to be folded. END: no write follows."""
+
+    LOOK = "look"
+    END = "end"
 
 
 class Writer:
@@ -51,7 +59,7 @@ class Writer:
         self._most_members = most_members
         self._on_fatal = on_fatal
         self._loop = asyncio.get_running_loop()
-        self._queue: SimpleQueue[Member | None] = SimpleQueue()
+        self._queue: SimpleQueue[Member | _Sign] = SimpleQueue()
         self._waiting = 0
         self.owners = 0
         self.bounced = 0
@@ -118,8 +126,13 @@ class Writer:
         """Commit all that waits, then end the thread; blocks until then."""
         with self._gate:
             self._closed = True
-            self._queue.put(None)
+            self._queue.put(_Sign.END)
         self._thread.join()
+
+    def hurry(self) -> None:
+        """Fold the log as soon as nothing is written, now if so; any thread may call."""
+        self._log.hurry()
+        self._queue.put(_Sign.LOOK)
 
     def _serve(self) -> None:
         while True:
@@ -132,22 +145,22 @@ class Writer:
             del members
 
     def _take(self) -> tuple[list[Member], bool]:
-        queue = self._queue
-        first = self._next()
-        if first is None:
-            return [], True
-        members = [first]
+        """The writes of the next commit, none after a look; whether they are the last."""
+        members: list[Member] = []
+        taken = self._next()
         try:
-            while len(members) < self._most_members:
-                member = queue.get_nowait()
-                if member is None:
+            while taken is not _Sign.LOOK:
+                if taken is _Sign.END:
                     return members, True
-                members.append(member)
+                members.append(taken)
+                if len(members) >= self._most_members:
+                    break
+                taken = self._queue.get_nowait()
         except Empty:
             pass
         return members, False
 
-    def _next(self) -> Member | None:
+    def _next(self) -> Member | _Sign:
         while self._dead is None and self._log.is_worth_folding:
             try:
                 return self._queue.get(timeout=_IDLE_AFTER)
