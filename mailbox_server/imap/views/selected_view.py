@@ -184,7 +184,7 @@ class SessionView:
         if numbers.is_saved:
             return self._known_uids(self.saved)
         if by is By.UID:
-            return self._known_uids(self._named(numbers))
+            return self._known_uids(numbers.resolved(self._largest()))
         meant = numbers.resolved(self.count)
         if meant and meant.ranges[-1][1] > self.count:
             raise NumberBeyond("There is no message of that number")
@@ -212,10 +212,6 @@ class SessionView:
         """Which UIDs are of which messages, at least all known ones."""
         shared = self._shared
         return await shared.facts.by_message(shared.uids, shared.messages, apart)
-
-    def _named(self, numbers: SequenceSet) -> UidSet:
-        """The UIDs meant, whether or not there are such messages."""
-        return self.saved if numbers.is_saved else numbers.resolved(self._largest())
 
     def _largest(self) -> int:
         """The largest UID known, which `*` means; 0 where there is none."""
