@@ -66,8 +66,6 @@ class ImapProtocol(Protocol):
     def dataReceived(self, data: bytes) -> None:
         """Octets from the client."""
         self.conversation.received(data)
-        if self.conversation.is_inside:
-            self._transport.acknowledge()
 
     def readConnectionLost(self) -> None:
         """The client sends no more."""
@@ -111,6 +109,10 @@ class ImapProtocol(Protocol):
     def resume_reading(self) -> None:
         """Go on."""
         self._transport.resumeProducing()
+
+    def acknowledge(self) -> None:
+        """Acknowledge what came, though nothing is answered yet."""
+        self._transport.acknowledge()
 
     async def start_tls(self) -> bool:
         """Shake hands behind what is written; whether the connection is in TLS."""

@@ -6,21 +6,51 @@ thread switches.
 
 import asyncio
 import threading
+from collections import deque
 from collections.abc import Callable
 from functools import partial
-from queue import SimpleQueue
 from typing import Any, Final, TypeVar
 
 T = TypeVar("T")
 
+_Job = Callable[[], None]
+
 _HURRY_SECONDS: Final = 0.05
 
 
+class _Parked:
+    """A thread that waits for its next job; None is the end."""
+
+    __slots__ = ("_woken", "job")
+
+    def __init__(self) -> None:
+        self._woken = threading.Lock()
+        self._woken.acquire()
+        self.job: _Job | None = None
+
+    def wake(self, job: _Job | None) -> None:
+        """Let it go on; once for each time that it waits."""
+        self.job = job
+        self._woken.release()
+
+    def wait(self) -> _Job | None:
+        """Wait for the next job."""
+        self._woken.acquire()
+        job, self.job = self.job, None
+        return job
+
+
 class Workers:
-    """Threads with one queue; jobs start in the order they came."""
+    """A few threads; jobs start in the order they came.
+
+    A job is handed to the thread that waits since last, whose caches are warm: of several that
+    wait at one queue more than one would wake.
+    """
 
     def __init__(self, name: str, count: int) -> None:
-        self._queue: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._gate = threading.Lock()
+        self._parked: list[_Parked] = []
+        self._queue: deque[_Job | None] = deque()
         self._threads = [
             threading.Thread(target=self._serve, name=f"{name}-{number}", daemon=True)
             for number in range(count)
@@ -32,12 +62,12 @@ class Workers:
         """Run job in a thread; cancelling the future does not stop it."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
-        self._queue.put(partial(_answered, job, future, loop))
+        self._hand_on(partial(_answered, job, future, loop))
         return future
 
     def begin(self, job: Callable[[], None]) -> None:
         """Run job in a thread; it must not raise, and whoever wants to know asks it."""
-        self._queue.put(job)
+        self._hand_on(job)
 
     def close(self, hurry: Callable[[], None] | None = None) -> None:
         """Finish all that waits, then end the threads; blocks until then.
@@ -45,16 +75,32 @@ class Workers:
         hurry: called until they have ended; it ends what runs.
         """
         for _ in self._threads:
-            self._queue.put(None)
+            self._hand_on(None)
         for thread in self._threads:
             while hurry is not None and thread.is_alive():
                 hurry()
                 thread.join(_HURRY_SECONDS)
             thread.join()
 
+    def _hand_on(self, job: _Job | None) -> None:
+        with self._gate:
+            # Where one waits nothing is queued.
+            parked = self._parked.pop() if self._parked else None
+            if parked is None:
+                self._queue.append(job)
+        if parked is not None:
+            parked.wake(job)
+
     def _serve(self) -> None:
+        here = _Parked()
         while True:
-            job = self._queue.get()
+            with self._gate:
+                is_queued = bool(self._queue)
+                job = self._queue.popleft() if is_queued else None
+                if not is_queued:
+                    self._parked.append(here)
+            if not is_queued:
+                job = here.wait()
             if job is None:
                 return
             job()

@@ -82,8 +82,8 @@ class MessageFacts:
     def octets(self) -> int:
         """About how much memory all of it takes."""
         return (
-            sum(len(each.uids) * 12 for each in self._columns.values())
-            + sum(len(each.uids) * 5 for each in self.orders.values())
+            sum([len(each.uids) * 12 for each in self._columns.values()])
+            + sum([len(each.uids) * 5 for each in self.orders.values()])
             + self.threads.octets
             + self._by_message.octets
         )

@@ -85,11 +85,6 @@ class Conversation:
 
     # ------------------------------------------------------------ from the transport
 
-    @property
-    def is_inside(self) -> bool:
-        """Whether a command or literal has begun and is not complete."""
-        return self._engine.is_inside
-
     def received(self, octets: bytes) -> None:
         """Octets came."""
         if self._ending or self._over:
@@ -390,6 +385,9 @@ class Conversation:
         if self._ending:
             raise Ended
         self._outgoing.flush()
+        if self._engine.is_inside:
+            # Who has sent a whole command is answered, which acknowledges as well.
+            self._wire.acknowledge()
         self._stirred.clear()
         self._waiting = True
         try:

@@ -40,6 +40,9 @@ class Wire(Protocol):
     def resume_reading(self) -> None:
         """Go on."""
 
+    def acknowledge(self) -> None:
+        """Acknowledge what came, though nothing is answered yet (net.prompt_acknowledgment)."""
+
     async def start_tls(self) -> bool:
         """Flush, shake hands; False when that failed."""
 

@@ -25,11 +25,12 @@ from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Final, Protocol
+from typing import Final
 
 from mailbox_server.imap.facts.message_facts import MessageFacts
 from mailbox_server.imap.views.changed_log import ChangedLog, Entry
 from mailbox_server.imap.views.flag_classes import FlagClasses
+from mailbox_server.imap.views.onlooker import Onlooker, Standing
 from mailbox_server.imap.views.packed_view import (
     FORGOTTEN,
     Dead,
@@ -51,24 +52,14 @@ from mailbox_server.store.ports import (
     ViewRows,
 )
 
+_PLACEMENT_OCTETS: Final = 4 + 8 + 8
+"""Of a UID, a message id and a modseq."""
 _DEAD_OCTETS: Final = 64
 _CLASS_OCTETS: Final = 512
 _COMPACT_FROM: Final = 256
 _LOGGED_WHILE_PACKED: Final = 256
 _NEVER: Final = 1 << 32
 _CLASS_WIDTHS: Final = (("B", 1 << 8), ("H", 1 << 16), ("I", 1 << 32))
-
-
-class Onlooker(Protocol):
-    """A session's side of the view, as far as the view must know it."""
-
-    told_expunged: int
-    told_changed: int
-    known: int
-    in_use: bool
-
-    def compacted(self, dropped: "array[int]") -> None:
-        """Slots in dropped (ascending) are gone from the arrays; all were told."""
 
 
 class MailboxView:
@@ -143,6 +134,17 @@ class MailboxView:
     def _stand(self, slot: int, uids: "array[int]", at: int, count: int) -> bool:
         last = slot + count - 1
         return last < len(self.uids) and self.uids[last] == uids[at + count - 1]
+
+    @property
+    def standing(self) -> Standing:
+        """Where the view stands now."""
+        return Standing(
+            self.mailbox.highest_modseq,
+            self._changed.end,
+            len(self.uids),
+            len(self.expunged),
+            len(self.classes.known),
+        )
 
     @property
     def changed_after(self) -> int:
@@ -227,6 +229,10 @@ class MailboxView:
         return work
 
     def _apply(self, pages: Sequence[Changes]) -> None:
+        if pages[-1].upto == self.mailbox.highest_modseq:
+            # Its name may be another one.
+            self.mailbox = pages[-1].mailbox
+            return
         last = self.uids[-1] if self.uids else 0
         newest = {change.uid: change for page in pages for change in page.changed}
         entry = Entry(array("I"), array("I"))
@@ -407,10 +413,9 @@ class MailboxView:
         """About how much memory the view takes."""
         if self._packed is not None:
             return self._packed.octets + self._changed.octets
-        arrays = (self.uids, self.messages, self.modseqs, self.flags, self.expunged)
         return (
             self.facts.octets
-            + sum(len(each) * each.itemsize for each in arrays)
+            + len(self.uids) * (_PLACEMENT_OCTETS + self.flags.itemsize)
             + self._changed.octets
             + len(self.dead) * _DEAD_OCTETS
             + len(self.classes.known) * _CLASS_OCTETS

@@ -87,6 +87,11 @@ class OwnStores:
         return _merged([each for each in several if each])
 
     @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to tell, nor to leave out."""
+        return not (self._loud or self._quiet or self._expected or self._fetched)
+
+    @property
     def is_plain(self) -> bool:
         """Whether all flags of all that was taken are to be told."""
         return not (self._only_modseq or self._expected or self._fetched)

@@ -21,6 +21,7 @@ from mailbox_server.imap.views.change_lines import expunge_blocks, flag_lines, v
 from mailbox_server.imap.views.flag_names_told import FlagNamesTold
 from mailbox_server.imap.views.mailbox_view import MailboxView
 from mailbox_server.imap.views.numbering import Numbering, taken
+from mailbox_server.imap.views.onlooker import Standing
 from mailbox_server.imap.views.own_stores import OwnStores
 from mailbox_server.imap.views.recent_uids import RecentUids
 from mailbox_server.imap.views.selected import (
@@ -47,10 +48,6 @@ _LINES_A_BLOCK: Final = 500
 _RECENT: Final = b"\\Recent"
 
 
-def _nothing() -> None:
-    """Nobody wants to know."""
-
-
 class SessionView:
     """Implements selected.SelectedView over a shared MailboxView."""
 
@@ -60,7 +57,7 @@ class SessionView:
         access: Access,
         recent: tuple[int, int],
         on_close: Callable[["SessionView"], None],
-        on_release: Callable[[], None] = _nothing,
+        on_release: Callable[[], None] = lambda: None,
     ) -> None:
         self._shared = shared
         self._access = access
@@ -84,6 +81,7 @@ class SessionView:
         self._flag_names = FlagNamesTold(shared.classes)
         self._own = OwnStores()
         self._has_expunged = False
+        self._told_all: Standing | None = None
         shared.onlookers.add(self)
 
     # ------------------------------------------------------------ being looked at
@@ -124,6 +122,7 @@ class SessionView:
         before, self.rights = self.permanent_flags, rights
         if self.permanent_flags != before:
             self._flag_names.forget()
+            self._told_all = None
 
     @property
     def gone(self) -> bool:
@@ -336,7 +335,7 @@ class SessionView:
 
     async def expunged(self, expunged: Expunged | None) -> None:
         """This session expunged messages; see selected.SelectedView."""
-        self._has_expunged = True
+        self._has_expunged, self._told_all = True, None
         if expunged is not None:
             await self._shared.came_over_expunge(expunged)
 
@@ -369,6 +368,9 @@ class SessionView:
         if tells is Tells.NOTHING:
             return
         shared = self._shared
+        standing = shared.standing
+        if standing == self._told_all and self._own.is_empty:
+            return
         last = self._last_known()
         stands = shared.mailbox.highest_modseq
         is_whole = hears is Hears.ALL or (hears is Hears.NO_MAIL and self.known == len(shared.uids))
@@ -396,6 +398,7 @@ class SessionView:
             if block:
                 yield block
         self._own.forget()
+        self._told_all = standing if is_whole else None
         if is_whole:
             self._whole_modseq = stands
         self._waits = self._whole_modseq < stands

@@ -44,6 +44,9 @@ class MemoryWire:
         self.paused = False
         asyncio.get_running_loop().call_soon(self.bring)
 
+    def acknowledge(self) -> None:
+        """There is no kernel here that would put it off."""
+
     def bring(self) -> None:
         if self.held and not self.paused:
             octets = bytes(self.held)

@@ -34,6 +34,7 @@ class Wire:
         self.flowing.set()
         self.lost = False
         self.progress: list[Progress] = []
+        self.acknowledged = 0
 
     def write(self, octets: bytes) -> None:
         self.writes.append(octets)
@@ -51,6 +52,9 @@ class Wire:
 
     def resume_reading(self) -> None:
         self.reading = True
+
+    def acknowledge(self) -> None:
+        self.acknowledged += 1
 
     tls_ends: TlsEnds | None = None
 
@@ -150,6 +154,19 @@ async def test_answers_to_pipelined_commands_leave_in_one_write(stage: Stage) ->
     stage.conversation.received(b"a FINE\r\nb FINE\r\nc FINE\r\n")
     await settle()
     assert stage.wire.writes == [b"a OK fine\r\nb OK fine\r\nc OK fine\r\n"]
+
+
+async def test_only_who_is_not_done_is_acknowledged_at_once(stage: Stage) -> None:
+    """Who has sent a whole command is answered, which acknowledges as well."""
+    stage.begin()
+    await stage.hear(b"a FINE\r\nb FINE\r\n")
+    assert stage.wire.acknowledged == 0
+    await stage.hear(b"c FINE {3+}\r\nab")
+    assert stage.wire.acknowledged == 1
+    await stage.hear(b"c")
+    assert stage.wire.acknowledged == 2
+    assert (await stage.hear(b"\r\n"))[:2] == ["a OK fine", "b OK fine"]
+    assert stage.wire.acknowledged == 2
 
 
 async def test_before_login_a_place_is_earned_once(stage: Stage) -> None:
