@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Final
 
 from mailbox_server.imap.fetch.fetch_data import RowFetch
-from mailbox_server.imap.fetch.fetch_lines import view_lines
 from mailbox_server.imap.fetch.fetch_plan import FetchPlan, plan
 from mailbox_server.imap.grammar.fetch_items import (
     Attribute,
@@ -17,12 +16,12 @@ from mailbox_server.imap.grammar.fetch_items import (
 )
 from mailbox_server.imap.session import Ended, Session
 from mailbox_server.imap.views.selected import ModSeqs, SelectedView
+from mailbox_server.imap.views.view_lines import LINES_A_BLOCK, view_lines
 from mailbox_server.model.errors import Unavailable
 from mailbox_server.model.keywords import SEEN
 from mailbox_server.model.rights import KEEP_SEEN
 from mailbox_server.store.ports import Edit, FlagChange, WriteTx
 
-LINES_A_BLOCK: Final = 500
 MESSAGES_A_STEP: Final = 2_000
 UIDS_NAMED: Final = 50
 
@@ -73,7 +72,7 @@ async def _from_view(
         sights = view.columns(block)
         if news:
             view.told(view.sights([uid for uid in block if uid in news]))
-        await session.send(view_lines(sights, items, session.named_by))
+        await session.pour([view_lines(sights, items, session.named_by)])
 
 
 def _news(session: Session, view: SelectedView, planned: FetchPlan) -> AbstractSet[int]:

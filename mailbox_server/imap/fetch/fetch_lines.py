@@ -171,14 +171,6 @@ class FetchLines:
         return label + b"%b%b", make
 
 
-def view_lines(sights: SightColumns, items: Sequence[Attribute], named_by: By = By.NUMBER) -> bytes:
-    """FETCH or UIDFETCH lines of items that the view holds: FLAGS, UID, MODSEQ."""
-    line = _NAMED[named_by] + b" ".join([_OF_VIEW[item] for item in items]) + b")\r\n"
-    names = sights.uids if named_by is By.UID else sights.numbers
-    columns = [names, *(of_view(item, sights) for item in items)]
-    return line * len(sights.uids) % tuple(chain.from_iterable(zip(*columns, strict=True)))
-
-
 def of_view(item: Attribute, sights: SightColumns) -> Sequence[object]:
     """The column of FLAGS, UID or MODSEQ."""
     if item is Attribute.FLAGS:

@@ -1,29 +1,19 @@
 """What a client that comes back is told it has missed (RFC 7162 §3.2.5, §3.2.6)."""
 
-from types import MappingProxyType
 from typing import Final
 
-from mailbox_server.imap.fetch.fetch_lines import view_lines
-from mailbox_server.imap.grammar.fetch_items import Attribute
 from mailbox_server.imap.grammar.resync_arguments import Resync
 from mailbox_server.imap.grammar.sequence_sets import STAR, By, SequenceSet
 from mailbox_server.imap.session import Session
 from mailbox_server.imap.views.change_lines import vanished_lines
-from mailbox_server.imap.views.selected import SelectedView
+from mailbox_server.imap.views.selected import ModSeqs, SelectedView
+from mailbox_server.imap.views.view_lines import LINES_A_BLOCK, change_items, view_lines
 from mailbox_server.model.errors import StateTooOld
 from mailbox_server.model.ids import MailboxId, ModSeq
 from mailbox_server.model.uid_set import UidSet
 from mailbox_server.store.ports import Changes, ReadTx, Store
 
-LINES_A_BLOCK: Final = 500
-
 _EVERYTHING: Final = SequenceSet(((1, STAR),))
-_ITEMS: Final = MappingProxyType(
-    {
-        By.NUMBER: (Attribute.UID, Attribute.FLAGS, Attribute.MODSEQ),
-        By.UID: (Attribute.FLAGS, Attribute.MODSEQ),
-    }
-)
 
 
 async def resynchronize(session: Session, view: SelectedView, resync: Resync) -> None:
@@ -38,9 +28,10 @@ async def resynchronize(session: Session, view: SelectedView, resync: Resync) ->
     await tell_vanished(session, view, resync.modseq, known.without(UidSet(((1, seen),))))
     there = view.uids(SequenceSet(known.ranges), By.UID)
     changed, named_by = view.changed_since(resync.modseq, there), session.named_by
+    items = change_items(named_by, ModSeqs.SHOWN)
     for at in range(0, len(changed), LINES_A_BLOCK):
         columns = view.columns(changed[at : at + LINES_A_BLOCK])
-        await session.send(view_lines(columns, _ITEMS[named_by], named_by))
+        await session.pour([view_lines(columns, items, named_by)])
 
 
 def _last_seen(view: SelectedView, resync: Resync) -> int:

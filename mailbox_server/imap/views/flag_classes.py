@@ -27,6 +27,7 @@ class FlagClasses:
 
     def __init__(self) -> None:
         self.known: list[FlagClass] = []
+        self.texts: list[bytes] = []
         self._numbers: dict[tuple[int, bool], int] = {}
         self._by_names: dict[frozenset[str], int] = {}
 
@@ -66,6 +67,7 @@ class FlagClasses:
             if number is None:
                 number = self._by_names[whole] = len(self.known)
                 self.known.append(FlagClass(whole, flag_text(whole)))
+                self.texts.append(self.known[-1].text)
             self._numbers[keyword_set, deleted] = number
 
 

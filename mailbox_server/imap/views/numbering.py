@@ -5,7 +5,7 @@ told of: those are dead, and have no number.
 """
 
 from array import array
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 
 from mailbox_server.model.uid_set import UidSet
@@ -32,9 +32,12 @@ class Numbering:
         return slot + 1 - bisect_left(self._dead, slot)
 
     def numbers(self, slots: Sequence[int]) -> Sequence[int]:
-        """The numbers of slots that are not dead; a range is one without dead ones."""
-        if isinstance(slots, range):
-            return range(slots.start + 1, slots.stop + 1)
+        """The numbers of ascending slots that are not dead; a range where they can be."""
+        if not slots:
+            return ()
+        first, last = self.number(slots[0]), self.number(slots[-1])
+        if last - first < len(slots):
+            return range(first, last + 1)
         return [self.number(slot) for slot in slots]
 
     def slot(self, number: int) -> int:
@@ -64,11 +67,9 @@ class Numbering:
 
         all_uids: by slot; those from known on the session does not know.
         """
-        if self.is_plain and uids:
-            first = bisect_left(all_uids, uids[0], 0, known)
-            beyond = first + len(uids)
-            if beyond <= known and all_uids[first:beyond] == array("I", uids):
-                return range(first, beyond)
+        between = self._living_between(uids, all_uids, known)
+        if array("I", taken(all_uids, between)) == array("I", uids):
+            return between
         found: list[int] = []
         is_plain, slot = self.is_plain, 0
         for uid in uids:
@@ -86,6 +87,22 @@ class Numbering:
                 found.append(slot)
             slot += 1
         return found
+
+    def _living_between(
+        self, uids: Sequence[int], all_uids: "array[int]", known: int
+    ) -> Sequence[int]:
+        """The slots that are not dead from the first UID to the last, if they are as many."""
+        if not uids:
+            return ()
+        first = bisect_left(all_uids, uids[0], 0, known)
+        beyond = bisect_right(all_uids, uids[-1], first, known)
+        dead = self._dead[bisect_left(self._dead, first) : bisect_left(self._dead, beyond)]
+        if beyond - first - len(dead) != len(uids):
+            return ()
+        if not dead:
+            return range(first, beyond)
+        bounds = zip([first, *(slot + 1 for slot in dead)], [*dead, beyond], strict=True)
+        return [slot for begin, end in bounds for slot in range(begin, end)]
 
     def runs_within(self, fresh: Iterable[int], known: int) -> Iterator[tuple[int, int]]:
         """Slots about to be told dead, of those below known, as runs: the first and how many.

@@ -15,6 +15,7 @@ from typing import NamedTuple, Protocol
 from mailbox_server.imap.facts.message_facts import Apart, MessageFacts
 from mailbox_server.imap.facts.uids_by_message import UidsByMessage
 from mailbox_server.imap.grammar.sequence_sets import By, SequenceSet
+from mailbox_server.imap.views.flag_texts import FlagTexts
 from mailbox_server.model.errors import BadInput
 from mailbox_server.model.ids import AccountId, MailboxId, ModSeq
 from mailbox_server.model.mailbox import Mailbox
@@ -91,7 +92,7 @@ class SightColumns(NamedTuple):
     numbers: Sequence[int]
     uids: Sequence[int]
     messages: Sequence[int]
-    flags: Sequence[bytes]
+    flags: FlagTexts
     modseqs: Sequence[int]
 
     def part(self, start: int, stop: int) -> "SightColumns":
@@ -110,7 +111,7 @@ class SightColumns(NamedTuple):
             [self.numbers[place] for place in places],
             [self.uids[place] for place in places],
             [self.messages[place] for place in places],
-            [self.flags[place] for place in places],
+            self.flags.at(places),
             [self.modseqs[place] for place in places],
         )
 

@@ -17,8 +17,9 @@ from mailbox_server.imap.facts.uids_by_message import UidsByMessage
 from mailbox_server.imap.grammar.sequence_sets import By, SequenceSet
 from mailbox_server.imap.mailboxes.allowed_flags import permanent_flags
 from mailbox_server.imap.responses import flag_list
-from mailbox_server.imap.views.change_lines import expunge_blocks, flag_lines, vanished_lines
+from mailbox_server.imap.views.change_lines import expunge_blocks, vanished_lines
 from mailbox_server.imap.views.flag_names_told import FlagNamesTold
+from mailbox_server.imap.views.flag_texts import FlagTexts
 from mailbox_server.imap.views.mailbox_view import MailboxView
 from mailbox_server.imap.views.numbering import Numbering, taken
 from mailbox_server.imap.views.onlooker import Standing
@@ -36,6 +37,7 @@ from mailbox_server.imap.views.selected import (
     Stand,
     Tells,
 )
+from mailbox_server.imap.views.view_lines import change_items, view_lines
 from mailbox_server.model.errors import MailboxMissing
 from mailbox_server.model.ids import AccountId, ModSeq
 from mailbox_server.model.keywords import SEEN
@@ -237,18 +239,15 @@ class SessionView:
         """What sights would give, as columns."""
         shared = self._shared
         slots = self._slots_of(uids)
-        numbers, classes = taken(shared.flags, slots), shared.classes.known
-        text_of = {number: classes[number].text for number in set(numbers)}
-        texts = list(map(text_of.__getitem__, numbers))
         known_uids = taken(shared.uids, slots)
-        for first, beyond in self._recent_uids().ranges if self.tells_recent else ():
-            for place in range(bisect_left(known_uids, first), bisect_left(known_uids, beyond)):
-                texts[place] = texts[place] + b" " + _RECENT if texts[place] else _RECENT
+        flags = FlagTexts(taken(shared.flags, slots), shared.classes.texts)
+        if self.tells_recent:
+            flags = flags.followed(self._recent_uids().places(known_uids), _RECENT)
         return SightColumns(
             self._numbering.numbers(slots),
             known_uids,
             taken(shared.messages, slots),
-            texts,
+            flags,
             taken(shared.modseqs, slots),
         )
 
@@ -457,32 +456,16 @@ class SessionView:
         shared = self._shared
         return shared.changed_from(self.told_changed, self._told_modseq, with_restamped=False)
 
-    def _change_lines(self, uids: "array[int]", modseqs: ModSeqs) -> bytes:
-        shared = self._shared
-        low = bisect_left(shared.uids, uids[0])
-        high = low + len(uids)
-        if (
-            self._recent_uids().touch(uids[0], uids[-1])
-            or not self._own.is_plain
-            or shared.uids[low:high] != uids
-            or not shared.dead.isdisjoint(range(low, high))
-        ):
-            return b"".join(self._single_lines(uids, modseqs))
-        return flag_lines(
-            self._numbering.number(low),
-            uids,
-            shared.flags[low:high],
-            shared.modseqs[low:high] if modseqs is ModSeqs.SHOWN else None,
-            shared.classes.known,
-            self.named_by,
-        )
-
-    def _single_lines(self, uids: Sequence[int], modseqs: ModSeqs) -> Iterator[bytes]:
+    def _change_lines(self, uids: Sequence[int], modseqs: ModSeqs) -> bytes:
         shared = self._shared
         if shared.dead:
             # Of an expunge not told yet there is nothing else to tell.
-            uids = [uid for uid in uids if shared.slot_of(uid) not in shared.dead]
-        return self._own.lines(self.sights(uids), modseqs, self.named_by)
+            living = [slot for slot in self._slots_of(uids) if slot not in shared.dead]
+            uids = taken(shared.uids, living)
+        if not self._own.is_plain:
+            return b"".join(self._own.lines(self.sights(uids), modseqs, self.named_by))
+        items = change_items(self.named_by, modseqs)
+        return view_lines(self.columns(uids), items, self.named_by)
 
     def compacted(self, dropped: "array[int]") -> None:
         """The shared arrays lost these slots, all of which this session was told of."""

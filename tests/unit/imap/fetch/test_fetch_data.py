@@ -9,12 +9,12 @@ import pytest
 
 from mailbox_server.imap.fetch import fetch_data, fetch_piecemeal
 from mailbox_server.imap.fetch.fetch_data import RowFetch
-from mailbox_server.imap.fetch.fetch_lines import view_lines
 from mailbox_server.imap.fetch.fetch_plan import plan
 from mailbox_server.imap.fetch.part_decoder import PartDecoder
-from mailbox_server.imap.grammar.fetch_items import Attribute, parse_fetch
+from mailbox_server.imap.grammar.fetch_items import parse_fetch
 from mailbox_server.imap.grammar.lexer import Lexer
 from mailbox_server.imap.grammar.sequence_sets import By
+from mailbox_server.imap.views.flag_texts import FlagTexts
 from mailbox_server.imap.views.selected import ModSeqs, SightColumns
 from mailbox_server.mime.message import analyze
 from mailbox_server.mime.scanner import scan
@@ -127,7 +127,8 @@ def row_fetch(shelf: Shelf, items: str) -> RowFetch:
 
 def sights(count: int) -> SightColumns:
     numbers = range(1, count + 1)
-    return SightColumns(numbers, numbers, numbers, [b"\\Seen"] * count, [9] * count)
+    seen = FlagTexts([0] * count, [b"\\Seen"])
+    return SightColumns(numbers, numbers, numbers, seen, [9] * count)
 
 
 async def answer(
@@ -283,24 +284,6 @@ async def test_flags_are_added_where_seen_was_set() -> None:
     assert told == b"* 1 FETCH (FLAGS (\\Seen) BODY[TEXT] {3}\r\nxyz)\r\n"
     told = await answer(shelf, "BODY[TEXT]", 1, frozenset({1}), ModSeqs.SHOWN)
     assert told == b"* 1 FETCH (BODY[TEXT] {3}\r\nxyz FLAGS (\\Seen) MODSEQ (9))\r\n"
-
-
-@pytest.mark.parametrize(
-    ("items", "line"),
-    [
-        ((Attribute.UID, Attribute.FLAGS), b"* 4 FETCH (UID 7 FLAGS (\\Seen))\r\n"),
-        ((Attribute.FLAGS,), b"* 4 FETCH (FLAGS (\\Seen))\r\n"),
-        ((Attribute.MODSEQ, Attribute.UID), b"* 4 FETCH (MODSEQ (12) UID 7)\r\n"),
-    ],
-)
-def test_lines_from_the_view(items: tuple[Attribute, ...], line: bytes) -> None:
-    assert view_lines(SightColumns([4], [7], [1], [b"\\Seen"], [12]), items) == line
-    assert view_lines(SightColumns([4], [7], [1], [b"\\Seen"], [12]), items, By.UID) == (
-        line.replace(b"* 4 FETCH", b"* 7 UIDFETCH")
-    )
-    two = SightColumns([4, 5], [7, 9], [1, 2], [b"\\Seen", b""], [12, 13])
-    assert view_lines(two, items).count(b"\r\n") == 2
-    assert view_lines(SightColumns([], [], [], [], []), items) == b""
 
 
 async def test_who_stops_listening_stops_the_reading(monkeypatch: pytest.MonkeyPatch) -> None:

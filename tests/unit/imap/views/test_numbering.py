@@ -45,4 +45,11 @@ def test_slots_are_those_of_uids_that_are_known_and_not_dead(
 def test_slots_that_lie_together_are_a_range() -> None:
     uids = array("I", [3, 4, 7, 9, 12])
     assert Numbering().slots_of([4, 7, 9], uids, 5) == range(1, 4)
-    assert Numbering([0]).slots_of([4, 7, 9], uids, 5) == [1, 2, 3]
+    assert Numbering([0]).slots_of([4, 7, 9], uids, 5) == range(1, 4)
+    assert Numbering([2]).slots_of([4, 9], uids, 5) == [1, 3]
+
+
+def test_numbers_of_messages_that_follow_each_other_are_a_range() -> None:
+    assert Numbering([0, 2]).numbers([1, 3, 4]) == range(1, 4)
+    assert Numbering([0, 2]).numbers([1, 4]) == [1, 3]
+    assert list(Numbering([0, 2]).numbers([])) == []
