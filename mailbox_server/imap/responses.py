@@ -21,6 +21,8 @@ _ASTRING_ATOM = re.compile(rb'[^\x00-\x20\x7f-\xff(){%*"\\]+\Z')
 _UNQUOTABLE = re.compile(rb"[\x00\r\n\x80-\xff]")
 _UNQUOTED_TEXT = re.compile(rb"[\x00\r\n]")
 _PLAIN = re.compile(rb"[ !#-\[\]-~]*")
+_PLAIN_NAME = re.compile(r"[ !#-%'-\[\]-~]*")
+"""Written alike in all forms."""
 _TO_ESCAPE = re.compile(rb'(["\\])')
 _NOT_PRINTABLE = re.compile(r"[^ -~]")
 
@@ -126,6 +128,8 @@ def text(written: str, form: TextForm) -> bytes:
 
 def mailbox(name: str, form: TextForm) -> bytes:
     """A mailbox name as LIST, STATUS and their like write it, a string."""
+    if len(name) <= QUOTED_MOST and _PLAIN_NAME.fullmatch(name):
+        return b'"%b"' % name.encode("ascii")
     return string(encode(name)) if form is TextForm.SEVEN_BIT else text(name, form)
 
 

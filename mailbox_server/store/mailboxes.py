@@ -1,6 +1,5 @@
 """Mailboxes in rows."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -44,7 +43,6 @@ from mailbox_server.store.schema.mailboxes import mailbox, mailbox_keyword, subs
 from mailbox_server.store.schema.messages import message, placement, uid_block
 from mailbox_server.store.seen_runs import count_seen
 from mailbox_server.store.transactions import SqlTx
-from mailbox_server.store.uid_runs import range_values
 
 MAILBOXES_AN_ACCOUNT: Final = 10_000
 SUBSCRIPTIONS_AN_ACCOUNT: Final = 20_000
@@ -76,9 +74,7 @@ _SELECT_STATUS: Final = SELECT_MAILBOX.add_columns(
     mailbox.c.messages, mailbox.c.unseen, mailbox.c.deleted, mailbox.c.octets
 )
 _STATUS: Final = Prepared(_SELECT_STATUS.where(mailbox.c.id == sa.bindparam("mailbox")))
-_STATUSES: Final = Prepared(
-    _SELECT_STATUS.where(mailbox.c.id.between(sa.bindparam("first"), sa.bindparam("last")))
-)
+_STATUSES: Final = Prepared(_SELECT_STATUS.where(_ACCOUNT))
 _STAND: Final = Prepared(
     sa.select(account.c.modseq).where(
         account.c.id == sa.bindparam("account"), account.c.key.is_not(None)
@@ -284,17 +280,14 @@ class Mailboxes:
         found = self._status(row, counts_recent=False, weighs_deleted=weighs_deleted)
         return replace(found, unseen=found.messages - count_seen(self._tx, mailbox, reader))
 
-    def statuses(
-        self, mailboxes: Sequence[MailboxId], *, counts_recent: bool, weighs_deleted: bool
-    ) -> dict[MailboxId, MailboxStatus]:
-        """What status says to the owner of each of the ascending mailboxes that exists."""
-        return {
-            MailboxId(row[0]): self._status(
-                row, counts_recent=counts_recent, weighs_deleted=weighs_deleted
+    def statuses(self, account: AccountId) -> list[MailboxStatus]:
+        """Kept counts of all of the account's mailboxes, in any order."""
+        return [
+            MailboxStatus(mailbox_of(columns), messages, unseen, deleted, 0, octets)
+            for *columns, messages, unseen, deleted, octets in _STATUSES.rows(
+                self._tx, account=account
             )
-            for values in range_values(mailboxes)
-            for row in _STATUSES.rows(self._tx, **values)
-        }
+        ]
 
     def _status(self, row: Any, *, counts_recent: bool, weighs_deleted: bool) -> MailboxStatus:
         *columns, messages, unseen, deleted, octets = row

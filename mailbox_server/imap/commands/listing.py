@@ -1,10 +1,9 @@
 """LIST and LSUB: which mailboxes there are (RFC 3501 §6.3.8, RFC 5258, RFC 6154, RFC 3348)."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from functools import partial
-from typing import Final
+from dataclasses import replace
+from typing import Final, NamedTuple
 from unicodedata import normalize
 
 from mailbox_server.imap.commands.acl import my_rights_response
@@ -17,7 +16,7 @@ from mailbox_server.imap.grammar.mailbox_arguments import (
     ListSelection,
     StatusItem,
 )
-from mailbox_server.imap.mailboxes.figures import status_response
+from mailbox_server.imap.mailboxes.figures import StatusResponses
 from mailbox_server.imap.mailboxes.list_lines import (
     SEPARATOR_STRING,
     Names,
@@ -29,7 +28,7 @@ from mailbox_server.imap.mailboxes.list_lines import (
 )
 from mailbox_server.imap.mailboxes.list_patterns import PATTERN_CHARACTERS, ListPattern, Matching
 from mailbox_server.imap.mailboxes.places import reader_of
-from mailbox_server.imap.responses import Outcome, bad, ok, string, untagged
+from mailbox_server.imap.responses import Outcome, bad, mailbox, ok, string, untagged
 from mailbox_server.imap.session import Session
 from mailbox_server.model.errors import MailboxMissing
 from mailbox_server.model.ids import MailboxId
@@ -40,18 +39,19 @@ from mailbox_server.store.ports import ReadTx
 LINES_A_BLOCK: Final = 200
 
 
-@dataclass(frozen=True, slots=True)
-class _Listed:
+_Counts = Mapping[MailboxId, MailboxStatus]
+
+
+class _Listed(NamedTuple):
     """One LIST response.
 
-    mailbox: None where there is none of that name.  is_meant: it meets the criteria itself,
-    not only by what lies below it.
+    written: the name, ready.  mailbox: None where there is none of that name, and where it does
+    not meet the criteria itself, but by what lies below it.
     """
 
-    name: str
     line: bytes
+    written: bytes
     mailbox: Mailbox | None
-    is_meant: bool
 
 
 async def list_mailboxes(session: Session, arguments: ListArguments) -> Outcome:
@@ -66,76 +66,78 @@ async def list_mailboxes(session: Session, arguments: ListArguments) -> Outcome:
     if session.is_rev2:
         arguments = replace(arguments, is_extended=True)
     meant, form, account = arguments, session.text_form, session.account
-    figures = _figures(session, arguments)
+    figures = _Figures(session, arguments)
 
-    def work(tx: ReadTx) -> tuple[list[_Listed], dict[str, bytes]]:
-        listed = _listed(meant, Matching(patterns), names_of(tx, account), form)
-        return listed, figures(listed[:LINES_A_BLOCK], tx)
+    def work(tx: ReadTx) -> tuple[list[_Listed], _Counts, bytes]:
+        counts = tx.mailboxes.statuses(account.id) if meant.status else None
+        own = None if counts is None else [each.mailbox for each in counts]
+        listed = _listed(meant, Matching(patterns), names_of(tx, account, own), form)
+        by_id = {each.mailbox.id: each for each in counts or ()}
+        return listed, by_id, figures.responses(tx, listed[:LINES_A_BLOCK], by_id)
 
     # On the reader's thread: many long names against many patterns take seconds.
-    listed, told = await session.store.read(work)
+    listed, counts, block = await session.store.read(work)
     if StatusItem.HIGHESTMODSEQ in arguments.status:
         session.enable_condstore()
-    for at in range(0, len(listed), LINES_A_BLOCK):
-        block = listed[at : at + LINES_A_BLOCK]
-        if at:
-            told = await session.store.read(partial(figures, block))
-        await session.send(b"".join([each.line + told.get(each.name, b"") for each in block]))
+    await session.send(block)
+    for at in range(LINES_A_BLOCK, len(listed), LINES_A_BLOCK):
+        some = listed[at : at + LINES_A_BLOCK]
+        await session.send(await session.store.read(figures.reading(some, counts)))
     return ok("That is all")
 
 
-def _figures(
-    session: Session, arguments: ListArguments
-) -> Callable[[Sequence[_Listed], ReadTx], dict[str, bytes]]:
-    """The read of STATUS, METADATA and rights of those that exist and are meant themselves.
+class _Figures:
+    """STATUS, METADATA and rights of those that exist and are meant themselves.
 
     RFC 5819 §2, RFC 9590 §3.  Before them MYRIGHTS, where that is asked for (RFC 8440 §3).
     """
-    tells_rights = ListReturn.MYRIGHTS in arguments.returns
-    if not arguments.status and not arguments.metadata and not tells_rights:
-        return lambda listed, tx: {}
-    recent = StatusItem.RECENT in arguments.status
-    weighs = StatusItem.DELETED_STORAGE in arguments.status
-    limits, form, account = session.limits, session.text_form, session.account
 
-    def status(tx: ReadTx, each: Mailbox, own: Mapping[MailboxId, MailboxStatus]) -> MailboxStatus:
-        if each.account == account.id:
-            found = own.get(each.id)
-        else:
-            reader = reader_of(each, account)
-            found = tx.mailboxes.status(
-                each.id, counts_recent=recent, weighs_deleted=weighs, reader=reader
-            )
-        if found is None:
-            raise MailboxMissing("there is no such mailbox")
-        is_shown = found.mailbox.name == each.name
-        return found if is_shown else replace(found, mailbox=replace(found.mailbox, name=each.name))
+    def __init__(self, session: Session, arguments: ListArguments) -> None:
+        self._session = session
+        self._form, self._account = session.text_form, session.account
+        self._tells_rights = ListReturn.MYRIGHTS in arguments.returns
+        self._metadata = arguments.metadata
+        self._status = (
+            StatusResponses(arguments.status, session.limits) if arguments.status else None
+        )
+        self._recent = StatusItem.RECENT in arguments.status
+        self._weighs = StatusItem.DELETED_STORAGE in arguments.status
 
-    def figures(listed: Sequence[_Listed], tx: ReadTx) -> dict[str, bytes]:
-        wanted = [each.mailbox for each in listed if each.mailbox is not None and each.is_meant]
-        ids = sorted(each.id for each in wanted if each.account == account.id)
-        own: Mapping[MailboxId, MailboxStatus] = {}
-        if arguments.status:
-            own = tx.mailboxes.statuses(ids, counts_recent=recent, weighs_deleted=weighs)
-        told = {}
-        for each in wanted:
-            lines = b""
-            held = tx.rights.held(each, account.id)
-            if tells_rights:
-                lines = untagged(my_rights_response(each.name, held, session))
-            if arguments.status and READ in held:
-                # One that was deleted since has no figures; it was listed all the same.
-                with suppress(MailboxMissing):
-                    found = status(tx, each, own)
-                    lines += untagged(status_response(found, arguments.status, limits, form))
-            if arguments.metadata and may_annotate(held):
-                entries = mailbox_entries(tx, each, account)
-                chosen = {entry: entries.value(entry) for entry in arguments.metadata}
-                lines += untagged(metadata_response(each.name, chosen, form))
-            told[each.name] = lines
-        return told
+    def reading(self, listed: Sequence[_Listed], counts: _Counts) -> Callable[[ReadTx], bytes]:
+        """The read that gives responses."""
+        return lambda tx: self.responses(tx, listed, counts)
 
-    return figures
+    def responses(self, tx: ReadTx, listed: Sequence[_Listed], counts: _Counts) -> bytes:
+        """The LIST responses, each with what was asked for behind it."""
+        lines = []
+        for each in listed:
+            lines.append(each.line)
+            if each.mailbox is not None:
+                lines += self._of(tx, each.mailbox, each.written, counts)
+        return b"".join(lines)
+
+    def _of(self, tx: ReadTx, mailbox: Mailbox, written: bytes, counts: _Counts) -> Iterator[bytes]:
+        held = tx.rights.held(mailbox, self._account.id)
+        if self._tells_rights:
+            yield untagged(my_rights_response(mailbox.name, held, self._session))
+        if self._status is not None and READ in held:
+            # One that was deleted since has no figures; it was listed all the same.
+            with suppress(MailboxMissing):
+                yield untagged(self._status.of(self._counted(tx, mailbox, counts), written))
+        if self._metadata and may_annotate(held):
+            entries = mailbox_entries(tx, mailbox, self._account)
+            chosen = {entry: entries.value(entry) for entry in self._metadata}
+            yield untagged(metadata_response(mailbox.name, chosen, self._form))
+
+    def _counted(self, tx: ReadTx, mailbox: Mailbox, counts: _Counts) -> MailboxStatus:
+        if mailbox.id in counts and not (self._recent or self._weighs):
+            return counts[mailbox.id]
+        return tx.mailboxes.status(
+            mailbox.id,
+            counts_recent=self._recent,
+            weighs_deleted=self._weighs,
+            reader=reader_of(mailbox, self._account),
+        )
 
 
 async def introduce(session: Session, name: str, written: str) -> None:
@@ -151,8 +153,8 @@ async def introduce(session: Session, name: str, written: str) -> None:
     form = session.text_form
     attributes = attributes_of(name, names, is_extended=True, shows_subscribed=False)
     is_same = written.removesuffix(SEPARATOR) == name
-    old = None if is_same else written
-    await session.send(list_line(attributes, name, form, old_name=old))
+    old = None if is_same else mailbox(written, form)
+    await session.send(list_line(attributes, mailbox(name, form), old_name=old))
 
 
 async def list_subscribed(session: Session, arguments: ListArguments) -> Outcome:
@@ -168,14 +170,14 @@ async def list_subscribed(session: Session, arguments: ListArguments) -> Outcome
         matching = Matching(patterns)
         subscribed = tx.mailboxes.subscriptions(session.account.id)
         lines = [
-            list_line([], name, form, command=b"LSUB")
+            list_line([], mailbox(name, form), command=b"LSUB")
             for name in _ordered(subscribed)
             if matching.matches(name)
         ]
         if patterns[0].ends_with_percent:
             above = levels_above(subscribed) - set(subscribed)
             lines += [
-                list_line(["\\Noselect"], name, form, command=b"LSUB")
+                list_line(["\\Noselect"], mailbox(name, form), command=b"LSUB")
                 for name in _ordered(above)
                 if matching.matches(name)
             ]
@@ -194,7 +196,11 @@ def _compiled(arguments: ListArguments) -> list[ListPattern]:
 
 
 def _ordered(names: Iterable[str]) -> list[str]:
-    return sorted(names, key=lambda name: (name != INBOX, name))
+    ordered = sorted(names)
+    if INBOX in ordered:
+        ordered.remove(INBOX)
+        ordered.insert(0, INBOX)
+    return ordered
 
 
 def _listed(
@@ -224,8 +230,9 @@ def _listed(
             name, names, is_extended=arguments.is_extended, shows_subscribed=shows_subscribed
         )
         extended = information if name in above else b""
-        line = list_line(attributes, name, form, extended)
-        listed.append(_Listed(name, line, names.mailboxes.get(name), name in meant))
+        written = mailbox(name, form)
+        found = names.mailboxes.get(name) if name in meant else None
+        listed.append(_Listed(list_line(attributes, written, extended), written, found))
     return listed
 
 

@@ -10,7 +10,9 @@ from mailbox_server.imap.responses import mailbox
 from mailbox_server.model.ids import mailbox_object_id
 from mailbox_server.model.mailbox import MailboxStatus
 
-_FIGURES: Final[Mapping[StatusItem, Callable[[MailboxStatus, ImapLimits], int | str]]] = {
+_Figure = Callable[[MailboxStatus, ImapLimits], int | bytes]
+
+_FIGURES: Final[Mapping[StatusItem, _Figure]] = {
     StatusItem.MESSAGES: lambda found, _: found.messages,
     StatusItem.RECENT: lambda found, _: found.recent,
     StatusItem.UIDNEXT: lambda found, _: found.mailbox.uid_next,
@@ -21,13 +23,34 @@ _FIGURES: Final[Mapping[StatusItem, Callable[[MailboxStatus, ImapLimits], int | 
     StatusItem.SIZE: lambda found, _: found.octets,
     StatusItem.HIGHESTMODSEQ: lambda found, _: found.mailbox.highest_modseq,
     StatusItem.APPENDLIMIT: lambda _, limits: limits.message_octets,
-    StatusItem.MAILBOXID: lambda found, _: f"({mailbox_object_id(found.mailbox.id)})",
+    StatusItem.MAILBOXID: lambda found, _: mailbox_object_id(found.mailbox.id).encode("ascii"),
 }
+
+
+class StatusResponses:
+    """Writes the responses that tell the same items of many mailboxes."""
+
+    def __init__(self, items: Sequence[StatusItem], limits: ImapLimits) -> None:
+        forms = [item.value.encode("ascii") + _form(item) for item in items]
+        self._line = b"STATUS %b (" + b" ".join(forms) + b")"
+        self._figures = [_FIGURES[item] for item in items]
+        self._limits = limits
+
+    def of(self, found: MailboxStatus, written: bytes) -> bytes:
+        """`STATUS "INBOX" (MESSAGES 3)`, without what stands around a line.
+
+        written: the name, ready.
+        """
+        limits = self._limits
+        return self._line % (written, *[figure(found, limits) for figure in self._figures])
+
+
+def _form(item: StatusItem) -> bytes:
+    return b" (%b)" if item is StatusItem.MAILBOXID else b" %d"
 
 
 def status_response(
     found: MailboxStatus, items: Sequence[StatusItem], limits: ImapLimits, form: TextForm
 ) -> bytes:
-    """`STATUS "INBOX" (MESSAGES 3)`, without what stands around a line."""
-    figures = " ".join(f"{item.value} {_FIGURES[item](found, limits)}" for item in items)
-    return b"STATUS %b (%b)" % (mailbox(found.mailbox.name, form), figures.encode("ascii"))
+    """The response of one mailbox."""
+    return StatusResponses(items, limits).of(found, mailbox(found.mailbox.name, form))

@@ -4,9 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from mailbox_server.imap.grammar.lexer import TextForm
-from mailbox_server.imap.mailboxes.places import places_of
-from mailbox_server.imap.responses import mailbox, string, untagged
+from mailbox_server.imap.mailboxes.places import places_of_others
+from mailbox_server.imap.responses import string
 from mailbox_server.model.account import Account
 from mailbox_server.model.mailbox import SEPARATOR, Mailbox, Role
 from mailbox_server.model.rights import READ
@@ -40,13 +39,19 @@ class Names:
         return cls(by_name, subscribed, frozenset(levels_above(by_name)), unreadable)
 
 
-def names_of(tx: ReadTx, account: Account) -> Names:
-    """All names that an account may look up, those of others' mailboxes among them."""
-    places = places_of(tx, account)
+def names_of(tx: ReadTx, account: Account, own: Iterable[Mailbox] | None = None) -> Names:
+    """All names that an account may look up, those of others' mailboxes among them.
+
+    own: the account's mailboxes, where they were read already.
+    """
+    others = places_of_others(tx, account.id)
     return Names.of(
-        (found.as_shown for found in places),
+        (
+            *(tx.mailboxes.all(account.id) if own is None else own),
+            *(found.as_shown for found in others),
+        ),
         frozenset(tx.mailboxes.subscriptions(account.id)),
-        frozenset(found.shown for found in places if READ not in found.rights),
+        frozenset(found.shown for found in others if READ not in found.rights),
     )
 
 
@@ -94,16 +99,18 @@ def use_of(found: Mailbox | None) -> Role | None:
 
 def list_line(
     attributes: Sequence[str],
-    name: str,
-    form: TextForm,
+    written: bytes,
     information: bytes = b"",
     *,
-    old_name: str | None = None,
+    old_name: bytes | None = None,
     command: bytes = b"LIST",
 ) -> bytes:
-    """A whole line; information: what stands behind the name, old_name among it."""
+    """A whole line.
+
+    written, old_name: names, ready.  information: what stands behind the name, old_name
+    among it.
+    """
     if old_name is not None:
-        information += b" (" + string(b"OLDNAME") + b" (" + mailbox(old_name, form) + b"))"
+        information += b" (" + string(b"OLDNAME") + b" (" + old_name + b"))"
     flags = " ".join(attributes).encode("ascii")
-    told = b" (%b) %b %b%b" % (flags, SEPARATOR_STRING, mailbox(name, form), information)
-    return untagged(command + told)
+    return b"* %b (%b) %b %b%b\r\n" % (command, flags, SEPARATOR_STRING, written, information)

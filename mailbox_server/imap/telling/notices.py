@@ -15,6 +15,7 @@ from mailbox_server.imap.grammar.notify_arguments import MESSAGE_EVENTS, Event
 from mailbox_server.imap.limits import ImapLimits
 from mailbox_server.imap.mailboxes.figures import status_response
 from mailbox_server.imap.mailboxes.list_lines import Names, attributes_of, list_line
+from mailbox_server.imap.responses import mailbox as written
 from mailbox_server.imap.responses import untagged
 from mailbox_server.imap.telling.account_watch import Picture
 from mailbox_server.imap.telling.wishes import Wishes
@@ -246,7 +247,9 @@ class _NamesTold:
             found = names.mailboxes.get(name)
             if found is not None and found.id in now.closed:
                 attributes.append("\\NoAccess")
-            yield list_line(attributes, name, form, old_name=self.names[name])
+            before = self.names[name]
+            old_name = None if before is None else written(before, form)
+            yield list_line(attributes, written(name, form), old_name=old_name)
 
 
 class _Levels:

@@ -59,10 +59,11 @@ class MailboxReader(Protocol):
         reader: who asks and is not the owner; has seen other messages, and none is \\Recent.
         """
 
-    def statuses(
-        self, mailboxes: Sequence[MailboxId], *, counts_recent: bool, weighs_deleted: bool
-    ) -> Mapping[MailboxId, MailboxStatus]:
-        """What status says to the owner of each of the ascending mailboxes that exists."""
+    def statuses(self, account: AccountId) -> Sequence[MailboxStatus]:
+        """What status says to the owner of all of the account's mailboxes, in any order.
+
+        What is \\Recent is not counted, and what is \\Deleted not weighed.
+        """
 
     def filled(self, account: AccountId) -> Mapping[MailboxId, int]:
         """How many messages each of the account's mailboxes has, of those that have any."""
