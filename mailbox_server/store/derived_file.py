@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from mailbox_server.store.derived_place import DerivedPlace
+
 _SIDES: Final = ("", "-wal", "-shm")
 _LOG_OCTETS: Final = 16 * 1024 * 1024
 _WRITER_CACHE_KIB: Final = 2 * 1024
@@ -110,11 +112,14 @@ def connect_reader(path: Path, cache_kib: int) -> sqlite3.Connection:
 class DerivedFileWriter:
     """The one writer of such a file, on one thread.  Raises sqlite3.Error.
 
-    folds_from: so many pages of log are folded in.
+    place: where its readers find it.  folds_from: so many pages of log are folded in.
     """
 
-    def __init__(self, path: Path, connection: sqlite3.Connection, folds_from: int) -> None:
+    def __init__(
+        self, place: DerivedPlace, path: Path, connection: sqlite3.Connection, folds_from: int
+    ) -> None:
         self.path = path
+        self._place = place
         self._connection = connection
         self._folds_from = folds_from
 
@@ -153,7 +158,8 @@ class DerivedFileWriter:
         self._connection.execute("BEGIN IMMEDIATE")
         try:
             yield
-            self._connection.execute("COMMIT")
+            with self._place.changing(self.path):
+                self._connection.execute("COMMIT")
         finally:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")

@@ -44,6 +44,8 @@ T = TypeVar("T")
 
 _FILE_THREADS: Final = 2
 _PASSING_CACHE_OCTETS: Final = 512 * KIB
+_INDEX_KEPT_OCTETS: Final = 6 * 1024 * KIB
+_ATTACHED_KEPT_OCTETS: Final = KIB
 
 
 class SqliteStore:
@@ -70,8 +72,8 @@ class SqliteStore:
         self._closed = False
         self._reserve = DiskReserve(data, settings.reserve_octets, events)
         self._bell = Doorbell(events)
-        self.index = DerivedPlace()
-        self.attached = DerivedPlace()
+        self.index = DerivedPlace(_INDEX_KEPT_OCTETS)
+        self.attached = DerivedPlace(_ATTACHED_KEPT_OCTETS)
         self._derived: list[IndexReader | AttachedTextReader] = []
         path = data / migration.DATABASE
 

@@ -35,7 +35,7 @@ from mailbox_server.store.schema.messages import (
 )
 from mailbox_server.store.search_index.briefs import parts
 from mailbox_server.store.search_index.header_text import INDEXED_FIELDS, field_values
-from mailbox_server.store.search_index.needles import question, word
+from mailbox_server.store.search_index.needles import question
 from mailbox_server.store.search_index.reading import IndexReader, Wanted
 from mailbox_server.store.search_index.words import Term, Texts, score, words_of
 from mailbox_server.store.transactions import SqlTx
@@ -190,18 +190,23 @@ class Search:
         return found
 
     def _maybe(
-        self, account: AccountId, kinds: tuple[str, ...], needles: tuple[str, ...]
+        self,
+        account: AccountId,
+        kinds: tuple[str, ...],
+        needles: tuple[str, ...],
+        *,
+        are_counted: bool = False,
     ) -> Candidates | None:
         asked = question(account, needles)
         if self._index is None or asked is None:
             return None
         # A word of the body is in what BODY and TEXT look into.
         wanted = tuple(Wanted(kind, asked, parts(needles)) for kind in kinds)
-        sure = word(account, needles[0]) if "text" in kinds else None
-        known = self._index.maybe(account, wanted, sure)
+        sure = needles[0] if "text" in kinds else None
+        known = self._index.maybe(account, wanted, sure, are_counted=are_counted)
         if known is None or self._attached is None or "text" not in kinds:
             return known
-        attached = self._attached.maybe(account, needles)
+        attached = self._attached.maybe(asked, are_counted=are_counted)
         maybe = {*known.maybe, *attached}.difference(known.sure) if attached else known.maybe
         return Candidates(known.sure, sorted(maybe), known.upto)
 
@@ -212,7 +217,7 @@ class Search:
         kinds = ("text",) if term.scope is WordScope.BODY else kinds
         found: Candidates | None = None
         for each in words:
-            known = self._maybe(account, kinds, (each,))
+            known = self._maybe(account, kinds, (each,), are_counted=True)
             if known is not None:
                 both = sorted([*known.sure, *known.maybe])
                 known = Candidates((), both, known.upto)

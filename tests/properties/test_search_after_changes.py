@@ -21,7 +21,7 @@ from mailbox_server.store import derived_keeper
 from mailbox_server.store.destroyed_messages import forget_destroyed
 from mailbox_server.store.dialect.trouble import Trouble
 from mailbox_server.store.ports import Column, ReadTx, TextCriterion, TextScope, WriteTx
-from mailbox_server.store.search_index import catching_up, reading, writing
+from mailbox_server.store.search_index import catching_up, field_values, reading, writing
 from mailbox_server.store.search_index.catching_up import IndexStopped, Patience
 from tests.contract.conftest import TurnedClock
 from tests.search_store import TRACE, SearchStore
@@ -59,7 +59,7 @@ STEPS: st.SearchStrategy[Step] = st.one_of(
     st.builds(lambda *way: lambda world: world.rename(*way), NAMES, BOXES),
     st.builds(lambda *way: lambda world: world.delete_box(*way), NAMES, BOXES),
     st.builds(lambda name: lambda world: world.make_again(name), NAMES),
-    st.sampled_from(["catch_up", "renew", "forget", "reopen"]).map(methodcaller),
+    st.sampled_from(["catch_up", "renew", "forget", "reopen", "compare"]).map(methodcaller),
     st.builds(
         lambda *way: lambda world: world.be_interrupted(*way),
         st.sampled_from(["wait", "put", "put_in_place", "growing", "replacement"]),
@@ -246,6 +246,7 @@ def small() -> Iterator[None]:
     """Few messages are many already."""
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(reading, "MANY", 1)
+        patched.setattr(field_values, "QUESTIONS", 1)
         patched.setattr(writing, "MESSAGES_A_SEGMENT", 3)
         patched.setattr(catching_up, "STEP_MESSAGES", 2)
         patched.setattr(derived_keeper, "_PAUSE_MOST", 0.0)

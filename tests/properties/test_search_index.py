@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mailbox_server.store.ports import TextCriterion, TextScope
-from mailbox_server.store.search_index import briefs, needles, reading, sketches
+from mailbox_server.store.search_index import briefs, field_values, needles, reading, sketches
 from mailbox_server.store.search_index.catching_up import Patience
 from tests.properties.searched_mail import Writer
 from tests.search_store import AT_ONCE, SearchStore
@@ -91,6 +91,9 @@ def many() -> Iterator[None]:
         patched.setattr(sketches, "MESSAGES_MOST", 8)
         patched.setattr(reading, "MANY", 1)
         patched.setattr(needles, "PIECE_CHARACTERS", 20)
+        patched.setattr(needles, "_FEW", 1)
+        patched.setattr(needles, "_SOME", 2)
+        patched.setattr(field_values, "QUESTIONS", 2)
         yield
 
 

@@ -384,7 +384,8 @@ class AttachedTexts(DerivedKeeper[AttachedTextWriter]):
         await self._run(partial(self._remove_others, kept.path))
 
     def _writer_of(self, path: Path) -> AttachedTextWriter:
-        return AttachedTextWriter(path, ",".join(sorted(each.value for each in self._kinds)))
+        kinds = ",".join(sorted(each.value for each in self._kinds))
+        return AttachedTextWriter(self._place, path, kinds)
 
     async def _is_known(self, writer: AttachedTextWriter) -> bool:
         probes = await self._run(partial(writer.probes, PROBES))

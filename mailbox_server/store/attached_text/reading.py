@@ -3,19 +3,15 @@
 Whatever fails here, there are no attached texts then, for searches with an index and without.
 """
 
-import sqlite3
-from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Final, TypeVar
+from collections.abc import Sequence
+from typing import Final
 
-from mailbox_server.model.ids import AccountId
 from mailbox_server.model.uid_set import runs
 from mailbox_server.store.attached_text import layout
-from mailbox_server.store.derived_file import connect_reader
 from mailbox_server.store.derived_place import DerivedPlace
-from mailbox_server.store.search_index.needles import AllOf, question
-
-T = TypeVar("T")
+from mailbox_server.store.derived_reading import DerivedReader, Sight
+from mailbox_server.store.search_index import full_text
+from mailbox_server.store.search_index.needles import AllOf, Question
 
 _RUNS_MOST: Final = 200
 """Of more runs of ids all between the first and the last are gone through instead."""
@@ -25,17 +21,16 @@ _TEXT: Final = (
     "SELECT document.text FROM holder JOIN document ON document.content = holder.content "
     "WHERE holder.message = ?"
 )
-_MATCHES: Final = "SELECT rowid FROM trigram WHERE trigram MATCH ?"
+_ANY: Final = "SELECT 1 FROM holder LIMIT 1"
+_TABLE: Final = "trigram"
 _BEGINNING: Final = "SELECT doc FROM trigram_terms WHERE term >= ? AND term < ?"
 
 
-class AttachedTextReader:
+class AttachedTextReader(DerivedReader):
     """One reader, used by one thread at a time; it opens the file when asked."""
 
     def __init__(self, place: DerivedPlace) -> None:
-        self._place = place
-        self._path: Path | None = None
-        self._connection: sqlite3.Connection | None = None
+        super().__init__(place, layout.READER_CACHE_KIB)
 
     @property
     def is_there(self) -> bool:
@@ -44,73 +39,57 @@ class AttachedTextReader:
 
     def holding(self, messages: Sequence[int], needle: str) -> frozenset[int]:
         """Those of the messages whose attached texts hold the normalized needle."""
-        return self._ask(
-            lambda connection: _holding(connection, sorted(set(messages)), needle), frozenset()
-        )
+        return self.ask(lambda sight: _holding(sight, sorted(set(messages)), needle), frozenset())
 
     def text(self, message: int) -> str:
         """The attached text of a message; "" where there is none."""
 
-        def ask(connection: sqlite3.Connection) -> str:
-            row = connection.execute(_TEXT, (message,)).fetchone()
+        def ask(sight: Sight) -> str:
+            row = sight.execute(_TEXT, (message,)).fetchone()
             return "" if row is None else str(row[0])
 
-        return self._ask(ask, "")
+        return self.ask(ask, "")
 
-    def maybe(self, account: AccountId, needles: tuple[str, ...]) -> frozenset[int]:
-        """Messages whose attached texts may hold all of the normalized needles.
+    def maybe(self, asked: Question, *, are_counted: bool = False) -> frozenset[int]:
+        """Messages whose attached texts may hold the needles that are asked for.
 
-        All that do are among them, where search_index.needles.question has an answer.
+        All that do are among them.  are_counted: as in IndexReader.maybe.
         """
-        asked = question(account, needles)
-        if asked is None:
-            return frozenset()
-        values: tuple[str, ...]
-        if isinstance(asked, AllOf):
-            statement, values = _MATCHES, (asked.expression,)
+        return self.ask(lambda sight: _maybe(sight, asked, are_counted=are_counted), frozenset())
+
+
+def _maybe(sight: Sight, asked: Question, *, are_counted: bool) -> frozenset[int]:
+    if not _has_any(sight):
+        return frozenset()
+    if isinstance(asked, AllOf):
+        if are_counted:
+            found = full_text.matches(sight, _TABLE, asked.own)
         else:
-            statement, values = _BEGINNING, (asked.first, asked.beyond)
-        return self._ask(
-            lambda connection: frozenset(row[0] for row in connection.execute(statement, values)),
-            frozenset(),
-        )
-
-    def close(self) -> None:
-        """Close the file; it is opened again when asked."""
-        if self._connection is not None:
-            self._connection.close()
-        self._connection = self._path = None
-
-    def _ask(self, ask: Callable[[sqlite3.Connection], T], nothing: T) -> T:
-        path = self._place.path
-        if path != self._path:
-            self.close()
-        if path is None:
-            return nothing
-        try:
-            if self._connection is None:
-                self._connection, self._path = connect_reader(path, layout.READER_CACHE_KIB), path
-            return ask(self._connection)
-        except sqlite3.Error as error:
-            self.close()
-            self._place.failed(path, error)
-            return nothing
+            found = full_text.all_of(sight, _TABLE, asked)
+    else:
+        found = iter([sight.rows(_BEGINNING, (asked.first, asked.beyond))])
+    return frozenset(row[0] for rows in found for row in rows)
 
 
-def _holding(
-    connection: sqlite3.Connection, messages: Sequence[int], needle: str
-) -> frozenset[int]:
+def _has_any(sight: Sight) -> bool:
+    has_any: bool | None = sight.kept("any")
+    if has_any is None:
+        has_any = bool(sight.rows(_ANY))
+        sight.keep("any", has_any, 0)
+    return has_any
+
+
+def _holding(sight: Sight, messages: Sequence[int], needle: str) -> frozenset[int]:
+    if not _has_any(sight):
+        return frozenset()
     wanted = frozenset(messages)
     asked = runs(messages)
     if len(asked) > _RUNS_MOST:
         asked = [(messages[0], messages[-1])]
     holders = [
-        message
-        for run in asked
-        for (message,) in connection.execute(_HOLDERS, run)
-        if message in wanted
+        message for run in asked for (message,) in sight.execute(_HOLDERS, run) if message in wanted
     ]
-    texts = (connection.execute(_TEXT, (message,)).fetchone() for message in holders)
+    texts = (sight.execute(_TEXT, (message,)).fetchone() for message in holders)
     return frozenset(
         message for message, row in zip(holders, texts, strict=True) if row and needle in row[0]
     )

@@ -14,6 +14,7 @@ from mailbox_server.mime.documents.outcomes import Outcome
 from mailbox_server.model.ids import AccountId
 from mailbox_server.store.attached_text import layout
 from mailbox_server.store.derived_file import DerivedFileWriter, NotOurs
+from mailbox_server.store.derived_place import DerivedPlace
 from mailbox_server.store.search_index.needles import marked
 
 _LOG_PAGES: Final = 1_000
@@ -43,9 +44,9 @@ class Holder:
 class AttachedTextWriter(DerivedFileWriter):
     """The file's one writer.  Raises sqlite3.Error, NotOurs, OSError."""
 
-    def __init__(self, path: Path, kinds: str) -> None:
+    def __init__(self, place: DerivedPlace, path: Path, kinds: str) -> None:
         connection = layout.FILE.connect_writer(path, partial(layout.make, kinds=kinds))
-        super().__init__(path, connection, _LOG_PAGES)
+        super().__init__(place, path, connection, _LOG_PAGES)
         if connection.execute("SELECT kinds FROM state").fetchone() != (kinds,):
             self.close()
             raise NotOurs("made for other kinds of documents")

@@ -57,9 +57,9 @@ def put_briefs(
 ) -> None:
     """Add texts of a kind, by ascending messages; none is empty.  Raises sqlite3.Error."""
     words = [words_of(each.text) for each in briefs]
-    known, everywhere = known_words(connection, segment, kind), set[str]()
+    known, everywhere = known_words(connection.execute, segment, kind), set[str]()
     if kind == "head":
-        everywhere = known_words(connection, segment, EVERYWHERE)
+        everywhere = known_words(connection.execute, segment, EVERYWHERE)
         if new := learned_everywhere(words, known | everywhere):
             keep_words(connection, segment, EVERYWHERE, new)
             everywhere |= set(new)

@@ -338,7 +338,7 @@ class SearchIndexer(DerivedKeeper[IndexWriter]):
         return entries, at
 
     def _writer_of(self, path: Path) -> IndexWriter:
-        return IndexWriter(path)
+        return IndexWriter(self._place, path)
 
     async def _is_known(self, writer: IndexWriter) -> bool:
         upto = await self._run(partial(_upto, writer))

@@ -17,7 +17,7 @@ import re
 import sqlite3
 import zlib
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from sys import byteorder
 from typing import Final, NamedTuple
 
@@ -29,8 +29,10 @@ _BETWEEN: Final = b"\xff"
 _BITS: Final = 6
 _DIGITS: Final = 4
 _APART_MOST: Final = 1 << _BITS * _DIGITS
-_MESSAGES: Final = rb"\n([\x80-\xbf]+)"
-_LINE: Final = re.compile(rb"([^\n]*)" + _MESSAGES)
+_NUMBERS: Final = re.compile(rb"(?<=\n)([\x80-\xbf]+)")
+_LINE: Final = re.compile(rb"([^\n]*)\n" + _NUMBERS.pattern)
+_FEW_LINES: Final = 40
+"""With the needle are looked for one by one: making a pattern of it would take longer."""
 
 
 class BlockDamaged(sqlite3.DatabaseError):
@@ -91,13 +93,18 @@ class FieldBlock:
         if messages is None:
             messages = self._messages[value] = bytearray()
             self._octets += len(value) + 1
-        messages += _digits(message - self._base)
+        messages += digits_of(message - self._base)
         self._digits += _DIGITS
 
     def columns(self) -> Columns:
         """What is to be stored of a block that is not empty."""
         lines = (part for each in self._messages.items() for part in (each[0], b"\n", each[1]))
         return Columns(self._base, b"".join(lines))
+
+
+def lines_of(lines: bytes) -> Iterator[tuple[bytes, "array[int]"]]:
+    """Each value, and what the ids of its messages are above the base.  Raises BlockDamaged."""
+    return ((value, numbers_of(digits)) for value, digits in _LINE.findall(lines))
 
 
 class ValueSeeker:
@@ -111,16 +118,51 @@ class ValueSeeker:
     def messages(self, columns: Columns) -> Sequence[int]:
         """Ids of the messages, each once, in no order.  Raises BlockDamaged."""
         base, lines = columns
-        if self._needle not in lines or b"\n" in self._needle:
-            return ()
-        if self._pattern is None:
-            # To the end of the line it is found once, however often it is there.
-            self._pattern = re.compile(re.escape(self._needle) + rb"[^\n]*" + _MESSAGES)
-        above = _numbers(b"".join(self._pattern.findall(lines)))
+        ends, digits = self._found(lines)
+        digits += [_digits_at(lines, end) for end in ends]
+        above = numbers_of(b"".join(digits))
         return [base + each for each in above] if base else above
 
+    def of_values(self, lines: bytes) -> "array[int]":
+        """Of lines of one number each, the numbers of those with the needle."""
+        ends, digits = self._found(lines)
+        digits += [lines[end : end + _DIGITS] for end in ends]
+        found = array("I")
+        for at in range(0, len(digits), MESSAGES_MOST):
+            found += numbers_of(b"".join(digits[at : at + MESSAGES_MOST]))
+        return found
 
-def _digits(number: int) -> bytes:
+    def _found(self, lines: bytes) -> tuple[list[int], list[bytes]]:
+        """Where the numbers of lines with the needle begin, and those of the others."""
+        needle, ends = self._needle, list[int]()
+        if not needle or b"\n" in needle:
+            return ends, [] if needle else _NUMBERS.findall(lines)
+        find = lines.find
+        place = find(needle)
+        most = _FEW_LINES if self._pattern is None else 0
+        while place >= 0 and len(ends) < most:
+            end = find(b"\n", place) + 1
+            if not end:
+                raise BlockDamaged("a block holds what is no line")
+            ends.append(end)
+            place = find(needle, end)
+        if place < 0:
+            return ends, []
+        if self._pattern is None:
+            # To the end of the line it is found once, however often it is there.
+            self._pattern = re.compile(re.escape(needle) + rb"[^\n]*\n" + _NUMBERS.pattern)
+        return ends, self._pattern.findall(lines, place)
+
+
+def _digits_at(lines: bytes, at: int) -> bytes:
+    found = _NUMBERS.match(lines, at)
+    if found is None:
+        raise BlockDamaged("a value has no numbers")
+    return found[0]
+
+
+def digits_of(number: int) -> bytes:
+    """A number below 1 << 24."""
     return bytes(0x80 | number >> shift & 0x3F for shift in (18, 12, 6, 0))
 
 
@@ -131,7 +173,7 @@ _TWELVES: Final = tuple(
 )
 
 
-def _numbers(digits: bytes) -> "array[int]":
+def numbers_of(digits: bytes) -> "array[int]":
     """The numbers written in these digits, all at once: as one long integer."""
     if len(digits) % _DIGITS or len(digits) > MESSAGES_MOST * _DIGITS:
         raise BlockDamaged("a block holds part of a number")

@@ -25,9 +25,9 @@ segment is made anew.
 """
 
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 from unicodedata import unidata_version
 
 from mailbox_server.store.derived_file import DerivedFile
@@ -168,11 +168,14 @@ def drop_slices(connection: sqlite3.Connection, block: int) -> None:
     )
 
 
-def live_segments(connection: sqlite3.Connection) -> Sequence[Live]:
-    """The segments that may be asked, oldest first.  Raises SegmentsDamaged."""
-    rows = connection.execute(
+def live_segments(select: Callable[[str], Sequence[Any]]) -> Sequence[Live]:
+    """The segments that may be asked, oldest first.  Raises SegmentsDamaged.
+
+    select: gives all rows of one.
+    """
+    rows = select(
         "SELECT number, first, upto, tables FROM segment WHERE replaces IS NULL ORDER BY first"
-    ).fetchall()
+    )
     check_ranges([(first, upto) for _, first, upto, _ in rows])
     live = [Live(number, upto, frozenset(tables.split())) for number, _, upto, tables in rows]
     if not all(each.tables <= _TOKENIZERS.keys() for each in live):

@@ -10,7 +10,7 @@ that hold more than is indexed.  A text that holds such characters by itself is 
 in vain, no more.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -27,6 +27,11 @@ _PRIVATE: Final = 0xE000
 _PRIVATE_LAST: Final = 0xF8FF
 _DIGITS: Final = 6_000
 _GRAMS_MOST: Final = 24
+_FEW_GRAMS: Final = 4
+_FEW: Final = 20
+"""Texts that take no longer to look at than to ask for their other trigrams."""
+_SOME: Final = 500
+"""Texts of whatever account that take less time than to go over all of one."""
 _WORD_MOST: Final = 100
 _BEYOND_ALL: Final = GRAM * "\U0010ffff"
 """Behind the beginning of a trigram: no trigram that begins so comes after it."""
@@ -36,9 +41,28 @@ _NO_CHARACTERS: Final = str.maketrans("\ufffe\uffff", "\ufffd\ufffd")
 
 @dataclass(frozen=True, slots=True)
 class AllOf:
-    """A full-text expression."""
+    """Texts of an account that hold all of the needles' trigrams."""
 
-    expression: str
+    account: AccountId
+    needles: tuple[str, ...]
+
+    @property
+    def own(self) -> str:
+        """The full-text expression of its texts alone."""
+        return f"{quoted_mark(self.account)} AND {self._all}"
+
+    @property
+    def shorter(self) -> Iterator[tuple[str, int]]:
+        """What costs less, one after the other, and may be true of more texts and of other
+        accounts'; good enough where it is of at most so many."""
+        few = _together(_grams(self.needles, _FEW_GRAMS, GRAM))
+        yield few, _FEW
+        if (every := self._all) != few:
+            yield every, _SOME
+
+    @property
+    def _all(self) -> str:
+        return _together(_grams(self.needles, _GRAMS_MOST, 1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +85,7 @@ def account_mark(account: AccountId) -> str:
 
 def quoted_mark(account: AccountId) -> str:
     """It, as it stands in a full-text expression."""
-    return _quoted(account_mark(account))
+    return quoted(account_mark(account))
 
 
 def marked(account: AccountId, text: str, *, is_more: bool) -> Iterator[str]:
@@ -81,16 +105,14 @@ def question(account: AccountId, needles: tuple[str, ...]) -> Question | None:
     """What to ask for texts of the account that hold all of the normalized needles.
 
     None where the index is of no use: for no needle, and for one or two characters of
-    ASCII, which are everywhere.  Texts with MARK_MORE are answered by AllOf only.
+    ASCII, which are everywhere.  Texts with MARK_MORE (more) are to be taken too.
     """
     try:
         "".join(needles).encode("utf-8")
     except UnicodeEncodeError:
         return None
-    grams = [gram for needle in needles for gram in _grams(needle)]
-    if grams:
-        mark, wanted = quoted_mark(account), " AND ".join(map(_quoted, grams))
-        return AllOf(f"{mark} AND (({wanted}) OR {_quoted(MARK_MORE)})")
+    if any(len(each) >= GRAM for each in needles):
+        return AllOf(account, needles)
     longest = max(needles, key=len, default="")
     if not longest or longest.isascii():
         return None
@@ -98,7 +120,7 @@ def question(account: AccountId, needles: tuple[str, ...]) -> Question | None:
     return Between(longest, longest + _BEYOND_ALL)
 
 
-def word(account: AccountId, needle: str) -> AllOf | None:
+def word(account: AccountId, needle: str) -> str | None:
     """What to ask of words for texts that hold the normalized needle, for sure, as a beginning.
 
     None where a needle begins no word: words are runs of ASCII letters and digits, and of all
@@ -106,7 +128,7 @@ def word(account: AccountId, needle: str) -> AllOf | None:
     """
     if not 0 < len(needle) <= _WORD_MOST or not all(map(_is_of_words, needle)):
         return None
-    return AllOf(f"{quoted_mark(account)} AND {_quoted(needle)} *")
+    return f"{quoted_mark(account)} AND {quoted(needle)} *"
 
 
 def _is_of_words(character: str) -> bool:
@@ -115,18 +137,27 @@ def _is_of_words(character: str) -> bool:
     return not _PRIVATE <= ord(character) <= _PRIVATE_LAST
 
 
-def more(account: AccountId) -> AllOf:
+def more(account: AccountId) -> str:
     """What to ask for texts of the account that may hold what is not indexed."""
-    return AllOf(f"{quoted_mark(account)} AND {_quoted(MARK_MORE)}")
+    return f"{quoted_mark(account)} AND {quoted(MARK_MORE)}"
 
 
-def _grams(needle: str) -> list[str]:
-    """Trigrams of the needle, each once; of a long one some, from all over it."""
-    last = len(needle) - GRAM
-    step = max(1, last // _GRAMS_MOST)
-    places = [*range(0, last, step), last] if last >= 0 else []
-    return list(dict.fromkeys(needle[at : at + GRAM] for at in places))
+def _grams(needles: Iterable[str], most: int, apart: int) -> list[str]:
+    """Trigrams of the needles, each once, so many places apart at least; of long ones some,
+    about so many from all over each."""
+    found: list[str] = []
+    for needle in needles:
+        last = len(needle) - GRAM
+        step = max(apart, last // most)
+        places = [*range(0, max(1, last - apart + 1), step), last] if last >= 0 else []
+        found += [needle[at : at + GRAM] for at in places]
+    return list(dict.fromkeys(found))
 
 
-def _quoted(gram: str) -> str:
+def _together(grams: Iterable[str]) -> str:
+    return " AND ".join(map(quoted, grams))
+
+
+def quoted(gram: str) -> str:
+    """A trigram or a word as it stands in a full-text expression."""
     return '"' + gram.replace('"', '""') + '"'

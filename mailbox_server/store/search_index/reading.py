@@ -1,32 +1,34 @@
 """Asks the index which messages may match; on the connection of one reader thread.
 
 Whatever fails here, the answer is that the index does not know: then all is scanned.
+
+What questions of an account have in common is kept while nobody writes the index: its
+segments, what waits, vocabularies, sketches and values of fields, as far as there is room.
 """
 
-import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 from mailbox_server.model.ids import AccountId
-from mailbox_server.store.derived_file import connect_reader
 from mailbox_server.store.derived_place import DerivedPlace
+from mailbox_server.store.derived_reading import DerivedReader, Rows, Sight
 from mailbox_server.store.ports import Candidates
-from mailbox_server.store.search_index import layout
+from mailbox_server.store.search_index import full_text, layout
 from mailbox_server.store.search_index.brief_reading import briefs_with
 from mailbox_server.store.search_index.briefs import Parts
 from mailbox_server.store.search_index.field_block import Columns, ValueSeeker, check
+from mailbox_server.store.search_index.field_values import OCTETS_MOST, FieldBlocks, ValueTable
 from mailbox_server.store.search_index.layout import Live
-from mailbox_server.store.search_index.needles import AllOf, Question, more
+from mailbox_server.store.search_index.needles import AllOf, Question, more, word
 
 MOST: Final = 500_000
 """Messages that are told apart from the others; of more than that, looking at all is as good."""
 MANY: Final = 200
 """Messages that take longer to look at than asking for the word among them."""
 _ROWS: Final = 10_000
-
-_Ask = Callable[[sqlite3.Connection], Candidates | None]
+_ID_OCTETS: Final = 40
+"""Of memory, that an id takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,88 +43,95 @@ class Wanted:
     parts: Parts
 
 
-class IndexReader:
+class IndexReader(DerivedReader):
     """One reader of the index, used by one thread at a time; it opens the file when asked."""
 
     def __init__(self, place: DerivedPlace) -> None:
-        self._place = place
-        self._path: Path | None = None
-        self._connection: sqlite3.Connection | None = None
+        super().__init__(place, layout.READER_CACHE_KIB)
 
     def maybe(
-        self, account: AccountId, wanted: tuple[Wanted, ...], word: AllOf | None = None
+        self,
+        account: AccountId,
+        wanted: tuple[Wanted, ...],
+        needle: str | None = None,
+        *,
+        are_counted: bool = False,
     ) -> Candidates | None:
         """Messages of the account of which any of wanted is so, or may be.
 
-        word: what to ask of the words of bodies for those that match for sure, where many may.
+        needle: what bodies with a word that begins so match for sure, where many may.
+        are_counted: whether no messages of other accounts may be among them, as some few
+        may that are found in vain.
         """
-        return self._ask(lambda connection: _maybe(connection, account, wanted, word))
+        return self.ask(
+            lambda sight: _maybe(sight, account, wanted, needle, are_counted=are_counted), None
+        )
 
     def field(self, account: AccountId, field: int, needle: str) -> Candidates | None:
         """Messages of the account with the normalized needle in a field of INDEXED_FIELDS."""
-        return self._ask(lambda connection: _by_field(connection, account, field, needle))
-
-    def close(self) -> None:
-        """Close the file; it is opened again when asked."""
-        if self._connection is not None:
-            self._connection.close()
-        self._connection = self._path = None
-
-    def _ask(self, ask: _Ask) -> Candidates | None:
-        path = self._place.path
-        if path != self._path:
-            self.close()
-        if path is None:
-            return None
-        try:
-            if self._connection is None:
-                self._connection, self._path = connect_reader(path, layout.READER_CACHE_KIB), path
-            self._connection.execute("BEGIN")
-            try:
-                return ask(self._connection)
-            finally:
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
-        except sqlite3.Error as error:
-            self.close()
-            self._place.failed(path, error)
-            return None
+        return self.ask(lambda sight: _by_field(sight, account, field, needle), None)
 
 
 def _maybe(
-    connection: sqlite3.Connection,
+    sight: Sight,
     account: AccountId,
     wanted: tuple[Wanted, ...],
-    word: AllOf | None,
+    needle: str | None,
+    *,
+    are_counted: bool,
 ) -> Candidates | None:
-    found: set[int] = set()
+    segments = _live(sight)
+    found: set[int] = set(_waiting(sight, segments, account))
     sure: set[int] = set()
-    segments = layout.live_segments(connection)
     for segment in segments:
-        found.update(_waiting(connection, segment, account))
         for each in wanted:
             if f"brief{each.kind}" in segment.tables:
-                briefs = briefs_with(connection, segment.number, each.kind, account, each.parts)
+                briefs = briefs_with(sight, segment.number, each.kind, account, each.parts)
                 # The text of a header is more than TEXT looks into.
                 (sure if each.kind == "text" else found).update(briefs.sure)
                 found.update(briefs.maybe)
-            for rows in _asked(connection, segment, each.kind, account, each.question):
+            found.update(_more(sight, segment, each.kind, account))
+            for rows in _asked(sight, segment, each.kind, each.question, are_counted=are_counted):
                 found.update(row[0] for row in rows)
                 if len(found) + len(sure) > MOST:
                     return None
-    if word is not None and len(found) > MANY:
+    if needle is not None and len(found) > MANY and (asked := word(account, needle)) is not None:
         for segment in segments:
-            for rows in _matches(connection, segment, "word", word):
+            for rows in _matches(sight, segment, "word", asked):
                 sure.update(row[0] for row in rows)
     return Candidates(sorted(sure), sorted(found - sure), _upto(segments))
 
 
-def _waiting(connection: sqlite3.Connection, segment: Live, account: AccountId) -> Iterator[int]:
-    """Messages of which the segment says nothing."""
-    rows = connection.execute(
-        "SELECT message FROM waiting WHERE segment = ? AND account = ?", (segment.number, account)
-    )
-    return (row[0] for row in rows)
+def _live(sight: Sight) -> Sequence[Live]:
+    live: Sequence[Live] | None = sight.kept("live")
+    if live is None:
+        live = layout.live_segments(sight.rows)
+        sight.keep("live", live, sum(_ID_OCTETS * len(each.tables) for each in live))
+    return live
+
+
+def _waiting(sight: Sight, segments: Sequence[Live], account: AccountId) -> Sequence[int]:
+    """Messages of which the segments say nothing."""
+    key = "waiting", account
+    waiting: Sequence[int] | None = sight.kept(key)
+    if waiting is None:
+        asked = "SELECT message FROM waiting WHERE segment = ? AND account = ?"
+        rows = (row for each in segments for row in sight.rows(asked, (each.number, account)))
+        waiting = [row[0] for row in rows]
+        sight.keep(key, waiting, _ID_OCTETS * len(waiting))
+    return waiting
+
+
+def _more(sight: Sight, segment: Live, kind: str, account: AccountId) -> Sequence[int]:
+    """Messages of which texts of a kind may hold more than is indexed."""
+    if kind not in segment.tables:
+        return ()
+    key = "more", segment.number, kind, account
+    found: Sequence[int] | None = sight.kept(key)
+    if found is None:
+        found = [row[0] for rows in _matches(sight, segment, kind, more(account)) for row in rows]
+        sight.keep(key, found, _ID_OCTETS * len(found))
+    return found
 
 
 def _upto(segments: Sequence[Live]) -> int:
@@ -130,60 +139,77 @@ def _upto(segments: Sequence[Live]) -> int:
 
 
 def _asked(
-    connection: sqlite3.Connection,
-    segment: Live,
-    kind: str,
-    account: AccountId,
-    question: Question,
-) -> Iterator[list[tuple[int]]]:
-    if isinstance(question, AllOf):
-        yield from _matches(connection, segment, kind, question)
-        return
-    yield from _matches(connection, segment, kind, more(account))
+    sight: Sight, segment: Live, kind: str, question: Question, *, are_counted: bool
+) -> Iterator[Rows]:
     if kind not in segment.tables:
         return
-    cursor = connection.execute(
-        f"SELECT doc FROM {kind}_{segment.number}_grams WHERE term >= ? AND term < ?",
+    table = f"{kind}_{segment.number}"
+    if isinstance(question, AllOf):
+        if are_counted:
+            yield from full_text.matches(sight, table, question.own)
+        else:
+            yield from full_text.all_of(sight, table, question)
+        return
+    cursor = sight.execute(
+        f"SELECT doc FROM {table}_grams WHERE term >= ? AND term < ?",
         (question.first, question.beyond),
     )
     while rows := cursor.fetchmany(_ROWS):
         yield rows
 
 
-def _matches(
-    connection: sqlite3.Connection, segment: Live, kind: str, question: AllOf
-) -> Iterator[list[tuple[int]]]:
-    if kind not in segment.tables:
-        return
-    table = f"{kind}_{segment.number}"
-    cursor = connection.execute(
-        f"SELECT rowid FROM {table} WHERE {table} MATCH ?", (question.expression,)
-    )
-    while rows := cursor.fetchmany(_ROWS):
-        yield rows
+def _matches(sight: Sight, segment: Live, kind: str, expression: str) -> Iterator[Rows]:
+    if kind in segment.tables:
+        yield from full_text.matches(sight, f"{kind}_{segment.number}", expression)
 
 
-def _by_field(
-    connection: sqlite3.Connection, account: AccountId, field: int, needle: str
-) -> Candidates | None:
-    segments = layout.live_segments(connection)
+def _by_field(sight: Sight, account: AccountId, field: int, needle: str) -> Candidates | None:
+    segments = _live(sight)
+    found = _with_value(sight, segments, account, field, ValueSeeker(needle))
+    if found is None:
+        return None
+    maybe = set(_waiting(sight, segments, account))
+    for each in segments:
+        maybe.update(_more(sight, each, "head", account))
+    if maybe:
+        maybe.difference_update(found)
+    return Candidates(sorted(found), sorted(maybe), _upto(segments))
+
+
+def _with_value(
+    sight: Sight, segments: Sequence[Live], account: AccountId, field: int, seeker: ValueSeeker
+) -> Sequence[int] | None:
+    """Messages with the needle in a field; None where they are too many."""
+    key = "field", account, field
+    kept: FieldBlocks | ValueTable | None = sight.kept(key)
+    if kept is None:
+        return _in_blocks(sight, segments, account, field, seeker)
+    found = kept.messages(seeker)
+    if isinstance(kept, FieldBlocks) and (table := kept.table()) is not None:
+        sight.keep(key, table, table.octets)
+    return found if len(found) <= MOST else None
+
+
+def _in_blocks(
+    sight: Sight, segments: Sequence[Live], account: AccountId, field: int, seeker: ValueSeeker
+) -> Sequence[int] | None:
     live = {each.number for each in segments}
     found: list[int] = []
-    blocks = connection.execute(
+    blocks: list[Columns] = []
+    octets = 0
+    for segment, number, base, lines, stored in sight.execute(
         "SELECT segment, number, base, lines, checksum FROM field WHERE account = ? AND field = ?",
         (account, field),
-    )
-    seeker = ValueSeeker(needle)
-    for segment, number, base, lines, stored in blocks:
+    ):
         if segment in live:
             columns = Columns(base, lines)
             check(stored, (account, field, segment, number), columns)
             found += seeker.messages(columns)
             if len(found) > MOST:
                 return None
-    maybe: set[int] = set()
-    for each in segments:
-        maybe.update(_waiting(connection, each, account))
-        for rows in _matches(connection, each, "head", more(account)):
-            maybe.update(row[0] for row in rows)
-    return Candidates(sorted(found), sorted(maybe.difference(found)), _upto(segments))
+            octets += len(lines)
+            if octets <= OCTETS_MOST:
+                blocks.append(columns)
+    if octets <= OCTETS_MOST:
+        sight.keep(("field", account, field), FieldBlocks(blocks), octets)
+    return found

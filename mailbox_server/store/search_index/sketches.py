@@ -41,6 +41,8 @@ WIDTHS: Final = tuple(each << power for power in range(5, 18) for each in (2, 3)
 _HASH_BITS: Final = 32
 _GRAMS_AT_ONCE: Final = 4 * 1024
 _NEEDLE_MOST: Final = 64
+_FEW_MARKS: Final = 50
+"""So many bits are taken one by one: each takes a step over all of them."""
 _ALONE: Final = "\n"
 _APART_MOST: Final = 1 << 32
 _ALL_BITS: Final = (1 << 32) - 1
@@ -170,7 +172,7 @@ class SketchBlock:
         self._messages: list[int] = []
         if stored is not None:
             self._messages = messages_of(stored.first, stored.messages)
-            octets, source = _octets(len(self._messages)), b"".join(stored.slices)
+            octets, source = octets_of(len(self._messages)), b"".join(stored.slices)
             if octets * bits != len(source) or octets > self._octets:
                 raise SketchDamaged("a block has not the bits of its messages")
             _spread(self._columns, self._octets, source, octets)
@@ -196,7 +198,7 @@ class SketchBlock:
 
     def columns(self) -> SketchColumns:
         """What is to be stored of a block that is not empty."""
-        octets = _octets(len(self._messages))
+        octets = octets_of(len(self._messages))
         bits = bytearray(self._bits * octets)
         _spread(bits, octets, self._columns, self._octets)
         return _stored(self._messages, bits, octets)
@@ -221,14 +223,14 @@ def merged(bits: int, blocks: Sequence[SketchColumns]) -> SketchColumns | None:
     return _stored(messages, whole, step)
 
 
-def holding(
+def places_with(
     bits: int, texts: int, columns: Iterable[int], slice_of: Callable[[int], bytes]
 ) -> list[int]:
     """Places in a block of so many texts that may hold what has these columns, one at least.
 
     bits: of a sketch.  slice_of: a slice by its place.  Raises SketchDamaged.
     """
-    octets, left = _octets(texts), -1
+    octets, left = octets_of(texts), -1
     a_slice = _columns_a_slice(octets)
     slices: dict[int, bytes] = {}
     for column in columns:
@@ -241,8 +243,30 @@ def holding(
         left &= int.from_bytes(found, "little")
         if not left:
             return []
-    marks = f"{left:b}"[::-1]
-    return [place for place, mark in enumerate(marks) if mark == "1"]
+    return _places(left)
+
+
+def places_in(octets: int, columns: Iterable[int], whole: bytes) -> list[int]:
+    """The same of a whole block, all slices together, of columns of so many octets."""
+    left = -1
+    for column in columns:
+        left &= int.from_bytes(whole[column * octets : (column + 1) * octets], "little")
+        if not left:
+            return []
+    return _places(left)
+
+
+def _places(marks: int) -> list[int]:
+    """Of the bits that are set."""
+    if marks.bit_count() > _FEW_MARKS:
+        digits = f"{marks:b}"[::-1]
+        return [place for place, digit in enumerate(digits) if digit == "1"]
+    found: list[int] = []
+    while marks:
+        lowest = marks & -marks
+        found.append(lowest.bit_length() - 1)
+        marks ^= lowest
+    return found
 
 
 def messages_of(first: int, messages: bytes) -> list[int]:
@@ -274,7 +298,8 @@ def _stored(messages: Sequence[int], bits: bytearray, octets: int) -> SketchColu
     return SketchColumns(messages[0], apart.tobytes(), slices)
 
 
-def _octets(messages: int) -> int:
+def octets_of(messages: int) -> int:
+    """Of a column."""
     return -(-messages // 8)
 
 

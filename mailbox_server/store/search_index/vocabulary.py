@@ -5,10 +5,8 @@ A word that is known later stays in the sketches of the texts that came before.
 
 import sqlite3
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
-
-from mailbox_server.store.search_index.briefs import Part, holding
 
 EVERYWHERE: Final = "everywhere"
 """The kind of words of nearly all headers; texts that hold them are not told from others."""
@@ -18,29 +16,30 @@ class VocabularyDamaged(sqlite3.DatabaseError):
     """What is stored is not what was written."""
 
 
-def known_words(connection: sqlite3.Connection, segment: int, kind: str) -> set[str]:
+Execute = Callable[[str, Sequence[object]], sqlite3.Cursor]
+"""Runs a statement with its values."""
+
+
+def known_words(execute: Execute, segment: int, kind: str) -> set[str]:
     """All of them.  Raises sqlite3.Error."""
-    return set(filter(None, _lines(connection, segment, kind).decode("utf-8").split("\n")))
+    return set(filter(None, known_lines(execute, segment, kind).decode("utf-8").split("\n")))
 
 
 def keep_words(
     connection: sqlite3.Connection, segment: int, kind: str, words: Sequence[str]
 ) -> None:
     """Add words that are not there.  Raises sqlite3.Error."""
-    lines = _lines(connection, segment, kind) + "".join(f"\n{word}" for word in words).encode()
+    lines = known_lines(connection.execute, segment, kind)
+    lines += "".join(f"\n{word}" for word in words).encode()
     connection.execute(
         "INSERT OR REPLACE INTO vocabulary VALUES (?, ?, ?, ?)",
         (segment, kind, lines.decode("utf-8"), _checksum(segment, kind, lines)),
     )
 
 
-def words_holding(connection: sqlite3.Connection, segment: int, kind: str, part: Part) -> list[str]:
-    """Those that the part may be of.  Raises sqlite3.Error."""
-    return holding(_lines(connection, segment, kind), part)
-
-
-def _lines(connection: sqlite3.Connection, segment: int, kind: str) -> bytes:
-    row = connection.execute(
+def known_lines(execute: Execute, segment: int, kind: str) -> bytes:
+    """They in UTF-8, each after a line feed.  Raises sqlite3.Error."""
+    row = execute(
         "SELECT CAST(lines AS BLOB), checksum FROM vocabulary WHERE segment = ? AND kind = ?",
         (segment, kind),
     ).fetchone()

@@ -11,6 +11,7 @@ from typing import Final
 
 from mailbox_server.model.ids import AccountId
 from mailbox_server.store.derived_file import PAGE_OCTETS, DerivedFileWriter
+from mailbox_server.store.derived_place import DerivedPlace
 from mailbox_server.store.search_index import layout
 from mailbox_server.store.search_index.brief_writing import Brief, put_briefs
 from mailbox_server.store.search_index.briefs import is_brief
@@ -104,8 +105,8 @@ _PIECES: Final[Mapping[str, Callable[[Entry], Iterator[str]]]] = {
 class IndexWriter(DerivedFileWriter):
     """The index's one writer.  Raises sqlite3.Error, NotOurs, OSError."""
 
-    def __init__(self, path: Path) -> None:
-        super().__init__(path, layout.FILE.connect_writer(path, layout.make), _LOG_PAGES)
+    def __init__(self, place: DerivedPlace, path: Path) -> None:
+        super().__init__(place, path, layout.FILE.connect_writer(path, layout.make), _LOG_PAGES)
 
     def segments(self) -> list[Segment]:
         """All of them, by ascending ids; one that replaces another comes after it."""

@@ -19,9 +19,9 @@ from mailbox_server.store.search_index.sketches import (
     grams_of_part,
     hashes,
     hashes_of,
-    holding,
     merged,
     messages_of,
+    places_with,
     room,
     width,
 )
@@ -42,7 +42,7 @@ def stored(texts: Sequence[set[str]], bits: int, stored_after: int = -1) -> Sket
 def found(columns: SketchColumns, bits: int, part: Part) -> list[int]:
     ids = messages_of(columns.first, columns.messages)
     wanted = columns_of(hashes(grams_of_part(part)), bits)
-    return [ids[place] for place in holding(bits, len(ids), wanted, columns.slices.__getitem__)]
+    return [ids[place] for place in places_with(bits, len(ids), wanted, columns.slices.__getitem__)]
 
 
 @settings(max_examples=100, deadline=None)

@@ -1,0 +1,111 @@
+"""Asks a derived file: of what is kept of it first, then on the connection of one reader thread.
+
+Whatever fails here, the answer is that the file does not know.
+"""
+
+import sqlite3
+from collections.abc import Callable, Hashable, Sequence
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from mailbox_server.store.derived_file import connect_reader
+from mailbox_server.store.derived_place import DerivedPlace
+from mailbox_server.store.derived_state import DerivedState
+
+T = TypeVar("T")
+
+_ENTRY_OCTETS: Final = 300
+"""What it takes to keep anything."""
+Rows = list[tuple[Any, ...]]
+
+
+class _Changed(Exception):
+    """There was a commit between what is kept and what is read."""
+
+
+class Sight:
+    """The file as one question sees it: all of it as one commit left it.
+
+    Nothing is read, and no transaction begun, while what is kept is enough.
+    """
+
+    def __init__(
+        self, connection: sqlite3.Connection, place: DerivedPlace, state: DerivedState, *, own: bool
+    ) -> None:
+        """own: nobody else has the state, so it is that of what is read."""
+        self._connection = connection
+        self._place = place
+        self._state = state
+        self._is_settled = own
+
+    def kept(self, key: Hashable) -> Any:
+        """What was kept by that key, which nobody changes; None where nothing is."""
+        return self._state.get(key)
+
+    def keep(self, key: Hashable, value: object, octets: int) -> None:
+        """Keep a value, never None, made of what is kept or was read; it takes so much memory."""
+        self._state.keep(key, value, _ENTRY_OCTETS + octets)
+
+    def execute(self, statement: str, values: Sequence[object] = ()) -> sqlite3.Cursor:
+        """Run a select.  Raises sqlite3.Error."""
+        connection = self._connection
+        if not connection.in_transaction:
+            connection.execute("BEGIN")
+        cursor = connection.execute(statement, values)
+        # The snapshot is taken now: if nothing was committed up to here, it is of the state.
+        if not self._is_settled:
+            if not self._place.is_current(self._state):
+                raise _Changed
+            self._is_settled = True
+        return cursor
+
+    def rows(self, statement: str, values: Sequence[object] = ()) -> Rows:
+        """All rows of a select.  Raises sqlite3.Error."""
+        return self.execute(statement, values).fetchall()
+
+
+class DerivedReader:
+    """One reader, used by one thread at a time; it opens the file when asked."""
+
+    def __init__(self, place: DerivedPlace, cache_kib: int) -> None:
+        self._place = place
+        self._cache_kib = cache_kib
+        self._path: Path | None = None
+        self._connection: sqlite3.Connection | None = None
+
+    def ask(self, ask: Callable[[Sight], T], nothing: T) -> T:
+        """What ask makes of the file; nothing where there is none, or it cannot be read."""
+        path = self._place.path
+        if path is not self._path:
+            self.close()
+        if path is None:
+            return nothing
+        try:
+            if self._connection is None:
+                self._connection, self._path = connect_reader(path, self._cache_kib), path
+            state = self._place.state(path)
+            if state is not None:
+                try:
+                    return self._asked(ask, state, own=False)
+                except _Changed:
+                    pass
+            return self._asked(ask, DerivedState(path, 0), own=True)
+        except sqlite3.Error as error:
+            self.close()
+            self._place.failed(path, error)
+            return nothing
+
+    def _asked(self, ask: Callable[[Sight], T], state: DerivedState, *, own: bool) -> T:
+        connection = self._connection
+        assert connection is not None
+        try:
+            return ask(Sight(connection, self._place, state, own=own))
+        finally:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+
+    def close(self) -> None:
+        """Close the file; it is opened again when asked."""
+        if self._connection is not None:
+            self._connection.close()
+        self._connection = self._path = None

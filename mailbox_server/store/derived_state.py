@@ -1,0 +1,45 @@
+"""What readers keep of a derived file between two questions, as one commit left it.
+
+All of it was read from that one state of the file, so what is kept and what is read belong
+together.  It is gone with the next commit.
+"""
+
+import threading
+from collections.abc import Hashable
+from pathlib import Path
+from typing import Any
+
+
+class DerivedState:
+    """Values by key; any thread may call.
+
+    most_octets: of all together.  What is too large is not kept; what was kept first goes
+    first.
+    """
+
+    def __init__(self, path: Path, most_octets: int) -> None:
+        self.path = path
+        self._most_octets = most_octets
+        self._octets = 0
+        self._values: dict[Hashable, tuple[Any, int]] = {}
+        self._one_changes = threading.Lock()
+
+    def get(self, key: Hashable) -> Any:
+        """The value; None where it is not kept."""
+        found = self._values.get(key)
+        return None if found is None else found[0]
+
+    def keep(self, key: Hashable, value: Any, octets: int) -> None:
+        """Keep a value, which is never None, that takes so much memory; or another one."""
+        if octets * 2 > self._most_octets:
+            return
+        with self._one_changes:
+            self._drop(key)
+            while self._octets + octets > self._most_octets:
+                self._drop(next(iter(self._values)))
+            self._values[key] = value, octets
+            self._octets += octets
+
+    def _drop(self, key: Hashable) -> None:
+        _, octets = self._values.pop(key, (None, 0))
+        self._octets -= octets

@@ -1,0 +1,90 @@
+"""What is kept of the values of one field of an account, made of its blocks.
+
+The same people write in every block: of what is asked often, all values are put together,
+each once with its number, and beside them the messages of each number.  That takes as long as
+some questions, so the blocks serve at first.
+"""
+
+from array import array
+from collections import defaultdict
+from collections.abc import Sequence
+from operator import itemgetter
+from typing import Final
+
+from mailbox_server.store.search_index.field_block import (
+    Columns,
+    ValueSeeker,
+    digits_of,
+    lines_of,
+)
+
+OCTETS_MOST: Final = 1024 * 1024
+"""Of blocks that are kept; of more, the answers take longer than reading them."""
+QUESTIONS: Final = 8
+"""So many are answered by blocks."""
+_VALUE_OCTETS: Final = 64
+"""Of memory, that a value takes beside its own octets."""
+_APART_MOST: Final = 1 << 32
+
+
+class ValueTable:
+    """All values of a field, each once."""
+
+    def __init__(self, first: int, lines: bytes, messages: Sequence[bytes]) -> None:
+        """lines: as in a block, of one number each: where its messages are among messages,
+        which holds what their ids are above the first, in four octets each."""
+        self._first = first
+        self._lines = lines
+        self._messages = messages
+
+    @property
+    def octets(self) -> int:
+        """How much memory it takes."""
+        return (
+            len(self._lines) + sum(map(len, self._messages)) + _VALUE_OCTETS * len(self._messages)
+        )
+
+    def messages(self, seeker: ValueSeeker) -> Sequence[int]:
+        """Ids of the messages, each once, in no order."""
+        numbers = seeker.of_values(self._lines)
+        # Takes all at once, where there are two of them at least.
+        found = itemgetter(*numbers)(self._messages) if len(numbers) > 1 else ()
+        above = array("I")
+        above.frombytes(b"".join(found or [self._messages[each] for each in numbers]))
+        first = self._first
+        return [first + each for each in above] if first else above
+
+
+class FieldBlocks:
+    """The blocks, as they were read."""
+
+    def __init__(self, blocks: Sequence[Columns]) -> None:
+        self._blocks = blocks
+        self._questions = 0
+        self._was_made = False
+
+    def messages(self, seeker: ValueSeeker) -> Sequence[int]:
+        """Ids of the messages, each once, in no order.  Raises BlockDamaged."""
+        self._questions += 1
+        return [each for block in self._blocks for each in seeker.messages(block)]
+
+    def table(self) -> ValueTable | None:
+        """All values together, where that is due and can be; once."""
+        if self._questions < QUESTIONS or self._was_made:
+            return None
+        self._was_made = True
+        bases = [base for base, _ in self._blocks]
+        first = min(bases, default=0)
+        if max(bases, default=0) + (1 << 24) - first > _APART_MOST:
+            return None
+        messages: defaultdict[bytes, array[int]] = defaultdict(lambda: array("I"))
+        for base, lines in self._blocks:
+            apart = base - first
+            for value, numbers in lines_of(lines):
+                messages[value].extend([apart + each for each in numbers] if apart else numbers)
+        lines = b"".join(
+            octets
+            for number, value in enumerate(messages)
+            for octets in (value, b"\n", digits_of(number))
+        )
+        return ValueTable(first, lines, [each.tobytes() for each in messages.values()])

@@ -1,0 +1,151 @@
+"""What is kept of the search index between questions is never older than the index."""
+
+import sqlite3
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from mailbox_server.store import derived_keeper
+from mailbox_server.store.ports import Candidates, TextCriterion, TextScope
+from mailbox_server.store.search_index import brief_reading, field_values, needles
+from tests.contract.conftest import TurnedClock
+from tests.contract.test_search_index import mail
+from tests.search_store import SearchStore
+
+LONG = "pear plum " * 2_000
+CRITERIA = (
+    TextCriterion(TextScope.BODY, "apple"),
+    TextCriterion(TextScope.TEXT, "apple"),
+    TextCriterion(TextScope.TEXT, "fig tree"),
+    TextCriterion(TextScope.FROM, "archer"),
+    TextCriterion(TextScope.SUBJECT, "apple"),
+    TextCriterion(TextScope.SUBJECT, ""),
+    TextCriterion(TextScope.HEADER, "fig", "x-own"),
+    TextCriterion(TextScope.BODY, "大阪"),
+)
+
+
+def mails(first: int) -> list[bytes]:
+    """Some that are found by each criterion, and some that are not; short ones and long ones."""
+    return [
+        b"X-Own: fig tree\r\n" + mail("an apple", subject=f"apples {first}"),
+        mail(f"{LONG} apple", sender="Bob <bob@example.net>"),
+        mail("pears", sender=f"Cy {first} <cy@example.net>"),
+        mail("大阪", subject="re: apple"),
+        mail(f"{LONG} 大阪 {first}"),
+    ]
+
+
+async def ask_all(searched: SearchStore, owner: str = "ann") -> None:
+    """Each question is answered as a scan would; so often that all is kept that can be."""
+    for _ in range(field_values.QUESTIONS + 2):
+        for criterion in CRITERIA:
+            found, scanned = await searched.found(owner, criterion)
+            assert found == scanned, criterion
+
+
+@pytest.fixture
+async def searched(data: Path, clock: TurnedClock) -> AsyncIterator[SearchStore]:
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(field_values, "QUESTIONS", 2)
+        patched.setattr(derived_keeper, "_PAUSE_MOST", 0.0)
+        made = await SearchStore.open(data, clock)
+        await made.deliver("ann", mails(0))
+        await made.deliver("ben", mails(1))
+        await made.indexer.catch_up()
+        await ask_all(made)
+        yield made
+        await made.close()
+
+
+async def known(searched: SearchStore, criterion: TextCriterion) -> Candidates:
+    found = await searched.known("ann", criterion)
+    assert found is not None
+    return found
+
+
+async def test_what_came_later_is_found_when_it_was_added(searched: SearchStore) -> None:
+    sender = TextCriterion(TextScope.FROM, "archer")
+    before = await known(searched, sender)
+    await searched.deliver("ann", mails(2))
+    await ask_all(searched)
+    await searched.indexer.catch_up()
+    await ask_all(searched)
+    after = await known(searched, sender)
+    assert after.upto > before.upto
+    assert len(after.sure) > len(before.sure)
+
+
+async def test_of_an_index_made_anew_all_is_found(searched: SearchStore) -> None:
+    await searched.indexer.make_stale()
+    await ask_all(searched)
+    await searched.indexer.renew()
+    await ask_all(searched)
+
+
+async def test_of_another_file_all_is_found(searched: SearchStore) -> None:
+    await searched.indexer.throw_away("a test does not like it")
+    assert await searched.known("ann", CRITERIA[0]) is None
+    await ask_all(searched)
+    await searched.deliver("ann", mails(3))
+    await searched.indexer.catch_up()
+    await ask_all(searched)
+    assert (await known(searched, CRITERIA[0])).upto == 15
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE field SET lines = zeroblob(length(lines))",
+        "UPDATE sketch SET bits = zeroblob(length(bits))",
+        "UPDATE segment SET first = 2",
+        "UPDATE sketched SET messages = zeroblob(length(messages))",
+        "DELETE FROM sketch",
+    ],
+)
+async def test_damage_is_noticed_when_it_is_read_and_all_is_found(
+    searched: SearchStore, change: str
+) -> None:
+    """What was kept before stays right."""
+    path = searched.store.index.path
+    assert path is not None
+    with sqlite3.connect(path) as connection:
+        connection.execute(change)
+    await ask_all(searched)
+    await searched.deliver("ann", mails(4))
+    # What is read now is read from the disk.
+    searched.store.index.path = path
+    await ask_all(searched)
+    assert searched.store.index.path is None
+    await searched.indexer.catch_up()
+    await ask_all(searched)
+    assert (await known(searched, CRITERIA[0])).upto == 15
+
+
+async def test_without_room_for_anything_the_same_is_found(
+    searched: SearchStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(searched.store.index, "_kept_octets", 0)
+    monkeypatch.setattr(brief_reading, "_KEPT_MOST", 0)
+    await searched.deliver("ann", mails(5))
+    await searched.indexer.catch_up()
+    await ask_all(searched)
+
+
+async def test_where_a_few_trigrams_say_too_little_all_are_asked(
+    searched: SearchStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And where these are in many texts, only those of the account are gone through."""
+    monkeypatch.setattr(needles, "_FEW", 1)
+    # Parts of the needle are in it, far from each other; and as many texts are somebody else's.
+    scrambled = f"{LONG} quizz zaci iously"
+    whole = f"{LONG} quizzaciously"
+    await searched.deliver("ann", [mail(scrambled)] * 3 + [mail(whole)] * 2)
+    await searched.deliver("ben", [mail(whole)] * 4)
+    await searched.indexer.catch_up()
+    rare = TextCriterion(TextScope.BODY, "quizzaciously")
+    for some in (500, 5, 1):
+        monkeypatch.setattr(needles, "_SOME", some)
+        assert await searched.found("ann", rare) == ([9, 10], [9, 10])
+    assert set((await known(searched, rare)).maybe) >= {14, 15}

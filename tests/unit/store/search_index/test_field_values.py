@@ -1,0 +1,75 @@
+"""All values of a field together: whatever is asked of them is what their blocks answer."""
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mailbox_server.store.search_index import field_values
+from mailbox_server.store.search_index.field_block import Columns, FieldBlock, ValueSeeker
+from mailbox_server.store.search_index.field_values import FieldBlocks, ValueTable
+
+SPAN = 1 << 24
+VALUES = st.text(st.sampled_from("abé大\x80ÿ\U0001f600 "), max_size=4)
+BLOCKS = st.lists(
+    st.tuples(
+        st.sampled_from((0, SPAN, 3 * SPAN)),
+        st.lists(st.lists(VALUES, min_size=1, max_size=2), min_size=1, max_size=12),
+    ),
+    max_size=4,
+)
+NEEDLES = st.lists(st.text(st.sampled_from("abé大\x80ÿ\U0001f600 \n"), max_size=3), max_size=5)
+
+
+def columns(above: int, values: list[list[str]]) -> Columns:
+    block = FieldBlock()
+    for message, each in enumerate(values, above + 1):
+        block.add(message, each)
+    return block.columns()
+
+
+def table(blocks: FieldBlocks) -> ValueTable:
+    """That of blocks that were asked often enough."""
+    for _ in range(field_values.QUESTIONS):
+        assert blocks.table() is None
+        blocks.messages(ValueSeeker("x"))
+    made = blocks.table()
+    assert made is not None
+    return made
+
+
+@settings(max_examples=200, deadline=None)
+@given(BLOCKS, NEEDLES)
+def test_it_answers_as_the_blocks_do(
+    of_blocks: list[tuple[int, list[list[str]]]], needles: list[str]
+) -> None:
+    """Wherever their ids begin; a message has its place in one block only."""
+    blocks = [
+        columns(above + 100 * number, values) for number, (above, values) in enumerate(of_blocks)
+    ]
+    kept = FieldBlocks(blocks)
+    together = table(kept)
+    for needle in needles:
+        found = sorted(together.messages(ValueSeeker(needle)))
+        assert found == sorted(kept.messages(ValueSeeker(needle)))
+
+
+def test_a_needle_in_thousands_of_values_is_found_in_all() -> None:
+    blocks = [
+        columns(4_000 * number, [[f"subject {number} {each}"] for each in range(3_000)])
+        for number in range(2)
+    ]
+    found = table(FieldBlocks(blocks)).messages(ValueSeeker("subject"))
+    assert sorted(found) == [*range(1, 3_001), *range(4_001, 7_001)]
+
+
+def test_blocks_whose_ids_are_too_far_apart_stay_blocks() -> None:
+    blocks = FieldBlocks([columns(0, [["a"]]), columns(1 << 40, [["a"]])])
+    for _ in range(field_values.QUESTIONS + 1):
+        assert list(blocks.messages(ValueSeeker("a"))) == [1, (1 << 40) + 1]
+    assert blocks.table() is None
+
+
+def test_it_is_made_once() -> None:
+    blocks = FieldBlocks([columns(0, [["a"]])])
+    table(blocks)
+    blocks.messages(ValueSeeker("a"))
+    assert blocks.table() is None
