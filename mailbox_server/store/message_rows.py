@@ -9,6 +9,8 @@ import sqlalchemy as sa
 from mailbox_server.model.ids import AccountId, ContentId, MailboxId, MessageId, ThreadId
 from mailbox_server.model.message import InternalDate
 from mailbox_server.store import message_blocks
+from mailbox_server.store.by_message import lists
+from mailbox_server.store.dialect.sqlite import numbers
 from mailbox_server.store.ports import Column, MessageFacts
 from mailbox_server.store.prepared import Prepared
 from mailbox_server.store.schema.accounts import account
@@ -85,8 +87,15 @@ _PLACES: Final = Prepared(
 )
 
 
+_FEW_RANGES: Final = 2
+"""So many are asked for one by one, and more where they are long; others by lists of UIDs."""
+_SHORT: Final = 4
+_RANGE: Final = placement.c.uid.between(sa.bindparam("first"), sa.bindparam("last"))
+_LISTED: Final = placement.c.uid.in_(numbers("uids"))
+
+
 @lru_cache(maxsize=256)
-def _select(columns: tuple[Column, ...]) -> Prepared:
+def _select(columns: tuple[Column, ...], which: sa.ColumnElement[bool] = _RANGE) -> Prepared:
     chosen = [_COLUMNS[column] for column in columns]
     if any(column.table is message_listing for column in chosen):
         chosen = [_IN_LISTING.get(column, _COLUMNS[column]) for column in columns]
@@ -100,7 +109,7 @@ def _select(columns: tuple[Column, ...]) -> Prepared:
         joined = joined.join(content, content.c.id == message.c.content)
     conditions = [
         placement.c.mailbox == sa.bindparam("mailbox"),
-        placement.c.uid.between(sa.bindparam("first"), sa.bindparam("last")),
+        which,
     ]
     if Column.CONTENT in columns:
         conditions.append(message.c.content.is_not(None))
@@ -116,7 +125,11 @@ def message_rows(
     tx: SqlTx, mailbox: MailboxId, uids: Sequence[int], columns: Sequence[Column]
 ) -> list[tuple[object, ...]]:
     """(uid, *columns) of the placements named, live or not, as long as they are remembered."""
-    return _select(tuple(columns)).rows_each(tx, range_values(uids, mailbox=mailbox))
+    ranges = range_values(uids, mailbox=mailbox)
+    if len(ranges) > _FEW_RANGES and len(ranges) * _SHORT > len(uids):
+        asked = _select(tuple(columns), _LISTED)
+        return asked.rows_each(tx, [{"mailbox": mailbox, "uids": each} for each in lists(uids)])
+    return _select(tuple(columns)).rows_each(tx, ranges)
 
 
 def about(tx: SqlTx, number: MessageId) -> MessageFacts | None:

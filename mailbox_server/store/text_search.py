@@ -24,7 +24,7 @@ from mailbox_server.model.ids import ContentId, MailboxId
 from mailbox_server.store.attached_text.reading import AttachedTextReader
 from mailbox_server.store.by_message import lists
 from mailbox_server.store.contents import ContentRepository
-from mailbox_server.store.dialect.sqlite import numbers
+from mailbox_server.store.dialect.sqlite import numbers, octets
 from mailbox_server.store.piece_reading import PieceReader
 from mailbox_server.store.ports import TextCriterion, TextScope
 from mailbox_server.store.prepared import Prepared
@@ -53,6 +53,8 @@ _LIST: Final = (
 )
 _FEW_RANGES: Final = 8
 """Up to so many ranges of UIDs are asked for one by one, more of them by lists."""
+_FEW_ALONE: Final = 2
+"""So many UIDs that stand alone are, too."""
 
 
 class _Rows:
@@ -67,7 +69,12 @@ class _Rows:
     ) -> Iterator[list[Any]]:
         """The rows in lists of at most so many."""
         ranges = range_values(within, mailbox=mailbox)
-        if len(ranges) > _FEW_RANGES:
+        are_alone = len(within) == len(ranges) > _FEW_ALONE
+        if are_alone and len(within) <= most:
+            (uids,) = lists(within)
+            yield self._listed.rows(tx, mailbox=mailbox, uids=uids)
+            return
+        if are_alone or len(ranges) > _FEW_RANGES:
             for uids in lists(within):
                 yield from self._listed.blocks(tx, most, mailbox=mailbox, uids=uids)
             return
@@ -78,13 +85,14 @@ class _Rows:
                 yield from self._ranged.blocks(tx, most, **values)
 
 
+_BODY: Final = octets(message_text.c.body)
 _TEXTS: Final = _Rows(
-    sa.select(
-        placement.c.uid, message_text.c.cut, message_text.c.body, message_text.c.header
-    ).join_from(placement, message_text, message_text.c.message == placement.c.message)
+    sa.select(placement.c.uid, message_text.c.cut, _BODY, octets(message_text.c.header)).join_from(
+        placement, message_text, message_text.c.message == placement.c.message
+    )
 )
 _BODIES: Final = _Rows(
-    sa.select(placement.c.uid, message_text.c.cut, message_text.c.body).join_from(
+    sa.select(placement.c.uid, message_text.c.cut, _BODY).join_from(
         placement, message_text, message_text.c.message == placement.c.message
     )
 )
@@ -122,13 +130,15 @@ def matching(
 ) -> list[int]:
     """Those of the ascending UIDs whose text matches, ascending."""
     needle = normalize(criterion.needle)
+    # What cannot be written in UTF-8 is in no text; what can is in the same octets.
+    octets_wanted = needle.encode("utf-8", "surrogatepass")
     cut: list[int] = []
     if criterion.scope is TextScope.BODY:
-        found = _scan(tx, _BODIES, mailbox, within, partial(_body_holds, needle, cut))
+        found = _scan(tx, _BODIES, mailbox, within, partial(_body_holds, octets_wanted, cut))
         found += _attached(tx, attached, mailbox, _without(within, found), needle)
         found += _cut(tx, contents, mailbox, _without(cut, found), needle)
     elif criterion.scope is TextScope.TEXT:
-        found = _scan(tx, _TEXTS, mailbox, within, partial(_text_holds, needle, cut))
+        found = _scan(tx, _TEXTS, mailbox, within, partial(_text_holds, octets_wanted, cut))
         found += _with_header(tx, contents, mailbox, _without(within, found), needle)
         found += _attached(tx, attached, mailbox, _without(within, found), needle)
         found += _cut(tx, contents, mailbox, _without(cut, found), needle)
@@ -146,7 +156,7 @@ def matching(
     return sorted(found)
 
 
-def _body_holds(needle: str, cut: list[int], row: Any) -> bool:
+def _body_holds(needle: bytes, cut: list[int], row: Any) -> bool:
     """Whether a stored text holds the needle; cut takes the UID if there is more text."""
     if needle in row[2]:
         return True
@@ -155,7 +165,7 @@ def _body_holds(needle: str, cut: list[int], row: Any) -> bool:
     return False
 
 
-def _text_holds(needle: str, cut: list[int], row: Any) -> bool:
+def _text_holds(needle: bytes, cut: list[int], row: Any) -> bool:
     """The same of a stored text and the header fields with it."""
     return needle in row[3] or _body_holds(needle, cut, row)
 
