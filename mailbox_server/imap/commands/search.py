@@ -254,6 +254,9 @@ async def _answer(
 ) -> None:
     by_uid = arguments.by is By.UID
     numbers = found if by_uid else await numbers_of(view, found)
+    if len(found) <= NUMBERS_A_BLOCK and not arguments.asks_modseq:
+        session.respond(b"SEARCH" + spaced(numbers))
+        return
     session.channel.write(b"* SEARCH")
     try:
         modseq = 0
