@@ -123,7 +123,10 @@ class SearchStore:
     async def found(
         self, owner: str, criterion: TextCriterion
     ) -> tuple[Sequence[int], Sequence[int]]:
-        """The UIDs that the index with looking finds, and those that a plain scan finds."""
+        """The UIDs that the index with looking finds, and those that a plain scan finds.
+
+        What is kept of the index is asked too, as far as it answers.
+        """
         account, inbox = await self.owner(owner)
         return await self.found_in(account, inbox, criterion)
 
@@ -132,18 +135,22 @@ class SearchStore:
     ) -> tuple[Sequence[int], Sequence[int]]:
         """The same in another mailbox of an account."""
 
+        recalled = self.store.recalled_candidates(account, criterion)
+
         def work(tx: ReadTx) -> tuple[list[int], list[int]]:
             view = tx.messages.view(mailbox)
             scanned = tx.messages.matching(mailbox, criterion, view.uids)
-            known = tx.search.candidates(account, criterion)
-            if known is None:
-                return scanned, scanned
             pairs = list(zip(view.uids, view.messages, strict=True))
-            sure = [uid for uid, message in pairs if message in known.sure]
-            maybe = [
-                uid for uid, message in pairs if message in known.maybe or message > known.upto
-            ]
-            looked = tx.messages.matching(mailbox, criterion, maybe)
-            return sorted({*sure, *looked}), scanned
+            for known in (tx.search.candidates(account, criterion), recalled):
+                if known is None:
+                    continue
+                sure = [uid for uid, message in pairs if message in known.sure]
+                maybe = [
+                    uid for uid, message in pairs if message in known.maybe or message > known.upto
+                ]
+                found = sorted({*sure, *tx.messages.matching(mailbox, criterion, maybe)})
+                if found != scanned:
+                    return found, scanned
+            return scanned, scanned
 
         return await self.store.read(work)

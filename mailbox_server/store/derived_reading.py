@@ -19,8 +19,16 @@ _ENTRY_OCTETS: Final = 300
 Rows = list[tuple[Any, ...]]
 
 
+HASTY_OCTETS: Final = 512 * 1024
+"""What is gone through at once, in the thread of who asks: two milliseconds at worst."""
+
+
 class _Changed(Exception):
     """There was a commit between what is kept and what is read."""
+
+
+class _NotAtOnce(Exception):
+    """What is kept is not enough, or too much to be gone through at once."""
 
 
 class Sight:
@@ -46,6 +54,9 @@ class Sight:
         """Keep a value, never None, made of what is kept or was read; it takes so much memory."""
         self._state.keep(key, value, _ENTRY_OCTETS + octets)
 
+    def goes_through(self, octets: int) -> None:
+        """So much of what is kept is gone through next."""
+
     def execute(self, statement: str, values: Sequence[object] = ()) -> sqlite3.Cursor:
         """Run a select.  Raises sqlite3.Error."""
         connection = self._connection
@@ -62,6 +73,21 @@ class Sight:
     def rows(self, statement: str, values: Sequence[object] = ()) -> Rows:
         """All rows of a select.  Raises sqlite3.Error."""
         return self.execute(statement, values).fetchall()
+
+
+class _HastySight(Sight):
+    """What is kept, and no more."""
+
+    def __init__(self, place: DerivedPlace, state: DerivedState) -> None:
+        self._place = place
+        self._state = state
+
+    def goes_through(self, octets: int) -> None:
+        if octets > HASTY_OCTETS:
+            raise _NotAtOnce
+
+    def execute(self, statement: str, values: Sequence[object] = ()) -> sqlite3.Cursor:
+        raise _NotAtOnce
 
 
 class DerivedReader:
@@ -93,6 +119,20 @@ class DerivedReader:
         except sqlite3.Error as error:
             self.close()
             self._place.failed(path, error)
+            return nothing
+
+    def recall(self, ask: Callable[[Sight], T], nothing: T) -> T:
+        """What ask makes of what is kept of the file; nothing where that does not do at once.
+
+        Blocks on nothing; the only thing that any thread may call.
+        """
+        path = self._place.path
+        state = None if path is None else self._place.state(path)
+        if state is None:
+            return nothing
+        try:
+            return ask(_HastySight(self._place, state))
+        except (_NotAtOnce, sqlite3.Error):
             return nothing
 
     def _asked(self, ask: Callable[[Sight], T], state: DerivedState, *, own: bool) -> T:

@@ -30,8 +30,17 @@ from mailbox_server.store.disk import DiskReserve, RoomMeter, make_room_to_start
 from mailbox_server.store.doorbell import Doorbell, Listener
 from mailbox_server.store.group_commit import GroupCommit
 from mailbox_server.store.lock import FolderLock
-from mailbox_server.store.ports import Preparation, ReadTx, Room, StagedContent, WriteTx
+from mailbox_server.store.ports import (
+    Candidates,
+    Preparation,
+    ReadTx,
+    Room,
+    StagedContent,
+    TextCriterion,
+    WriteTx,
+)
 from mailbox_server.store.repositories import Repositories
+from mailbox_server.store.search import recalled
 from mailbox_server.store.search_index.reading import IndexReader
 from mailbox_server.store.settings import KIB, StoreSettings
 from mailbox_server.store.snapshot import Snapshot
@@ -115,6 +124,7 @@ class SqliteStore:
         self._readers = Workers("store-reader", settings.readers)
         self._reads: set[asyncio.Future[Any]] = set()
         self._glancing = self._snapshot(path)
+        self._recalling = IndexReader(self.index)
         self._passing_through = self._snapshot(
             path, replace(settings, reader_cache_octets=_PASSING_CACHE_OCTETS, mapped_octets=0)
         )
@@ -245,6 +255,12 @@ class SqliteStore:
         if self._closed:
             raise StoreUnavailable("the store is closed")
         return self._glancing.run(work)
+
+    def recalled_candidates(
+        self, account: AccountId, criterion: TextCriterion
+    ) -> Candidates | None:
+        """What a read's search.candidates says, at once, from memory; None where that cannot be."""
+        return recalled(self._recalling, account, criterion)
 
     def stage(self, expected: int | None = None) -> ContentStaging:
         """Begin receiving content; expected is the declared size in octets, if any."""

@@ -102,6 +102,21 @@ _TEXTS: Final = Prepared(
     )
 )
 _TEXTS_A_STEP: Final = 10
+_INDEXED: Final = {field.decode("ascii"): place for place, field in enumerate(INDEXED_FIELDS)}
+
+
+def recalled(index: IndexReader, account: AccountId, criterion: TextCriterion) -> Candidates | None:
+    """What Search.candidates says, of what is kept of the index; None where it must be read."""
+    field = _INDEXED.get(_field_of(criterion))
+    if field is None:
+        return None
+    return index.recalled_field(account, field, normalize(criterion.needle))
+
+
+def _field_of(criterion: TextCriterion) -> str:
+    """The name of the header field that a criterion about one is about, in small letters."""
+    is_header = criterion.scope is TextScope.HEADER
+    return (criterion.field if is_header else criterion.scope.value).lower()
 
 
 class Search:
@@ -124,11 +139,10 @@ class Search:
         kinds = _KINDS.get(criterion.scope)
         if kinds is not None:
             return self._maybe(account, kinds, (needle,))
-        is_header = criterion.scope is TextScope.HEADER
-        name = (criterion.field if is_header else criterion.scope.value).lower()
-        field = name.encode("utf-8", "replace")
-        if field in INDEXED_FIELDS:
-            return self._index.field(account, INDEXED_FIELDS.index(field), needle)
+        name = _field_of(criterion)
+        field = _INDEXED.get(name)
+        if field is not None:
+            return self._index.field(account, field, needle)
         if not name.isascii():
             return None
         # The name stands before the value in the line, so both are in the text.

@@ -88,6 +88,20 @@ def test_what_one_reader_read_another_need_not_read(pairs: Pairs) -> None:
     assert pairs.place.path is not None
 
 
+def test_what_is_kept_is_recalled_and_nothing_is_read(pairs: Pairs) -> None:
+    reader = pairs.readers[0]
+    assert reader.recall(pair, NONE) == NONE
+    reader.ask(partial(read, column="one"), 0)
+    assert reader.recall(pair, NONE) == NONE, "half of it is not enough"
+    reader.ask(pair, NONE)
+    assert reader.recall(pair, NONE) == (1, 1)
+    with pairs.place.changing(pairs.writer.path):
+        assert reader.recall(pair, NONE) == NONE
+    reader.ask(pair, NONE)
+    pairs.writer.put(2)
+    assert reader.recall(pair, NONE) == NONE
+
+
 def test_after_a_commit_all_is_read_again(pairs: Pairs) -> None:
     assert pairs.asked() == [(1, 1), (1, 1)]
     pairs.writer.put(2)

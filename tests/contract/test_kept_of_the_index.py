@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from mailbox_server.store import derived_keeper
+from mailbox_server.store import derived_keeper, derived_reading
 from mailbox_server.store.ports import Candidates, TextCriterion, TextScope
-from mailbox_server.store.search_index import brief_reading, field_values, needles
+from mailbox_server.store.search_index import brief_reading, field_values, needles, reading
 from tests.contract.conftest import TurnedClock
 from tests.contract.test_search_index import mail
 from tests.search_store import SearchStore
@@ -75,6 +75,51 @@ async def test_what_came_later_is_found_when_it_was_added(searched: SearchStore)
     after = await known(searched, sender)
     assert after.upto > before.upto
     assert len(after.sure) > len(before.sure)
+
+
+async def test_senders_and_subjects_are_answered_at_once_until_the_index_is_written(
+    searched: SearchStore,
+) -> None:
+    ann, _ = await searched.owner("ann")
+    recalled = searched.store.recalled_candidates
+    for criterion in CRITERIA:
+        is_of_values = criterion.scope in (TextScope.FROM, TextScope.SUBJECT)
+        wanted = await known(searched, criterion) if is_of_values else None
+        assert recalled(ann, criterion) == wanted
+    sender = TextCriterion(TextScope.FROM, "archer")
+    await searched.deliver("ann", mails(6))
+    assert recalled(ann, sender) == await known(searched, sender), "the index does not know it yet"
+    await searched.indexer.catch_up()
+    assert recalled(ann, sender) is None
+    after = await known(searched, sender)
+    assert recalled(ann, sender) == after
+    await searched.indexer.throw_away("a test does not like it")
+    assert recalled(ann, sender) is None
+
+
+async def test_what_takes_long_is_not_answered_at_once(
+    searched: SearchStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ann, _ = await searched.owner("ann")
+    sender = TextCriterion(TextScope.FROM, "archer")
+    monkeypatch.setattr(derived_reading, "HASTY_OCTETS", 20)
+    assert searched.store.recalled_candidates(ann, sender) is None
+
+
+async def test_a_table_is_not_made_at_once(
+    searched: SearchStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is made when a reader asks, who may take his time."""
+    ann, _ = await searched.owner("ann")
+    sender = TextCriterion(TextScope.FROM, "archer")
+    await searched.deliver("ann", mails(7))
+    await searched.indexer.catch_up()
+    monkeypatch.setattr(reading, "_TABLE_COST", 1 << 20)
+    wanted = await known(searched, sender)
+    assert searched.store.recalled_candidates(ann, sender) == wanted, "by blocks"
+    assert searched.store.recalled_candidates(ann, sender) is None, "a table is due"
+    assert await known(searched, sender) == wanted
+    assert searched.store.recalled_candidates(ann, sender) == wanted
 
 
 async def test_of_an_index_made_anew_all_is_found(searched: SearchStore) -> None:

@@ -3,12 +3,10 @@
 from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 from itertools import compress
-from typing import Final, TypeVar
+from typing import Final
 
 from mailbox_server.model.ids import AccountId
 from mailbox_server.store.ports import Candidates, ReadTx, Store, TextCriterion
-
-T = TypeVar("T")
 
 FEW: Final = 20
 """Messages that are looked at sooner than the index is asked about them."""
@@ -51,20 +49,46 @@ class Answers:
         account: AccountId,
         criterion: TextCriterion,
         messages: int,
-        look: Callable[[ReadTx, Candidates], T],
-    ) -> T | None:
-        """What look makes of the answer, within the read that asks; None where of gives None."""
+        sort: Callable[[Candidates], Sorted | None],
+        look: Callable[[ReadTx, Sorted], Sorted],
+        most: int,
+    ) -> Sorted | None:
+        """The answer as sort has it; None where of gives None, or sort does.
+
+        Where some may match, most at most, look says more of them: within the read that asks.
+        """
         asked = account, criterion
-        if asked not in self._given and messages <= self._few:
+        if asked in self._given:
+            candidates = self._given[asked]
+        elif messages <= self._few:
             return None
+        else:
+            candidates = self._store.recalled_candidates(*asked)
+            if candidates is None:
+                self._given[asked], known = await self._store.read(
+                    lambda tx: _asked(tx, asked, sort, look, most)
+                )
+                return known
+            self._given[asked] = candidates
+        known = None if candidates is None else sort(candidates)
+        if known is None or not 0 < len(known.maybe) <= most:
+            return known
+        named = known
+        return await self._store.read(lambda tx: look(tx, named))
 
-        def work(tx: ReadTx) -> tuple[Candidates | None, T | None]:
-            is_known = asked in self._given
-            candidates = self._given[asked] if is_known else tx.search.candidates(*asked)
-            return candidates, None if candidates is None else look(tx, candidates)
 
-        self._given[asked], made = await self._store.read(work)
-        return made
+def _asked(
+    tx: ReadTx,
+    asked: tuple[AccountId, TextCriterion],
+    sort: Callable[[Candidates], Sorted | None],
+    look: Callable[[ReadTx, Sorted], Sorted],
+    most: int,
+) -> tuple[Candidates | None, Sorted | None]:
+    candidates = tx.search.candidates(*asked)
+    known = None if candidates is None else sort(candidates)
+    if known is None or not 0 < len(known.maybe) <= most:
+        return candidates, known
+    return candidates, look(tx, known)
 
 
 def sorted_by(candidates: Candidates, uids: Sequence[int], messages: Sequence[int]) -> Sorted:

@@ -49,7 +49,6 @@ from mailbox_server.model.ids import MailboxId
 from mailbox_server.model.ports import Clock
 from mailbox_server.model.uid_set import UidSet
 from mailbox_server.store.ports import (
-    Candidates,
     Column,
     ReadTx,
     Store,
@@ -198,17 +197,21 @@ class _Search:
         if by_message is None:
             return None
 
-        def look(tx: ReadTx, candidates: Candidates) -> Sorted | None:
-            known = by_message.sorted_by(candidates, uids)
-            if known is None or not looks or not 0 < len(known.maybe) <= FEW:
-                return known
+        def look(tx: ReadTx, known: Sorted) -> Sorted:
             octets = _octets(tx, mailbox.id, criterion.scope, known.maybe)
             if sum(octets.values()) > FEW_OCTETS:
                 return known
             found = tx.messages.matching(mailbox.id, criterion, known.maybe)
             return Sorted(sorted([*known.sure, *found]), ())
 
-        return await self._answers.looked_at(mailbox.account, criterion, len(uids), look)
+        return await self._answers.looked_at(
+            mailbox.account,
+            criterion,
+            len(uids),
+            lambda candidates: by_message.sorted_by(candidates, uids),
+            look,
+            FEW if looks else 0,
+        )
 
     async def _leaf(self, key: SearchKey, uids: Sequence[int]) -> Sequence[int]:
         view = self._view

@@ -5,6 +5,7 @@ from typing import TypeVar
 
 from mailbox_server.model.ids import AccountId, ModSeq
 from mailbox_server.store.ports import (
+    Candidates,
     Listening,
     Preparation,
     Reading,
@@ -13,6 +14,7 @@ from mailbox_server.store.ports import (
     StagedContent,
     Staging,
     Store,
+    TextCriterion,
     WriteTx,
 )
 
@@ -60,6 +62,12 @@ class OwnWrites:
     def glance(self, work: Callable[[ReadTx], T]) -> T:
         """As store.ports.Store."""
         return self._store.glance(work)
+
+    def recalled_candidates(
+        self, account: AccountId, criterion: TextCriterion
+    ) -> Candidates | None:
+        """As store.ports.Store."""
+        return self._store.recalled_candidates(account, criterion)
 
     def stage(self, expected: int | None = None) -> Staging:
         """As store.ports.Store."""

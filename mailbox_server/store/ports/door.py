@@ -32,6 +32,7 @@ from mailbox_server.store.ports.mailboxes import (
 from mailbox_server.store.ports.messages import (
     MessageReader,
     MessageWriter,
+    TextCriterion,
 )
 from mailbox_server.store.ports.outbound import (
     OutboundReader,
@@ -52,7 +53,7 @@ from mailbox_server.store.ports.owners import (
     TokenWriter,
 )
 from mailbox_server.store.ports.rights import RightReader, RightWriter
-from mailbox_server.store.ports.search import SearchReader
+from mailbox_server.store.ports.search import Candidates, SearchReader
 from mailbox_server.store.ports.submitted import (
     SentCopyReader,
     SentCopyWriter,
@@ -259,6 +260,14 @@ class Store(Protocol):
 
     def glance(self, work: Callable[[ReadTx], T]) -> T:
         """Run work in the calling thread, now; only indexed point queries of small rows."""
+
+    def recalled_candidates(
+        self, account: AccountId, criterion: TextCriterion
+    ) -> Candidates | None:
+        """What a read's search.candidates says, at once, from memory; None where that cannot be.
+
+        Of messages that came since it says as little as a read does of those that are newer.
+        """
 
     def stage(self, expected: int | None = None) -> Staging:
         """Begin receiving content; expected is the declared size in octets, if any."""

@@ -30,6 +30,8 @@ _APART_MOST: Final = 1 << 32
 class ValueTable:
     """All values of a field, each once."""
 
+    is_to_be_a_table = False
+
     def __init__(self, first: int, lines: bytes, messages: Sequence[bytes]) -> None:
         """lines: as in a block, of one number each: where its messages are among messages,
         which holds what their ids are above the first, in four octets each."""
@@ -56,9 +58,13 @@ class ValueTable:
 
 
 class FieldBlocks:
-    """The blocks, as they were read."""
+    """The blocks, as they were read.
+
+    octets: how much memory they take.
+    """
 
     def __init__(self, blocks: Sequence[Columns]) -> None:
+        self.octets = sum(len(block.lines) for block in blocks)
         self._blocks = blocks
         self._questions = 0
         self._was_made = False
@@ -67,6 +73,11 @@ class FieldBlocks:
         """Ids of the messages, each once, in no order.  Raises BlockDamaged."""
         self._questions += 1
         return [each for block in self._blocks for each in seeker.messages(block)]
+
+    @property
+    def is_to_be_a_table(self) -> bool:
+        """Whether all values are to be put together after the next question."""
+        return self._questions + 1 >= QUESTIONS and not self._was_made
 
     def table(self) -> ValueTable | None:
         """All values together, where that is due and can be; once."""

@@ -27,6 +27,8 @@ MOST: Final = 500_000
 MANY: Final = 200
 """Messages that take longer to look at than asking for the word among them."""
 _ROWS: Final = 10_000
+_TABLE_COST: Final = 10
+"""Making a table of blocks takes so many times as long as going through them."""
 _ID_OCTETS: Final = 40
 """Of memory, that an id takes."""
 
@@ -70,6 +72,10 @@ class IndexReader(DerivedReader):
     def field(self, account: AccountId, field: int, needle: str) -> Candidates | None:
         """Messages of the account with the normalized needle in a field of INDEXED_FIELDS."""
         return self.ask(lambda sight: _by_field(sight, account, field, needle), None)
+
+    def recalled_field(self, account: AccountId, field: int, needle: str) -> Candidates | None:
+        """The same of what is kept, at once; None where that does not do.  In any thread."""
+        return self.recall(lambda sight: _by_field(sight, account, field, needle), None)
 
 
 def _maybe(
@@ -184,6 +190,7 @@ def _with_value(
     kept: FieldBlocks | ValueTable | None = sight.kept(key)
     if kept is None:
         return _in_blocks(sight, segments, account, field, seeker)
+    sight.goes_through(kept.octets * (_TABLE_COST if kept.is_to_be_a_table else 1))
     found = kept.messages(seeker)
     if isinstance(kept, FieldBlocks) and (table := kept.table()) is not None:
         sight.keep(key, table, table.octets)

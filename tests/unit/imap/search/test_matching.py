@@ -43,6 +43,7 @@ class Box:
         self.weighed = 0
         self.index_asked = 0
         self.known: dict[str, Candidates] = {}
+        self.is_kept = False
         self.keeps_messages = False
         self.reads = 0
 
@@ -93,6 +94,11 @@ class Box:
     def candidates(self, account: AccountId, criterion: TextCriterion) -> Candidates | None:
         self.index_asked += 1
         return self.known.get(criterion.needle)
+
+    def recalled_candidates(
+        self, account: AccountId, criterion: TextCriterion
+    ) -> Candidates | None:
+        return self.known.get(criterion.needle) if self.is_kept else None
 
     async def read(self, work: Callable[[ReadTx], T]) -> T:
         self.reads += 1
@@ -236,6 +242,18 @@ async def test_few_that_may_match_are_looked_at_in_the_read_that_asks() -> None:
     box.known["1"] = Candidates([1_004], [1_020, 1_204, 1_212], 1_800)
     assert await found(box, "TEXT 1") == [2, 10, 102, 106]
     assert (box.reads, box.asked) == (1, [("text", 3)])
+
+
+async def test_what_is_kept_of_the_index_needs_no_read() -> None:
+    box = Box(400)
+    box.keeps_messages = box.is_kept = True
+    box.known["1"] = Candidates([1_004, 1_020], [], 1_800)
+    assert await found(box, "FROM 1") == [2, 10]
+    assert await found(box, "FROM 1 SEEN") == [2, 10]
+    assert (box.reads, box.index_asked) == (0, 0)
+    box.known["1"] = Candidates([1_004], [1_020, 1_204], 1_800)
+    assert await found(box, "FROM 1") == [2, 10, 102]
+    assert (box.reads, box.index_asked) == (1, 0)
 
 
 async def test_few_large_ones_are_looked_at_in_a_turn_of_their_own() -> None:
