@@ -45,10 +45,16 @@ async def ask_all(searched: SearchStore, owner: str = "ann") -> None:
             assert found == scanned, criterion
 
 
-@pytest.fixture
-async def searched(data: Path, clock: TurnedClock) -> AsyncIterator[SearchStore]:
+@pytest.fixture(params=["small", "large"])
+async def searched(
+    data: Path, clock: TurnedClock, request: pytest.FixtureRequest
+) -> AsyncIterator[SearchStore]:
+    """Sketches that are read whole at once, or when they were asked for some times."""
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(field_values, "QUESTIONS", 2)
+        if request.param == "large":
+            patched.setattr(brief_reading, "_WHOLE_AT_ONCE", 0)
+            patched.setattr(brief_reading, "_QUESTIONS", 4)
         patched.setattr(derived_keeper, "_PAUSE_MOST", 0.0)
         made = await SearchStore.open(data, clock)
         await made.deliver("ann", mails(0))
@@ -172,7 +178,7 @@ async def test_without_room_for_anything_the_same_is_found(
     searched: SearchStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(searched.store.index, "_kept_octets", 0)
-    monkeypatch.setattr(brief_reading, "_KEPT_MOST", 0)
+    monkeypatch.setattr(brief_reading, "_WHOLE_MOST", 0)
     await searched.deliver("ann", mails(5))
     await searched.indexer.catch_up()
     await ask_all(searched)

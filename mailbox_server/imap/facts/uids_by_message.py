@@ -28,15 +28,21 @@ class UidsByMessage:
         last: int = 0,
         *,
         are_once: bool = True,
+        ascend: bool = True,
     ) -> None:
         """messages: ascending ids; uids: the UID of each; last: the highest UID.
 
-        are_once: no message has more than one UID, no two are unknown.
+        are_once: no message has more than one UID, no two are unknown.  ascend: the UIDs do, too.
         """
         self.last = last
         self._messages = array("q") if messages is None else messages
         self._uids = array("I") if uids is None else uids
         self._are_once = are_once
+        self._ascend = ascend
+        # How far each UID is from its message, where both stand in one row without a gap.
+        self._apart: int | None = None
+        if are_once and ascend and _has_no_gap(self._messages) and _has_no_gap(self._uids):
+            self._apart = self._uids[0] - self._messages[0]
 
     def __len__(self) -> int:
         return len(self._uids)
@@ -53,16 +59,17 @@ class UidsByMessage:
         """
         if not uids:
             return self
-        new, of = messages, uids
+        new, of, ascend = messages, uids, self._ascend
         if not _ascends(new, le):
             new, of = _sorted(new, of)
+            ascend = False
         together, uids_of = self._messages + new, self._uids + of
         if self._messages and new[0] < self._messages[-1]:
             together, uids_of = _sorted(together, uids_of)
-            are_once = _ascends(together, lt)
+            are_once, ascend = _ascends(together, lt), False
         else:
             are_once = self._are_once and _ascends(self._messages[-1:] + new, lt)
-        return UidsByMessage(together, uids_of, uids[-1], are_once=are_once)
+        return UidsByMessage(together, uids_of, uids[-1], are_once=are_once, ascend=ascend)
 
     def sorted_by(self, candidates: Candidates, uids: Sequence[int]) -> Sorted | None:
         """What the candidates say of the ascending UIDs, as indexed.sorted_by; None if of many.
@@ -81,7 +88,10 @@ class UidsByMessage:
 
     def _uids_of(self, wanted: Sequence[int]) -> list[int]:
         """The UIDs of ascending messages, those that are here."""
-        ids, uids = self._messages, self._uids
+        ids, uids, apart = self._messages, self._uids, self._apart
+        if apart is not None:
+            here = wanted[bisect_left(wanted, ids[0]) : bisect_right(wanted, ids[-1])]
+            return [each + apart for each in here] if apart else list(here)
         if self._are_once:
             found = places(wanted, ids)
             # Takes all at once, where there are two of them at least.
@@ -99,6 +109,11 @@ class UidsByMessage:
         if len(uids) == len(self._uids):
             return ascending
         return [uids[place] for place in places(ascending, uids)]
+
+
+def _has_no_gap(values: "array[int]") -> bool:
+    """Of values that ascend."""
+    return bool(values) and values[-1] - values[0] == len(values) - 1
 
 
 def _ascends(values: "array[int]", stand: Callable[[int, int], bool]) -> bool:

@@ -1,7 +1,7 @@
 """Asks a segment which short texts of an account may hold what is looked for."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
@@ -27,8 +27,12 @@ from mailbox_server.store.search_index.vocabulary import EVERYWHERE, known_lines
 _WORDS_A_QUESTION: Final = 50
 _FEW: Final = 50
 """Messages that are looked at sooner than more is asked about them."""
-_KEPT_MOST: Final = 1536 * 1024
-"""Octets of an account's sketches that are read whole, and kept; of more, slices are read."""
+_WHOLE_MOST: Final = 1536 * 1024
+"""Octets of an account's sketches in a segment that are read whole; of more, slices are."""
+_WHOLE_AT_ONCE: Final = 256 * 1024
+"""So many take no longer to read than the slices of one question."""
+_QUESTIONS: Final = 3
+"""So many are answered by slices before more than that are read."""
 _BLOCK_OCTETS: Final = 400
 """Of memory, that a block takes beside what it holds."""
 
@@ -129,28 +133,59 @@ def _messages(sight: Sight, block: _Block, columns: Sequence[int]) -> Iterable[i
     return map(ids.__getitem__, places)
 
 
+class _Sketches:
+    """The blocks of an account's short texts of a kind, and how often they were asked for."""
+
+    def __init__(self, blocks: Sequence[_Block]) -> None:
+        self.blocks = blocks
+        self.questions = 0
+        self._bits = sum(each.bits * octets_of(each.texts) for each in blocks)
+        self._are_whole = all(each.whole is not None for each in blocks)
+
+    @property
+    def octets(self) -> int:
+        """How much memory they take."""
+        return sum(each.octets for each in self.blocks)
+
+    @property
+    def are_to_be_whole(self) -> bool:
+        """Whether all slices are to be read now."""
+        if self._are_whole or self._bits > _WHOLE_MOST:
+            return False
+        return self._bits <= _WHOLE_AT_ONCE or self.questions >= _QUESTIONS
+
+
 def _blocks(sight: Sight, segment: int, kind: str, account: AccountId) -> Sequence[_Block]:
     key = "sketched", segment, kind, account
-    blocks: Sequence[_Block] | None = sight.kept(key)
-    if blocks is None:
-        rows = sight.rows(
-            "SELECT number, width, texts, first, messages, checksum FROM sketched "
-            "WHERE segment = ? AND account = ? AND kind = ?",
-            (segment, account, kind),
-        )
-        is_small = sum(row[1] * octets_of(row[2]) for row in rows) <= _KEPT_MOST
-        blocks = [_block(sight, row, is_whole=is_small) for row in rows]
-        sight.keep(key, blocks, sum(each.octets for each in blocks))
-    return blocks
+    kept: _Sketches | None = sight.kept(key)
+    sketches = kept or _Sketches(_stored(sight, segment, kind, account))
+    sketches.questions += 1
+    if sketches.are_to_be_whole:
+        sketches = _Sketches([_made_whole(sight, each) for each in sketches.blocks])
+    if sketches is not kept:
+        sight.keep(key, sketches, sketches.octets)
+    return sketches.blocks
 
 
-def _block(sight: Sight, row: tuple[int, int, int, int, bytes, int], *, is_whole: bool) -> _Block:
-    number, bits, texts, first, messages, stored = row
-    check(stored, (number, first), messages)
-    whole = _whole(sight, number) if is_whole else None
-    if whole is not None and len(whole) != bits * octets_of(texts):
+def _stored(sight: Sight, segment: int, kind: str, account: AccountId) -> list[_Block]:
+    rows = sight.rows(
+        "SELECT number, width, texts, first, messages, checksum FROM sketched "
+        "WHERE segment = ? AND account = ? AND kind = ?",
+        (segment, account, kind),
+    )
+    for number, _, _, first, messages, stored in rows:
+        check(stored, (number, first), messages)
+    return [
+        _Block(number, bits, texts, first, messages, None)
+        for number, bits, texts, first, messages, _ in rows
+    ]
+
+
+def _made_whole(sight: Sight, block: _Block) -> _Block:
+    whole = _whole(sight, block.number)
+    if len(whole) != block.bits * octets_of(block.texts):
         raise SketchDamaged("a block has not the bits of its messages")
-    return _Block(number, bits, texts, first, messages, whole)
+    return replace(block, whole=whole)
 
 
 def _whole(sight: Sight, block: int) -> bytes:

@@ -18,7 +18,7 @@ from mailbox_server.store.search_index.field_block import (
     lines_of,
 )
 
-OCTETS_MOST: Final = 1024 * 1024
+OCTETS_MOST: Final = 1536 * 1024
 """Of blocks that are kept; of more, the answers take longer than reading them."""
 QUESTIONS: Final = 8
 """So many are answered by blocks."""

@@ -40,8 +40,8 @@ _UNICODE: Final = int("".join(f"{int(each):02}" for each in unidata_version.spli
 FILE: Final = DerivedFile("search", 0x6D627869, LAYOUT * 1_000_000 + _UNICODE)
 SLICES_MOST: Final = 1 << 20
 """Of a block of sketches."""
-READER_CACHE_KIB: Final = 4 * 1024
-"""Holds the blocks of a field of a hundred thousand messages, and what is asked beside them."""
+READER_CACHE_KIB: Final = 2 * 1024
+"""Holds what questions to 100,000 messages read beside what is kept (reading)."""
 _GRAMS_IN_MEMORY: Final = 1024 * 1024
 
 _TABLES: Final = """

@@ -16,8 +16,12 @@ IDS = st.integers(1, 60)
 LISTS = st.sets(IDS, max_size=4).map(sorted)
 
 
+ROWS = st.builds(lambda first, count: [*range(first, first + count)], IDS, st.integers(0, 30))
+"""Ids without a gap."""
+
+
 @given(
-    messages=st.lists(st.integers(0, 60), max_size=60),
+    messages=st.one_of(st.lists(st.integers(0, 60), max_size=60), ROWS),
     first=st.integers(0, 60),
     unknown=st.sets(st.integers(1, 60)),
     candidates=st.builds(Candidates, LISTS, LISTS, st.integers(40, 70)),
