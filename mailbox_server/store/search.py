@@ -215,7 +215,7 @@ class Search:
         if self._index is None or asked is None:
             return None
         # A word of the body is in what BODY and TEXT look into.
-        wanted = tuple(Wanted(kind, asked, parts(needles)) for kind in kinds)
+        wanted = Wanted(kinds, asked, parts(needles))
         sure = needles[0] if "text" in kinds else None
         known = self._index.maybe(account, wanted, sure, are_counted=are_counted)
         if known is None or self._attached is None or "text" not in kinds:

@@ -21,7 +21,7 @@ _TEXT: Final = (
     "SELECT document.text FROM holder JOIN document ON document.content = holder.content "
     "WHERE holder.message = ?"
 )
-_ANY: Final = "SELECT 1 FROM holder LIMIT 1"
+_ANY: Final = "SELECT 1 FROM trigram_terms LIMIT 1"
 _TABLE: Final = "trigram"
 _BEGINNING: Final = "SELECT doc FROM trigram_terms WHERE term >= ? AND term < ?"
 
@@ -72,6 +72,7 @@ def _maybe(sight: Sight, asked: Question, *, are_counted: bool) -> frozenset[int
 
 
 def _has_any(sight: Sight) -> bool:
+    """Whether any document had text."""
     has_any: bool | None = sight.kept("any")
     if has_any is None:
         has_any = bool(sight.rows(_ANY))

@@ -63,60 +63,66 @@ class _Block:
         return _BLOCK_OCTETS + len(self.messages) + len(self.whole or b"")
 
 
-def briefs_with(sight: Sight, segment: int, kind: str, account: AccountId, parts: Parts) -> Found:
-    """The messages of whose texts of a kind all the parts may be.  Raises sqlite3.Error."""
-    found: Found | None = None
-    for part in parts.words:
-        if kind == "head" and _words_holding(sight, segment, EVERYWHERE, part):
-            continue
-        words = _words_holding(sight, segment, kind, part)
-        sure = _with_words(sight, segment, kind, account, words)
-        maybe = _with_sketch(sight, segment, kind, account, hashes(grams_of_part(part)))
-        if parts.is_needle:
-            return Found(sure, maybe - sure)
-        both = sure | maybe
-        found = Found(set(), both if found is None else both & found.maybe)
-        if len(found.maybe) <= _FEW:
-            break
-    return found or Found(set(), _matching(sight, segment, kind, quoted_mark(account)))
+class Briefs:
+    """The short texts of an account in which all the parts may be; of one question."""
 
+    def __init__(self, sight: Sight, account: AccountId, parts: Parts) -> None:
+        self._sight = sight
+        self._account = account
+        self._parts = parts
+        self._hashes: dict[Part, set[int]] = {}
+        self._columns: dict[tuple[Part, int], Sequence[int]] = {}
 
-def _words_holding(sight: Sight, segment: int, kind: str, part: Part) -> list[str]:
-    """Those that the segment knows of which the part may be."""
-    key = "vocabulary", segment, kind
-    lines: bytes | None = sight.kept(key)
-    if lines is None:
-        lines = known_lines(sight.execute, segment, kind)
-        sight.keep(key, lines, len(lines))
-    return holding(lines, part)
+    def found(self, segment: int, kind: str) -> Found:
+        """The messages of whose texts of a kind it may be so.  Raises sqlite3.Error."""
+        found: Found | None = None
+        for part in self._parts.words:
+            if kind == "head" and self._words_holding(segment, EVERYWHERE, part):
+                continue
+            words = self._words_holding(segment, kind, part)
+            sure = self._with_words(segment, kind, words)
+            maybe = self._with_sketch(segment, kind, part)
+            if self._parts.is_needle:
+                return Found(sure, maybe - sure)
+            both = sure | maybe
+            found = Found(set(), both if found is None else both & found.maybe)
+            if len(found.maybe) <= _FEW:
+                break
+        return found or Found(set(), self._matching(segment, kind, quoted_mark(self._account)))
 
+    def _words_holding(self, segment: int, kind: str, part: Part) -> list[str]:
+        """Those that the segment knows of which the part may be."""
+        key = "vocabulary", segment, kind
+        lines: bytes | None = self._sight.kept(key)
+        if lines is None:
+            lines = known_lines(self._sight.execute, segment, kind)
+            self._sight.keep(key, lines, len(lines))
+        return holding(lines, part) if lines else []
 
-def _with_words(
-    sight: Sight, segment: int, kind: str, account: AccountId, words: Sequence[str]
-) -> set[int]:
-    found: set[int] = set()
-    for at in range(0, len(words), _WORDS_A_QUESTION):
-        any_of = " OR ".join(map(quoted, words[at : at + _WORDS_A_QUESTION]))
-        asked = f"{quoted_mark(account)} AND ({any_of})"
-        found |= _matching(sight, segment, kind, asked)
-    return found
+    def _with_words(self, segment: int, kind: str, words: Sequence[str]) -> set[int]:
+        found: set[int] = set()
+        for at in range(0, len(words), _WORDS_A_QUESTION):
+            any_of = " OR ".join(map(quoted, words[at : at + _WORDS_A_QUESTION]))
+            found |= self._matching(segment, kind, f"{quoted_mark(self._account)} AND ({any_of})")
+        return found
 
+    def _matching(self, segment: int, kind: str, expression: str) -> set[int]:
+        found = full_text.matches(self._sight, f"brief{kind}_{segment}", expression)
+        return {row[0] for rows in found for row in rows}
 
-def _matching(sight: Sight, segment: int, kind: str, expression: str) -> set[int]:
-    found = full_text.matches(sight, f"brief{kind}_{segment}", expression)
-    return {row[0] for rows in found for row in rows}
+    def _with_sketch(self, segment: int, kind: str, part: Part) -> set[int]:
+        found: set[int] = set()
+        for block in _blocks(self._sight, segment, kind, self._account):
+            found.update(_messages(self._sight, block, self._columns_of(part, block.bits)))
+        return found
 
-
-def _with_sketch(
-    sight: Sight, segment: int, kind: str, account: AccountId, wanted: set[int]
-) -> set[int]:
-    found: set[int] = set()
-    columns: dict[int, Sequence[int]] = {}
-    for block in _blocks(sight, segment, kind, account):
-        if block.bits not in columns:
-            columns[block.bits] = columns_of(wanted, block.bits)
-        found.update(_messages(sight, block, columns[block.bits]))
-    return found
+    def _columns_of(self, part: Part, bits: int) -> Sequence[int]:
+        columns = self._columns.get((part, bits))
+        if columns is None:
+            if part not in self._hashes:
+                self._hashes[part] = hashes(grams_of_part(part))
+            columns = self._columns[part, bits] = columns_of(self._hashes[part], bits)
+        return columns
 
 
 def _messages(sight: Sight, block: _Block, columns: Sequence[int]) -> Iterable[int]:

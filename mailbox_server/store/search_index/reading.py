@@ -15,7 +15,7 @@ from mailbox_server.store.derived_place import DerivedPlace
 from mailbox_server.store.derived_reading import DerivedReader, Rows, Sight
 from mailbox_server.store.ports import Candidates
 from mailbox_server.store.search_index import full_text, layout
-from mailbox_server.store.search_index.brief_reading import briefs_with
+from mailbox_server.store.search_index.brief_reading import Briefs
 from mailbox_server.store.search_index.briefs import Parts
 from mailbox_server.store.search_index.field_block import Columns, ValueSeeker, check
 from mailbox_server.store.search_index.field_values import OCTETS_MOST, FieldBlocks, ValueTable
@@ -35,12 +35,12 @@ _ID_OCTETS: Final = 40
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Messages of whose text of a kind, text or head, the answers are.
+    """Messages of whose texts of these kinds, text and head, the answers are.
 
     question: of full-text tables.  parts: of short texts.
     """
 
-    kind: str
+    kinds: tuple[str, ...]
     question: Question
     parts: Parts
 
@@ -54,12 +54,12 @@ class IndexReader(DerivedReader):
     def maybe(
         self,
         account: AccountId,
-        wanted: tuple[Wanted, ...],
+        wanted: Wanted,
         needle: str | None = None,
         *,
         are_counted: bool = False,
     ) -> Candidates | None:
-        """Messages of the account of which any of wanted is so, or may be.
+        """Messages of the account that are wanted, or may be.
 
         needle: what bodies with a word that begins so match for sure, where many may.
         are_counted: whether no messages of other accounts may be among them, as some few
@@ -81,7 +81,7 @@ class IndexReader(DerivedReader):
 def _maybe(
     sight: Sight,
     account: AccountId,
-    wanted: tuple[Wanted, ...],
+    wanted: Wanted,
     needle: str | None,
     *,
     are_counted: bool,
@@ -89,21 +89,22 @@ def _maybe(
     segments = _live(sight)
     found: set[int] = set(_waiting(sight, segments, account))
     sure: set[int] = set()
+    asked = Briefs(sight, account, wanted.parts)
     for segment in segments:
-        for each in wanted:
-            if f"brief{each.kind}" in segment.tables:
-                briefs = briefs_with(sight, segment.number, each.kind, account, each.parts)
+        for kind in wanted.kinds:
+            if f"brief{kind}" in segment.tables:
+                briefs = asked.found(segment.number, kind)
                 # The text of a header is more than TEXT looks into.
-                (sure if each.kind == "text" else found).update(briefs.sure)
+                (sure if kind == "text" else found).update(briefs.sure)
                 found.update(briefs.maybe)
-            found.update(_more(sight, segment, each.kind, account))
-            for rows in _asked(sight, segment, each.kind, each.question, are_counted=are_counted):
+            found.update(_more(sight, segment, kind, account))
+            for rows in _asked(sight, segment, kind, wanted.question, are_counted=are_counted):
                 found.update(row[0] for row in rows)
                 if len(found) + len(sure) > MOST:
                     return None
-    if needle is not None and len(found) > MANY and (asked := word(account, needle)) is not None:
+    if needle is not None and len(found) > MANY and (words := word(account, needle)) is not None:
         for segment in segments:
-            for rows in _matches(sight, segment, "word", asked):
+            for rows in _matches(sight, segment, "word", words):
                 sure.update(row[0] for row in rows)
     return Candidates(sorted(sure), sorted(found - sure), _upto(segments))
 
