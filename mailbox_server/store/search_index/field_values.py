@@ -28,7 +28,10 @@ _APART_MOST: Final = 1 << 32
 
 
 class ValueTable:
-    """All values of a field, each once."""
+    """All values of a field, each once.
+
+    octets: how much memory it takes.
+    """
 
     is_to_be_a_table = False
 
@@ -38,13 +41,7 @@ class ValueTable:
         self._first = first
         self._lines = lines
         self._messages = messages
-
-    @property
-    def octets(self) -> int:
-        """How much memory it takes."""
-        return (
-            len(self._lines) + sum(map(len, self._messages)) + _VALUE_OCTETS * len(self._messages)
-        )
+        self.octets = len(lines) + sum(map(len, messages)) + _VALUE_OCTETS * len(messages)
 
     def messages(self, seeker: ValueSeeker) -> Sequence[int]:
         """Ids of the messages, each once, in no order."""
