@@ -10,7 +10,7 @@ Messages that come wait first (Patience): a mail that comes alone costs the inde
 import asyncio
 import time
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -41,6 +41,10 @@ _COUNTED_MOST: Final = 256 * 1024
 """Of a message; in larger ones it is seldom text."""
 _TAUGHT_FROM: Final = 500
 """Messages of a segment that are worth to learn words of."""
+_MERGED_FROM: Final = 250
+"""Messages added in a burst, of which full-text tables are merged, where they are also one in
+_MERGED_PART of those of their segment: then writing all again is soon paid."""
+_MERGED_PART: Final = 4
 _TOLD_FROM: Final = 1_000
 """Ids that the index must be behind for anybody to be told."""
 
@@ -96,11 +100,20 @@ class Sampled:
 
 
 class _Burst:
-    """What comes into a segment at once, and the accounts of which some of it was added."""
+    """What comes into a segment at once, and the accounts of which some of it was added.
+
+    segment: as it was before.  added: messages.
+    """
 
     def __init__(self, segment: Segment) -> None:
         self.segment = segment
         self.accounts: set[AccountId] = set()
+        self.added = 0
+
+    @property
+    def is_much(self) -> bool:
+        """Whether it is a large part of what is in the segment now."""
+        return self.added >= max(_MERGED_FROM, self.segment.messages // (_MERGED_PART - 1))
 
 
 class SearchIndexer(DerivedKeeper[IndexWriter]):
@@ -142,7 +155,7 @@ class SearchIndexer(DerivedKeeper[IndexWriter]):
                 now = int(self._clock.now().timestamp())
                 growing = await self._on_file(partial(IndexWriter.growing, now=now))
                 if burst is None or burst.segment.number != growing.number:
-                    await self._end(burst)
+                    await self._end(burst, is_full=True)
                     burst = _Burst(growing)
                 await self._take(burst, upto, newest)
             await self._end(burst)
@@ -261,7 +274,7 @@ class SearchIndexer(DerivedKeeper[IndexWriter]):
         burst, upto = _Burst(new), new.upto
         while upto < stale.upto:
             upto = await self._take(burst, upto, stale.upto)
-        await self._end(burst)
+        await self._end(burst, is_full=True)
         await self._step(lambda writer: writer.put_in_place(new))
         self._events.info("search_index.renewed", first=stale.first, upto=stale.upto)
 
@@ -275,7 +288,9 @@ class SearchIndexer(DerivedKeeper[IndexWriter]):
         )
         number = burst.segment.number
         await self._step(lambda writer: writer.wait(number, arrived.messages, arrived.upto))
-        burst.accounts |= await self._add_due(burst.segment, arrived.held)
+        due = await self._add_due(burst.segment, arrived.held)
+        burst.accounts |= due.keys()
+        burst.added += sum(map(len, due.values()))
         return arrived.upto
 
     async def _add_overdue(self) -> None:
@@ -286,7 +301,9 @@ class SearchIndexer(DerivedKeeper[IndexWriter]):
             held = await self._store.read(partial(gathering.held, accounts=accounts))
             await self._add_due(segment, held)
 
-    async def _add_due(self, segment: Segment, held: Mapping[AccountId, int]) -> Set[AccountId]:
+    async def _add_due(
+        self, segment: Segment, held: Mapping[AccountId, int]
+    ) -> Mapping[AccountId, Sequence[tuple[int, int]]]:
         """Add the messages of those accounts of which enough wait; which these are.
 
         held: how many messages each has.
@@ -300,14 +317,30 @@ class SearchIndexer(DerivedKeeper[IndexWriter]):
             if self._rule.is_over(these, held[account], is_first=is_first)
         }
         await self._put(segment, due)
-        return due.keys()
+        return due
 
-    async def _end(self, burst: _Burst | None) -> None:
-        """Of accounts of which messages were added at last none shall wait."""
-        if burst is not None and burst.accounts:
-            number, accounts = burst.segment.number, burst.accounts
-            waiting = await self._on_file(lambda writer: writer.waiting(number, accounts))
-            await self._put(burst.segment, waiting)
+    async def _end(self, burst: _Burst | None, *, is_full: bool = False) -> None:
+        """Of accounts of which messages were added at last none shall wait.
+
+        Full-text tables of what is full, or of which most came now, are merged.
+        """
+        if burst is None or not burst.accounts:
+            return
+        number, accounts = burst.segment.number, burst.accounts
+        waiting = await self._on_file(lambda writer: writer.waiting(number, accounts))
+        await self._put(burst.segment, waiting)
+        if is_full or burst.is_much:
+            await self._merge(number)
+
+    async def _merge(self, number: int) -> None:
+        for table in await self._on_file(partial(IndexWriter.tables, segment=number)):
+            is_more = await self._step(
+                partial(IndexWriter.merge, segment=number, table=table, begins=True)
+            )
+            while is_more:
+                is_more = await self._step(
+                    partial(IndexWriter.merge, segment=number, table=table, begins=False)
+                )
 
     async def _put(
         self, segment: Segment, due: Mapping[AccountId, Sequence[tuple[int, int]]]

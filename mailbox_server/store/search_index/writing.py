@@ -29,6 +29,8 @@ BRIEF_CHARACTERS: Final = 256 * 1024
 TOGETHER: Final = 50
 """Messages added at once that teach a segment its words."""
 PROBES_KEPT: Final = 64
+_MERGED_PAGES: Final = 250
+"""Of a full-text table that are written at once when its parts are merged: some 40 ms."""
 _FREE_PART: Final = 20
 """Of a file of which more than one page in so many is free, those are given back."""
 _LOG_PAGES: Final = 2_000
@@ -212,6 +214,26 @@ class IndexWriter(DerivedFileWriter):
                     (len(entries), segment.number),
                 )
 
+    def tables(self, segment: int) -> Sequence[str]:
+        """The full-text tables of a segment, by the beginnings of their names."""
+        row = self._connection.execute("SELECT tables FROM segment WHERE number = ?", (segment,))
+        tables: str = row.fetchone()[0]
+        return tables.split()
+
+    def merge(self, segment: int, table: str, *, begins: bool) -> bool:
+        """Merge the parts in which a full-text table was written some more; whether there is more.
+
+        A trigram is looked for in each part.  begins: of all that there are now, one is made.
+        """
+        before, name = self._connection.total_changes, f"{table}_{segment}"
+        pages = -_MERGED_PAGES if begins else _MERGED_PAGES
+        with self._writing():
+            self._connection.execute(
+                f"INSERT INTO {name}({name}, rank) VALUES ('merge', ?)", (pages,)
+            )
+        # The statement itself is one.
+        return self._connection.total_changes - before > 1
+
     def put_in_place(self, replacement: Segment) -> None:
         """Let a whole replacement stand for its segment, and drop that one."""
         with self._writing():
@@ -288,13 +310,12 @@ class IndexWriter(DerivedFileWriter):
 
     def _have_table(self, number: int, kind: str) -> None:
         """Make a full-text table where it is not there."""
-        (tables,) = self._connection.execute(
-            "SELECT tables FROM segment WHERE number = ?", (number,)
-        ).fetchone()
-        if kind not in tables.split():
+        tables = self.tables(number)
+        if kind not in tables:
             layout.make_table(self._connection, number, kind)
             self._connection.execute(
-                "UPDATE segment SET tables = ? WHERE number = ?", (f"{tables} {kind}", number)
+                "UPDATE segment SET tables = ? WHERE number = ?",
+                (" ".join([*tables, kind]), number),
             )
 
     def _put_briefs(self, number: int, kind: str, briefs: Sequence[Brief]) -> None:
