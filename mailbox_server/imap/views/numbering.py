@@ -52,15 +52,20 @@ class Numbering:
                 high = middle
         return number - 1 + low
 
-    def slots(self, ranges: Iterable[tuple[int, int]]) -> Iterator[int]:
-        """The slots of ranges of numbers."""
+    def runs(self, ranges: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+        """The slots of ranges of numbers, as living gives them."""
         for first, last in ranges:
-            slot = self.slot(first)
-            for _ in range(first, last + 1):
-                while self.is_dead(slot):
-                    slot += 1
-                yield slot
-                slot += 1
+            yield from self.living(self.slot(first), self.slot(last) + 1)
+
+    def living(self, first: int, beyond: int) -> Iterator[tuple[int, int]]:
+        """Slots from first on that are not dead, as runs: the first, and the one behind."""
+        dead = self._dead
+        for slot in dead[bisect_left(dead, first) : bisect_left(dead, beyond)]:
+            if first < slot:
+                yield first, slot
+            first = slot + 1
+        if first < beyond:
+            yield first, beyond
 
     def slots_of(self, uids: Sequence[int], all_uids: "array[int]", known: int) -> Sequence[int]:
         """The slots of those of the ascending UIDs that have a number; a range where they can be.
@@ -96,13 +101,11 @@ class Numbering:
             return ()
         first = bisect_left(all_uids, uids[0], 0, known)
         beyond = bisect_right(all_uids, uids[-1], first, known)
-        dead = self._dead[bisect_left(self._dead, first) : bisect_left(self._dead, beyond)]
-        if beyond - first - len(dead) != len(uids):
+        if self.number(beyond) - self.number(first) != len(uids):
             return ()
-        if not dead:
+        if beyond - first == len(uids):
             return range(first, beyond)
-        bounds = zip([first, *(slot + 1 for slot in dead)], [*dead, beyond], strict=True)
-        return [slot for begin, end in bounds for slot in range(begin, end)]
+        return [slot for run in self.living(first, beyond) for slot in range(*run)]
 
     def runs_within(self, fresh: Iterable[int], known: int) -> Iterator[tuple[int, int]]:
         """Slots about to be told dead, of those below known, as runs: the first and how many.

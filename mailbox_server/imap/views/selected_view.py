@@ -189,13 +189,10 @@ class SessionView:
         meant = numbers.resolved(self.count)
         if meant and meant.ranges[-1][1] > self.count:
             raise NumberBeyond("There is no message of that number")
-        uids = self._shared.uids
-        if self._numbering.is_plain:
-            found: array[int] = array("I")
-            for first, last in meant.ranges:
-                found.extend(uids[first - 1 : last])
-            return found
-        return array("I", (uids[slot] for slot in self._numbering.slots(meant.ranges)))
+        found: array[int] = array("I")
+        for first, beyond in self._numbering.runs(meant.ranges):
+            found.extend(self._shared.uids[first:beyond])
+        return found
 
     def all_uids(self) -> Sequence[int]:
         """All known UIDs, ascending."""
@@ -225,10 +222,8 @@ class SessionView:
         for first, last in wanted.ranges:
             low = bisect_left(uids, first, 0, self.known)
             high = bisect_right(uids, last, 0, self.known)
-            if self._numbering.is_plain:
-                found.extend(uids[low:high])
-            else:
-                found.extend(uids[s] for s in range(low, high) if not self._numbering.is_dead(s))
+            for start, stop in self._numbering.living(low, high):
+                found.extend(uids[start:stop])
         return found
 
     def sights(self, uids: Sequence[int]) -> list[Sight]:

@@ -17,7 +17,12 @@ def test_numbers_are_places_among_the_living(dead: set[int], fresh: set[int]) ->
     alive = [slot for slot in range(SLOTS) if slot not in dead | fresh]
     assert [numbering.number(slot) for slot in alive] == [*range(1, len(alive) + 1)]
     assert [numbering.slot(number) for number in range(1, len(alive) + 1)] == alive
-    assert list(numbering.slots([(1, len(alive))] if alive else [])) == alive
+    runs = numbering.runs([(1, len(alive))] if alive else [])
+    assert [slot for run in runs for slot in range(*run)] == alive
+    some = numbering.living(3, SLOTS - 3)
+    assert [slot for run in some for slot in range(*run)] == [
+        slot for slot in alive if 3 <= slot < SLOTS - 3
+    ]
     assert numbering.number(SLOTS) == len(alive) + 1
     assert numbering.is_plain == (not dead | fresh)
 
