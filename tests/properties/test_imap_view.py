@@ -228,6 +228,11 @@ class Client:
         for place, uid in enumerate(self.uids):
             assert uid is not None
             assert [sight.number for sight in self.view.sights([uid])] == [place + 1]
+        uids = self.view.all_uids()
+        stands = {sight.uid: sight.modseq for sight in self.view.sights(uids)}
+        for modseq in stands.values():
+            changed = [uid for uid in uids if stands[uid] > modseq]
+            assert self.view.changed_since(modseq, uids) == changed
 
 
 def _names(flags: bytes) -> frozenset[bytes]:
@@ -276,7 +281,7 @@ async def test_a_client_that_believes_us_is_never_wrong(
     with pytest.MonkeyPatch.context() as patched:
         # Small enough for compaction, and for answers in several blocks, to happen often.
         patched.setattr(mailbox_view, "_COMPACT_FROM", 3)
-        patched.setattr(selected_view, "_LINES_A_BLOCK", 2)
+        patched.setattr(selected_view, "_MESSAGES_A_BLOCK", 2)
         patched.setattr(change_lines, "_BLOCK_OCTETS", 30)
         truth = Truth(page)
         for _ in range(standing):

@@ -46,7 +46,7 @@ from mailbox_server.model.rights import ALL_RIGHTS, Rights
 from mailbox_server.model.uid_set import UidSet
 from mailbox_server.store.ports import Expunged, FlagChange, FlagOutcome
 
-_LINES_A_BLOCK: Final = 500
+_MESSAGES_A_BLOCK: Final = 500
 _RECENT: Final = b"\\Recent"
 
 
@@ -271,15 +271,14 @@ class SessionView:
 
     def changed_since(self, modseq: int, uids: Sequence[int]) -> list[int]:
         """Those of the ascending known UIDs with a higher modseq."""
-        all_uids, modseqs = self._shared.uids, self._shared.modseqs
-        found, slot, end = [], 0, len(all_uids)
-        for uid in uids:
-            if slot >= end or all_uids[slot] != uid:
-                slot = bisect_left(all_uids, uid, slot)
-            if slot < end and all_uids[slot] == uid:
-                if modseqs[slot] > modseq:
-                    found.append(uid)
-                slot += 1
+        shared, found = self._shared, list[int]()
+        for at in range(0, len(uids), _MESSAGES_A_BLOCK):
+            slots = self._slots_of(uids[at : at + _MESSAGES_A_BLOCK])
+            modseqs = taken(shared.modseqs, slots)
+            # Mostly nothing has changed.
+            if max(modseqs, default=0) > modseq:
+                pairs = zip(taken(shared.uids, slots), modseqs, strict=True)
+                found += [uid for uid, changed in pairs if changed > modseq]
         return found
 
     def stand(self) -> Stand:
@@ -387,8 +386,8 @@ class SessionView:
                 flag_list(self.permanent_flags),
             )
         fresh = self._take_changes(last, modseqs, hears)
-        for at in range(0, len(fresh), _LINES_A_BLOCK):
-            block = self._change_lines(fresh[at : at + _LINES_A_BLOCK], modseqs)
+        for at in range(0, len(fresh), _MESSAGES_A_BLOCK):
+            block = self._change_lines(fresh[at : at + _MESSAGES_A_BLOCK], modseqs)
             if block:
                 yield block
         self._own.forget()
