@@ -45,16 +45,14 @@ async def ask_all(searched: SearchStore, owner: str = "ann") -> None:
             assert found == scanned, criterion
 
 
-@pytest.fixture(params=["small", "large"])
+@pytest.fixture(params=[1, 4])
 async def searched(
     data: Path, clock: TurnedClock, request: pytest.FixtureRequest
 ) -> AsyncIterator[SearchStore]:
-    """Sketches that are read whole at once, or when they were asked for some times."""
+    """Sketches are read whole at once, or when they were asked for some times."""
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(field_values, "QUESTIONS", 2)
-        if request.param == "large":
-            patched.setattr(brief_reading, "_WHOLE_AT_ONCE", 0)
-            patched.setattr(brief_reading, "_QUESTIONS", 4)
+        patched.setattr(brief_reading, "_QUESTIONS", request.param)
         patched.setattr(derived_keeper, "_PAUSE_MOST", 0.0)
         made = await SearchStore.open(data, clock)
         await made.deliver("ann", mails(0))

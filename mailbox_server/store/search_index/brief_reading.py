@@ -29,10 +29,8 @@ _FEW: Final = 50
 """Messages that are looked at sooner than more is asked about them."""
 _WHOLE_MOST: Final = 1536 * 1024
 """Octets of an account's sketches in a segment that are read whole; of more, slices are."""
-_WHOLE_AT_ONCE: Final = 256 * 1024
-"""So many take no longer to read than the slices of one question."""
-_QUESTIONS: Final = 3
-"""So many are answered by slices before more than that are read."""
+_QUESTIONS: Final = 2
+"""With which question to an account's sketches they are: who asks once shall not wait for all."""
 _BLOCK_OCTETS: Final = 400
 """Of memory, that a block takes beside what it holds."""
 
@@ -156,9 +154,7 @@ class _Sketches:
     @property
     def are_to_be_whole(self) -> bool:
         """Whether all slices are to be read now."""
-        if self._are_whole or self._bits > _WHOLE_MOST:
-            return False
-        return self._bits <= _WHOLE_AT_ONCE or self.questions >= _QUESTIONS
+        return self.questions >= _QUESTIONS and self._bits <= _WHOLE_MOST and not self._are_whole
 
 
 def _blocks(sight: Sight, segment: int, kind: str, account: AccountId) -> Sequence[_Block]:
