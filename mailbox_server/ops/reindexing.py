@@ -22,13 +22,14 @@ async def reindex(
     """
 
     async def told(work: Coroutine[None, None, None]) -> None:
-        whole = await _behind(indexer, attached)
+        left = whole = await _behind(indexer, attached)
         running = asyncio.ensure_future(work)
         try:
             while not running.done():
-                left = await _behind(indexer, attached)
                 await send(f"{left} {max(whole, left)}\n".encode())
                 await asyncio.wait([running], timeout=_TOLD_EVERY)
+                if not running.done():
+                    left = await _behind(indexer, attached)
             await running
         finally:
             running.cancel()
