@@ -16,7 +16,7 @@ from mailbox_server.imap.views.selected import Access, ModSeqs, Tells
 from mailbox_server.imap.views.selected_view import SessionView
 from mailbox_server.model.errors import StateTooOld
 from mailbox_server.model.ids import AccountId, MailboxId, MessageId, ModSeq
-from mailbox_server.model.keywords import DELETED
+from mailbox_server.model.keywords import DELETED, SEEN
 from mailbox_server.model.mailbox import Mailbox
 from mailbox_server.model.uid_set import UidSet
 from mailbox_server.store.ports import (
@@ -36,6 +36,11 @@ from mailbox_server.store.ports import (
 T = TypeVar("T")
 EVERYTHING = SequenceSet(((1, STAR),))
 LINE = re.compile(rb"\* (\d+) (EXISTS|EXPUNGE|FETCH)(?: \(UID (\d+) FLAGS \(([^)]*)\).*)?")
+
+
+def _keyword(keyword_set: int) -> str:
+    """The only keyword of a set; of many a flag by which messages are looked for."""
+    return SEEN if keyword_set in range(100, 200) else f"k{keyword_set}"
 
 
 class Truth:
@@ -86,7 +91,7 @@ class Truth:
             self.modseq = before
             return FlagOutcome(ModSeq(before), modified)
         names = {
-            number: frozenset((f"k{number}",)) for each in states.items() for number, _ in each
+            number: frozenset((_keyword(number),)) for each in states.items() for number, _ in each
         }
         if 0 in names:
             names[0] = frozenset()
@@ -108,7 +113,7 @@ class Truth:
 
     def names(self, uid: int) -> frozenset[bytes]:
         keyword_set, deleted, _ = self.live[uid]
-        names = {b"k%d" % keyword_set} if keyword_set else set()
+        names = {_keyword(keyword_set).encode()} if keyword_set else set()
         return frozenset(names | ({b"\\Deleted"} if deleted else set()))
 
     @property
@@ -150,7 +155,7 @@ class Truth:
     def keyword_sets(
         self, account: AccountId, ids: Sequence[int], *, for_reader: bool = False
     ) -> dict[int, frozenset[str]]:
-        return {number: frozenset((f"k{number}",)) for number in ids if number}
+        return {number: frozenset((_keyword(number),)) for number in ids if number}
 
     def changes_since(
         self, mailbox: MailboxId, modseq: ModSeq, *, reader: AccountId | None = None
@@ -233,6 +238,10 @@ class Client:
         for modseq in stands.values():
             changed = [uid for uid in uids if stands[uid] > modseq]
             assert self.view.changed_since(modseq, uids) == changed
+        unseen = [uid for uid in uids if SEEN.encode() not in truth.names(uid)]
+        assert self.view.having(lambda names: SEEN not in names, uids) == unseen
+        first = self.view.numbers(unseen[:1])
+        assert self.view.first_unseen() == (first[0] if first else None)
 
 
 def _names(flags: bytes) -> frozenset[bytes]:
@@ -282,6 +291,7 @@ async def test_a_client_that_believes_us_is_never_wrong(
         # Small enough for compaction, and for answers in several blocks, to happen often.
         patched.setattr(mailbox_view, "_COMPACT_FROM", 3)
         patched.setattr(selected_view, "_MESSAGES_A_BLOCK", 2)
+        patched.setattr(selected_view, "_CLASSES_A_BLOCK", 2)
         patched.setattr(change_lines, "_BLOCK_OCTETS", 30)
         truth = Truth(page)
         for _ in range(standing):

@@ -4,7 +4,8 @@ A mailbox of 100,000 messages has a handful of different flag sets; the view kee
 a message, and what a set looks like on the wire is made once.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from array import array
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -69,6 +70,13 @@ class FlagClasses:
                 self.known.append(FlagClass(whole, flag_text(whole)))
                 self.texts.append(self.known[-1].text)
             self._numbers[keyword_set, deleted] = number
+
+
+def which(numbers: Sequence[int], wanted: Sequence[bool]) -> bytes:
+    """Of each class number whether it is wanted: an octet each, 1 or 0."""
+    if isinstance(numbers, array) and numbers.itemsize == 1:
+        return numbers.tobytes().translate(bytes(wanted[:256]).ljust(256, b"\0"))
+    return bytes(map(wanted.__getitem__, numbers))
 
 
 def flag_text(names: frozenset[str]) -> bytes:

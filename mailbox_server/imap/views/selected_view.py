@@ -18,6 +18,7 @@ from mailbox_server.imap.grammar.sequence_sets import By, SequenceSet
 from mailbox_server.imap.mailboxes.allowed_flags import permanent_flags
 from mailbox_server.imap.responses import flag_list
 from mailbox_server.imap.views.change_lines import expunge_blocks, vanished_lines
+from mailbox_server.imap.views.flag_classes import which
 from mailbox_server.imap.views.flag_names_told import FlagNamesTold
 from mailbox_server.imap.views.flag_texts import FlagTexts
 from mailbox_server.imap.views.mailbox_view import MailboxView
@@ -47,6 +48,7 @@ from mailbox_server.model.uid_set import UidSet
 from mailbox_server.store.ports import Expunged, FlagChange, FlagOutcome
 
 _MESSAGES_A_BLOCK: Final = 500
+_CLASSES_A_BLOCK: Final = 1 << 12
 _RECENT: Final = b"\\Recent"
 
 
@@ -171,10 +173,14 @@ class SessionView:
 
     def first_unseen(self) -> int | None:
         """The number of the first message without \\Seen."""
-        unseen = self._shared.classes.where(lambda names: SEEN not in names)
-        slots = compress(range(self.known), map(unseen.__getitem__, self._shared.flags))
-        numbers = self._numbering
-        return next((numbers.number(slot) for slot in slots if not numbers.is_dead(slot)), None)
+        shared, numbers = self._shared, self._numbering
+        unseen = shared.classes.where(lambda names: SEEN not in names)
+        for at in range(0, self.known, _CLASSES_A_BLOCK):
+            block = which(shared.flags[at : min(at + _CLASSES_A_BLOCK, self.known)], unseen)
+            for slot in compress(range(at, at + len(block)), block) if 1 in block else ():
+                if not numbers.is_dead(slot):
+                    return numbers.number(slot)
+        return None
 
     def uid_at(self, number: int) -> int:
         """The UID of message 1 to count."""
@@ -253,13 +259,11 @@ class SessionView:
     def having(self, holds: Callable[[frozenset[str]], bool], uids: Sequence[int]) -> list[int]:
         """Those of the ascending known UIDs whose flags (without \\Recent) satisfy holds."""
         shared = self._shared
-        wanted = shared.classes.where(holds)
         slots = self._slots_of(uids)
-        classes = taken(shared.flags, slots)
-        if isinstance(slots, range):
-            return list(compress(uids, map(wanted.__getitem__, classes)))
-        chosen = map(wanted.__getitem__, classes)
-        return [shared.uids[slot] for slot in compress(slots, chosen)]
+        chosen = which(taken(shared.flags, slots), shared.classes.where(holds))
+        if 1 not in chosen:
+            return []
+        return list(compress(taken(shared.uids, slots), chosen))
 
     def variety(self, uids: Sequence[int]) -> int:
         """How many different sets of flags the known ones of the ascending UIDs have."""

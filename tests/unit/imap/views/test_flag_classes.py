@@ -1,8 +1,10 @@
 """Flag classes: one number a set of flags, its text ready, its names known."""
 
+from array import array
+
 import pytest
 
-from mailbox_server.imap.views.flag_classes import FlagClasses, changed_names, flag_text
+from mailbox_server.imap.views.flag_classes import FlagClasses, changed_names, flag_text, which
 from mailbox_server.store.ports import Edit, FlagChange
 
 
@@ -59,3 +61,13 @@ def test_where_speaks_of_every_class() -> None:
 def test_changed_names_compare_without_case(edit: Edit, names: set[str], after: set[str]) -> None:
     before = frozenset({"\\Seen", "$Work"})
     assert changed_names(before, FlagChange(edit, frozenset(names))) == after
+
+
+def test_which_of_many_are_wanted_is_told_in_any_width() -> None:
+    wanted = [place % 3 == 0 for place in range(300)]
+    narrow = array("B", [0, 1, 3, 255, 0])
+    assert which(narrow, wanted) == bytes([1, 0, 1, 1, 1])
+    assert which(narrow[:3], wanted[:4]) == bytes([1, 0, 1])
+    assert which(array("H", [299, 297, 0]), wanted) == bytes([0, 1, 1])
+    assert which([1, 3], wanted) == bytes([0, 1])
+    assert which(array("B"), []) == b""
