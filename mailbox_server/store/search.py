@@ -102,7 +102,9 @@ _TEXTS: Final = Prepared(
     )
 )
 _TEXTS_A_STEP: Final = 10
-_INDEXED: Final = {field.decode("ascii"): place for place, field in enumerate(INDEXED_FIELDS)}
+_INDEXED: Final[Mapping[str, int]] = {
+    field.decode("ascii"): place for place, field in enumerate(INDEXED_FIELDS)
+}
 
 
 def recalled(index: IndexReader, account: AccountId, criterion: TextCriterion) -> Candidates | None:
