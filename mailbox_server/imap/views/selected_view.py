@@ -50,6 +50,7 @@ from mailbox_server.store.ports import Expunged, FlagChange, FlagOutcome
 _MESSAGES_A_BLOCK: Final = 500
 _CLASSES_A_BLOCK: Final = 1 << 12
 _RECENT: Final = b"\\Recent"
+_ALL: Final = UidSet(((1, (1 << 32) - 1),))
 
 
 class SessionView:
@@ -202,7 +203,9 @@ class SessionView:
 
     def all_uids(self) -> Sequence[int]:
         """All known UIDs, ascending."""
-        return self._known_uids(UidSet.of_ranges(((1, (1 << 32) - 1),)))
+        if self._numbering.is_plain:
+            return self._shared.uids[: self.known]
+        return self._known_uids(_ALL)
 
     def numbers(self, uids: Sequence[int]) -> Sequence[int]:
         """The numbers of known, ascending UIDs."""

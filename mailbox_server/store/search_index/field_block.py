@@ -33,6 +33,8 @@ _NUMBERS: Final = re.compile(rb"(?<=\n)([\x80-\xbf]+)")
 _LINE: Final = re.compile(rb"([^\n]*)\n" + _NUMBERS.pattern)
 _FEW_LINES: Final = 40
 """With the needle are looked for one by one: making a pattern of it would take longer."""
+_SAMPLE_LINES: Final = 5
+"""After so many it is seen whether more than _FEW_LINES are to be expected."""
 
 
 class BlockDamaged(sqlite3.DatabaseError):
@@ -146,6 +148,8 @@ class ValueSeeker:
                 raise BlockDamaged("a block holds what is no line")
             ends.append(end)
             place = find(needle, end)
+            if len(ends) == _SAMPLE_LINES and end * most < len(lines) * _SAMPLE_LINES:
+                break
         if place < 0:
             return ends, []
         if self._pattern is None:
