@@ -143,12 +143,15 @@ class RandomCommands:
     def store(self, client: Talk, picked: Picked) -> Asked:
         """STORE, silent or not, sometimes UNCHANGEDSINCE.
 
-        By number it is answered as what is there afterwards says.
+        By number it is answered as what is there afterwards says.  UNCHANGEDSINCE 0 has rules of
+        its own for keywords (RFC 7162 §3.1.3), of which a dialogue tells.
         """
         sign = self.chance.choice(("+", "+", "-", ""))
         flags = frozenset(self.chance.sample(FLAGS, self.chance.randint(0 if not sign else 1, 2)))
         silent = self.chance.random() < 0.4
         since = self._since(client)
+        if since == 0 and sign and not any(flag.startswith("\\") for flag in flags):
+            since = 1
         item = f"{sign}FLAGS{'.SILENT' if silent else ''} ({' '.join(sorted(flags))})".encode()
         limit = b"" if since is None else b"(UNCHANGEDSINCE %d) " % since
         box, read_only = client.box, client.read_only
