@@ -110,6 +110,18 @@ async def test_what_takes_long_is_not_answered_at_once(
     assert searched.store.recalled_candidates(ann, sender) is None
 
 
+async def test_what_finds_many_is_not_answered_at_once(
+    searched: SearchStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All that is found is put in order, which takes longer than to find it."""
+    ann, _ = await searched.owner("ann")
+    many, few = (TextCriterion(TextScope.SUBJECT, needle) for needle in ("", "re: apple"))
+    assert len((await known(searched, many)).sure) > 1 == len((await known(searched, few)).sure)
+    monkeypatch.setattr(reading, "_FOUND_COST", derived_reading.HASTY_OCTETS // 2)
+    assert searched.store.recalled_candidates(ann, few) == await known(searched, few)
+    assert searched.store.recalled_candidates(ann, many) is None
+
+
 async def test_a_table_is_not_made_at_once(
     searched: SearchStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,7 +7,7 @@ some questions, so the blocks serve at first.
 
 from array import array
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from operator import itemgetter
 from typing import Final
 
@@ -43,15 +43,15 @@ class ValueTable:
         self._messages = messages
         self.octets = len(lines) + sum(map(len, messages)) + _VALUE_OCTETS * len(messages)
 
-    def messages(self, seeker: ValueSeeker) -> Sequence[int]:
-        """Ids of the messages, each once, in no order."""
+    def found(self, seeker: ValueSeeker) -> Iterator[Sequence[int]]:
+        """Ids of the messages, each once, in no order; some at a time."""
         numbers = seeker.of_values(self._lines)
         # Takes all at once, where there are two of them at least.
         found = itemgetter(*numbers)(self._messages) if len(numbers) > 1 else ()
         above = array("I")
         above.frombytes(b"".join(found or [self._messages[each] for each in numbers]))
         first = self._first
-        return [first + each for each in above] if first else above
+        yield [first + each for each in above] if first else above
 
 
 class FieldBlocks:
@@ -66,10 +66,10 @@ class FieldBlocks:
         self._questions = 0
         self._was_made = False
 
-    def messages(self, seeker: ValueSeeker) -> Sequence[int]:
-        """Ids of the messages, each once, in no order.  Raises BlockDamaged."""
+    def found(self, seeker: ValueSeeker) -> Iterator[Sequence[int]]:
+        """Ids of the messages, each once, in no order; some at a time.  Raises BlockDamaged."""
         self._questions += 1
-        return [each for block in self._blocks for each in seeker.messages(block)]
+        yield from map(seeker.messages, self._blocks)
 
     @property
     def is_to_be_a_table(self) -> bool:

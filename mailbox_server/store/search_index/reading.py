@@ -29,6 +29,8 @@ MANY: Final = 200
 _ROWS: Final = 10_000
 _TABLE_COST: Final = 10
 """Making a table of blocks takes so many times as long as going through them."""
+_FOUND_COST: Final = 50
+"""Making an answer of an id that was found takes as long as going through so many octets."""
 _ID_OCTETS: Final = 40
 """Of memory, that an id takes."""
 
@@ -192,7 +194,10 @@ def _with_value(
     if kept is None:
         return _in_blocks(sight, segments, account, field, seeker)
     sight.goes_through(kept.octets * (_TABLE_COST if kept.is_to_be_a_table else 1))
-    found = kept.messages(seeker)
+    found: list[int] = []
+    for some in kept.found(seeker):
+        sight.goes_through((len(found) + len(some)) * _FOUND_COST)
+        found += some
     if isinstance(kept, FieldBlocks) and (table := kept.table()) is not None:
         sight.keep(key, table, table.octets)
     return found if len(found) <= MOST else None
