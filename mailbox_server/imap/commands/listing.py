@@ -97,6 +97,7 @@ class _Figures:
         self._form, self._account = session.text_form, session.account
         self._tells_rights = ListReturn.MYRIGHTS in arguments.returns
         self._metadata = arguments.metadata
+        self._are_asked = bool(self._tells_rights or arguments.metadata or arguments.status)
         self._status = (
             StatusResponses(arguments.status, session.limits) if arguments.status else None
         )
@@ -112,7 +113,7 @@ class _Figures:
         lines = []
         for each in listed:
             lines.append(each.line)
-            if each.mailbox is not None:
+            if self._are_asked and each.mailbox is not None:
                 lines += self._of(tx, each.mailbox, each.written, counts)
         return b"".join(lines)
 
