@@ -27,8 +27,9 @@ MOST: Final = 500_000
 MANY: Final = 200
 """Messages that take longer to look at than asking for the word among them."""
 _ROWS: Final = 10_000
-_TABLE_COST: Final = 10
-"""Making a table of blocks takes so many times as long as going through them."""
+_TABLE_COST: Final = 30
+"""Making a table of blocks takes so many times as long as going through them, where all values
+differ."""
 _FOUND_COST: Final = 50
 """Making an answer of an id that was found takes as long as going through so many octets."""
 _ID_OCTETS: Final = 40
