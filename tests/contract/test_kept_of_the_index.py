@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from mailbox_server.store import derived_keeper, derived_reading
+from mailbox_server.store.derived_reading import Sight
 from mailbox_server.store.ports import Candidates, TextCriterion, TextScope
 from mailbox_server.store.search_index import brief_reading, field_values, needles, reading
 from tests.contract.conftest import TurnedClock
@@ -182,6 +183,28 @@ async def test_damage_is_noticed_when_it_is_read_and_all_is_found(
     await searched.indexer.catch_up()
     await ask_all(searched)
     assert (await known(searched, CRITERIA[0])).upto == 15
+
+
+async def test_a_question_of_many_words_is_one_question(
+    searched: SearchStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sketches are read whole with the second one, however many words the first one has."""
+    monkeypatch.setattr(brief_reading, "_QUESTIONS", 2)
+    monkeypatch.setattr(brief_reading, "_FEW", -1)
+    read, made_whole = list[object](), brief_reading._made_whole
+
+    def counted(sight: Sight, block: brief_reading._Block) -> brief_reading._Block:
+        read.append(block)
+        return made_whole(sight, block)
+
+    monkeypatch.setattr(brief_reading, "_made_whole", counted)
+    await searched.deliver("ann", mails(8))
+    await searched.indexer.catch_up()
+    words = TextCriterion(TextScope.BODY, "an apple, an apple pie, pears")
+    await known(searched, words)
+    assert not read
+    await known(searched, words)
+    assert read
 
 
 async def test_without_room_for_anything_the_same_is_found(

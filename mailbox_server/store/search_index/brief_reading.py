@@ -70,6 +70,7 @@ class Briefs:
         self._parts = parts
         self._hashes: dict[Part, set[int]] = {}
         self._columns: dict[tuple[Part, int], Sequence[int]] = {}
+        self._blocks: dict[tuple[int, str], Sequence[_Block]] = {}
 
     def found(self, segment: int, kind: str) -> Found:
         """The messages of whose texts of a kind it may be so.  Raises sqlite3.Error."""
@@ -109,8 +110,12 @@ class Briefs:
         return {row[0] for rows in found for row in rows}
 
     def _with_sketch(self, segment: int, kind: str, part: Part) -> set[int]:
+        blocks = self._blocks.get((segment, kind))
+        if blocks is None:
+            blocks = _blocks(self._sight, segment, kind, self._account)
+            self._blocks[segment, kind] = blocks
         found: set[int] = set()
-        for block in _blocks(self._sight, segment, kind, self._account):
+        for block in blocks:
             found.update(_messages(self._sight, block, self._columns_of(part, block.bits)))
         return found
 
