@@ -445,10 +445,10 @@ class MailboxView:
         self.classes.learn(names)
         gone = {uid: self._class_of(dead, names) for uid, dead in again.gone.items()}
         numbers = self._class_numbers(rows)
+        numbers = array(_width(max([*gone.values(), *set(numbers)], default=0)), numbers)
         entry, since = Entry(array("I"), array("I")), self.mailbox.highest_modseq
         place, last = 0, len(rows.uids)
         self.flags = array(numbers.typecode)
-        self._make_room(max(gone.values(), default=0))
         for slot, uid in enumerate(again.uids):
             if place < last and rows.uids[place] == uid:
                 self.messages.append(rows.messages[place])
