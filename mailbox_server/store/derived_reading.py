@@ -62,13 +62,18 @@ class Sight:
         connection = self._connection
         if not connection.in_transaction:
             connection.execute("BEGIN")
-        cursor = connection.execute(statement, values)
-        # The snapshot is taken now: if nothing was committed up to here, it is of the state.
+        try:
+            return connection.execute(statement, values)
+        finally:
+            # The snapshot is taken now: if nothing was committed up to here, it is of the state.
+            # If something was, what was kept may name a table that is no more.
+            self._settle()
+
+    def _settle(self) -> None:
         if not self._is_settled:
             if not self._place.is_current(self._state):
                 raise _Changed
             self._is_settled = True
-        return cursor
 
     def rows(self, statement: str, values: Sequence[object] = ()) -> Rows:
         """All rows of a select.  Raises sqlite3.Error."""

@@ -30,6 +30,10 @@ class PairWriter(DerivedFileWriter):
         with self._writing():
             self._connection.execute("UPDATE pair SET one = ?, other = ?", (number, number))
 
+    def move(self, table: str) -> None:
+        with self._writing():
+            self._connection.execute(f"ALTER TABLE pair RENAME TO {table}")
+
     def fail(self, number: int) -> None:
         with pytest.raises(sqlite3.OperationalError), self._writing():
             self._connection.execute("UPDATE pair SET one = ?", (number,))
@@ -133,6 +137,25 @@ def test_a_commit_within_a_question_parts_nothing(pairs: Pairs, *, is_kept: bool
     assert one == (2 if is_kept else 1)
     assert len(set(pairs.asked())) == 1
     assert pairs.asked()[0][0] > one
+
+
+def test_what_a_commit_within_a_question_removed_is_no_damage(pairs: Pairs) -> None:
+    """What was kept says where it lay."""
+    moves = iter((pairs.writer.move,))
+
+    def ask(sight: Sight) -> tuple[int, int]:
+        table: str | None = sight.kept("table")
+        if table is None:
+            ((table,),) = sight.rows("SELECT name FROM sqlite_master WHERE type = 'table'")
+            sight.keep("table", table, 8)
+        for move in moves:
+            move("couple")
+        ((one, other),) = sight.rows(f"SELECT one, other FROM {table}")
+        return one, other
+
+    pairs.readers[0].ask(lambda sight: sight.keep("table", "pair", 8), None)
+    assert pairs.readers[0].ask(ask, NONE) == (1, 1)
+    assert pairs.place.path is not None
 
 
 def test_while_a_commit_runs_nothing_is_kept(pairs: Pairs) -> None:
