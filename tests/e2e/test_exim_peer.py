@@ -142,11 +142,18 @@ def test_each_recipient_has_its_own_answer(peers: Peers) -> None:
 
 
 def test_421_in_the_middle(peers: Peers) -> None:
-    """It takes six messages a connection, and leaves open the one that it refuses the seventh."""
-    for number in range(7):
-        peers.submit(CARL, mark=f"many{number}")
-        peers.await_kept(f"Subject: many{number}\r\n")
-    assert "too many messages in one connection" in peers.exim.log
+    """It takes six messages a connection, and leaves open the one that it refuses the seventh.
+
+    Where the machine is busy, we may have left before the seventh.
+    """
+    refusal = "too many messages in one connection"
+    before = peers.exim.log.count(refusal)
+    for number in range(50):
+        peers.submit(CARL, mark=f"many{number}.")
+        peers.await_kept(f"Subject: many{number}.\r\n")
+        if peers.exim.log.count(refusal) > before:
+            break
+    assert peers.exim.log.count(refusal) == before + 1
 
 
 def test_it_calls_back_before_it_takes(peers: Peers) -> None:
@@ -181,14 +188,19 @@ def test_it_sends_and_both_report(peers: Peers) -> None:
             if f"\nEnvelope-to: {sender}\r\n".encode() in one
         ]
 
-    wait_until(lambda: bool(ours(CARL) and ours("jörg@exim.test")), "no reports", SECONDS)
+    def theirs() -> list[bytes]:
+        return list(peers.exim.kept(b"Reporting-MTA: dns; mx.exim.test"))
+
+    wait_until(
+        lambda: bool(ours(CARL) and ours("jörg@exim.test") and theirs()), "no reports", SECONDS
+    )
     delivered = ("delivered", "2.0.0")
     (report,) = ours(CARL)
     assert statuses(report) == {"ann@example.test": delivered, "bob@example.test": delivered}
     assert b"Original-Envelope-Id: in\r\n" in report
     (report,) = ours("jörg@exim.test")
     assert statuses(report) == {"ann@example.test": delivered}
-    (report,) = peers.exim.kept(b"Reporting-MTA: dns; mx.exim.test")
+    (report,) = theirs()
     assert statuses(report) == {"missing@example.test": ("failed", "5.0.0")}
     assert b"550 5.1.1 There is no such mailbox here" in report
     arrived = [one for one in fetch_all(peers.appliance) if b"Subject: in\r\n" in one]
