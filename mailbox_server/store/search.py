@@ -106,11 +106,14 @@ _INDEXED: Final[Mapping[str, int]] = {
     field.decode("ascii"): place for place, field in enumerate(INDEXED_FIELDS)
 }
 
+_RECALLED_CHARACTERS: Final = 200
+"""Of a needle; longer ones take long to normalize, a MiB of ligatures most of a second."""
+
 
 def recalled(index: IndexReader, account: AccountId, criterion: TextCriterion) -> Candidates | None:
     """What Search.candidates says, of what is kept of the index; None where it must be read."""
     field = _INDEXED.get(_field_of(criterion))
-    if field is None:
+    if field is None or len(criterion.needle) > _RECALLED_CHARACTERS:
         return None
     return index.recalled_field(account, field, normalize(criterion.needle))
 

@@ -111,6 +111,13 @@ async def test_what_takes_long_is_not_answered_at_once(
     assert searched.store.recalled_candidates(ann, sender) is None
 
 
+async def test_a_long_needle_is_not_normalized_at_once(searched: SearchStore) -> None:
+    ann, _ = await searched.owner("ann")
+    short, long = (TextCriterion(TextScope.FROM, "\ufdfa" * count) for count in (20, 2_000))
+    assert searched.store.recalled_candidates(ann, short) == await known(searched, short)
+    assert searched.store.recalled_candidates(ann, long) is None
+
+
 async def test_what_finds_many_is_not_answered_at_once(
     searched: SearchStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
