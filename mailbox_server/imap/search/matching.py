@@ -179,6 +179,9 @@ class _Search:
         if any(isinstance(each, NumbersKey) for each in keys):
             return Sorted((), uids)
         for each in keys:
+            if len(keys) > 1:
+                # What is kept of the index is answered without waiting for anything.
+                await self._breathe()
             known = await self._known_of_all(each, uids, looks=len(keys) == 1)
             if known is not None and len(keys) == 1:
                 return known

@@ -256,6 +256,29 @@ async def test_what_is_kept_of_the_index_needs_no_read() -> None:
     assert (box.reads, box.index_asked) == (1, 0)
 
 
+async def test_others_have_their_turn_between_keys_that_need_no_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    box, asked_in, turn = Box(400), list[int](), 0
+    box.keeps_messages = True
+
+    def recalled(account: AccountId, criterion: TextCriterion) -> Candidates:
+        asked_in.append(turn)
+        return Candidates(range(1_002, 1_802, 2), [], 1_800)
+
+    async def others() -> None:
+        nonlocal turn
+        while True:
+            turn += 1
+            await asyncio.sleep(0)
+
+    monkeypatch.setattr(box, "recalled_candidates", recalled)
+    going_on = asyncio.create_task(others())
+    await found(box, " ".join(f"FROM {number}" for number in range(10)))
+    going_on.cancel()
+    assert len(set(asked_in)) == 10
+
+
 async def test_few_large_ones_are_looked_at_in_a_turn_of_their_own() -> None:
     box = Box(400)
     box.keeps_messages = True
