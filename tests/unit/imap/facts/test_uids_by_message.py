@@ -4,7 +4,7 @@ from array import array
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mailbox_server.imap.facts import uids_by_message
@@ -18,10 +18,15 @@ LISTS = st.sets(IDS, max_size=4).map(sorted)
 
 ROWS = st.builds(lambda first, count: [*range(first, first + count)], IDS, st.integers(0, 30))
 """Ids without a gap."""
+MIXED: st.SearchStrategy[list[int]] = ROWS.flatmap(
+    lambda row: st.permutations(row[1:-1]).map(lambda within: [*row[:1], *within, *row[-1:]])
+)
+"""The same in any order, but for the first and the last."""
 
 
+@example([1, 2, 3, 4, 6, 7, 8, 9, 5, 10], 8, set(), Candidates([5], [], 60))
 @given(
-    messages=st.one_of(st.lists(st.integers(0, 60), max_size=60), ROWS),
+    messages=st.one_of(st.lists(st.integers(0, 60), max_size=60), ROWS, MIXED),
     first=st.integers(0, 60),
     unknown=st.sets(st.integers(1, 60)),
     candidates=st.builds(Candidates, LISTS, LISTS, st.integers(40, 70)),
