@@ -306,6 +306,7 @@ class _Search:
         """Those of which the index does not know that one of the keys fails them."""
         for key in keys:
             if isinstance(key, TextKey):
+                await self._breathe()
                 known = await self._known(key.criterion, uids)
                 if known is not None:
                     uids = sorted([*known.sure, *known.maybe])

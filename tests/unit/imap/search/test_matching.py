@@ -259,12 +259,18 @@ async def test_what_is_kept_of_the_index_needs_no_read() -> None:
 async def test_others_have_their_turn_between_keys_that_need_no_read(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    box, asked_in, turn = Box(400), list[int](), 0
+    """When the index is asked, and when its answers are gone through."""
+    box, asked_in, sorted_in, turn = Box(400), list[int](), list[int](), 0
+    message_ids = box.message_ids
     box.keeps_messages = True
 
     def recalled(account: AccountId, criterion: TextCriterion) -> Candidates:
         asked_in.append(turn)
         return Candidates(range(1_002, 1_802, 2), [], 1_800)
+
+    def ids(uids: Sequence[int]) -> Sequence[int]:
+        sorted_in.append(turn)
+        return message_ids(uids)
 
     async def others() -> None:
         nonlocal turn
@@ -273,10 +279,12 @@ async def test_others_have_their_turn_between_keys_that_need_no_read(
             await asyncio.sleep(0)
 
     monkeypatch.setattr(box, "recalled_candidates", recalled)
+    monkeypatch.setattr(box, "message_ids", ids)
     going_on = asyncio.create_task(others())
     await found(box, " ".join(f"FROM {number}" for number in range(10)))
     going_on.cancel()
     assert len(set(asked_in)) == 10
+    assert len(set(sorted_in)) == len(sorted_in) >= 10
 
 
 async def test_few_large_ones_are_looked_at_in_a_turn_of_their_own() -> None:
