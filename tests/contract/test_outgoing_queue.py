@@ -495,6 +495,23 @@ async def test_what_was_released_while_it_was_sent_is_not_left_lying(
     assert isinstance(house.faults.pop(), ZeroDivisionError)
 
 
+@pytest.mark.parametrize(("seconds", "wakes"), [(2, True), (3_600, False)])
+async def test_who_is_put_off_to_a_turn_before_the_next_look_brings_that_forward(
+    house: House, world: World, seconds: int, *, wakes: bool
+) -> None:
+    """The scheduler had seen nothing that comes due, and slept for a minute."""
+    until = world.clock.now() + timedelta(seconds=seconds)
+    world.gate, world.says["a@x.example"] = asyncio.Event(), 452
+    await house.send("a@x.example", deliver_by=DeliverBy(until, ByMode.NOTIFY, trace=False))
+    await house.scheduler.take_due()
+    assert await house.scheduler.take_due() == 60
+    assert not house.scheduler.is_awake
+    world.gate.set()
+    assert await house.tasks.rest(5)
+    assert house.scheduler.is_awake == wakes
+    assert await house.scheduler.take_due() <= min(seconds + 1, 60)
+
+
 async def test_a_message_that_was_taken_is_recorded_in_the_end(
     house: House, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -40,6 +40,7 @@ _LOOKED_UP_AT_ONCE: Final = 100
 _AFTER_TROUBLE_SECONDS: Final = 10.0
 _LONGEST_SLEEP_SECONDS: Final = 60.0
 """A clock that jumped is noticed after so long."""
+_AT_LAST: Final = datetime.max.replace(tzinfo=UTC)
 _JUMP: Final = timedelta(minutes=1)
 _RECALLED_AFTER: Final = LONGEST_WAIT * 2
 
@@ -97,6 +98,7 @@ class Scheduler:
         self._is_crowded = False
         self._is_stopping = False
         self._wake = asyncio.Event()
+        self._looks_again = _AT_LAST
         self._deference = Deference()
         self._is_wanted = False
         self._lookups: set[asyncio.Task[None]] = set()
@@ -156,8 +158,17 @@ class Scheduler:
         await self._recall()
 
     async def take_due(self) -> float:
-        """One pass; for how many seconds the next one may wait.  Raises StoreUnavailable."""
+        """One pass; for how many seconds the next one may wait.  Raises StoreUnavailable.
+
+        Who is put off to a turn before that, then or meanwhile, wakes it.
+        """
         self._wake.clear()
+        self._looks_again = _AT_LAST
+        wait = await self._pass()
+        self._looks_again = self._clock.now() + timedelta(seconds=wait)
+        return wait
+
+    async def _pass(self) -> float:
         self._is_wanted = False
         self._deference.looking()
         ahead = self._ahead()
@@ -333,6 +344,10 @@ class Scheduler:
         for part in load.parts:
             self._done(part)
         self._taken.difference_update(load.taken)
+        soonest = self._settling.take_soonest()
+        if soonest is not None and soonest < self._looks_again:
+            # It was put off to a turn before the one that is slept until.
+            self._wake.set()
         lane = self._lanes[load.lane]
         lane.messages -= 1
         if lane.has_more and lane.messages * 2 <= self._most(lane):

@@ -10,7 +10,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import chain, repeat
 from typing import Final, Protocol
 
@@ -103,8 +103,18 @@ class Settling:
         self._events = events
         self._sleep = sleep
         self._stumbling = Stumbling()
+        self._soonest: datetime | None = None
         self._recording = Recording(self._write_untold, tasks)
         self.rules = rules
+
+    def take_soonest(self) -> datetime | None:
+        """The soonest turn of who was put off since this was asked; None where nobody was."""
+        soonest, self._soonest = self._soonest, None
+        return soonest
+
+    def _note_turns(self, turns: Iterable[datetime]) -> None:
+        known = () if self._soonest is None else (self._soonest,)
+        self._soonest = min((*known, *turns), default=None)
 
     async def settle(self, tried: Sequence[Tried]) -> None:
         """Record attempts with what follows from them; returns when that is on the disk.
@@ -156,6 +166,7 @@ class Settling:
         """
         due, ids = self._clock.now() + wait, [job.id for job in jobs]
         await self._persist(lambda tx: tx.outbound.put_back(ids, due))
+        self._note_turns((due,))
 
     async def gone_wrong(self, jobs: Sequence[Outbound], error: Exception) -> None:
         """Put recipients off; where a bug of ours is why, hold those who had it too often.
@@ -288,6 +299,7 @@ class Settling:
         return work
 
     def _tell(self, decisions: Sequence[Decision]) -> None:
+        self._note_turns(each.due for each in decisions if not each.state.is_end)
         for each in decisions:
             attempt = each.attempt
             words = " ".join(attempt.reply.lines)[:_SHOWN_CHARACTERS]
