@@ -1,9 +1,9 @@
 """The scheduler: takes what is due, finds where it goes, and hands it on.
 
-It wakes when the bell of departures rings, when something comes due, and when a lane that had
-more than it was given has room again.  Each pass takes a bounded part of what is due, by
-leases; whatever is lost with the process is due again at the next start.  While mail comes in
-fast, passes for it give way a moment (deference).
+It wakes when the bell of departures rings, when something comes due, when somebody is put off
+to a turn before that, and when a lane that had more than it was given has room again.  Each
+pass takes a bounded part of what is due, by leases; whatever is lost with the process is due
+again at the next start.  While mail comes in fast, passes for it give way a moment (deference).
 """
 
 import asyncio
