@@ -30,18 +30,25 @@ _LIST: Final = re.compile(r'\* LIST \((.*?)\) "/" "(.*?)"(?: \("OLDNAME" \("(.*?
 _STATUS: Final = re.compile(r'\* STATUS "(.*?)" \((.*)\)')
 _COUNT: Final = re.compile(r"\* (\d+) EXISTS")
 _GONE: Final = re.compile(r"\* \d+ EXPUNGE|\* VANISHED ([\d:,]+)")
+_UID_VALIDITY: Final = re.compile(r"\* OK \[UIDVALIDITY (\d+)\]")
 _NOT_THERE: Final = frozenset({"\\NonExistent", "\\Noselect", "\\NoAccess"})
 
 
 @dataclass(slots=True)
 class Picture:
-    """What one client believes of the mailboxes that it may read; count: of the selected one."""
+    """What one client believes of the mailboxes that it may read.
+
+    count, uid_validity: of the selected one.  is_lost: another mailbox has its name now, and
+    what its own name is was not told.
+    """
 
     names: set[str] = field(default_factory=set)
     subscribed: set[str] = field(default_factory=set)
     figures: dict[str, dict[str, int]] = field(default_factory=dict)
     selected: str = ""
     count: int = 0
+    uid_validity: int = 0
+    is_lost: bool = False
 
     def believe(self, heard: Heard) -> None:
         """Take all the lines in their order."""
@@ -59,6 +66,8 @@ class Picture:
             self.leave()
         elif (found := _COUNT.fullmatch(line)) is not None:
             self.count = int(found[1])
+        elif (found := _UID_VALIDITY.match(line)) is not None:
+            self.uid_validity = int(found[1])
         elif (found := _GONE.fullmatch(line)) is not None:
             self.count -= 1 if found[1] is None else len(numbers_of(found[1].encode()))
         elif (found := _STATUS.match(line)) is not None:
@@ -66,9 +75,17 @@ class Picture:
                 raise Broken(f"{line}, and it was not told of")
             words = found[2].split()
             told = dict(zip(words[::2], map(int, words[1::2]), strict=True))
+            if found[1] == self.selected:
+                self._lose(line, told)
             self.figures.setdefault(found[1], {}).update(told)
         elif (found := _LIST.match(line)) is not None:
             self._take_name(found[2], set(found[1].split()), found[3])
+
+    def _lose(self, line: str, told: dict[str, int]) -> None:
+        """The mailbox was renamed, and another one took its name before that could be told."""
+        if told.get("UIDVALIDITY", self.uid_validity) == self.uid_validity:
+            raise Broken(f"{line}, and it is selected")
+        self.is_lost = True
 
     def _take_name(self, name: str, attributes: set[str], old_name: str | None) -> None:
         if old_name is not None:
@@ -215,7 +232,8 @@ class NotifiedPlay:
         """What was told is what somebody reads who asks."""
         for _ in range(2):
             await self._hear("NOOP")
-        if self._picture.selected and self._picture.selected not in self._picture.names:
+        is_nameless = self._picture.selected and self._picture.selected not in self._picture.names
+        if is_nameless or self._picture.is_lost:
             # Renamed so that no OLDNAME could tell it: a client asks anew.
             self._client.hang_up()
             await self._listen()

@@ -210,38 +210,37 @@ class RandomCommands:
     def fetch(self, client: Talk, picked: Picked) -> Asked:
         """FETCH of whole messages, which sets \\Seen, or a peek.
 
-        What was seen when it began is not marked again when the others are.
+        Which lack it is looked up first, and they are marked after: what becomes unseen in
+        between is left as it is.
         """
         peeks = self.chance.random() < 0.5
         item = b"BODY.PEEK[]" if peeks else b"BODY[]"
         box, sets = client.box, not peeks and not client.read_only
-        known = () if client.mirror is None else client.mirror.seen
-        seen = {one.uid for one in known if one.flags is not None and "\\Seen" in one.flags}
+        unseen: list[int] = []
 
-        def mark(model: AccountModel, uids: Collection[int]) -> None:
-            for uid in model.present(box, uids) if sets else ():
-                model.change(box, uid, model.boxes[box].kept[uid].flags | {"\\Seen"})
-
-        def mark_seen(model: AccountModel) -> Expected:
-            mark(model, [uid for uid in picked.uids if uid in seen])
+        def look(model: AccountModel) -> Expected:
+            held = model.boxes[box].kept
+            there = model.present(box, picked.uids) if sets else ()
+            unseen[:] = [uid for uid in there if "\\Seen" not in held[uid].flags]
             return Expected()
 
-        def mark_others(model: AccountModel) -> Expected:
+        def mark(model: AccountModel) -> Expected:
             there = model.present(box, picked.uids)
             held = {uid: model.boxes[box].kept[uid] for uid in there}
-            mark(model, [uid for uid in picked.uids if uid not in seen])
+            for uid in model.present(box, unseen):
+                model.change(box, uid, model.boxes[box].kept[uid].flags | {"\\Seen"})
             whole = len(there) == len(picked.uids)
             bodies = {uid: message(kept.message) for uid, kept in held.items()}
             return Expected((OK,) if whole else (OK, NO), bodies=bodies if whole else None)
 
         def apply(model: AccountModel) -> Expected:
-            mark_seen(model)
-            return mark_others(model)
+            look(model)
+            return mark(model)
 
         return Asked(
             picked.prefix + b"FETCH " + picked.words + b" (UID " + item + b")",
             apply,
-            apart=(mark_seen, mark_others),
+            apart=(look, mark),
         )
 
     def changed_since(self, client: Talk, picked: Picked) -> Asked:
