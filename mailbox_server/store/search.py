@@ -91,6 +91,13 @@ _NEWER: Final = Prepared(
     )
     .order_by(message.c.id)
 )
+_OWN: Final = Prepared(
+    sa.select(message.c.id).where(
+        message.c.id.in_(LISTED),
+        message.c.account == sa.bindparam("account"),
+        message.c.destroyed_at.is_(None),
+    )
+)
 _TEXTS: Final = Prepared(
     sa.select(message.c.id, message_text.c.body, message_text.c.header, message_listing.c.listed)
     .join_from(message, message_text, message_text.c.message == message.c.id)
@@ -179,8 +186,9 @@ class Search:
             if known is None:
                 counts.append(None)
                 continue
-            newer = (row[0] for row in _NEWER.rows(self._tx, account=account, upto=known.upto))
-            these = {*known.maybe, *newer}
+            these = self._own(account, known.maybe)
+            newer = _NEWER.rows(self._tx, account=account, upto=known.upto)
+            these.update(row[0] for row in newer)
             counts.append(len(these))
             found = these if found is None else found & these
         if found is None:
@@ -209,12 +217,7 @@ class Search:
         return found
 
     def _maybe(
-        self,
-        account: AccountId,
-        kinds: tuple[str, ...],
-        needles: tuple[str, ...],
-        *,
-        are_counted: bool = False,
+        self, account: AccountId, kinds: tuple[str, ...], needles: tuple[str, ...]
     ) -> Candidates | None:
         asked = question(account, needles)
         if self._index is None or asked is None:
@@ -222,10 +225,10 @@ class Search:
         # A word of the body is in what BODY and TEXT look into.
         wanted = Wanted(kinds, asked, parts(needles))
         sure = needles[0] if "text" in kinds else None
-        known = self._index.maybe(account, wanted, sure, are_counted=are_counted)
+        known = self._index.maybe(account, wanted, sure)
         if known is None or self._attached is None or "text" not in kinds:
             return known
-        attached = self._attached.maybe(asked, are_counted=are_counted)
+        attached = self._attached.maybe(asked)
         maybe = {*known.maybe, *attached}.difference(known.sure) if attached else known.maybe
         return Candidates(known.sure, sorted(maybe), known.upto)
 
@@ -236,7 +239,7 @@ class Search:
         kinds = ("text",) if term.scope is WordScope.BODY else kinds
         found: Candidates | None = None
         for each in words:
-            known = self._maybe(account, kinds, (each,), are_counted=True)
+            known = self._maybe(account, kinds, (each,))
             if known is not None:
                 both = sorted([*known.sure, *known.maybe])
                 known = Candidates((), both, known.upto)
@@ -246,6 +249,12 @@ class Search:
                 known = Candidates((), both, upto)
             found = known or found
         return found
+
+    def _own(self, account: AccountId, messages: Sequence[int]) -> set[int]:
+        """Those of the ascending messages that are the account's, and live."""
+        asked = lists(messages)
+        rows = (_OWN.rows(self._tx, account=account, messages=each) for each in asked)
+        return {row[0] for some in rows for row in some}
 
     def _texts(self, row: Any, scopes: set[WordScope]) -> Texts:
         message, body, header, listed = row

@@ -78,3 +78,16 @@ async def test_expunged_messages_are_not_found(searched: SearchStore) -> None:
     await searched.store.write(lambda tx: tx.messages.remove(inbox, [1]))
     assert messages(await found(searched, WordTerm("income tax"))) == [3]
     assert 2 not in messages(await found(searched, WordTerm("of")))
+
+
+@pytest.mark.parametrize("word", ["京都", "庁", "東京都庁"])
+async def test_what_others_have_makes_no_word_less_rare(searched: SearchStore, word: str) -> None:
+    """Nor what is gone: a word weighs by the account's own live messages."""
+    await searched.indexer.catch_up()
+    before = await found(searched, WordTerm(word))
+    await searched.deliver("ben", [mail("東京都庁の大阪")] * 2)
+    _, inbox = await searched.owner("ann")
+    await searched.deliver("ann", [mail("東京都庁")])
+    await searched.store.write(lambda tx: tx.messages.remove(inbox, [5]))
+    await searched.indexer.catch_up()
+    assert await found(searched, WordTerm(word)) == before

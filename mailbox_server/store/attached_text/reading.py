@@ -50,22 +50,19 @@ class AttachedTextReader(DerivedReader):
 
         return self.ask(ask, "")
 
-    def maybe(self, asked: Question, *, are_counted: bool = False) -> frozenset[int]:
+    def maybe(self, asked: Question) -> frozenset[int]:
         """Messages whose attached texts may hold the needles that are asked for.
 
-        All that do are among them.  are_counted: as in IndexReader.maybe.
+        All that do are among them, and some few of other accounts.
         """
-        return self.ask(lambda sight: _maybe(sight, asked, are_counted=are_counted), frozenset())
+        return self.ask(lambda sight: _maybe(sight, asked), frozenset())
 
 
-def _maybe(sight: Sight, asked: Question, *, are_counted: bool) -> frozenset[int]:
+def _maybe(sight: Sight, asked: Question) -> frozenset[int]:
     if not _has_any(sight):
         return frozenset()
     if isinstance(asked, AllOf):
-        if are_counted:
-            found = full_text.matches(sight, _TABLE, asked.own)
-        else:
-            found = full_text.all_of(sight, _TABLE, asked)
+        found = full_text.all_of(sight, _TABLE, asked)
     else:
         found = iter([sight.rows(_BEGINNING, (asked.first, asked.beyond))])
     return frozenset(row[0] for rows in found for row in rows)

@@ -107,7 +107,7 @@ class SearchReader(Protocol):
         """
 
     def word_candidates(self, account: AccountId, terms: Sequence[WordTerm]) -> WordCandidates:
-        """Messages of all the account's mailboxes in which all terms may be; some may be gone."""
+        """Live messages of all the account's mailboxes in which all terms may be."""
 
     def scored(
         self,

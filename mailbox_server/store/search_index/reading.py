@@ -55,22 +55,13 @@ class IndexReader(DerivedReader):
         super().__init__(place, layout.READER_CACHE_KIB)
 
     def maybe(
-        self,
-        account: AccountId,
-        wanted: Wanted,
-        needle: str | None = None,
-        *,
-        are_counted: bool = False,
+        self, account: AccountId, wanted: Wanted, needle: str | None = None
     ) -> Candidates | None:
-        """Messages of the account that are wanted, or may be.
+        """Messages of the account that are wanted, or may be, and some few of others.
 
         needle: what bodies with a word that begins so match for sure, where many may.
-        are_counted: whether no messages of other accounts may be among them, as some few
-        may that are found in vain.
         """
-        return self.ask(
-            lambda sight: _maybe(sight, account, wanted, needle, are_counted=are_counted), None
-        )
+        return self.ask(lambda sight: _maybe(sight, account, wanted, needle), None)
 
     def field(self, account: AccountId, field: int, needle: str) -> Candidates | None:
         """Messages of the account with the normalized needle in a field of INDEXED_FIELDS."""
@@ -82,12 +73,7 @@ class IndexReader(DerivedReader):
 
 
 def _maybe(
-    sight: Sight,
-    account: AccountId,
-    wanted: Wanted,
-    needle: str | None,
-    *,
-    are_counted: bool,
+    sight: Sight, account: AccountId, wanted: Wanted, needle: str | None
 ) -> Candidates | None:
     segments = _live(sight)
     found: set[int] = set(_waiting(sight, segments, account))
@@ -101,7 +87,7 @@ def _maybe(
                 (sure if kind == "text" else found).update(briefs.sure)
                 found.update(briefs.maybe)
             found.update(_more(sight, segment, kind, account))
-            for rows in _asked(sight, segment, kind, wanted.question, are_counted=are_counted):
+            for rows in _asked(sight, segment, kind, wanted.question):
                 found.update(row[0] for row in rows)
                 if len(found) + len(sure) > MOST:
                     return None
@@ -148,17 +134,12 @@ def _upto(segments: Sequence[Live]) -> int:
     return segments[-1].upto if segments else 0
 
 
-def _asked(
-    sight: Sight, segment: Live, kind: str, question: Question, *, are_counted: bool
-) -> Iterator[Rows]:
+def _asked(sight: Sight, segment: Live, kind: str, question: Question) -> Iterator[Rows]:
     if kind not in segment.tables:
         return
     table = f"{kind}_{segment.number}"
     if isinstance(question, AllOf):
-        if are_counted:
-            yield from full_text.matches(sight, table, question.own)
-        else:
-            yield from full_text.all_of(sight, table, question)
+        yield from full_text.all_of(sight, table, question)
         return
     cursor = sight.execute(
         f"SELECT doc FROM {table}_grams WHERE term >= ? AND term < ?",
