@@ -36,9 +36,14 @@ class DerivedPlace:
         self._state = None if path is None else self._state_of(path)
         self._path = path
 
+    @property
+    def kept(self) -> DerivedState | None:
+        """What is kept of the file as it stands now; None while it is being changed, and while
+        there is none."""
+        return self._state
+
     def state(self, path: Path) -> DerivedState | None:
-        """What is kept of the file as it stands now; None while it is being changed, and
-        when it is no more in use."""
+        """The same of the file at path; None when it is no more in use."""
         state = self._state
         return state if state is not None and state.path is path else None
 

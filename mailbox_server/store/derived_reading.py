@@ -131,8 +131,7 @@ class DerivedReader:
 
         Blocks on nothing; the only thing that any thread may call.
         """
-        path = self._place.path
-        state = None if path is None else self._place.state(path)
+        state = self._place.kept
         if state is None:
             return nothing
         try:

@@ -128,7 +128,7 @@ def recalled(index: IndexReader, account: AccountId, criterion: TextCriterion) -
 def _field_of(criterion: TextCriterion) -> str:
     """The name of the header field that a criterion about one is about, in small letters."""
     is_header = criterion.scope is TextScope.HEADER
-    return (criterion.field if is_header else criterion.scope.value).lower()
+    return (criterion.field if is_header else criterion.scope).lower()
 
 
 class Search:

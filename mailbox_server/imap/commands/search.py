@@ -280,7 +280,8 @@ def spaced(numbers: Sequence[int]) -> bytes:
     """
     if not numbers:
         return b""
-    return b" " + _WRITER.encode(list(numbers))[1:-1].replace(b",", b" ")
+    listed = numbers if isinstance(numbers, list) else list(numbers)
+    return b" " + _WRITER.encode(listed)[1:-1].replace(b",", b" ")
 
 
 async def answer_extended(

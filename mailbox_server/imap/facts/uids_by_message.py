@@ -82,9 +82,11 @@ class UidsByMessage:
         named = len(candidates.sure) + len(candidates.maybe)
         if (named + unknown + len(messages) - newer) * MANY > len(uids):
             return None
+        sure = self._among(self._uids_of(candidates.sure), uids)
+        if not (unknown or candidates.maybe) and newer == len(messages):
+            return Sorted(sure, ())
         maybe = {*self._uids[:unknown], *self._uids_of(candidates.maybe), *self._uids[newer:]}
-        sure = self._uids_of(candidates.sure)
-        return Sorted(self._among(sure, uids), self._among(maybe, uids))
+        return Sorted(sure, self._among(maybe, uids))
 
     def _uids_of(self, wanted: Sequence[int]) -> list[int]:
         """The UIDs of ascending messages, those that are here."""

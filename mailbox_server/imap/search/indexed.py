@@ -10,6 +10,8 @@ from mailbox_server.store.ports import Candidates, ReadTx, Store, TextCriterion
 
 FEW: Final = 20
 """Messages that are looked at sooner than the index is asked about them."""
+_UNASKED: Final = Candidates((), (), 0)
+"""Stands where the index was not asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +40,13 @@ class Answers:
     ) -> Candidates | None:
         """What it knows of the account, for a look at so many messages; None is nothing."""
         asked = account, criterion
-        if asked not in self._given:
+        candidates = self._given.get(asked, _UNASKED)
+        if candidates is _UNASKED:
             if messages <= self._few:
                 return None
-            self._given[asked] = await self._store.read(lambda tx: tx.search.candidates(*asked))
-        return self._given[asked]
+            candidates = await self._store.read(lambda tx: tx.search.candidates(*asked))
+            self._given[asked] = candidates
+        return candidates
 
     async def looked_at(
         self,
@@ -58,11 +62,10 @@ class Answers:
         Where some may match, most at most, look says more of them: within the read that asks.
         """
         asked = account, criterion
-        if asked in self._given:
-            candidates = self._given[asked]
-        elif messages <= self._few:
-            return None
-        else:
+        candidates = self._given.get(asked, _UNASKED)
+        if candidates is _UNASKED:
+            if messages <= self._few:
+                return None
             candidates = self._store.recalled_candidates(*asked)
             if candidates is None:
                 self._given[asked], known = await self._store.read(

@@ -13,6 +13,7 @@ import asyncio
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
+from functools import cached_property
 from typing import Final, cast
 
 from mailbox_server.imap.facts.message_facts import Breathe, Fact
@@ -136,9 +137,14 @@ class _Search:
         self._turns = turns
         self._view = view
         self._breathe = deadline(clock, until)
-        self._now = int(clock.now().timestamp())
+        self._clock = clock
         self._named: dict[NumbersKey, UidSet] = {}
         self._answers = answers
+
+    @cached_property
+    def _now(self) -> int:
+        """Unix seconds; the same for all keys."""
+        return int(self._clock.now().timestamp())
 
     async def matching(self, key: SearchKey, uids: Sequence[int]) -> Sequence[int]:
         """Those of the ascending UIDs that key matches, ascending."""
@@ -175,7 +181,7 @@ class _Search:
         Where it names few, the others are not gone through at all.  Of messages that are
         named it is asked afterwards: they may be few themselves.
         """
-        keys = list(dict.fromkeys(key.keys if isinstance(key, AndKey) else (key,)))
+        keys = list(dict.fromkeys(key.keys)) if isinstance(key, AndKey) else [key]
         if any(isinstance(each, NumbersKey) for each in keys):
             return Sorted((), uids)
         for each in keys:

@@ -4,7 +4,7 @@ from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from enum import Enum
+from enum import Enum, StrEnum
 from typing import Protocol
 
 from mailbox_server.model.ids import (
@@ -217,7 +217,7 @@ class NewMessage:
     fingerprint: bytes | None = None
 
 
-class TextScope(Enum):
+class TextScope(StrEnum):
     """Where a text criterion looks (RFC 9051 §6.4.4)."""
 
     FROM = "From"

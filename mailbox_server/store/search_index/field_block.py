@@ -110,12 +110,16 @@ def lines_of(lines: bytes) -> Iterator[tuple[bytes, "array[int]"]]:
 
 
 class ValueSeeker:
-    """Finds messages with the needle in a value."""
+    """Finds messages with the needle in a value.
+
+    is_within_a_word: whether it is wherever it stands; words are what spaces part.
+    """
 
     def __init__(self, needle: str) -> None:
         # What cannot be written in UTF-8 is in no line.
         self._needle = needle.encode("utf-8", "surrogatepass")
         self._pattern: re.Pattern[bytes] | None = None
+        self.is_within_a_word = bool(needle) and not {" ", "\n"}.intersection(needle)
 
     def messages(self, columns: Columns) -> Sequence[int]:
         """Ids of the messages, each once, in no order.  Raises BlockDamaged."""

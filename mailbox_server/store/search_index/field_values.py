@@ -2,7 +2,8 @@
 
 The same people write in every block: of what is asked often, all values are put together,
 each once with its number, and beside them the messages of each number.  That takes as long as
-some questions, so the blocks serve at first.
+some questions, so the blocks serve at first.  Where the values have few words between them,
+those are gone through instead.
 """
 
 from array import array
@@ -17,6 +18,7 @@ from mailbox_server.store.search_index.field_block import (
     digits_of,
     lines_of,
 )
+from mailbox_server.store.search_index.field_words import ValueWords, words_of
 
 OCTETS_MOST: Final = 1536 * 1024
 """Of blocks that are kept; of more, the answers take longer than reading them."""
@@ -35,17 +37,26 @@ class ValueTable:
 
     is_to_be_a_table = False
 
-    def __init__(self, first: int, lines: bytes, messages: Sequence[bytes]) -> None:
+    def __init__(
+        self, first: int, lines: bytes, messages: Sequence[bytes], words: ValueWords | None
+    ) -> None:
         """lines: as in a block, of one number each: where its messages are among messages,
-        which holds what their ids are above the first, in four octets each."""
+        which holds what their ids are above the first, in four octets each.
+        words: of the values; None where they are too many."""
         self._first = first
         self._lines = lines
         self._messages = messages
+        self._words = words
         self.octets = len(lines) + sum(map(len, messages)) + _VALUE_OCTETS * len(messages)
+        if words is not None:
+            self.octets += words.octets
 
     def found(self, seeker: ValueSeeker) -> Iterator[Sequence[int]]:
         """Ids of the messages, each once, in no order; some at a time."""
-        numbers = seeker.of_values(self._lines)
+        if self._words is not None and seeker.is_within_a_word:
+            numbers = self._words.holding(seeker)
+        else:
+            numbers = seeker.of_values(self._lines)
         # Takes all at once, where there are two of them at least.
         found = itemgetter(*numbers)(self._messages) if len(numbers) > 1 else ()
         above = array("I")
@@ -95,4 +106,5 @@ class FieldBlocks:
             for number, value in enumerate(messages)
             for octets in (value, b"\n", digits_of(number))
         )
-        return ValueTable(first, lines, [each.tobytes() for each in messages.values()])
+        ids = [each.tobytes() for each in messages.values()]
+        return ValueTable(first, lines, ids, words_of(messages.keys()))

@@ -8,7 +8,7 @@ segments, what waits, vocabularies, sketches and values of fields, as far as the
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from mailbox_server.model.ids import AccountId
 from mailbox_server.store.derived_place import DerivedPlace
@@ -27,7 +27,7 @@ MOST: Final = 500_000
 MANY: Final = 200
 """Messages that take longer to look at than asking for the word among them."""
 _ROWS: Final = 10_000
-_TABLE_COST: Final = 30
+_TABLE_COST: Final = 50
 """Making a table of blocks takes so many times as long as going through them, where all values
 differ."""
 _FOUND_COST: Final = 50
@@ -154,40 +154,50 @@ def _matches(sight: Sight, segment: Live, kind: str, expression: str) -> Iterato
         yield from full_text.matches(sight, f"{kind}_{segment.number}", expression)
 
 
+class _Field(NamedTuple):
+    """What is kept of one field of an account.
+
+    maybe: ascending ids of messages of which more may be said elsewhere.
+    """
+
+    values: FieldBlocks | ValueTable
+    maybe: Sequence[int]
+    upto: int
+
+    @property
+    def octets(self) -> int:
+        return self.values.octets + _ID_OCTETS * len(self.maybe)
+
+
 def _by_field(sight: Sight, account: AccountId, field: int, needle: str) -> Candidates | None:
-    segments = _live(sight)
-    found = _with_value(sight, segments, account, field, ValueSeeker(needle))
-    if found is None:
-        return None
-    maybe = set(_waiting(sight, segments, account))
-    for each in segments:
-        maybe.update(_more(sight, each, "head", account))
-    if maybe:
-        maybe.difference_update(found)
-    return Candidates(sorted(found), sorted(maybe), _upto(segments))
-
-
-def _with_value(
-    sight: Sight, segments: Sequence[Live], account: AccountId, field: int, seeker: ValueSeeker
-) -> Sequence[int] | None:
-    """Messages with the needle in a field; None where they are too many."""
-    key = "field", account, field
-    kept: FieldBlocks | ValueTable | None = sight.kept(key)
+    """None where they are too many."""
+    key, seeker = ("field", account, field), ValueSeeker(needle)
+    kept: _Field | None = sight.kept(key)
     if kept is None:
-        return _in_blocks(sight, segments, account, field, seeker)
-    sight.goes_through(kept.octets * (_TABLE_COST if kept.is_to_be_a_table else 1))
+        return _in_blocks(sight, account, field, seeker)
+    values = kept.values
+    sight.goes_through(values.octets * (_TABLE_COST if values.is_to_be_a_table else 1))
     found: list[int] = []
-    for some in kept.found(seeker):
+    for some in values.found(seeker):
         sight.goes_through((len(found) + len(some)) * _FOUND_COST)
         found += some
-    if isinstance(kept, FieldBlocks) and (table := kept.table()) is not None:
-        sight.keep(key, table, table.octets)
-    return found if len(found) <= MOST else None
+    if isinstance(values, FieldBlocks) and (table := values.table()) is not None:
+        changed = kept._replace(values=table)
+        sight.keep(key, changed, changed.octets)
+    return _told(found, kept.maybe, kept.upto)
+
+
+def _told(found: list[int], maybe: Sequence[int], upto: int) -> Candidates | None:
+    if len(found) > MOST:
+        return None
+    found.sort()
+    return Candidates(found, sorted({*maybe}.difference(found)) if maybe else [], upto)
 
 
 def _in_blocks(
-    sight: Sight, segments: Sequence[Live], account: AccountId, field: int, seeker: ValueSeeker
-) -> Sequence[int] | None:
+    sight: Sight, account: AccountId, field: int, seeker: ValueSeeker
+) -> Candidates | None:
+    segments = _live(sight)
     live = {each.number for each in segments}
     found: list[int] = []
     blocks: list[Columns] = []
@@ -205,6 +215,11 @@ def _in_blocks(
             octets += len(lines)
             if octets <= OCTETS_MOST:
                 blocks.append(columns)
+    elsewhere = {*_waiting(sight, segments, account)}
+    for each in segments:
+        elsewhere.update(_more(sight, each, "head", account))
+    maybe, upto = sorted(elsewhere), _upto(segments)
     if octets <= OCTETS_MOST:
-        sight.keep(("field", account, field), FieldBlocks(blocks), octets)
-    return found
+        kept = _Field(FieldBlocks(blocks), maybe, upto)
+        sight.keep(("field", account, field), kept, kept.octets)
+    return _told(found, maybe, upto)
