@@ -120,7 +120,7 @@ class RandomCommands:
             return None
         by_uid = self.chance.random() < 0.6
         way = self.chance.random()
-        if way < 0.12:
+        if way < 0.12 and client.perhaps_saved.isdisjoint(uids):
             saved = tuple(uid for uid in uids if uid in client.saved)
             return Picked(saved, b"$", by_uid)
         if way < 0.22:
@@ -311,11 +311,11 @@ class RandomCommands:
         def apply(model: AccountModel) -> Expected:
             kept = model.boxes[box].kept
             must = {uid for uid in known if uid in kept and holds(uid, kept[uid])}
+            may = {uid for uid in known if uid not in kept}
             if saves:
-                client.saved = frozenset(must)
+                client.saved, client.perhaps_saved = frozenset(must), frozenset(may)
             if form == b"RETURN (SAVE) ":
                 return Expected()
-            may = {uid for uid in known if uid not in kept}
             if not by_uid:
                 must, may = {known[uid] for uid in must}, {known[uid] for uid in may}
             return Expected(found=(frozenset(must), frozenset(may)))

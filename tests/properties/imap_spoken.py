@@ -72,6 +72,7 @@ class Talk:
     """One client's connection; transcript: what everybody said lately.
 
     box: the model's number of the selected mailbox, 0 for none.
+    perhaps_saved: gone when a search saved what it found, and not told of, so perhaps saved too.
     highest: no modseq was told above it since the mailbox was selected.
     numbers_stood: during the last command numbers had to stand, so expunges may be untold.
     """
@@ -91,6 +92,7 @@ class Talk:
         self.box = 0
         self.read_only = False
         self.saved: frozenset[int] = frozenset()
+        self.perhaps_saved: frozenset[int] = frozenset()
         self.enabled: frozenset[str] = frozenset()
         self.idles = False
         self.numbers_stood = False
@@ -108,7 +110,8 @@ class Talk:
     async def connect(self, enabled: frozenset[str]) -> None:
         """Connect, log in, and enable what is wanted."""
         self._wire = HeardWire()
-        self.mirror, self.box, self.saved, self.idles = None, 0, frozenset(), False
+        self.mirror, self.box, self.idles = None, 0, False
+        self.saved = self.perhaps_saved = frozenset()
         peer = parse_ip("127.0.0.1")
         assert peer is not None
         services = self._world.services
@@ -197,7 +200,8 @@ class Talk:
         return heard
 
     def _selected(self, heard: Heard, read_only: bool) -> int:
-        self.read_only, self.saved = read_only, frozenset()
+        self.read_only = read_only
+        self.saved = self.perhaps_saved = frozenset()
         counts = [int(found[1]) for line in heard.untagged if (found := _EXISTS.fullmatch(line))]
         if heard.status != b"OK" or len(counts) != 1:
             raise Broken(str(heard))
