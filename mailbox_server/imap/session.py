@@ -484,8 +484,11 @@ class Session:
         self.key_watch.end()
         if selected is None:
             return
-        if self.notifications.reaches_elsewhere and selected.has_untold:
-            self.notifications.left(
+        notifications = self.notifications
+        if notifications.reaches_elsewhere and (
+            selected.has_untold or notifications.is_ahead_of(selected.mailbox)
+        ):
+            notifications.left(
                 selected.mailbox.id,
                 messages=selected.count,
                 uid_next=selected.stand().last + 1,

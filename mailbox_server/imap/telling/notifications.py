@@ -18,7 +18,7 @@ from mailbox_server.imap.telling.wishes import Wishes
 from mailbox_server.imap.views.selected import Hears
 from mailbox_server.model.errors import AccountMissing
 from mailbox_server.model.ids import AccountId, MailboxId, ModSeq
-from mailbox_server.model.mailbox import MailboxStatus
+from mailbox_server.model.mailbox import Mailbox, MailboxStatus
 from mailbox_server.store.ports import Store
 
 
@@ -137,6 +137,15 @@ class Notifications:
     def note_own(self, account: AccountId) -> None:
         """From now on tell apart what this session writes."""
         self.store = self._own = self._own or OwnWrites(self._means.store, account)
+
+    def is_ahead_of(self, mailbox: Mailbox) -> bool:
+        """Whether the picture that was told last is newer than this mailbox in it.
+
+        Of a selected mailbox the picture tells nothing: what moved there since is untold.
+        """
+        own = {} if self._told is None else self._told.mailboxes
+        held = own.get(mailbox.id) or self._told_others.mailboxes.get(mailbox.id)
+        return held is not None and held.mailbox.highest_modseq > mailbox.highest_modseq
 
     def left(self, mailbox: MailboxId, *, messages: int, uid_next: int) -> None:
         """The mailbox is selected no more, and the client was told only that of it."""

@@ -5,6 +5,8 @@ from importlib import import_module
 
 import pytest
 
+from mailbox_server.imap.telling.account_watch import Picture
+from mailbox_server.imap.telling.notifications import Notifications
 from mailbox_server.store.ports import Edit, FlagChange, WriteTx
 from tests.dialogues.imap.memory_driver import MemoryDriver
 from tests.dialogues.imap.shared_inbox import (
@@ -15,6 +17,7 @@ from tests.dialogues.imap.shared_inbox import (
     say,
     shared_inbox,
 )
+from tests.dialogues.imap.world import message
 
 
 @pytest.fixture
@@ -328,3 +331,25 @@ async def test_what_another_changes_between_two_silent_steps_is_told(
     before_the_write(driver, monkeypatch, answering, at=2)
     lines = await told(driver, b"g STORE 1:6 +FLAGS.SILENT (\\Flagged)", 1)
     assert [line.split(b" ")[1] for line in lines] == [b"2", b"5"]
+
+
+async def test_mail_that_came_while_others_were_looked_at_is_told_of_who_leaves(
+    driver: MemoryDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """RFC 5465 §5.2: MessageNew, with STATUS once its mailbox is not selected any more."""
+    look, came = Notifications.look, False
+
+    async def behind(notifications: Notifications) -> tuple[Picture, Picture]:
+        nonlocal came
+        if not came:
+            came = True
+            await driver.world.deliver("ann", "INBOX", message(4))
+        return await look(notifications)
+
+    events = b"(MessageNew MessageExpunge)"
+    await say(driver, b"a NOTIFY SET (SELECTED " + events + b") (PERSONAL " + events + b")")
+    await say(driver, b"b SELECT INBOX")
+    monkeypatch.setattr(Notifications, "look", behind)
+    told = await say(driver, b"c NOOP\r\nd UNSELECT\r\ne NOOP")
+    assert b"EXISTS" not in told
+    assert told.count(b'* STATUS "INBOX" (MESSAGES 4 UIDNEXT 5)\r\n') == 1
