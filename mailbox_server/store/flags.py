@@ -3,8 +3,10 @@
 Keywords belong to the message, so a change reaches every live placement it has and raises
 the highest modseq of each mailbox that holds one; `\\Deleted` stays with the placement.
 
-The rows never come to Python: of each run of UIDs it is asked which states (keyword set and
-`\\Deleted`) stand in it, and one statement then changes all rows of a run that have the same.
+The rows never come to Python.  A long run of UIDs is taken to be in the state (keyword set and
+`\\Deleted`) of its first row, as mostly it is, and one statement changes all that are: how many
+there were tells whether that was all.  Of every other run it is asked which states stand in it,
+and one statement changes all rows of the run that have the same.
 A change made twice is the same as made once, so that no statement meets what another changed.
 """
 
@@ -15,6 +17,7 @@ import sqlalchemy as sa
 
 from mailbox_server.model.ids import AccountId, MailboxId, ModSeq
 from mailbox_server.model.keywords import DELETED, SEEN, FlagKind, flag_kind
+from mailbox_server.model.mailbox import Mailbox
 from mailbox_server.model.uid_set import UidSet, runs
 from mailbox_server.store import uid_blocks
 from mailbox_server.store.by_message import FEW_RANGES, LISTED, lists
@@ -52,25 +55,39 @@ _STATES: Final = Prepared(
     .where(*_RANGE, _UP_TO)
     .distinct()
 )
+_FIRST: Final = Prepared(
+    sa.select(placement.c.keyword_set, placement.c.deleted, placement.c.shared)
+    .where(*_RANGE)
+    .order_by(placement.c.uid)
+    .limit(1)
+)
 _MODIFIED: Final = Prepared(
     sa.select(placement.c.uid)
     .where(*_RANGE, placement.c.updated_at > sa.bindparam("limit"))
     .order_by(placement.c.uid)
 )
-_SET: Final = Prepared(
-    sa.update(placement)
-    .where(
-        *_RANGE,
-        _UP_TO,
-        placement.c.keyword_set == sa.bindparam("old_set"),
-        placement.c.deleted == sa.bindparam("was_deleted"),
+
+
+def _setting(*which: sa.ColumnElement[bool]) -> Prepared:
+    """Brings all of one state in a range to another."""
+    return Prepared(
+        sa.update(placement)
+        .where(
+            *_RANGE,
+            *which,
+            placement.c.keyword_set == sa.bindparam("old_set"),
+            placement.c.deleted == sa.bindparam("was_deleted"),
+        )
+        .values(
+            keyword_set=sa.bindparam("keyword_set"),
+            deleted=sa.bindparam("deleted"),
+            updated_at=sa.bindparam("modseq"),
+        )
     )
-    .values(
-        keyword_set=sa.bindparam("keyword_set"),
-        deleted=sa.bindparam("deleted"),
-        updated_at=sa.bindparam("modseq"),
-    )
-)
+
+
+_SET: Final = _setting(_UP_TO)
+_SET_UNSHARED: Final = _setting(placement.c.shared == sa.literal_column("0"))
 _here: Final = placement.alias("here")
 _CHANGED_HERE: Final = (
     _here.c.mailbox == sa.bindparam("mailbox"),
@@ -152,28 +169,19 @@ def change_flags(
     if unchanged_since is not None:
         values = [{"mailbox": mailbox, "first": a, "last": b, "limit": limit} for a, b in ranges]
         modified = UidSet.of(uid for (uid,) in _MODIFIED.rows_each(tx, values))
-    pieces = list(_pieces(tx, mailbox, ranges, limit))
-    states = {state[:2] for _, _, found_here in pieces for state in found_here}
-    old = names_of(tx, found.account, {keyword_set for keyword_set, _ in states})
-    becomes, names = _transitions(tx, found.account, change, old, states)
-    moves = {state: after for state, after in becomes.items() if after != state}
-    if not moves:
-        return FlagOutcome(found.highest_modseq, modified)
-    modseq = tx.touch(found.account)
     added = keys_of(change.names) if change.edit is not Edit.REMOVE else set[str]()
-    admit(tx, mailbox, added)
-    seen = {number for number, flags in names.items() if SEEN in flags}
-    moved, counted = Counters(), False
-    places = _places(pieces)
-    for state, after in moves.items():
-        count = _set(tx, mailbox, places[state], state, after, limit, modseq)
-        deleted, unseen = after[1] - state[1], (state[0] in seen) - (after[0] in seen)
-        moved.deleted += deleted * count
-        moved.unseen += unseen * count
-        counted = counted or bool(deleted or unseen)
+    work = _Work(tx, found, change, added)
+    left = ranges
+    if unchanged_since is None:
+        left = [(a, b) for a, b in ranges if b - a < _SHORT_RUN or not work.change_even(a, b)]
+    pieces = list(_pieces(tx, mailbox, left, limit))
+    work.change(pieces, limit)
+    if not work.moves:
+        return FlagOutcome(found.highest_modseq, modified)
+    modseq, moves = tx.touch(found.account), work.moves
     uid_blocks.stamp(tx, mailbox, ranges, modseq)
-    if counted:
-        move_counters(tx, mailbox, moved, modseq)
+    if work.counted:
+        move_counters(tx, mailbox, work.moved, modseq)
     else:
         stamp_shown(tx, mailbox, modseq)
     keyworded = {state for state, after in moves.items() if state[0] != after[0]}
@@ -193,8 +201,97 @@ def change_flags(
     ]
     elsewhere = _set_elsewhere(tx, found.account, shared, added, modseq) if shared else set[int]()
     _tell_deleted(tx, found.account, mailbox, ranges, moves, modseq)
-    told = None if mailbox in elsewhere else FlagMoves(found.highest_modseq, moves, names)
+    told = None if mailbox in elsewhere else FlagMoves(found.highest_modseq, moves, work.names)
     return FlagOutcome(modseq, modified, told)
+
+
+class _Work:
+    """A STORE under way in one mailbox.
+
+    moves: what became of each state that changed; names: of the keyword sets met so far.
+    moved, counted: what that makes of the mailbox's counters, and whether it does.
+    """
+
+    def __init__(self, tx: SqlTx, found: Mailbox, change: FlagChange, added: set[str]) -> None:
+        self._tx = tx
+        self._found = found
+        self._change = change
+        self._added = added
+        self._met: set[_State] = set()
+        self.moves: dict[_State, _State] = {}
+        self.names: dict[int, frozenset[str]] = {}
+        self.moved = Counters()
+        self.counted = False
+
+    def change_even(self, first: int, last: int) -> bool:
+        """Change a run of UIDs that are all here, in one state, and shared by none.
+
+        Whether it is such a run; of another some may have changed by then.
+        """
+        row = _FIRST.row(self._tx, mailbox=self._found.id, first=first, last=last)
+        if row is None or row[2]:
+            return False
+        state: _State = row[:2]
+        self._meet({state})
+        after = self.moves.get(state)
+        if after is None:
+            return False
+        count = self._set(_SET_UNSHARED, [(first, last)], state, after, _NO_LIMIT)
+        return count == last - first + 1
+
+    def change(self, pieces: Sequence[_Piece], limit: int) -> None:
+        """Change all in these pieces, but what changed after the modseq limit."""
+        places = _places(pieces)
+        self._meet(set(places))
+        for state in places.keys() & self.moves.keys():
+            self._set(_SET, places[state], state, self.moves[state], limit)
+
+    def _meet(self, states: set[_State]) -> None:
+        """Find out what becomes of states."""
+        tx, account = self._tx, self._found.account
+        states = states - self._met
+        self._met |= states
+        old = names_of(tx, account, {keyword_set for keyword_set, _ in states})
+        becomes, names = _transitions(tx, account, self._change, old, states)
+        self.names.update(names)
+        moves = {state: after for state, after in becomes.items() if after != state}
+        if moves and not self.moves:
+            tx.touch(account)
+            admit(tx, self._found.id, self._added)
+        self.moves.update(moves)
+
+    def _set(
+        self,
+        statement: Prepared,
+        places: Sequence[tuple[int, int]],
+        state: _State,
+        after: _State,
+        limit: int,
+    ) -> int:
+        """Bring all of one state to another; how many there were."""
+        count = statement.run_each(
+            self._tx,
+            [
+                {
+                    "mailbox": self._found.id,
+                    "first": first,
+                    "last": last,
+                    "limit": limit,
+                    "old_set": state[0],
+                    "was_deleted": state[1],
+                    "keyword_set": after[0],
+                    "deleted": after[1],
+                    "modseq": self._tx.touch(self._found.account),
+                }
+                for first, last in places
+            ],
+        )
+        deleted = after[1] - state[1]
+        unseen = (SEEN in self.names[state[0]]) - (SEEN in self.names[after[0]])
+        self.moved.deleted += deleted * count
+        self.moved.unseen += unseen * count
+        self.counted = self.counted or bool(deleted or unseen)
+        return count
 
 
 def _pieces(
@@ -223,35 +320,6 @@ def _places(pieces: Sequence[_Piece]) -> dict[_State, list[tuple[int, int]]]:
         for state in {each[:2] for each in states}:
             places.setdefault(state, []).append((first, last))
     return places
-
-
-def _set(
-    tx: SqlTx,
-    mailbox: MailboxId,
-    places: Sequence[tuple[int, int]],
-    state: _State,
-    after: _State,
-    limit: int,
-    modseq: ModSeq,
-) -> int:
-    """Bring all of one state to another; how many there were."""
-    return _SET.run_each(
-        tx,
-        [
-            {
-                "mailbox": mailbox,
-                "first": first,
-                "last": last,
-                "limit": limit,
-                "old_set": state[0],
-                "was_deleted": state[1],
-                "keyword_set": after[0],
-                "deleted": after[1],
-                "modseq": modseq,
-            }
-            for first, last in places
-        ],
-    )
 
 
 def _tell_deleted(

@@ -168,6 +168,35 @@ def test_a_run_of_many_states_is_changed_whole(bench: Workbench, count: int) -> 
     assert bench.broken() == []
 
 
+@pytest.mark.parametrize(
+    "but", ["nothing", "first", "middle", "gone", "shared", "first shared", "all shared", "seen"]
+)
+def test_a_run_in_one_state_is_changed_whole_and_what_differs_in_it_too(
+    bench: Workbench, but: str
+) -> None:
+    account = bench.open_account()
+    inbox, work = bench.mailbox(account).id, bench.mailbox(account, "Work").id
+    odd = {"first": 1, "middle": 20}.get(but)
+    for uid in range(1, 41):
+        keywords = ["k"] if uid == odd else ["\\Seen"] if but == "seen" else []
+        bench.deliver(account, keywords=keywords, deleted=uid == odd)
+    if but == "gone":
+        bench.write(lambda tx: tx.messages.remove(inbox, [7]))
+    copied = {"shared": [9], "first shared": [1], "all shared": list(range(1, 41))}.get(but, [])
+    bench.write(lambda tx: tx.messages.copy(inbox, copied, work))
+    before = bench.flags(inbox)
+    done = store(bench, inbox, list(range(1, 41)), Edit.ADD, "\\Flagged", "\\Seen")
+    assert bench.flags(inbox) == {
+        uid: names | {"\\Flagged", "\\Seen"} for uid, names in before.items()
+    }
+    assert set(modseqs(bench, inbox).values()) == {done.modseq}
+    assert set(map(frozenset, bench.flags(work).values())) <= {frozenset({"\\Flagged", "\\Seen"})}
+    status = bench.read(lambda tx: tx.mailboxes.status(inbox))
+    assert (status.unseen, status.mailbox.highest_modseq) == (0, done.modseq)
+    assert bench.broken() == []
+    assert store(bench, inbox, list(range(1, 41)), Edit.ADD, "\\Seen").modseq == done.modseq
+
+
 def test_it_says_what_became_of_which_state(bench: Workbench) -> None:
     account = bench.open_account()
     inbox, work = bench.mailbox(account).id, bench.mailbox(account, "Work").id

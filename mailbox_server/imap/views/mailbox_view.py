@@ -39,6 +39,7 @@ from mailbox_server.imap.views.packed_view import (
     Snapshot,
     reads_again,
 )
+from mailbox_server.imap.views.slot_arrays import limit, mapped, width, without
 from mailbox_server.model.errors import MailboxMissing, StateTooOld
 from mailbox_server.model.ids import AccountId, MailboxId, ModSeq
 from mailbox_server.model.mailbox import Mailbox
@@ -59,7 +60,6 @@ _CLASS_OCTETS: Final = 512
 _COMPACT_FROM: Final = 256
 _LOGGED_WHILE_PACKED: Final = 256
 _NEVER: Final = 1 << 32
-_CLASS_WIDTHS: Final = (("B", 1 << 8), ("H", 1 << 16), ("I", 1 << 32))
 
 
 class MailboxView:
@@ -88,7 +88,9 @@ class MailboxView:
         self._refreshing = asyncio.Lock()
         self._begun = 0
         self._done = 0
-        self._stale = False
+        # Modseqs of the account: what the store rang of last, and up to which all is heard.
+        self._rung = 0
+        self._heard = 0
 
     @staticmethod
     def read(mailbox: MailboxId, reader: AccountId | None = None) -> Callable[[ReadTx], Snapshot]:
@@ -164,15 +166,25 @@ class MailboxView:
 
     # ------------------------------------------------------------ catching up
 
-    def ring(self) -> None:
-        """Something may have changed in the store."""
-        self._stale = True
+    def ring(self, modseq: ModSeq) -> None:
+        """Something may have changed in the store: the account is at modseq there."""
+        self._rung = max(self._rung, modseq)
+
+    @property
+    def _stale(self) -> bool:
+        return self._rung > self._heard
 
     async def hear(self) -> None:
         """Catch up with the store where it has rung: with all that anybody was told is done."""
         # What rang may be being read for another session just now.
         if self._stale or self._refreshing.locked():
             await self.refresh()
+
+    def _hear_own(self, modseq: ModSeq) -> None:
+        """The view has come over the write that took modseq, so that no read is to find it."""
+        # What rang before may be about more than messages: the name, or that it was deleted.
+        if self._heard == modseq - 1:
+            self._heard = modseq
 
     async def refresh(self) -> None:
         """Catch up with the store.
@@ -185,7 +197,7 @@ class MailboxView:
             if self.gone or self._done >= wanted:
                 return
             self._begun += 1
-            self._stale = False
+            rung = self._rung
             try:
                 if self._packed is not None:
                     opens = self.read(self.mailbox.id, self.reader)
@@ -197,9 +209,7 @@ class MailboxView:
                 self._replace(await self.store.read(self.read(self.mailbox.id, self.reader)))
             except MailboxMissing:
                 self.gone = True
-            except BaseException:  # whatever it was, what rang is still not heard
-                self._stale = True
-                raise
+            self._heard = max(self._heard, rung)
             self._done = self._begun
 
     async def _all_changes(self) -> list[Changes]:
@@ -276,6 +286,7 @@ class MailboxView:
                 self._log(Entry(altered, array("I")))
                 by.told_changed = self.changed_after
                 self.mailbox = replace(self.mailbox, highest_modseq=outcome.modseq)
+                self._hear_own(outcome.modseq)
             return True
 
     async def came_over_expunge(self, expunged: Expunged) -> None:
@@ -284,6 +295,7 @@ class MailboxView:
             if not self._is_elsewhere(expunged.before):
                 self._bury(expunged.uids)
                 self.mailbox = replace(self.mailbox, highest_modseq=expunged.modseq)
+                self._hear_own(expunged.modseq)
 
     def _is_elsewhere(self, modseq: ModSeq) -> bool:
         stands = self.mailbox.highest_modseq == modseq
@@ -307,8 +319,9 @@ class MailboxView:
         for low, high in self.slot_runs(uids):
             before = self.flags[low:high]
             present = set(before)
-            if present <= moves.keys() and self.dead.isdisjoint(range(low, high)):
-                self.flags[low:high] = array(before.typecode, map(moves.__getitem__, before))
+            all_live = not self.dead or self.dead.isdisjoint(range(low, high))
+            if all_live and present <= moves.keys():
+                self.flags[low:high] = mapped(before, {each: moves[each] for each in present})
                 self.modseqs[low:high] = array("q", (outcome.modseq,)) * (high - low)
                 altered.extend(self.uids[low:high])
             elif not present.isdisjoint(moves):
@@ -324,8 +337,8 @@ class MailboxView:
 
     def _make_room(self, number: int) -> None:
         """Widen the flag classes where number does not fit."""
-        if number >= _limit(self.flags):
-            self.flags = array(_width(number), self.flags)
+        if number >= limit(self.flags):
+            self.flags = array(width(number), self.flags)
 
     def _bury(self, vanished: UidSet) -> None:
         for first, last in vanished.ranges:
@@ -375,8 +388,8 @@ class MailboxView:
             (keyword_set, bool(flag)): self.classes.number(keyword_set, bool(flag))
             for keyword_set, flag in set(zip(sets, deleted, strict=True))
         }
-        width = _width(max(pairs.values(), default=0))
-        return array(width, (pairs[s, bool(d)] for s, d in zip(sets, deleted, strict=True)))
+        code = width(max(pairs.values(), default=0))
+        return array(code, (pairs[s, bool(d)] for s, d in zip(sets, deleted, strict=True)))
 
     # ------------------------------------------------------------ forgetting
 
@@ -398,10 +411,10 @@ class MailboxView:
     def _compact(self) -> None:
         dropped = array("I", sorted(self.dead))
         ranges = runs(dropped)
-        self.uids = _without(self.uids, ranges)
-        self.messages = _without(self.messages, ranges)
-        self.modseqs = _without(self.modseqs, ranges)
-        self.flags = _without(self.flags, ranges)
+        self.uids = without(self.uids, ranges)
+        self.messages = without(self.messages, ranges)
+        self.modseqs = without(self.modseqs, ranges)
+        self.flags = without(self.flags, ranges)
         self.dead, self.expunged = set(), array("I")
         for seer in self.onlookers:
             seer.compacted(dropped)
@@ -445,7 +458,7 @@ class MailboxView:
         self.classes.learn(names)
         gone = {uid: self._class_of(dead, names) for uid, dead in again.gone.items()}
         numbers = self._class_numbers(rows)
-        numbers = array(_width(max([*gone.values(), *set(numbers)], default=0)), numbers)
+        numbers = array(width(max([*gone.values(), *set(numbers)], default=0)), numbers)
         entry, since = Entry(array("I"), array("I")), self.mailbox.highest_modseq
         place, last = 0, len(rows.uids)
         self.flags = array(numbers.typecode)
@@ -479,22 +492,3 @@ class MailboxView:
     def _class_of(self, dead: Dead, names: Mapping[int, frozenset[str]]) -> int:
         known = dead.keyword_set if dead.keyword_set in names else 0
         return self.classes.number(known, dead.deleted != 0)
-
-
-def _without(values: "array[int]", dropped: Sequence[tuple[int, int]]) -> "array[int]":
-    """The values but those at the places in dropped: the first and last of each, ascending."""
-    kept = array(values.typecode)
-    start = 0
-    for first, last in dropped:
-        kept.extend(values[start:first])
-        start = last + 1
-    kept.extend(values[start:])
-    return kept
-
-
-def _width(number: int) -> str:
-    return next(code for code, limit in _CLASS_WIDTHS if number < limit)
-
-
-def _limit(numbers: "array[int]") -> int:
-    return dict(_CLASS_WIDTHS)[numbers.typecode]

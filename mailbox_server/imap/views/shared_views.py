@@ -6,13 +6,14 @@ While nobody has it open a view hears no bell; who opens it catches up by what c
 from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 from mailbox_server.imap.views.mailbox_view import MailboxView
 from mailbox_server.imap.views.selected import Access, SelectedView
 from mailbox_server.imap.views.selected_view import SessionView
 from mailbox_server.model.errors import MailboxMissing, Unavailable
-from mailbox_server.model.ids import AccountId, MailboxId
+from mailbox_server.model.ids import AccountId, MailboxId, ModSeq
 from mailbox_server.model.mailbox import MailboxStatus
 from mailbox_server.model.ports import Events
 from mailbox_server.net.tasks import TaskKeeper
@@ -132,7 +133,7 @@ class SharedViews:
         return self._open.setdefault((mailbox, reader), _Open(view))
 
     def _listen(self, place: _Open) -> Listening:
-        return self._store.listen(place.view.mailbox.account, lambda _: self._rang(place))
+        return self._store.listen(place.view.mailbox.account, partial(self._rang, place))
 
     async def _recent(self, view: MailboxView, access: Access) -> tuple[int, int]:
         """Catch up, and find the UIDs that become \\Recent in a session that opens now."""
@@ -162,8 +163,8 @@ class SharedViews:
         view.recent_from = max(given, beyond)
         return max(first, given), beyond
 
-    def _rang(self, place: _Open) -> None:
-        place.view.ring()
+    def _rang(self, place: _Open, modseq: ModSeq) -> None:
+        place.view.ring(modseq)
         for ring in list(place.rings.values()):
             ring()
 

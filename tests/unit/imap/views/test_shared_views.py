@@ -12,11 +12,20 @@ from mailbox_server.imap.views.selected import Access, ModSeqs, NumberBeyond, Se
 from mailbox_server.imap.views.shared_views import SharedViews
 from mailbox_server.model.errors import DiskLow, MailboxMissing, StoreUnavailable
 from mailbox_server.model.ids import AccountId, MailboxId, MessageId, ModSeq
+from mailbox_server.model.keywords import SEEN
 from mailbox_server.model.mailbox import Mailbox, MailboxStatus
 from mailbox_server.model.ports import Silence
 from mailbox_server.model.uid_set import UidSet
 from mailbox_server.net.tasks import TaskKeeper
-from mailbox_server.store.ports import ChangedPlacement, Changes, Store, ViewRows
+from mailbox_server.store.ports import (
+    ChangedPlacement,
+    Changes,
+    Expunged,
+    FlagMoves,
+    FlagOutcome,
+    Store,
+    ViewRows,
+)
 from tests.unit.auth.memory_store import RecordedEvents
 
 T = TypeVar("T")
@@ -34,14 +43,16 @@ class Bell:
 
 
 class House:
-    """A store with one mailbox; its messages never change, they only arrive and go."""
+    """A store with one mailbox; only see() tells of flags."""
 
     def __init__(self, count: int) -> None:
         self.live = dict.fromkeys(range(1, count + 1), 1)
         self.gone: dict[int, int] = {}
         self.next_uid = count + 1
         self.claimed = 1
+        self.name = "INBOX"
         self.modseq = 1
+        self.account_modseq = 1
         self.missing = False
         self.broken = False
         self.full = False
@@ -49,21 +60,41 @@ class House:
         self.views = 0
         self.reads = 0
 
+    def stamp(self) -> None:
+        self.account_modseq += 1
+        self.modseq = self.account_modseq
+
     def arrive(self) -> None:
-        self.modseq += 1
+        self.stamp()
         self.live[self.next_uid] = self.modseq
         self.next_uid += 1
         self.ring()
 
-    def expunge(self, uid: int) -> None:
-        self.modseq += 1
+    def expunge(self, uid: int) -> Expunged:
+        before = self.modseq
+        self.stamp()
         del self.live[uid]
         self.gone[uid] = self.modseq
+        self.ring()
+        return Expunged(UidSet.of([uid]), ModSeq(before), ModSeq(self.modseq))
+
+    def see(self, uid: int) -> FlagOutcome:
+        before = self.modseq
+        self.stamp()
+        self.live[uid] = self.modseq
+        self.ring()
+        names = {0: frozenset[str](), 1: frozenset({SEEN})}
+        moves = FlagMoves(ModSeq(before), {(0, 0): (1, 0)}, names)
+        return FlagOutcome(ModSeq(self.modseq), UidSet(), moves)
+
+    def rename(self, name: str) -> None:
+        self.account_modseq += 1
+        self.name = name
         self.ring()
 
     def ring(self) -> None:
         for bell in list(self.bells):
-            bell.ring(ModSeq(self.modseq))
+            bell.ring(ModSeq(self.account_modseq))
 
     def listen(self, account: AccountId, ring: Callable[[ModSeq], None]) -> Bell:
         bell = Bell(self, ring)
@@ -91,7 +122,7 @@ class House:
         return self
 
     def row(self, mailbox: MailboxId) -> Mailbox:
-        return Mailbox(mailbox, ANN, "INBOX", None, 1, self.next_uid, ModSeq(self.modseq), True)
+        return Mailbox(mailbox, ANN, self.name, None, 1, self.next_uid, ModSeq(self.modseq), True)
 
     def _check(self) -> None:
         if self.missing:
@@ -506,4 +537,42 @@ async def test_who_hears_waits_for_what_is_being_read() -> None:
     await reading
     for view in (one, other):
         await view.close()
+    await desk.tasks.drain(1)
+
+
+async def test_who_hears_need_not_read_what_came_of_own_changes() -> None:
+    desk = Desk(House(3))
+    view = await desk.open()
+    desk.house.arrive()
+    await view.hear()
+    told(view)
+    before = desk.house.reads
+    await view.stored([1], desk.house.see(1), None)
+    await view.expunged(desk.house.expunge(2))
+    await view.stored([3], desk.house.see(3), None)
+    await view.hear()
+    assert desk.house.reads == before
+    assert told(view) == (
+        b"* 2 EXPUNGE\r\n* 1 FETCH (UID 1 FLAGS (\\Seen \\Recent))\r\n"
+        b"* 2 FETCH (UID 3 FLAGS (\\Seen \\Recent))\r\n"
+    )
+    await view.close()
+    await desk.tasks.drain(1)
+
+
+@pytest.mark.parametrize("who_is_first", ["somebody else", "oneself"])
+async def test_what_others_do_around_an_own_change_is_read(who_is_first: str) -> None:
+    desk = Desk(House(2))
+    view = await desk.open()
+    desk.house.arrive()
+    await view.hear()
+    if who_is_first == "somebody else":
+        desk.house.rename("Archive")
+    outcome = desk.house.see(1)
+    if who_is_first == "oneself":
+        desk.house.rename("Archive")
+    await view.stored([1], outcome, None)
+    await view.hear()
+    assert view.mailbox.name == "Archive"
+    await view.close()
     await desk.tasks.drain(1)
