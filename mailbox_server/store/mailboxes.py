@@ -1,5 +1,7 @@
 """Mailboxes in rows."""
 
+import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -16,6 +18,7 @@ from mailbox_server.model.errors import (
 from mailbox_server.model.ids import AccountId, MailboxId, ModSeq
 from mailbox_server.model.mailbox import (
     INBOX,
+    NAME_OCTETS,
     OTHERS,
     SEPARATOR,
     SHARED,
@@ -25,11 +28,11 @@ from mailbox_server.model.mailbox import (
     mailbox_name,
     refuse_deceptive,
 )
-from mailbox_server.store import uid_blocks
 from mailbox_server.store.access_keys import FORGET_KEYS
 from mailbox_server.store.annotations import copy_annotations, forget_annotations
 from mailbox_server.store.copies import move_all
 from mailbox_server.store.expunges import expunge_above
+from mailbox_server.store.mailbox_counts import deleted_octets_in, recent_in
 from mailbox_server.store.mailbox_rows import (
     SELECT_MAILBOX,
     find_mailbox,
@@ -40,7 +43,6 @@ from mailbox_server.store.prepared import Prepared
 from mailbox_server.store.rights import forget_rights, inherit_rights
 from mailbox_server.store.schema.accounts import account
 from mailbox_server.store.schema.mailboxes import mailbox, mailbox_keyword, subscription
-from mailbox_server.store.schema.messages import message, placement, uid_block
 from mailbox_server.store.seen_runs import count_seen
 from mailbox_server.store.transactions import SqlTx
 
@@ -49,7 +51,13 @@ SUBSCRIPTIONS_AN_ACCOUNT: Final = 20_000
 
 _ACCOUNT: Final = mailbox.c.account == sa.bindparam("account")
 _NAME: Final = mailbox.c.name == sa.bindparam("name")
-_ALL: Final = Prepared(SELECT_MAILBOX.where(_ACCOUNT).order_by(mailbox.c.name))
+_BEYOND_ALL: Final = chr(sys.maxunicode) * (NAME_OCTETS // 4 + 1)
+"""Behind a beginning: no name that begins so comes after it."""
+_BEGINNING: Final = (
+    mailbox.c.name >= sa.bindparam("first"),
+    mailbox.c.name < sa.bindparam("beyond"),
+)
+_ALL: Final = Prepared(SELECT_MAILBOX.where(_ACCOUNT, *_BEGINNING).order_by(mailbox.c.name))
 _FIND: Final = Prepared(SELECT_MAILBOX.where(_ACCOUNT, _NAME))
 _BY_ROLE: Final = Prepared(SELECT_MAILBOX.where(_ACCOUNT, mailbox.c.role == sa.bindparam("role")))
 _COUNT: Final = Prepared(
@@ -60,21 +68,11 @@ _FILLED: Final = Prepared(
         _ACCOUNT, mailbox.c.destroyed_at.is_(None), mailbox.c.messages > sa.literal_column("0")
     )
 )
-_DELETED_OCTETS: Final = Prepared(
-    sa.select(sa.func.coalesce(sa.func.sum(message.c.size), 0)).where(
-        uid_block.c.mailbox == sa.bindparam("mailbox"),
-        uid_block.c.deleted == sa.literal_column("1"),
-        *uid_blocks.IN_BLOCK,
-        placement.c.deleted == sa.literal_column("1"),
-        placement.c.expunged_at.is_(None),
-        message.c.id == placement.c.message,
-    )
-)
 _SELECT_STATUS: Final = SELECT_MAILBOX.add_columns(
     mailbox.c.messages, mailbox.c.unseen, mailbox.c.deleted, mailbox.c.octets
 )
 _STATUS: Final = Prepared(_SELECT_STATUS.where(mailbox.c.id == sa.bindparam("mailbox")))
-_STATUSES: Final = Prepared(_SELECT_STATUS.where(_ACCOUNT))
+_STATUSES: Final = Prepared(_SELECT_STATUS.where(_ACCOUNT, *_BEGINNING))
 _STAND: Final = Prepared(
     sa.select(account.c.modseq).where(
         account.c.id == sa.bindparam("account"), account.c.key.is_not(None)
@@ -92,15 +90,6 @@ _MOVED: Final = Prepared(
 )
 _DELETED: Final = Prepared(
     sa.select(mailbox.c.id).where(_ACCOUNT, mailbox.c.destroyed_at > sa.bindparam("modseq"))
-)
-_COUNT_RECENT: Final = Prepared(
-    sa.select(sa.func.count())
-    .join_from(mailbox, placement, placement.c.mailbox == mailbox.c.id)
-    .where(
-        mailbox.c.id == sa.bindparam("mailbox"),
-        placement.c.uid >= mailbox.c.recent_from,
-        placement.c.expunged_at.is_(None),
-    )
 )
 _BELOW: Final = Prepared(
     sa.select(mailbox.c.id, mailbox.c.name)
@@ -200,7 +189,13 @@ _CLAIM_RECENT: Final = Prepared(
 )
 _SUBSCRIBED: Final = subscription.c.account == sa.bindparam("account")
 _SUBSCRIPTIONS: Final = Prepared(
-    sa.select(subscription.c.name).where(_SUBSCRIBED).order_by(subscription.c.name)
+    sa.select(subscription.c.name)
+    .where(
+        _SUBSCRIBED,
+        subscription.c.name >= sa.bindparam("first"),
+        subscription.c.name < sa.bindparam("beyond"),
+    )
+    .order_by(subscription.c.name)
 )
 _SUBSCRIPTION: Final = Prepared(
     sa.select(subscription.c.name).where(_SUBSCRIBED, subscription.c.name == sa.bindparam("name"))
@@ -224,10 +219,21 @@ def _range_below(name: str) -> dict[str, str]:
     return {"above": name + SEPARATOR, "beyond": name + chr(ord(SEPARATOR) + 1)}
 
 
+def _range_beginning(beginning: str) -> dict[str, str]:
+    """All names between these begin so: the beginning itself among them."""
+    return {"first": beginning, "beyond": beginning + _BEYOND_ALL}
+
+
 def _refuse_as_new(name: str) -> None:
     refuse_deceptive(name)
     if name.partition(SEPARATOR)[0] in (OTHERS, SHARED):
         raise MailboxNameMalformed("the mailboxes of others are below that name")
+
+
+def _status_of(row: Any) -> MailboxStatus:
+    """A row of _SELECT_STATUS as a value: what is counted row by row is not."""
+    *columns, messages, unseen, deleted, octets = row
+    return MailboxStatus(mailbox_of(columns), messages, unseen, deleted, 0, octets)
 
 
 class Mailboxes:
@@ -238,9 +244,10 @@ class Mailboxes:
     def __init__(self, tx: SqlTx) -> None:
         self._tx = tx
 
-    def all(self, account: AccountId) -> list[Mailbox]:
-        """The account's mailboxes by name, INBOX first."""
-        found = [mailbox_of(row) for row in _ALL.rows(self._tx, account=account)]
+    def all(self, account: AccountId, beginning: str = "") -> list[Mailbox]:
+        """The account's mailboxes whose names begin so, by name, INBOX first."""
+        rows = _ALL.rows(self._tx, account=account, **_range_beginning(beginning))
+        found = [mailbox_of(row) for row in rows]
         found.sort(key=lambda one: one.name != INBOX)
         return found
 
@@ -275,28 +282,34 @@ class Mailboxes:
         row = _STATUS.row(self._tx, mailbox=mailbox)
         if row is None:
             raise MailboxMissing("there is no such mailbox")
+        (found,) = self.counted(
+            [_status_of(row)],
+            counts_recent=counts_recent and reader is None,
+            weighs_deleted=weighs_deleted,
+        )
         if reader is None:
-            return self._status(row, counts_recent=counts_recent, weighs_deleted=weighs_deleted)
-        found = self._status(row, counts_recent=False, weighs_deleted=weighs_deleted)
+            return found
         return replace(found, unseen=found.messages - count_seen(self._tx, mailbox, reader))
 
-    def statuses(self, account: AccountId) -> list[MailboxStatus]:
-        """Kept counts of all of the account's mailboxes, in any order."""
-        return [
-            MailboxStatus(mailbox_of(columns), messages, unseen, deleted, 0, octets)
-            for *columns, messages, unseen, deleted, octets in _STATUSES.rows(
-                self._tx, account=account
-            )
-        ]
+    def statuses(self, account: AccountId, beginning: str = "") -> list[MailboxStatus]:
+        """Kept counts of the account's mailboxes whose names begin so, in any order."""
+        rows = _STATUSES.rows(self._tx, account=account, **_range_beginning(beginning))
+        return [_status_of(row) for row in rows]
 
-    def _status(self, row: Any, *, counts_recent: bool, weighs_deleted: bool) -> MailboxStatus:
-        *columns, messages, unseen, deleted, octets = row
-        mailbox = MailboxId(row[0])
-        (recent,) = _COUNT_RECENT.row(self._tx, mailbox=mailbox) if counts_recent else (0,)
-        weight: int | None = None
+    def counted(
+        self, statuses: Sequence[MailboxStatus], *, counts_recent: bool, weighs_deleted: bool
+    ) -> list[MailboxStatus]:
+        """The same, with what is counted row by row."""
+        found = list(statuses)
+        if counts_recent:
+            recent = recent_in(self._tx, [each.mailbox.id for each in found])
+            found = [replace(each, recent=recent.get(each.mailbox.id, 0)) for each in found]
         if weighs_deleted:
-            (weight,) = _DELETED_OCTETS.row(self._tx, mailbox=mailbox) if deleted else (0,)
-        return MailboxStatus(mailbox_of(columns), messages, unseen, deleted, recent, octets, weight)
+            octets = deleted_octets_in(
+                self._tx, [each.mailbox.id for each in found if each.deleted]
+            )
+            found = [replace(each, deleted_octets=octets.get(each.mailbox.id, 0)) for each in found]
+        return found
 
     def filled(self, account: AccountId) -> dict[MailboxId, int]:
         """How many messages each of the account's mailboxes has, of those that have any."""
@@ -311,16 +324,14 @@ class Mailboxes:
         if stand is None:
             raise AccountMissing("there is no such account")
         since = {"account": account, "modseq": modseq}
-        moved = [
-            MailboxStatus(mailbox_of(columns), messages, unseen, deleted, 0, octets)
-            for *columns, messages, unseen, deleted, octets in _MOVED.rows(self._tx, **since)
-        ]
+        moved = [_status_of(row) for row in _MOVED.rows(self._tx, **since)]
         gone = [MailboxId(number) for (number,) in _DELETED.rows(self._tx, **since)]
         return MovedMailboxes(ModSeq(stand[0]), moved, gone)
 
-    def subscriptions(self, account: AccountId) -> list[str]:
+    def subscriptions(self, account: AccountId, beginning: str = "") -> list[str]:
         """Subscribed names, also of mailboxes that do not exist (RFC 3501 §6.3.9)."""
-        return [name for (name,) in _SUBSCRIPTIONS.rows(self._tx, account=account)]
+        rows = _SUBSCRIPTIONS.rows(self._tx, account=account, **_range_beginning(beginning))
+        return [name for (name,) in rows]
 
     def create(self, account: AccountId, name: str, role: Role | None = None) -> Mailbox:
         """Create it and the missing levels above; each gets a fresh UIDVALIDITY.

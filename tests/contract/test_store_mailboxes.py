@@ -1,5 +1,7 @@
 """Mailboxes in rows: names, roles, UIDVALIDITY, subscriptions, counts."""
 
+from dataclasses import replace
+
 import pytest
 
 from mailbox_server.model.errors import (
@@ -13,7 +15,7 @@ from mailbox_server.model.errors import (
 from mailbox_server.model.ids import AccountId, MailboxId, ModSeq
 from mailbox_server.model.mailbox import INBOX, Role, mailbox_name
 from mailbox_server.store import expunges, mailboxes
-from mailbox_server.store.ports import Column, Edit, FlagChange, Unpurged
+from mailbox_server.store.ports import Column, Edit, FlagChange, ReadTx, Unpurged
 from mailbox_server.store.repositories import Repositories
 from tests.contract.workbench import BEN, Workbench
 
@@ -322,6 +324,35 @@ def test_status_counts(bench: Workbench) -> None:
     assert sizes == [(1, 8), (2, 5), (3, 0)]
 
 
+@pytest.mark.parametrize(
+    ("beginning", "found"),
+    [
+        ("a", ["a", "a!", "a/b", "a/b/c", "aé"]),
+        ("a/", ["a/b", "a/b/c"]),
+        ("a/b", ["a/b", "a/b/c"]),
+        ("aé", ["aé"]),
+        ("A", ["A", "Archive"]),
+        ("b", []),
+        ("a\x00", []),
+        ("\U0010ffff", []),
+    ],
+)
+def test_some_are_found_by_how_their_names_begin(
+    bench: Workbench, beginning: str, found: list[str]
+) -> None:
+    account, other = bench.open_account(), bench.open_account(BEN)
+    for name in ("a/b/c", "a!", "aé", "A"):
+        bench.write(lambda tx, name=name: tx.mailboxes.create(account, name))
+    bench.write(lambda tx: tx.mailboxes.create(other, "a/other"))
+    for name in ("a", "a!", "a/b", "a/b/c", "aé", "A", "Archive"):
+        bench.write(lambda tx, name=name: tx.mailboxes.subscribe(account, name))
+    by_name = bench.read(lambda tx: tx.mailboxes.all(account, beginning))
+    assert [each.name for each in by_name] == found
+    counts = bench.read(lambda tx: tx.mailboxes.statuses(account, beginning))
+    assert sorted(each.mailbox.name for each in counts) == found
+    assert bench.read(lambda tx: tx.mailboxes.subscriptions(account, beginning)) == found
+
+
 def test_recent_is_claimed_once(bench: Workbench) -> None:
     account = bench.open_account()
     inbox = bench.mailbox(account)
@@ -415,10 +446,39 @@ def test_names_from_before_stay_usable(
     with monkeypatch.context() as before:
         before.setattr(mailboxes, "refuse_deceptive", lambda name: None)
         bench.mailbox(account, f"{name}/deep")
+    found = bench.read(lambda tx: tx.mailboxes.all(account, name[:-1]))
+    assert f"{name}/deep" in {each.name for each in found}
     assert mailbox_name(name) == name
     bench.write(lambda tx: tx.mailboxes.delete(account, name))
     bench.write(lambda tx: tx.mailboxes.rename(account, name, "good"))
     assert "good/deep" in names(bench, account)
+
+
+def test_what_is_counted_row_by_row_is_counted_at_once(bench: Workbench) -> None:
+    account = bench.open_account()
+    inbox, sent = bench.mailbox(account), bench.mailbox(account, "Sent")
+    for octets in (b"1", b"12", b"123", b"1234"):
+        bench.deliver(account, octets=octets, trace=b"", deleted=len(octets) > 1)
+    bench.write(lambda tx: tx.messages.move(inbox.id, [2], sent.id))
+    bench.write(lambda tx: tx.mailboxes.claim_recent(inbox.id))
+    bench.deliver(account, octets=b"12345", trace=b"", deleted=True)
+    bench.write(lambda tx: tx.messages.remove(inbox.id, [3]))
+
+    def asked(tx: ReadTx, *, recent: bool, octets: bool) -> dict[str, tuple[int, int | None]]:
+        kept = tx.mailboxes.statuses(account)
+        found = tx.mailboxes.counted(kept, counts_recent=recent, weighs_deleted=octets)
+        for each, before in zip(found, kept, strict=True):
+            assert replace(each, recent=0, deleted_octets=None) == before
+        return {each.mailbox.name: (each.recent, each.deleted_octets) for each in found}
+
+    both = bench.read(lambda tx: asked(tx, recent=True, octets=True))
+    assert (both[INBOX], both["Sent"], both["Archive"]) == ((1, 9), (1, 2), (0, 0))
+    alone = bench.read(lambda tx: tx.mailboxes.status(inbox.id, weighs_deleted=True))
+    assert (alone.recent, alone.deleted_octets) == both[INBOX]
+    recent = bench.read(lambda tx: asked(tx, recent=True, octets=False))
+    assert recent[INBOX] == (1, None)
+    octets = bench.read(lambda tx: asked(tx, recent=False, octets=True))
+    assert octets[INBOX] == (0, 9)
 
 
 def test_mailboxes_with_messages_are_counted(bench: Workbench) -> None:

@@ -26,7 +26,12 @@ from mailbox_server.imap.mailboxes.list_lines import (
     names_of,
     use_of,
 )
-from mailbox_server.imap.mailboxes.list_patterns import PATTERN_CHARACTERS, ListPattern, Matching
+from mailbox_server.imap.mailboxes.list_patterns import (
+    PATTERN_CHARACTERS,
+    ListPattern,
+    Matching,
+    beginning_of,
+)
 from mailbox_server.imap.mailboxes.places import reader_of
 from mailbox_server.imap.responses import Outcome, bad, mailbox, ok, string, untagged
 from mailbox_server.imap.session import Session
@@ -66,14 +71,14 @@ async def list_mailboxes(session: Session, arguments: ListArguments) -> Outcome:
     if session.is_rev2:
         arguments = replace(arguments, is_extended=True)
     meant, form, account = arguments, session.text_form, session.account
-    figures = _Figures(session, arguments)
+    figures, beginning = _Figures(session, arguments), beginning_of(patterns)
 
     def work(tx: ReadTx) -> tuple[list[_Listed], _Counts, bytes]:
-        counts = tx.mailboxes.statuses(account.id) if meant.status else None
-        own = None if counts is None else [each.mailbox for each in counts]
-        listed = _listed(meant, Matching(patterns), names_of(tx, account, own), form)
-        by_id = {each.mailbox.id: each for each in counts or ()}
-        return listed, by_id, figures.responses(tx, listed[:LINES_A_BLOCK], by_id)
+        kept = tx.mailboxes.statuses(account.id, beginning) if meant.status else None
+        own = None if kept is None else [each.mailbox for each in kept]
+        listed = _listed(meant, Matching(patterns), names_of(tx, account, beginning, own), form)
+        counts = figures.counted(tx, listed, kept or ())
+        return listed, counts, figures.responses(tx, listed[:LINES_A_BLOCK], counts)
 
     # On the reader's thread: many long names against many patterns take seconds.
     listed, counts, block = await session.store.read(work)
@@ -104,6 +109,18 @@ class _Figures:
         self._recent = StatusItem.RECENT in arguments.status
         self._weighs = StatusItem.DELETED_STORAGE in arguments.status
 
+    def counted(
+        self, tx: ReadTx, listed: Sequence[_Listed], kept: Sequence[MailboxStatus]
+    ) -> _Counts:
+        """What those of the account itself count that are meant; kept: of these and others."""
+        counts = {each.mailbox.id: each for each in kept}
+        if not (self._recent or self._weighs):
+            return counts
+        meant = [each.mailbox.id for each in listed if each.mailbox is not None]
+        some = [counts[number] for number in meant if number in counts]
+        found = tx.mailboxes.counted(some, counts_recent=self._recent, weighs_deleted=self._weighs)
+        return {each.mailbox.id: each for each in found}
+
     def reading(self, listed: Sequence[_Listed], counts: _Counts) -> Callable[[ReadTx], bytes]:
         """The read that gives responses."""
         return lambda tx: self.responses(tx, listed, counts)
@@ -131,7 +148,7 @@ class _Figures:
             yield untagged(metadata_response(mailbox.name, chosen, self._form))
 
     def _counted(self, tx: ReadTx, mailbox: Mailbox, counts: _Counts) -> MailboxStatus:
-        if mailbox.id in counts and not (self._recent or self._weighs):
+        if mailbox.id in counts:
             return counts[mailbox.id]
         return tx.mailboxes.status(
             mailbox.id,
@@ -147,7 +164,7 @@ async def introduce(session: Session, name: str, written: str) -> None:
     RFC 9051 §6.3.9.7; written: the name as the client has it, told where it is another one.
     """
     account = session.account
-    names = await session.store.read(lambda tx: names_of(tx, account))
+    names = await session.store.read(lambda tx: names_of(tx, account, name))
     if name not in names.mailboxes:
         # One that somebody may read or make, but not look up.
         return
@@ -169,7 +186,7 @@ async def list_subscribed(session: Session, arguments: ListArguments) -> Outcome
 
     def work(tx: ReadTx) -> list[bytes]:
         matching = Matching(patterns)
-        subscribed = tx.mailboxes.subscriptions(session.account.id)
+        subscribed = tx.mailboxes.subscriptions(session.account.id, beginning_of(patterns))
         lines = [
             list_line([], mailbox(name, form), command=b"LSUB")
             for name in _ordered(subscribed)

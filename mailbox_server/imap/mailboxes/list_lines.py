@@ -39,18 +39,20 @@ class Names:
         return cls(by_name, subscribed, frozenset(levels_above(by_name)), unreadable)
 
 
-def names_of(tx: ReadTx, account: Account, own: Iterable[Mailbox] | None = None) -> Names:
-    """All names that an account may look up, those of others' mailboxes among them.
+def names_of(
+    tx: ReadTx, account: Account, beginning: str, own: Iterable[Mailbox] | None = None
+) -> Names:
+    """The names that an account may look up and that begin so, and perhaps more of others'.
 
     own: the account's mailboxes, where they were read already.
     """
     others = places_of_others(tx, account.id)
     return Names.of(
         (
-            *(tx.mailboxes.all(account.id) if own is None else own),
+            *(tx.mailboxes.all(account.id, beginning) if own is None else own),
             *(found.as_shown for found in others),
         ),
-        frozenset(tx.mailboxes.subscriptions(account.id)),
+        frozenset(tx.mailboxes.subscriptions(account.id, beginning)),
         frozenset(found.shown for found in others if READ not in found.rights),
     )
 

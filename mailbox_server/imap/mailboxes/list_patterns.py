@@ -18,7 +18,7 @@ STEPS_MOST: Final = 10_000_000
 class ListPattern:
     """One pattern, ready to be asked about many names in stored form.
 
-    The first level INBOX matches in any case.
+    The first level INBOX matches in any case.  beginning: of all names that match.
     """
 
     def __init__(self, pattern: str) -> None:
@@ -32,10 +32,25 @@ class ListPattern:
         # What matches everything takes no steps: LIST "" * is never refused.
         self.width = 0 if pattern == "*" else 1 + len(pattern) // 64
         self.ends_with_percent = pattern.endswith("%")
+        self.beginning = self._steps.prefix
+        if self._inbox.match(INBOX):
+            self.beginning = _common([self.beginning, INBOX])
 
     def matches(self, name: str) -> bool:
         """Whether the whole name matches."""
         return self._steps.match(name) or (name == INBOX and self._inbox.match(name))
+
+
+def beginning_of(patterns: Sequence[ListPattern]) -> str:
+    """What all names that match any of them begin with, and so all that lies below these."""
+    return _common([pattern.beginning for pattern in patterns])
+
+
+def _common(names: Sequence[str]) -> str:
+    """The longest beginning that all have: the first and the last of them in order do."""
+    first, last = min(names), max(names)
+    differs = (at for at, both in enumerate(zip(first, last, strict=False)) if both[0] != both[1])
+    return first[: next(differs, len(first))]
 
 
 class Matching:
@@ -77,18 +92,18 @@ class _Steps:
             else:
                 self._plain[token] = self._plain.get(token, 0) | bit
         self._all = 1 << len(tokens)
-        self._prefix = "".join(takewhile(lambda token: token not in "*%", tokens))
-        self._is_rest_free = tokens[len(self._prefix) :] == ["*"]
+        self.prefix = "".join(takewhile(lambda token: token not in "*%", tokens))
+        self._is_rest_free = tokens[len(self.prefix) :] == ["*"]
 
     def match(self, name: str) -> bool:
-        if not name.startswith(self._prefix):
+        if not name.startswith(self.prefix):
             return False
         if self._is_rest_free:
             return True
         wild = self._stars | self._percents
-        active = 1 << len(self._prefix)
+        active = 1 << len(self.prefix)
         active |= (active & wild) << 1
-        for character in name[len(self._prefix) :]:
+        for character in name[len(self.prefix) :]:
             kept = active & (self._stars if character == SEPARATOR else wild)
             active = kept | (active & self._plain.get(character, 0)) << 1
             if not active:

@@ -32,8 +32,8 @@ class MovedMailboxes:
 class MailboxReader(Protocol):
     """Mailboxes by name and id.  Names are in their stored form (model.mailbox)."""
 
-    def all(self, account: AccountId) -> list[Mailbox]:
-        """The account's mailboxes by name, INBOX first."""
+    def all(self, account: AccountId, beginning: str = "") -> list[Mailbox]:
+        """The account's mailboxes whose names begin so, by name, INBOX first."""
 
     def find(self, account: AccountId, name: str) -> Mailbox | None:
         """The mailbox of that name, or None."""
@@ -59,11 +59,16 @@ class MailboxReader(Protocol):
         reader: who asks and is not the owner; has seen other messages, and none is \\Recent.
         """
 
-    def statuses(self, account: AccountId) -> Sequence[MailboxStatus]:
-        """What status says to the owner of all of the account's mailboxes, in any order.
+    def statuses(self, account: AccountId, beginning: str = "") -> Sequence[MailboxStatus]:
+        """What status says to the owner of mailboxes whose names begin so, in any order.
 
         What is \\Recent is not counted, and what is \\Deleted not weighed.
         """
+
+    def counted(
+        self, statuses: Sequence[MailboxStatus], *, counts_recent: bool, weighs_deleted: bool
+    ) -> Sequence[MailboxStatus]:
+        """The same, of the same read, with what is counted row by row, for the owner."""
 
     def filled(self, account: AccountId) -> Mapping[MailboxId, int]:
         """How many messages each of the account's mailboxes has, of those that have any."""
@@ -74,8 +79,11 @@ class MailboxReader(Protocol):
         Raises AccountMissing.
         """
 
-    def subscriptions(self, account: AccountId) -> list[str]:
-        """Subscribed names, also of mailboxes that do not exist (RFC 3501 §6.3.9)."""
+    def subscriptions(self, account: AccountId, beginning: str = "") -> list[str]:
+        """Subscribed names that begin so, also of mailboxes that do not exist.
+
+        RFC 3501 §6.3.9.
+        """
 
 
 class MailboxWriter(MailboxReader, Protocol):

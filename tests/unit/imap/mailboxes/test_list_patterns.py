@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailbox_server.imap.grammar.faults import ArgumentsTooMany
-from mailbox_server.imap.mailboxes.list_patterns import ListPattern, Matching
+from mailbox_server.imap.mailboxes.list_patterns import ListPattern, Matching, beginning_of
 
 
 @pytest.mark.parametrize(
@@ -78,3 +78,31 @@ def test_long_names_against_many_long_patterns_are_refused() -> None:
 def test_everything_is_always_listed() -> None:
     matching = Matching([ListPattern("*")], steps=0)
     assert matching.matches("a" * 900)
+
+
+@given(
+    st.lists(st.text("iInNbBoOxX/a%*", max_size=8), min_size=1, max_size=3),
+    st.one_of(st.just("INBOX"), st.text("iInNbBoOxX/a", max_size=8)),
+)
+def test_all_that_match_begin_alike(patterns: list[str], name: str) -> None:
+    compiled = [ListPattern(pattern) for pattern in patterns]
+    if Matching(compiled).matches(name):
+        assert name.startswith(beginning_of(compiled))
+
+
+@pytest.mark.parametrize(
+    ("patterns", "beginning"),
+    [
+        (["Work"], "Work"),
+        (["Work/%"], "Work/"),
+        (["Work/a*", "Work/b"], "Work/"),
+        (["*"], ""),
+        (["Work", "%"], ""),
+        (["inbox/%"], "INBOX/"),
+        (["INB*"], "INB"),
+        (["inb*"], ""),
+        (["", "Work"], ""),
+    ],
+)
+def test_how_all_that_match_begin(patterns: list[str], beginning: str) -> None:
+    assert beginning_of([ListPattern(pattern) for pattern in patterns]) == beginning
