@@ -4,8 +4,8 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from mailbox_server.imap.engine import NamedGrammar
 from mailbox_server.imap.grammar.lexer import Lexer
+from mailbox_server.imap.named_grammar import NamedGrammar
 from mailbox_server.imap.responses import Outcome
 from mailbox_server.imap.session import Session, State
 from mailbox_server.imap.views.selected import Tells

@@ -46,6 +46,7 @@ from mailbox_server.imap.grammar.append import (
 )
 from mailbox_server.imap.grammar.lexer import Lexer, TextForm
 from mailbox_server.imap.limits import ImapLimits
+from mailbox_server.imap.named_grammar import NamedGrammar
 from mailbox_server.imap.refusals import SERVER_BUG, refusal
 from mailbox_server.imap.responses import Outcome, bad, no
 from mailbox_server.model.errors import BadInput
@@ -61,32 +62,17 @@ _ARGUMENT = re.compile(rb" +[^ ]+")
 _LONE_LITERAL = re.compile(rb" +\{[0-9]+\+?\}\Z")
 _URL_LITERAL = re.compile(rb"(?i)[( ]URL +\{[0-9]+\+?\}\Z")
 _MAILBOX_URL = re.compile(rb"(?i) +URL +\{[0-9]+\+?\}\Z")
-_FORBIDDEN = re.compile(rb"[\x00\r]")
 _STRANGER = re.compile(
     rb"(?:GET|HEAD|POST|PUT|DELETE|CONNECT|OPTIONS|TRACE|PATCH|PRI) [^ ]* HTTP/|SSH-"
 )
 _TLS_RECORD: Final = b"\x16\x03"
+_LINE_ENDS: Final = (b"\r", b"\n")
 _ENDLESS: Final = bad("The line never ends", b"TOOBIG")
 
 
-class NamedGrammar:
-    """How the arguments of one command are read; streams and names_message as in CommandRow."""
-
-    __slots__ = ("names_message", "parse", "streams")
-
-    def __init__(
-        self,
-        parse: Callable[[Lexer], object],
-        *,
-        streams: bool = False,
-        names_message: bool = False,
-    ) -> None:
-        self.parse = parse
-        self.streams = streams
-        self.names_message = names_message
-
-
 class _Mode(enum.Enum):
+    __hash__ = object.__hash__
+
     COMMAND = enum.auto()
     LITERAL = enum.auto()
     ANNOUNCED = enum.auto()
@@ -131,10 +117,11 @@ class Engine:
 
     # ------------------------------------------------------------ from the session
 
-    def receive(self, octets: bytes) -> None:
-        """Keep what the peer sent."""
+    def receive(self, octets: bytes) -> int:
+        """Keep what the peer sent; how many octets are kept that no event has taken."""
         if self._mode is not _Mode.DEAD:
             self._buffer += octets
+        return len(self._buffer)
 
     @property
     def backlog(self) -> int:
@@ -201,6 +188,8 @@ class Engine:
 
     def next_event(self) -> Event | None:
         """The next event, or None until more octets or a decision came."""
+        if not self._buffer and self._mode is _Mode.COMMAND:
+            return None
         while True:
             mode, kept = self._mode, len(self._buffer)
             event = _STEPS[mode](self)
@@ -233,7 +222,8 @@ class Engine:
 
     def _command_line(self) -> Event | None:
         if not self._name and not self._line_octets:
-            self._drop_blank_lines()
+            if self._buffer.startswith(_LINE_ENDS):
+                self._drop_blank_lines()
             if self._buffer.startswith(_TLS_RECORD):
                 return self._die(None)
         line = self._take_line()
@@ -280,9 +270,9 @@ class Engine:
 
     def _more(self, line: bytes) -> Event | None:
         """Take one more line of the command: its last one, or one that announces a literal."""
-        if _FORBIDDEN.search(line):
+        if b"\0" in line or b"\r" in line:
             return self._refuse(bad("NUL or CR in a command"), line)
-        marker = _MARKER.search(line, max(0, len(line) - _MARKER_OCTETS))
+        marker = _marker(line)
         self._text += line
         if marker is None:
             return self._complete()
@@ -386,9 +376,9 @@ class Engine:
             # As if its end had not come: what it announces is looked at behind the answer.
             self._buffer[:0] = line + b"\n"
             return self._overlong()
-        if _FORBIDDEN.search(line):
+        if b"\0" in line or b"\r" in line:
             return self._refuse(bad("NUL or CR in a command"), line)
-        marker = _MARKER.search(line, max(0, len(line) - _MARKER_OCTETS))
+        marker = _marker(line)
         self._text += line
         if marker is not None and _is_url(line):
             return self._collect(line, marker)
@@ -440,7 +430,7 @@ class Engine:
 
     def _skip_behind(self, tail: bytes) -> Event | None:
         """Go on behind a skipped line, which may have announced a literal."""
-        marker = _MARKER.search(tail, max(0, len(tail) - _MARKER_OCTETS))
+        marker = _marker(tail)
         if marker is None or not marker.group(2):
             self._begin()
             return None
@@ -477,6 +467,13 @@ class Engine:
         self._buffer.clear()
         self._mode = _Mode.DEAD
         return Fatal(farewell)
+
+
+def _marker(line: bytes) -> re.Match[bytes] | None:
+    """What announces a literal at the end of a line, if something does."""
+    if not line.endswith(b"}"):
+        return None
+    return _MARKER.search(line, max(0, len(line) - _MARKER_OCTETS))
 
 
 def _is_url(text: bytes) -> bool:

@@ -27,8 +27,8 @@ _TO_ESCAPE = re.compile(rb'(["\\])')
 _NOT_PRINTABLE = re.compile(r"[^ -~]")
 
 
-class Status(enum.Enum):
-    """How a command ended (RFC 9051 §7.1)."""
+class Status(bytes, enum.Enum):
+    """How a command ended (RFC 9051 §7.1); each is its own octets."""
 
     OK = b"OK"
     NO = b"NO"
@@ -65,15 +65,17 @@ def bad(text: str, code: bytes = b"") -> Outcome:
 
 def status_line(tag: bytes, outcome: Outcome) -> bytes:
     """One line, CRLF included; tag b"*" makes it untagged."""
-    text = _NOT_PRINTABLE.sub("?", outcome.text) or "-"
+    text = outcome.text or "-"
+    if not (text.isascii() and text.isprintable()):
+        text = _NOT_PRINTABLE.sub("?", text)
     code = b"[" + outcome.code + b"] " if outcome.code else b""
-    return tag + b" " + outcome.status.value + b" " + code + text.encode("ascii") + CRLF
+    return tag + b" " + outcome.status + b" " + code + text.encode("ascii") + CRLF
 
 
 def bye(farewell: Outcome) -> bytes:
     """`* BYE [CODE] text`; only the code of the outcome matters, never its status."""
     line = status_line(b"*", farewell)
-    return line[:2] + _BYE + line[2 + len(farewell.status.value) :]
+    return line[:2] + _BYE + line[2 + len(farewell.status) :]
 
 
 def untagged(line: bytes) -> bytes:

@@ -98,6 +98,11 @@ class ImapProtocol(Protocol):
         """Send pieces one behind the other."""
         self._transport.writeSequence(pieces)
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether the network is behind."""
+        return self._transport.is_behind
+
     async def drained(self) -> None:
         """Wait while the network is behind.  Raises ConnectionResetError."""
         await self._transport.drained()

@@ -51,6 +51,8 @@ WELCOME_SECONDS: Final = 60.0
 class State(enum.Enum):
     """RFC 9051 §3."""
 
+    __hash__ = object.__hash__
+
     NOT_AUTHENTICATED = "not authenticated"
     AUTHENTICATED = "authenticated"
     SELECTED = "selected"
@@ -66,6 +68,8 @@ class Security(enum.Enum):
 
 class Extension(enum.Enum):
     """What ENABLE can turn on; the value is its capability name (RFC 5161)."""
+
+    __hash__ = object.__hash__
 
     CONDSTORE = "CONDSTORE"
     QRESYNC = "QRESYNC"
@@ -183,6 +187,8 @@ class Session:
     services, connection (the id in the log), peer and security say where we are; account and
     selected are set by login and SELECT.  tls_ends: what TLS says of both ends, if there is TLS.
 
+    state: which commands are allowed.  enabled: what ENABLE turned on; see enable() for what
+        follows from it.
     tag: of the command under way, for responses that name it.
     headway: how far it has come.
     contexts: searches in the selected mailbox whose results are kept up to date.
@@ -211,8 +217,14 @@ class Session:
         self.peer = peer
         self.security = security
         self.tls_ends: TlsEnds | None = None
+        self.state = State.NOT_AUTHENTICATED
         self.selected: SelectedView | None = None
-        self.enabled: set[Extension] = set()
+        self.enabled: frozenset[Extension] = frozenset()
+        self.is_rev2 = False
+        self.text_form = TextForm.SEVEN_BIT
+        self.modseqs = ModSeqs.HIDDEN
+        self.expunges = Expunges.BY_NUMBER
+        self.named_by = By.NUMBER
         self.tag = b""
         self.headway = Headway(services.limits.progress_seconds)
         self.contexts = Contexts(services)
@@ -230,7 +242,6 @@ class Session:
         self._listening: Listening | None = None
         self._account_changed = False
         self._looked_at = 0.0
-        self._logged_out = False
 
     @property
     def store(self) -> Store:
@@ -241,15 +252,6 @@ class Session:
     def limits(self) -> ImapLimits:
         """The connection's limits."""
         return self.services.limits
-
-    @property
-    def state(self) -> State:
-        """Which commands are allowed."""
-        if self._logged_out:
-            return State.LOGOUT
-        if self._granted is None:
-            return State.NOT_AUTHENTICATED
-        return State.AUTHENTICATED if self.selected is None else State.SELECTED
 
     @property
     def account(self) -> Account:
@@ -307,7 +309,7 @@ class Session:
 
     def log_in(self, granted: Granted) -> None:
         """Who is there."""
-        self._granted = granted
+        self._granted, self.state = granted, State.AUTHENTICATED
         self._looked_at = self.services.clock.monotonic()
         self._listening = self.store.listen(granted.account.id, self._account_rang)
 
@@ -341,15 +343,16 @@ class Session:
         """Nobody is there any more; nothing of the account's time stays (RFC 8437 §4)."""
         await self.close()
         self._granted = self._listening = None
+        self.state = State.NOT_AUTHENTICATED
         self._account_changed = False
         self.annotations = AnnotationNews()
-        self.enabled.clear()
+        self._have_enabled(frozenset())
         self.part_decoder = PartDecoder()
         self.is_compressed = False
 
     def log_out(self) -> None:
         """After the tagged reply the connection ends."""
-        self._logged_out = True
+        self.state = State.LOGOUT
 
     # ------------------------------------------------------------ speaking
 
@@ -374,45 +377,38 @@ class Session:
         self.channel.write(b"+ " + challenge + CRLF)
         return await self.channel.line()
 
-    @property
-    def text_form(self) -> TextForm:
-        """How text beyond ASCII is written, by the client too."""
-        if Extension.UTF8 in self.enabled:
-            return TextForm.UTF8_ONLY
-        return TextForm.UTF8 if self.is_rev2 else TextForm.SEVEN_BIT
+    # ------------------------------------------------------------ what is enabled
 
-    @property
-    def is_rev2(self) -> bool:
-        """Whether the client has chosen IMAP4rev2, where that differs (RFC 9051 Appendix E)."""
-        return Extension.REV2 in self.enabled
+    def enable(self, extension: Extension) -> None:
+        """From now on:
+
+        is_rev2: whether the client has chosen IMAP4rev2, where that differs (RFC 9051 Appendix E).
+        text_form: how text beyond ASCII is written, by the client too.
+        modseqs: whether FETCH lines carry MODSEQ.  expunges: how expunges are told.
+        named_by: how responses name messages, by UID alone with UIDONLY (RFC 9586).
+        """
+        self._have_enabled(self.enabled | {extension})
+
+    def _have_enabled(self, enabled: frozenset[Extension]) -> None:
+        self.enabled = enabled
+        self.is_rev2 = Extension.REV2 in enabled
+        self.text_form = TextForm.UTF8 if self.is_rev2 else TextForm.SEVEN_BIT
+        if Extension.UTF8 in enabled:
+            self.text_form = TextForm.UTF8_ONLY
+        self.modseqs = ModSeqs.SHOWN if Extension.CONDSTORE in enabled else ModSeqs.HIDDEN
+        by_uid = not enabled.isdisjoint((Extension.QRESYNC, Extension.UIDONLY))
+        self.expunges = Expunges.BY_UID if by_uid else Expunges.BY_NUMBER
+        self.named_by = By.UID if Extension.UIDONLY in enabled else By.NUMBER
 
     def enable_rev2(self) -> None:
         """From now on nothing is \\Recent, and all else is of IMAP4rev2."""
-        self.enabled.add(Extension.REV2)
+        self.enable(Extension.REV2)
         if self.selected is not None:
             self.selected.tells_recent = False
 
-    # ------------------------------------------------------------ the selected mailbox
-
-    @property
-    def modseqs(self) -> ModSeqs:
-        """Whether FETCH lines carry MODSEQ."""
-        return ModSeqs.SHOWN if Extension.CONDSTORE in self.enabled else ModSeqs.HIDDEN
-
-    @property
-    def expunges(self) -> Expunges:
-        """How expunges are told."""
-        by_uid = not self.enabled.isdisjoint((Extension.QRESYNC, Extension.UIDONLY))
-        return Expunges.BY_UID if by_uid else Expunges.BY_NUMBER
-
-    @property
-    def named_by(self) -> By:
-        """How responses name messages: by UID alone once UIDONLY was enabled (RFC 9586)."""
-        return By.UID if Extension.UIDONLY in self.enabled else By.NUMBER
-
     def enable_uid_only(self) -> None:
         """From now on no message has a number; searches by number are not kept up to date."""
-        self.enabled.add(Extension.UIDONLY)
+        self.enable(Extension.UIDONLY)
         if self.selected is not None:
             self.selected.named_by = By.UID
         for tag in self.contexts.forget_numbers():
@@ -437,10 +433,12 @@ class Session:
             return
         if self.decisions().get("CONDSTORE") is Deed.HIDE:
             return
-        self.enabled.add(Extension.CONDSTORE)
+        self.enable(Extension.CONDSTORE)
         if self.selected is not None:
             modseq = self.selected.mailbox.highest_modseq
             self.respond(b"OK [HIGHESTMODSEQ %d] Modseqs from now on" % modseq)
+
+    # ------------------------------------------------------------ the selected mailbox
 
     async def hold(self) -> None:
         """The selected mailbox is about to be looked at.
@@ -474,7 +472,7 @@ class Session:
         view.tells_recent = not self.is_rev2
         view.named_by = self.named_by
         self.key_watch.begin(self.account.id, found.mailbox.id, self.channel.ring)
-        self.selected = view
+        self.selected, self.state = view, State.SELECTED
         return view
 
     async def deselect(self) -> None:
@@ -484,6 +482,8 @@ class Session:
         self.key_watch.end()
         if selected is None:
             return
+        if self.state is State.SELECTED:
+            self.state = State.AUTHENTICATED
         notifications = self.notifications
         if notifications.reaches_elsewhere and (
             selected.has_untold or notifications.is_ahead_of(selected.mailbox)

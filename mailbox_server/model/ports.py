@@ -59,9 +59,7 @@ class SystemClock:
         """The wall clock, aware, UTC."""
         return datetime.now(UTC)
 
-    def monotonic(self) -> float:
-        """Seconds since some fixed moment."""
-        return time.monotonic()
+    monotonic = staticmethod(time.monotonic)
 
 
 class SystemEntropy:

@@ -331,6 +331,15 @@ class AsyncioTransport(asyncio.Protocol):
 
     # For async sessions
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether drained() may wait or raise."""
+        return (
+            self._is_full
+            or self._state is not _State.OPEN
+            or self._raw.get_write_buffer_size() > HIGH_WATER
+        )
+
     async def drained(self) -> None:
         """Wait until less than 64 KiB is unsent and no handshake is under way.
 

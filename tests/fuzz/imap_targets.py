@@ -11,7 +11,15 @@ from mailbox_server.imap.grammar.faults import ArgumentsTooMany
 from mailbox_server.imap.grammar.lexer import Lexer, TextForm
 from mailbox_server.imap.grammar.mailbox_names import decode, encode, parse_mailbox
 from mailbox_server.imap.grammar.search_criteria import DEPTH_MOST, parse_search, parse_stored
-from mailbox_server.imap.grammar.search_keys import AndKey, FuzzyKey, NotKey, OrKey, SearchKey
+from mailbox_server.imap.grammar.search_keys import (
+    AndKey,
+    FilterKey,
+    FuzzyKey,
+    NotKey,
+    OrKey,
+    SearchKey,
+    leaves,
+)
 from mailbox_server.imap.grammar.sequence_sets import By, parse_sequence_set
 from mailbox_server.imap.limits import ImapLimits
 from mailbox_server.imap.mailboxes.list_patterns import ListPattern
@@ -26,7 +34,6 @@ from mailbox_server.imap.search.fuzzy import (
 )
 from mailbox_server.imap.search.stored_filters import (
     FilterUndefined,
-    is_filtered,
     may_store,
     without_filters,
 )
@@ -111,7 +118,11 @@ def _stored_filter(octets: bytes) -> None:
     if may_store(entry, octets):
         with suppress(FilterUndefined, ArgumentsTooMany):
             key = without_filters(parse_stored(octets), {entry: octets})
-            assert not is_filtered(key) and _depth(key) <= DEPTH_MOST + 1
+            assert not _names_filter(key) and _depth(key) <= DEPTH_MOST + 1
+
+
+def _names_filter(key: SearchKey) -> bool:
+    return any(isinstance(leaf, FilterKey) for leaf in leaves(key))
 
 
 def _depth(key: SearchKey) -> int:
@@ -128,7 +139,9 @@ def _depth(key: SearchKey) -> int:
 
 def _search(octets: bytes) -> None:
     with suppress(BadInput):
-        key = parse_search(Lexer(b" " + octets), By.UID).key
+        found = parse_search(Lexer(b" " + octets), By.UID)
+        key = found.key
+        assert found.names_filter == _names_filter(key)
         assert _depth(key) <= DEPTH_MOST + 1
         assert not is_fuzzy(widened(key)) and (is_fuzzy(key) or widened(key) == key)
         assert len(keys_of(grade_of(key))) <= GRADED_MOST * (3 + 3 * WORDS_MOST)

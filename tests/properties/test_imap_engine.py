@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mailbox_server.imap.commands import COMMAND_TABLE
-from mailbox_server.imap.engine import Engine, NamedGrammar
+from mailbox_server.imap.engine import Engine
 from mailbox_server.imap.engine_events import Command, Event, MessageOctets, NextSteps
 from mailbox_server.imap.grammar.dates import parse_date_time
 from mailbox_server.imap.grammar.fetch_items import parse_fetch
@@ -18,6 +18,7 @@ from mailbox_server.imap.grammar.message_arguments import parse_store
 from mailbox_server.imap.grammar.search_criteria import parse_search
 from mailbox_server.imap.grammar.sequence_sets import By, parse_sequence_set
 from mailbox_server.imap.limits import ImapLimits
+from mailbox_server.imap.named_grammar import NamedGrammar
 from mailbox_server.imap.responses import astring, mailbox, string
 from mailbox_server.mime.internal_date import date_time
 from mailbox_server.model.errors import BadInput, MailboxNameMalformed

@@ -301,6 +301,9 @@ async def test_a_client_that_believes_us_is_never_wrong(
         clients: dict[int, Client] = {0: Client(shared)}
         for step in steps:
             await _play(step, truth, shared, clients)
+            for client in clients.values():
+                if client.view.is_all_told:
+                    assert not (client.view.has_untold or client.view.untold_changes())
         for client in clients.values():
             await client.view.hold()
             await client.view.refresh()

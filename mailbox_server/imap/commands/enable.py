@@ -12,7 +12,7 @@ async def enable(session: Session, arguments: EnableArguments) -> Outcome:
     Listed is all that is newly on and was asked for (§3.1, §3.2), though another name in the
     same command had implied it: QRESYNC turns CONDSTORE on (RFC 7162 §3.2.3).
     """
-    before, newly = frozenset(session.enabled), []
+    before, newly = session.enabled, []
     for name in arguments.names:
         wanted = extension(name, session)
         if wanted is None or wanted in before or wanted.value in newly:
@@ -22,16 +22,16 @@ async def enable(session: Session, arguments: EnableArguments) -> Outcome:
             case Extension.CONDSTORE:
                 session.enable_condstore()
             case Extension.QRESYNC:
-                session.enabled.add(wanted)
+                session.enable(wanted)
                 session.enable_condstore()
             case Extension.METADATA | Extension.METADATA_SERVER:
-                session.enabled.add(wanted)
+                session.enable(wanted)
                 session.annotations.watch(session.store, session.account.id)
             case Extension.REV2:
                 session.enable_rev2()
             case Extension.UIDONLY:
                 session.enable_uid_only()
             case Extension.UTF8:
-                session.enabled.add(wanted)
+                session.enable(wanted)
     session.respond(" ".join(["ENABLED", *newly]).encode("ascii"))
     return ok("Enabled")

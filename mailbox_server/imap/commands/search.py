@@ -32,7 +32,7 @@ from mailbox_server.imap.search.fuzzy import grade_of, is_fuzzy, keys_of, releva
 from mailbox_server.imap.search.indexed import Answers
 from mailbox_server.imap.search.matching import SECONDS_MOST, matches
 from mailbox_server.imap.search.searched import Searched
-from mailbox_server.imap.search.stored_filters import FilterUndefined, is_filtered, without_filters
+from mailbox_server.imap.search.stored_filters import FilterUndefined, without_filters
 from mailbox_server.imap.session import CommandRefused, Session
 from mailbox_server.imap.views.selected import SelectedView
 from mailbox_server.model.uid_set import UidSet
@@ -81,7 +81,7 @@ async def resolved(
     Refuses message numbers where there are none (RFC 9586 §3.5), in a filter too.
     sorts: whether the caller wants to sort by relevancy.
     """
-    if is_filtered(arguments.key):
+    if arguments.names_filter:
         arguments = await _filtered(session, arguments)
     if session.named_by is By.UID and any(
         isinstance(leaf, NumbersKey) and leaf.by is By.NUMBER for leaf in leaves(arguments.key)
@@ -108,7 +108,7 @@ async def _filtered(session: Session, arguments: SearchArguments) -> SearchArgum
         code = b"UNDEFINED-FILTER " + fault.name.encode("ascii")
         raise CommandRefused(no("There is no such filter", code)) from fault
     asks_modseq = any(isinstance(leaf, ModSeqKey) for leaf in leaves(key))
-    return replace(arguments, key=key, asks_modseq=asks_modseq)
+    return replace(arguments, key=key, asks_modseq=asks_modseq, names_filter=False)
 
 
 def tells_relevancy(arguments: SearchArguments) -> bool:

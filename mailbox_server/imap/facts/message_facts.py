@@ -19,6 +19,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from functools import partial
+from types import TracebackType
 from typing import Final, cast
 
 from mailbox_server.imap.facts.sent_days import sent_days
@@ -68,11 +69,18 @@ class MessageFacts:
     """The columns and orders of one mailbox.
 
     turn: a lock; who makes columns or orders, or uses threads, has it.
+    may_have_grown: is called after each turn, and where `by message` was made longer.
     """
 
-    def __init__(self, mailbox: MailboxId, turn: AbstractAsyncContextManager[None]) -> None:
+    def __init__(
+        self,
+        mailbox: MailboxId,
+        turn: AbstractAsyncContextManager[None],
+        may_have_grown: Callable[[], None] = lambda: None,
+    ) -> None:
         self.mailbox = mailbox
-        self.turn = turn
+        self.turn = _Turn(turn, may_have_grown)
+        self._may_have_grown = may_have_grown
         self.orders: dict[enum.Enum, Order] = {}
         self.threads = ThreadFacts()
         self._columns: dict[Fact, _Numbers] = {}
@@ -110,7 +118,9 @@ class MessageFacts:
         if first < len(uids):
             new = uids[first:], messages[first:]
             kept = await apart(partial(kept.with_more, *new))
-        self._by_message = kept
+        if kept is not self._by_message:
+            self._by_message = kept
+            self._may_have_grown()
         return kept
 
     async def numbers(
@@ -162,6 +172,28 @@ class MessageFacts:
             return [(cast(int, row[0]), value(*row[1:])) for row in rows]
 
         return await store.read(work)
+
+
+class _Turn:
+    """One at a time; whoever had it may have added something, also where that failed."""
+
+    def __init__(
+        self, turn: AbstractAsyncContextManager[None], is_over: Callable[[], None]
+    ) -> None:
+        self._turn = turn
+        self._is_over = is_over
+
+    async def __aenter__(self) -> None:
+        await self._turn.__aenter__()
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        fault: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._is_over()
+        await self._turn.__aexit__(kind, fault, trace)
 
 
 def _among(

@@ -59,7 +59,7 @@ class Lexer:
 
     def end(self) -> None:
         """Nothing may be left."""
-        if not self.at_end():
+        if _REST.match(self._text, self._at) is None:
             raise ArgumentsMalformed("Unexpected arguments")
 
     def peek(self) -> bytes:
@@ -80,9 +80,11 @@ class Lexer:
 
     def space(self) -> None:
         """Take the space between two arguments."""
-        if not self.skip_spaces():
+        found = _SPACES.match(self._text, self._at)
+        if found is None:
             missing = self._at == len(self._text)
             raise ArgumentsMalformed("Missing argument" if missing else "Expected a space")
+        self._at = found.end()
 
     def over(self, fault: str) -> None:
         """Nothing of the argument before may be left: a space, `)` or the end follows."""
@@ -106,9 +108,10 @@ class Lexer:
 
     def atom(self) -> bytes:
         """An atom (RFC 9051 §9)."""
-        found = self.match(_ATOM)
+        found = _ATOM.match(self._text, self._at)
         if found is None:
             raise ArgumentsMalformed("Expected an atom")
+        self._at = found.end()
         return found.group()
 
     def word(self) -> str:
@@ -127,8 +130,11 @@ class Lexer:
 
     def astring(self) -> bytes:
         """An atom that may hold `]`, or a string (RFC 9051 §9 astring)."""
-        found = self.match(_ASTRING_ATOM)
-        return found.group() if found is not None else self.string()
+        found = _ASTRING_ATOM.match(self._text, self._at)
+        if found is None:
+            return self.string()
+        self._at = found.end()
+        return found.group()
 
     def nstring(self) -> bytes | None:
         """A string, or NIL."""

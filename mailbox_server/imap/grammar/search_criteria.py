@@ -52,12 +52,15 @@ from mailbox_server.imap.grammar.search_returns import (
     parse_search_returns,
 )
 from mailbox_server.imap.grammar.sequence_sets import By, SequenceSet, parse_sequence_set
+from mailbox_server.model.errors import BadInput
 from mailbox_server.model.ids import row_number
 from mailbox_server.model.keywords import ANSWERED, DELETED, DRAFT, FLAGGED, SEEN
 from mailbox_server.store.ports import TextCriterion, TextScope
 
 DEPTH_MOST: Final = 50
 KEYS_MOST: Final = 1_000
+
+_REFUSED: Final = (CharsetUnknown, FilterCharset, ArgumentsTooMany)
 
 
 class _Shape(enum.Enum):
@@ -97,7 +100,15 @@ def parse_search(lexer: Lexer, by: By) -> SearchArguments:
     if lexer.match(_RETURN) is not None:
         returns = parse_search_returns(lexer)
         lexer.space()
-    return _or_refused(lambda: _read(lexer, by, returns), by, returns)
+    try:
+        charset = UTF_8
+        if lexer.match(_CHARSET) is not None:
+            if lexer.text_form is TextForm.UTF8_ONLY:
+                raise ArgumentsMalformed("All text is UTF-8; no charset may be named")
+            charset = _charset(lexer)
+        return _Reader(lexer, charset).read(by, returns)
+    except _REFUSED as fault:
+        return _to_handler(fault, by, returns)
 
 
 def parse_stored(value: bytes) -> SearchKey:
@@ -108,30 +119,19 @@ def parse_stored(value: bytes) -> SearchKey:
     return _Reader(Lexer(value), UTF_8).read(By.UID, None).key
 
 
-def _read(lexer: Lexer, by: By, returns: SearchReturns | None) -> SearchArguments:
-    charset = UTF_8
-    if lexer.match(_CHARSET) is not None:
-        if lexer.text_form is TextForm.UTF8_ONLY:
-            raise ArgumentsMalformed("All text is UTF-8; no charset may be named")
-        charset = _charset(lexer)
-    return _Reader(lexer, charset).read(by, returns)
-
-
 def parse_search_criteria(lexer: Lexer, by: By, returns: SearchReturns | None) -> SearchArguments:
     """Read charset and keys as SORT and THREAD have them (RFC 5256 §5 search-criteria)."""
-    return _or_refused(lambda: _Reader(lexer, _charset(lexer)).read(by, returns), by, returns)
-
-
-def _or_refused(
-    read: Callable[[], SearchArguments], by: By, returns: SearchReturns | None
-) -> SearchArguments:
-    """What read gives; what is answered with NO reaches the handler where SAVE was asked for."""
     try:
-        return read()
-    except (CharsetUnknown, FilterCharset, ArgumentsTooMany) as fault:
-        if returns is None or SearchReturn.SAVE not in returns:
-            raise
-        return SearchArguments(by, AllKey(), False, returns, fault)
+        return _Reader(lexer, _charset(lexer)).read(by, returns)
+    except _REFUSED as fault:
+        return _to_handler(fault, by, returns)
+
+
+def _to_handler(fault: BadInput, by: By, returns: SearchReturns | None) -> SearchArguments:
+    """What is answered with NO reaches the handler where SAVE was asked for; else raises it."""
+    if returns is None or SearchReturn.SAVE not in returns:
+        raise fault
+    return SearchArguments(by, AllKey(), False, returns, fault)
 
 
 def _charset(lexer: Lexer) -> str:
@@ -152,18 +152,22 @@ class _Reader:
         self._charset = charset
         self._stack = [_Frame(_Shape.TOP)]
         self._keys = 0
-        self._asks_modseq = False
+        self.asks_modseq = False
+        self._names_filter = False
 
     def read(self, by: By, returns: SearchReturns | None) -> SearchArguments:
         while True:
             self._keys += 1
             if self._keys > KEYS_MOST:
                 raise ArgumentsTooMany("Too many search keys")
-            if not self._opened():
-                self._deliver(self._leaf())
+            leaf = self._leaf()
+            if leaf is not None:
+                self._deliver(leaf)
                 if self._ended():
                     key = self._stack[0].closed()
-                    return SearchArguments(by, key, self._asks_modseq, returns)
+                    return SearchArguments(
+                        by, key, self.asks_modseq, returns, names_filter=self._names_filter
+                    )
 
     def text(self) -> str:
         return text_of(self.lexer.astring(), self._charset)
@@ -174,21 +178,14 @@ class _Reader:
         name = self.lexer.atom().decode("ascii")
         if "/" in name:
             raise ArgumentsMalformed("Not the name of a filter")
+        self._names_filter = True
         return name
 
-    def _opened(self) -> bool:
-        """Take `(`, NOT, FUZZY or OR, if one stands here; a key must follow it."""
-        if self.lexer.take(b"("):
-            self.lexer.skip_spaces()
-            shape = _Shape.LIST
-        elif (found := self.lexer.match(_OPERATOR)) is not None:
-            shape = _Shape[found.group(1).decode("ascii").upper()]
-        else:
-            return False
+    def _open(self, shape: _Shape) -> None:
+        """A key must follow."""
         if len(self._stack) > DEPTH_MOST:
             raise ArgumentsTooMany("The search is nested too deeply")
         self._stack.append(_Frame(shape))
-        return True
 
     def _deliver(self, key: SearchKey) -> None:
         """Give a whole key to the innermost frame; fold NOT and OR that it completes."""
@@ -215,20 +212,29 @@ class _Reader:
         self.lexer.space()
         return False
 
-    def _leaf(self) -> SearchKey:
-        if self.lexer.peek() in _SET_START:
-            return NumbersKey(parse_sequence_set(self.lexer), By.NUMBER)
-        name = self.lexer.word()
+    def _leaf(self) -> SearchKey | None:
+        """The key that stands here; None where `(`, NOT, FUZZY or OR was opened."""
+        lexer = self.lexer
+        first = lexer.peek()
+        if first in _SET_START:
+            return NumbersKey(parse_sequence_set(lexer), By.NUMBER)
+        if first == b"(":
+            lexer.take(first)
+            lexer.skip_spaces()
+            self._open(_Shape.LIST)
+            return None
+        name = lexer.word()
         plain = _PLAIN.get(name)
         if plain is not None:
             return plain
         read = _WITH_ARGUMENT.get(name)
-        if read is None:
+        if read is not None:
+            lexer.space()
+            return read(self)
+        if name not in _OPERATORS or not lexer.skip_spaces():
             raise ArgumentsMalformed("Unknown search key")
-        self.lexer.space()
-        if name == "MODSEQ":
-            self._asks_modseq = True
-        return read(self)
+        self._open(_OPERATORS[name])
+        return None
 
 
 def _text_in(scope: TextScope) -> Callable[[_Reader], SearchKey]:
@@ -276,6 +282,7 @@ def _modseq(reader: _Reader) -> SearchKey:
 
     RFC 7162 §3.1.5 lets a server without a modseq per flag ignore it.
     """
+    reader.asks_modseq = True
     if reader.lexer.peek() == b'"':
         reader.lexer.string()
         reader.lexer.space()
@@ -299,7 +306,7 @@ def _between(first: int, last: int) -> SearchKey:
 
 _RETURN = re.compile(rb"(?i)RETURN +(?=\()")
 _CHARSET = re.compile(rb"(?i)CHARSET +")
-_OPERATOR = re.compile(rb"(?i)(NOT|FUZZY|OR) +")
+_OPERATORS: Final = {"NOT": _Shape.NOT, "FUZZY": _Shape.FUZZY, "OR": _Shape.OR}
 _SET_START: Final = (*(b"%d" % digit for digit in range(10)), b"*", b"$")
 
 _PLAIN: Final[Mapping[str, SearchKey]] = {

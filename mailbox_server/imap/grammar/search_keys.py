@@ -210,6 +210,7 @@ class SearchArguments:
 
     by: what the reply lists.  asks_modseq: a ModSeqKey is somewhere in the tree.
     returns: what to answer in an ESEARCH response; None for a SEARCH response.
+    names_filter: a FilterKey is somewhere in the tree.
     fuzzy: the key as it was before imap.fuzzy widened it; None where FUZZY does not stand in it.
     refused: why it cannot be done, where something was to be saved: then nothing is saved
         any more (RFC 5182 §2.1).
@@ -220,4 +221,5 @@ class SearchArguments:
     asks_modseq: bool
     returns: SearchReturns | None = None
     refused: BadInput | None = None
+    names_filter: bool = False
     fuzzy: SearchKey | None = None

@@ -23,7 +23,6 @@ from mailbox_server.imap.grammar.search_keys import (
     NotKey,
     OrKey,
     SearchKey,
-    leaves,
 )
 from mailbox_server.model.errors import Refused
 
@@ -40,11 +39,6 @@ class FilterUndefined(Refused):
     def __init__(self, name: str) -> None:
         super().__init__("there is no such filter")
         self.name = name
-
-
-def is_filtered(key: SearchKey) -> bool:
-    """Whether a filter is named somewhere."""
-    return any(isinstance(leaf, FilterKey) for leaf in leaves(key))
 
 
 def without_filters(key: SearchKey, entries: Mapping[str, bytes]) -> SearchKey:

@@ -35,7 +35,7 @@ from mailbox_server.imap.session import CommandRefused, Ended, Security, Service
 from mailbox_server.imap.stream.compression import Compression, CompressionBroken
 from mailbox_server.imap.stream.outgoing import Outgoing
 from mailbox_server.imap.stream.wire import Progress, Wire
-from mailbox_server.imap.telling.unasked import tell, tell_unasked, tell_what_waits
+from mailbox_server.imap.telling.unasked import is_all_told, tell, tell_unasked, tell_what_waits
 from mailbox_server.imap.views.selected import Tells
 from mailbox_server.model.address import IpAddress
 
@@ -63,8 +63,9 @@ class Conversation:
         self._wire = wire
         self._outgoing = Outgoing(wire)
         self._engine = Engine(table.grammars, services.limits)
-        self._stirred = asyncio.Event()
-        self._progress: Progress | None = None
+        self._waiting: asyncio.Future[None] | None = None
+        self._has_commanded = False
+        self._state = State.NOT_AUTHENTICATED
         self._ending = False
         self._lost = False
         self._farewell: Outcome | None = None
@@ -76,7 +77,6 @@ class Conversation:
         self._compression: Compression | None = None
         self._begun = services.clock.monotonic()
         self._heard = self._begun
-        self._waiting = False
         self._over = False
         self.session = Session(
             services, self, self, connection=connection, peer=peer, security=security
@@ -91,18 +91,14 @@ class Conversation:
             return
         self._heard = self._services.clock.monotonic()
         if self._compression is None:
-            self._engine.receive(octets)
+            backlog = self._engine.receive(octets)
         else:
             self._compression.receive(octets)
-        if self._reading and self._backlog > self._limits.backlog_octets:
+            backlog = self._engine.backlog + self._compression.backlog
+        if self._reading and backlog > self._limits.backlog_octets:
             self._reading = False
             self._wire.pause_reading()
-        self._stirred.set()
-
-    @property
-    def _backlog(self) -> int:
-        compressed = 0 if self._compression is None else self._compression.backlog
-        return self._engine.backlog + compressed
+        self._stir()
 
     def lost(self) -> None:
         """The connection is gone, or the client sends no more: nobody is left to answer."""
@@ -131,14 +127,14 @@ class Conversation:
         session, limits = self.session, self._limits
         if self._ending:
             return
-        if self._is_silent and not self._waiting:
+        if self._is_silent and self._waiting is None:
             self._tell_headway(now)
         if session.state is State.NOT_AUTHENTICATED:
             if now - self._begun > limits.login_seconds:
                 self._end(ok("Too slow to log in"))
         elif not session.is_still_welcome():
             self._end(ok("The login is no longer valid"))
-        elif self._waiting:
+        elif self._waiting is not None:
             most = limits.literal_seconds if self._engine.is_inside else limits.idle_seconds
             if now - self._heard > most:
                 self._end(ok("Logged out after too long a silence"))
@@ -146,7 +142,13 @@ class Conversation:
     @property
     def rests(self) -> bool:
         """Whether nothing goes on until the client, the store or the clock moves."""
-        return self._over or (self._waiting and not self._stirred.is_set())
+        return self._over or self._waiting is not None
+
+    def _stir(self) -> None:
+        """Let the run go on where it waits for something to come."""
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None and not waiting.done():
+            waiting.set_result(None)
 
     def _tell_headway(self, now: float) -> None:
         """Only while a command has said nothing: a line in the middle of a response breaks it."""
@@ -159,7 +161,7 @@ class Conversation:
     def _end(self, farewell: Outcome | None) -> None:
         self._ending = True
         self._farewell = self._farewell or farewell
-        self._stirred.set()
+        self._stir()
 
     # ------------------------------------------------------------ the run
 
@@ -195,17 +197,24 @@ class Conversation:
         self.write(status_line(b"*", ok("Ready", capabilities)))
         commands = 0
         while self.session.state is not State.LOGOUT:
-            await self._step(await self._next_step())
+            event = self._try_event()
+            if event is None:
+                wants_news = self._rung and self.session.notifications.listens
+                await (self._tell_between() if wants_news else self._more())
+                continue
+            if isinstance(event, Command):
+                await self._execute(event)
+                self._heard = self._services.clock.monotonic()
+            else:
+                self._take_other(event)
             commands += 1
             if commands % COMMANDS_A_TURN == 0:
                 # Pipelined commands answered from memory never wait: let others in.
                 await asyncio.sleep(0)
 
-    async def _step(self, event: Event) -> None:
+    def _take_other(self, event: Event) -> None:
+        """What is no command.  Raises Ended."""
         match event:
-            case Command():
-                await self._execute(event)
-                self._heard = self._services.clock.monotonic()
             case NeedLiteral():
                 self.write(b"+ OK\r\n")
             case Malformed(tag, outcome):
@@ -213,7 +222,7 @@ class Conversation:
             case Fatal(farewell):
                 self._end(farewell)
                 raise Ended
-            case MessageOctets() | NextSteps() | Line():
+            case _:
                 # What an abandoned command left; nobody waits for it.
                 self._engine.abandon()
 
@@ -233,19 +242,18 @@ class Conversation:
         elif row.by_number and session.named_by is By.UID:
             outcome = UID_REQUIRED
         else:
-            if self._progress is None:
-                self._progressed(Progress.IDLE)
+            if not self._has_commanded:
+                self._has_commanded = True
+                self._wire.progressed(Progress.IDLE)
             outcome = await self._handle(row, command)
-            is_in = session.state in (State.AUTHENTICATED, State.SELECTED)
-            if is_in and self._progress is Progress.IDLE:
-                self._progressed(Progress.BUSY)
-            elif session.state is State.NOT_AUTHENTICATED and self._progress is Progress.BUSY:
-                self._logged_off()
+            if session.state is not self._state:
+                self._state_changed(session.state)
         self._engine.abandon()
-        if session.notifications.listens:
-            # What is not told now may be told as soon as the command is answered.
-            self._rung = row.tells is not Tells.EVERYTHING
-        await self._told(tell(session, row.tells, is_asked=row.asks_news))
+        if row.asks_news or not is_all_told(session):
+            if session.notifications.listens:
+                # What is not told now may be told as soon as the command is answered.
+                self._rung = row.tells is not Tells.EVERYTHING
+            await self._told(tell(session, row.tells, is_asked=row.asks_news))
         outcome = tell_what_waits(session, outcome)
         session.release()
         self._answer(command.tag, outcome)
@@ -259,38 +267,34 @@ class Conversation:
         elif self._compression is not None and not session.is_compressed:
             self._end_compression()
 
-    def _logged_off(self) -> None:
-        """UNAUTHENTICATE was carried out: as if the client had just connected."""
-        self._engine.logged_off()
-        self._begun = self._services.clock.monotonic()
-        self._progressed(Progress.IDLE)
-
-    def _progressed(self, progress: Progress) -> None:
-        self._progress = progress
-        self._wire.progressed(progress)
+    def _state_changed(self, state: State) -> None:
+        before, self._state = self._state, state
+        if state is State.NOT_AUTHENTICATED:
+            # UNAUTHENTICATE: as if the client had just connected.
+            self._engine.logged_off()
+            self._begun = self._services.clock.monotonic()
+            self._wire.progressed(Progress.IDLE)
+        elif before is State.NOT_AUTHENTICATED and state is not State.LOGOUT:
+            self._engine.logged_in()
+            self._wire.progressed(Progress.BUSY)
 
     async def _handle(self, row: CommandRow[Any], command: Command) -> Outcome:
-        self._waits_for_message = command.waits
+        session, self._waits_for_message = self.session, command.waits
         try:
-            await self.session.hold()
-            outcome = await row.handle(self.session, command.arguments)
+            if not (session.selected is None or session.selected.holds_at_once()):
+                await session.hold()
+            outcome = await row.handle(session, command.arguments)
         except Ended:
             raise
         except CommandRefused as refused:
             return refused.outcome
         except Exception as fault:  # Known errors have replies; the rest is our bug, logged.
-            known = refusal(fault)
+            known, events = refusal(fault), self._services.events
             if known is None:
-                self._services.events.fault(
-                    "imap.command_failed",
-                    fault,
-                    connection=self.session.connection,
-                    command=row.name,
-                )
+                connection = session.connection
+                events.fault("imap.command_failed", fault, connection=connection, command=row.name)
             return known or SERVER_BUG
-        if self.session.state is not State.NOT_AUTHENTICATED:
-            self._engine.logged_in()
-        self._engine.text_form = self.session.text_form
+        self._engine.text_form = session.text_form
         return outcome
 
     async def _told(self, telling: Awaitable[None]) -> None:
@@ -311,7 +315,7 @@ class Conversation:
             self.lost()
             raise Ended
         self.session.security, self.session.tls_ends = Security.TLS, self._wire.tls_ends
-        self._progressed(Progress.IDLE)
+        self._wire.progressed(Progress.IDLE)
 
     def _start_compression(self) -> None:
         self._outgoing.flush()
@@ -332,19 +336,12 @@ class Conversation:
 
     # ------------------------------------------------------------ waiting for the client
 
-    async def _next_step(self) -> Event:
-        """What the client sends next; until it comes, NOTIFY may want changes told."""
-        while True:
-            event = self._try_event()
-            if event is not None:
-                return event
-            if self._rung and self.session.notifications.listens:
-                self._rung = False
-                await self._told(tell_unasked(self.session))
-                if self.session.farewell is not None:
-                    self._end(self.session.farewell)
-            else:
-                await self._more()
+    async def _tell_between(self) -> None:
+        """NOTIFY wants changes told while no command is under way."""
+        self._rung = False
+        await self._told(tell_unasked(self.session))
+        if self.session.farewell is not None:
+            self._end(self.session.farewell)
 
     async def _next_event(self) -> Event:
         while True:
@@ -357,22 +354,29 @@ class Conversation:
         if self._ending and (self._lost or self._farewell is not None):
             raise Ended
         event = self._engine.next_event()
-        is_hungry = event is None and self._backlog == self._engine.backlog
-        if not self._reading and (is_hungry or self._backlog <= self._limits.backlog_octets // 2):
-            self._reading = True
-            self._wire.resume_reading()
+        if not self._reading:
+            self._read_on(is_hungry=event is None)
         return event
 
-    async def _more(self) -> None:
+    def _read_on(self, *, is_hungry: bool) -> None:
+        """Where there is room again, or the engine has nothing left without more."""
+        compressed = 0 if self._compression is None else self._compression.backlog
+        backlog = self._engine.backlog + compressed
+        if (is_hungry and not compressed) or backlog <= self._limits.backlog_octets // 2:
+            self._reading = True
+            self._wire.resume_reading()
+
+    def _more(self) -> Awaitable[None]:
         """Let the engine have more: of what waits to be inflated, or of what will come."""
-        piece, waited = b"", 0
-        if self._compression is not None:
-            waited = self._compression.backlog
-            try:
-                piece = self._compression.next_piece()
-            except CompressionBroken as fault:
-                self._end(bad("What came is not compressed as agreed"))
-                raise Ended from fault
+        return self._wait() if self._compression is None else self._inflate(self._compression)
+
+    async def _inflate(self, compression: Compression) -> None:
+        waited = compression.backlog
+        try:
+            piece = compression.next_piece()
+        except CompressionBroken as fault:
+            self._end(bad("What came is not compressed as agreed"))
+            raise Ended from fault
         if piece or waited:
             # Also where it said nothing: now there may be room for more.
             self._engine.receive(piece)
@@ -380,7 +384,7 @@ class Conversation:
         else:
             await self._wait()
 
-    async def _wait(self) -> None:
+    def _wait(self) -> Awaitable[None]:
         """Until something comes.  Raises Ended."""
         if self._ending:
             raise Ended
@@ -388,12 +392,8 @@ class Conversation:
         if self._engine.is_inside:
             # Who has sent a whole command is answered, which acknowledges as well.
             self._wire.acknowledge()
-        self._stirred.clear()
-        self._waiting = True
-        try:
-            await self._stirred.wait()
-        finally:
-            self._waiting = False
+        self._waiting = asyncio.get_running_loop().create_future()
+        return self._waiting
 
     # ------------------------------------------------------------ session.Channel
 
@@ -404,7 +404,8 @@ class Conversation:
 
     async def drained(self) -> None:
         """Wait while the network is behind.  Raises Ended."""
-        await self._taken(self._outgoing.drained())
+        if self._lost or self._outgoing.is_behind:
+            await self._taken(self._outgoing.drained())
 
     async def pour(self, pieces: Sequence[bytes]) -> bool:
         """Send pieces, and wait likewise; whether the next should be made meanwhile."""
@@ -452,7 +453,7 @@ class Conversation:
     def ring(self) -> None:
         """The selected mailbox may have changed."""
         self._rung = True
-        self._stirred.set()
+        self._stir()
 
     # ------------------------------------------------------------ session.MessageLiterals
 

@@ -67,6 +67,11 @@ class Outgoing:
         self._unyielded += octets
         return await self.drained()
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether drained() would do anything."""
+        return self._unyielded >= GATHERED_OCTETS or self._wire.is_behind
+
     async def drained(self) -> bool:
         """Wait while the network is behind; whether it hardly was.
 

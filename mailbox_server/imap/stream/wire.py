@@ -31,6 +31,10 @@ class Wire(Protocol):
     def write_all(self, pieces: Sequence[bytes]) -> None:
         """The same of all pieces, which in plain text need not be joined."""
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether drained() would wait or raise."""
+
     async def drained(self) -> None:
         """Wait while too much is unsent.  Raises ConnectionResetError when lost."""
 

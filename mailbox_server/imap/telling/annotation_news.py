@@ -17,15 +17,18 @@ class Annotated(NamedTuple):
 
 
 class AnnotationNews:
-    """How far one session was told; costs nothing until it watches."""
+    """How far one session was told; costs nothing until it watches.
 
-    __slots__ = ("_account", "_own", "_rang", "_told")
+    has_rung: whether take may find something.
+    """
+
+    __slots__ = ("_account", "_own", "_told", "has_rung")
 
     def __init__(self) -> None:
         self._account: AccountId | None = None
         self._told = ModSeq(0)
         self._own: set[ModSeq] = set()
-        self._rang = False
+        self.has_rung = False
 
     def watch(self, store: Store, account: AccountId) -> None:
         """Hear of what changes from now on."""
@@ -40,15 +43,15 @@ class AnnotationNews:
 
     def rang(self) -> bool:
         """The account has changed; whether anybody watches."""
-        self._rang = self._account is not None
-        return self._rang
+        self.has_rung = self._account is not None
+        return self.has_rung
 
     def take(self, store: Store) -> list[Annotated]:
         """What others did since last time, oldest first."""
         account, after = self._account, self._told
-        if not self._rang or account is None:
+        if not self.has_rung or account is None:
             return []
-        self._rang = False
+        self.has_rung = False
         found = store.glance(lambda tx: _annotated(tx, account, after))
         news = [each for each in found if each.modseq not in self._own]
         self._told = max((after, *(each.modseq for each in found)))

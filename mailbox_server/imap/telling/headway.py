@@ -26,7 +26,7 @@ class Headway:
     def begin(self, tag: bytes, now: float) -> None:
         """A command begins."""
         self._tag, self._told_at = tag, now
-        self.set_out(None)
+        self._done, self._goal = 0, None
 
     def set_out(self, goal: int | None) -> None:
         """Another part of it begins; goal: how many there are to be done, None if nobody knows."""

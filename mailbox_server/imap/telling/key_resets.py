@@ -41,14 +41,17 @@ class KeyResets:
 
 
 class KeyWatch:
-    """What one session has to tell its client."""
+    """What one session has to tell its client.
+
+    is_untold: whether the key was reset since the client was told.
+    """
 
     def __init__(self, resets: KeyResets) -> None:
         self.mailbox: MailboxId | None = None
         self._resets = resets
         self._account: AccountId | None = None
         self._ring: Callable[[], None] | None = None
-        self._is_untold = False
+        self.is_untold = False
 
     def begin(self, account: AccountId, mailbox: MailboxId, ring: Callable[[], None]) -> None:
         """The mailbox was selected, the one before let go; ring: wakes the session."""
@@ -60,15 +63,15 @@ class KeyWatch:
         if self._account is not None:
             self._resets.remove(self._account, self)
         self._account = self.mailbox = self._ring = None
-        self._is_untold = False
+        self.is_untold = False
 
     def tell(self) -> None:
         """The key was reset."""
-        self._is_untold = True
+        self.is_untold = True
         if self._ring is not None:
             self._ring()
 
     def take(self) -> bool:
         """Whether the client is to be told now; once."""
-        is_untold, self._is_untold = self._is_untold, False
+        is_untold, self.is_untold = self.is_untold, False
         return is_untold

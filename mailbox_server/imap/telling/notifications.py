@@ -80,6 +80,11 @@ class Notifications:
         return self.wishes is not None and self.wishes.are_any
 
     @property
+    def is_asked_for(self) -> bool:
+        """Whether anything is told, or noted, that a session does not do by itself."""
+        return self.wishes is not None or self._own is not None
+
+    @property
     def reaches_elsewhere(self) -> bool:
         """Whether other mailboxes than the selected one are told of."""
         return self._watch is not None

@@ -22,6 +22,18 @@ from mailbox_server.model.rights import READ
 LINES_A_BLOCK: Final = 200
 
 
+def is_all_told(session: Session) -> bool:
+    """Whether tell() would find nothing for who has not asked for news; looks nothing up."""
+    view = session.selected
+    return not (
+        session.annotations.has_rung
+        or session.key_watch.is_untold
+        or session.contexts
+        or session.notifications.is_asked_for
+        or not (view is None or view.is_all_told)
+    )
+
+
 async def tell(
     session: Session, tells: Tells, hears: Hears | None = None, *, is_asked: bool = True
 ) -> None:

@@ -63,14 +63,18 @@ _NEVER: Final = 1 << 32
 
 
 class MailboxView:
-    """The arrays, the logs, and how to catch up."""
+    """The arrays, the logs, and how to catch up.
+
+    is_measured: to be set by whoever asked for octets; until they may be others.
+    """
 
     def __init__(self, store: Store, snapshot: Snapshot, reader: AccountId | None = None) -> None:
         rows, names = snapshot
         self.store = store
         self.reader = reader
         self.mailbox: Mailbox = rows.mailbox
-        self.facts = MessageFacts(rows.mailbox.id, asyncio.Lock())
+        self.facts = MessageFacts(rows.mailbox.id, asyncio.Lock(), self._resized)
+        self.is_measured = False
         self.classes = FlagClasses()
         self.classes.learn(names)
         self.gone = False
@@ -140,13 +144,18 @@ class MailboxView:
     @property
     def standing(self) -> Standing:
         """Where the view stands now."""
-        return Standing(
+        return (
             self.mailbox.highest_modseq,
             self._changed.end,
             len(self.uids),
             len(self.expunged),
             len(self.classes.known),
         )
+
+    @property
+    def may_be_behind(self) -> bool:
+        """Whether the store has rung since, or what rang is being read for somebody."""
+        return self._stale or self._begun != self._done
 
     @property
     def changed_after(self) -> int:
@@ -176,8 +185,7 @@ class MailboxView:
 
     async def hear(self) -> None:
         """Catch up with the store where it has rung: with all that anybody was told is done."""
-        # What rang may be being read for another session just now.
-        if self._stale or self._refreshing.locked():
+        if self.may_be_behind:
             await self.refresh()
 
     def _hear_own(self, modseq: ModSeq) -> None:
@@ -341,6 +349,7 @@ class MailboxView:
             self.flags = array(width(number), self.flags)
 
     def _bury(self, vanished: UidSet) -> None:
+        self._resized()
         for first, last in vanished.ranges:
             slots = range(bisect_left(self.uids, first), bisect_right(self.uids, last))
             fresh: Sequence[int] = slots
@@ -381,6 +390,7 @@ class MailboxView:
 
     def _log(self, entry: Entry) -> None:
         self._changed.add(entry, max(_COMPACT_FROM, len(self.uids)))
+        self._resized()
 
     def _class_numbers(self, rows: ViewRows) -> "array[int]":
         sets, deleted = rows.keyword_sets, rows.deleted
@@ -400,6 +410,7 @@ class MailboxView:
         """
         if self._packed is not None:
             return
+        self._resized()
         told = min((seer.told_changed for seer in self.onlookers), default=self.changed_after)
         self._changed.trim(told)
         enough = max(_COMPACT_FROM, len(self.uids) // 16) if self.onlookers else 1
@@ -420,6 +431,9 @@ class MailboxView:
             seer.compacted(dropped)
 
     # ------------------------------------------------------------ giving memory back
+
+    def _resized(self) -> None:
+        self.is_measured = False
 
     @property
     def octets(self) -> int:
@@ -446,6 +460,7 @@ class MailboxView:
 
     def pack(self) -> None:
         """Give the memory back; nobody may be using the view."""
+        self._resized()
         self.facts.forget()
         self._packed = PackedView(self.uids, self.flags)
         self.uids, self.flags = array("I"), array("B")

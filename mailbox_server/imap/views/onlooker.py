@@ -1,17 +1,13 @@
 """What a shared view and a session that looks at it must know of each other."""
 
 from array import array
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
+Standing = tuple[int, int, int, int, int]
+"""Where a view stands: it differs wherever there is something to be told.
 
-class Standing(NamedTuple):
-    """Where a view stands: it differs wherever there is something to be told."""
-
-    modseq: int
-    changed: int
-    uids: int
-    expunged: int
-    classes: int
+Its modseq, the end of its log of changes, and how many UIDs, expunged slots and flag classes.
+"""
 
 
 class Onlooker(Protocol):

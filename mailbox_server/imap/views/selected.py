@@ -309,6 +309,13 @@ class SelectedView(Protocol):
     def release(self) -> None:
         """The session will not look before it holds again; silent the second time."""
 
+    def holds_at_once(self) -> bool:
+        """As hold, where nothing has to be read or looked up for that; whether it is so."""
+
+    @property
+    def is_all_told(self) -> bool:
+        """Whether hear() and untold() would find nothing, in a mailbox of one's own."""
+
     async def hear(self) -> None:
         """As refresh, where the store has rung since: it holds what anybody was told is done."""
 

@@ -91,6 +91,11 @@ class SessionView:
 
     # ------------------------------------------------------------ being looked at
 
+    def holds_at_once(self) -> bool:
+        """See selected.SelectedView."""
+        self.in_use = True
+        return self._shared.reader is None and not self._shared.is_packed
+
     async def hold(self) -> None:
         """The session is about to look: see selected.SelectedView."""
         self.in_use = True
@@ -344,6 +349,13 @@ class SessionView:
         self._own.fetched(sights)
 
     # ------------------------------------------------------------ being told
+
+    @property
+    def is_all_told(self) -> bool:
+        """See selected.SelectedView."""
+        shared = self._shared
+        may_differ = shared.may_be_behind or shared.gone or shared.reader is not None
+        return not may_differ and shared.standing == self._told_all and self._own.is_empty
 
     async def hear(self) -> None:
         """See selected.SelectedView."""

@@ -7,6 +7,7 @@ from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
+from operator import attrgetter
 from typing import Final
 
 from mailbox_server.imap.views.mailbox_view import MailboxView
@@ -28,13 +29,17 @@ _VIEW_OCTETS: Final = 4_096
 
 @dataclass(slots=True, eq=False)
 class _Open:
-    """A shared view, its bell, and who wants to hear it; no bell while nobody has it open."""
+    """A shared view, its bell, and who wants to hear it; no bell while nobody has it open.
+
+    looked_at: which look was the last at it, of all that were counted.
+    """
 
     view: MailboxView
     rings: dict[SessionView, Callable[[], None]] = field(default_factory=dict)
     bell: Listening | None = None
     joining: int = 0
     octets: int = 0
+    looked_at: int = 0
 
     @property
     def key(self) -> "_Key":
@@ -53,6 +58,7 @@ class SharedViews:
     def __init__(self, store: Store, tasks: TaskKeeper, events: Events, most_octets: int) -> None:
         self.most_octets = most_octets
         self._octets = 0
+        self._looks = 0
         self._store = store
         self._tasks = tasks
         self._events = events
@@ -91,8 +97,8 @@ class SharedViews:
             place.view,
             access,
             recent,
-            lambda seer: self._leave(place, seer),
-            lambda: self._looked(place),
+            partial(self._leave, place),
+            partial(self._looked, place),
         )
         session.in_use = True
         place.rings[session] = ring
@@ -101,26 +107,31 @@ class SharedViews:
 
     def _looked(self, place: _Open) -> None:
         """Somebody has looked at the view: it is the last to be packed."""
-        if self._open.get(place.key) is not place:
-            return
-        self._open[place.key] = self._open.pop(place.key)
-        self._count(place, _VIEW_OCTETS + place.view.octets)
+        self._looks += 1
+        place.looked_at = self._looks
+        if not place.view.is_measured and self._open.get(place.key) is place:
+            self._measure(place)
         if self._octets > self.most_octets:
             self._make_room()
 
     def _make_room(self) -> None:
-        for place in list(self._open.values()):
+        by_look = sorted(self._open.values(), key=attrgetter("looked_at"))
+        for place in by_look:
             if self._is_unused(place):
                 self._drop(place)
                 if self._octets <= self.most_octets:
                     return
-        for place in self._open.values():
+        for place in by_look:
             view = place.view
-            if not (view.is_packed or view.in_use or place.joining):
+            if place.rings and not (view.is_packed or view.in_use or place.joining):
                 view.pack()
-                self._count(place, _VIEW_OCTETS + view.octets)
+                self._measure(place)
                 if self._octets <= self.most_octets:
                     return
+
+    def _measure(self, place: _Open) -> None:
+        place.view.is_measured = True
+        self._count(place, _VIEW_OCTETS + place.view.octets)
 
     def _count(self, place: _Open, octets: int) -> None:
         self._octets += octets - place.octets

@@ -33,6 +33,10 @@ class MemoryWire:
     def write_all(self, pieces: Sequence[bytes]) -> None:
         self.write(b"".join(pieces))
 
+    @property
+    def is_behind(self) -> bool:
+        return self.closed
+
     async def drained(self) -> None:
         if self.closed:
             raise ConnectionResetError

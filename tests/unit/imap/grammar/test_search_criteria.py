@@ -94,6 +94,8 @@ def test_trees(text: str, key: SearchKey) -> None:
 def test_what_the_reply_needs_to_know() -> None:
     assert not read("ALL").asks_modseq
     assert read("NOT (SEEN MODSEQ 5)").asks_modseq
+    assert not read("ALL").names_filter
+    assert read("NOT (SEEN FILTER x)").names_filter
     assert read("ALL").by is By.UID
 
 

@@ -8,7 +8,6 @@ from mailbox_server.imap.grammar.search_keys import SearchKey
 from mailbox_server.imap.search.stored_filters import (
     NESTED_MOST,
     FilterUndefined,
-    is_filtered,
     may_store,
     without_filters,
 )
@@ -36,7 +35,6 @@ def test_meanings(search: str, same: str) -> None:
         c="(NOT (FILTER b))",
     )
     assert key == parse_stored(same.encode())
-    assert not is_filtered(key)
 
 
 def test_what_is_private_counts_first() -> None:

@@ -13,7 +13,7 @@ from mailbox_server.imap.grammar.append import AppendArguments, AppendStep, Appe
 from mailbox_server.imap.grammar.session_arguments import parse_nothing
 from mailbox_server.imap.limits import ImapLimits
 from mailbox_server.imap.responses import Outcome, no, ok
-from mailbox_server.imap.session import Ended, Security, Services, Session
+from mailbox_server.imap.session import Ended, Security, Services, Session, State
 from mailbox_server.imap.stream.conversation import Conversation
 from mailbox_server.imap.stream.wire import Progress
 from mailbox_server.imap.views.selected import SelectedView, Tells
@@ -41,6 +41,10 @@ class Wire:
 
     def write_all(self, pieces: Sequence[bytes]) -> None:
         self.writes += pieces
+
+    @property
+    def is_behind(self) -> bool:
+        return self.lost or not self.flowing.is_set()
 
     async def drained(self) -> None:
         await self.flowing.wait()
@@ -177,7 +181,7 @@ async def test_before_login_a_place_is_earned_once(stage: Stage) -> None:
         return no("who is that")
 
     async def logs_in(session: Session, arguments: None) -> Outcome:
-        session._granted = cast(Any, object())
+        session.state = State.AUTHENTICATED
         return ok("in")
 
     stage.row("PARKS", parks)
@@ -314,6 +318,7 @@ async def test_known_errors_are_replies(stage: Stage) -> None:
 async def test_trouble_in_telling_does_not_undo_the_reply(stage: Stage) -> None:
     class Broken:
         gone = False
+        is_all_told = False
 
         async def hold(self) -> None:
             """It is there."""

@@ -34,6 +34,10 @@ class Written:
     def write_all(self, pieces: Sequence[bytes]) -> None:
         self.poured.append(pieces)
 
+    @property
+    def is_behind(self) -> bool:
+        return not self.goes_on.is_set()
+
     async def drained(self) -> None:
         await self.goes_on.wait()
 

@@ -7,6 +7,7 @@ from typing import Any, TypeVar, cast
 
 import pytest
 
+from mailbox_server.imap.facts.message_facts import Fact, Order
 from mailbox_server.imap.grammar.sequence_sets import STAR, By, SequenceSet
 from mailbox_server.imap.views.selected import Access, ModSeqs, NumberBeyond, SelectedView, Tells
 from mailbox_server.imap.views.shared_views import SharedViews
@@ -487,6 +488,25 @@ async def test_within_the_bound_nothing_is_read_twice() -> None:
     await desk.tasks.drain(1)
 
 
+async def test_what_grows_while_somebody_looks_is_counted_when_he_is_done() -> None:
+    desk = Desk(House(100))
+    view = await desk.open()
+    view.release()
+    before = desk.views._octets
+    await view.hold()
+    async with view.facts.turn:
+        view.facts.orders[Fact.SIZE] = Order(array("I", range(1, 101)), bytearray(100), 100)
+    view.release()
+    assert desk.views._octets == before + 500
+    desk.house.arrive()
+    await view.hold()
+    await view.refresh()
+    view.release()
+    assert desk.views._octets > before + 500
+    await view.close()
+    await desk.tasks.drain(1)
+
+
 async def test_what_was_packed_and_cannot_be_read_again() -> None:
     desk = Desk(House(100))
     desk.views.most_octets = 0
@@ -574,5 +594,23 @@ async def test_what_others_do_around_an_own_change_is_read(who_is_first: str) ->
     await view.stored([1], outcome, None)
     await view.hear()
     assert view.mailbox.name == "Archive"
+    await view.close()
+    await desk.tasks.drain(1)
+
+
+async def test_all_is_told_until_it_rings_or_something_is_known_to_have_come() -> None:
+    desk = Desk(House(2))
+    view = await desk.open()
+    assert told(view) == b"" and view.is_all_told
+    desk.house.arrive()
+    assert not view.is_all_told
+    await view.hear()
+    assert not view.is_all_told
+    assert b"* 3 EXISTS" in told(view)
+    assert view.is_all_told
+    desk.house.expunge(1)
+    await view.hear()
+    assert told(view, Tells.NO_EXPUNGE) == b"" and not view.is_all_told
+    assert told(view) == b"* 1 EXPUNGE\r\n" and view.is_all_told
     await view.close()
     await desk.tasks.drain(1)
