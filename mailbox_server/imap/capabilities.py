@@ -234,7 +234,7 @@ def _saved_most(session: Session) -> int:
 
 
 def _shown_rows(session: Session) -> list[CapabilityRow]:
-    decided = session.decisions()
+    decided = session.decided
     return [
         row
         for row in CAPABILITIES
@@ -264,7 +264,7 @@ def _is_shown(row: CapabilityRow, session: Session) -> bool:
 
 def extension(name: str, session: Session) -> Extension | None:
     """What ENABLE turns on by a name in any case, or None (RFC 5161 §3.1 ignores the unknown)."""
-    decided = session.decisions()
+    decided = session.decided
     for row in CAPABILITIES:
         if row.name.upper() == name.upper() and row.enables is not None:
             is_hidden = decided.get(row.name.upper()) is Deed.HIDE

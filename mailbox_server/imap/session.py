@@ -194,6 +194,7 @@ class Session:
     contexts: searches in the selected mailbox whose results are kept up to date.
     annotations, notifications: what is told of beside the selected mailbox.
     program: what the client said of itself with ID, None until it did.
+    decided: which capabilities are hidden or shown to who is there, as far as that is known.
     part_decoder: for FETCH BINARY of large parts.
     is_compressed: COMPRESS was done; holds from behind its tagged reply (RFC 4978 §3).
     wants_tls: shake hands after the tagged reply.  farewell: say BYE after the tagged reply, or
@@ -219,17 +220,13 @@ class Session:
         self.tls_ends: TlsEnds | None = None
         self.state = State.NOT_AUTHENTICATED
         self.selected: SelectedView | None = None
-        self.enabled: frozenset[Extension] = frozenset()
-        self.is_rev2 = False
-        self.text_form = TextForm.SEVEN_BIT
-        self.modseqs = ModSeqs.HIDDEN
-        self.expunges = Expunges.BY_NUMBER
-        self.named_by = By.NUMBER
+        self._have_enabled(frozenset())
         self.tag = b""
         self.headway = Headway(services.limits.progress_seconds)
         self.contexts = Contexts(services)
         self.annotations = AnnotationNews()
         self.notifications = Notifications(services)
+        self.decided: Mapping[str, Deed] = {}
         self.failed_logins = 0
         self.strangers = 0
         self.program: ClientProgram | None = None
@@ -240,8 +237,8 @@ class Session:
         self.farewell: Outcome | None = None
         self._granted: Granted | None = None
         self._listening: Listening | None = None
-        self._account_changed = False
-        self._looked_at = 0.0
+        self._account_changed, self._looked_at = False, 0.0
+        self._decide()
 
     @property
     def store(self) -> Store:
@@ -290,26 +287,31 @@ class Session:
 
         RFC 4467 §8, §10.
         """
-        is_hidden = self.decisions().get("URLAUTH") is Deed.HIDE
+        is_hidden = self.decided.get("URLAUTH") is Deed.HIDE
         return b"URLMECH INTERNAL" if self.is_confidential and not is_hidden else b""
 
-    def decisions(self) -> Mapping[str, Deed]:
-        """Which capabilities are hidden or shown to who is there, as far as that is known."""
+    def introduce(self, program: ClientProgram) -> None:
+        """The client said what it is."""
+        self.program = program
+        self._decide()
+
+    def _decide(self) -> None:
         account = None if self._granted is None else self._granted.account.address
         decided = dict(self.services.switches.decisions(account, self.program))
         if decided.get("CONDSTORE") is Deed.HIDE:
             # The one cannot be had without the other (RFC 7162 §3.2.3).
             decided["QRESYNC"] = Deed.HIDE
-        return decided
+        self.decided = decided
 
     @property
     def hears_mail_at_any_time(self) -> bool:
         """Whether EXISTS may come behind any command that allows it."""
-        return self.decisions().get(NEW_MAIL_AT_ANY_TIME) is not Deed.HIDE
+        return self.decided.get(NEW_MAIL_AT_ANY_TIME) is not Deed.HIDE
 
     def log_in(self, granted: Granted) -> None:
         """Who is there."""
         self._granted, self.state = granted, State.AUTHENTICATED
+        self._decide()
         self._looked_at = self.services.clock.monotonic()
         self._listening = self.store.listen(granted.account.id, self._account_rang)
 
@@ -342,8 +344,8 @@ class Session:
     async def log_off(self) -> None:
         """Nobody is there any more; nothing of the account's time stays (RFC 8437 §4)."""
         await self.close()
-        self._granted = self._listening = None
-        self.state = State.NOT_AUTHENTICATED
+        self._granted, self._listening, self.state = None, None, State.NOT_AUTHENTICATED
+        self._decide()
         self._account_changed = False
         self.annotations = AnnotationNews()
         self._have_enabled(frozenset())
@@ -431,7 +433,7 @@ class Session:
         """
         if Extension.CONDSTORE in self.enabled:
             return
-        if self.decisions().get("CONDSTORE") is Deed.HIDE:
+        if self.decided.get("CONDSTORE") is Deed.HIDE:
             return
         self.enable(Extension.CONDSTORE)
         if self.selected is not None:

@@ -39,13 +39,13 @@ class UidSet:
     @classmethod
     def of_ranges(cls, ranges: Iterable[tuple[int, int]]) -> "UidSet":
         """Collect ranges in any order, overlapping or not; (5, 3) means (3, 5)."""
-        merged: list[list[int]] = []
+        merged: list[tuple[int, int]] = []
         for first, last in sorted((min(r), max(r)) for r in ranges):
             if merged and first <= merged[-1][1] + 1:
-                merged[-1][1] = max(merged[-1][1], last)
+                merged[-1] = merged[-1][0], max(merged[-1][1], last)
             else:
-                merged.append([first, last])
-        return cls(tuple((first, last) for first, last in merged))
+                merged.append((first, last))
+        return cls(tuple(merged))
 
     @classmethod
     def of(cls, numbers: Iterable[int]) -> "UidSet":

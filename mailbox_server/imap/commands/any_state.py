@@ -10,6 +10,7 @@ from mailbox_server.model.switches import ClientProgram
 
 PRODUCT: Final = b"mailbox-server"
 KEPT_CHARACTERS: Final = 60
+_DONE: Final = ok("Done")
 _OWN_NAME: Final = b'ID ("name" ' + string(PRODUCT) + b")"
 
 
@@ -21,7 +22,7 @@ async def capability(session: Session, arguments: None) -> Outcome:
 
 async def noop(session: Session, arguments: None) -> Outcome:
     """Do nothing; changes are told before the tagged reply. CHECK is the same here."""
-    return ok("Done")
+    return _DONE
 
 
 async def logout(session: Session, arguments: None) -> Outcome:
@@ -41,13 +42,14 @@ async def identify(session: Session, arguments: IdArguments) -> Outcome:
         session.respond(_OWN_NAME)
         return ok("Pleased to meet you")
     before, is_first = capability_list(session), session.program is None
-    session.program = ClientProgram(_kept(given.get("name", "")), _kept(given.get("version", "")))
+    program = ClientProgram(_kept(given.get("name", "")), _kept(given.get("version", "")))
+    session.introduce(program)
     if is_first:
         session.services.events.info(
             "imap.client",
             connection=session.connection,
-            name=session.program.name,
-            version=session.program.version,
+            name=program.name,
+            version=program.version,
         )
     session.respond(_OWN_NAME)
     after = capability_list(session)

@@ -1,6 +1,7 @@
 """FETCH and UID FETCH: what the client asks of messages (RFC 9051 §6.4.5, RFC 7162 §3.1.4)."""
 
 from collections.abc import Sequence
+from typing import Final
 
 from mailbox_server.imap.fetch.fetch_answers import answer
 from mailbox_server.imap.grammar.fetch_items import Attribute, FetchArguments, FetchItem
@@ -10,6 +11,8 @@ from mailbox_server.imap.session import Extension, Session
 from mailbox_server.imap.telling.resync import tell_vanished
 from mailbox_server.imap.views.selected import SelectedView
 from mailbox_server.model.uid_set import UidSet
+
+_DONE: Final = ok("That is all")
 
 
 async def fetch(session: Session, arguments: FetchArguments) -> Outcome:
@@ -35,7 +38,7 @@ async def fetch(session: Session, arguments: FetchArguments) -> Outcome:
         return no("A part is in an encoding that is not known here", b"UNKNOWN-CTE")
     if answers.missing and arguments.by is By.NUMBER:
         return no("Some of the messages no longer exist", b"EXPUNGEISSUED")
-    return ok("That is all")
+    return _DONE
 
 
 def _lain(view: SelectedView, numbers: SequenceSet) -> UidSet:

@@ -42,6 +42,7 @@ OCTETS_A_BLOCK: Final = 32 * 1024
 _FEW: Final = 8
 """Of less than this part of a mailbox the numbers are looked up one by one."""
 _WRITER: Final = msgspec.json.Encoder()
+_DONE: Final = ok("That is all")
 _ALL: Final = SearchReturns(frozenset({SearchReturn.ALL}))
 
 
@@ -70,7 +71,7 @@ async def search(session: Session, arguments: SearchArguments) -> Outcome:
     else:
         await answer_extended(session, found, arguments, returns)
     keep_updated(session, context, found)
-    return ok("That is all")
+    return _DONE
 
 
 async def resolved(

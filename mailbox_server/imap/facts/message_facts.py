@@ -69,32 +69,33 @@ class MessageFacts:
     """The columns and orders of one mailbox.
 
     turn: a lock; who makes columns or orders, or uses threads, has it.
-    may_have_grown: is called after each turn, and where `by message` was made longer.
+    octets: about how much memory all of it took after the last turn.  resized: is called when
+        that was counted.
     """
 
     def __init__(
         self,
         mailbox: MailboxId,
         turn: AbstractAsyncContextManager[None],
-        may_have_grown: Callable[[], None] = lambda: None,
+        resized: Callable[[], None] = lambda: None,
     ) -> None:
         self.mailbox = mailbox
-        self.turn = _Turn(turn, may_have_grown)
-        self._may_have_grown = may_have_grown
+        self.turn = _Turn(turn, self._count)
+        self.octets = 0
+        self._resized = resized
         self.orders: dict[enum.Enum, Order] = {}
         self.threads = ThreadFacts()
         self._columns: dict[Fact, _Numbers] = {}
         self._by_message = UidsByMessage()
 
-    @property
-    def octets(self) -> int:
-        """About how much memory all of it takes."""
-        return (
+    def _count(self) -> None:
+        self.octets = (
             sum([len(each.uids) * 12 for each in self._columns.values()])
             + sum([len(each.uids) * 5 for each in self.orders.values()])
             + self.threads.octets
             + self._by_message.octets
         )
+        self._resized()
 
     def forget(self) -> None:
         """Give the memory back."""
@@ -102,6 +103,7 @@ class MessageFacts:
         self.orders.clear()
         self.threads.forget()
         self._by_message = UidsByMessage()
+        self._count()
 
     async def by_message(
         self, uids: "array[int]", messages: "array[int]", apart: Apart
@@ -120,7 +122,7 @@ class MessageFacts:
             kept = await apart(partial(kept.with_more, *new))
         if kept is not self._by_message:
             self._by_message = kept
-            self._may_have_grown()
+            self._count()
         return kept
 
     async def numbers(

@@ -25,6 +25,8 @@ PARTS_MOST: Final = 100
 class Attribute(enum.Enum):
     """Items without arguments; the value is the item's name in the response."""
 
+    __hash__ = object.__hash__
+
     FLAGS = b"FLAGS"
     UID = b"UID"
     INTERNALDATE = b"INTERNALDATE"

@@ -85,22 +85,22 @@ class Update(NamedTuple):
 
 
 class Contexts:
-    """The searches of one session; forgotten when it has another mailbox selected."""
+    """The searches of one session; forgotten when it has another mailbox selected.
+
+    kept: by tag.
+    """
 
     def __init__(self, means: Means) -> None:
         self._means = means
-        self._kept: dict[bytes, Context] = {}
-
-    def __bool__(self) -> bool:
-        return bool(self._kept)
+        self.kept: dict[bytes, Context] = {}
 
     @property
     def items(self) -> dict[FetchItem, None]:
         """What all of them together want answered of new messages, in order."""
-        return {item: None for each in self._kept.values() for item in each.items}
+        return {item: None for each in self.kept.values() for item in each.items}
 
     def __contains__(self, tag: bytes) -> bool:
-        return tag in self._kept
+        return tag in self.kept
 
     def begun(
         self,
@@ -130,27 +130,27 @@ class Contexts:
     def keep(self, context: Context, found: Sequence[int]) -> bool:
         """Keep it with what was found, in the order of the answer; False where it is too much."""
         limits = self._means.limits
-        messages = sum(len(each.results) for each in self._kept.values()) + len(found)
-        if len(self._kept) >= limits.contexts or messages > limits.context_messages:
+        messages = sum(len(each.results) for each in self.kept.values()) + len(found)
+        if len(self.kept) >= limits.contexts or messages > limits.context_messages:
             return False
         context.results = array("I", found)
-        self._kept[context.tag] = context
+        self.kept[context.tag] = context
         return True
 
     def cancel(self, tags: Iterable[bytes]) -> None:
         """Forget these; those that are not kept are nothing to say about."""
         for tag in tags:
-            self._kept.pop(tag, None)
+            self.kept.pop(tag, None)
 
     def forget_numbers(self) -> list[bytes]:
         """Forget those that tell message numbers; their tags."""
-        tags = [tag for tag, context in self._kept.items() if context.by is By.NUMBER]
+        tags = [tag for tag, context in self.kept.items() if context.by is By.NUMBER]
         self.cancel(tags)
         return tags
 
     def clear(self) -> None:
         """The mailbox is no longer selected."""
-        self._kept.clear()
+        self.kept.clear()
 
     # ------------------------------------------------------------ telling
 
@@ -163,7 +163,7 @@ class Contexts:
         if not going:
             return b""
         lines = b""
-        for context in self._kept.values():
+        for context in self.kept.values():
             gone = _among(context, going)[:REMOVED_AT_ONCE]
             if gone:
                 taken = _pairs(_take(context, gone, view))
@@ -176,7 +176,7 @@ class Contexts:
         Before one is sent, the flags that brought it about are to be told.  A search that
         takes too long is given up with NOUPDATE.  Raises StoreUnavailable.
         """
-        for context in list(self._kept.values()):
+        for context in list(self.kept.values()):
             try:
                 update = await self._update(context, view)
             except SearchTooLong:

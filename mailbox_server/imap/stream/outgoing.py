@@ -38,8 +38,8 @@ class Outgoing:
 
     def flush(self) -> None:
         """Send what is gathered."""
-        if self._gathered:
-            octets = b"".join(self._gathered)
+        octets = b"".join(self._gathered)
+        if octets:
             if self.compression is not None:
                 octets = self.compression.deflated(octets)
             self._wire.write(octets)
@@ -57,7 +57,12 @@ class Outgoing:
         Raises ConnectionResetError when lost.
         """
         octets = sum(map(len, pieces))
-        if octets < GATHERED_OCTETS or self.compression or self._wire.tls_ends:
+        if octets < GATHERED_OCTETS:
+            self.write(b"".join(pieces))
+            if self.is_behind:
+                await self.drained()
+            return False
+        if self.compression or self._wire.tls_ends:
             for block in _blocks(pieces):
                 self.write(block)
                 await self.drained()

@@ -42,17 +42,18 @@ class Notifications:
     """The wishes of one session.
 
     wishes: None until NOTIFY was given.  store: the door that commands are to use.
+    own: what the session writes, where that is told apart; as long as anything is told.
     """
 
     __slots__ = (
         "_left",
         "_means",
         "_others",
-        "_own",
         "_rung",
         "_told",
         "_told_others",
         "_watch",
+        "own",
         "store",
         "wishes",
     )
@@ -61,7 +62,7 @@ class Notifications:
         self._means = means
         self.wishes: Wishes | None = None
         self.store: Store = means.store
-        self._own: OwnWrites | None = None
+        self.own: OwnWrites | None = None
         self._watch: AccountWatch | None = None
         self._told: Picture | None = None
         self._others: OthersWatch | None = None
@@ -78,11 +79,6 @@ class Notifications:
     def listens(self) -> bool:
         """Whether something may be told while no command is under way."""
         return self.wishes is not None and self.wishes.are_any
-
-    @property
-    def is_asked_for(self) -> bool:
-        """Whether anything is told, or noted, that a session does not do by itself."""
-        return self.wishes is not None or self._own is not None
 
     @property
     def reaches_elsewhere(self) -> bool:
@@ -141,7 +137,7 @@ class Notifications:
 
     def note_own(self, account: AccountId) -> None:
         """From now on tell apart what this session writes."""
-        self.store = self._own = self._own or OwnWrites(self._means.store, account)
+        self.store = self.own = self.own or OwnWrites(self._means.store, account)
 
     def is_ahead_of(self, mailbox: Mailbox) -> bool:
         """Whether the picture that was told last is newer than this mailbox in it.
@@ -178,7 +174,7 @@ class Notifications:
         if self._others is not None and self.wishes is not None:
             self._told_others = await self._others.look(self.wishes, now)
         self._told = now
-        made = self._own.made if self._own is not None else set()
+        made = self.own.made if self.own is not None else set()
         own = sum(before.modseq < modseq <= now.modseq for modseq in made)
         if own == now.modseq - before.modseq:
             before = _but_for_flags(before, now)
@@ -188,17 +184,17 @@ class Notifications:
         return _with(_together(before, of_others), left), _together(now, self._told_others)
 
     def _newest(self) -> ModSeq:
-        made: Iterable[ModSeq] = self._own.made if self._own is not None else ()
+        made: Iterable[ModSeq] = self.own.made if self.own is not None else ()
         return max((self._rung, *made))
 
     def is_own(self, modseq: int) -> bool:
         """Whether this session made the change, and was not told since."""
-        return self._own is not None and modseq in self._own.made
+        return self.own is not None and modseq in self.own.made
 
     def was_told(self) -> None:
         """All that was written until now was told."""
-        if self._own is not None:
-            self._own.made.clear()
+        if self.own is not None:
+            self.own.made.clear()
 
     def stop(self) -> None:
         """Tell nothing from now on (NOTIFY NONE)."""
@@ -208,7 +204,7 @@ class Notifications:
     def end(self) -> None:
         """As if NOTIFY had never been given."""
         self._end_watch()
-        self.wishes, self._own, self.store = None, None, self._means.store
+        self.wishes, self.own, self.store = None, None, self._means.store
 
     def _end_watch(self) -> None:
         if self._watch is not None:

@@ -28,8 +28,8 @@ def is_all_told(session: Session) -> bool:
     return not (
         session.annotations.has_rung
         or session.key_watch.is_untold
-        or session.contexts
-        or session.notifications.is_asked_for
+        or session.contexts.kept
+        or session.notifications.own is not None
         or not (view is None or view.is_all_told)
     )
 
@@ -119,7 +119,8 @@ async def _tell_selected(session: Session, tells: Tells, hears: Hears, *, is_ask
     if view is None:
         return
     try:
-        await session.hold()
+        if not view.holds_at_once():
+            await session.hold()
         # Who waits for news gets them even where a ring was lost.
         await (view.refresh() if is_asked else view.hear())
     except MailboxMissing:
@@ -133,13 +134,13 @@ async def _tell_selected(session: Session, tells: Tells, hears: Hears, *, is_ask
     if session.key_watch.take() and session.url_mechanisms:
         session.respond(b"OK [" + session.url_mechanisms + b"] There is a new key")
     fresh = _Fresh(session, view)
-    if session.contexts:
+    if session.contexts.kept:
         # What leaves results goes before its number (RFC 5267 §4.3).
         while octets := session.contexts.removals(view):
             await session.send(octets)
     for block in view.untold(tells, session.modseqs, session.expunges, hears):
         await session.send(block)
-    if session.contexts:
+    if session.contexts.kept:
         # What comes to results is told behind the EXISTS or FETCH that brought it.
         async for update in session.contexts.updates(view):
             # Others may have gone on while the search was asked: their flags come first.

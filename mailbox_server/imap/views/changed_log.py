@@ -18,17 +18,16 @@ class Entry(NamedTuple):
 
 
 class ChangedLog:
-    """The entries that somebody may still have to be told of."""
+    """The entries that somebody may still have to be told of.
+
+    end: the position behind the newest entry.
+    """
 
     def __init__(self) -> None:
+        self.end = 0
         self._entries: deque[Entry] = deque()
         self._before = 0
         self._uids = 0
-
-    @property
-    def end(self) -> int:
-        """The position behind the newest entry."""
-        return self._before + len(self._entries)
 
     @property
     def octets(self) -> int:
@@ -52,6 +51,7 @@ class ChangedLog:
         if not count:
             return
         self._entries.append(entry)
+        self.end += 1
         self._uids += count
         while self._uids > most:
             self._drop_oldest()
@@ -64,7 +64,7 @@ class ChangedLog:
     def forget_above(self, most: int) -> None:
         """Drop all where there are more UIDs than most; everybody has fallen behind then."""
         if self._uids > most:
-            self._before = self.end + 1
+            self._before = self.end = self.end + 1
             self._entries.clear()
             self._uids = 0
 

@@ -155,7 +155,7 @@ class MailboxView:
     @property
     def may_be_behind(self) -> bool:
         """Whether the store has rung since, or what rang is being read for somebody."""
-        return self._stale or self._begun != self._done
+        return self._rung > self._heard or self._begun != self._done
 
     @property
     def changed_after(self) -> int:
@@ -178,15 +178,6 @@ class MailboxView:
     def ring(self, modseq: ModSeq) -> None:
         """Something may have changed in the store: the account is at modseq there."""
         self._rung = max(self._rung, modseq)
-
-    @property
-    def _stale(self) -> bool:
-        return self._rung > self._heard
-
-    async def hear(self) -> None:
-        """Catch up with the store where it has rung: with all that anybody was told is done."""
-        if self.may_be_behind:
-            await self.refresh()
 
     def _hear_own(self, modseq: ModSeq) -> None:
         """The view has come over the write that took modseq, so that no read is to find it."""

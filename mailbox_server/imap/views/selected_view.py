@@ -359,7 +359,8 @@ class SessionView:
 
     async def hear(self) -> None:
         """See selected.SelectedView."""
-        await self._shared.hear()
+        if self._shared.may_be_behind:
+            await self._shared.refresh()
 
     async def refresh(self) -> None:
         """Catch up with the store; numbers stand."""

@@ -67,7 +67,8 @@ def session(*rules: SwitchRule, program: ClientProgram | None = None) -> Session
     peer = parse_ip("::1")
     assert peer is not None
     made = Session(services, nothing, nothing, connection="c", peer=peer, security=Security.TLS)
-    made.program = program
+    if program is not None:
+        made.introduce(program)
     return made
 
 
@@ -105,7 +106,7 @@ def test_what_is_only_not_shown_can_be_enabled() -> None:
     assert b"UIDONLY" not in capability_list(session()).split()
     assert extension("UIDONLY", session()) is Extension.UIDONLY
     shown = session(SwitchRule.parse(Deed.SHOW, "client Fine: UIDONLY"))
-    shown.program = ClientProgram("Fine", "1")
+    shown.introduce(ClientProgram("Fine", "1"))
     assert b"UIDONLY" in capability_list(shown).split()
     assert extension("UIDONLY", session(hide("everyone: UIDONLY"))) is None
     office = session(program=ClientProgram("Microsoft Office 365", "1"))

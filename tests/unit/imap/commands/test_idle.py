@@ -47,8 +47,8 @@ class View:
         self.failures = failures
         self.refreshed = 0
 
-    async def hold(self) -> None:
-        """It is there."""
+    def holds_at_once(self) -> bool:
+        return True
 
     def release(self) -> None:
         """It stays there."""

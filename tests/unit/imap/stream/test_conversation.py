@@ -320,8 +320,8 @@ async def test_trouble_in_telling_does_not_undo_the_reply(stage: Stage) -> None:
         gone = False
         is_all_told = False
 
-        async def hold(self) -> None:
-            """It is there."""
+        def holds_at_once(self) -> bool:
+            return True
 
         def release(self) -> None:
             """It stays there."""
