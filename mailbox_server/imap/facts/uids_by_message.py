@@ -84,7 +84,7 @@ class UidsByMessage:
             return None
         sure = self._among(self._uids_of(candidates.sure), uids)
         if not (unknown or candidates.maybe) and newer == len(messages):
-            return Sorted(sure, ())
+            return Sorted(sure, [])
         maybe = {*self._uids[:unknown], *self._uids_of(candidates.maybe), *self._uids[newer:]}
         return Sorted(sure, self._among(maybe, uids))
 
