@@ -89,8 +89,7 @@ class Picture:
 
     def _take_name(self, name: str, attributes: set[str], old_name: str | None) -> None:
         if old_name is not None:
-            for each in [each for each in self.names if f"{each}/".startswith(f"{old_name}/")]:
-                self._rename(each, name + each[len(old_name) :])
+            self._rename(old_name, name)
         self.names.add(name)
         if attributes & _NOT_THERE:
             self.names.discard(name)
@@ -100,12 +99,13 @@ class Picture:
             self.subscribed.add(name)
 
     def _rename(self, old_name: str, name: str) -> None:
-        self.names.discard(old_name)
-        self.names.add(name)
-        if old_name in self.figures:
-            self.figures[name] = self.figures.pop(old_name)
-        if self.selected == old_name:
-            self.selected = name
+        """What lies below moves along, all at once: one may take the old name of another."""
+        below = [each for each in self.names if f"{each}/".startswith(f"{old_name}/")]
+        moved = {each: name + each[len(old_name) :] for each in below}
+        self.names = self.names.difference(moved).union(moved.values())
+        figures = {moved[each]: self.figures.pop(each) for each in moved if each in self.figures}
+        self.figures.update(figures)
+        self.selected = moved.get(self.selected, self.selected)
 
 
 class NotifiedPlay:
