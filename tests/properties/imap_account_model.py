@@ -12,7 +12,7 @@ from typing import Final
 
 from mailbox_server.model.uid_set import UidSet
 
-CHANGED: Final = 2**40 - 1
+CHANGED: Final = 2**62 - 1
 DELETED: Final = "\\Deleted"
 
 

@@ -15,7 +15,11 @@ from tests.properties.imap_account_model import AccountModel, Box, Kept
 from tests.properties.imap_client_mirror import fetched, numbers_of
 from tests.properties.imap_spoken import Heard, Talk
 
-FLAGS: Final = ("\\Seen", "\\Flagged", "\\Answered", "\\Draft", "\\Deleted", "work", "$Forwarded")
+FLAGS: Final = (
+    *("\\Seen", "\\Flagged", "\\Answered", "\\Draft", "\\Deleted", "work", "$Forwarded"),
+    *(f"k{number}" for number in range(4)),
+)
+MOST_FLAGS: Final = 5
 OK: Final = b"OK"
 NO: Final = b"NO"
 
@@ -147,7 +151,7 @@ class RandomCommands:
         its own for keywords (RFC 7162 §3.1.3), of which a dialogue tells.
         """
         sign = self.chance.choice(("+", "+", "-", ""))
-        flags = frozenset(self.chance.sample(FLAGS, self.chance.randint(0 if not sign else 1, 2)))
+        flags = self._flags(0 if not sign else 1)
         silent = self.chance.random() < 0.4
         since = self._since(client)
         if since == 0 and sign and not any(flag.startswith("\\") for flag in flags):
@@ -205,7 +209,7 @@ class RandomCommands:
         if self.chance.random() < 0.6:
             return None
         told = [one.modseq for one in client.mirror.seen if one.modseq is not None]
-        return self.chance.choice([0, 1, 2**40, *told])
+        return self.chance.choice([0, 1, 2**62, *told])
 
     def fetch(self, client: Talk, picked: Picked) -> Asked:
         """FETCH of whole messages, which sets \\Seen, or a peek.
@@ -377,7 +381,12 @@ class RandomCommands:
 
     def _new(self) -> tuple[int, frozenset[str]]:
         self.contents += 1
-        return self.contents, frozenset(self.chance.sample(FLAGS, self.chance.randint(0, 2)))
+        return self.contents, self._flags(0)
+
+    def _flags(self, least: int) -> frozenset[str]:
+        """Mostly a few."""
+        most = self.chance.choice((2, 2, MOST_FLAGS))
+        return frozenset(self.chance.sample(FLAGS, self.chance.randint(least, most)))
 
     def status(self, model: AccountModel) -> Asked:
         """STATUS, which counts."""

@@ -5,11 +5,13 @@ import itertools
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from mailbox_server.model.keywords import DELETED
 from mailbox_server.model.uid_set import UidSet
-from mailbox_server.store.ports import ReadTx
+from mailbox_server.store.ports import ReadTx, WriteTx
+from mailbox_server.store.repositories import Repositories
 from tests.dialogues.imap.world import World, message
 from tests.properties.imap_account_model import AccountModel, Box, Kept
 from tests.properties.imap_client_mirror import Broken, Mirror, Seen, fetched
@@ -25,6 +27,8 @@ MODES: Final = (
     frozenset({"QRESYNC", "IMAP4rev2"}),
 )
 TEMPORARY: Final = ("Temporary", "Other")
+BEGINNINGS: Final = ((1, 1), (1, 1), (5, 60), (90, 950), (99_980, 9_950), (2**32 - 5_000, 999_900))
+"""UIDNEXT and the account's modseq: the lines of what comes are not all of one width."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +75,10 @@ class SessionsPlay:
             if name != "INBOX":
                 await reader.ask(b"DELETE " + name.encode())
         await reader.ask(b"CREATE Work")
+        uid_next, modseq = self._chance.choice(BEGINNINGS)
+        await self.world.store.write(partial(_stand_at, uid_next=uid_next, modseq=modseq))
         for name in ("INBOX", "Work"):
-            self._model.create(name)
+            self._model.boxes[self._model.create(name)].uid_next = uid_next
         self._settle()
         for _ in range(6):
             await self._deliver()
@@ -408,6 +414,16 @@ class SessionsPlay:
     def _must(self, wrong: str, asked: Asked) -> None:
         if wrong:
             raise Broken(f"{asked.octets!r}: {wrong}")
+
+
+def _stand_at(tx: WriteTx, *, uid_next: int, modseq: int) -> None:
+    """As if the mailboxes had held so many messages, and the account seen as many changes."""
+    assert isinstance(tx, Repositories)
+    values = {"uid_next": uid_next, "modseq": modseq}
+    tx.sql.scratch.execute(
+        "UPDATE mailbox SET uid_next = :uid_next, recent_from = :uid_next", values
+    )
+    tx.sql.scratch.execute("UPDATE account SET modseq = max(modseq, :modseq)", values)
 
 
 def _mirror_of(snapshot: Snapshot) -> Mirror:

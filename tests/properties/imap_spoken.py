@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -18,6 +19,7 @@ from tests.properties.imap_client_mirror import Broken, Mirror, Seen, fetched, n
 NUMBERS_STAND: Final = frozenset({b"FETCH", b"STORE", b"SEARCH", b"SORT", b"THREAD"})
 _LITERAL_AT_END: Final = re.compile(rb"\{(\d+)\}\Z")
 _EXISTS: Final = re.compile(rb"\* (\d+) EXISTS")
+_FLAGS: Final = re.compile(rb"\* FLAGS \((.*)\)")
 _VANISHED: Final = re.compile(rb"\* VANISHED \(EARLIER\) ([\d:,]+)")
 _MODSEQ: Final = re.compile(rb"MODSEQ \(?(\d+)")
 _TRANSCRIPT_LINES: Final = 60
@@ -97,6 +99,7 @@ class Talk:
         self.idles = False
         self.numbers_stood = False
         self.highest = 0
+        self._flags: frozenset[str] = frozenset()
         self._idle_tag = b""
         self._stand = False
         self._world = world
@@ -162,6 +165,7 @@ class Talk:
             line = await self._line()
             if line.startswith(tag + b" "):
                 self._stand = False
+                self._hear_flags(untagged)
                 return Heard(tuple(untagged), line)
             untagged.append(line)
 
@@ -264,6 +268,8 @@ class Talk:
         self._say("<", line)
         for modseq in _MODSEQ.findall(line):
             self.highest = max(self.highest, int(modseq))
+        if (names := _FLAGS.fullmatch(line)) is not None:
+            self._flags = frozenset(names[1].decode().lower().split())
         if self.mirror is not None and line.startswith(b"* "):
             self.mirror.take(line, numbers_stand=self._stand)
         return line
@@ -278,6 +284,12 @@ class Talk:
                 return line
             start = end + 2 + int(announced[1])
         return None
+
+    def _hear_flags(self, untagged: Sequence[bytes]) -> None:
+        """Each flag that is told must stand in a FLAGS response by then (RFC 9051 §7.3.5)."""
+        for told in filter(None, map(fetched, untagged)):
+            if not self._flags.issuperset(flag.lower() for flag in told.flags or ()):
+                raise Broken(f"{told}, and the flags are {sorted(self._flags)}")
 
     def _say(self, sign: str, line: bytes) -> None:
         text = line[:300].decode("ascii", "backslashreplace").replace("\r\n", "\\r\\n")
