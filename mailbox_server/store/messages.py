@@ -128,6 +128,22 @@ class Messages:
             self._tx, self._contents, self._attached, mailbox, criterion, within
         )
 
+    def matching_of_little(
+        self,
+        mailbox: MailboxId,
+        criterion: TextCriterion,
+        within: Sequence[int],
+        most_octets: int,
+    ) -> list[int] | None:
+        """The same; None where more than so much has to be looked through."""
+        reader = self._attached
+        try:
+            return text_search.matching(
+                self._tx, self._contents, reader, mailbox, criterion, within, most_octets
+            )
+        except text_search.MuchToLookThrough:
+            return None
+
     def add(self, account: AccountId, new: NewMessage, quota: QuotaRule) -> tuple[Placed, ...]:
         """Store one message in one or more mailboxes of the account.
 

@@ -8,6 +8,7 @@ Criteria about one header field decode it now, from the listed fields, or for ot
 from trace and content.  What is damaged on the disk is not found; store.scrub tells of it.
 """
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, Final
@@ -15,7 +16,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from mailbox_server.mime.header_fields import FIRST_FIELDS, LISTED_FIELDS, HeaderFields
-from mailbox_server.mime.normal_form import normalize
+from mailbox_server.mime.normal_form import TEXT_CHARACTERS, normalize
 from mailbox_server.mime.part_table import read_part_table
 from mailbox_server.mime.search_text import header_holds, value_text
 from mailbox_server.mime.text_seeking import texts_hold
@@ -127,21 +128,27 @@ def matching(
     mailbox: MailboxId,
     criterion: TextCriterion,
     within: Sequence[int],
+    most_octets: int | None = None,
 ) -> list[int]:
-    """Those of the ascending UIDs whose text matches, ascending."""
-    needle = normalize(criterion.needle)
+    """Those of the ascending UIDs whose text matches, ascending.
+
+    most_octets: to look through.  Raises MuchToLookThrough where there are more.
+    """
+    needle, looks = normalize(criterion.needle), _Looks(most_octets)
     # What cannot be written in UTF-8 is in no text; what can is in the same octets.
     octets_wanted = needle.encode("utf-8", "surrogatepass")
     cut: list[int] = []
     if criterion.scope is TextScope.BODY:
-        found = _scan(tx, _BODIES, mailbox, within, partial(_body_holds, octets_wanted, cut))
+        holds = partial(_body_holds, octets_wanted, cut, looks)
+        found = _scan(tx, _BODIES, mailbox, within, holds)
         found += _attached(tx, attached, mailbox, _without(within, found), needle)
-        found += _cut(tx, contents, mailbox, _without(cut, found), needle)
+        found += _cut(tx, contents, mailbox, _without(cut, found), needle, looks)
     elif criterion.scope is TextScope.TEXT:
-        found = _scan(tx, _TEXTS, mailbox, within, partial(_text_holds, octets_wanted, cut))
-        found += _with_header(tx, contents, mailbox, _without(within, found), needle)
+        holds = partial(_text_holds, octets_wanted, cut, looks)
+        found = _scan(tx, _TEXTS, mailbox, within, holds)
+        found += _with_header(tx, contents, mailbox, _without(within, found), needle, looks)
         found += _attached(tx, attached, mailbox, _without(within, found), needle)
-        found += _cut(tx, contents, mailbox, _without(cut, found), needle)
+        found += _cut(tx, contents, mailbox, _without(cut, found), needle, looks)
     else:
         is_header = criterion.scope is TextScope.HEADER
         name = criterion.field if is_header else criterion.scope.value
@@ -151,13 +158,31 @@ def matching(
             _where(field),
             mailbox,
             within if field else (),  # lines that are no fields have the empty name
-            lambda row: _holds(_header(contents, row, field), field, needle),
+            lambda row: _holds(_header(contents, row, field, looks), field, needle),
         )
     return sorted(found)
 
 
-def _body_holds(needle: bytes, cut: list[int], row: Any) -> bool:
+class MuchToLookThrough(Exception):
+    """There is more than was allowed."""
+
+
+class _Looks:
+    """Counts what was looked through."""
+
+    def __init__(self, most_octets: int | None) -> None:
+        self._left = math.inf if most_octets is None else most_octets
+
+    def through(self, octets: int) -> None:
+        """So many octets are looked through next.  Raises MuchToLookThrough."""
+        self._left -= octets
+        if self._left < 0:
+            raise MuchToLookThrough
+
+
+def _body_holds(needle: bytes, cut: list[int], looks: _Looks, row: Any) -> bool:
     """Whether a stored text holds the needle; cut takes the UID if there is more text."""
+    looks.through(len(row[2]))
     if needle in row[2]:
         return True
     if row[1]:
@@ -165,9 +190,9 @@ def _body_holds(needle: bytes, cut: list[int], row: Any) -> bool:
     return False
 
 
-def _text_holds(needle: bytes, cut: list[int], row: Any) -> bool:
+def _text_holds(needle: bytes, cut: list[int], looks: _Looks, row: Any) -> bool:
     """The same of a stored text and the header fields with it."""
-    return needle in row[3] or _body_holds(needle, cut, row)
+    return needle in row[3] or _body_holds(needle, cut, looks, row)
 
 
 def _without(within: Sequence[int], found: Sequence[int]) -> list[int]:
@@ -195,11 +220,14 @@ def _cut(
     mailbox: MailboxId,
     within: Sequence[int],
     needle: str,
+    looks: _Looks,
 ) -> list[int]:
     """Those of which more text than is stored holds the needle."""
 
     def holds(row: Any) -> bool:
         _, parts, content = row
+        # More than that is nowhere written: what was stored is what there was room for.
+        looks.through(TEXT_CHARACTERS)
         reader = PieceReader(contents, ContentId(content))
         return texts_hold(read_part_table(parts), reader.read, needle)
 
@@ -212,10 +240,12 @@ def _with_header(
     mailbox: MailboxId,
     within: Sequence[int],
     needle: str,
+    looks: _Looks,
 ) -> list[int]:
     """Those of which a field of the header holds the needle."""
     found: list[int] = []
     for rows in _HEADERS.blocks(tx, mailbox, within, _HEADERS_AT_ONCE):
+        looks.through(sum(row[2] for row in rows))
         try:
             small = contents.small([ContentId(row[-1]) for row in rows])
         except ContentDamaged:
@@ -223,7 +253,7 @@ def _with_header(
         for row in rows:
             uid, trace, octets, content = row
             whole = small.get(content)
-            header = _header(contents, row, b"") if whole is None else trace + whole[:octets]
+            header = _header(contents, row, b"", looks) if whole is None else trace + whole[:octets]
             if header_holds(header, needle):
                 found.append(uid)
     return found
@@ -246,13 +276,15 @@ def _where(field: bytes) -> _Rows:
     return _LISTED_REST if field in LISTED_FIELDS else _HEADERS
 
 
-def _header(contents: ContentRepository, row: Any, field: bytes) -> bytes:
+def _header(contents: ContentRepository, row: Any, field: bytes, looks: _Looks) -> bytes:
     """Fields among which the field must be if the message has it; the whole header for b""."""
     _, octets, header_octets, content = row
     listed: bytes | None = octets
     if listed is not None and field in LISTED_FIELDS:
+        looks.through(len(listed))
         return listed
     length = min(header_octets, _HEADER_OCTETS)
+    looks.through(length)
     return (listed or b"") + PieceReader(contents, ContentId(content)).read(0, length)
 
 

@@ -1,7 +1,8 @@
 """IMAP's searches, selected or not, look only at messages that the index cannot decide."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,10 +17,10 @@ from mailbox_server.imap.search.searched import Searched, unselected
 from mailbox_server.imap.search.text_turns import TextTurns
 from mailbox_server.imap.views.selected import Access
 from mailbox_server.imap.views.shared_views import SharedViews
-from mailbox_server.model.ids import AccountId, MailboxId
+from mailbox_server.model.ids import AccountId
 from mailbox_server.model.ports import Silence
 from mailbox_server.net.tasks import TaskKeeper
-from mailbox_server.store.messages import Messages
+from mailbox_server.store import text_search
 from mailbox_server.store.ports import Candidates, TextCriterion
 from mailbox_server.store.search import Search
 from tests.contract.conftest import TurnedClock
@@ -71,15 +72,13 @@ async def test_fields_too_long_to_be_listed_are_searched_whole(
 def looked_at(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The UIDs that were looked at."""
     seen: list[int] = []
-    matching = Messages.matching
+    matching = text_search.matching
 
-    def counted(
-        self: Messages, mailbox: MailboxId, criterion: TextCriterion, within: Sequence[int]
-    ) -> list[int]:
-        seen.extend(within)
-        return matching(self, mailbox, criterion, within)
+    def counted(*arguments: Any) -> list[int]:
+        seen.extend(arguments[5])
+        return matching(*arguments)
 
-    monkeypatch.setattr(Messages, "matching", counted)
+    monkeypatch.setattr(text_search, "matching", counted)
     return seen
 
 

@@ -80,3 +80,35 @@ async def test_one_damaged_content_hides_no_other(searched: SearchStore) -> None
     uids = list(range(2, _MESSAGES + 1, 2))
     meant = [uid for uid in uids if uid % 3 == 0 and uid != 12]
     assert await _found(searched, TextScope.TEXT, uids) == meant
+
+
+async def _of_little(searched: SearchStore, scope: TextScope, uid: int, most: int) -> Any:
+    """What is said of one message; its UID and the first are asked for."""
+    _, inbox = await searched.owner("ann")
+    criterion = TextCriterion(scope, "apple", "X-Own" if scope is TextScope.HEADER else "")
+    return await searched.store.read(
+        lambda tx: tx.messages.matching_of_little(inbox, criterion, [1, uid], most)
+    )
+
+
+async def test_nothing_is_said_where_more_is_to_be_looked_through(searched: SearchStore) -> None:
+    """In a text that is stored, in what was too much to be stored, and in a header."""
+    await searched.deliver(
+        "ann",
+        [
+            _mail(9),
+            b"Subject: a\r\n\r\n" + b"pear " * 250_000 + b"apple\r\n",
+            b"Subject: a\r\nX-Fill: " + b"fig\r\n " * 20_000 + b"fig\r\nX-Own: apple\r\n\r\nb\r\n",
+        ],
+    )
+    text, cut, header = _MESSAGES + 1, _MESSAGES + 2, _MESSAGES + 3
+    for scope, uid, too_little, enough in (
+        (TextScope.BODY, text, 250_000, 350_000),
+        (TextScope.TEXT, text, 250_000, 350_000),
+        (TextScope.BODY, cut, 1_500_000, 2_200_000),
+        (TextScope.TEXT, cut, 1_500_000, 2_200_000),
+        (TextScope.TEXT, header, 90_000, 130_000),
+        (TextScope.HEADER, header, 90_000, 130_000),
+    ):
+        assert await _of_little(searched, scope, uid, too_little) is None, scope
+        assert await _of_little(searched, scope, uid, enough) == [uid], scope

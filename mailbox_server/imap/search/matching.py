@@ -11,7 +11,7 @@ Expunged messages that the session was not told of still have their numbers and 
 
 import asyncio
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
 from functools import cached_property
 from typing import Final, cast
@@ -207,11 +207,8 @@ class _Search:
             return None
 
         def look(tx: ReadTx, known: Sorted) -> Sorted:
-            octets = _octets(tx, mailbox.id, criterion.scope, known.maybe)
-            if sum(octets.values()) > FEW_OCTETS:
-                return known
-            found = tx.messages.matching(mailbox.id, criterion, known.maybe)
-            return Sorted(sorted([*known.sure, *found]), ())
+            found = tx.messages.matching_of_little(mailbox.id, criterion, known.maybe, FEW_OCTETS)
+            return known if found is None else Sorted(sorted([*known.sure, *found]), ())
 
         return await self._answers.looked_at(
             mailbox.account,
@@ -347,22 +344,15 @@ class _Search:
 
 def _readable(tx: ReadTx, mailbox: MailboxId, scope: TextScope, uids: Sequence[int]) -> int:
     """How many of the ascending UIDs, at least one, have at most OCTETS_A_READ to look through."""
-    octets = _octets(tx, mailbox, scope, uids)
+    rows = tx.messages.rows(mailbox, uids, (Column.SIZE, Column.HEADER_OCTETS))
+    column = 1 if scope in (TextScope.BODY, TextScope.TEXT) else 2
+    octets = {cast(int, row[0]): cast(int, row[column]) for row in rows}
     together = 0
     for count, uid in enumerate(uids):
         together += octets.get(uid, 0)
         if count and together > OCTETS_A_READ:
             return count
     return len(uids)
-
-
-def _octets(
-    tx: ReadTx, mailbox: MailboxId, scope: TextScope, uids: Sequence[int]
-) -> Mapping[int, int]:
-    """How much there is to look through of each of the ascending UIDs, where it is there."""
-    rows = tx.messages.rows(mailbox, uids, (Column.SIZE, Column.HEADER_OCTETS))
-    column = 1 if scope in (TextScope.BODY, TextScope.TEXT) else 2
-    return {cast(int, row[0]): cast(int, row[column]) for row in rows}
 
 
 def _cost(key: SearchKey) -> int:

@@ -313,6 +313,15 @@ class MessageReader(Protocol):
         Ask for at most 2,000 at a time.
         """
 
+    def matching_of_little(
+        self,
+        mailbox: MailboxId,
+        criterion: TextCriterion,
+        within: Sequence[int],
+        most_octets: int,
+    ) -> list[int] | None:
+        """As matching; None where more than so much has to be looked through."""
+
 
 class MessageWriter(MessageReader, Protocol):
     """Messages, to change.  Steps of at most 10,000 UIDs to change flags, of 5,000 to move or

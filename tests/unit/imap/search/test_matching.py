@@ -120,6 +120,12 @@ class Box:
         self.asked.append((criterion.scope.value, len(within)))
         return [uid for uid in within if criterion.needle in str(uid // 2)]
 
+    def matching_of_little(
+        self, mailbox: MailboxId, criterion: TextCriterion, within: Sequence[int], most: int
+    ) -> list[int] | None:
+        is_little = self.octets * len(within) <= most
+        return self.matching(mailbox, criterion, within) if is_little else None
+
 
 class Standing:
     """A clock that goes on by `step` seconds whenever it is read."""
