@@ -53,16 +53,21 @@ class ValueTable:
 
     def found(self, seeker: ValueSeeker) -> Iterator[Sequence[int]]:
         """Ids of the messages, each once, in no order; some at a time."""
+        above: Sequence[int] | None = None
         if self._words is not None and seeker.is_within_a_word:
-            numbers = self._words.holding(seeker)
-        else:
-            numbers = seeker.of_values(self._lines)
+            above = self._words.having(seeker)
+        if above is None:
+            above = self._above(seeker.of_values(self._lines))
+        first = self._first
+        yield [first + each for each in above] if first else above
+
+    def _above(self, numbers: Sequence[int]) -> Sequence[int]:
+        """Of values, their messages."""
         # Takes all at once, where there are two of them at least.
         found = itemgetter(*numbers)(self._messages) if len(numbers) > 1 else ()
         above = array("I")
         above.frombytes(b"".join(found or [self._messages[each] for each in numbers]))
-        first = self._first
-        yield [first + each for each in above] if first else above
+        return above
 
 
 class FieldBlocks:
@@ -107,4 +112,4 @@ class FieldBlocks:
             for octets in (value, b"\n", digits_of(number))
         )
         ids = [each.tobytes() for each in messages.values()]
-        return ValueTable(first, lines, ids, words_of(messages.keys()))
+        return ValueTable(first, lines, ids, words_of(messages))
