@@ -93,7 +93,8 @@ class SentCopies:
         return brought if brought is not None and self._yields(brought) else None
 
     def _known(self, account: AccountId, message_id: str | None) -> _Known | None:
-        if message_id is None:
+        # Mostly there are none, and many messages are brought at once.
+        if message_id is None or not self._copies:
             return None
         found = self._copies.get(copy_key(account, message_id))
         return found if found is not None and self._yields(found.copy) else None

@@ -376,6 +376,10 @@ class Engine:
             # As if its end had not come: what it announces is looked at behind the answer.
             self._buffer[:0] = line + b"\n"
             return self._overlong()
+        if not line and not self._text and self._within is Within.NOTHING:
+            # Mostly a command ends with its only message.
+            self._begin()
+            return NextSteps(())
         if b"\0" in line or b"\r" in line:
             return self._refuse(bad("NUL or CR in a command"), line)
         marker = _marker(line)

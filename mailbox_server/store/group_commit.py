@@ -1,6 +1,8 @@
 """Group commit: writes that wait together share one transaction and one sync.
 
-Each member runs in its own savepoint, so that what one raises rolls back that one alone.
+Each member runs in its own savepoint, so that what one raises rolls back that one alone.  The
+first needs none, which saves the copies of pages that a savepoint is made of: what it raises
+rolls back the transaction, and the next begins another.
 SQLite may end the whole transaction by itself (full disk, interrupt, no memory): when that
 happened, or when SAVEPOINT, ROLLBACK TO, RELEASE or COMMIT fails, nobody in the group has
 succeeded.  The members then run again from their start, each in a transaction of its own,
@@ -142,10 +144,14 @@ class GroupCommit:
             for member in members:
                 member.fail(fault)
             return True
+        keeps = False
         try:
-            for member in members:
-                self._run_inside(member)
-            self._commit()
+            for number, member in enumerate(members):
+                if number and not keeps:
+                    self._step(self._begin)
+                keeps = self._run_inside(member, is_first=not keeps) or keeps
+            if keeps:
+                self._commit()
         except TransactionLost:
             self._abandon()
             return False
@@ -155,8 +161,8 @@ class GroupCommit:
         for last in (False, True):
             try:
                 self._control.execute(self._begin)
-                self._run_inside(member)
-                self._commit()
+                if self._run_inside(member, is_first=True):
+                    self._commit()
             except SyncFailed:
                 raise
             except Exception as error:  # whatever ended it, the member has failed
@@ -171,11 +177,16 @@ class GroupCommit:
             else:
                 return
 
-    def _run_inside(self, member: Member) -> None:
+    def _run_inside(self, member: Member, *, is_first: bool) -> bool:
+        """Run it in the open transaction; whether it did not fail.
+
+        is_first: nothing stands there that must stay.  If it fails the transaction is ended.
+        """
         tx, driver = self._tx, self._driver
         tx.start(self._now())
         changes = driver.total_changes
-        self._step("SAVEPOINT member")
+        if not is_first:
+            self._step("SAVEPOINT member")
         try:
             member.value = member.work(self._repositories)
             tx.finish()
@@ -189,18 +200,23 @@ class GroupCommit:
                 raise SyncFailed("the disk did not confirm a write") from error
             if not driver.in_transaction or trouble is Trouble.FULL:
                 raise TransactionLost from error
-            self._step("ROLLBACK TO member")
-            self._step("RELEASE member")
+            if is_first:
+                self._step("ROLLBACK")
+            else:
+                self._step("ROLLBACK TO member")
+                self._step("RELEASE member")
             member.fail(error if trouble is None else self._unavailable(error))
-            return
+            return False
         if not driver.in_transaction:
             raise TransactionLost from StoreUnavailable("a write went on after its transaction")
         member.may_use_reserve = tx.may_use_reserve
-        self._step("RELEASE member")
+        if not is_first:
+            self._step("RELEASE member")
         member.owners = tx.owners
         member.bounced = tx.bounced
         member.touched = tx.touched
         member.actions = tx.actions
+        return True
 
     def _refuse_unless_freeing(self) -> None:
         if not self._tx.may_use_reserve:

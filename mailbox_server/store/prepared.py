@@ -7,8 +7,9 @@ each).  No types are converted on the way, so columns must hold what the driver 
 takes (all of schema.columns do).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -31,18 +32,24 @@ class Compiled:
     """A statement as one database reads it.
 
     names: of its values, in the order the text wants them.  fixed: the values that stand
-    in the statement itself.
+    in the statement itself.  in_order: takes the values of names.
     """
 
     text: str
     names: tuple[str, ...]
     fixed: Parameters
+    in_order: Callable[[Parameters], tuple[Any, ...]]
 
     def values(self, given: Parameters) -> tuple[Any, ...]:
         """The values in their order.  KeyError for one that is missing."""
-        if self.fixed:
-            given = {**self.fixed, **given}
-        return tuple([given[name] for name in self.names])
+        return self.in_order({**self.fixed, **given} if self.fixed else given)
+
+
+def _in_order(names: Sequence[str]) -> Callable[[Parameters], tuple[Any, ...]]:
+    """What takes the values of these names, as often as each is named."""
+    if len(names) > 1:
+        return itemgetter(*names)
+    return lambda given: tuple(given[name] for name in names)
 
 
 def compiled(statement: sa.Executable, database: str) -> Compiled:
@@ -53,7 +60,8 @@ def compiled(statement: sa.Executable, database: str) -> Compiled:
     )
     fixed = {name: value for name, value in ready.params.items() if value is not None}
     assert isinstance(ready, SQLCompiler)
-    return Compiled(str(ready), tuple(ready.positiontup or ()), fixed)
+    names = tuple(ready.positiontup or ())
+    return Compiled(str(ready), names, fixed, _in_order(names))
 
 
 class Prepared:

@@ -102,13 +102,14 @@ def placed(tx: SqlTx, mailbox: int, first: int, last: int, modseq: int) -> None:
     low, high = first - first % BLOCK_UIDS, last - last % BLOCK_UIDS
     if _STAMP.run(tx, mailbox=mailbox, low=low, high=low, modseq=modseq):
         low += BLOCK_UIDS
-    _ADD.run_each(
-        tx,
-        [
-            {"mailbox": mailbox, "first": block, "modseq": modseq}
-            for block in range(low, high + 1, BLOCK_UIDS)
-        ],
-    )
+    if low <= high:
+        _ADD.run_each(
+            tx,
+            [
+                {"mailbox": mailbox, "first": block, "modseq": modseq}
+                for block in range(low, high + 1, BLOCK_UIDS)
+            ],
+        )
 
 
 def mark_deleted(tx: SqlTx, mailbox: int, ranges: Ranges) -> None:

@@ -186,8 +186,11 @@ class Writer:
                         member.fail(CommitUnknown("the writer failed"))
         if died is not None:
             self._dead = died
+        # Asked first: a file is looked at for it, and the interpreter is free meanwhile for a
+        # loop that would find no answer yet, and hold it when it had one.
+        is_full = self._dead is None and self._log.is_full
         post(self._loop, self._answer, members, died)
-        if self._log.is_full and self._dead is None:
+        if is_full:
             self._fold()
 
     def _fold(self) -> None:

@@ -263,7 +263,7 @@ def test_no_statement_runs_outside_a_transaction(desk: Desk, position: int) -> N
     assert isinstance(members[position].error, AssertionError)
 
 
-@pytest.mark.parametrize("position", POSITIONS)
+@pytest.mark.parametrize("position", POSITIONS[:-1])
 @pytest.mark.parametrize("statement", ["SAVEPOINT", "RELEASE"])
 @pytest.mark.parametrize("rolled_back", [False, True])
 def test_a_failed_savepoint_makes_all_run_again_alone(
@@ -278,15 +278,53 @@ def test_a_failed_savepoint_makes_all_run_again_alone(
 
 
 @pytest.mark.parametrize("position", POSITIONS)
-def test_a_failed_rollback_to_makes_all_run_again_alone(desk: Desk, position: int) -> None:
+def test_a_failed_rollback_makes_all_run_again_alone(desk: Desk, position: int) -> None:
     def refuse() -> None:
         raise MailboxMissing("gone")
 
-    desk.control.fault = ("ROLLBACK TO", 0, failure(sqlite3.SQLITE_NOMEM), False)
+    rollback = "ROLLBACK TO" if position else "ROLLBACK"
+    desk.control.fault = (rollback, 0, failure(sqlite3.SQLITE_NOMEM), False)
     members = desk.five(position, desk.bad(f"m{position}", refuse))
     desk.group.run(members)
     others_stand(desk, members, position)
     assert isinstance(members[position].error, MailboxMissing)
+    assert desk.control.said.count("COMMIT") == 4
+
+
+@pytest.mark.parametrize("refused", [1, 2, 4, 5])
+def test_those_behind_the_first_refusals_begin_anew(desk: Desk, refused: int) -> None:
+    def refuse() -> None:
+        raise MailboxMissing("gone")
+
+    works = [
+        desk.bad(f"m{number}", refuse) if number < refused else desk.good(f"m{number}")
+        for number in POSITIONS
+    ]
+    members = [Member(work) for work in works]
+    desk.group.run(members)
+    assert all(isinstance(member.error, MailboxMissing) for member in members[:refused])
+    assert not any(member.touched or member.value for member in members[:refused])
+    assert [member.value for member in members[refused:]] == [
+        f"done m{number}" for number in range(refused, 5)
+    ]
+    assert [dict(member.touched) for member in members[refused:]] == [
+        {1: number + 1} for number in range(5 - refused)
+    ]
+    assert desk.kept() == [f"m{number}" for number in range(refused, 5)]
+    assert desk.control.said.count("COMMIT") == (refused < 5)
+    assert not desk.driver.in_transaction
+
+
+def test_a_beginning_that_fails_behind_a_refusal_makes_all_run_again_alone(desk: Desk) -> None:
+    def refuse() -> None:
+        raise MailboxMissing("gone")
+
+    desk.control.fault = (sqlite.BEGIN_WRITING, 1, failure(sqlite3.SQLITE_BUSY), False)
+    members = desk.five(0, desk.bad("m0", refuse))
+    desk.group.run(members)
+    others_stand(desk, members, 0)
+    assert isinstance(members[0].error, MailboxMissing)
+    assert desk.control.said.count("COMMIT") == 4
 
 
 @pytest.mark.parametrize("code", [sqlite3.SQLITE_FULL, sqlite3.SQLITE_NOMEM])

@@ -52,6 +52,8 @@ async def store(session: Session, arguments: StoreArguments) -> Outcome:
 
 def _most(view: SelectedView, uids: Sequence[int]) -> int:
     """How many in one write: each set of flags costs the store statements of its own."""
+    if len(uids) <= _OF_MANY_SETS_A_STEP:
+        return MESSAGES_A_STEP
     variety = view.variety(uids)
     if variety <= _FEW_SETS:
         return MESSAGES_A_STEP

@@ -23,6 +23,8 @@ def settable(rights: Rights) -> frozenset[FlagKind]:
 
 def allowed(names: frozenset[str], rights: Rights) -> frozenset[str]:
     """Those of the flags that may be set; the others are left out in silence."""
+    if not names or rights == ALL_RIGHTS:
+        return names
     kinds = settable(rights)
     return frozenset(name for name in names if flag_kind(name) in kinds)
 
