@@ -27,6 +27,7 @@ _NONCHARACTERS: Final = "".join(
     chr(plane << 16 | low) for plane in range(17) for low in (0xFFFE, 0xFFFF)
 )
 _DECEPTIVE: Final = re.compile(f"[\u202a-\u202e\u2066-\u2069\ufdd0-\ufdef{_NONCHARACTERS}]")
+_CONTROLS: Final = ("Cc", "Zl", "Zp")
 _CAPITALS: Final = str.maketrans(string.ascii_lowercase, string.ascii_uppercase)
 
 
@@ -81,7 +82,7 @@ def mailbox_name(text: str) -> str:
         raise MailboxNameMalformed("the mailbox name is not text") from error
     if octets > NAME_OCTETS:
         raise MailboxNameMalformed("the mailbox name is longer than 1,000 octets")
-    if any(unicodedata.category(c) in ("Cc", "Zl", "Zp") for c in name):
+    if not name.isprintable() and any(unicodedata.category(c) in _CONTROLS for c in name):
         raise MailboxNameMalformed("the mailbox name holds control characters")
     levels = name.split(SEPARATOR)
     if len(levels) > LEVELS:
