@@ -248,15 +248,18 @@ class Conversation:
             outcome = await self._handle(row, command)
             if session.state is not self._state:
                 self._state_changed(session.state)
-        self._engine.abandon()
         if row.asks_news or not is_all_told(session):
             if session.notifications.listens:
                 # What is not told now may be told as soon as the command is answered.
                 self._rung = row.tells is not Tells.EVERYTHING
             await self._told(tell(session, row.tells, is_asked=row.asks_news))
         outcome = tell_what_waits(session, outcome)
-        session.release()
         self._answer(command.tag, outcome)
+        if self._compression is None and not self._engine.backlog:
+            # Nothing more can leave together with it, and nobody need wait for what remains.
+            self._outgoing.flush()
+        self._engine.abandon()
+        session.release()
         await self.drained()
         if session.farewell is not None:
             self._end(session.farewell)

@@ -342,6 +342,36 @@ async def test_trouble_in_telling_does_not_undo_the_reply(stage: Stage) -> None:
     assert [event for event, _ in stage.faults.seen] == ["imap.telling_failed"]
 
 
+async def test_the_answer_leaves_before_what_nobody_waits_for(stage: Stage) -> None:
+    class View:
+        is_all_told = True
+        left: list[bytes]
+
+        def holds_at_once(self) -> bool:
+            return True
+
+        def release(self) -> None:
+            self.left = stage.wire.writes[-1:]
+
+        async def close(self) -> None:
+            """Nothing to let go of."""
+
+    view = View()
+
+    async def looks(session: Session, arguments: None) -> Outcome:
+        session.selected = cast(SelectedView, view)
+        return ok("seen")
+
+    stage.row("LOOK", looks)
+    stage.begin()
+    await settle()
+    await stage.hear(b"a LOOK\r\n")
+    assert view.left == [b"a OK seen\r\n"]
+    # What comes together is answered together.
+    await stage.hear(b"b LOOK\r\nc LOOK\r\n")
+    assert view.left == [b"b OK seen\r\nc OK seen\r\n"]
+
+
 async def test_a_long_command_tells_how_far_it_is_until_it_answers(stage: Stage) -> None:
     goes_on, ends = asyncio.Event(), asyncio.Event()
 
