@@ -31,9 +31,10 @@ class Compression:
         self._waiting = b""
         self._may_hold_more = False
 
-    def receive(self, octets: bytes) -> None:
-        """Keep what the peer sent."""
+    def receive(self, octets: bytes) -> int:
+        """Keep what the peer sent; how many octets are kept that were not inflated yet."""
         self._waiting += octets
+        return len(self._waiting)
 
     @property
     def backlog(self) -> int:

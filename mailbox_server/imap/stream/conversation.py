@@ -35,7 +35,7 @@ from mailbox_server.imap.session import CommandRefused, Ended, Security, Service
 from mailbox_server.imap.stream.compression import Compression, CompressionBroken
 from mailbox_server.imap.stream.outgoing import Outgoing
 from mailbox_server.imap.stream.wire import Progress, Wire
-from mailbox_server.imap.telling.unasked import is_all_told, tell, tell_unasked, tell_what_waits
+from mailbox_server.imap.telling.unasked import may_have_news, tell, tell_unasked, tell_what_waits
 from mailbox_server.imap.views.selected import Tells
 from mailbox_server.model.address import IpAddress
 
@@ -93,8 +93,7 @@ class Conversation:
         if self._compression is None:
             backlog = self._engine.receive(octets)
         else:
-            self._compression.receive(octets)
-            backlog = self._engine.backlog + self._compression.backlog
+            backlog = self._engine.backlog + self._compression.receive(octets)
         if self._reading and backlog > self._limits.backlog_octets:
             self._reading = False
             self._wire.pause_reading()
@@ -248,7 +247,7 @@ class Conversation:
             outcome = await self._handle(row, command)
             if session.state is not self._state:
                 self._state_changed(session.state)
-        if row.asks_news or not is_all_told(session):
+        if row.asks_news or may_have_news(session):
             if session.notifications.listens:
                 # What is not told now may be told as soon as the command is answered.
                 self._rung = row.tells is not Tells.EVERYTHING

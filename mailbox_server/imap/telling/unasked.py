@@ -16,19 +16,19 @@ from mailbox_server.imap.responses import Outcome, astring, mailbox, no
 from mailbox_server.imap.session import Extension, Session
 from mailbox_server.imap.telling.notices import Audience, TooManyNotices, news
 from mailbox_server.imap.views.selected import Hears, ModSeqs, SelectedView, Tells
-from mailbox_server.model.errors import MailboxMissing, Unavailable
+from mailbox_server.model.errors import AccountMissing, MailboxMissing, Unavailable
 from mailbox_server.model.rights import READ
 
 LINES_A_BLOCK: Final = 200
 
 
-def is_all_told(session: Session) -> bool:
-    """Whether tell() would find nothing for who has not asked for news; looks nothing up."""
+def may_have_news(session: Session) -> bool:
+    """Whether tell() may find something for who does not wait for it; looks nothing up."""
     view = session.selected
-    return not (
+    return (
         session.annotations.has_rung
         or session.key_watch.is_untold
-        or session.contexts.kept
+        or bool(session.contexts.kept)
         or session.notifications.own is not None
         or not (view is None or view.is_all_told)
     )
@@ -44,6 +44,8 @@ async def tell(
     """
     if tells is Tells.NOTHING:
         return
+    if is_asked and not (may_have_news(session) or _has_missed_news(session)):
+        return
     notifications = session.notifications
     hears = hears or notifications.hears
     if hears is Hears.ALL and not is_asked and not session.hears_mail_at_any_time:
@@ -53,6 +55,21 @@ async def tell(
     if notifications.reaches_elsewhere:
         await _tell_elsewhere(session)
     notifications.was_told()
+
+
+def _has_missed_news(session: Session) -> bool:
+    """Whether the store is ahead of the selected mailbox: who waits for news gets them even
+    where a ring was lost."""
+    view = session.selected
+    if view is None:
+        return False
+    account = view.mailbox.account
+    try:
+        view.rang(session.store.glance(lambda tx: tx.changes.state(account).stamp))
+    except (Unavailable, AccountMissing):
+        # Whoever catches up finds out what that means for the client.
+        return True
+    return not view.is_all_told
 
 
 def tell_what_waits(session: Session, outcome: Outcome) -> Outcome:

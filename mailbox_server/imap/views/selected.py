@@ -316,6 +316,9 @@ class SelectedView(Protocol):
     def is_all_told(self) -> bool:
         """Whether hear() and untold() would find nothing, in a mailbox of one's own."""
 
+    def rang(self, modseq: ModSeq) -> None:
+        """The mailbox's account is at modseq in the store; what it rings of is known already."""
+
     async def hear(self) -> None:
         """As refresh, where the store has rung since: it holds what anybody was told is done."""
 

@@ -65,6 +65,7 @@ class SessionView:
         on_release: Callable[[], None] = lambda: None,
     ) -> None:
         self._shared = shared
+        self.rang = shared.ring
         self._access = access
         self._on_close = on_close
         self._on_release = on_release

@@ -153,10 +153,12 @@ class SharedViews:
             return 1, 1
         mailbox = view.mailbox.id
 
-        def look(tx: ReadTx) -> MailboxStatus:
-            return tx.mailboxes.status(mailbox)
+        def look(tx: ReadTx) -> tuple[MailboxStatus, ModSeq]:
+            status = tx.mailboxes.status(mailbox)
+            return status, tx.changes.state(status.mailbox.account).stamp
 
-        status = await self._store.read(look)
+        status, stands = await self._store.read(look)
+        view.ring(stands)
         if access is Access.READ_ONLY or not status.recent:
             await view.refresh()
             if not view.onlookers:

@@ -14,6 +14,7 @@ from mailbox_server.model.errors import ContentDamaged, DiskLow
 from mailbox_server.model.ids import AccountId, MailboxId
 from mailbox_server.store import expunges, message_blocks
 from mailbox_server.store.annotations import Annotations
+from mailbox_server.store.doorbell import Doorbell
 from mailbox_server.store.ports import FiledCopy, Room
 from tests.dialogues.imap.memory_driver import MemoryDriver
 from tests.dialogues.imap.world import World, message
@@ -106,6 +107,18 @@ async def copies(world: World) -> list[FiledCopy]:
     """Those that yield, as they are known after a restart."""
     now = world.clock.now()
     return await world.store.read(lambda tx: tx.sent_copies.since(now, 9))
+
+
+async def test_who_asks_hears_of_mail_that_did_not_ring(
+    driver: MemoryDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await say(driver, b"a SELECT INBOX")
+    assert await say(driver, b"b NOOP") == b"b OK Done\r\n"
+    monkeypatch.setattr(Doorbell, "ring", lambda bell, touched: None)
+    await driver.world.deliver("ann", "INBOX", message(3))
+    assert b"EXISTS" not in await say(driver, b"c FETCH 1 UID")
+    assert await say(driver, b"d NOOP") == b"* 3 EXISTS\r\n* 3 RECENT\r\nd OK Done\r\n"
+    assert await say(driver, b"e CHECK") == b"e OK Done\r\n"
 
 
 async def test_a_large_message_comes_back_octet_for_octet(driver: MemoryDriver) -> None:

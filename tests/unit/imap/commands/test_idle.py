@@ -39,7 +39,7 @@ class Channel:
 class View:
     """Fails to refresh as often as asked."""
 
-    gone = False
+    gone = is_all_told = False
     reader = None
     rights = ALL_RIGHTS
 

@@ -16,6 +16,7 @@ from mailbox_server.model.ids import AccountId, MailboxId, MessageId, ModSeq
 from mailbox_server.model.keywords import SEEN
 from mailbox_server.model.mailbox import Mailbox, MailboxStatus
 from mailbox_server.model.ports import Silence
+from mailbox_server.model.state_token import StateToken
 from mailbox_server.model.uid_set import UidSet
 from mailbox_server.net.tasks import TaskKeeper
 from mailbox_server.store.ports import (
@@ -121,6 +122,13 @@ class House:
     @property
     def mailboxes(self) -> "House":
         return self
+
+    @property
+    def changes(self) -> "House":
+        return self
+
+    def state(self, account: AccountId) -> StateToken:
+        return StateToken.at(ModSeq(self.account_modseq))
 
     def row(self, mailbox: MailboxId) -> Mailbox:
         return Mailbox(mailbox, ANN, self.name, None, 1, self.next_uid, ModSeq(self.modseq), True)
