@@ -107,7 +107,7 @@ OTHERS: Final[dict[type, tuple[str, ...]]] = {
     SharedViews: ("open",),
     Intake: ("feed", "drained", "end", "finish"),
     SessionView: (
-        "hold",
+        "holds_at_once",
         "refresh",
         "untold",
         "uids",
