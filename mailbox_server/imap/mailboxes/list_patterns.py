@@ -47,8 +47,11 @@ def beginning_of(patterns: Sequence[ListPattern]) -> str:
 
 
 def _common(names: Sequence[str]) -> str:
-    """The longest beginning that all have: the first and the last of them in order do."""
-    first, last = min(names), max(names)
+    """The longest beginning that all have: the first and the last of them in order do.
+
+    Of no names it is "": a client may name no pattern at all.
+    """
+    first, last = min(names, default=""), max(names, default="")
     differs = (at for at, both in enumerate(zip(first, last, strict=False)) if both[0] != both[1])
     return first[: next(differs, len(first))]
 

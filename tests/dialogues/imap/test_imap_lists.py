@@ -124,6 +124,7 @@ async def test_figures_of_many_mailboxes_are_asked_for_at_once(
         (b"inbo", []),
         (b"INBOX-%", []),
         (b"(Many/7 inbox)", [INBOX, SEVENTH]),
+        (b"()", []),
         (b"(Many/70/* Many/7)", [SEVENTH, b'(\\HasNoChildren) "/" "Many/70/below"']),
     ],
 )
@@ -134,3 +135,4 @@ async def test_narrow_patterns_find_what_wide_ones_do(
     assert b"c OK" in await say(driver, b"b CREATE INBOX/below\r\nc CREATE in")
     told = await say(driver, b'd LIST "" ' + pattern)
     assert told.splitlines()[:-1] == [b"* LIST " + each for each in found]
+    assert told.splitlines()[-1].startswith(b"d OK")
