@@ -32,7 +32,7 @@ _APART_MOST: Final = 1 << 32
 class ValueTable:
     """All values of a field, each once.
 
-    octets: how much memory it takes.
+    octets: how much memory it takes.  gone_through: what a question costs, in octets of blocks.
     """
 
     is_to_be_a_table = False
@@ -47,9 +47,9 @@ class ValueTable:
         self._lines = lines
         self._messages = messages
         self._words = words
-        self.octets = len(lines) + sum(map(len, messages)) + _VALUE_OCTETS * len(messages)
-        if words is not None:
-            self.octets += words.octets
+        # Of the words only few are looked at.
+        self.gone_through = len(lines) + sum(map(len, messages)) + _VALUE_OCTETS * len(messages)
+        self.octets = self.gone_through + (0 if words is None else words.octets)
 
     def found(self, seeker: ValueSeeker) -> Iterator[Sequence[int]]:
         """Ids of the messages, each once, in no order; some at a time."""
@@ -73,11 +73,11 @@ class ValueTable:
 class FieldBlocks:
     """The blocks, as they were read.
 
-    octets: how much memory they take.
+    octets: how much memory they take.  gone_through: the same, as a question needs all of them.
     """
 
     def __init__(self, blocks: Sequence[Columns]) -> None:
-        self.octets = sum(len(block.lines) for block in blocks)
+        self.octets = self.gone_through = sum(len(block.lines) for block in blocks)
         self._blocks = blocks
         self._questions = 0
         self._was_made = False

@@ -13,6 +13,8 @@ from mailbox_server.store.search_index.field_block import ValueSeeker, digits_of
 
 WORDS_MOST: Final = 20_000
 """Made of more they take megabytes while they are made."""
+HELD_MOST: Final = 384 * 1024
+"""Messages of all words together; with more the values would take too much room to be kept."""
 _HOLDING_MOST: Final = 8
 """Words, whose messages are put together; of more, going through the values is as good."""
 _LINE_OCTETS: Final = 5
@@ -52,10 +54,14 @@ def words_of(messages: "Mapping[bytes, array[int]]") -> ValueWords | None:
 
     None unless the words are half as long as the values, or shorter.
     """
-    room = sum(map(len, messages)) // 2
+    room, held = sum(map(len, messages)) // 2, 0
     of_words: defaultdict[bytes, array[int]] = defaultdict(lambda: array("I"))
     for value, of_value in messages.items():
-        for word in set(value.split(b" ")):
+        words = set(value.split(b" "))
+        held += len(words) * len(of_value)
+        if held > HELD_MOST:
+            return None
+        for word in words:
             of_word = of_words[word]
             if not of_word:
                 room -= len(word) + _LINE_OCTETS

@@ -176,7 +176,7 @@ def _by_field(sight: Sight, account: AccountId, field: int, needle: str) -> Cand
     if kept is None:
         return _in_blocks(sight, account, field, seeker)
     values = kept.values
-    sight.goes_through(values.octets * (_TABLE_COST if values.is_to_be_a_table else 1))
+    sight.goes_through(values.gone_through * (_TABLE_COST if values.is_to_be_a_table else 1))
     found: list[int] = []
     for some in values.found(seeker):
         sight.goes_through((len(found) + len(some)) * _FOUND_COST)

@@ -8,7 +8,7 @@ from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
 from mailbox_server.store.search_index import field_words
-from mailbox_server.store.search_index.field_block import FieldBlock, ValueSeeker
+from mailbox_server.store.search_index.field_block import Columns, FieldBlock, ValueSeeker
 from mailbox_server.store.search_index.field_values import QUESTIONS, FieldBlocks, ValueTable
 from mailbox_server.store.search_index.field_words import words_of
 
@@ -53,6 +53,39 @@ def test_there_are_none_where_they_are_too_many(monkeypatch: pytest.MonkeyPatch)
     assert words_of(values) is None
     monkeypatch.setattr(field_words, "WORDS_MOST", 105)
     assert words_of(values) is not None
+
+
+def test_there_are_none_where_too_many_messages_have_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is to be kept is bounded, however many messages a few values have."""
+    values = {b"an offer for you of %d" % each: array("I", range(50)) for each in range(10)}
+    monkeypatch.setattr(field_words, "HELD_MOST", 2_999)
+    assert words_of(values) is None
+    monkeypatch.setattr(field_words, "HELD_MOST", 3_000)
+    assert words_of(values) is not None
+
+
+def test_a_few_values_of_many_messages_are_kept_in_little_room() -> None:
+    blocks, block = list[Columns](), FieldBlock()
+    for message in range(1, 60_001):
+        if not block.has_room(message):
+            blocks.append(block.columns())
+            block = FieldBlock()
+        block.add(message, [f"Report of the hosts of that day in house {message % 20}"])
+    values = FieldBlocks([*blocks, block.columns()])
+    for _ in range(QUESTIONS):
+        assert len(ids(values, "house 17")) == 3_000
+    table = values.table()
+    assert table is not None
+    assert table.octets < 2 * values.octets
+
+
+def test_what_words_take_is_not_gone_through() -> None:
+    values = held(b"an offer for you of %d" % each for each in range(100))
+    words, ids_of = words_of(values), [each.tobytes() for each in values.values()]
+    assert words is not None
+    plain, with_words = (ValueTable(0, b"", ids_of, each) for each in (None, words))
+    assert with_words.octets == plain.octets + words.octets
+    assert with_words.gone_through == plain.gone_through
 
 
 def test_a_table_with_words_answers_as_the_blocks_do() -> None:
