@@ -486,13 +486,14 @@ class Session:
             return
         if self.state is State.SELECTED:
             self.state = State.AUTHENTICATED
-        notifications = self.notifications
+        notifications, number = self.notifications, selected.mailbox.id
         if notifications.reaches_elsewhere and (
-            selected.has_untold or notifications.is_ahead_of(selected.mailbox)
+            selected.has_untold or notifications.is_ahead_of(number, selected.told_modseq)
         ):
             notifications.left(
-                selected.mailbox.id,
+                number,
                 messages=selected.count,
                 uid_next=selected.stand().last + 1,
+                modseq=selected.told_modseq,
             )
         await selected.close()

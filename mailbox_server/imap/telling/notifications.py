@@ -8,7 +8,7 @@ mailboxes of others it is: modseqs there are the owner's.
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from mailbox_server.imap.grammar.notify_arguments import Event
 from mailbox_server.imap.telling.account_watch import AccountWatch, AccountWatches, Picture
@@ -18,8 +18,11 @@ from mailbox_server.imap.telling.wishes import Wishes
 from mailbox_server.imap.views.selected import Hears
 from mailbox_server.model.errors import AccountMissing
 from mailbox_server.model.ids import AccountId, MailboxId, ModSeq
-from mailbox_server.model.mailbox import Mailbox, MailboxStatus
+from mailbox_server.model.mailbox import MailboxStatus
 from mailbox_server.store.ports import Store
+
+_UNTOLD: Final = -1
+"""How many messages are unseen where flags changed since: no number that it is now."""
 
 
 class Means(Protocol):
@@ -32,10 +35,14 @@ class Means(Protocol):
 
 
 class _Figures(NamedTuple):
-    """What a client was told of a mailbox while it was selected."""
+    """What a client was told of a mailbox while it was selected.
+
+    modseq: up to there it was told of flags.
+    """
 
     messages: int
     uid_next: int
+    modseq: ModSeq
 
 
 class Notifications:
@@ -139,19 +146,19 @@ class Notifications:
         """From now on tell apart what this session writes."""
         self.store = self.own = self.own or OwnWrites(self._means.store, account)
 
-    def is_ahead_of(self, mailbox: Mailbox) -> bool:
-        """Whether the picture that was told last is newer than this mailbox in it.
+    def is_ahead_of(self, mailbox: MailboxId, modseq: ModSeq) -> bool:
+        """Whether in the picture that was told last a mailbox stands above a modseq.
 
         Of a selected mailbox the picture tells nothing: what moved there since is untold.
         """
         own = {} if self._told is None else self._told.mailboxes
-        held = own.get(mailbox.id) or self._told_others.mailboxes.get(mailbox.id)
-        return held is not None and held.mailbox.highest_modseq > mailbox.highest_modseq
+        held = own.get(mailbox) or self._told_others.mailboxes.get(mailbox)
+        return held is not None and held.mailbox.highest_modseq > modseq
 
-    def left(self, mailbox: MailboxId, *, messages: int, uid_next: int) -> None:
+    def left(self, mailbox: MailboxId, *, messages: int, uid_next: int, modseq: ModSeq) -> None:
         """The mailbox is selected no more, and the client was told only that of it."""
         if self._watch is not None:
-            self._left[mailbox] = _Figures(messages, uid_next)
+            self._left[mailbox] = _Figures(messages, uid_next, modseq)
 
     async def look(self) -> tuple[Picture, Picture]:
         """What was told last, and how the account stands now.
@@ -239,15 +246,21 @@ def _flags_alone_changed(old: MailboxStatus, new: MailboxStatus) -> bool:
 def _with(picture: Picture, left: Mapping[MailboxId, _Figures]) -> Picture:
     """The picture as clients have it that were not told more of some mailboxes."""
     told = {
-        number: replace(
-            status,
-            messages=figures.messages,
-            mailbox=replace(status.mailbox, uid_next=figures.uid_next),
-        )
+        number: _as_told(status, figures)
         for number, figures in left.items()
         if (status := picture.mailboxes.get(number)) is not None
     }
     return replace(picture, mailboxes={**picture.mailboxes, **told}) if told else picture
+
+
+def _as_told(status: MailboxStatus, figures: _Figures) -> MailboxStatus:
+    mailbox, modseq = status.mailbox, min(status.mailbox.highest_modseq, figures.modseq)
+    return replace(
+        status,
+        messages=figures.messages,
+        unseen=status.unseen if modseq == mailbox.highest_modseq else _UNTOLD,
+        mailbox=replace(mailbox, uid_next=figures.uid_next, highest_modseq=modseq),
+    )
 
 
 def _together(own: Picture, others: OthersStanding) -> Picture:

@@ -182,6 +182,10 @@ class SelectedView(Protocol):
         """Whether messages came or went of which the session was not told."""
 
     @property
+    def told_modseq(self) -> ModSeq:
+        """The session was told of all changes of flags up to there."""
+
+    @property
     def recent(self) -> int:
         """Messages that are \\Recent in this session (RFC 3501 §2.3.2)."""
 

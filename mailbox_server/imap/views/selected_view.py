@@ -74,7 +74,7 @@ class SessionView:
         self.saved = UidSet()
         self.tells_recent = True
         self.named_by = By.NUMBER
-        self._told_modseq = shared.mailbox.highest_modseq
+        self.told_modseq = shared.mailbox.highest_modseq
         # All is told up to here; whether more stood waiting when this session was told last,
         # and when it was last asked about that.
         self._whole_modseq = shared.mailbox.highest_modseq
@@ -334,7 +334,7 @@ class SessionView:
         shared, about = self._shared, array("I", uids)
         came_over = await shared.came_over_store(about, outcome, self)
         if came_over:
-            self._told_modseq = shared.mailbox.highest_modseq
+            self.told_modseq = shared.mailbox.highest_modseq
         else:
             await shared.refresh()
         self._own.made(about, outcome, hushed, shared.classes.known, came_over=came_over)
@@ -460,16 +460,16 @@ class SessionView:
             untold = self._untold_flags() | self._own.expecting(untold)
         pending = {uid for uid in untold if uid <= last}
         self.told_changed = shared.changed_after
-        self._told_modseq = shared.mailbox.highest_modseq
+        self.told_modseq = shared.mailbox.highest_modseq
         return self._own.take(pending, modseqs)
 
     def untold_changes(self) -> set[int]:
         """UIDs whose flags or modseqs changed since this session was told."""
-        return self._shared.changed_from(self.told_changed, self._told_modseq)
+        return self._shared.changed_from(self.told_changed, self.told_modseq)
 
     def _untold_flags(self) -> set[int]:
         shared = self._shared
-        return shared.changed_from(self.told_changed, self._told_modseq, with_restamped=False)
+        return shared.changed_from(self.told_changed, self.told_modseq, with_restamped=False)
 
     def _change_lines(self, uids: Sequence[int], modseqs: ModSeqs) -> bytes:
         shared = self._shared

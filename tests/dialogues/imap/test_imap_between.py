@@ -333,23 +333,48 @@ async def test_what_another_changes_between_two_silent_steps_is_told(
     assert [line.split(b" ")[1] for line in lines] == [b"2", b"5"]
 
 
-async def test_mail_that_came_while_others_were_looked_at_is_told_of_who_leaves(
-    driver: MemoryDriver, monkeypatch: pytest.MonkeyPatch
+async def mail_comes(driver: MemoryDriver) -> None:
+    await driver.world.deliver("ann", "INBOX", message(4))
+
+
+async def flags_change(driver: MemoryDriver) -> None:
+    def deed(tx: WriteTx) -> None:
+        change = FlagChange(Edit.ADD, frozenset({"\\Seen"}))
+        tx.messages.change_flags(mailbox(tx, "INBOX").id, [2], change)
+
+    await driver.world.store.write(deed)
+
+
+@pytest.mark.parametrize(
+    ("happens", "enabled", "told"),
+    [
+        (mail_comes, b"", b"(MESSAGES 4 UIDNEXT 5 UNSEEN 4)"),
+        (flags_change, b"", b"(UNSEEN 2)"),
+        (flags_change, b"CONDSTORE", b"(UNSEEN 2 UIDVALIDITY 1767323045 HIGHESTMODSEQ 6)"),
+    ],
+)
+async def test_who_leaves_is_told_what_happened_while_others_were_looked_at(
+    driver: MemoryDriver,
+    monkeypatch: pytest.MonkeyPatch,
+    happens: Callable[[MemoryDriver], Awaitable[None]],
+    enabled: bytes,
+    told: bytes,
 ) -> None:
-    """RFC 5465 §5.2: MessageNew, with STATUS once its mailbox is not selected any more."""
-    look, came = Notifications.look, False
+    """RFC 5465 §5.2, §5.1: with STATUS once its mailbox is not selected any more."""
+    look, is_over = Notifications.look, False
 
     async def behind(notifications: Notifications) -> tuple[Picture, Picture]:
-        nonlocal came
-        if not came:
-            came = True
-            await driver.world.deliver("ann", "INBOX", message(4))
+        nonlocal is_over
+        if not is_over:
+            is_over = True
+            await happens(driver)
         return await look(notifications)
 
-    events = b"(MessageNew MessageExpunge)"
+    events = b"(MessageNew MessageExpunge FlagChange)"
     await say(driver, b"a NOTIFY SET (SELECTED " + events + b") (PERSONAL " + events + b")")
-    await say(driver, b"b SELECT INBOX")
+    await say(driver, b"b ENABLE " + enabled)
+    await say(driver, b"c SELECT INBOX")
     monkeypatch.setattr(Notifications, "look", behind)
-    told = await say(driver, b"c NOOP\r\nd UNSELECT\r\ne NOOP")
-    assert b"EXISTS" not in told
-    assert told.count(b'* STATUS "INBOX" (MESSAGES 4 UIDNEXT 5)\r\n') == 1
+    came = await say(driver, b"d NOOP\r\ne UNSELECT\r\nf NOOP")
+    assert b"EXISTS" not in came and b"FETCH" not in came
+    assert came.count(b'* STATUS "INBOX" ' + told + b"\r\n") == 1
