@@ -306,7 +306,11 @@ def _between(first: int, last: int) -> SearchKey:
 
 _RETURN = re.compile(rb"(?i)RETURN +(?=\()")
 _CHARSET = re.compile(rb"(?i)CHARSET +")
-_OPERATORS: Final = {"NOT": _Shape.NOT, "FUZZY": _Shape.FUZZY, "OR": _Shape.OR}
+_OPERATORS: Final[Mapping[str, _Shape]] = {
+    "NOT": _Shape.NOT,
+    "FUZZY": _Shape.FUZZY,
+    "OR": _Shape.OR,
+}
 _SET_START: Final = (*(b"%d" % digit for digit in range(10)), b"*", b"$")
 
 _PLAIN: Final[Mapping[str, SearchKey]] = {
