@@ -254,8 +254,9 @@ class Conversation:
             await self._told(tell(session, row.tells, is_asked=row.asks_news))
         outcome = tell_what_waits(session, outcome)
         self._answer(command.tag, outcome)
-        if self._compression is None and not self._engine.backlog:
-            # Nothing more can leave together with it, and nobody need wait for what remains.
+        if self._compression is None and not (self._engine.backlog or session.wants_tls):
+            # Nothing more can leave together with it, and nobody need wait for what remains;
+            # but who reads that TLS may begin must find it begun.
             self._outgoing.flush()
         self._engine.abandon()
         session.release()

@@ -15,6 +15,7 @@ from mailbox_server.imap.limits import ImapLimits
 from mailbox_server.imap.responses import Outcome, no, ok
 from mailbox_server.imap.session import Ended, Security, Services, Session, State
 from mailbox_server.imap.stream.conversation import Conversation
+from mailbox_server.imap.stream.outgoing import GATHERED_OCTETS
 from mailbox_server.imap.stream.wire import Progress
 from mailbox_server.imap.views.selected import SelectedView, Tells
 from mailbox_server.model.address import parse_ip
@@ -221,6 +222,31 @@ async def test_tls_earns_a_place_once_more(stage: Stage) -> None:
     stage.begin()
     await stage.hear(b"a SECURES\r\n")
     assert stage.wire.progress == [Progress.IDLE, Progress.IDLE]
+
+
+async def test_nobody_has_a_turn_between_the_answer_and_the_handshake(stage: Stage) -> None:
+    """The client begins it as soon as it has read the answer: what it sends is no plain text."""
+    in_plain_text: list[int] = []
+
+    async def secures(session: Session, arguments: None) -> Outcome:
+        session.channel.write(b"* %b\r\n" % (b"x" * GATHERED_OCTETS))
+        session.wants_tls = True
+        return ok("now")
+
+    async def shakes_hands() -> bool:
+        in_plain_text.append(stage.conversation.forget_plaintext())
+        return True
+
+    def write(octets: bytes) -> None:
+        if octets.endswith(b"a OK now\r\n"):
+            asyncio.get_running_loop().call_soon(stage.conversation.received, b"\x16\x03")
+
+    stage.row("SECURES", secures)
+    stage.wire.start_tls = shakes_hands  # type: ignore[method-assign]
+    stage.wire.write = write  # type: ignore[method-assign]
+    stage.begin()
+    await stage.hear(b"a SECURES\r\n")
+    assert in_plain_text == [0]
 
 
 async def test_what_is_sent_ahead_waits_and_reading_pauses(stage: Stage) -> None:
