@@ -194,6 +194,7 @@ NOT_REACHED: Final = {
     # Of large content only: see the bomb in the middle of a response.
     "ContentRepository.read",
     # Of mailboxes with more messages than a search looks at sooner; words are for JMAP.
+    "Messages.matching_of_little",
     "Search.candidates",
     "Search.mailboxes_of",
     "Search.scored",
