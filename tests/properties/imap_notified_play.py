@@ -83,7 +83,8 @@ class Picture:
 
     def _lose(self, line: str, told: dict[str, int]) -> None:
         """The mailbox was renamed, and another one took its name before that could be told."""
-        if told.get("UIDVALIDITY", self.uid_validity) == self.uid_validity:
+        is_same = told.get("UIDVALIDITY", self.uid_validity) == self.uid_validity
+        if is_same and not self.is_lost:
             raise Broken(f"{line}, and it is selected")
         self.is_lost = True
 
@@ -199,7 +200,11 @@ class NotifiedPlay:
                 self._picture.selected = name
             return
         commands = ["NOOP", "EXPUNGE", self._store(), self._append(selected)]
-        await self._hear(chance.choice([*commands, "FETCH 1:* (FLAGS)", f"COPY 1 {selected}"]))
+        command = chance.choice([*commands, "FETCH 1:* (FLAGS)", f"COPY 1 {selected}"])
+        await self._hear(command)
+        if command.startswith(("APPEND", "COPY")) and self._picture.selected != selected:
+            # It went to the mailbox that has the name now, and that is not told.
+            self._picture.is_lost = True
 
     async def _hear(self, command: str) -> Heard | None:
         """None where its selected mailbox was deleted, and the client has come again."""

@@ -287,7 +287,8 @@ class Talk:
 
     def _hear_flags(self, untagged: Sequence[bytes]) -> None:
         """Each flag that is told must stand in a FLAGS response by then (RFC 9051 §7.3.5)."""
-        for told in filter(None, map(fetched, untagged)):
+        closed = (at for at, line in enumerate(untagged, 1) if b"[CLOSED]" in line)
+        for told in filter(None, map(fetched, untagged[max(closed, default=0) :])):
             if not self._flags.issuperset(flag.lower() for flag in told.flags or ()):
                 raise Broken(f"{told}, and the flags are {sorted(self._flags)}")
 
