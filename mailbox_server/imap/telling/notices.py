@@ -80,7 +80,7 @@ def news(before: Picture, now: Picture, audience: Audience) -> list[bytes]:
     ]
     told = _NamesTold(before, now, audience)
     told.look(moved)
-    figures = list(_figures(moved, before, audience, now, told.anew))
+    figures = list(_figures(moved, before, audience, now, told))
     if len(told.names) + len(figures) > audience.limits.notices_at_once:
         raise TooManyNotices
     return [*told.lines(), *figures]
@@ -99,12 +99,14 @@ def _figures(
     before: Picture,
     audience: Audience,
     now: Picture,
-    anew: Collection[MailboxId],
+    told: "_NamesTold",
 ) -> Iterator[bytes]:
-    """anew: mailboxes under names of which something else was told, or nothing."""
+    """Those of the selected mailbox the client has, but not under a name that it got."""
+    anew = told.anew
     for status in moved:
         number = status.mailbox.id
-        if number == audience.selected or number in now.closed:
+        is_known = number == audience.selected and number not in told.unnamed
+        if is_known or number in now.closed:
             continue
         events = _events(audience, status.mailbox.name, now) & MESSAGE_EVENTS
         old = None if number in anew else before.mailboxes.get(number)
@@ -153,7 +155,8 @@ class _NamesTold:
     """Gathers the names of which LIST is to tell, each once.
 
     names: by name, the one that it had before where it was renamed.  anew: mailboxes whose
-    figures the client has not, or has those of another.
+    figures the client has not, or has those of another.  unnamed: those of them that were
+    renamed, which could not be told.
     """
 
     def __init__(self, before: Picture, now: Picture, audience: Audience) -> None:
@@ -162,6 +165,7 @@ class _NamesTold:
         self._audience = audience
         self.names: dict[str, str | None] = {}
         self.anew: set[MailboxId] = set()
+        self.unnamed: set[MailboxId] = set()
 
     def look(self, moved: Collection[MailboxStatus]) -> None:
         """Find them; moved: what is new or not as it was."""
@@ -224,6 +228,7 @@ class _NamesTold:
                 self._came_or_went(old)
                 self._came_or_went(name)
                 self.anew.add(mailbox.id)
+                self.unnamed.add(mailbox.id)
             elif self._wants(name, Event.MAILBOX_NAME) or self._wants(old, Event.MAILBOX_NAME):
                 told[name] = old
         self.names.update(told)

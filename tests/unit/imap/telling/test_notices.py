@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from itertools import count
 
 import pytest
@@ -102,6 +103,10 @@ MOVES = st.tuples(
 )
 
 
+async def stamp(world: World, account: AccountId) -> ModSeq:
+    return await world.store.read(lambda tx: tx.changes.state(account).stamp)
+
+
 async def move(world: World, owner: str, account: AccountId, about: tuple[str, str, str]) -> None:
     what, name, other = about
 
@@ -179,12 +184,31 @@ async def test_the_client_comes_to_where_the_account_stands(
     for several in moves:
         for what, name, other in several:
             await move(world, owner, account, (what, name, other))
-        stand = await world.store.read(lambda tx: tx.changes.state(account).stamp)
-        now = await watch.at_least(stand)
+        now = await watch.at_least(await stamp(world, account))
         client.read(news(before, now, EVERYTHING))
         client.agrees_with(now)
         before = now
     watches.leave(watch)
+
+
+async def test_the_selected_mailbox_has_figures_under_a_name_that_it_took(world: World) -> None:
+    """That it was renamed cannot be told, so the client has those of the other there."""
+    await world.given("account ann")
+    account = (await world.store.read(lambda tx: tx.accounts.all()))[0].id
+    watch = AccountWatches().join(world.store, account)
+    for what, name in (("create", "a"), ("deliver", "a"), ("create", "d")):
+        await move(world, "ann", account, (what, name, name))
+    selected = await world.store.read(lambda tx: tx.mailboxes.find(account, "a"))
+    assert selected is not None
+    before = await watch.at_least(await stamp(world, account))
+    names = {each.mailbox.name.encode() for each in before.mailboxes.values()}
+    client = Client(names, standing(before, EVERYTHING))
+    client.subscribed = {name.encode() for name in before.subscribed}
+    for what, name, other in (("delete", "d", ""), ("rename", "a", "d"), ("deliver", "d", "")):
+        await move(world, "ann", account, (what, name, other))
+    now = await watch.at_least(await stamp(world, account))
+    client.read(news(before, now, replace(EVERYTHING, selected=selected.id)))
+    client.agrees_with(now)
 
 
 async def test_too_much_at_once(world: World) -> None:
