@@ -87,7 +87,8 @@ class SessionView:
         self._flag_names = FlagNamesTold(shared.classes)
         self._own = OwnStores()
         self._has_expunged = False
-        self._told_all: Standing | None = None
+        # SELECT tells all that stands.
+        self._told_all: Standing | None = shared.standing
         shared.onlookers.add(self)
 
     # ------------------------------------------------------------ being looked at

@@ -609,7 +609,7 @@ async def test_what_others_do_around_an_own_change_is_read(who_is_first: str) ->
 async def test_all_is_told_until_it_rings_or_something_is_known_to_have_come() -> None:
     desk = Desk(House(2))
     view = await desk.open()
-    assert told(view) == b"" and view.is_all_told
+    assert view.is_all_told and told(view) == b"" and view.is_all_told
     desk.house.arrive()
     assert not view.is_all_told
     await view.hear()
