@@ -52,7 +52,8 @@ class ValueWords:
 def words_of(messages: "Mapping[bytes, array[int]]") -> ValueWords | None:
     """Those of values, of each of which the messages are given, no message twice.
 
-    None unless the words are half as long as the values, or shorter.
+    None unless the words are half as long as the values, or shorter; and where they, or their
+    messages, are too many.
     """
     room, held = sum(map(len, messages)) // 2, 0
     of_words: defaultdict[bytes, array[int]] = defaultdict(lambda: array("I"))
