@@ -58,6 +58,8 @@ class SearchStore:
         store = await SqliteStore.open(
             place, chosen, clock, SystemEntropy(), events, lambda error: None
         )
+        # What is made beside the answer is there when the next question comes.
+        store.index.beside = lambda job: job()
         attached = AttachedTexts(store, events, kinds, limits)
         return cls(store, SearchIndexer(store, clock, events, patience), attached)
 

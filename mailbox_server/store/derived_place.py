@@ -13,7 +13,8 @@ class DerivedPlace:
     """Where the file lies; any thread may call.
 
     is_damaged: the file that lies there must not be used again.  on_trouble: called in
-    whatever thread met damage.  upto: the message id up to which the file has all, as its
+    whatever thread met damage.  beside: runs a job in a thread where nobody waits for it, at
+    once where there is none.  upto: the message id up to which the file has all, as its
     writer said last.
     """
 
@@ -24,6 +25,7 @@ class DerivedPlace:
         self._state: DerivedState | None = None
         self.is_damaged = False
         self.upto = 0
+        self.beside: Callable[[Callable[[], None]], None] = _at_once
         self.on_trouble: Callable[[sqlite3.Error], None] | None = None
 
     @property
@@ -73,3 +75,7 @@ class DerivedPlace:
 
     def _state_of(self, path: Path) -> DerivedState:
         return DerivedState(path, self._kept_octets)
+
+
+def _at_once(job: Callable[[], None]) -> None:
+    job()

@@ -57,6 +57,18 @@ class Sight:
     def goes_through(self, octets: int) -> None:
         """So much of what is kept is gone through next."""
 
+    def later(self, work: Callable[[], None]) -> None:
+        """Have work done beside what goes on; it reads nothing of the file, but may keep."""
+        place, path = self._place, self._state.path
+
+        def job() -> None:
+            try:
+                work()
+            except sqlite3.Error as error:
+                place.failed(path, error)
+
+        place.beside(job)
+
     def execute(self, statement: str, values: Sequence[object] = ()) -> sqlite3.Cursor:
         """Run a select.  Raises sqlite3.Error."""
         connection = self._connection

@@ -122,6 +122,7 @@ class SqliteStore:
         self._snapshots = [self._snapshot(path) for _ in range(settings.readers)]
         self._idle = list(self._snapshots)
         self._readers = Workers("store-reader", settings.readers)
+        self.index.beside = self.attached.beside = self._readers.begin
         self._reads: set[asyncio.Future[Any]] = set()
         self._glancing = self._snapshot(path)
         self._recalling = IndexReader(self.index)

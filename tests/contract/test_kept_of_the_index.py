@@ -1,18 +1,25 @@
 """What is kept of the search index between questions is never older than the index."""
 
+import asyncio
 import sqlite3
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
 
+from mailbox_server.model.ports import Silence, SystemEntropy
 from mailbox_server.store import derived_keeper, derived_reading
 from mailbox_server.store.derived_reading import Sight
+from mailbox_server.store.door import SqliteStore
 from mailbox_server.store.ports import Candidates, TextCriterion, TextScope
 from mailbox_server.store.search_index import brief_reading, field_values, needles, reading
+from mailbox_server.store.search_index.field_block import BlockDamaged
+from mailbox_server.store.search_index.field_values import FieldBlocks, ValueTable
 from tests.contract.conftest import TurnedClock
 from tests.contract.test_search_index import mail
 from tests.search_store import SearchStore
+from tests.small_store import SMALL_STORE
 
 LONG = "pear plum " * 2_000
 CRITERIA = (
@@ -130,20 +137,66 @@ async def test_what_finds_many_is_not_answered_at_once(
     assert searched.store.recalled_candidates(ann, many) is None
 
 
-async def test_a_table_is_not_made_at_once(
+async def test_a_table_is_made_beside_the_answers(
     searched: SearchStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is made when a reader asks, who may take his time."""
+    """Nobody waits for it: until it is there blocks answer."""
     ann, _ = await searched.owner("ann")
     sender = TextCriterion(TextScope.FROM, "archer")
+    jobs, made = list[Callable[[], None]](), list[ValueTable | None]()
+    monkeypatch.setattr(searched.store.index, "beside", jobs.append)
+    make = FieldBlocks.table
+    monkeypatch.setattr(FieldBlocks, "table", lambda blocks: made.append(make(blocks)) or made[-1])
     await searched.deliver("ann", mails(7))
     await searched.indexer.catch_up()
-    monkeypatch.setattr(reading, "_TABLE_COST", 1 << 20)
     wanted = await known(searched, sender)
-    assert searched.store.recalled_candidates(ann, sender) == wanted, "by blocks"
-    assert searched.store.recalled_candidates(ann, sender) is None, "a table is due"
-    assert await known(searched, sender) == wanted
+    for _ in range(field_values.QUESTIONS + 3):
+        assert searched.store.recalled_candidates(ann, sender) == wanted
+    (job,) = jobs
+    assert not made
+    job()
+    (table,) = made
+    assert table is not None
+    asked, found = list[object](), ValueTable.found
+    monkeypatch.setattr(
+        ValueTable, "found", lambda table, seeker: asked.append(table) or found(table, seeker)
+    )
     assert searched.store.recalled_candidates(ann, sender) == wanted
+    assert asked == [table]
+
+
+async def test_a_damaged_block_that_a_table_is_made_of_is_noticed(
+    searched: SearchStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ann, _ = await searched.owner("ann")
+    sender = TextCriterion(TextScope.FROM, "archer")
+
+    def damaged(_: FieldBlocks) -> ValueTable:
+        raise BlockDamaged("a value has no numbers")
+
+    monkeypatch.setattr(FieldBlocks, "table", damaged)
+    await searched.deliver("ann", mails(7))
+    await searched.indexer.catch_up()
+    wanted = await known(searched, sender)
+    for _ in range(field_values.QUESTIONS):
+        assert searched.store.recalled_candidates(ann, sender) == wanted
+    assert searched.store.index.is_damaged
+    await ask_all(searched)
+
+
+async def test_what_is_made_beside_an_answer_is_made_by_a_reader(
+    data: Path, clock: TurnedClock
+) -> None:
+    store = await SqliteStore.open(
+        data, SMALL_STORE, clock, SystemEntropy(), Silence(), lambda error: None
+    )
+    made_by: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    loop = asyncio.get_running_loop()
+    store.index.beside(
+        lambda: loop.call_soon_threadsafe(made_by.set_result, threading.current_thread().name)
+    )
+    assert (await made_by).startswith("store-reader")
+    await store.close()
 
 
 async def test_of_an_index_made_anew_all_is_found(searched: SearchStore) -> None:

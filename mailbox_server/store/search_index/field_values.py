@@ -1,11 +1,12 @@
 """What is kept of the values of one field of an account, made of its blocks.
 
-The same people write in every block: of what is asked often, all values are put together,
-each once with its number, and beside them the messages of each number.  That takes as long as
-some questions, so the blocks serve at first.  Where the values have few words between them,
-those are gone through instead.
+The same people write in every block: of what is asked again, all values are put together,
+each once with its number, and beside them the messages of each number.  That takes longer than
+a question, so the blocks serve at first.  Where the values have few words between them, those
+are gone through instead.
 """
 
+import itertools
 from array import array
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -22,8 +23,8 @@ from mailbox_server.store.search_index.field_words import ValueWords, words_of
 
 OCTETS_MOST: Final = 1536 * 1024
 """Of blocks that are kept; of more, the answers take longer than reading them."""
-QUESTIONS: Final = 8
-"""So many are answered by blocks."""
+QUESTIONS: Final = 2
+"""After so many that blocks answered the values are put together."""
 _VALUE_OCTETS: Final = 64
 """Of memory, that a value takes beside its own octets."""
 _APART_MOST: Final = 1 << 32
@@ -34,8 +35,6 @@ class ValueTable:
 
     octets: how much memory it takes.  gone_through: what a question costs, in octets of blocks.
     """
-
-    is_to_be_a_table = False
 
     def __init__(
         self, first: int, lines: bytes, messages: Sequence[bytes], words: ValueWords | None
@@ -79,24 +78,18 @@ class FieldBlocks:
     def __init__(self, blocks: Sequence[Columns]) -> None:
         self.octets = self.gone_through = sum(len(block.lines) for block in blocks)
         self._blocks = blocks
-        self._questions = 0
-        self._was_made = False
+        self._questions = itertools.count(1)
 
     def found(self, seeker: ValueSeeker) -> Iterator[Sequence[int]]:
         """Ids of the messages, each once, in no order; some at a time.  Raises BlockDamaged."""
-        self._questions += 1
-        yield from map(seeker.messages, self._blocks)
+        return map(seeker.messages, self._blocks)
 
-    @property
-    def is_to_be_a_table(self) -> bool:
-        """Whether all values are to be put together after the next question."""
-        return self._questions + 1 >= QUESTIONS and not self._was_made
+    def is_asked_again(self) -> bool:
+        """Call after each question, in any thread: True once, when a table is to be made."""
+        return next(self._questions) == QUESTIONS
 
     def table(self) -> ValueTable | None:
-        """All values together, where that is due and can be; once."""
-        if self._questions < QUESTIONS or self._was_made:
-            return None
-        self._was_made = True
+        """All values together; None where that cannot be.  Raises BlockDamaged."""
         bases = [base for base, _ in self._blocks]
         first = min(bases, default=0)
         if max(bases, default=0) + (1 << 24) - first > _APART_MOST:

@@ -6,8 +6,9 @@ What questions of an account have in common is kept while nobody writes the inde
 segments, what waits, vocabularies, sketches and values of fields, as far as there is room.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, NamedTuple
 
 from mailbox_server.model.ids import AccountId
@@ -27,9 +28,6 @@ MOST: Final = 500_000
 MANY: Final = 200
 """Messages that take longer to look at than asking for the word among them."""
 _ROWS: Final = 10_000
-_TABLE_COST: Final = 50
-"""Making a table of blocks takes so many times as long as going through them, where all values
-differ."""
 _FOUND_COST: Final = 50
 """Making an answer of an id that was found takes as long as going through so many octets."""
 _ID_OCTETS: Final = 40
@@ -176,15 +174,21 @@ def _by_field(sight: Sight, account: AccountId, field: int, needle: str) -> Cand
     if kept is None:
         return _in_blocks(sight, account, field, seeker)
     values = kept.values
-    sight.goes_through(values.gone_through * (_TABLE_COST if values.is_to_be_a_table else 1))
+    sight.goes_through(values.gone_through)
     found: list[int] = []
     for some in values.found(seeker):
         sight.goes_through((len(found) + len(some)) * _FOUND_COST)
         found += some
-    if isinstance(values, FieldBlocks) and (table := values.table()) is not None:
+    if isinstance(values, FieldBlocks) and values.is_asked_again():
+        sight.later(partial(_make_table, sight, key, kept, values))
+    return _told(found, kept.maybe, kept.upto)
+
+
+def _make_table(sight: Sight, key: Hashable, kept: _Field, blocks: FieldBlocks) -> None:
+    table = blocks.table()
+    if table is not None:
         changed = kept._replace(values=table)
         sight.keep(key, changed, changed.octets)
-    return _told(found, kept.maybe, kept.upto)
 
 
 def _told(found: list[int], maybe: Sequence[int], upto: int) -> Candidates | None:

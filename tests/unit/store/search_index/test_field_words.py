@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from mailbox_server.store.search_index import field_words
 from mailbox_server.store.search_index.field_block import Columns, FieldBlock, ValueSeeker
-from mailbox_server.store.search_index.field_values import QUESTIONS, FieldBlocks, ValueTable
+from mailbox_server.store.search_index.field_values import FieldBlocks, ValueTable
 from mailbox_server.store.search_index.field_words import words_of
 
 WORDS = ("re:", "photo", "photos", "grüße", "大阪", "", "a\x80b")
@@ -72,8 +72,7 @@ def test_a_few_values_of_many_messages_are_kept_in_little_room() -> None:
             block = FieldBlock()
         block.add(message, [f"Report of the hosts of that day in house {message % 20}"])
     values = FieldBlocks([*blocks, block.columns()])
-    for _ in range(QUESTIONS):
-        assert len(ids(values, "house 17")) == 3_000
+    assert len(ids(values, "house 17")) == 3_000
     table = values.table()
     assert table is not None
     assert table.octets < 2 * values.octets
@@ -97,7 +96,6 @@ def test_a_table_with_words_answers_as_the_blocks_do() -> None:
     blocks = FieldBlocks([block.columns()])
     asked = ("photos", "week 1", "week 17", "17", "s of", " of ", "", "again", "k 299", "x", "\n")
     wanted = {needle: ids(blocks, needle) for needle in asked}
-    assert len(asked) > QUESTIONS
     table = blocks.table()
     assert table is not None
     assert {needle: ids(table, needle) for needle in asked} == wanted
