@@ -6,6 +6,7 @@ from typing import Any, Generic, TypeVar
 
 from mailbox_server.imap.grammar.lexer import Lexer
 from mailbox_server.imap.named_grammar import NamedGrammar
+from mailbox_server.imap.repeated_commands import RepeatedCommands
 from mailbox_server.imap.responses import Outcome
 from mailbox_server.imap.session import Session, State
 from mailbox_server.imap.views.selected import Tells
@@ -32,6 +33,8 @@ class CommandRow(Generic[A]):
     by_number: it names messages by number; once UIDONLY was enabled it is refused (RFC 9586 §3).
     tells: which changes may be told between handle and the tagged reply.
     asks_news: clients give it to hear of new mail.
+    repeats: clients give it again in the same words, of which none is secret; its arguments are
+        hashable and say the same whenever they are read.
     """
 
     name: str
@@ -44,6 +47,7 @@ class CommandRow(Generic[A]):
     names_message: bool = False
     by_number: bool = False
     asks_news: bool = False
+    repeats: bool = False
 
 
 class CommandTable:
@@ -52,6 +56,12 @@ class CommandTable:
     def __init__(self, rows: Iterable[CommandRow[Any]]) -> None:
         self.rows: Mapping[str, CommandRow[Any]] = {row.name: row for row in rows}
         self.grammars: Mapping[str, NamedGrammar] = {
-            name: NamedGrammar(row.parse, streams=row.streams, names_message=row.names_message)
+            name: NamedGrammar(
+                row.parse,
+                streams=row.streams,
+                names_message=row.names_message,
+                repeats=row.repeats,
+            )
             for name, row in self.rows.items()
         }
+        self.repeated = RepeatedCommands()

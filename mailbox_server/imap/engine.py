@@ -46,21 +46,26 @@ from mailbox_server.imap.grammar.append import (
 )
 from mailbox_server.imap.grammar.lexer import Lexer, TextForm
 from mailbox_server.imap.limits import ImapLimits
+from mailbox_server.imap.literal_marker import (
+    MARKER_OCTETS,
+    ends_with_url,
+    marker_of,
+    size_of,
+)
 from mailbox_server.imap.named_grammar import NamedGrammar
 from mailbox_server.imap.refusals import SERVER_BUG, refusal
+from mailbox_server.imap.repeated_commands import RepeatedCommands, Words
 from mailbox_server.imap.responses import Outcome, bad, no
 from mailbox_server.model.errors import BadInput
+from mailbox_server.model.ids import AccountId
 
 BLOCK_OCTETS: Final = 64 * 1024
 
 _BLANK_LINES = re.compile(rb"(?:\r?\n)+")
 _TAG = re.compile(rb'([^\x00-\x20\x7f-\xff(){%*"\\+]{1,256}) +')
 _NAME = re.compile(rb"(?i)(UID +[a-z]+|[a-z0-9.-]+)(?= |\Z)")
-_MARKER = re.compile(rb"\{([0-9]+)(\+?)\}\Z")
-_MARKER_OCTETS: Final = 64
 _ARGUMENT = re.compile(rb" +[^ ]+")
 _LONE_LITERAL = re.compile(rb" +\{[0-9]+\+?\}\Z")
-_URL_LITERAL = re.compile(rb"(?i)[( ]URL +\{[0-9]+\+?\}\Z")
 _MAILBOX_URL = re.compile(rb"(?i) +URL +\{[0-9]+\+?\}\Z")
 _STRANGER = re.compile(
     rb"(?:GET|HEAD|POST|PUT|DELETE|CONNECT|OPTIONS|TRACE|PATCH|PRI) [^ ]* HTTP/|SSH-"
@@ -88,11 +93,18 @@ class Engine:
     """One client's octets.
 
     grammars: by command name, in capitals; all others are unknown commands.
+    repeated: what lines of one command mean that were read before.
     text_form: how the commands that are read from now on write names.
     """
 
-    def __init__(self, grammars: Mapping[str, NamedGrammar], limits: ImapLimits) -> None:
+    def __init__(
+        self,
+        grammars: Mapping[str, NamedGrammar],
+        limits: ImapLimits,
+        repeated: RepeatedCommands | None = None,
+    ) -> None:
         self._grammars = grammars
+        self._repeated = repeated or RepeatedCommands()
         self._limits = limits
         self._buffer = bytearray()
         self._scanned = 0
@@ -108,6 +120,7 @@ class Engine:
         self._tag: bytes | None = None
         self._name = ""
         self._arguments_at = 0
+        self._words: Words | None = None
         self._line_octets = 0
         self._literal_octets = 0
         self._literals = 0
@@ -141,8 +154,9 @@ class Engine:
         is_announced = self._mode is _Mode.ANNOUNCED and not self._waits
         return is_announced and len(self._buffer) >= self._remaining
 
-    def logged_in(self) -> None:
-        """The wider limits hold from now on."""
+    def logged_in(self, account: AccountId) -> None:
+        """The wider limits hold, and what clients of the account gave before is known."""
+        self._account: AccountId | None = account
         self._line_most = self._limits.line_octets
         self._literal_most = self._limits.literal_octets
         self._message_most = self._limits.message_octets
@@ -150,6 +164,7 @@ class Engine:
 
     def logged_off(self) -> None:
         """The narrow limits hold, as before login."""
+        self._account = None
         self._line_most = self._limits.line_octets_before_login
         self._literal_most = self._limits.literal_octets_before_login
         self._message_most = self._limits.literal_octets_before_login
@@ -260,6 +275,13 @@ class Engine:
         if found is None:
             return self._refuse(bad("A command begins with a tag"), line)
         self._tag = found.group(1)
+        if self._account is not None:
+            words = self._account, self.text_form, line[found.end() :]
+            meaning = self._repeated.meaning(words)
+            if meaning is not None:
+                self._begin()
+                return Command(found.group(1), *meaning)
+            self._words = words
         named = _NAME.match(line, found.end())
         name = b" ".join(named.group().split()).decode("ascii").upper() if named else ""
         if named is None or name not in self._grammars:
@@ -272,12 +294,12 @@ class Engine:
         """Take one more line of the command: its last one, or one that announces a literal."""
         if b"\0" in line or b"\r" in line:
             return self._refuse(bad("NUL or CR in a command"), line)
-        marker = _marker(line)
+        marker = marker_of(line)
         self._text += line
         if marker is None:
             return self._complete()
         if self._grammars[self._name].streams and not self._is_argument():
-            return self._announce(line, _size(marker), waits=not marker.group(2))
+            return self._announce(line, size_of(marker), waits=not marker.group(2))
         return self._collect(line, marker)
 
     def _is_argument(self) -> bool:
@@ -290,11 +312,11 @@ class Engine:
             text = _ARGUMENT.sub(b"", text, count=1)
         if _LONE_LITERAL.match(text):
             return True
-        return _is_url(text) and not _MAILBOX_URL.match(text)
+        return ends_with_url(text) and not _MAILBOX_URL.match(text)
 
     def _collect(self, line: bytes, marker: re.Match[bytes]) -> Event | None:
         """Take the octets of a literal into the text."""
-        size = _size(marker)
+        size = size_of(marker)
         self._literals += 1
         self._literal_octets += size
         if (
@@ -321,14 +343,20 @@ class Engine:
         self._remaining -= take
 
     def _complete(self) -> Event:
-        tag, name = self._tag or b"*", self._name
-        parse, arguments_at = self._grammars[name].parse, self._arguments_at
-        text = bytes(self._text)
+        tag, name, words = self._tag or b"*", self._name, self._words
+        grammar, lexer = (
+            self._grammars[name],
+            Lexer(bytes(self._text), self._arguments_at, self.text_form),
+        )
+        is_line = not self._literals
         self._begin()
         try:
-            return Command(tag, name, parse(Lexer(text, arguments_at, self.text_form)))
+            arguments = grammar.parse(lexer)
         except BadInput as fault:
             return Malformed(tag, refusal(fault) or SERVER_BUG)
+        if grammar.repeats and is_line and words is not None:
+            self._repeated.keep(words, name, arguments)
+        return Command(tag, name, arguments)
 
     # ------------------------------------------------------------ messages
 
@@ -382,11 +410,11 @@ class Engine:
             return NextSteps(())
         if b"\0" in line or b"\r" in line:
             return self._refuse(bad("NUL or CR in a command"), line)
-        marker = _marker(line)
+        marker = marker_of(line)
         self._text += line
-        if marker is not None and _is_url(line):
+        if marker is not None and ends_with_url(line):
             return self._collect(line, marker)
-        if marker is not None and _size(marker) > self._message_most:
+        if marker is not None and size_of(marker) > self._message_most:
             return self._refuse(no("The message is too large", b"TOOBIG"), line)
         lexer = Lexer(bytes(self._text), 0, self.text_form)
         assert self._within is not None, "a message came before its rest"
@@ -434,11 +462,11 @@ class Engine:
 
     def _skip_behind(self, tail: bytes) -> Event | None:
         """Go on behind a skipped line, which may have announced a literal."""
-        marker = _marker(tail)
+        marker = marker_of(tail)
         if marker is None or not marker.group(2):
             self._begin()
             return None
-        self._remaining = _size(marker)
+        self._remaining = size_of(marker)
         if self._remaining > self._swallow_most:
             return self._die(bad("The literal is too large", b"TOOBIG"))
         self._mode = _Mode.SKIP_LITERAL
@@ -454,10 +482,10 @@ class Engine:
     def _skip_line(self) -> Event | None:
         line = self._take_line()
         if line is not None:
-            if self._line_octets + len(line) - _MARKER_OCTETS > self._swallow_most:
+            if self._line_octets + len(line) - MARKER_OCTETS > self._swallow_most:
                 return self._die(_ENDLESS)
             return self._skip_behind(line)
-        surplus = self._unfinished_octets() - _MARKER_OCTETS
+        surplus = self._unfinished_octets() - MARKER_OCTETS
         if surplus > 0:
             # Only the last octets matter: they may turn out to announce a literal.
             self._line_octets += surplus
@@ -471,23 +499,6 @@ class Engine:
         self._buffer.clear()
         self._mode = _Mode.DEAD
         return Fatal(farewell)
-
-
-def _marker(line: bytes) -> re.Match[bytes] | None:
-    """What announces a literal at the end of a line, if something does."""
-    if not line.endswith(b"}"):
-        return None
-    return _MARKER.search(line, max(0, len(line) - _MARKER_OCTETS))
-
-
-def _is_url(text: bytes) -> bool:
-    """Whether the literal at the end of text is a URL of CATENATE."""
-    return _URL_LITERAL.search(text, max(0, len(text) - _MARKER_OCTETS)) is not None
-
-
-def _size(marker: re.Match[bytes]) -> int:
-    """The announced size; a marker is short enough for all its digits to be read."""
-    return int(marker.group(1))
 
 
 _STEPS: Final[Mapping[_Mode, Callable[[Engine], Event | None]]] = {

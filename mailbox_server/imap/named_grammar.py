@@ -6,9 +6,9 @@ from mailbox_server.imap.grammar.lexer import Lexer
 
 
 class NamedGrammar:
-    """What the engine knows of a command; streams and names_message as in CommandRow."""
+    """What the engine knows of a command; the rest as in CommandRow."""
 
-    __slots__ = ("names_message", "parse", "streams")
+    __slots__ = ("names_message", "parse", "repeats", "streams")
 
     def __init__(
         self,
@@ -16,7 +16,9 @@ class NamedGrammar:
         *,
         streams: bool = False,
         names_message: bool = False,
+        repeats: bool = False,
     ) -> None:
         self.parse = parse
         self.streams = streams
         self.names_message = names_message
+        self.repeats = repeats

@@ -41,6 +41,7 @@ from mailbox_server.mime.internal_date import date_time
 from mailbox_server.mime.response_string import string as response_string
 from mailbox_server.mime.section_names import read_section
 from mailbox_server.model.errors import BadInput, MailboxNameMalformed, UrlMalformed
+from mailbox_server.model.ids import AccountId
 from mailbox_server.model.imap_url import parse_imap_url
 from mailbox_server.model.mailbox import INBOX, SEPARATOR, mailbox_name
 from mailbox_server.model.state_token import StateToken
@@ -72,7 +73,7 @@ def _urls(octets: bytes) -> None:
 def _events(pieces: list[bytes], *, logged_in: bool) -> list[Event]:
     engine = Engine(_GRAMMARS, _LIMITS)
     if logged_in:
-        engine.logged_in()
+        engine.logged_in(AccountId(1))
     found: list[Event] = []
     for piece in pieces:
         engine.receive(piece)

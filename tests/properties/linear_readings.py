@@ -15,6 +15,7 @@ from mailbox_server.mime.scanner import BLOCK_OCTETS, Scanner
 from mailbox_server.mime.search_text import header_holds
 from mailbox_server.mime.structure import SectionText, Structure, part_at, section_range
 from mailbox_server.mime.text_seeking import texts_hold
+from mailbox_server.model.ids import AccountId
 from mailbox_server.pop3.engine import Engine as Pop3Engine
 from mailbox_server.pop3.stuffing import Stuffing
 from mailbox_server.pop3.top_cut import TopCut
@@ -88,7 +89,7 @@ MESSAGE_READINGS: Final[Mapping[str, Callable[[Scanned], object]]] = {
 def imap_command(line: bytes) -> None:
     """A command in pieces of a kilobyte, its limits out of the way."""
     engine = Engine(_GRAMMARS, ImapLimits(line_octets=1 << 30, literal_octets=1 << 30))
-    engine.logged_in()
+    engine.logged_in(AccountId(1))
     for at in range(0, len(line), 1_024):
         engine.receive(line[at : at + 1_024])
         engine.next_event()

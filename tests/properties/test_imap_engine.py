@@ -22,6 +22,7 @@ from mailbox_server.imap.named_grammar import NamedGrammar
 from mailbox_server.imap.responses import astring, mailbox, string
 from mailbox_server.mime.internal_date import date_time
 from mailbox_server.model.errors import BadInput, MailboxNameMalformed
+from mailbox_server.model.ids import AccountId
 from mailbox_server.model.mailbox import mailbox_name
 from mailbox_server.model.message import InternalDate
 
@@ -56,7 +57,7 @@ CONVERSATIONS = st.lists(WORDS | st.binary(max_size=8), max_size=40).map(b"".joi
 def played(pieces: Sequence[bytes]) -> tuple[list[Event], int]:
     """Every event, message octets joined, and the most octets kept between pieces."""
     engine = Engine(GRAMMARS, SMALL)
-    engine.logged_in()
+    engine.logged_in(AccountId(1))
     found: list[Event] = []
     most = 0
     for piece in pieces:

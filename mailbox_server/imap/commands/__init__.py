@@ -96,7 +96,9 @@ from mailbox_server.imap.views.selected import Tells
 
 COMMANDS: Final[tuple[CommandRow[Any], ...]] = (
     CommandRow("CAPABILITY", ANY_STATE, parse_nothing, capability, "RFC 9051 §6.1.1"),
-    CommandRow("NOOP", ANY_STATE, parse_nothing, noop, "RFC 9051 §6.1.2", asks_news=True),
+    CommandRow(
+        "NOOP", ANY_STATE, parse_nothing, noop, "RFC 9051 §6.1.2", asks_news=True, repeats=True
+    ),
     CommandRow("LOGOUT", ANY_STATE, parse_nothing, logout, "RFC 9051 §6.1.3", Tells.NOTHING),
     CommandRow("ID", ANY_STATE, parse_id, identify, "RFC 2971 §3.1"),
     CommandRow("STARTTLS", BEFORE_LOGIN, parse_nothing, starttls, "RFC 9051 §6.2.1"),
@@ -108,14 +110,23 @@ COMMANDS: Final[tuple[CommandRow[Any], ...]] = (
     CommandRow("UNAUTHENTICATE", AFTER_LOGIN, parse_nothing, unauthenticate, "RFC 8437 §3"),
     CommandRow("LANGUAGE", ANY_STATE, parse_language, language, "RFC 5255 §3.2"),
     CommandRow("ENABLE", AFTER_LOGIN, parse_enable, enable, "RFC 5161 §3.1"),
-    CommandRow("SELECT", AFTER_LOGIN, parse_select, select, "RFC 9051 §6.3.2", Tells.NOTHING),
+    CommandRow(
+        "SELECT", AFTER_LOGIN, parse_select, select, "RFC 9051 §6.3.2", Tells.NOTHING, repeats=True
+    ),
     CommandRow("EXAMINE", AFTER_LOGIN, parse_select, examine, "RFC 9051 §6.3.3", Tells.NOTHING),
     CommandRow("CREATE", AFTER_LOGIN, parse_create, create, "RFC 9051 §6.3.4, RFC 6154 §3"),
     CommandRow("DELETE", AFTER_LOGIN, parse_one_mailbox, delete, "RFC 9051 §6.3.5"),
     CommandRow("RENAME", AFTER_LOGIN, parse_rename, rename, "RFC 9051 §6.3.6"),
     CommandRow("SUBSCRIBE", AFTER_LOGIN, parse_one_mailbox, subscribe, "RFC 9051 §6.3.7"),
     CommandRow("UNSUBSCRIBE", AFTER_LOGIN, parse_one_mailbox, unsubscribe, "RFC 9051 §6.3.8"),
-    CommandRow("LIST", AFTER_LOGIN, parse_list, list_mailboxes, "RFC 9051 §6.3.9, RFC 6154 §5"),
+    CommandRow(
+        "LIST",
+        AFTER_LOGIN,
+        parse_list,
+        list_mailboxes,
+        "RFC 9051 §6.3.9, RFC 6154 §5",
+        repeats=True,
+    ),
     CommandRow("LSUB", AFTER_LOGIN, parse_lsub, list_subscribed, "RFC 3501 §6.3.9"),
     CommandRow("NAMESPACE", AFTER_LOGIN, parse_nothing, namespace, "RFC 2342 §5"),
     CommandRow("GETQUOTA", AFTER_LOGIN, parse_quota, quota, "RFC 9208 §4.1.1"),
@@ -128,7 +139,14 @@ COMMANDS: Final[tuple[CommandRow[Any], ...]] = (
     CommandRow("MYRIGHTS", AFTER_LOGIN, parse_one_mailbox, my_rights, "RFC 4314 §3.5"),
     CommandRow("GETMETADATA", AFTER_LOGIN, parse_get_metadata, get_metadata, "RFC 5464 §4.2"),
     CommandRow("SETMETADATA", AFTER_LOGIN, parse_set_metadata, set_metadata, "RFC 5464 §4.3"),
-    CommandRow("STATUS", AFTER_LOGIN, parse_status, status, "RFC 3501 §6.3.10, RFC 7162 §3.1.7"),
+    CommandRow(
+        "STATUS",
+        AFTER_LOGIN,
+        parse_status,
+        status,
+        "RFC 3501 §6.3.10, RFC 7162 §3.1.7",
+        repeats=True,
+    ),
     CommandRow(
         "APPEND", AFTER_LOGIN, parse_append, append, "RFC 9051 §6.3.12, RFC 3502", streams=True
     ),
@@ -146,7 +164,7 @@ COMMANDS: Final[tuple[CommandRow[Any], ...]] = (
     CommandRow("RESETKEY", AFTER_LOGIN, parse_reset_key, reset_key, "RFC 4467 §7"),
     CommandRow("GENURLAUTH", AFTER_LOGIN, parse_gen_url_auth, gen_url_auth, "RFC 4467 §7"),
     CommandRow("URLFETCH", AFTER_LOGIN, parse_url_fetch, url_fetch, "RFC 4467 §7"),
-    CommandRow("IDLE", AFTER_LOGIN, parse_nothing, idle, "RFC 2177 §3"),
+    CommandRow("IDLE", AFTER_LOGIN, parse_nothing, idle, "RFC 2177 §3", repeats=True),
     CommandRow("NOTIFY", AFTER_LOGIN, parse_notify, notify, "RFC 5465 §3.1"),
     CommandRow("CHECK", WHEN_SELECTED, parse_nothing, noop, "RFC 3501 §6.4.1", asks_news=True),
     CommandRow("CLOSE", WHEN_SELECTED, parse_nothing, close, "RFC 9051 §6.4.1", Tells.NOTHING),
@@ -160,6 +178,7 @@ COMMANDS: Final[tuple[CommandRow[Any], ...]] = (
         "RFC 9051 §6.4.4, RFC 7162 §3.1.5",
         Tells.NO_EXPUNGE,
         by_number=True,
+        repeats=True,
     ),
     CommandRow(
         "FETCH",
@@ -187,6 +206,7 @@ COMMANDS: Final[tuple[CommandRow[Any], ...]] = (
         "RFC 5256 §3, RFC 5267 §3, §4",
         Tells.NO_EXPUNGE,
         by_number=True,
+        repeats=True,
     ),
     CommandRow(
         "THREAD",
@@ -196,6 +216,7 @@ COMMANDS: Final[tuple[CommandRow[Any], ...]] = (
         "RFC 5256 §3",
         Tells.NO_EXPUNGE,
         by_number=True,
+        repeats=True,
     ),
     CommandRow(
         "CANCELUPDATE", WHEN_SELECTED, parse_cancel_update, cancel_update, "RFC 5267 §4.3.5"
@@ -219,11 +240,23 @@ COMMANDS: Final[tuple[CommandRow[Any], ...]] = (
     CommandRow("UIDBATCHES", WHEN_SELECTED, parse_batches, uid_batches, "RFC 10022 §3.1"),
     CommandRow("UID EXPUNGE", WHEN_SELECTED, parse_uid_expunge, expunge, "RFC 4315 §2.1"),
     CommandRow(
-        "UID SEARCH", WHEN_SELECTED, partial(parse_search, by=By.UID), search, "RFC 9051 §6.4.9"
+        "UID SEARCH",
+        WHEN_SELECTED,
+        partial(parse_search, by=By.UID),
+        search,
+        "RFC 9051 §6.4.9",
+        repeats=True,
     ),
-    CommandRow("UID SORT", WHEN_SELECTED, partial(parse_sort, by=By.UID), sort, "RFC 5256 §3"),
     CommandRow(
-        "UID THREAD", WHEN_SELECTED, partial(parse_thread, by=By.UID), thread, "RFC 5256 §3"
+        "UID SORT", WHEN_SELECTED, partial(parse_sort, by=By.UID), sort, "RFC 5256 §3", repeats=True
+    ),
+    CommandRow(
+        "UID THREAD",
+        WHEN_SELECTED,
+        partial(parse_thread, by=By.UID),
+        thread,
+        "RFC 5256 §3",
+        repeats=True,
     ),
     CommandRow(
         "UID FETCH", WHEN_SELECTED, partial(parse_fetch, by=By.UID), fetch, "RFC 9051 §6.4.9"

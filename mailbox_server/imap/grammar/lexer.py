@@ -38,6 +38,8 @@ class TextForm(enum.Enum):
     UTF8_ONLY: the same, and no other charset may be named beside it (RFC 9755 §3).
     """
 
+    __hash__ = object.__hash__
+
     SEVEN_BIT = "modified UTF-7"
     UTF8 = "UTF-8"
     UTF8_ONLY = "UTF-8 only"

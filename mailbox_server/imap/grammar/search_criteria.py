@@ -131,7 +131,7 @@ def _to_handler(fault: BadInput, by: By, returns: SearchReturns | None) -> Searc
     """What is answered with NO reaches the handler where SAVE was asked for; else raises it."""
     if returns is None or SearchReturn.SAVE not in returns:
         raise fault
-    return SearchArguments(by, AllKey(), False, returns, fault)
+    return SearchArguments(by, AllKey(), False, returns, type(fault))
 
 
 def _charset(lexer: Lexer) -> str:

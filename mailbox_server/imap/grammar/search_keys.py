@@ -212,14 +212,14 @@ class SearchArguments:
     returns: what to answer in an ESEARCH response; None for a SEARCH response.
     names_filter: a FilterKey is somewhere in the tree.
     fuzzy: the key as it was before imap.fuzzy widened it; None where FUZZY does not stand in it.
-    refused: why it cannot be done, where something was to be saved: then nothing is saved
-        any more (RFC 5182 §2.1).
+    refused: the fault for which it cannot be done, where something was to be saved: then
+        nothing is saved any more (RFC 5182 §2.1).
     """
 
     by: By
     key: SearchKey
     asks_modseq: bool
     returns: SearchReturns | None = None
-    refused: BadInput | None = None
+    refused: type[BadInput] | None = None
     names_filter: bool = False
     fuzzy: SearchKey | None = None

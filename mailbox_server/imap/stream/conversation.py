@@ -62,7 +62,7 @@ class Conversation:
         self._rows = table.rows
         self._wire = wire
         self._outgoing = Outgoing(wire)
-        self._engine = Engine(table.grammars, services.limits)
+        self._engine = Engine(table.grammars, services.limits, table.repeated)
         self._waiting: asyncio.Future[None] | None = None
         self._has_commanded = False
         self._state = State.NOT_AUTHENTICATED
@@ -278,7 +278,7 @@ class Conversation:
             self._begun = self._services.clock.monotonic()
             self._wire.progressed(Progress.IDLE)
         elif before is State.NOT_AUTHENTICATED and state is not State.LOGOUT:
-            self._engine.logged_in()
+            self._engine.logged_in(self.session.account.id)
             self._wire.progressed(Progress.BUSY)
 
     async def _handle(self, row: CommandRow[Any], command: Command) -> Outcome:

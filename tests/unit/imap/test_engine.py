@@ -29,6 +29,7 @@ from mailbox_server.imap.grammar.mailbox_arguments import SelectArguments
 from mailbox_server.imap.grammar.sequence_sets import By, SequenceSet
 from mailbox_server.imap.limits import ImapLimits
 from mailbox_server.imap.responses import Status
+from mailbox_server.model.ids import AccountId
 
 GRAMMARS = COMMAND_TABLE.grammars
 
@@ -39,7 +40,7 @@ UTF8_OF_2 = (PLAIN, AppendText(2, Within.UTF8, may_hold_nul=True))
 def engine(limits: ImapLimits | None = None, *, logged_in: bool = True) -> Engine:
     made = Engine(GRAMMARS, limits or ImapLimits())
     if logged_in:
-        made.logged_in()
+        made.logged_in(AccountId(1))
     return made
 
 
