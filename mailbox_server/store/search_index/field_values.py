@@ -20,11 +20,14 @@ from mailbox_server.store.search_index.field_block import (
     lines_of,
 )
 from mailbox_server.store.search_index.field_words import ValueWords, words_of
+from mailbox_server.store.search_index.pausing import with_pauses
 
 OCTETS_MOST: Final = 1536 * 1024
 """Of blocks that are kept; of more, the answers take longer than reading them."""
 QUESTIONS: Final = 2
-"""After so many that blocks answered the values are put together."""
+"""After so many that blocks answered the values are put together; where they are many, of which
+that takes long, after one more for each OCTETS_A_QUESTION."""
+OCTETS_A_QUESTION: Final = 128 * 1024
 _VALUE_OCTETS: Final = 64
 """Of memory, that a value takes beside its own octets."""
 _APART_MOST: Final = 1 << 32
@@ -79,6 +82,7 @@ class FieldBlocks:
         self.octets = self.gone_through = sum(len(block.lines) for block in blocks)
         self._blocks = blocks
         self._questions = itertools.count(1)
+        self._most = QUESTIONS + self.octets // OCTETS_A_QUESTION
 
     def found(self, seeker: ValueSeeker) -> Iterator[Sequence[int]]:
         """Ids of the messages, each once, in no order; some at a time.  Raises BlockDamaged."""
@@ -86,10 +90,13 @@ class FieldBlocks:
 
     def is_asked_again(self) -> bool:
         """Call after each question, in any thread: True once, when a table is to be made."""
-        return next(self._questions) == QUESTIONS
+        return next(self._questions) == self._most
 
     def table(self) -> ValueTable | None:
-        """All values together; None where that cannot be.  Raises BlockDamaged."""
+        """All values together; None where that cannot be.  Raises BlockDamaged.
+
+        Takes its time: nobody may wait for it.
+        """
         bases = [base for base, _ in self._blocks]
         first = min(bases, default=0)
         if max(bases, default=0) + (1 << 24) - first > _APART_MOST:
@@ -97,11 +104,11 @@ class FieldBlocks:
         messages: defaultdict[bytes, array[int]] = defaultdict(lambda: array("I"))
         for base, lines in self._blocks:
             apart = base - first
-            for value, numbers in lines_of(lines):
+            for value, numbers in with_pauses(lines_of(lines)):
                 messages[value].extend([apart + each for each in numbers] if apart else numbers)
         lines = b"".join(
             octets
-            for number, value in enumerate(messages)
+            for number, value in enumerate(with_pauses(messages))
             for octets in (value, b"\n", digits_of(number))
         )
         ids = [each.tobytes() for each in messages.values()]

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from mailbox_server.store.search_index.field_block import ValueSeeker, digits_of
+from mailbox_server.store.search_index.pausing import with_pauses
 
 WORDS_MOST: Final = 20_000
 """Made of more they take megabytes while they are made."""
@@ -30,7 +31,7 @@ class ValueWords:
     def __init__(self, messages: "Mapping[bytes, array[int]]") -> None:
         """messages: of each word, its messages, each once."""
         starts, together, lines = array("I", (0,)), array("I"), list[bytes]()
-        for number, (word, of_word) in enumerate(messages.items()):
+        for number, (word, of_word) in enumerate(with_pauses(messages.items())):
             lines += (word, b"\n", digits_of(number))
             together.extend(sorted(of_word))
             starts.append(len(together))
@@ -57,7 +58,7 @@ def words_of(messages: "Mapping[bytes, array[int]]") -> ValueWords | None:
     """
     room, held = sum(map(len, messages)) // 2, 0
     of_words: defaultdict[bytes, array[int]] = defaultdict(lambda: array("I"))
-    for value, of_value in messages.items():
+    for value, of_value in with_pauses(messages.items()):
         words = set(value.split(b" "))
         held += len(words) * len(of_value)
         if held > HELD_MOST:
