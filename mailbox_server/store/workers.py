@@ -66,8 +66,11 @@ class Workers:
         return future
 
     def begin(self, job: Callable[[], None]) -> None:
-        """Run job in a thread; it must not raise, and whoever wants to know asks it."""
-        self._hand_on(job)
+        """Run job in a thread; whoever wants to know asks it.
+
+        What it raises is shown as where it ends a thread, but ends none.
+        """
+        self._hand_on(partial(_shown, job))
 
     def close(self, hurry: Callable[[], None] | None = None) -> None:
         """Finish all that waits, then end the threads; blocks until then.
@@ -106,6 +109,16 @@ class Workers:
             job()
             # Nothing may keep the last job's values alive while the thread waits.
             del job
+
+
+def _shown(job: _Job) -> None:
+    try:
+        job()
+    except Exception as error:  # a bug of ours, or no memory: the next job needs the thread
+        thread = threading.current_thread()
+        threading.excepthook(
+            threading.ExceptHookArgs((type(error), error, error.__traceback__, thread))
+        )
 
 
 def _answered(

@@ -5,6 +5,8 @@ import threading
 from functools import partial
 from queue import SimpleQueue
 
+import pytest
+
 from mailbox_server.store.workers import Workers
 
 PATIENCE_SECONDS = 20.0
@@ -57,6 +59,21 @@ def test_what_was_handed_on_before_closing_is_done() -> None:
         workers.begin(partial(job, number))
     workers.close(hurry=gate.set)
     assert sorted(done.get_nowait() for _ in range(50)) == list(range(50))
+
+
+def test_a_job_that_raises_ends_no_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown, done = SimpleQueue[BaseException | None](), SimpleQueue[int]()
+    monkeypatch.setattr(threading, "excepthook", lambda told: shown.put(told.exc_value))
+    workers = Workers("test", 1)
+
+    def job() -> None:
+        raise MemoryError
+
+    workers.begin(job)
+    workers.begin(lambda: done.put(1))
+    workers.close()
+    assert isinstance(shown.get_nowait(), MemoryError)
+    assert done.get_nowait() == 1
 
 
 def test_jobs_from_many_threads_are_each_done_once() -> None:
