@@ -54,7 +54,7 @@ from mailbox_server.imap.literal_marker import (
 )
 from mailbox_server.imap.named_grammar import NamedGrammar
 from mailbox_server.imap.refusals import SERVER_BUG, refusal
-from mailbox_server.imap.repeated_commands import RepeatedCommands, Words
+from mailbox_server.imap.repeated_commands import OCTETS_MOST, RepeatedCommands, Words
 from mailbox_server.imap.responses import Outcome, bad, no
 from mailbox_server.model.errors import BadInput
 from mailbox_server.model.ids import AccountId
@@ -275,7 +275,7 @@ class Engine:
         if found is None:
             return self._refuse(bad("A command begins with a tag"), line)
         self._tag = found.group(1)
-        if self._account is not None:
+        if self._account is not None and len(line) - found.end() <= OCTETS_MOST:
             words = self._account, self.text_form, line[found.end() :]
             meaning = self._repeated.meaning(words)
             if meaning is not None:

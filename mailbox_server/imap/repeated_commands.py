@@ -16,7 +16,7 @@ LINES_MOST: Final = 256
 """Of all accounts; the oldest goes first."""
 
 Words = tuple[AccountId, TextForm, bytes]
-"""Whose, how text is written on the connection, and the line behind its tag."""
+"""Whose, how text is written on the connection, and the line behind its tag, of OCTETS_MOST."""
 Meaning = tuple[str, object]
 """The command's name, and its arguments, which nobody changes."""
 
@@ -30,8 +30,6 @@ class RepeatedCommands:
 
     def keep(self, words: Words, name: str, arguments: object) -> None:
         """Such a line means this; only of commands whose rows say that they are repeated."""
-        if len(words[2]) > OCTETS_MOST:
-            return
         if len(self._meanings) >= LINES_MOST:
             del self._meanings[next(iter(self._meanings))]
         self._meanings[words] = name, arguments

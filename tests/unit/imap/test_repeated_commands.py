@@ -1,5 +1,7 @@
 """A line that was read is not read again; whoever gives it is told apart."""
 
+import tracemalloc
+
 import pytest
 
 from mailbox_server.imap import repeated_commands
@@ -136,6 +138,19 @@ def test_what_cannot_be_read_is_refused_each_time() -> None:
     for _ in range(3):
         (event,) = given(counted.connect(), b"a SEARCH NOWHERE x\r\n")
         assert isinstance(event, Malformed)
+
+
+def test_while_a_literal_is_awaited_the_line_before_it_is_held_once() -> None:
+    """What a client makes the engine hold is what the limits say."""
+    line = b"a SEARCH SUBJECT " + b"x" * 60_000 + b" {5}\r\n"
+    engine = Counted().connect()
+    tracemalloc.start()
+    try:
+        given(engine, line)
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert held < 1.5 * len(line)
 
 
 def test_long_lines_are_not_kept_and_the_oldest_goes_first(
