@@ -58,14 +58,19 @@ class Sight:
         """So much of what is kept is gone through next."""
 
     def later(self, work: Callable[[], None]) -> None:
-        """Have work done beside what goes on; it reads nothing of the file, but may keep."""
-        place, path = self._place, self._state.path
+        """Have work done beside what goes on; it reads nothing of the file, but may keep.
+
+        It is not done where there was a commit before its turn came.
+        """
+        place, state = self._place, self._state
 
         def job() -> None:
+            if not place.is_current(state):
+                return
             try:
                 work()
             except sqlite3.Error as error:
-                place.failed(path, error)
+                place.failed(state.path, error)
 
         place.beside(job)
 

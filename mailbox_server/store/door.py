@@ -122,7 +122,9 @@ class SqliteStore:
         self._snapshots = [self._snapshot(path) for _ in range(settings.readers)]
         self._idle = list(self._snapshots)
         self._readers = Workers("store-reader", settings.readers)
-        self.index.beside = self.attached.beside = self._readers.begin
+        # Readers are asked by who waits, and making something beside takes its time.
+        self._beside = Workers("store-beside", 1)
+        self.index.beside = self.attached.beside = self._beside.begin
         self._reads: set[asyncio.Future[Any]] = set()
         self._glancing = self._snapshot(path)
         self._recalling = IndexReader(self.index)
@@ -397,6 +399,9 @@ class SqliteStore:
     def _end(self) -> None:
         self._file_workers.close()
         self._readers.close(self._interrupt)
+        # What was still to be made beside answers is for nobody now.
+        self.index.path = self.attached.path = None
+        self._beside.close()
         for snapshot in (*self._snapshots, self._glancing, self._passing_through):
             snapshot.close()
         for reader in self._derived:

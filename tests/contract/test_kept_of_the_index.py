@@ -1,9 +1,9 @@
 """What is kept of the search index between questions is never older than the index."""
 
-import asyncio
 import sqlite3
 import threading
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -21,6 +21,7 @@ from tests.contract.test_search_index import mail
 from tests.search_store import SearchStore
 from tests.small_store import SMALL_STORE
 
+PATIENCE_SECONDS = 20.0
 LONG = "pear plum " * 2_000
 CRITERIA = (
     TextCriterion(TextScope.BODY, "apple"),
@@ -184,19 +185,50 @@ async def test_a_damaged_block_that_a_table_is_made_of_is_noticed(
     await ask_all(searched)
 
 
-async def test_what_is_made_beside_an_answer_is_made_by_a_reader(
+async def test_reads_are_answered_while_something_is_made_beside_answers(
     data: Path, clock: TurnedClock
 ) -> None:
+    """Making a table takes up to a second, and several may be due."""
     store = await SqliteStore.open(
         data, SMALL_STORE, clock, SystemEntropy(), Silence(), lambda error: None
     )
-    made_by: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-    loop = asyncio.get_running_loop()
-    store.index.beside(
-        lambda: loop.call_soon_threadsafe(made_by.set_result, threading.current_thread().name)
-    )
-    assert (await made_by).startswith("store-reader")
-    await store.close()
+    go, made = threading.Event(), list[int]()
+
+    def make(number: int) -> None:
+        go.wait(PATIENCE_SECONDS)
+        made.append(number)
+
+    several = range(store.settings.readers + 1)
+    for number in several:
+        store.index.beside(partial(make, number))
+    try:
+        assert await store.read(lambda tx: len(made)) == 0
+    finally:
+        go.set()
+        await store.close()
+    assert made == [*several]
+
+
+async def test_a_table_of_an_index_that_was_written_meanwhile_is_not_made(
+    searched: SearchStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ann, _ = await searched.owner("ann")
+    sender = TextCriterion(TextScope.FROM, "archer")
+    jobs, make = list[Callable[[], None]](), FieldBlocks.table
+    made: list[FieldBlocks] = []
+    monkeypatch.setattr(searched.store.index, "beside", jobs.append)
+    monkeypatch.setattr(FieldBlocks, "table", lambda blocks: made.append(blocks) or make(blocks))
+    await searched.deliver("ann", mails(7))
+    await searched.indexer.catch_up()
+    await known(searched, sender)
+    for _ in range(field_values.QUESTIONS):
+        searched.store.recalled_candidates(ann, sender)
+    await searched.deliver("ann", mails(8))
+    await searched.indexer.catch_up()
+    (job,) = jobs
+    job()
+    assert not made
+    await ask_all(searched)
 
 
 async def test_of_an_index_made_anew_all_is_found(searched: SearchStore) -> None:
