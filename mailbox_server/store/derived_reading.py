@@ -54,6 +54,11 @@ class Sight:
         """Keep a value, never None, made of what is kept or was read; it takes so much memory."""
         self._state.keep(key, value, _ENTRY_OCTETS + octets)
 
+    @property
+    def keeps_most(self) -> int:
+        """How much memory what is kept may take, in octets."""
+        return self._state.each_most - _ENTRY_OCTETS
+
     def goes_through(self, octets: int) -> None:
         """So much of what is kept is gone through next."""
 

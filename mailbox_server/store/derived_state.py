@@ -14,11 +14,12 @@ class DerivedState:
     """Values by key; any thread may call.
 
     most_octets: of all together.  What is too large is not kept; what was kept first goes
-    first.
+    first.  each_most: how many octets one value may take.
     """
 
     def __init__(self, path: Path, most_octets: int) -> None:
         self.path = path
+        self.each_most = most_octets // 2
         self._most_octets = most_octets
         self._octets = 0
         self._values: dict[Hashable, tuple[Any, int]] = {}
@@ -31,7 +32,7 @@ class DerivedState:
 
     def keep(self, key: Hashable, value: Any, octets: int) -> None:
         """Keep a value, which is never None, that takes so much memory; or another one."""
-        if octets * 2 > self._most_octets:
+        if octets > self.each_most:
             return
         with self._one_changes:
             self._drop(key)

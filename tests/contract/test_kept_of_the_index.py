@@ -147,7 +147,9 @@ async def test_a_table_is_made_beside_the_answers(
     jobs, made = list[Callable[[], None]](), list[ValueTable | None]()
     monkeypatch.setattr(searched.store.index, "beside", jobs.append)
     make = FieldBlocks.table
-    monkeypatch.setattr(FieldBlocks, "table", lambda blocks: made.append(make(blocks)) or made[-1])
+    monkeypatch.setattr(
+        FieldBlocks, "table", lambda blocks, most: made.append(make(blocks, most)) or made[-1]
+    )
     await searched.deliver("ann", mails(7))
     await searched.indexer.catch_up()
     wanted = await known(searched, sender)
@@ -172,7 +174,7 @@ async def test_a_damaged_block_that_a_table_is_made_of_is_noticed(
     ann, _ = await searched.owner("ann")
     sender = TextCriterion(TextScope.FROM, "archer")
 
-    def damaged(_: FieldBlocks) -> ValueTable:
+    def damaged(_: FieldBlocks, most: int) -> ValueTable:
         raise BlockDamaged("a value has no numbers")
 
     monkeypatch.setattr(FieldBlocks, "table", damaged)
@@ -217,7 +219,9 @@ async def test_a_table_of_an_index_that_was_written_meanwhile_is_not_made(
     jobs, make = list[Callable[[], None]](), FieldBlocks.table
     made: list[FieldBlocks] = []
     monkeypatch.setattr(searched.store.index, "beside", jobs.append)
-    monkeypatch.setattr(FieldBlocks, "table", lambda blocks: made.append(blocks) or make(blocks))
+    monkeypatch.setattr(
+        FieldBlocks, "table", lambda blocks, most: made.append(blocks) or make(blocks, most)
+    )
     await searched.deliver("ann", mails(7))
     await searched.indexer.catch_up()
     await known(searched, sender)

@@ -9,7 +9,7 @@ are gone through instead.
 import itertools
 from array import array
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from operator import itemgetter
 from typing import Final
 
@@ -29,7 +29,10 @@ QUESTIONS: Final = 2
 that takes long, after one more for each OCTETS_A_QUESTION."""
 OCTETS_A_QUESTION: Final = 128 * 1024
 _VALUE_OCTETS: Final = 64
-"""Of memory, that a value takes beside its own octets."""
+"""Of memory, that a value takes beside its line and its messages."""
+_LINE_OCTETS: Final = 5
+"""Of the line of a value, beside its own."""
+_ID_OCTETS: Final = 4
 _APART_MOST: Final = 1 << 32
 
 
@@ -92,10 +95,10 @@ class FieldBlocks:
         """Call after each question, in any thread: True once, when a table is to be made."""
         return next(self._questions) == self._most
 
-    def table(self) -> ValueTable | None:
-        """All values together; None where that cannot be.  Raises BlockDamaged.
+    def table(self, most: int) -> ValueTable | None:
+        """All values together; None where that cannot be, or takes more octets than most.
 
-        Takes its time: nobody may wait for it.
+        Takes its time: nobody may wait for it.  Raises BlockDamaged.
         """
         bases = [base for base, _ in self._blocks]
         first = min(bases, default=0)
@@ -106,6 +109,10 @@ class FieldBlocks:
             apart = base - first
             for value, numbers in with_pauses(lines_of(lines)):
                 messages[value].extend([apart + each for each in numbers] if apart else numbers)
+            if _VALUE_OCTETS * len(messages) > most:
+                return None
+        if _octets_of(messages) > most:
+            return None
         lines = b"".join(
             octets
             for number, value in enumerate(with_pauses(messages))
@@ -113,3 +120,11 @@ class FieldBlocks:
         )
         ids = [each.tobytes() for each in messages.values()]
         return ValueTable(first, lines, ids, words_of(messages))
+
+
+def _octets_of(messages: "Mapping[bytes, array[int]]") -> int:
+    """How much memory a table of values takes, of each of which the messages are given."""
+    ids = sum(map(len, messages.values()))
+    return (
+        sum(map(len, messages)) + _ID_OCTETS * ids + (_LINE_OCTETS + _VALUE_OCTETS) * len(messages)
+    )

@@ -185,7 +185,7 @@ def _by_field(sight: Sight, account: AccountId, field: int, needle: str) -> Cand
 
 
 def _make_table(sight: Sight, key: Hashable, kept: _Field, blocks: FieldBlocks) -> None:
-    table = blocks.table()
+    table = blocks.table(sight.keeps_most - (kept.octets - blocks.octets))
     if table is not None:
         changed = kept._replace(values=table)
         sight.keep(key, changed, changed.octets)

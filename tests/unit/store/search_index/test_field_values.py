@@ -8,6 +8,7 @@ from mailbox_server.store.search_index.field_block import Columns, FieldBlock, V
 from mailbox_server.store.search_index.field_values import FieldBlocks, ValueTable
 
 SPAN = 1 << 24
+MANY = 1 << 30
 VALUES = st.text(st.sampled_from("abé大\x80ÿ\U0001f600 "), max_size=4)
 BLOCKS = st.lists(
     st.tuples(
@@ -31,7 +32,7 @@ def ids(values: FieldBlocks | ValueTable, needle: str) -> list[int]:
 
 
 def table(blocks: FieldBlocks) -> ValueTable:
-    made = blocks.table()
+    made = blocks.table(MANY)
     assert made is not None
     return made
 
@@ -62,7 +63,21 @@ def test_a_needle_in_thousands_of_values_is_found_in_all() -> None:
 def test_blocks_whose_ids_are_too_far_apart_stay_blocks() -> None:
     blocks = FieldBlocks([columns(0, [["a"]]), columns(1 << 40, [["a"]])])
     assert ids(blocks, "a") == [1, (1 << 40) + 1]
-    assert blocks.table() is None
+    assert blocks.table(MANY) is None
+
+
+@settings(deadline=None)
+@given(BLOCKS)
+def test_none_is_made_that_would_not_be_kept(
+    of_blocks: list[tuple[int, list[list[str]]]],
+) -> None:
+    """That is seen before most of the work is done, which would be done again and again."""
+    blocks = FieldBlocks(
+        [columns(above + 100 * number, values) for number, (above, values) in enumerate(of_blocks)]
+    )
+    octets = table(blocks).gone_through
+    assert blocks.table(octets) is not None
+    assert blocks.table(octets - 1) is None
 
 
 def test_it_is_to_be_made_once_after_some_questions() -> None:

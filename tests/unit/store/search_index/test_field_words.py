@@ -73,7 +73,7 @@ def test_a_few_values_of_many_messages_are_kept_in_little_room() -> None:
         block.add(message, [f"Report of the hosts of that day in house {message % 20}"])
     values = FieldBlocks([*blocks, block.columns()])
     assert len(ids(values, "house 17")) == 3_000
-    table = values.table()
+    table = values.table(1 << 30)
     assert table is not None
     assert table.octets < 2 * values.octets
 
@@ -96,7 +96,7 @@ def test_a_table_with_words_answers_as_the_blocks_do() -> None:
     blocks = FieldBlocks([block.columns()])
     asked = ("photos", "week 1", "week 17", "17", "s of", " of ", "", "again", "k 299", "x", "\n")
     wanted = {needle: ids(blocks, needle) for needle in asked}
-    table = blocks.table()
+    table = blocks.table(1 << 30)
     assert table is not None
     assert {needle: ids(table, needle) for needle in asked} == wanted
     assert wanted["17"] == [each for each in range(1, 1_001) if "17" in str(each % 300)]
