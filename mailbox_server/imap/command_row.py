@@ -6,7 +6,6 @@ from typing import Any, Generic, TypeVar
 
 from mailbox_server.imap.grammar.lexer import Lexer
 from mailbox_server.imap.named_grammar import NamedGrammar
-from mailbox_server.imap.repeated_commands import RepeatedCommands
 from mailbox_server.imap.responses import Outcome
 from mailbox_server.imap.session import Session, State
 from mailbox_server.imap.views.selected import Tells
@@ -64,4 +63,3 @@ class CommandTable:
             )
             for name, row in self.rows.items()
         }
-        self.repeated = RepeatedCommands()

@@ -22,7 +22,10 @@ Meaning = tuple[str, object]
 
 
 class RepeatedCommands:
-    """What lines of one command each, without literals, mean; shared by all connections."""
+    """What lines of one command each, without literals, mean; shared by a server's connections.
+
+    meaning: of such words, None where it is not known.
+    """
 
     def __init__(self) -> None:
         self._meanings: dict[Words, Meaning] = {}

@@ -26,6 +26,7 @@ from mailbox_server.imap.grammar.sequence_sets import By
 from mailbox_server.imap.known_clients import NEW_MAIL_AT_ANY_TIME
 from mailbox_server.imap.limits import ImapLimits
 from mailbox_server.imap.mailboxes.places import Place, reader_of
+from mailbox_server.imap.repeated_commands import RepeatedCommands
 from mailbox_server.imap.responses import CRLF, Outcome, untagged
 from mailbox_server.imap.search.contexts import Contexts, refused
 from mailbox_server.imap.search.text_turns import TextTurns
@@ -154,6 +155,7 @@ class Services:
 
     offers_tls: whether STARTTLS can be done.
     loopback_logins: whether a peer on this machine may send its password without TLS.
+    repeated: what lines that clients gave mean.
     text_turns: what text searches of all sessions wait for.
     watches: how accounts stand of which NOTIFY is told.
     switches: which capabilities are hidden from, or shown to, whom.
@@ -179,6 +181,7 @@ class Services:
     key_resets: KeyResets = field(default_factory=KeyResets)
     sent_copies: SentCopies | None = None
     entropy: Entropy = field(default_factory=SystemEntropy)
+    repeated: RepeatedCommands = field(default_factory=RepeatedCommands)
 
 
 class Session:

@@ -62,7 +62,7 @@ class Conversation:
         self._rows = table.rows
         self._wire = wire
         self._outgoing = Outgoing(wire)
-        self._engine = Engine(table.grammars, services.limits, table.repeated)
+        self._engine = Engine(table.grammars, services.limits, services.repeated)
         self._waiting: asyncio.Future[None] | None = None
         self._has_commanded = False
         self._state = State.NOT_AUTHENTICATED

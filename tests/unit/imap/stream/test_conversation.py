@@ -11,6 +11,7 @@ import pytest
 
 from mailbox_server.imap.command_row import ANY_STATE, CommandRow, CommandTable
 from mailbox_server.imap.grammar.append import AppendArguments, AppendStep, AppendText, parse_append
+from mailbox_server.imap.grammar.lexer import Lexer
 from mailbox_server.imap.grammar.session_arguments import parse_nothing
 from mailbox_server.imap.limits import ImapLimits
 from mailbox_server.imap.responses import Outcome, no, ok
@@ -114,7 +115,7 @@ class Stage:
     def row(self, name: str, handle: Handler, *, tells: Tells = Tells.NOTHING) -> None:
         self.rows[name] = CommandRow(name, ANY_STATE, parse_nothing, handle, "", tells)
 
-    def begin(self) -> None:
+    def begin(self, table: CommandTable | None = None) -> None:
         nothing = cast(Any, None)
         services = Services(
             nothing, nothing, nothing, self.clock, self.faults, self.limits, False, True
@@ -123,7 +124,7 @@ class Stage:
         assert peer is not None
         self.conversation = Conversation(
             services,
-            CommandTable(self.rows.values()),
+            table or CommandTable(self.rows.values()),
             self.wire,
             connection="c1",
             peer=peer,
@@ -140,6 +141,12 @@ class Stage:
 async def settle() -> None:
     for _ in range(50):
         await asyncio.sleep(0)
+
+
+def enters(session: Session) -> Outcome:
+    session._granted = cast(Any, SimpleNamespace(account=SimpleNamespace(id=1)))
+    session.state = State.AUTHENTICATED
+    return ok("in")
 
 
 @pytest.fixture
@@ -183,9 +190,7 @@ async def test_before_login_a_place_is_earned_once(stage: Stage) -> None:
         return no("who is that")
 
     async def logs_in(session: Session, arguments: None) -> Outcome:
-        session._granted = cast(Any, SimpleNamespace(account=SimpleNamespace(id=1)))
-        session.state = State.AUTHENTICATED
-        return ok("in")
+        return enters(session)
 
     stage.row("PARKS", parks)
     stage.row("ENTERS", logs_in)
@@ -198,6 +203,24 @@ async def test_before_login_a_place_is_earned_once(stage: Stage) -> None:
     assert stage.wire.progress == [Progress.IDLE]
     await stage.hear(b"e ENTERS\r\nf FINE\r\ng FINE\r\n")
     assert stage.wire.progress == [Progress.IDLE, Progress.BUSY]
+
+
+async def test_a_server_does_not_know_what_another_of_its_process_was_told(stage: Stage) -> None:
+    """Their table of commands is the same, and so may be the numbers of their accounts."""
+    read: list[bytes] = []
+
+    async def says(session: Session, arguments: None) -> Outcome:
+        return enters(session)
+
+    def parse(lexer: Lexer) -> None:
+        read.append(lexer.peek())
+
+    stage.rows["SAYS"] = CommandRow("SAYS", ANY_STATE, parse, says, "", repeats=True)
+    table = CommandTable(stage.rows.values())
+    for each in (stage, Stage()):
+        each.begin(table)
+        await each.hear(b"a SAYS\r\nb SAYS\r\nc SAYS\r\n")
+    assert len(read) == 4, "each server reads it before its client is known, and once then"
 
 
 async def test_logging_out_earns_no_place(stage: Stage) -> None:
