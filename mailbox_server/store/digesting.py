@@ -4,9 +4,10 @@ import array
 import hashlib
 import struct
 import sys
-import zlib
 from collections.abc import Sequence
 from typing import Final, Protocol
+
+from zlib_ng.zlib_ng import crc32
 
 from mailbox_server.store.schema.contents import CHUNK_OCTETS
 
@@ -52,7 +53,7 @@ class Digesting:
         while position < len(octets):
             room = CHUNK_OCTETS - self.size % CHUNK_OCTETS
             piece = view[position : position + room]
-            self._crc = zlib.crc32(piece, self._crc)
+            self._crc = crc32(piece, self._crc)
             position += len(piece)
             self.size += len(piece)
             if self.size % CHUNK_OCTETS == 0:
@@ -89,10 +90,10 @@ def checksum(checksums: bytes, piece: int) -> int:
 def are_whole(contents: Sequence[bytes], checksums: Sequence[bytes]) -> bool:
     """Whether each of these contents of one piece is what its checksum says."""
     told = b"".join(checksums)
-    found = map(zlib.crc32, contents)
+    found = map(crc32, contents)
     return struct.pack(f"<{len(contents)}I", *found) == told
 
 
 def matches(octets: bytes, checksums: bytes, piece: int) -> bool:
     """Whether these are the octets of that piece."""
-    return zlib.crc32(octets) == checksum(checksums, piece)
+    return crc32(octets) == checksum(checksums, piece)

@@ -15,11 +15,12 @@ People write often, and answer with the same subject: a value is looked at once 
 
 import re
 import sqlite3
-import zlib
 from array import array
 from collections.abc import Iterator, Sequence
 from sys import byteorder
 from typing import Final, NamedTuple
+
+from zlib_ng.zlib_ng import crc32
 
 OCTETS_MOST: Final = 32 * 1024
 """Of values."""
@@ -53,7 +54,7 @@ def checksum(key: Sequence[int], columns: Columns) -> int:
 
     key: where it stands; one that got to another place is damaged too.
     """
-    return zlib.crc32(columns.lines, zlib.crc32(array("q", (*key, columns.base)).tobytes()))
+    return crc32(columns.lines, crc32(array("q", (*key, columns.base)).tobytes()))
 
 
 def check(stored: int, key: Sequence[int], columns: Columns) -> None:

@@ -21,13 +21,14 @@ take little and are seldom taken for a word.
 """
 
 import sqlite3
-import zlib
 from array import array
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from itertools import product
 from string import ascii_lowercase, digits
 from typing import Final, NamedTuple
+
+from zlib_ng.zlib_ng import crc32
 
 from mailbox_server.store.search_index.briefs import Part
 from mailbox_server.store.search_index.needles import GRAM
@@ -66,7 +67,7 @@ def checksum(key: Sequence[int], octets: bytes) -> int:
 
     key: numbers of a fixed count that say where they stand.
     """
-    return zlib.crc32(octets, zlib.crc32(array("q", key).tobytes()))
+    return crc32(octets, crc32(array("q", key).tobytes()))
 
 
 def check(stored: int, key: Sequence[int], octets: bytes) -> None:
@@ -139,7 +140,7 @@ def hashes(grams: Set[str]) -> set[int]:
 
 
 def _hashes(grams: Iterable[str]) -> set[int]:
-    return set(map(zlib.crc32, map(str.encode, grams)))
+    return set(map(crc32, map(str.encode, grams)))
 
 
 def columns_of(hashes: Set[int], bits: int) -> "array[int]":

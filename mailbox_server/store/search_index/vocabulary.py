@@ -4,9 +4,10 @@ A word that is known later stays in the sketches of the texts that came before.
 """
 
 import sqlite3
-import zlib
 from collections.abc import Callable, Sequence
 from typing import Final
+
+from zlib_ng.zlib_ng import crc32
 
 EVERYWHERE: Final = "everywhere"
 """The kind of words of nearly all headers; texts that hold them are not told from others."""
@@ -53,4 +54,4 @@ def known_lines(execute: Execute, segment: int, kind: str) -> bytes:
 
 
 def _checksum(segment: int, kind: str, lines: bytes) -> int:
-    return zlib.crc32(lines, zlib.crc32(f"{segment} {kind}".encode()))
+    return crc32(lines, crc32(f"{segment} {kind}".encode()))
