@@ -22,7 +22,7 @@ from tests.e2e.soak_client import SoakClient
 
 CLIENTS: Final = 20
 COMMANDS: Final = 15
-COMMANDS_FULL: Final = 1_500
+COMMANDS_FULL: Final = 8_000
 MAILS_A_CONNECTION: Final = 100
 MORE_OCTETS: Final = 64 << 20
 """What a process may grow by that has done its work for a part of the time already."""
