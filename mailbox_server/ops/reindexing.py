@@ -34,9 +34,11 @@ async def reindex(
         finally:
             running.cancel()
 
+    # Asked first: the server, which carries on, may have done it by the time that it is caught up.
+    goes_on = any(each.is_stale for each in await indexer.segments())
     if await indexer.behind():
         await told(indexer.catch_up())
-    if not any(each.is_stale for each in await indexer.segments()):
+    if not goes_on:
         await indexer.make_stale()
     await attached.begin_anew()
     await told(_renew(indexer, attached))
