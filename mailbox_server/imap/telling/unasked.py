@@ -198,6 +198,9 @@ class _Fresh:
             await self._answer([uid for uid in came if uid not in self._answered], self._items)
 
     async def _answer(self, uids: Sequence[int], items: Sequence[FetchItem]) -> None:
+        if self._session.modseqs is ModSeqs.SHOWN and Attribute.MODSEQ not in items:
+            # As with all that a client with CONDSTORE is told (RFC 7162 §3.1).
+            items = (*items, Attribute.MODSEQ)
         is_own, sights = self._session.notifications.is_own, self._view.columns(uids)
         # In a mailbox of somebody else's, modseqs are the owner's: own writes are not known.
         is_others = self._view.reader is not None
