@@ -13,6 +13,7 @@ import msgspec
 from mailbox_server.mime.attachment import parameter_text
 from mailbox_server.mime.charset import Purpose, decode
 from mailbox_server.mime.encoded_words import without_controls
+from mailbox_server.mime.flowed_text import has_broken_lines, put_together
 from mailbox_server.mime.markup import MARKUP_CHARACTERS, markup_text
 from mailbox_server.mime.normal_form import TEXT_CHARACTERS
 from mailbox_server.mime.structure import Part, Structure
@@ -38,7 +39,7 @@ Read = Callable[[int, int], bytes]
 
 
 class ReadText(msgspec.Struct, frozen=True):
-    """The text of one part, decoded, with its markup taken out.
+    """The text of one part, decoded, with its markup taken out and broken lines put together.
 
     is_cut: a limit kept some of it, or of the parts that follow, from being read.
     """
@@ -133,7 +134,8 @@ def _text(part: Part, octets: bytes, *, may_guess: bool) -> tuple[str, bool]:
     """The text, and whether it was cut."""
     label = parameter_text(part.parameters, b"charset") or None
     if part.media_subtype != b"html":
-        return decode(octets, label, may_guess=may_guess), False
+        text = decode(octets, label, may_guess=may_guess)
+        return "".join(put_together((text,))) if has_broken_lines(part) else text, False
     if label is None and not octets.isascii():
         label = meta_charset(octets)
     markup = decode(octets, label, purpose=Purpose.MARKUP, may_guess=may_guess)

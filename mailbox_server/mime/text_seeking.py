@@ -19,6 +19,7 @@ from mailbox_server.mime.charset import (
     TextDecoder,
     encoding_of,
 )
+from mailbox_server.mime.flowed_text import has_broken_lines, put_together
 from mailbox_server.mime.markup import MARKUP_CHARACTERS, markup_text
 from mailbox_server.mime.normal_form import normalize, parting
 from mailbox_server.mime.search_text import embedded_header, header_holds, part_names
@@ -91,6 +92,8 @@ def _part_holds(part: Part, read: Read, needle: str, may_guess: Callable[[], boo
     texts = _decoded_texts(part, read, may_guess)
     if part.media_subtype == b"html":
         texts = _shown(texts)
+    elif has_broken_lines(part):
+        texts = put_together(texts)
     return any(seeker.feed(text) for text in texts) or seeker.finish()
 
 

@@ -41,6 +41,15 @@ def test_parts_are_decoded() -> None:
     assert [each.strip() for each in texts(content)] == ["Größe", "é", "Пр"]
 
 
+def test_lines_broken_for_the_way_are_put_together() -> None:
+    content = (
+        b"Content-Type: text/plain; charset=utf-8; format=flowed; delsp=yes\r\n\r\n"
+        + "\u65e5\u672c \r\n\u8a9e".encode()
+    )
+    assert texts(content) == ["\u65e5\u672c\u8a9e"]
+    assert preview_of(content) == "\u65e5\u672c\u8a9e"
+
+
 def test_texts_of_embedded_messages_are_read() -> None:
     content = b"Content-Type: message/rfc822\r\n\r\nSubject: x\r\n\r\ninner text"
     assert texts(content) == ["inner text"]

@@ -51,6 +51,16 @@ def test_the_end_of_a_long_text_is_found(encoding: str, charset: str, codec: str
     assert not holds(content, "needle at the end")
 
 
+def test_words_that_lines_were_broken_in_are_found() -> None:
+    head = b"Content-Type: text/plain; charset=utf-8; format=flowed; delsp=yes\r\n\r\n"
+    text = "\u6d77\u306e \r\n\u5411\u3053\u3046 \r\n" * 20_000 + "\u9060 \r\n\u3044\r\n"
+    content = head + text.encode()
+    assert holds(content, "\u5411\u3053\u3046\u6d77\u306e\u5411")
+    assert holds(content, "\u5411\u3053\u3046\u9060\u3044")
+    fixed = b"Content-Type: text/plain; charset=utf-8\r\n\r\n" + text.encode()
+    assert holds(fixed, "\u9060 \u3044")
+
+
 def test_the_end_of_long_markup_is_found() -> None:
     image = f'<img src="data:image/png;base64,{"A" * 600_000}">'
     rows = "<tr><td class=c>some <b>bo</b>ld words</td></tr>\n" * 10_000
