@@ -88,7 +88,9 @@ async def set_quota(session: Session, arguments: SetQuotaArguments) -> Outcome:
     done = await session.store.write(work)
     if isinstance(done, Outcome):
         return done
-    session.respond(_quota(*done, session.text_form))
+    if done[0].is_limited:
+        # Of a root without limits nothing can be told (RFC 9208 §7).
+        session.respond(_quota(*done, session.text_form))
     return ok("Set")
 
 
