@@ -1,8 +1,9 @@
 """Read the Date field, also in the forms that old and careless senders use (RFC 5322 §3.3,
 §4.3).
 
-Comments and the day of the week are passed over; a zone that is missing or unknown is UTC.
-Nothing raises: a date that makes no sense is None.
+Comments and the day of the week are passed over; a zone that is missing or unknown is UTC, and
+a time that is missing or makes no sense is 00:00:00 (RFC 5256 §2.2).  Nothing raises: a date
+that makes no sense is None.
 """
 
 import re
@@ -19,9 +20,12 @@ _EPOCH_DAY = date(1970, 1, 1).toordinal()
 _COMMENT = re.compile(rb"\([^()]*\)")
 _USUAL = re.compile(
     rb"(?:[a-z]+\s*,?\s*)?([0-9]{1,2})[\s-]*([a-z]{3})[a-z]*\.?[\s,-]*([0-9]{2,4})[\s,]+"
-    rb"([0-9]{1,2})[:.]([0-9]{1,2})(?:[:.]([0-9]{1,2})(?:\.[0-9]+)?)?\s*"
+    rb"([0-9]{1,2})(?:\s*:\s*|\.)([0-9]{1,2})(?:(?:\s*:\s*|\.)([0-9]{1,2})(?:\.[0-9]+)?)?\s*"
     rb"(?:(?:gmt|utc?)?\s*([+-])([0-9]{2}):?([0-9]{2})|([a-z]{1,5}))?",
     re.I,
+)
+_NO_TIME = re.compile(
+    rb"(?:[a-z]+\s*,?\s*)?([0-9]{1,2})[\s-]*([a-z]{3})[a-z]*\.?[\s,-]*([0-9]{2,4})(?![0-9:.])", re.I
 )
 _ASCTIME = re.compile(
     rb"(?:[a-z]+,?\s+)?([a-z]{3})[a-z]*\s+([0-9]{1,2}),?\s+([0-9]{1,2}):([0-9]{2})(?::([0-9]{2}))?"
@@ -86,6 +90,9 @@ def read_date(value: bytes) -> SentDate | None:
         year, month, day, hour, minute, second, sign, ahead, minutes = iso.groups()
         zone = _zone(sign, ahead, minutes, None)
         return _date(_day(int(year), int(month), int(day)), hour, minute, second, zone)
+    no_time = _NO_TIME.match(text)
+    if no_time is not None:
+        return _date(_day_named(*no_time.groups()), b"0", b"0", None, 0)
     return None
 
 
@@ -124,8 +131,10 @@ def _zone(
 def _date(
     day: int | None, hour: bytes, minute: bytes, second: bytes | None, zone: int
 ) -> SentDate | None:
-    """The moment; None if there is no such time.  A leap second is one second later."""
-    hours, minutes, seconds = int(hour), int(minute), int(second or 0)
-    if day is None or hours >= 24 or minutes >= 60 or seconds > 60:
+    """The moment; None if there is no such day.  A leap second is one second later."""
+    if day is None:
         return None
+    hours, minutes, seconds = int(hour), int(minute), int(second or 0)
+    if hours >= 24 or minutes >= 60 or seconds > 60:
+        hours = minutes = seconds = 0
     return SentDate(day * 86_400 + hours * 3_600 + minutes * 60 + seconds - zone * 60, zone)
