@@ -13,7 +13,7 @@ from mailbox_server.store import derived_keeper, derived_reading
 from mailbox_server.store.derived_reading import Sight
 from mailbox_server.store.door import SqliteStore
 from mailbox_server.store.ports import Candidates, TextCriterion, TextScope
-from mailbox_server.store.search_index import brief_reading, field_values, needles, reading
+from mailbox_server.store.search_index import brief_reading, field_values, needles
 from mailbox_server.store.search_index.field_block import BlockDamaged
 from mailbox_server.store.search_index.field_values import FieldBlocks, ValueTable
 from tests.contract.conftest import TurnedClock
@@ -133,7 +133,7 @@ async def test_what_finds_many_is_not_answered_at_once(
     ann, _ = await searched.owner("ann")
     many, few = (TextCriterion(TextScope.SUBJECT, needle) for needle in ("", "re: apple"))
     assert len((await known(searched, many)).sure) > 1 == len((await known(searched, few)).sure)
-    monkeypatch.setattr(reading, "_FOUND_COST", derived_reading.HASTY_OCTETS // 2)
+    monkeypatch.setattr(field_values, "FOUND_COST", derived_reading.HASTY_OCTETS // 2)
     assert searched.store.recalled_candidates(ann, few) == await known(searched, few)
     assert searched.store.recalled_candidates(ann, many) is None
 
@@ -162,7 +162,7 @@ async def test_a_table_is_made_beside_the_answers(
     assert table is not None
     asked, found = list[object](), ValueTable.found
     monkeypatch.setattr(
-        ValueTable, "found", lambda table, seeker: asked.append(table) or found(table, seeker)
+        ValueTable, "found", lambda table, *told: asked.append(table) or found(table, *told)
     )
     assert searched.store.recalled_candidates(ann, sender) == wanted
     assert asked == [table]

@@ -139,6 +139,23 @@ class ValueSeeker:
             found += numbers_of(b"".join(digits[at : at + MESSAGES_MOST]))
         return found
 
+    def of_few_values(self, lines: bytes, most: int) -> Sequence[int] | None:
+        """The same at once where there are most of them, or fewer; else None.
+
+        The needle is one within a word.
+        """
+        needle, ends, find = self._needle, list[int](), lines.find
+        place = find(needle)
+        while place >= 0:
+            if len(ends) == most:
+                return None
+            end = find(b"\n", place) + 1
+            if not end:
+                raise BlockDamaged("a block holds what is no line")
+            ends.append(end)
+            place = find(needle, end)
+        return numbers_of(b"".join([lines[end : end + _DIGITS] for end in ends]))
+
     def _found(self, lines: bytes) -> tuple[list[int], list[bytes]]:
         """Where the numbers of lines with the needle begin, and those of the others."""
         needle, ends = self._needle, list[int]()

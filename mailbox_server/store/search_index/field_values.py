@@ -9,7 +9,7 @@ are gone through instead.
 import itertools
 from array import array
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from operator import itemgetter
 from typing import Final
 
@@ -28,6 +28,8 @@ QUESTIONS: Final = 2
 """After so many that blocks answered the values are put together; where they are many, of which
 that takes long, after one more for each OCTETS_A_QUESTION."""
 OCTETS_A_QUESTION: Final = 128 * 1024
+FOUND_COST: Final = 50
+"""Making an answer of an id that was found takes as long as going through so many octets."""
 _VALUE_OCTETS: Final = 64
 """Of memory, that a value takes beside its line and its messages."""
 _LINE_OCTETS: Final = 5
@@ -39,7 +41,7 @@ _APART_MOST: Final = 1 << 32
 class ValueTable:
     """All values of a field, each once.
 
-    octets: how much memory it takes.  gone_through: what a question costs, in octets of blocks.
+    octets: how much memory it takes.
     """
 
     def __init__(
@@ -52,19 +54,34 @@ class ValueTable:
         self._lines = lines
         self._messages = messages
         self._words = words
-        # Of the words only few are looked at.
-        self.gone_through = len(lines) + sum(map(len, messages)) + _VALUE_OCTETS * len(messages)
-        self.octets = self.gone_through + (0 if words is None else words.octets)
+        self._cost = len(lines) + sum(map(len, messages)) + _VALUE_OCTETS * len(messages)
+        self.octets = self._cost + (0 if words is None else words.octets)
 
-    def found(self, seeker: ValueSeeker) -> Iterator[Sequence[int]]:
-        """Ids of the messages, each once, in no order; some at a time."""
-        above: Sequence[int] | None = None
-        if self._words is not None and seeker.is_within_a_word:
-            above = self._words.having(seeker)
+    def found(
+        self, seeker: ValueSeeker, goes_through: Callable[[int], None]
+    ) -> Iterator[Sequence[int]]:
+        """Ids of the messages, each once, in no order; some at a time.
+
+        goes_through: told what comes next, in octets of blocks that take as long.
+        """
+        first, above = self._first, self._of_words(seeker, goes_through)
         if above is None:
+            goes_through(self._cost)
             above = self._above(seeker.of_values(self._lines))
-        first = self._first
         yield [first + each for each in above] if first else above
+
+    def _of_words(
+        self, seeker: ValueSeeker, goes_through: Callable[[int], None]
+    ) -> Sequence[int] | None:
+        """The same by words, as they stand above the first; None where those do not do."""
+        if self._words is None or not seeker.is_within_a_word:
+            return None
+        goes_through(self._words.gone_through)
+        found = self._words.having(seeker)
+        if found is None:
+            return None
+        goes_through(sum(map(len, found)) * FOUND_COST)
+        return found[0] if len(found) == 1 else [*set().union(*found)]
 
     def _above(self, numbers: Sequence[int]) -> Sequence[int]:
         """Of values, their messages."""
@@ -78,17 +95,20 @@ class ValueTable:
 class FieldBlocks:
     """The blocks, as they were read.
 
-    octets: how much memory they take.  gone_through: the same, as a question needs all of them.
+    octets: how much memory they take.
     """
 
     def __init__(self, blocks: Sequence[Columns]) -> None:
-        self.octets = self.gone_through = sum(len(block.lines) for block in blocks)
+        self.octets = sum(len(block.lines) for block in blocks)
         self._blocks = blocks
         self._questions = itertools.count(1)
         self._most = QUESTIONS + self.octets // OCTETS_A_QUESTION
 
-    def found(self, seeker: ValueSeeker) -> Iterator[Sequence[int]]:
-        """Ids of the messages, each once, in no order; some at a time.  Raises BlockDamaged."""
+    def found(
+        self, seeker: ValueSeeker, goes_through: Callable[[int], None]
+    ) -> Iterator[Sequence[int]]:
+        """As of a table.  Raises BlockDamaged."""
+        goes_through(self.octets)
         return map(seeker.messages, self._blocks)
 
     def is_asked_again(self) -> bool:

@@ -25,7 +25,7 @@ _LINE_OCTETS: Final = 5
 class ValueWords:
     """The words, and for each the ids of its messages, as they stand above the first.
 
-    octets: how much memory they take.
+    octets: how much memory they take.  gone_through: what a question costs, in octets of blocks.
     """
 
     def __init__(self, messages: "Mapping[bytes, array[int]]") -> None:
@@ -38,16 +38,16 @@ class ValueWords:
         self._lines = b"".join(lines)
         self._starts = starts
         self._messages = together
+        self.gone_through = len(self._lines)
         self.octets = len(self._lines) + 4 * (len(starts) + len(together))
 
-    def having(self, seeker: ValueSeeker) -> Sequence[int] | None:
-        """Messages with a needle that is within a word, each once; None where it is in many."""
-        starts, messages = self._starts, self._messages
-        words = seeker.of_values(self._lines)
-        if len(words) > _HOLDING_MOST:
+    def having(self, seeker: ValueSeeker) -> Sequence[Sequence[int]] | None:
+        """Messages of each word with a needle that is within one; None where it is in many."""
+        words = seeker.of_few_values(self._lines, _HOLDING_MOST)
+        if words is None:
             return None
-        found = [messages[starts[at] : starts[at + 1]] for at in words]
-        return found[0] if len(found) == 1 else [*set().union(*found)]
+        starts, messages = self._starts, self._messages
+        return [messages[starts[at] : starts[at + 1]] for at in words]
 
 
 def words_of(messages: "Mapping[bytes, array[int]]") -> ValueWords | None:

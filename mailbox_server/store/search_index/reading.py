@@ -15,7 +15,7 @@ from mailbox_server.model.ids import AccountId
 from mailbox_server.store.derived_place import DerivedPlace
 from mailbox_server.store.derived_reading import DerivedReader, Rows, Sight
 from mailbox_server.store.ports import Candidates
-from mailbox_server.store.search_index import full_text, layout
+from mailbox_server.store.search_index import field_values, full_text, layout
 from mailbox_server.store.search_index.brief_reading import Briefs
 from mailbox_server.store.search_index.briefs import Parts
 from mailbox_server.store.search_index.field_block import Columns, ValueSeeker, check
@@ -28,8 +28,6 @@ MOST: Final = 500_000
 MANY: Final = 200
 """Messages that take longer to look at than asking for the word among them."""
 _ROWS: Final = 10_000
-_FOUND_COST: Final = 50
-"""Making an answer of an id that was found takes as long as going through so many octets."""
 _ID_OCTETS: Final = 40
 """Of memory, that an id takes."""
 
@@ -174,10 +172,9 @@ def _by_field(sight: Sight, account: AccountId, field: int, needle: str) -> Cand
     if kept is None:
         return _in_blocks(sight, account, field, seeker)
     values = kept.values
-    sight.goes_through(values.gone_through)
     found: list[int] = []
-    for some in values.found(seeker):
-        sight.goes_through((len(found) + len(some)) * _FOUND_COST)
+    for some in values.found(seeker, sight.goes_through):
+        sight.goes_through((len(found) + len(some)) * field_values.FOUND_COST)
         found += some
     if isinstance(values, FieldBlocks) and values.is_asked_again():
         sight.later(partial(_make_table, sight, key, kept, values))
