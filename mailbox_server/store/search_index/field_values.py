@@ -131,7 +131,8 @@ class FieldBlocks:
                 messages[value].extend([apart + each for each in numbers] if apart else numbers)
             if _VALUE_OCTETS * len(messages) > most:
                 return None
-        if _octets_of(messages) > most:
+        octets = _octets_of(messages)
+        if octets > most:
             return None
         lines = b"".join(
             octets
@@ -139,7 +140,10 @@ class FieldBlocks:
             for octets in (value, b"\n", digits_of(number))
         )
         ids = [each.tobytes() for each in messages.values()]
-        return ValueTable(first, lines, ids, words_of(messages))
+        words = words_of(messages)
+        if words is not None and octets + words.octets > most:
+            words = None
+        return ValueTable(first, lines, ids, words)
 
 
 def _octets_of(messages: "Mapping[bytes, array[int]]") -> int:

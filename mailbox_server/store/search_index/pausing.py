@@ -6,14 +6,16 @@ from typing import Final, TypeVar
 
 T = TypeVar("T")
 
-_STEP: Final = 500
+_WORK_SECONDS: Final = 0.000_25
 _PAUSE_SECONDS: Final = 0.001
 """Some time has to pass: who only gives the interpreter away has it back before another wakes."""
 
 
 def with_pauses(items: Iterable[T]) -> Iterator[T]:
-    """The items; the thread pauses after some hundred each time."""
-    for number, item in enumerate(items, 1):
+    """The items; the thread pauses behind the one that ends a quarter of a millisecond."""
+    until = time.monotonic() + _WORK_SECONDS
+    for item in items:
         yield item
-        if number % _STEP == 0:
+        if time.monotonic() >= until:
             time.sleep(_PAUSE_SECONDS)
+            until = time.monotonic() + _WORK_SECONDS

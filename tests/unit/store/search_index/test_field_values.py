@@ -84,6 +84,15 @@ def test_none_is_made_that_would_not_be_kept(
     assert blocks.table(octets - 1) is None
 
 
+def test_words_that_would_make_it_too_large_are_left_out() -> None:
+    blocks = FieldBlocks([columns(0, [[f"an offer for you of {each}"] for each in range(100)])])
+    whole = table(blocks)
+    least = blocks.table(whole.octets - 1)
+    assert least is not None
+    assert least.octets < whole.octets
+    assert ids(least, "offer") == ids(whole, "offer") == [*range(1, 101)]
+
+
 def test_it_is_to_be_made_once_after_some_questions() -> None:
     blocks = FieldBlocks([columns(0, [["a"]])])
     most = field_values.QUESTIONS
