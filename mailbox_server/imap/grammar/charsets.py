@@ -15,14 +15,17 @@ UTF_8: Final = "utf_8"
 US_ASCII: Final = "ascii"
 
 NAMES: Final = (
-    "US-ASCII", "UTF-8", "UTF-7", "UTF-16",
+    "US-ASCII", "UTF-8", "UTF-7",
     *(f"ISO-8859-{part}" for part in (*range(1, 12), *range(13, 17))),
     *(f"WINDOWS-{page}" for page in range(1250, 1259)),
     "KOI8-R", "KOI8-U", "TIS-620", "MACINTOSH", "IBM437", "IBM850", "IBM866",
     "GB2312", "GBK", "GB18030", "BIG5", "ISO-2022-JP", "SHIFT_JIS", "EUC-JP", "ISO-2022-KR",
     "EUC-KR",
 )  # fmt: skip
-"""What BADCHARSET tells a client: those that mail is written in, by their usual names."""
+"""What BADCHARSET tells a client: those that mail is written in, by their usual names.
+
+UTF-16 is not told of: most strings in it hold NUL, which no string of IMAP may (RFC 9051 §9).
+"""
 
 _LITTLE_ENDIAN: Final = frozenset({"utf_16", "utf_32"})
 _MARKS: Final = (b"\xff\xfe", b"\xfe\xff", b"\0\0")

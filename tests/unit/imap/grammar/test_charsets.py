@@ -37,6 +37,11 @@ def test_each_that_is_told_of_is_known() -> None:
         assert charset_named(name)
 
 
+def test_each_that_is_told_of_can_be_written_in_a_string_of_imap() -> None:
+    for name in NAMES:
+        assert b"\0" not in "mail".encode(charset_named(name)), name
+
+
 @pytest.mark.parametrize("label", sorted(LABELS))
 def test_each_label_is_of_a_charset(label: str) -> None:
     assert charset_named(label) == charset_named(label.upper())
