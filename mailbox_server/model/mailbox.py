@@ -32,7 +32,11 @@ _CAPITALS: Final = str.maketrans(string.ascii_lowercase, string.ascii_uppercase)
 
 
 class Role(enum.Enum):
-    """What a mailbox is for (RFC 6154 §2); the value is its attribute without backslash."""
+    """What a mailbox is for; the value is its attribute without backslash.
+
+    RFC 6154 §2, RFC 8457 §3, RFC 9979 §8.  \\Snoozed and \\Scheduled are none: messages that lie
+    there come back, or are sent, by themselves, and here they would not.
+    """
 
     INBOX = "Inbox"
     DRAFTS = "Drafts"
@@ -43,6 +47,7 @@ class Role(enum.Enum):
     ALL = "All"
     FLAGGED = "Flagged"
     IMPORTANT = "Important"
+    MEMOS = "Memos"
 
 
 GIVEN_ROLES: Final = frozenset(Role) - {Role.INBOX, Role.ALL, Role.FLAGGED}
