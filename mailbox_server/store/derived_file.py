@@ -46,6 +46,11 @@ class DerivedFile:
         numbers = [number for path, number in self._all(data) if path.suffix == ".db"]
         return self._path(data, max(numbers)) if numbers else None
 
+    def oldest(self, data: Path) -> Path | None:
+        """The same of the lowest number."""
+        numbers = [number for path, number in self._all(data) if path.suffix == ".db"]
+        return self._path(data, min(numbers)) if numbers else None
+
     def next_name(self, data: Path) -> Path:
         """A name that no such file has, nor what is left beside one."""
         return self._path(data, max((number for _, number in self._all(data)), default=0) + 1)

@@ -26,7 +26,7 @@ from mailbox_server.ops.housekeeping import JOBS, Housekeeping, HousekeepingRule
 from mailbox_server.ops.rows import IndexRow
 from mailbox_server.store import derived_keeper
 from mailbox_server.store.attached_text import catching_up, gathering
-from mailbox_server.store.attached_text.catching_up import ReadingStopped
+from mailbox_server.store.attached_text.catching_up import AttachedTexts, ReadingStopped
 from mailbox_server.store.attached_text.frames import Question
 from mailbox_server.store.attached_text.helper import DocumentAnswer, HelperLimits
 from mailbox_server.store.attached_text.writing import AttachedTextWriter
@@ -470,6 +470,56 @@ async def test_a_stop_while_texts_are_read_again_leaves_one_file(
     await searched.attached.catch_up()
     await searched.indexer.catch_up()
     assert len([path for path in files(data) if path.suffix == ".db"]) == 1
+    assert await found(searched, "orchard") == [1]
+
+
+async def after_a_stop(searched: SearchStore, events: RecordedEvents) -> None:
+    """The server was stopped, and begins again."""
+    await searched.attached.close()
+    searched.store.attached.path, searched.store.attached.upto = None, 0
+    searched.attached = AttachedTexts(searched.store, events)
+
+
+async def test_the_old_texts_are_asked_after_a_stop_too(
+    searched: SearchStore, events: RecordedEvents, asked: list[Question], data: Path
+) -> None:
+    """What was read again by then is not read once more."""
+    await searched.deliver("ann", [event("orchard"), event("orchard, brook")])
+    await searched.attached.catch_up()
+    await searched.indexer.catch_up()
+    old = searched.store.attached.path
+    assert old is not None
+    await searched.attached.begin_anew()
+    await searched.attached._go_over(0, 1)
+    await after_a_stop(searched, events)
+    assert await searched.attached.behind() == 2
+    assert (await searched.attached.state()).behind == 1
+    assert (searched.store.attached.path, searched.store.attached_upto) == (old, 2)
+    assert await found(searched, "orchard") == [1, 2]
+    del asked[:]
+    await searched.attached.catch_up()
+    assert len(asked) == 1
+    assert await found(searched, "orchard") == [1, 2]
+    assert searched.store.attached.path != old
+    assert len([path for path in files(data) if path.suffix == ".db"]) == 1
+
+
+async def test_of_two_files_after_a_stop_the_new_one_may_be_damaged(
+    searched: SearchStore, events: RecordedEvents, asked: list[Question], data: Path
+) -> None:
+    await searched.deliver("ann", [event("orchard")])
+    await searched.attached.catch_up()
+    await searched.indexer.catch_up()
+    await searched.attached.begin_anew()
+    old, new = sorted(path for path in files(data) if path.suffix == ".db")
+    await searched.attached.close()
+    new.write_bytes(b"no database")
+    await after_a_stop(searched, events)
+    await searched.attached.state()
+    assert searched.store.attached.path == old
+    assert await found(searched, "orchard") == [1]
+    await searched.attached.catch_up()
+    assert len(asked) == 2
     assert await found(searched, "orchard") == [1]
 
 

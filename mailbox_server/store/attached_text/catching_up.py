@@ -7,11 +7,12 @@ process is started when there is a document, and ended when there was none for a
 
 Whatever is wrong with the file, it is thrown away and made again.  Where all is read again
 though nothing is wrong, it goes into a file beside the former one, which is asked until the
-new one is whole; a server that stops meanwhile goes on with the new one alone, and so does
-one whose former file is damaged.  Where the new one is, it is begun once more.
+new one is whole, also by a server that was stopped meanwhile.  Where the former file is damaged,
+the new one is gone on with alone; where the new one is, it is begun once more.
 """
 
 import asyncio
+import sqlite3
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -35,7 +36,7 @@ from mailbox_server.store.attached_text.helper import (
     ReadingHelper,
 )
 from mailbox_server.store.attached_text.writing import AttachedTextWriter, Document
-from mailbox_server.store.derived_file import octets_of
+from mailbox_server.store.derived_file import NotOurs, octets_of
 from mailbox_server.store.derived_keeper import PROBES, DerivedKeeper, pause
 from mailbox_server.store.door import SqliteStore
 from mailbox_server.store.free_memory import give_back
@@ -361,6 +362,38 @@ class AttachedTexts(DerivedKeeper[AttachedTextWriter]):
             await super()._open()
         else:
             await self._run(partial(self._file.remove, self._store.data))
+
+    async def _open_writer(self) -> None:
+        """A stop while all was read again left two files."""
+        oldest, latest = await self._run(self._lying)
+        former = None if oldest == latest else await self._usable(oldest)
+        if former is None:
+            await super()._open_writer()
+            return
+        fresh = await self._usable(latest)
+        if fresh is None:
+            await self._run(partial(self._remove_others, former.path))
+            fresh = await self._run(self._made_beside)
+        self._former, self._writer = former, fresh
+        self._place.path, self._place.upto = former.path, await self._run(former.upto)
+
+    def _lying(self) -> tuple[Path | None, Path | None]:
+        """The first and the last file that lies there."""
+        return self._file.oldest(self._store.data), self._file.newest(self._store.data)
+
+    async def _usable(self, path: Path | None) -> AttachedTextWriter | None:
+        """The writer of a file that lies there and can be asked."""
+        if path is None or self._place.is_damaged:
+            return None
+        writer = await self._run(partial(self._opened_at, path))
+        return writer if writer is not None and await self._is_of_use(writer) else None
+
+    def _opened_at(self, path: Path) -> AttachedTextWriter | None:
+        """None where the file is of no use."""
+        try:
+            return self._writer_of(path)
+        except (sqlite3.Error, NotOurs, OSError):
+            return None
 
     def _is_in_place(self, writer: AttachedTextWriter) -> bool:
         if self._former is None:
