@@ -95,6 +95,9 @@ class Picture:
         if attributes & _NOT_THERE:
             self.names.discard(name)
             self.figures.pop(name, None)
+            if name == self.selected:
+                # What it held says nothing of another that gets its name.
+                self.selected = ""
         self.subscribed.discard(name)
         if "\\Subscribed" in attributes:
             self.subscribed.add(name)
