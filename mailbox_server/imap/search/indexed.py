@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from itertools import compress
 from typing import Final
 
+from mailbox_server.imap.search.looking_budget import LookingBudget
 from mailbox_server.model.ids import AccountId
 from mailbox_server.store.ports import Candidates, ReadTx, Store, TextCriterion
 
@@ -27,12 +28,15 @@ class Answers:
 
     Its answer holds for all mailboxes of the account, and stays right: of what came after it
     it says so.
+
+    budget: for what it cannot answer.
     """
 
     def __init__(self, store: Store, *, few: int = FEW) -> None:
         """few: of so many messages it is not asked; 0 where more mailboxes are to come."""
         self._store = store
         self._few = few
+        self.budget = LookingBudget()
         self._given: dict[tuple[AccountId, TextCriterion], Candidates | None] = {}
 
     async def of(

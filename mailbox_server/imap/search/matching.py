@@ -10,6 +10,7 @@ Expunged messages that the session was not told of still have their numbers and 
 """
 
 import asyncio
+import time
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
 from datetime import date
@@ -94,10 +95,12 @@ async def matches(
 
     among: ascending known UIDs, or None for all.  until: when to give up, by the monotonic
     clock; SECONDS_MOST from now if not given.  headway: hears how many were looked at.
-    answers: what the index said before in this command.
+    answers: what the index said before in this command, which also has one budget.
     """
     uids = view.all_uids() if among is None else among
-    search = _Search(store, view, clock, turns, until, answers or Answers(store))
+    answers = answers or Answers(store)
+    answers.budget.widen(len(uids))
+    search = _Search(store, view, clock, turns, until, answers)
     headway = headway or Headway(SECONDS_MOST)
     headway.set_out(len(uids))
     known = await search.known_at_once(key, uids)
@@ -328,12 +331,15 @@ class _Search:
         while at < len(uids):
             block = uids[at : at + most]
 
-            def work(tx: ReadTx, block: Sequence[int] = block) -> tuple[int, list[int]]:
+            def work(tx: ReadTx, block: Sequence[int] = block) -> tuple[int, list[int], float]:
+                began = time.thread_time()
                 count = _readable(tx, mailbox.id, criterion.scope, block)
-                return count, tx.messages.matching(mailbox.id, criterion, block[:count])
+                matched = tx.messages.matching(mailbox.id, criterion, block[:count])
+                return count, matched, time.thread_time() - began
 
             async with self._turns.turn(mailbox.account):
-                count, matched = await self._store.read(work)
+                count, matched, seconds = await self._store.read(work)
+            self._answers.budget.spend(seconds)
             found += matched
             at += count
             # Where messages are large, fewer are weighed for the next read.

@@ -1,6 +1,7 @@
 """SEARCH asks cheap keys first, dear ones only of what is left, and always in blocks."""
 
 import asyncio
+import itertools
 from array import array
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -345,6 +346,39 @@ async def test_the_index_is_asked_once_a_search_and_not_about_a_few() -> None:
 async def test_a_search_that_takes_too_long_is_given_up() -> None:
     with pytest.raises(SearchTooLong):
         await found(Box(10_000), "NOT LARGER 9999", Standing(step=10.0))
+
+
+def texts_take(seconds: float, patched: pytest.MonkeyPatch) -> None:
+    """Of processor time, for each read of texts."""
+    times = itertools.count(0.0, seconds)
+    patched.setattr(matching.time, "thread_time", lambda: next(times))
+
+
+@pytest.mark.parametrize(("keys", "is_answered"), [(5, True), (6, False), (300, False)])
+async def test_texts_are_looked_through_for_some_seconds_in_all(
+    keys: int, is_answered: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """I4: five, and none of these keys leaves fewer messages to the next one."""
+    texts_take(1.0, monkeypatch)
+    box, asked = Box(100), " ".join(f"NOT TEXT x{key}" for key in range(keys))
+    if is_answered:
+        assert len(await found(box, asked)) == 100
+        return
+    with pytest.raises(SearchTooLong):
+        await found(box, asked)
+    assert len([what for what, _ in box.asked if what == "text"]) == 6
+
+
+async def test_in_large_mailboxes_texts_are_looked_through_for_longer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Half a second for 2,000 messages, in reads of 500."""
+    texts_take(1.3, monkeypatch)
+    assert await found(Box(2_000), "TEXT x") == []
+    with pytest.raises(SearchTooLong):
+        await found(Box(2_000), "OR TEXT x TEXT y")
+    with pytest.raises(SearchTooLong):
+        await found(Box(1_999 // 2), "OR TEXT x OR TEXT y TEXT z")
 
 
 KEYS = st.recursive(
