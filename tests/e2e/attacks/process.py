@@ -35,3 +35,9 @@ def forget_peak(pid: int) -> int:
 def descriptors(pid: int) -> int:
     """How many the process holds."""
     return len(os.listdir(f"/proc/{pid}/fd"))
+
+
+def first_free_descriptor(pid: int) -> int:
+    """The number that what the process opens next gets."""
+    held = set(map(int, os.listdir(f"/proc/{pid}/fd")))
+    return min(set(range(len(held) + 1)) - held)

@@ -14,7 +14,7 @@ import pytest
 
 from tests.e2e.appliance import Appliance, address
 from tests.e2e.attacks.log import Watch
-from tests.e2e.attacks.process import descriptors
+from tests.e2e.attacks.process import descriptors, first_free_descriptor
 from tests.e2e.attacks.raw import PATIENCE_SECONDS, Raw, connect, raw
 from tests.e2e.mail import fetch_all, imap, send, wait_for
 
@@ -57,8 +57,9 @@ def begin_transaction(one: Raw) -> None:
 def without_descriptors(appliance: Appliance) -> Iterator[None]:
     """The running server may open nothing more."""
     before = resource.prlimit(appliance.pid, resource.RLIMIT_NOFILE)
-    most = descriptors(appliance.pid)
-    resource.prlimit(appliance.pid, resource.RLIMIT_NOFILE, (most, before[1]))
+    # Their numbers need not follow each other; the limit is of the number.
+    lowest = first_free_descriptor(appliance.pid)
+    resource.prlimit(appliance.pid, resource.RLIMIT_NOFILE, (lowest, before[1]))
     try:
         yield
     finally:
@@ -70,7 +71,12 @@ def test_without_any_descriptor_what_stands_lives_on(appliance: Appliance) -> No
     reader = imap(appliance)
     reader.select("INBOX")
     with contextlib.ExitStack() as held:
-        writer, stranger = (held.enter_context(raw(appliance, "smtp")) for _ in range(2))
+        # These leave numbers of descriptors free below those that are in use.
+        early = [held.enter_context(raw(appliance, "smtp")) for _ in range(12)]
+        stranger, *_, writer = [held.enter_context(raw(appliance, "smtp")) for _ in range(10)]
+        for one in early:
+            assert one.say(b"QUIT").startswith(b"221")
+            assert one.rest() == b""
         begin_transaction(writer)
         with without_descriptors(appliance):
             waiting = [connect(appliance, service) for service in SERVICES]
