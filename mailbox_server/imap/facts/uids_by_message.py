@@ -79,21 +79,29 @@ class UidsByMessage:
         messages = self._messages
         unknown = bisect_right(messages, 0)
         newer = bisect_right(messages, candidates.upto, unknown)
-        named = len(candidates.sure) + len(candidates.maybe)
-        if (named + unknown + len(messages) - newer) * MANY > len(uids):
+        # Most of those named may lie in other mailboxes.
+        named, perhaps = self._near(candidates.sure), self._near(candidates.maybe)
+        asked = len(named) + len(perhaps)
+        if (asked + unknown + len(messages) - newer) * MANY > len(uids):
             return None
-        sure = self._among(self._uids_of(candidates.sure), uids)
-        if not (unknown or candidates.maybe) and newer == len(messages):
+        sure = self._among(self._uids_of(named), uids)
+        if not (unknown or perhaps) and newer == len(messages):
             return Sorted(sure, [])
-        maybe = {*self._uids[:unknown], *self._uids_of(candidates.maybe), *self._uids[newer:]}
+        maybe = {*self._uids[:unknown], *self._uids_of(perhaps), *self._uids[newer:]}
         return Sorted(sure, self._among(maybe, uids))
 
+    def _near(self, wanted: Sequence[int]) -> Sequence[int]:
+        """Of ascending messages those between the first and the last that are here."""
+        ids = self._messages
+        if not ids:
+            return ()
+        return wanted[bisect_left(wanted, ids[0]) : bisect_right(wanted, ids[-1])]
+
     def _uids_of(self, wanted: Sequence[int]) -> list[int]:
-        """The UIDs of ascending messages, those that are here."""
+        """The UIDs of ascending messages that are near, those that are here."""
         ids, uids, apart = self._messages, self._uids, self._apart
         if apart is not None:
-            here = wanted[bisect_left(wanted, ids[0]) : bisect_right(wanted, ids[-1])]
-            return [each + apart for each in here] if apart else list(here)
+            return [each + apart for each in wanted] if apart else list(wanted)
         if self._are_once:
             found = places(wanted, ids)
             # Takes all at once, where there are two of them at least.

@@ -56,6 +56,8 @@ def test_where_many_are_named_it_says_nothing(monkeypatch: pytest.MonkeyPatch) -
         (Candidates([12, 15], [16], 18), Sorted([2, 5], [6])),
         (Candidates([12, 15], [], 17), Sorted([2, 5], [8])),
         (Candidates([], [], 18), Sorted([], [])),
+        # Those below 11 and above 18 lie in other mailboxes.
+        (Candidates([1, 2, 3, 4, 12, 15], [5, 16, 40, 41], 50), Sorted([2, 5], [6])),
         (Candidates([12, 13, 15], [16, 17], 18), None),
         (Candidates([], [], 13), None),
     ):
