@@ -136,7 +136,8 @@ static enum fault befalls(enum call call, int descriptor, const char *path)
 	page->hit = call;
 	if (page->fault == KILL)
 		die();
-	if (is_sync && fstat(descriptor, &file) == 0) {
+	/* It stays open, or a file made after it was removed might be given its inode. */
+	if (is_sync && fcntl(descriptor, F_DUPFD_CLOEXEC, 0) >= 0 && fstat(descriptor, &file) == 0) {
 		page->device = file.st_dev;
 		page->inode = file.st_ino;
 	}
