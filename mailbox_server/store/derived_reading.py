@@ -16,6 +16,8 @@ T = TypeVar("T")
 
 _ENTRY_OCTETS: Final = 300
 """What it takes to keep anything."""
+_PASSING_CACHE_KIB: Final = 256
+"""Of who reads once."""
 Rows = list[tuple[Any, ...]]
 
 
@@ -78,6 +80,19 @@ class Sight:
                 place.failed(state.path, error)
 
         place.beside(job)
+
+    def later_reading(self, work: "Callable[[Sight], None]") -> None:
+        """The same of work that reads the file: it is given a sight of its own."""
+        place = self._place
+
+        def read() -> None:
+            reader = DerivedReader(place, _PASSING_CACHE_KIB)
+            try:
+                reader.ask(work, None)
+            finally:
+                reader.close()
+
+        self.later(read)
 
     def execute(self, statement: str, values: Sequence[object] = ()) -> sqlite3.Cursor:
         """Run a select.  Raises sqlite3.Error."""

@@ -13,9 +13,14 @@ from mailbox_server.store import derived_keeper, derived_reading
 from mailbox_server.store.derived_reading import Sight
 from mailbox_server.store.door import SqliteStore
 from mailbox_server.store.ports import Candidates, TextCriterion, TextScope
-from mailbox_server.store.search_index import brief_reading, field_values, needles
+from mailbox_server.store.search_index import (
+    brief_reading,
+    field_reading,
+    field_values,
+    needles,
+)
 from mailbox_server.store.search_index.field_block import BlockDamaged
-from mailbox_server.store.search_index.field_values import FieldBlocks, ValueTable
+from mailbox_server.store.search_index.field_values import FieldBlocks, FieldTable
 from tests.contract.conftest import TurnedClock
 from tests.contract.test_search_index import mail
 from tests.search_store import SearchStore
@@ -60,8 +65,9 @@ async def searched(
 ) -> AsyncIterator[SearchStore]:
     """Sketches are read whole at once, or when they were asked for some times."""
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(field_values, "QUESTIONS", 2)
         patched.setattr(brief_reading, "_QUESTIONS", request.param)
+        # However few the values are.
+        patched.setattr(field_values, "_PUT_TOGETHER_PART", 0)
         patched.setattr(derived_keeper, "_PAUSE_MOST", 0.0)
         made = await SearchStore.open(data, clock)
         await made.deliver("ann", mails(0))
@@ -76,6 +82,12 @@ async def known(searched: SearchStore, criterion: TextCriterion) -> Candidates:
     found = await searched.known("ann", criterion)
     assert found is not None
     return found
+
+
+def do_all(jobs: list[Callable[[], None]]) -> None:
+    """Those too that a job leaves."""
+    while jobs:
+        jobs.pop(0)()
 
 
 async def test_what_came_later_is_found_when_it_was_added(searched: SearchStore) -> None:
@@ -144,8 +156,9 @@ async def test_a_table_is_made_beside_the_answers(
     """Nobody waits for it: until it is there blocks answer."""
     ann, _ = await searched.owner("ann")
     sender = TextCriterion(TextScope.FROM, "archer")
-    jobs, made = list[Callable[[], None]](), list[ValueTable | None]()
+    jobs, made = list[Callable[[], None]](), list[FieldTable | None]()
     monkeypatch.setattr(searched.store.index, "beside", jobs.append)
+    monkeypatch.setattr(field_reading, "OCTETS_A_QUESTION", -1)
     make = FieldBlocks.table
     monkeypatch.setattr(
         FieldBlocks, "table", lambda blocks, most: made.append(make(blocks, most)) or made[-1]
@@ -155,17 +168,98 @@ async def test_a_table_is_made_beside_the_answers(
     wanted = await known(searched, sender)
     for _ in range(field_values.QUESTIONS + 3):
         assert searched.store.recalled_candidates(ann, sender) == wanted
-    (job,) = jobs
     assert not made
-    job()
+    do_all(jobs)
     (table,) = made
     assert table is not None
-    asked, found = list[object](), ValueTable.found
+    asked, found = list[object](), FieldTable.found
     monkeypatch.setattr(
-        ValueTable, "found", lambda table, *told: asked.append(table) or found(table, *told)
+        FieldTable, "found", lambda table, *told: asked.append(table) or found(table, *told)
     )
     assert searched.store.recalled_candidates(ann, sender) == wanted
     assert asked == [table]
+
+
+async def test_with_one_field_the_others_of_the_account_are_made_ready(
+    searched: SearchStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who looks for a sender looks for a subject next."""
+    jobs = list[Callable[[], None]]()
+    monkeypatch.setattr(searched.store.index, "beside", jobs.append)
+    await searched.deliver("ann", [*mails(7), *mails(7)])
+    await searched.deliver("ben", mails(7))
+    await searched.indexer.catch_up()
+    (ann, _), (ben, _) = [await searched.owner(each) for each in ("ann", "ben")]
+    sender, subject = (
+        TextCriterion(*each) for each in ((TextScope.FROM, "archer"), (TextScope.SUBJECT, "apple"))
+    )
+    recalled = searched.store.recalled_candidates
+    wanted = await known(searched, sender)
+    assert recalled(ann, sender) == wanted
+    assert recalled(ann, subject) is None
+    do_all(jobs)
+    asked, found = list[object](), FieldTable.found
+    monkeypatch.setattr(
+        FieldTable, "found", lambda table, *told: asked.append(table) or found(table, *told)
+    )
+    of_subject = recalled(ann, subject)
+    assert of_subject is not None
+    assert len(asked) == 1
+    assert recalled(ben, subject) is None
+    assert of_subject == await known(searched, subject)
+    assert searched.store.index.path is not None
+    await ask_all(searched)
+
+
+async def test_what_is_large_is_made_ready_only_where_it_is_asked_for(
+    searched: SearchStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs = list[Callable[[], None]]()
+    monkeypatch.setattr(searched.store.index, "beside", jobs.append)
+    monkeypatch.setattr(field_reading, "OCTETS_A_QUESTION", 60)
+    await searched.deliver("ann", mails(7))
+    await searched.indexer.catch_up()
+    ann, _ = await searched.owner("ann")
+    sender = TextCriterion(TextScope.FROM, "archer")
+    wanted = await known(searched, sender)
+    assert searched.store.recalled_candidates(ann, sender) == wanted
+    do_all(jobs)
+    for scope in (TextScope.CC, TextScope.SUBJECT):
+        criterion = TextCriterion(scope, "apple")
+        assert (searched.store.recalled_candidates(ann, criterion) is None) == (
+            scope is TextScope.SUBJECT
+        )
+
+
+async def test_nothing_is_made_ready_of_an_index_that_was_written_meanwhile(
+    searched: SearchStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither before the work begins, nor where it is at work."""
+    jobs = list[Callable[[], None]]()
+    monkeypatch.setattr(searched.store.index, "beside", jobs.append)
+    ann, _ = await searched.owner("ann")
+    sender, subject = (TextCriterion(each, "apple") for each in (TextScope.FROM, TextScope.SUBJECT))
+    read = field_reading._read_if_small
+    for at_work in (False, True):
+        await searched.deliver("ann", mails(8))
+        await searched.indexer.catch_up()
+        wanted = await known(searched, sender)
+        assert searched.store.recalled_candidates(ann, sender) == wanted
+        path = searched.store.index.path
+        assert path is not None
+
+        def reading(*told: object, path: Path = path) -> object:
+            with searched.store.index.changing(path), sqlite3.connect(path) as connection:
+                connection.execute("UPDATE field SET number = number + 100 WHERE number < 100")
+            return read(*told)  # type: ignore[arg-type]
+
+        if at_work:
+            monkeypatch.setattr(field_reading, "_read_if_small", reading)
+        else:
+            searched.store.index.path = path
+        do_all(jobs)
+        assert searched.store.recalled_candidates(ann, subject) is None
+        monkeypatch.setattr(field_reading, "_read_if_small", read)
 
 
 async def test_a_damaged_block_that_a_table_is_made_of_is_noticed(
@@ -174,7 +268,7 @@ async def test_a_damaged_block_that_a_table_is_made_of_is_noticed(
     ann, _ = await searched.owner("ann")
     sender = TextCriterion(TextScope.FROM, "archer")
 
-    def damaged(_: FieldBlocks, most: int) -> ValueTable:
+    def damaged(_: FieldBlocks, most: int) -> FieldTable:
         raise BlockDamaged("a value has no numbers")
 
     monkeypatch.setattr(FieldBlocks, "table", damaged)
@@ -229,8 +323,7 @@ async def test_a_table_of_an_index_that_was_written_meanwhile_is_not_made(
         searched.store.recalled_candidates(ann, sender)
     await searched.deliver("ann", mails(8))
     await searched.indexer.catch_up()
-    (job,) = jobs
-    job()
+    do_all(jobs)
     assert not made
     await ask_all(searched)
 

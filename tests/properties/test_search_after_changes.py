@@ -246,7 +246,7 @@ def small() -> Iterator[None]:
     """Few messages are many already."""
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(reading, "MANY", 1)
-        patched.setattr(field_values, "QUESTIONS", 1)
+        patched.setattr(field_values, "_PUT_TOGETHER_PART", 0)
         patched.setattr(writing, "MESSAGES_A_SEGMENT", 3)
         patched.setattr(catching_up, "STEP_MESSAGES", 2)
         patched.setattr(derived_keeper, "_PAUSE_MOST", 0.0)

@@ -93,7 +93,7 @@ def many() -> Iterator[None]:
         patched.setattr(needles, "PIECE_CHARACTERS", 20)
         patched.setattr(needles, "_FEW", 1)
         patched.setattr(needles, "_SOME", 2)
-        patched.setattr(field_values, "QUESTIONS", 2)
+        patched.setattr(field_values, "_PUT_TOGETHER_PART", 0)
         yield
 
 

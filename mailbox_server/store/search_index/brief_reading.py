@@ -1,6 +1,6 @@
 """Asks a segment which short texts of an account may hold what is looked for."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
@@ -14,7 +14,6 @@ from mailbox_server.store.search_index.needles import quoted, quoted_mark
 from mailbox_server.store.search_index.sketches import (
     SketchDamaged,
     check,
-    columns_of,
     grams_of_part,
     hashes,
     messages_of,
@@ -69,7 +68,6 @@ class Briefs:
         self._account = account
         self._parts = parts
         self._hashes: dict[Part, set[int]] = {}
-        self._columns: dict[tuple[Part, int], Sequence[int]] = {}
         self._blocks: dict[tuple[int, str], Sequence[_Block]] = {}
 
     def found(self, segment: int, kind: str) -> Found:
@@ -114,26 +112,21 @@ class Briefs:
         if blocks is None:
             blocks = _blocks(self._sight, segment, kind, self._account)
             self._blocks[segment, kind] = blocks
+        wanted = self._hashes.get(part)
+        if wanted is None:
+            wanted = self._hashes[part] = hashes(grams_of_part(part))
         found: set[int] = set()
         for block in blocks:
-            found.update(_messages(self._sight, block, self._columns_of(part, block.bits)))
+            found.update(_messages(self._sight, block, wanted))
         return found
 
-    def _columns_of(self, part: Part, bits: int) -> Sequence[int]:
-        columns = self._columns.get((part, bits))
-        if columns is None:
-            if part not in self._hashes:
-                self._hashes[part] = hashes(grams_of_part(part))
-            columns = self._columns[part, bits] = columns_of(self._hashes[part], bits)
-        return columns
 
-
-def _messages(sight: Sight, block: _Block, columns: Sequence[int]) -> Iterable[int]:
+def _messages(sight: Sight, block: _Block, wanted: Set[int]) -> Iterable[int]:
     if block.whole is None:
         slice_of = partial(_slice, sight, block.number)
-        places = places_with(block.bits, block.texts, columns, slice_of)
+        places = places_with(block.bits, block.texts, wanted, slice_of)
     else:
-        places = places_in(octets_of(block.texts), columns, block.whole)
+        places = places_in(block.bits, block.texts, wanted, block.whole)
     if not places:
         return ()
     ids = messages_of(block.first, block.messages)

@@ -102,6 +102,8 @@ def parts(needles: Sequence[str]) -> Parts:
 
     One or two characters of ASCII that may stand in any word are everywhere, and not asked for.
     """
+    if len(needles) == 1 and _WORD.fullmatch(needles[0]) and len(needles[0]) >= GRAM:
+        return Parts((Part(needles[0], False, False),), is_needle=True)
     words = [
         Part(found[0], found.start() > 0, found.end() < len(needle))
         for needle in needles

@@ -107,20 +107,28 @@ class FieldBlock:
 
 def lines_of(lines: bytes) -> Iterator[tuple[bytes, "array[int]"]]:
     """Each value, and what the ids of its messages are above the base.  Raises BlockDamaged."""
-    return ((value, numbers_of(digits)) for value, digits in _LINE.findall(lines))
+    found = _LINE.findall(lines)
+    numbers, at = numbers_of(b"".join([digits for _, digits in found])), 0
+    for value, digits in found:
+        end, rest = divmod(len(digits), _DIGITS)
+        if rest:
+            raise BlockDamaged("a block holds part of a number")
+        yield value, numbers[at : (at := at + end)]
 
 
 class ValueSeeker:
     """Finds messages with the needle in a value.
 
-    is_within_a_word: whether it is wherever it stands; words are what spaces part.
+    within_a_word: the needle in UTF-8 where it is within one wherever it stands; words are what
+        spaces part.
     """
 
     def __init__(self, needle: str) -> None:
         # What cannot be written in UTF-8 is in no line.
         self._needle = needle.encode("utf-8", "surrogatepass")
         self._pattern: re.Pattern[bytes] | None = None
-        self.is_within_a_word = bool(needle) and not {" ", "\n"}.intersection(needle)
+        is_within_a_word = bool(needle) and not {" ", "\n"}.intersection(needle)
+        self.within_a_word = self._needle if is_within_a_word else None
 
     def messages(self, columns: Columns) -> Sequence[int]:
         """Ids of the messages, each once, in no order.  Raises BlockDamaged."""
@@ -138,23 +146,6 @@ class ValueSeeker:
         for at in range(0, len(digits), MESSAGES_MOST):
             found += numbers_of(b"".join(digits[at : at + MESSAGES_MOST]))
         return found
-
-    def of_few_values(self, lines: bytes, most: int) -> Sequence[int] | None:
-        """The same at once where there are most of them, or fewer; else None.
-
-        The needle is one within a word.
-        """
-        needle, ends, find = self._needle, list[int](), lines.find
-        place = find(needle)
-        while place >= 0:
-            if len(ends) == most:
-                return None
-            end = find(b"\n", place) + 1
-            if not end:
-                raise BlockDamaged("a block holds what is no line")
-            ends.append(end)
-            place = find(needle, end)
-        return numbers_of(b"".join([lines[end : end + _DIGITS] for end in ends]))
 
     def _found(self, lines: bytes) -> tuple[list[int], list[bytes]]:
         """Where the numbers of lines with the needle begin, and those of the others."""

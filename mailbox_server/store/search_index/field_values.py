@@ -1,15 +1,17 @@
 """What is kept of the values of one field of an account, made of its blocks.
 
 The same people write in every block: of what is asked again, all values are put together,
-each once with its number, and beside them the messages of each number.  That takes longer than
-a question, so the blocks serve at first.  Where the values have few words between them, those
-are gone through instead.
+each once with its number, and beside them the messages of each number.  Of values that seldom
+come again that would take more room than the blocks, which stay.  Where the values have few
+words between them, those are gone through instead of either.
+
+That takes longer than a question, so the blocks serve at first.
 """
 
 import itertools
 from array import array
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from operator import itemgetter
 from typing import Final
 
@@ -24,12 +26,14 @@ from mailbox_server.store.search_index.pausing import with_pauses
 
 OCTETS_MOST: Final = 1536 * 1024
 """Of blocks that are kept; of more, the answers take longer than reading them."""
-QUESTIONS: Final = 2
-"""After so many that blocks answered the values are put together; where they are many, of which
-that takes long, after one more for each OCTETS_A_QUESTION."""
-OCTETS_A_QUESTION: Final = 128 * 1024
+QUESTIONS: Final = 1
+"""After so many that kept blocks answered the values are put together; where they are many, of
+which that takes long, after one more for each OCTETS_A_QUESTION."""
+OCTETS_A_QUESTION: Final = 512 * 1024
 FOUND_COST: Final = 50
 """Making an answer of an id that was found takes as long as going through so many octets."""
+_PUT_TOGETHER_PART: Final = 2
+"""Values are put together where that leaves one octet in so many to be gone through."""
 _VALUE_OCTETS: Final = 64
 """Of memory, that a value takes beside its line and its messages."""
 _LINE_OCTETS: Final = 5
@@ -44,52 +48,28 @@ class ValueTable:
     octets: how much memory it takes.
     """
 
-    def __init__(
-        self, first: int, lines: bytes, messages: Sequence[bytes], words: ValueWords | None
-    ) -> None:
-        """lines: as in a block, of one number each: where its messages are among messages,
-        which holds what their ids are above the first, in four octets each.
-        words: of the values; None where they are too many."""
+    def __init__(self, first: int, messages: "Mapping[bytes, array[int]]") -> None:
+        """messages: of each value, what the ids are above the first."""
         self._first = first
-        self._lines = lines
-        self._messages = messages
-        self._words = words
-        self._cost = len(lines) + sum(map(len, messages)) + _VALUE_OCTETS * len(messages)
-        self.octets = self._cost + (0 if words is None else words.octets)
+        self._lines = b"".join(
+            octets
+            for number, value in enumerate(with_pauses(messages))
+            for octets in (value, b"\n", digits_of(number))
+        )
+        self._messages = [each.tobytes() for each in messages.values()]
+        self.octets = _octets_of(messages)
 
-    def found(
-        self, seeker: ValueSeeker, goes_through: Callable[[int], None]
-    ) -> Iterator[Sequence[int]]:
-        """Ids of the messages, each once, in no order; some at a time.
-
-        goes_through: told what comes next, in octets of blocks that take as long.
-        """
-        first, above = self._first, self._of_words(seeker, goes_through)
-        if above is None:
-            goes_through(self._cost)
-            above = self._above(seeker.of_values(self._lines))
-        yield [first + each for each in above] if first else above
-
-    def _of_words(
-        self, seeker: ValueSeeker, goes_through: Callable[[int], None]
-    ) -> Sequence[int] | None:
-        """The same by words, as they stand above the first; None where those do not do."""
-        if self._words is None or not seeker.is_within_a_word:
-            return None
-        goes_through(self._words.gone_through)
-        found = self._words.having(seeker)
-        if found is None:
-            return None
-        goes_through(sum(map(len, found)) * FOUND_COST)
-        return found[0] if len(found) == 1 else [*set().union(*found)]
-
-    def _above(self, numbers: Sequence[int]) -> Sequence[int]:
-        """Of values, their messages."""
+    def found(self, seeker: ValueSeeker, goes_through: Callable[[int], None]) -> list[int]:
+        """As of a FieldTable."""
+        goes_through(self.octets)
+        numbers, messages = seeker.of_values(self._lines), self._messages
         # Takes all at once, where there are two of them at least.
-        found = itemgetter(*numbers)(self._messages) if len(numbers) > 1 else ()
+        of_values = itemgetter(*numbers)(messages) if len(numbers) > 1 else ()
         above = array("I")
-        above.frombytes(b"".join(found or [self._messages[each] for each in numbers]))
-        return above
+        above.frombytes(b"".join(of_values or [messages[each] for each in numbers]))
+        goes_through(len(above) * FOUND_COST)
+        first = self._first
+        return sorted([first + each for each in above] if first else above)
 
 
 class FieldBlocks:
@@ -104,19 +84,23 @@ class FieldBlocks:
         self._questions = itertools.count(1)
         self._most = QUESTIONS + self.octets // OCTETS_A_QUESTION
 
-    def found(
-        self, seeker: ValueSeeker, goes_through: Callable[[int], None]
-    ) -> Iterator[Sequence[int]]:
-        """As of a table.  Raises BlockDamaged."""
+    def found(self, seeker: ValueSeeker, goes_through: Callable[[int], None]) -> list[int]:
+        """As of a FieldTable.  Raises BlockDamaged."""
         goes_through(self.octets)
-        return map(seeker.messages, self._blocks)
+        found: list[int] = []
+        for block in self._blocks:
+            messages = seeker.messages(block)
+            goes_through((len(found) + len(messages)) * FOUND_COST)
+            found += messages
+        found.sort()
+        return found
 
     def is_asked_again(self) -> bool:
         """Call after each question, in any thread: True once, when a table is to be made."""
         return next(self._questions) == self._most
 
-    def table(self, most: int) -> ValueTable | None:
-        """All values together; None where that cannot be, or takes more octets than most.
+    def table(self, most: int) -> "FieldTable | None":
+        """What is to be asked instead; None where nothing is, or it takes more octets than most.
 
         Takes its time: nobody may wait for it.  Raises BlockDamaged.
         """
@@ -131,19 +115,54 @@ class FieldBlocks:
                 messages[value].extend([apart + each for each in numbers] if apart else numbers)
             if _VALUE_OCTETS * len(messages) > most:
                 return None
-        octets = _octets_of(messages)
-        if octets > most:
+        values: FieldBlocks | ValueTable = self
+        lines_octets = sum(map(len, messages)) + _LINE_OCTETS * len(messages)
+        if lines_octets * _PUT_TOGETHER_PART <= self.octets and _octets_of(messages) <= most:
+            values = ValueTable(first, messages)
+        words = words_of(messages, most - values.octets)
+        if words is None and values is self:
             return None
-        lines = b"".join(
-            octets
-            for number, value in enumerate(with_pauses(messages))
-            for octets in (value, b"\n", digits_of(number))
-        )
-        ids = [each.tobytes() for each in messages.values()]
-        words = words_of(messages)
-        if words is not None and octets + words.octets > most:
-            words = None
-        return ValueTable(first, lines, ids, words)
+        return FieldTable(first, values, words)
+
+
+class FieldTable:
+    """What was made of blocks.
+
+    octets: how much memory it takes, with all that it was made of and holds.
+    """
+
+    def __init__(
+        self, first: int, values: FieldBlocks | ValueTable, words: ValueWords | None
+    ) -> None:
+        """first: what the ids of the words' messages stand above."""
+        self._first = first
+        self._values = values
+        self._words = words
+        self.octets = values.octets + (0 if words is None else words.octets)
+
+    def found(self, seeker: ValueSeeker, goes_through: Callable[[int], None]) -> list[int]:
+        """Ids of the messages, each once, ascending.  Raises BlockDamaged.
+
+        goes_through: told what comes next, in octets of blocks that take as long.
+        """
+        found = self._of_words(seeker, goes_through)
+        return self._values.found(seeker, goes_through) if found is None else found
+
+    def _of_words(
+        self, seeker: ValueSeeker, goes_through: Callable[[int], None]
+    ) -> list[int] | None:
+        """None where words do not do."""
+        words, needle = self._words, seeker.within_a_word
+        if words is None or needle is None:
+            return None
+        goes_through(words.gone_through)
+        found = words.having(needle)
+        if found is None:
+            return None
+        goes_through(sum(map(len, found)) * FOUND_COST)
+        above = found[0].tolist() if len(found) == 1 else sorted(set().union(*found))
+        first = self._first
+        return [first + each for each in above] if first else above
 
 
 def _octets_of(messages: "Mapping[bytes, array[int]]") -> int:

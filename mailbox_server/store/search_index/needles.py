@@ -27,7 +27,7 @@ _PRIVATE: Final = 0xE000
 _PRIVATE_LAST: Final = 0xF8FF
 _DIGITS: Final = 6_000
 _GRAMS_MOST: Final = 24
-_FEW_GRAMS: Final = 4
+_FEW_GRAMS: Final = 2
 _FEW: Final = 20
 """Texts that take no longer to look at than to ask for their other trigrams."""
 _SOME: Final = 500

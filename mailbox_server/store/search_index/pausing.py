@@ -6,8 +6,8 @@ from typing import Final, TypeVar
 
 T = TypeVar("T")
 
-_WORK_SECONDS: Final = 0.000_25
-_PAUSE_SECONDS: Final = 0.001
+_WORK_SECONDS: Final = 0.000_1
+_PAUSE_SECONDS: Final = 0.000_1
 """Some time has to pass: who only gives the interpreter away has it back before another wakes."""
 
 

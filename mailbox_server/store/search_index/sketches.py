@@ -225,17 +225,17 @@ def merged(bits: int, blocks: Sequence[SketchColumns]) -> SketchColumns | None:
 
 
 def places_with(
-    bits: int, texts: int, columns: Iterable[int], slice_of: Callable[[int], bytes]
+    bits: int, texts: int, hashes: Iterable[int], slice_of: Callable[[int], bytes]
 ) -> list[int]:
-    """Places in a block of so many texts that may hold what has these columns, one at least.
+    """Places in a block of so many texts that may hold what has these hashes, one at least.
 
     bits: of a sketch.  slice_of: a slice by its place.  Raises SketchDamaged.
     """
     octets, left = octets_of(texts), -1
     a_slice = _columns_a_slice(octets)
     slices: dict[int, bytes] = {}
-    for column in columns:
-        place, at = divmod(column, a_slice)
+    for each in hashes:
+        place, at = divmod(each * bits >> _HASH_BITS, a_slice)
         if place not in slices:
             slices[place] = slice_of(place)
             if len(slices[place]) != octets * min(a_slice, bits - place * a_slice):
@@ -247,11 +247,12 @@ def places_with(
     return _places(left)
 
 
-def places_in(octets: int, columns: Iterable[int], whole: bytes) -> list[int]:
-    """The same of a whole block, all slices together, of columns of so many octets."""
-    left = -1
-    for column in columns:
-        left &= int.from_bytes(whole[column * octets : (column + 1) * octets], "little")
+def places_in(bits: int, texts: int, hashes: Iterable[int], whole: bytes) -> list[int]:
+    """The same of a whole block, all slices together."""
+    octets, left = octets_of(texts), -1
+    for each in hashes:
+        at = (each * bits >> _HASH_BITS) * octets
+        left &= int.from_bytes(whole[at : at + octets], "little")
         if not left:
             return []
     return _places(left)

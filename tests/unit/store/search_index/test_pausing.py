@@ -40,4 +40,4 @@ def test_short_items_share_a_pause(time: Time) -> None:
         items.append(item)
         time.seconds += 0.000_001
     assert items == [*range(1_000)]
-    assert 3 <= len(time.pauses) <= 4
+    assert 9 <= len(time.pauses) <= 10

@@ -41,7 +41,7 @@ def stored(texts: Sequence[set[str]], bits: int, stored_after: int = -1) -> Sket
 
 def found(columns: SketchColumns, bits: int, part: Part) -> list[int]:
     ids = messages_of(columns.first, columns.messages)
-    wanted = columns_of(hashes(grams_of_part(part)), bits)
+    wanted = hashes(grams_of_part(part))
     return [ids[place] for place in places_with(bits, len(ids), wanted, columns.slices.__getitem__)]
 
 
