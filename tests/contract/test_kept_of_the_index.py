@@ -3,11 +3,13 @@
 import sqlite3
 import threading
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import pytest
 
+from mailbox_server.model.ids import AccountId
 from mailbox_server.model.ports import Silence, SystemEntropy
 from mailbox_server.store import derived_keeper, derived_reading
 from mailbox_server.store.derived_reading import Sight
@@ -81,7 +83,15 @@ async def searched(
 async def known(searched: SearchStore, criterion: TextCriterion) -> Candidates:
     found = await searched.known("ann", criterion)
     assert found is not None
-    return found
+    return replace(found, sure=[*found.sure])
+
+
+def recalled(
+    searched: SearchStore, owner: AccountId, criterion: TextCriterion
+) -> Candidates | None:
+    """What is said at once; it may be an array of what else is a list."""
+    found = searched.store.recalled_candidates(owner, criterion)
+    return None if found is None else replace(found, sure=[*found.sure])
 
 
 def do_all(jobs: list[Callable[[], None]]) -> None:
@@ -106,20 +116,21 @@ async def test_senders_and_subjects_are_answered_at_once_until_the_index_is_writ
     searched: SearchStore,
 ) -> None:
     ann, _ = await searched.owner("ann")
-    recalled = searched.store.recalled_candidates
     for criterion in CRITERIA:
         is_of_values = criterion.scope in (TextScope.FROM, TextScope.SUBJECT)
         wanted = await known(searched, criterion) if is_of_values else None
-        assert recalled(ann, criterion) == wanted
+        assert recalled(searched, ann, criterion) == wanted
     sender = TextCriterion(TextScope.FROM, "archer")
     await searched.deliver("ann", mails(6))
-    assert recalled(ann, sender) == await known(searched, sender), "the index does not know it yet"
+    assert recalled(searched, ann, sender) == await known(searched, sender), (
+        "the index does not know it yet"
+    )
     await searched.indexer.catch_up()
-    assert recalled(ann, sender) is None
+    assert recalled(searched, ann, sender) is None
     after = await known(searched, sender)
-    assert recalled(ann, sender) == after
+    assert recalled(searched, ann, sender) == after
     await searched.indexer.throw_away("a test does not like it")
-    assert recalled(ann, sender) is None
+    assert recalled(searched, ann, sender) is None
 
 
 async def test_what_takes_long_is_not_answered_at_once(
@@ -128,14 +139,14 @@ async def test_what_takes_long_is_not_answered_at_once(
     ann, _ = await searched.owner("ann")
     sender = TextCriterion(TextScope.FROM, "archer")
     monkeypatch.setattr(derived_reading, "HASTY_OCTETS", 20)
-    assert searched.store.recalled_candidates(ann, sender) is None
+    assert recalled(searched, ann, sender) is None
 
 
 async def test_a_long_needle_is_not_normalized_at_once(searched: SearchStore) -> None:
     ann, _ = await searched.owner("ann")
     short, long = (TextCriterion(TextScope.FROM, "\ufdfa" * count) for count in (20, 2_000))
-    assert searched.store.recalled_candidates(ann, short) == await known(searched, short)
-    assert searched.store.recalled_candidates(ann, long) is None
+    assert recalled(searched, ann, short) == await known(searched, short)
+    assert recalled(searched, ann, long) is None
 
 
 async def test_what_finds_many_is_not_answered_at_once(
@@ -146,8 +157,8 @@ async def test_what_finds_many_is_not_answered_at_once(
     many, few = (TextCriterion(TextScope.SUBJECT, needle) for needle in ("", "re: apple"))
     assert len((await known(searched, many)).sure) > 1 == len((await known(searched, few)).sure)
     monkeypatch.setattr(field_values, "FOUND_COST", derived_reading.HASTY_OCTETS // 2)
-    assert searched.store.recalled_candidates(ann, few) == await known(searched, few)
-    assert searched.store.recalled_candidates(ann, many) is None
+    assert recalled(searched, ann, few) == await known(searched, few)
+    assert recalled(searched, ann, many) is None
 
 
 async def test_a_table_is_made_beside_the_answers(
@@ -167,7 +178,7 @@ async def test_a_table_is_made_beside_the_answers(
     await searched.indexer.catch_up()
     wanted = await known(searched, sender)
     for _ in range(field_values.QUESTIONS + 3):
-        assert searched.store.recalled_candidates(ann, sender) == wanted
+        assert recalled(searched, ann, sender) == wanted
     assert not made
     do_all(jobs)
     (table,) = made
@@ -176,7 +187,7 @@ async def test_a_table_is_made_beside_the_answers(
     monkeypatch.setattr(
         FieldTable, "found", lambda table, *told: asked.append(table) or found(table, *told)
     )
-    assert searched.store.recalled_candidates(ann, sender) == wanted
+    assert recalled(searched, ann, sender) == wanted
     assert asked == [table]
 
 
@@ -193,19 +204,18 @@ async def test_with_one_field_the_others_of_the_account_are_made_ready(
     sender, subject = (
         TextCriterion(*each) for each in ((TextScope.FROM, "archer"), (TextScope.SUBJECT, "apple"))
     )
-    recalled = searched.store.recalled_candidates
     wanted = await known(searched, sender)
-    assert recalled(ann, sender) == wanted
-    assert recalled(ann, subject) is None
+    assert recalled(searched, ann, sender) == wanted
+    assert recalled(searched, ann, subject) is None
     do_all(jobs)
     asked, found = list[object](), FieldTable.found
     monkeypatch.setattr(
         FieldTable, "found", lambda table, *told: asked.append(table) or found(table, *told)
     )
-    of_subject = recalled(ann, subject)
+    of_subject = recalled(searched, ann, subject)
     assert of_subject is not None
     assert len(asked) == 1
-    assert recalled(ben, subject) is None
+    assert recalled(searched, ben, subject) is None
     assert of_subject == await known(searched, subject)
     assert searched.store.index.path is not None
     await ask_all(searched)
@@ -222,13 +232,11 @@ async def test_what_is_large_is_made_ready_only_where_it_is_asked_for(
     ann, _ = await searched.owner("ann")
     sender = TextCriterion(TextScope.FROM, "archer")
     wanted = await known(searched, sender)
-    assert searched.store.recalled_candidates(ann, sender) == wanted
+    assert recalled(searched, ann, sender) == wanted
     do_all(jobs)
     for scope in (TextScope.CC, TextScope.SUBJECT):
         criterion = TextCriterion(scope, "apple")
-        assert (searched.store.recalled_candidates(ann, criterion) is None) == (
-            scope is TextScope.SUBJECT
-        )
+        assert (recalled(searched, ann, criterion) is None) == (scope is TextScope.SUBJECT)
 
 
 async def test_nothing_is_made_ready_of_an_index_that_was_written_meanwhile(
@@ -244,7 +252,7 @@ async def test_nothing_is_made_ready_of_an_index_that_was_written_meanwhile(
         await searched.deliver("ann", mails(8))
         await searched.indexer.catch_up()
         wanted = await known(searched, sender)
-        assert searched.store.recalled_candidates(ann, sender) == wanted
+        assert recalled(searched, ann, sender) == wanted
         path = searched.store.index.path
         assert path is not None
 
@@ -258,7 +266,7 @@ async def test_nothing_is_made_ready_of_an_index_that_was_written_meanwhile(
         else:
             searched.store.index.path = path
         do_all(jobs)
-        assert searched.store.recalled_candidates(ann, subject) is None
+        assert recalled(searched, ann, subject) is None
         monkeypatch.setattr(field_reading, "_read_if_small", read)
 
 
@@ -276,7 +284,7 @@ async def test_a_damaged_block_that_a_table_is_made_of_is_noticed(
     await searched.indexer.catch_up()
     wanted = await known(searched, sender)
     for _ in range(field_values.QUESTIONS):
-        assert searched.store.recalled_candidates(ann, sender) == wanted
+        assert recalled(searched, ann, sender) == wanted
     assert searched.store.index.is_damaged
     await ask_all(searched)
 
@@ -320,7 +328,7 @@ async def test_a_table_of_an_index_that_was_written_meanwhile_is_not_made(
     await searched.indexer.catch_up()
     await known(searched, sender)
     for _ in range(field_values.QUESTIONS):
-        searched.store.recalled_candidates(ann, sender)
+        recalled(searched, ann, sender)
     await searched.deliver("ann", mails(8))
     await searched.indexer.catch_up()
     do_all(jobs)

@@ -6,7 +6,7 @@ Id 0 stands for messages that are known no more.
 
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from operator import itemgetter, le, lt
 from typing import Final
 
@@ -84,11 +84,12 @@ class UidsByMessage:
         asked = len(named) + len(perhaps)
         if (asked + unknown + len(messages) - newer) * MANY > len(uids):
             return None
-        sure = self._among(self._uids_of(named), uids)
+        found = self._uids_of(named)
+        sure = self._among(found if self._ascend else sorted(found), uids)
         if not (unknown or perhaps) and newer == len(messages):
             return Sorted(sure, [])
         maybe = {*self._uids[:unknown], *self._uids_of(perhaps), *self._uids[newer:]}
-        return Sorted(sure, self._among(maybe, uids))
+        return Sorted(sure, self._among(sorted(maybe), uids))
 
     def _near(self, wanted: Sequence[int]) -> Sequence[int]:
         """Of ascending messages those between the first and the last that are here."""
@@ -98,7 +99,7 @@ class UidsByMessage:
         return wanted[bisect_left(wanted, ids[0]) : bisect_right(wanted, ids[-1])]
 
     def _uids_of(self, wanted: Sequence[int]) -> list[int]:
-        """The UIDs of ascending messages that are near, those that are here."""
+        """The UIDs of ascending messages that are near, those that are here, in their order."""
         ids, uids, apart = self._messages, self._uids, self._apart
         if apart is not None:
             return [each + apart for each in wanted] if apart else list(wanted)
@@ -112,9 +113,8 @@ class UidsByMessage:
             for uid in uids[bisect_left(ids, message) : bisect_right(ids, message)]
         ]
 
-    def _among(self, found: Iterable[int], uids: Sequence[int]) -> list[int]:
-        """Those found that are among the ascending UIDs, ascending."""
-        ascending = sorted(found)
+    def _among(self, ascending: list[int], uids: Sequence[int]) -> list[int]:
+        """Those of the one that are among the other; both ascend."""
         # All of uids are here: where they are as many, they are the same.
         if len(uids) == len(self._uids):
             return ascending

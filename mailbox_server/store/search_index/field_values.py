@@ -140,7 +140,7 @@ class FieldTable:
         self._words = words
         self.octets = values.octets + (0 if words is None else words.octets)
 
-    def found(self, seeker: ValueSeeker, goes_through: Callable[[int], None]) -> list[int]:
+    def found(self, seeker: ValueSeeker, goes_through: Callable[[int], None]) -> Sequence[int]:
         """Ids of the messages, each once, ascending.  Raises BlockDamaged.
 
         goes_through: told what comes next, in octets of blocks that take as long.
@@ -150,7 +150,7 @@ class FieldTable:
 
     def _of_words(
         self, seeker: ValueSeeker, goes_through: Callable[[int], None]
-    ) -> list[int] | None:
+    ) -> Sequence[int] | None:
         """None where words do not do."""
         words, needle = self._words, seeker.within_a_word
         if words is None or needle is None:
@@ -160,7 +160,8 @@ class FieldTable:
         if found is None:
             return None
         goes_through(sum(map(len, found)) * FOUND_COST)
-        above = found[0].tolist() if len(found) == 1 else sorted(set().union(*found))
+        # Of one word it stays an array: numbers are made only of those that are wanted.
+        above = found[0] if len(found) == 1 else sorted(set().union(*found))
         first = self._first
         return [first + each for each in above] if first else above
 

@@ -30,7 +30,7 @@ def columns(above: int, values: list[list[str]]) -> Columns:
 
 def ids(values: FieldBlocks | FieldTable, needle: str) -> list[int]:
     costs = list[int]()
-    found = values.found(ValueSeeker(needle), costs.append)
+    found = [*values.found(ValueSeeker(needle), costs.append)]
     assert found == sorted(found)
     return found
 

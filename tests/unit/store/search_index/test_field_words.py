@@ -135,4 +135,4 @@ def words_of(messages: "dict[bytes, array[int]]") -> ValueWords | None:
 
 def ids(values: FieldBlocks | FieldTable, needle: str) -> list[int]:
     costs = list[int]()
-    return values.found(ValueSeeker(needle), costs.append)
+    return [*values.found(ValueSeeker(needle), costs.append)]
