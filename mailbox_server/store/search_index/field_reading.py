@@ -1,10 +1,12 @@
 """Asks for the messages of an account by a value of one header field.
 
-The first question reads the field's blocks, and they are kept.  With the next one all fields of
-the account are made ready, beside the answers: who searches by a sender searches by a subject,
-too, and mail programs often do both at once.
+The first question reads the field's blocks, and they are kept.  Beside the answers a table is
+made of them; where they are many, which takes long, after some more questions.  With the second
+question all fields of the account are made ready: who searches by a sender searches by a
+subject, too, and mail programs often do both at once.
 """
 
+import itertools
 from collections.abc import Hashable, Iterator, Sequence
 from functools import partial
 from typing import Final, NamedTuple
@@ -15,7 +17,6 @@ from mailbox_server.store.ports import Candidates
 from mailbox_server.store.search_index import standing
 from mailbox_server.store.search_index.field_block import Columns, ValueSeeker, check
 from mailbox_server.store.search_index.field_values import (
-    OCTETS_A_QUESTION,
     OCTETS_MOST,
     FieldBlocks,
     FieldTable,
@@ -24,17 +25,21 @@ from mailbox_server.store.search_index.header_text import INDEXED_FIELDS
 
 MOST: Final = 500_000
 """Messages that are told apart from the others; of more than that, looking at all is as good."""
+OCTETS_A_QUESTION: Final = 512 * 1024
+"""Of a field with more a table is made after as many questions more; nobody else has it made."""
 
 
 class _Field(NamedTuple):
     """What is kept of one field of an account.
 
-    maybe: ascending ids of messages of which more may be said elsewhere.
+    maybe: ascending ids of messages of which more may be said elsewhere.  questions: their
+    numbers; that which read the field has 0.
     """
 
     values: FieldBlocks | FieldTable
     maybe: Sequence[int]
     upto: int
+    questions: Iterator[int]
 
     @property
     def octets(self) -> int:
@@ -50,11 +55,11 @@ def by_field(sight: Sight, account: AccountId, field: int, needle: str) -> Candi
     kept: _Field | None = sight.kept(key)
     if kept is None:
         return _in_blocks(sight, account, field, seeker)
-    values = kept.values
-    found = values.found(seeker, sight.goes_through)
-    if isinstance(values, FieldBlocks) and values.is_asked_again():
-        sight.later(partial(_make_table, sight, key, kept, values))
+    found = kept.values.found(seeker, sight.goes_through)
+    number = next(kept.questions)
+    if number == 1:
         sight.later_reading(partial(_make_ready, account))
+    _make_table_at(number, sight, key, kept)
     return _told(found, kept.maybe, kept.upto)
 
 
@@ -82,9 +87,11 @@ def _in_blocks(
         octets += len(columns.lines)
         if octets <= OCTETS_MOST:
             blocks.append(columns)
-    kept = _field_of(sight, account, blocks)
+    kept = _field_of(sight, account, blocks, itertools.count(1))
     if octets <= OCTETS_MOST:
-        sight.keep(_key(account, field), kept, kept.octets)
+        key = _key(account, field)
+        sight.keep(key, kept, kept.octets)
+        _make_table_at(0, sight, key, kept)
     return _told(sorted(found), kept.maybe, kept.upto)
 
 
@@ -101,38 +108,39 @@ def _stored(sight: Sight, account: AccountId, field: int) -> Iterator[Columns]:
             yield columns
 
 
-def _field_of(sight: Sight, account: AccountId, blocks: Sequence[Columns]) -> _Field:
+def _field_of(
+    sight: Sight, account: AccountId, blocks: Sequence[Columns], questions: Iterator[int]
+) -> _Field:
     segments = standing.live(sight)
     elsewhere = {*standing.waiting(sight, segments, account)}
     for each in segments:
         elsewhere.update(standing.holding_more(sight, each, "head", account))
-    return _Field(FieldBlocks(blocks), sorted(elsewhere), standing.upto(segments))
+    return _Field(FieldBlocks(blocks), sorted(elsewhere), standing.upto(segments), questions)
 
 
 def _make_ready(account: AccountId, sight: Sight) -> None:
-    """Read the fields that nobody asked for yet, and have all made ready that are not large."""
+    """Read the fields that nobody asked for yet and have tables made of them, where they are
+    small."""
     for field in range(len(INDEXED_FIELDS)):
         key = _key(account, field)
-        kept: _Field | None = sight.kept(key)
-        if kept is None:
-            kept = _read_if_small(sight, account, field)
-        if kept is not None and isinstance(kept.values, FieldBlocks):
-            sight.later(partial(_make_small_table, sight, key, kept, kept.values))
+        if sight.kept(key) is None and _octets(sight, account, field) <= OCTETS_A_QUESTION:
+            blocks = [*_stored(sight, account, field)]
+            kept = _field_of(sight, account, blocks, itertools.count(2))
+            sight.keep(key, kept, kept.octets)
+            _make_table_at(0, sight, key, kept)
 
 
-def _read_if_small(sight: Sight, account: AccountId, field: int) -> _Field | None:
+def _octets(sight: Sight, account: AccountId, field: int) -> float:
     asked = "SELECT total(length(lines)) FROM field WHERE account = ? AND field = ?"
-    ((octets,),) = sight.rows(asked, (account, field))
-    if octets > OCTETS_A_QUESTION:
-        return None
-    kept = _field_of(sight, account, [*_stored(sight, account, field)])
-    sight.keep(_key(account, field), kept, kept.octets)
-    return kept
+    octets: float = sight.rows(asked, (account, field))[0][0]
+    return octets
 
 
-def _make_small_table(sight: Sight, key: Hashable, kept: _Field, blocks: FieldBlocks) -> None:
-    if sight.kept(key) is kept and blocks.octets <= OCTETS_A_QUESTION:
-        _make_table(sight, key, kept, blocks)
+def _make_table_at(question: int, sight: Sight, key: Hashable, kept: _Field) -> None:
+    """Have a table made beside the answers, where that is due with the question."""
+    blocks = kept.values
+    if isinstance(blocks, FieldBlocks) and blocks.octets // OCTETS_A_QUESTION == question:
+        sight.later(partial(_make_table, sight, key, kept, blocks))
 
 
 def _make_table(sight: Sight, key: Hashable, kept: _Field, blocks: FieldBlocks) -> None:

@@ -8,7 +8,6 @@ words between them, those are gone through instead of either.
 That takes longer than a question, so the blocks serve at first.
 """
 
-import itertools
 from array import array
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -26,10 +25,6 @@ from mailbox_server.store.search_index.pausing import with_pauses
 
 OCTETS_MOST: Final = 1536 * 1024
 """Of blocks that are kept; of more, the answers take longer than reading them."""
-QUESTIONS: Final = 1
-"""After so many that kept blocks answered the values are put together; where they are many, of
-which that takes long, after one more for each OCTETS_A_QUESTION."""
-OCTETS_A_QUESTION: Final = 512 * 1024
 FOUND_COST: Final = 50
 """Making an answer of an id that was found takes as long as going through so many octets."""
 _PUT_TOGETHER_PART: Final = 2
@@ -81,8 +76,6 @@ class FieldBlocks:
     def __init__(self, blocks: Sequence[Columns]) -> None:
         self.octets = sum(len(block.lines) for block in blocks)
         self._blocks = blocks
-        self._questions = itertools.count(1)
-        self._most = QUESTIONS + self.octets // OCTETS_A_QUESTION
 
     def found(self, seeker: ValueSeeker, goes_through: Callable[[int], None]) -> list[int]:
         """As of a FieldTable.  Raises BlockDamaged."""
@@ -94,10 +87,6 @@ class FieldBlocks:
             found += messages
         found.sort()
         return found
-
-    def is_asked_again(self) -> bool:
-        """Call after each question, in any thread: True once, when a table is to be made."""
-        return next(self._questions) == self._most
 
     def table(self, most: int) -> "FieldTable | None":
         """What is to be asked instead; None where nothing is, or it takes more octets than most.

@@ -112,21 +112,3 @@ def test_words_that_would_make_it_too_large_are_left_out() -> None:
     assert least is not None
     assert least.octets < whole.octets
     assert ids(least, "offer") == ids(whole, "offer") == [*range(1, 501)]
-
-
-def test_it_is_to_be_made_once_after_some_questions() -> None:
-    blocks = FieldBlocks([columns(0, [["a"]])])
-    most = field_values.QUESTIONS
-    assert [blocks.is_asked_again() for _ in range(5)] == [each == most for each in range(1, 6)]
-
-
-def test_of_many_values_it_is_made_later() -> None:
-    value = "x" * (field_values.OCTETS_A_QUESTION // 100)
-    blocks = FieldBlocks(
-        [columns(100 * part, [[f"{each}{value}"] for each in range(100)]) for part in range(2)]
-    )
-    assert blocks.octets > field_values.OCTETS_A_QUESTION
-    asked = [blocks.is_asked_again() for _ in range(100)]
-    most = field_values.QUESTIONS + blocks.octets // field_values.OCTETS_A_QUESTION
-    assert asked.index(True) == most - 1
-    assert sum(asked) == 1
