@@ -144,7 +144,7 @@ class FieldTable:
         words, needle = self._words, seeker.within_a_word
         if words is None or needle is None:
             return None
-        goes_through(words.gone_through)
+        goes_through(words.cost(needle))
         found = words.having(needle)
         if found is None:
             return None

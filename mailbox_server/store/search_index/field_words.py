@@ -2,13 +2,15 @@
 
 A needle without a space stands within a word.  People write about the same things, so there
 is less to go through than in the values; where that is not so, there are no words of them.
-Long words come first: a needle is in none that is shorter.
+Subjects are full of numbers, which hardly come again: a needle without a digit is looked for
+in the words as they are without theirs.
 """
 
+import re
 from array import array
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from mailbox_server.store.search_index.pausing import with_pauses
@@ -19,34 +21,90 @@ HELD_MOST: Final = 384 * 1024
 """Messages of all words together; with more the values would take too much room to be kept."""
 _HOLDING_MOST: Final = 8
 """Words, whose messages are put together; of more, going through the values is as good."""
-_WORD_OCTETS: Final = 13
-"""Of memory, that a word takes beside its own and its messages."""
+_NUMBER: Final = re.compile(rb"[0-9]+")
+_FOR_A_NUMBER: Final = b"0"
+_WORD_OCTETS: Final = 32
+"""Of memory, that a word takes at most beside its own twice, and its messages."""
 _ID_OCTETS: Final = 4
+
+
+class _Lines:
+    """Words one after the other, long ones first: a needle is in none that is shorter.
+
+    gone_through: octets of all of them.  octets: how much memory it takes.
+    """
+
+    def __init__(self, words: Sequence[bytes]) -> None:
+        """words: one at least, by their length."""
+        longest = len(words[0])
+        self._octets = b"\n".join([*words, b""])
+        self._begins = array("I", (0,))
+        for word in with_pauses(words):
+            self._begins.append(self._begins[-1] + len(word) + 1)
+        self._longest = longest
+        self._short = array("I", (longest - len(word) for word in words))
+        """By how many octets each falls short of the longest."""
+        self.gone_through = len(self._octets)
+        self.octets = self.gone_through + _ID_OCTETS * (len(self._begins) + len(words))
+
+    def holding(self, needle: bytes, most: int) -> list[int] | None:
+        """Places of the words with the needle, which holds no line feed; None of more than most."""
+        begins, octets, found = self._begins, self._octets, list[int]()
+        end = begins[bisect_right(self._short, self._longest - len(needle))]
+        at = octets.find(needle, 0, end)
+        while at >= 0:
+            if len(found) == most:
+                return None
+            place = bisect_right(begins, at) - 1
+            found.append(place)
+            at = octets.find(needle, begins[place + 1], end)
+        return found
+
+
+class _Lists:
+    """Lists of numbers, one after the other.
+
+    octets: how much memory it takes.
+    """
+
+    def __init__(self, lists: Iterable[Sequence[int]]) -> None:
+        self._starts, self._numbers = array("I", (0,)), array("I")
+        for each in with_pauses(lists):
+            self._numbers.extend(sorted(each))
+            self._starts.append(len(self._numbers))
+        self.octets = _ID_OCTETS * (len(self._starts) + len(self._numbers))
+
+    def count(self, place: int) -> int:
+        """Numbers of the list in that place."""
+        return self._starts[place + 1] - self._starts[place]
+
+    def __getitem__(self, place: int) -> "array[int]":
+        return self._numbers[self._starts[place] : self._starts[place + 1]]
 
 
 class ValueWords:
     """The words, and for each the ids of its messages, as they stand above the first.
 
-    octets: how much memory they take.  gone_through: what a question costs, in octets of blocks.
+    octets: how much memory they take.
     """
 
     def __init__(self, messages: "Mapping[bytes, array[int]]") -> None:
         """messages: of each word, its messages, each once."""
         words = sorted(messages, key=len, reverse=True)
-        begins, starts, together = array("I", (0,)), array("I", (0,)), array("I")
-        for word in with_pauses(words):
-            begins.append(begins[-1] + len(word) + 1)
-            together.extend(sorted(messages[word]))
-            starts.append(len(together))
-        self._lines = b"\n".join([*words, b""])
-        self._begins = begins
-        # By how many octets a word falls short of the longest.
-        self._short = array("I", (len(words[0]) - len(word) for word in words))
-        self._longest = len(words[0])
-        self._starts = starts
-        self._messages = together
-        self.gone_through = len(self._lines)
-        self.octets = _octets_of(words, len(together))
+        self._lines = _Lines(words)
+        self._messages = _Lists(messages[word] for word in words)
+        alike: defaultdict[bytes, list[int]] = defaultdict(list)
+        for place, word in enumerate(with_pauses(words)):
+            alike[_NUMBER.sub(_FOR_A_NUMBER, word)].append(place)
+        plain = sorted(alike, key=len, reverse=True)
+        self._plain_lines = _Lines(plain)
+        self._alike = _Lists(alike[each] for each in plain)
+        parts = (self._lines, self._messages, self._plain_lines, self._alike)
+        self.octets = sum(part.octets for part in parts)
+
+    def cost(self, needle: bytes) -> int:
+        """What a question costs, in octets of blocks."""
+        return (self._lines if _NUMBER.search(needle) else self._plain_lines).gone_through
 
     def having(self, needle: bytes) -> "Sequence[array[int]] | None":
         """Messages, ascending, of each word with a needle that is within one; None where it is
@@ -54,17 +112,16 @@ class ValueWords:
 
         needle: in UTF-8, without a space and a line feed.
         """
-        begins, lines, found = self._begins, self._lines, list[int]()
-        end = begins[bisect_right(self._short, self._longest - len(needle))]
-        place = lines.find(needle, 0, end)
-        while place >= 0:
-            if len(found) == _HOLDING_MOST:
-                return None
-            word = bisect_right(begins, place) - 1
-            found.append(word)
-            place = lines.find(needle, begins[word + 1], end)
-        starts, messages = self._starts, self._messages
-        return [messages[starts[word] : starts[word + 1]] for word in found]
+        words = self._words_with(needle)
+        return None if words is None else [self._messages[word] for word in words]
+
+    def _words_with(self, needle: bytes) -> list[int] | None:
+        if _NUMBER.search(needle):
+            return self._lines.holding(needle, _HOLDING_MOST)
+        plain = self._plain_lines.holding(needle, _HOLDING_MOST)
+        if plain is None or sum(map(self._alike.count, plain)) > _HOLDING_MOST:
+            return None
+        return [word for each in plain for word in self._alike[each]]
 
 
 def words_of(messages: "Mapping[bytes, array[int]]", most: int) -> ValueWords | None:
@@ -87,10 +144,7 @@ def words_of(messages: "Mapping[bytes, array[int]]", most: int) -> ValueWords | 
                 if room < 0 or len(of_words) > WORDS_MOST:
                     return None
             of_word += of_value
-    if not of_words or _octets_of(of_words, held) > most:
+    if not of_words:
         return None
-    return ValueWords(of_words)
-
-
-def _octets_of(words: Collection[bytes], messages: int) -> int:
-    return sum(map(len, words)) + _WORD_OCTETS * len(words) + _ID_OCTETS * messages
+    octets = 2 * sum(map(len, of_words)) + _WORD_OCTETS * len(of_words) + _ID_OCTETS * held
+    return ValueWords(of_words) if octets <= most else None

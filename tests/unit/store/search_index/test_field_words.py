@@ -18,16 +18,16 @@ from mailbox_server.store.search_index.field_values import (
 )
 from mailbox_server.store.search_index.field_words import ValueWords
 
-WORDS = ("re:", "photo", "photos", "grüße", "大阪", "", "a\x80b")
+WORDS = ("re:", "photo", "photos", "grüße", "大阪", "", "a\x80b", "b12-100", "b7-1", "photo7", "7")
 VALUES = st.lists(
     st.lists(st.sampled_from(WORDS), min_size=1, max_size=6).map(" ".join),
     min_size=1,
     max_size=60,
     unique=True,
 )
-NEEDLES = st.lists(
-    st.sampled_from(("photo", "photos", "o", "s", "ü", "大", "e:", "nowhere", "x" * 20, "\x80"))
-)
+PARTS = ("photo", "photos", "o", "s", "ü", "大", "e:", "nowhere", "x" * 20, "\x80")
+WITH_SIGNS = ("7", "0", "b", "-", "-1", "o7", "2-10", "b0-0", "photo0")
+NEEDLES = st.lists(st.sampled_from(PARTS + WITH_SIGNS))
 
 
 @settings(max_examples=200, deadline=None)
@@ -55,6 +55,16 @@ def test_nothing_is_said_of_a_needle_in_many_words() -> None:
     assert words.having(b"1") is None
     assert words.having(b"17") == [array("I", [17])]
     assert words.having(b"o") == [array("I", range(100))] * 4
+
+
+def test_numbers_are_gone_through_for_needles_with_a_digit_only() -> None:
+    """Subjects are full of numbers of which each stands once."""
+    words = words_of(held(b"your order N-%d is on its way" % each for each in range(1_000)))
+    assert words is not None
+    assert words.cost(b"order") < 40 < 5_000 < words.cost(b"n-17")
+    assert words.having(b"order") == [array("I", range(1_000))]
+    assert words.having(b"N-998") == [array("I", [998])]
+    assert words.having(b"N-") is None, "that is in many words"
 
 
 def test_there_are_none_where_they_are_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -101,11 +111,11 @@ def test_where_words_answer_the_values_are_not_gone_through() -> None:
         table.found(ValueSeeker(needle), told.append)
         return told
 
-    assert costs(table, "offer") == [words.gone_through, 100 * FOUND_COST]
-    assert costs(table, "nowhere") == [words.gone_through, 0]
+    assert costs(table, "offer") == [words.cost(b"offer"), 100 * FOUND_COST]
+    assert costs(table, "nowhere") == [words.cost(b"nowhere"), 0]
     assert costs(plain, "offer") == [plain.octets, 100 * FOUND_COST]
     assert costs(table, "you of 7") == [plain.octets, 11 * FOUND_COST]
-    in_many_words = [words.gone_through, plain.octets, 19 * FOUND_COST]
+    in_many_words = [words.cost(b"1"), plain.octets, 19 * FOUND_COST]
     assert costs(table, "1") == in_many_words
 
 
