@@ -23,6 +23,7 @@ from mailbox_server.cli.tables import show_rows
 from mailbox_server.cli.verbs import Noun
 from mailbox_server.model.errors import Refused
 from mailbox_server.ops import requests
+from mailbox_server.ops.rows import SampleRow
 
 _COLUMNS = (("INVARIANT", "invariant"), ("FOUND", "detail"))
 _INDEX_COLUMNS = (
@@ -101,5 +102,17 @@ async def _reindexing(operator: Operator, surroundings: Surroundings) -> list[An
 @verb.command("status")
 @click.pass_obj
 def status(surroundings: Surroundings) -> None:
-    """Show how far the search index has come, and what was read of attachments."""
-    show_rows(ask(surroundings, requests.StoreStatus()), _INDEX_COLUMNS, surroundings)
+    """Show how far the search index has come, what was read of attachments, and whether the
+    nightly samples of both went wrong.
+    """
+    (row,) = ask(surroundings, requests.StoreStatus())
+    show_rows([row], _INDEX_COLUMNS, surroundings)
+    if not surroundings.as_json:
+        click.echo(f"search index last sampled: {_told(row.sampled)}")
+        click.echo(f"attached texts last sampled: {_told(row.documents_sampled)}")
+
+
+def _told(sample: SampleRow | None) -> str:
+    if sample is None:
+        return "never"
+    return f"{sample.ended} ({sample.tried} searches, {sample.wrong} wrong)"

@@ -35,6 +35,7 @@ from mailbox_server.ops import (
 )
 from mailbox_server.ops.answers import Answer, Failure, Rows
 from mailbox_server.ops.domain_verbs import Publication
+from mailbox_server.ops.index_status import index_status
 from mailbox_server.ops.request_roots import Request
 from mailbox_server.ops.rows import AnyRow
 from mailbox_server.store.attached_text.catching_up import AttachedTexts
@@ -81,7 +82,8 @@ class Administration:
                 await message_verbs.send_raw(self.store, request, download)
                 return Rows()
             if isinstance(request, requests.StoreReindex):
-                return Rows([await reindexing.reindex(self.indexer, self.attached, download)])
+                await reindexing.reindex(self.indexer, self.attached, download)
+                return Rows([await index_status(self.store, self.indexer, self.attached)])
             verb: Any = _VERBS[type(request)]
             return Rows(await verb(self, request))
         except MailboxServerFault as fault:
@@ -263,7 +265,7 @@ async def _store_check(self: Administration, asked: requests.StoreCheck) -> list
 
 
 async def _store_status(self: Administration, _: requests.StoreStatus) -> list[AnyRow]:
-    return [reindexing.row_of(await self.indexer.state(), await self.attached.state())]
+    return [await index_status(self.store, self.indexer, self.attached)]
 
 
 _VERBS: Final = MappingProxyType(

@@ -1,7 +1,7 @@
 """What is done from time to time, as one literal table; a job that fails is tried again later.
 
-When a long job last came to its end is kept in the store: a server that is restarted daily
-checks its store all the same.
+When a long job last came to its end is kept in the store, with what it came to where it is a
+sample: a server that is restarted daily checks its store all the same.
 """
 
 import asyncio
@@ -15,6 +15,7 @@ from mailbox_server.checks.dkim.key_keeper import KeyKeeper
 from mailbox_server.model.errors import MailboxServerFault
 from mailbox_server.model.ids import message_object_id
 from mailbox_server.model.ports import Clock, Events, SystemEntropy
+from mailbox_server.ops.index_status import ATTACHED_JOB, INDEX_JOB
 from mailbox_server.ops.tracing import catch_up
 from mailbox_server.store.attached_text.catching_up import AttachedTexts
 from mailbox_server.store.cold_contents import ColdContents
@@ -22,7 +23,7 @@ from mailbox_server.store.collection import collect, sweep
 from mailbox_server.store.destroyed_messages import forget_destroyed
 from mailbox_server.store.door import SqliteStore
 from mailbox_server.store.integrity import violations
-from mailbox_server.store.job_runs import last_runs, note_run
+from mailbox_server.store.job_runs import Sample, last_runs, note_run
 from mailbox_server.store.leftovers import Leftovers, forget_leftovers
 from mailbox_server.store.ports import Room, WriteTx
 from mailbox_server.store.scrub import damaged_contents
@@ -83,11 +84,14 @@ class KeepsTls(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One job: what it is called in the log, how often it runs, what it does."""
+    """One job: what it is called in the log, how often it runs, what it does.
+
+    Work that samples returns what it came to, after all that may fail.
+    """
 
     name: str
     every: timedelta
-    work: Callable[["Housekeeping"], Awaitable[None]]
+    work: Callable[["Housekeeping"], Awaitable[Sample | None]]
 
     @property
     def is_long(self) -> bool:
@@ -158,16 +162,16 @@ class Housekeeping:
     async def first_due(self) -> dict[str, float]:
         """By name, when each job is due for the first time; seconds of the monotonic clock."""
         try:
-            ended = await last_runs(self.store)
+            runs = await last_runs(self.store)
         except MailboxServerFault as fault:
             self.events.warning("housekeeping.unknown_runs", reason=str(fault))
-            ended = {}
+            runs = {}
         now, begun = self.clock.now(), self.clock.monotonic()
         due: dict[str, float] = {}
         for job in JOBS:
             wait = job.every
             if job.is_long:
-                since = now - ended[job.name] if job.name in ended else job.every
+                since = now - runs[job.name].ended if job.name in runs else job.every
                 # A clock that was set back must not put it off for longer than its time.
                 wait = min(max(job.every - since, _SETTLING), job.every)
             due[job.name] = begun + wait.total_seconds()
@@ -195,9 +199,9 @@ class Housekeeping:
     async def do(self, job: Job) -> None:
         """Run one job now; trouble is logged and passes."""
         try:
-            await job.work(self)
+            sample = await job.work(self)
             if job.is_long:
-                await note_run(self.store, job.name)
+                await note_run(self.store, job.name, sample)
         except MailboxServerFault as fault:
             self.events.warning("housekeeping.failed", job=job.name, reason=str(fault))
         except Exception as error:  # a bug in one job must not stop the others: it is logged
@@ -320,18 +324,19 @@ async def _check(keeper: Housekeeping) -> None:
     keeper.events.info("store.checked", violations=len(found), damaged=damaged)
 
 
-async def _try_index(keeper: Housekeeping) -> None:
-    sampled = await keeper.indexer.sample(SystemEntropy())
+async def _try_index(keeper: Housekeeping) -> Sample:
     worn = await keeper.indexer.make_worn_stale()
-    keeper.events.info(
-        "search_index.sampled", trials=sampled.trials, wrong=len(sampled.wrong), worn=worn
-    )
+    sampled = await keeper.indexer.sample(SystemEntropy())
+    tried, wrong = sampled.trials, len(sampled.wrong)
+    keeper.events.info("search_index.sampled", trials=tried, wrong=wrong, worn=worn)
+    return Sample(tried, wrong)
 
 
-async def _try_attached(keeper: Housekeeping) -> None:
+async def _try_attached(keeper: Housekeeping) -> Sample:
     gone = await keeper.attached.forget_gone()
     tried, missed = await keeper.attached.sample(SystemEntropy())
     keeper.events.info("attachments.sampled", trials=tried, wrong=missed, forgotten=gone)
+    return Sample(tried, missed)
 
 
 async def _repeat(keeper: Housekeeping, step: Callable[[WriteTx], int]) -> None:
@@ -357,7 +362,7 @@ JOBS: Final = (
     Job("refresh TLS policies", timedelta(hours=24), _refresh_tls),
     Job("forget bounces", timedelta(hours=24), _forget_bounces),
     Job("forget leftovers", timedelta(hours=24), _forget_leftovers),
-    Job("try the search index", timedelta(hours=24), _try_index),
-    Job("tidy attached texts", timedelta(hours=24), _try_attached),
+    Job(INDEX_JOB, timedelta(hours=24), _try_index),
+    Job(ATTACHED_JOB, timedelta(hours=24), _try_attached),
     Job("check the store", timedelta(hours=24), _check),
 )

@@ -4,16 +4,15 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Final
 
-from mailbox_server.ops.rows import IndexRow
-from mailbox_server.store.attached_text.catching_up import AttachedState, AttachedTexts
-from mailbox_server.store.search_index.catching_up import IndexState, SearchIndexer
+from mailbox_server.store.attached_text.catching_up import AttachedTexts
+from mailbox_server.store.search_index.catching_up import SearchIndexer
 
 _TOLD_EVERY: Final = 0.25
 
 
 async def reindex(
     indexer: SearchIndexer, attached: AttachedTexts, send: Callable[[bytes], Awaitable[None]]
-) -> IndexRow:
+) -> None:
     """Bring both up and make every part of them anew; one that was interrupted goes on.
 
     Searches use the old parts of the index, and the old texts, until the new ones are whole.
@@ -42,7 +41,6 @@ async def reindex(
         await indexer.make_stale()
     await attached.begin_anew()
     await told(_renew(indexer, attached))
-    return row_of(await indexer.state(), await attached.state())
 
 
 async def _renew(indexer: SearchIndexer, attached: AttachedTexts) -> None:
@@ -52,16 +50,3 @@ async def _renew(indexer: SearchIndexer, attached: AttachedTexts) -> None:
 
 async def _behind(indexer: SearchIndexer, attached: AttachedTexts) -> int:
     return await indexer.behind() + await attached.behind()
-
-
-def row_of(index: IndexState, attached: AttachedState) -> IndexRow:
-    """What the operator reads of it."""
-    counts = sorted(attached.documents.items(), key=lambda each: -each[1])
-    return IndexRow(
-        index.messages,
-        index.behind,
-        index.octets,
-        documents=", ".join(f"{count} {outcome.value}" for outcome, count in counts) or "none",
-        documents_behind=attached.behind,
-        documents_octets=attached.octets,
-    )

@@ -187,13 +187,24 @@ class FindingRow(Row, frozen=True, tag="finding"):
     detail: str
 
 
+class SampleRow(msgspec.Struct, frozen=True):
+    """What a nightly sample came to: when it ended, how many searches were tried, how many of
+    them went wrong.
+    """
+
+    ended: str
+    tried: int
+    wrong: int
+
+
 class IndexRow(Row, frozen=True, tag="index"):
     """The search index and the texts of attached documents.
 
     messages: in it.  behind: message ids that it has still to go over; searches look at those
     themselves.  octets: on the disk.  documents: how many with which outcome.
     documents_behind: message ids whose documents have still to be read; nothing is found in
-    those.
+    those.  sampled, documents_sampled: the last nightly sample of each, also of what was thrown
+    away for it; None where there was none.
     """
 
     messages: int
@@ -202,6 +213,8 @@ class IndexRow(Row, frozen=True, tag="index"):
     documents: str = "none"
     documents_behind: int = 0
     documents_octets: int = 0
+    sampled: SampleRow | None = None
+    documents_sampled: SampleRow | None = None
 
 
 AnyRow = (

@@ -190,6 +190,7 @@ def test_blocks_of_uids_are_made_from_what_is_there(tmp_path: Path) -> None:
             "ALTER TABLE account DROP COLUMN is_shared;"
             "ALTER TABLE message DROP COLUMN sent_day;"
             "ALTER TABLE placement DROP COLUMN size;"
+            "ALTER TABLE job_run DROP COLUMN tried; ALTER TABLE job_run DROP COLUMN wrong;"
             "CREATE INDEX ix_placement_message ON placement (message);"
             "CREATE INDEX ix_placement_mailbox_updated_at ON placement (mailbox, updated_at);"
             "CREATE INDEX ix_placement_expunged_on ON placement (expunged_on);"
@@ -216,7 +217,8 @@ def test_blocks_of_messages_are_made_from_what_is_there(fresh: Path, tmp_path: P
     bench.close()
     with closing(sqlite3.connect(fresh)) as connection:
         connection.executescript(
-            "DROP TABLE message_block; CREATE INDEX ix_placement_message ON placement (message)"
+            "DROP TABLE message_block; CREATE INDEX ix_placement_message ON placement (message);"
+            "ALTER TABLE job_run DROP COLUMN tried; ALTER TABLE job_run DROP COLUMN wrong"
         )
     set_version(fresh, 19, 19)
     upgrade(fresh, migrations())

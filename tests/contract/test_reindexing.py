@@ -38,8 +38,9 @@ def times_renewed(events: RecordedEvents) -> int:
 
 
 async def test_all_of_it_is_made_anew(searched: SearchStore, events: RecordedEvents) -> None:
-    row = await reindex(searched.indexer, searched.attached, unheard)
-    assert (row.messages, row.behind) == (10, 0)
+    await reindex(searched.indexer, searched.attached, unheard)
+    state = await searched.indexer.state()
+    assert (state.messages, state.behind) == (10, 0)
     assert times_renewed(events) == 1
 
 

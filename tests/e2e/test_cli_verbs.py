@@ -337,6 +337,11 @@ def test_the_store(house: Appliance) -> None:
     assert index["behind"] == 0
     (status,) = rows(house, "store", "status")
     assert status["messages"] == index["messages"]
+    assert (status["sampled"], status["documents_sampled"]) == (None, None)
+    assert verb(house, "store", "status").decode().splitlines()[2:] == [
+        "search index last sampled: never",
+        "attached texts last sampled: never",
+    ]
     assert b"INDEXED" in verb(house, "store", "reindex")
     if (house.data / "control").exists():
         assert "stop it first" in refused(house, 1, "store", "migrate")

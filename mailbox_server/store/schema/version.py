@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from mailbox_server.store.schema.columns import INTEGER, placed_table
 
-SCHEMA_VERSION: Final = 20
+SCHEMA_VERSION: Final = 21
 OLDEST_PROGRAM: Final = 20
 
 schema = placed_table(
