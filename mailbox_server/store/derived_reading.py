@@ -64,14 +64,19 @@ class Sight:
     def goes_through(self, octets: int) -> None:
         """So much of what is kept is gone through next."""
 
-    def later(self, work: Callable[[], None]) -> None:
+    def later(self, name: Hashable, work: Callable[[], None]) -> None:
         """Have work done beside what goes on; it reads nothing of the file, but may keep.
 
-        It is not done where there was a commit before its turn came.
+        name: of works of one that wait, the first alone is done.  They may wait long, so they
+        are to take what they need of what is kept then.  None is done where there was a commit
+        before its turn came.
         """
         place, state = self._place, self._state
+        if not state.is_newly_wanted(name):
+            return
 
         def job() -> None:
+            state.begins(name)
             if not place.is_current(state):
                 return
             try:
@@ -81,7 +86,7 @@ class Sight:
 
         place.beside(job)
 
-    def later_reading(self, work: "Callable[[Sight], None]") -> None:
+    def later_reading(self, name: Hashable, work: "Callable[[Sight], None]") -> None:
         """The same of work that reads the file: it is given a sight of its own."""
         place = self._place
 
@@ -92,7 +97,7 @@ class Sight:
             finally:
                 reader.close()
 
-        self.later(read)
+        self.later(name, read)
 
     def execute(self, statement: str, values: Sequence[object] = ()) -> sqlite3.Cursor:
         """Run a select.  Raises sqlite3.Error."""

@@ -23,6 +23,7 @@ class DerivedState:
         self._most_octets = most_octets
         self._octets = 0
         self._values: dict[Hashable, tuple[Any, int]] = {}
+        self._to_be_made: set[Hashable] = set()
         self._one_changes = threading.Lock()
 
     def get(self, key: Hashable) -> Any:
@@ -40,6 +41,18 @@ class DerivedState:
                 self._drop(next(iter(self._values)))
             self._values[key] = value, octets
             self._octets += octets
+
+    def is_newly_wanted(self, name: Hashable) -> bool:
+        """Note that something is to be made; whether that was not to be done already."""
+        with self._one_changes:
+            is_new = name not in self._to_be_made
+            self._to_be_made.add(name)
+            return is_new
+
+    def begins(self, name: Hashable) -> None:
+        """It is being made: who wants it from now on wants it once more."""
+        with self._one_changes:
+            self._to_be_made.discard(name)
 
     def _drop(self, key: Hashable) -> None:
         _, octets = self._values.pop(key, (None, 0))

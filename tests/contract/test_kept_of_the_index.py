@@ -22,6 +22,7 @@ from mailbox_server.store.search_index import (
     field_values,
     needles,
 )
+from mailbox_server.store.search_index.catching_up import Patience
 from mailbox_server.store.search_index.field_block import BlockDamaged
 from mailbox_server.store.search_index.field_values import FieldBlocks, FieldTable
 from tests.contract.conftest import TurnedClock
@@ -263,6 +264,74 @@ async def test_of_what_is_large_a_table_is_made_after_more_questions(
             assert recalled(searched, ann, sender) is not None
             counts.append(len(made))
         assert counts == [0] * more + [1] * (6 - more)
+
+
+async def test_what_does_not_fit_together_waits_to_be_made_once(
+    searched: SearchStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those who ask in turn let each other's go; of what is gone when its turn comes, nothing is
+    made."""
+    jobs, made = list[Callable[[], None]](), list[FieldBlocks]()
+    monkeypatch.setattr(searched.store.index, "beside", jobs.append)
+    monkeypatch.setattr(FieldBlocks, "table", lambda blocks, most: made.append(blocks))
+    long = "a" * 2_000
+    await searched.deliver(
+        "ann", [f"To: {long}\r\n".encode() + mail("", subject=long, sender=long)]
+    )
+    monkeypatch.setattr(searched.store.index, "_kept_octets", 6_000)
+    await searched.indexer.catch_up()
+    ann, _ = await searched.owner("ann")
+    scopes = TextScope.FROM, TextScope.TO, TextScope.SUBJECT
+    for scope in 5 * scopes:
+        criterion = TextCriterion(scope, "apple")
+        assert recalled(searched, ann, criterion) is None, "others are kept"
+        await known(searched, criterion)
+    assert len(jobs) == len(scopes)
+    do_all(jobs)
+    assert len(made) == 2
+    await known(searched, TextCriterion(TextScope.FROM, "apple"))
+    assert len(jobs) == 1, "it is wanted anew"
+
+
+async def test_what_leaves_much_to_be_looked_at_is_not_answered_at_once(
+    searched: SearchStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ann, _ = await searched.owner("ann")
+    pear = TextCriterion(TextScope.SUBJECT, "pear")
+    monkeypatch.setattr(searched.indexer, "_rule", Patience())
+    await searched.deliver("ann", mails(9))
+    await searched.indexer.catch_up()
+    wanted = await known(searched, pear)
+    assert (len(wanted.sure), len(wanted.maybe)) == (0, 5)
+    assert recalled(searched, ann, pear) == wanted
+    monkeypatch.setattr(field_reading, "FOUND_COST", derived_reading.HASTY_OCTETS)
+    assert recalled(searched, ann, pear) is None
+
+
+async def test_a_field_of_just_so_much_has_its_table_after_a_question_more(
+    searched: SearchStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever has it read."""
+    made, make = list[FieldBlocks](), FieldBlocks.table
+    monkeypatch.setattr(
+        FieldBlocks, "table", lambda blocks, most: made.append(blocks) or make(blocks, most)
+    )
+    ann, _ = await searched.owner("ann")
+    sender, subject = (TextCriterion(each, "apple") for each in (TextScope.FROM, TextScope.SUBJECT))
+    await searched.deliver("ben", mails(7))
+    await searched.indexer.catch_up()
+    await known(searched, subject)
+    (blocks,) = made
+    monkeypatch.setattr(field_reading, "OCTETS_A_QUESTION", blocks.octets)
+    made.clear()
+    await searched.deliver("ben", mails(7))
+    await searched.indexer.catch_up()
+    await known(searched, sender)
+    for _ in range(3):
+        recalled(searched, ann, sender)
+    for _ in range(3):
+        await known(searched, subject)
+    assert blocks.octets in [each.octets for each in made]
 
 
 async def test_nothing_is_made_ready_of_an_index_that_was_written_meanwhile(

@@ -17,6 +17,7 @@ from mailbox_server.store.ports import Candidates
 from mailbox_server.store.search_index import standing
 from mailbox_server.store.search_index.field_block import Columns, ValueSeeker, check
 from mailbox_server.store.search_index.field_values import (
+    FOUND_COST,
     OCTETS_MOST,
     FieldBlocks,
     FieldTable,
@@ -26,7 +27,8 @@ from mailbox_server.store.search_index.header_text import INDEXED_FIELDS
 MOST: Final = 500_000
 """Messages that are told apart from the others; of more than that, looking at all is as good."""
 OCTETS_A_QUESTION: Final = 512 * 1024
-"""Of a field with more a table is made after as many questions more; nobody else has it made."""
+"""Of a field with as much a table is made after a question more for each; nobody else has it
+made."""
 
 
 class _Field(NamedTuple):
@@ -55,10 +57,11 @@ def by_field(sight: Sight, account: AccountId, field: int, needle: str) -> Candi
     kept: _Field | None = sight.kept(key)
     if kept is None:
         return _in_blocks(sight, account, field, seeker)
+    sight.goes_through(len(kept.maybe) * FOUND_COST)
     found = kept.values.found(seeker, sight.goes_through)
     number = next(kept.questions)
     if number == 1:
-        sight.later_reading(partial(_make_ready, account))
+        sight.later_reading(("ready", account), partial(_make_ready, account))
     _make_table_at(number, sight, key, kept)
     return _told(found, kept.maybe, kept.upto)
 
@@ -123,7 +126,7 @@ def _make_ready(account: AccountId, sight: Sight) -> None:
     small."""
     for field in range(len(INDEXED_FIELDS)):
         key = _key(account, field)
-        if sight.kept(key) is None and _octets(sight, account, field) <= OCTETS_A_QUESTION:
+        if sight.kept(key) is None and _octets(sight, account, field) < OCTETS_A_QUESTION:
             blocks = [*_stored(sight, account, field)]
             kept = _field_of(sight, account, blocks, itertools.count(2))
             sight.keep(key, kept, kept.octets)
@@ -140,11 +143,15 @@ def _make_table_at(question: int, sight: Sight, key: Hashable, kept: _Field) -> 
     """Have a table made beside the answers, where that is due with the question."""
     blocks = kept.values
     if isinstance(blocks, FieldBlocks) and blocks.octets // OCTETS_A_QUESTION == question:
-        sight.later(partial(_make_table, sight, key, kept, blocks))
+        sight.later(("table", key), partial(_make_table, sight, key))
 
 
-def _make_table(sight: Sight, key: Hashable, kept: _Field, blocks: FieldBlocks) -> None:
-    table = blocks.table(sight.keeps_most - (kept.octets - blocks.octets))
+def _make_table(sight: Sight, key: Hashable) -> None:
+    """Of blocks that are still kept: where many accounts ask, others may stand in their place."""
+    kept: _Field | None = sight.kept(key)
+    if kept is None or not isinstance(kept.values, FieldBlocks):
+        return
+    table = kept.values.table(sight.keeps_most - (kept.octets - kept.values.octets))
     if table is not None:
         changed = kept._replace(values=table)
         sight.keep(key, changed, changed.octets)

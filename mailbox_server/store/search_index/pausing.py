@@ -12,7 +12,7 @@ _PAUSE_SECONDS: Final = 0.000_1
 
 
 def with_pauses(items: Iterable[T]) -> Iterator[T]:
-    """The items; the thread pauses behind the one that ends a quarter of a millisecond."""
+    """The items; the thread pauses behind the one that ends a tenth of a millisecond."""
     until = time.monotonic() + _WORK_SECONDS
     for item in items:
         yield item

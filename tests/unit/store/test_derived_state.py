@@ -35,3 +35,10 @@ def test_what_would_take_more_than_half_is_not_kept() -> None:
     state.keep("a", "a", 50)
     state.keep("b", "b", 51)
     assert (state.get("a"), state.get("b")) == ("a", None)
+
+
+def test_what_is_to_be_made_is_wanted_once_until_it_begins() -> None:
+    state = DerivedState(FILE, 100)
+    assert [state.is_newly_wanted(name) for name in "aab"] == [True, False, True]
+    state.begins("a")
+    assert [state.is_newly_wanted(name) for name in "ab"] == [True, False]
