@@ -21,7 +21,13 @@ from mailbox_server.store import derived_keeper
 from mailbox_server.store.destroyed_messages import forget_destroyed
 from mailbox_server.store.dialect.trouble import Trouble
 from mailbox_server.store.ports import Column, ReadTx, TextCriterion, TextScope, WriteTx
-from mailbox_server.store.search_index import catching_up, field_values, reading, writing
+from mailbox_server.store.search_index import (
+    catching_up,
+    field_values,
+    field_words,
+    reading,
+    writing,
+)
 from mailbox_server.store.search_index.catching_up import IndexStopped, Patience
 from tests.contract.conftest import TurnedClock
 from tests.search_store import TRACE, SearchStore
@@ -220,13 +226,21 @@ def wanted_in(content: str, criterion: TextCriterion) -> str:
 
 
 @settings(max_examples=8, deadline=None)
-@given(steps=st.lists(STEPS, max_size=20), patience=PATIENCE)
-def test_the_index_knows_of_all_that_changes(steps: list[Step], patience: Patience) -> None:
+@given(
+    subjects=st.lists(WORDS, min_size=3, max_size=6),
+    steps=st.lists(STEPS, max_size=20),
+    patience=PATIENCE,
+)
+def test_the_index_knows_of_all_that_changes(
+    subjects: list[str], steps: list[Step], patience: Patience
+) -> None:
     """Segments of three messages, of which two are added at a time."""
 
     async def play(place: Path) -> None:
         world = World(place, patience)
         await world.begin()
+        for subject in subjects:
+            await world.deliver("ann", subject, "apple")
         for step in steps:
             await step(world)
         await world.compare()
@@ -247,6 +261,8 @@ def small() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(reading, "MANY", 1)
         patched.setattr(field_values, "_PUT_TOGETHER_PART", 0)
+        patched.setattr(field_words, "_WORDS_PART", 0)
+        patched.setattr(field_words, "_HOLDING_MOST", 1)
         patched.setattr(writing, "MESSAGES_A_SEGMENT", 3)
         patched.setattr(catching_up, "STEP_MESSAGES", 2)
         patched.setattr(derived_keeper, "_PAUSE_MOST", 0.0)

@@ -13,7 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mailbox_server.store.ports import TextCriterion, TextScope
-from mailbox_server.store.search_index import briefs, field_values, needles, reading, sketches
+from mailbox_server.store.search_index import (
+    briefs,
+    field_values,
+    field_words,
+    needles,
+    reading,
+    sketches,
+)
 from mailbox_server.store.search_index.catching_up import Patience
 from tests.properties.searched_mail import Writer
 from tests.search_store import AT_ONCE, SearchStore
@@ -94,6 +101,8 @@ def many() -> Iterator[None]:
         patched.setattr(needles, "_FEW", 1)
         patched.setattr(needles, "_SOME", 2)
         patched.setattr(field_values, "_PUT_TOGETHER_PART", 0)
+        patched.setattr(field_words, "_WORDS_PART", 0)
+        patched.setattr(field_words, "_HOLDING_MOST", 2)
         yield
 
 

@@ -16,9 +16,11 @@ from typing import Final
 from mailbox_server.store.search_index.pausing import with_pauses
 
 WORDS_MOST: Final = 20_000
-"""Made of more they take megabytes while they are made."""
+"""Made of more they take megabytes while they are made; nor may one value have more."""
 HELD_MOST: Final = 384 * 1024
 """Messages of all words together; with more the values would take too much room to be kept."""
+_WORDS_PART: Final = 2
+"""There are words where they leave one octet in so many to be gone through."""
 _HOLDING_MOST: Final = 8
 """Words, whose messages are put together; of more, going through the values is as good."""
 _NUMBER: Final = re.compile(rb"[0-9]+")
@@ -127,12 +129,15 @@ class ValueWords:
 def words_of(messages: "Mapping[bytes, array[int]]", most: int) -> ValueWords | None:
     """Those of values, of each of which the messages are given, no message twice.
 
-    None unless the words are half as long as the values, or shorter; and where they, or their
-    messages, are too many, or they would take more octets of memory than most.
+    None unless the words are half as long as the values, or shorter; and where they, those of a
+    value, or their messages are too many, or they would take more octets of memory than most.
     """
-    room, held = sum(map(len, messages)) // 2, 0
+    room, held = sum(map(len, messages)), 0
     of_words: defaultdict[bytes, array[int]] = defaultdict(lambda: array("I"))
     for value, of_value in with_pauses(messages.items()):
+        # What is taken apart at once lets nobody else run, and a header may be a MiB of words.
+        if value.count(b" ") > WORDS_MOST:
+            return None
         words = set(value.split(b" "))
         held += len(words) * len(of_value)
         if held > HELD_MOST:
@@ -140,7 +145,7 @@ def words_of(messages: "Mapping[bytes, array[int]]", most: int) -> ValueWords | 
         for word in words:
             of_word = of_words[word]
             if not of_word:
-                room -= len(word) + 1
+                room -= (len(word) + 1) * _WORDS_PART
                 if room < 0 or len(of_words) > WORDS_MOST:
                     return None
             of_word += of_value

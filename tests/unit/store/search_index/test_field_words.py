@@ -98,6 +98,13 @@ def test_a_few_values_of_many_messages_are_kept_in_little_room() -> None:
     assert table.octets < 2 * values.octets
 
 
+def test_there_are_none_where_one_value_has_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However few different ones: to find that out it would be taken apart."""
+    monkeypatch.setattr(field_words, "WORDS_MOST", 9)
+    assert words_of(held([b"a " * 9])) is not None
+    assert words_of(held([b"a " * 10])) is None
+
+
 def test_where_words_answer_the_values_are_not_gone_through() -> None:
     """What an answer costs is told before, so that it can be left to who may take his time."""
     values = held(b"an offer for you of %d" % each for each in range(100))
