@@ -16,9 +16,9 @@ from mailbox_server.model.ports import Clock, Events
 RAISED_MOST: Final = 65_536
 _A_PLACE: Final = 2
 # The loop, the log, the lock, the data folder, the writer of the database and its log, the
-# writer of the search index with what it reads, that of attached texts with the pipes to the
-# process that reads them.
-_STANDING: Final = 31
+# writer of the search index with what it reads, who makes it ready beside the answers, the
+# writer of attached texts with the pipes to the process that reads them.
+_STANDING: Final = 33
 # The database, the search index and attached texts, each with its log.
 _A_READER: Final = 6
 # Questions to name servers, verbs at the control socket, housekeeping.

@@ -1,12 +1,18 @@
 """Which derived file is in use just now; the one thing that its writer and readers share."""
 
+import errno
+import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 from mailbox_server.store.derived_state import DerivedState
 from mailbox_server.store.dialect.trouble import Trouble, trouble_of
+
+_A_CONNECTION: Final = 3
+"""Descriptors that one needs: of the file, its log, and the memory that is shared."""
 
 
 class DerivedPlace:
@@ -68,6 +74,8 @@ class DerivedPlace:
         """Asking the file at path failed."""
         if trouble_of(error) in (Trouble.BUSY, Trouble.MEMORY, Trouble.INTERRUPTED):
             return
+        if _is_for_lack_of_descriptors(error):
+            return
         if self._path == path:
             self.path, self.is_damaged = None, True
             if self.on_trouble is not None:
@@ -75,6 +83,24 @@ class DerivedPlace:
 
     def _state_of(self, path: Path) -> DerivedState:
         return DerivedState(path, self._kept_octets)
+
+
+def _is_for_lack_of_descriptors(error: sqlite3.Error) -> bool:
+    """Whether the file could not be opened because the process may open no more: SQLite says
+    the same of a file that is gone."""
+    code = getattr(error, "sqlite_errorcode", 0)
+    if code & 0xFF != sqlite3.SQLITE_CANTOPEN:
+        return False
+    opened: list[int] = []
+    try:
+        for _ in range(_A_CONNECTION):
+            opened.append(os.open(os.sep, os.O_RDONLY | os.O_CLOEXEC))
+    except OSError as refused:
+        return refused.errno in (errno.EMFILE, errno.ENFILE)
+    finally:
+        for descriptor in opened:
+            os.close(descriptor)
+    return False
 
 
 def _at_once(job: Callable[[], None]) -> None:

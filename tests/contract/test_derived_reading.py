@@ -1,15 +1,18 @@
 """Who asks a derived file sees one state of it, whatever of that was kept before."""
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from resource import RLIMIT_NOFILE, getrlimit, setrlimit
 
 import pytest
 
 from mailbox_server.store.derived_file import DerivedFile, DerivedFileWriter
 from mailbox_server.store.derived_place import DerivedPlace
 from mailbox_server.store.derived_reading import DerivedReader, Sight
+from tests.e2e.attacks.process import first_free_descriptor
 
 FILE = DerivedFile("pair", 0x1234567, 1)
 NONE = (0, 0)
@@ -184,6 +187,26 @@ def test_a_file_that_is_written_beside_the_one_in_use_changes_nothing(pairs: Pai
     pairs.place.path = beside.path
     assert pairs.asked() == [(7, 7), (7, 7)]
     beside.close()
+
+
+@pytest.mark.parametrize("free", [0, 1])
+def test_a_file_that_nobody_may_open_just_now_is_not_damaged(pairs: Pairs, *, free: int) -> None:
+    """Where the process has no descriptors left, or not enough."""
+    lowest, (soft, hard) = first_free_descriptor(os.getpid()), getrlimit(RLIMIT_NOFILE)
+    setrlimit(RLIMIT_NOFILE, (lowest + free, hard))
+    try:
+        asked = pairs.asked()
+    finally:
+        setrlimit(RLIMIT_NOFILE, (soft, hard))
+    assert NONE in asked
+    assert not pairs.place.is_damaged
+    assert pairs.asked() == [(1, 1), (1, 1)]
+
+
+def test_a_file_that_is_gone_is_damaged(pairs: Pairs) -> None:
+    pairs.writer.path.unlink()
+    assert pairs.asked() == [NONE, NONE]
+    assert pairs.place.is_damaged
 
 
 def test_after_damage_nothing_is_known_of_the_file(pairs: Pairs) -> None:
