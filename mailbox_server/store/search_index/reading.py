@@ -79,8 +79,10 @@ def _maybe(
             found.update(standing.holding_more(sight, segment, kind, account))
             for rows in _asked(sight, segment, kind, wanted.question):
                 found.update(row[0] for row in rows)
-                if len(found) + len(sure) > MOST:
-                    return None
+                if len(found) > MOST:
+                    break
+            if len(found) + len(sure) > MOST:
+                return None
     if needle is not None and len(found) > MANY and (words := word(account, needle)) is not None:
         for segment in segments:
             for rows in _matches(sight, segment, "word", words):
