@@ -61,6 +61,11 @@ class Sight:
         """How much memory what is kept may take, in octets."""
         return self._state.each_most - _ENTRY_OCTETS
 
+    @property
+    def is_crowded(self) -> bool:
+        """Whether there was too little room for all that was to be kept since the last commit."""
+        return self._state.is_crowded
+
     def goes_through(self, octets: int) -> None:
         """So much of what is kept is gone through next."""
 

@@ -14,12 +14,13 @@ class DerivedState:
     """Values by key; any thread may call.
 
     most_octets: of all together.  What is too large is not kept; what was kept first goes
-    first.  each_most: how many octets one value may take.
+    first.  each_most: how many octets one value may take.  is_crowded: something had to go.
     """
 
     def __init__(self, path: Path, most_octets: int) -> None:
         self.path = path
         self.each_most = most_octets // 2
+        self.is_crowded = False
         self._most_octets = most_octets
         self._octets = 0
         self._values: dict[Hashable, tuple[Any, int]] = {}
@@ -38,6 +39,7 @@ class DerivedState:
         with self._one_changes:
             self._drop(key)
             while self._octets + octets > self._most_octets:
+                self.is_crowded = True
                 self._drop(next(iter(self._values)))
             self._values[key] = value, octets
             self._octets += octets

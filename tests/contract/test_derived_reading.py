@@ -2,7 +2,7 @@
 
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from resource import RLIMIT_NOFILE, getrlimit, setrlimit
@@ -107,6 +107,23 @@ def test_what_is_kept_is_recalled_and_nothing_is_read(pairs: Pairs) -> None:
     reader.ask(pair, NONE)
     pairs.writer.put(2)
     assert reader.recall(pair, NONE) == NONE
+
+
+def test_of_one_name_the_work_that_waits_is_done_once(pairs: Pairs) -> None:
+    jobs, done = list[Callable[[], None]](), list[str]()
+    pairs.place.beside = jobs.append
+
+    def want(name: str) -> None:
+        pairs.readers[0].ask(lambda sight: sight.later(name, partial(done.append, name)), None)
+
+    for name in ("table", "table", "other", "table"):
+        want(name)
+    for job in jobs:
+        job()
+    assert done == ["table", "other"]
+    want("table")
+    jobs[-1]()
+    assert done == ["table", "other", "table"]
 
 
 def test_after_a_commit_all_is_read_again(pairs: Pairs) -> None:

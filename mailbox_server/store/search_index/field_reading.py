@@ -4,6 +4,9 @@ The first question reads the field's blocks, and they are kept.  Beside the answ
 made of them; where they are many, which takes long, after some more questions.  With the second
 question all fields of the account are made ready: who searches by a sender searches by a
 subject, too, and mail programs often do both at once.
+
+Where many accounts ask there is no room for all.  What would be let go of before it is asked again
+is not worth making: then a table waits for one more question, and nothing is made ready.
 """
 
 import itertools
@@ -60,7 +63,7 @@ def by_field(sight: Sight, account: AccountId, field: int, needle: str) -> Candi
     sight.goes_through(len(kept.maybe) * FOUND_COST)
     found = kept.values.found(seeker, sight.goes_through)
     number = next(kept.questions)
-    if number == 1:
+    if number == 1 and not sight.is_crowded:
         sight.later_reading(("ready", account), partial(_make_ready, account))
     _make_table_at(number, sight, key, kept)
     return _told(found, kept.maybe, kept.upto)
@@ -130,7 +133,7 @@ def _make_ready(account: AccountId, sight: Sight) -> None:
             blocks = [*_stored(sight, account, field)]
             kept = _field_of(sight, account, blocks, itertools.count(2))
             sight.keep(key, kept, kept.octets)
-            _make_table_at(0, sight, key, kept)
+            _make_table_later(sight, key)
 
 
 def _octets(sight: Sight, account: AccountId, field: int) -> float:
@@ -142,8 +145,15 @@ def _octets(sight: Sight, account: AccountId, field: int) -> float:
 def _make_table_at(question: int, sight: Sight, key: Hashable, kept: _Field) -> None:
     """Have a table made beside the answers, where that is due with the question."""
     blocks = kept.values
-    if isinstance(blocks, FieldBlocks) and blocks.octets // OCTETS_A_QUESTION == question:
-        sight.later(("table", key), partial(_make_table, sight, key))
+    if not isinstance(blocks, FieldBlocks):
+        return
+    due = blocks.octets // OCTETS_A_QUESTION
+    if question == (due + 1 if sight.is_crowded else due):
+        _make_table_later(sight, key)
+
+
+def _make_table_later(sight: Sight, key: Hashable) -> None:
+    sight.later(("table", key), partial(_make_table, sight, key))
 
 
 def _make_table(sight: Sight, key: Hashable) -> None:

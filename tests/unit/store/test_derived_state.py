@@ -19,6 +19,7 @@ def test_what_came_first_makes_room() -> None:
     state = DerivedState(FILE, 100)
     for name in "abcd":
         state.keep(name, name, 30)
+        assert state.is_crowded == (name == "d")
     assert [state.get(name) for name in "abcd"] == [None, "b", "c", "d"]
 
 
