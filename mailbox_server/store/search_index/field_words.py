@@ -16,7 +16,9 @@ from typing import Final
 from mailbox_server.store.search_index.pausing import with_pauses
 
 WORDS_MOST: Final = 20_000
-"""Made of more they take megabytes while they are made; nor may one value have more."""
+"""Made of more they take megabytes while they are made."""
+_VALUE_MOST: Final = 64 * 1024
+"""Octets of a value: taking it apart lets nobody else run, and a header may be a MiB of words."""
 HELD_MOST: Final = 384 * 1024
 """Messages of all words together; with more the values would take too much room to be kept."""
 _WORDS_PART: Final = 2
@@ -129,14 +131,13 @@ class ValueWords:
 def words_of(messages: "Mapping[bytes, array[int]]", most: int) -> ValueWords | None:
     """Those of values, of each of which the messages are given, no message twice.
 
-    None unless the words are half as long as the values, or shorter; and where they, those of a
-    value, or their messages are too many, or they would take more octets of memory than most.
+    None unless the words are half as long as the values, or shorter; and where they, or their
+    messages, are too many, a value is too long, or they would take more octets of memory than most.
     """
     room, held = sum(map(len, messages)), 0
     of_words: defaultdict[bytes, array[int]] = defaultdict(lambda: array("I"))
     for value, of_value in with_pauses(messages.items()):
-        # What is taken apart at once lets nobody else run, and a header may be a MiB of words.
-        if value.count(b" ") > WORDS_MOST:
+        if len(value) > _VALUE_MOST:
             return None
         words = set(value.split(b" "))
         held += len(words) * len(of_value)

@@ -98,11 +98,12 @@ def test_a_few_values_of_many_messages_are_kept_in_little_room() -> None:
     assert table.octets < 2 * values.octets
 
 
-def test_there_are_none_where_one_value_has_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
-    """However few different ones: to find that out it would be taken apart."""
-    monkeypatch.setattr(field_words, "WORDS_MOST", 9)
-    assert words_of(held([b"a " * 9])) is not None
-    assert words_of(held([b"a " * 10])) is None
+@pytest.mark.parametrize("part", [b"a ", b"1a"])
+def test_there_are_none_where_a_value_is_too_long(part: bytes) -> None:
+    """Of many words, however few different ones, or of one: it would be taken apart at once."""
+    for octets in (64_000, 66_000):
+        values = [part * (octets // 2) + b" " + end for end in (b"b", b"c", b"d")]
+        assert (words_of(held(values)) is None) == (octets > 64 * 1024)
 
 
 def test_where_words_answer_the_values_are_not_gone_through() -> None:
