@@ -28,6 +28,7 @@ from mailbox_server.store.leftovers import Leftovers, forget_leftovers
 from mailbox_server.store.ports import Room, WriteTx
 from mailbox_server.store.scrub import damaged_contents
 from mailbox_server.store.search_index.catching_up import SearchIndexer
+from mailbox_server.store.unhurried import Unhurried
 
 _LONG: Final = timedelta(hours=1)
 _SETTLING: Final = timedelta(minutes=10)
@@ -318,7 +319,7 @@ async def _check(keeper: Housekeeping) -> None:
             "store.violation", invariant=violation.invariant, row=violation.row[:200]
         )
     damaged = 0
-    async for content in damaged_contents(keeper.store):
+    async for content in damaged_contents(keeper.store, Unhurried(keeper.clock).rest):
         damaged += 1
         keeper.events.warning("store.damaged", content=content)
     keeper.events.info("store.checked", violations=len(found), damaged=damaged)
@@ -326,7 +327,7 @@ async def _check(keeper: Housekeeping) -> None:
 
 async def _try_index(keeper: Housekeeping) -> Sample:
     worn = await keeper.indexer.make_worn_stale()
-    sampled = await keeper.indexer.sample(SystemEntropy())
+    sampled = await keeper.indexer.sample(SystemEntropy(), Unhurried(keeper.clock).rest)
     tried, wrong = sampled.trials, len(sampled.wrong)
     keeper.events.info("search_index.sampled", trials=tried, wrong=wrong, worn=worn)
     return Sample(tried, wrong)

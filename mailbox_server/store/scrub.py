@@ -17,6 +17,7 @@ from mailbox_server.store.ports import ReadTx, Store
 from mailbox_server.store.prepared import Prepared
 from mailbox_server.store.repositories import Repositories
 from mailbox_server.store.schema.contents import CHUNK_OCTETS, content
+from mailbox_server.store.unhurried import Rest, at_once
 
 _ROWS_AT_ONCE: Final = 100
 _OCTETS_AT_ONCE: Final = 4 * 1024 * 1024
@@ -36,8 +37,11 @@ class _Row:
     digest: bytes
 
 
-async def damaged_contents(store: Store) -> AsyncIterator[ContentId]:
-    """Each content that is no longer what was received, by ascending id."""
+async def damaged_contents(store: Store, rest: Rest = at_once) -> AsyncIterator[ContentId]:
+    """Each content that is no longer what was received, by ascending id.
+
+    rest: called between two of them.
+    """
     after = 0
     while True:
         rows = await store.read(_rows_after(after))
@@ -47,6 +51,7 @@ async def damaged_contents(store: Store) -> AsyncIterator[ContentId]:
             after = row.content
             if not await _is_whole(store, row):
                 yield row.content
+            await rest()
 
 
 def _rows_after(after: int) -> Callable[[ReadTx], list[_Row]]:

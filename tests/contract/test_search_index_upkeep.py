@@ -59,6 +59,17 @@ async def test_a_sound_index_stands_every_trial(searched: SearchStore) -> None:
     assert sampled.wrong == ()
 
 
+async def test_between_trials_there_is_a_rest(searched: SearchStore) -> None:
+    """Nobody waits for them, and all in a row they would slow down who does."""
+    rests = list[int]()
+
+    async def rest() -> None:
+        rests.append(len(rests))
+
+    sampled = await searched.indexer.sample(SystemEntropy(), rest)
+    assert len(rests) == sampled.trials > 100
+
+
 async def test_an_index_that_lacks_something_is_thrown_away(
     searched: SearchStore, events: RecordedEvents
 ) -> None:

@@ -25,6 +25,7 @@ from mailbox_server.store.derived_keeper import PROBES, DerivedKeeper
 from mailbox_server.store.door import SqliteStore
 from mailbox_server.store.search_index import gathering, layout, sampling
 from mailbox_server.store.search_index.writing import Entry, IndexWriter, Segment
+from mailbox_server.store.unhurried import Rest, at_once
 
 T = TypeVar("T")
 
@@ -206,10 +207,10 @@ class SearchIndexer(DerivedKeeper[IndexWriter]):
                 left += each.upto - begun.get(each.number, each.first - 1)
         return max(0, left)
 
-    async def sample(self, entropy: Entropy) -> Sampled:
+    async def sample(self, entropy: Entropy, rest: Rest = at_once) -> Sampled:
         """Try some messages, while others may be working on the index; a wrong one is thrown away.
 
-        None are tried without an index.
+        None are tried without an index.  rest: called after each trial.
 
         Raises IndexStopped, StoreUnavailable.
         """
@@ -224,7 +225,10 @@ class SearchIndexer(DerivedKeeper[IndexWriter]):
             )
             raws += stretch.messages
         trials = await self._run(partial(sampling.trials, raws, entropy))
-        wrong = await self._store.read(sampling.tried(trials))
+        wrong: list[sampling.Trial] = []
+        for trial in trials:
+            wrong += await self._store.read(sampling.tried([trial]))
+            await rest()
         if wrong:
             async with self._turn:
                 # Another may stand in its place by now.
