@@ -26,6 +26,7 @@ from mailbox_server.store.door import SqliteStore
 from mailbox_server.store.integrity import violations
 from mailbox_server.store.ports import Room
 from mailbox_server.store.search_index.catching_up import SearchIndexer
+from mailbox_server.store.unhurried import Unhurried
 from tests.contract.outgoing import to
 from tests.contract.queued import put
 from tests.contract.test_cold_contents import kept, rows, text
@@ -270,6 +271,27 @@ async def test_where_owners_logged_in_from_is_settled_and_forgotten(
     await keeper.do(settling)
     assert await rows(store, "SELECT network FROM known_network") == []
     assert events.seen == []
+
+
+# ---------------------------------------------------------------- how
+
+
+async def test_the_check_rests_between_its_steps(
+    keeper: Housekeeping, store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All in a row they make the searches of people several times as long."""
+    (ann,) = await open_accounts(store, ANN)
+    for _ in range(3):
+        await deliver(store, ann)
+    rests = list[Unhurried]()
+
+    async def rest(work: Unhurried) -> None:
+        rests.append(work)
+
+    monkeypatch.setattr(Unhurried, "rest", rest)
+    await keeper.do(job("check the store"))
+    assert len(rests) == 3
+    assert len(set(map(id, rests))) == 1
 
 
 # ---------------------------------------------------------------- when
