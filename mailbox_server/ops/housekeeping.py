@@ -7,7 +7,7 @@ sample: a server that is restarted daily checks its store all the same.
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final, Protocol
 
 from mailbox_server.auth.known_networks import KnownNetworks
@@ -23,7 +23,7 @@ from mailbox_server.store.collection import collect, sweep
 from mailbox_server.store.destroyed_messages import forget_destroyed
 from mailbox_server.store.door import SqliteStore
 from mailbox_server.store.integrity import violations
-from mailbox_server.store.job_runs import Sample, last_runs, note_run
+from mailbox_server.store.job_runs import Sample, last_runs, note_run, since_when
 from mailbox_server.store.leftovers import Leftovers, forget_leftovers
 from mailbox_server.store.ports import Room, WriteTx
 from mailbox_server.store.scrub import damaged_contents
@@ -162,17 +162,19 @@ class Housekeeping:
 
     async def first_due(self) -> dict[str, float]:
         """By name, when each job is due for the first time; seconds of the monotonic clock."""
+        now, begun = self.clock.now(), self.clock.monotonic()
         try:
-            runs = await last_runs(self.store)
+            runs, first = await last_runs(self.store), await since_when(self.store)
         except MailboxServerFault as fault:
             self.events.warning("housekeeping.unknown_runs", reason=str(fault))
-            runs = {}
-        now, begun = self.clock.now(), self.clock.monotonic()
+            runs, first = {}, datetime.min.replace(tzinfo=UTC)
+        # On the first day owners bring their mail, and there is nothing old to be checked.
+        age = timedelta() if first is None else now - first
         due: dict[str, float] = {}
         for job in JOBS:
             wait = job.every
             if job.is_long:
-                since = now - runs[job.name].ended if job.name in runs else job.every
+                since = now - runs[job.name].ended if job.name in runs else age
                 # A clock that was set back must not put it off for longer than its time.
                 wait = min(max(job.every - since, _SETTLING), job.every)
             due[job.name] = begun + wait.total_seconds()

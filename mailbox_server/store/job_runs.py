@@ -1,4 +1,5 @@
-"""When jobs of housekeeping last came to their end and what to, kept over a restart."""
+"""When jobs of housekeeping last came to their end and what to, kept over a restart; and since
+when there is anything for them to do."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -9,6 +10,7 @@ import sqlalchemy as sa
 from mailbox_server.store.ports import ReadTx, Store, WriteTx
 from mailbox_server.store.prepared import Prepared
 from mailbox_server.store.repositories import Repositories
+from mailbox_server.store.schema.accounts import account
 from mailbox_server.store.schema.jobs import job_run
 
 _ALL: Final = Prepared(sa.select(job_run.c.name, job_run.c.ended, job_run.c.tried, job_run.c.wrong))
@@ -21,6 +23,9 @@ _NOTE: Final = Prepared(
         wrong=sa.bindparam("wrong"),
     )
 )
+
+
+_FIRST_ACCOUNT: Final = Prepared(sa.select(sa.func.min(account.c.created)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +56,17 @@ async def last_runs(store: Store) -> dict[str, JobRun]:
             )
             for name, ended, tried, wrong in _ALL.rows(tx.sql)
         }
+
+    return await store.read(work)
+
+
+async def since_when(store: Store) -> datetime | None:
+    """When the first account was opened; None where there is none."""
+
+    def work(tx: ReadTx) -> datetime | None:
+        assert isinstance(tx, Repositories)
+        ((created,),) = _FIRST_ACCOUNT.rows(tx.sql)
+        return None if created is None else datetime.fromtimestamp(created, UTC)
 
     return await store.read(work)
 

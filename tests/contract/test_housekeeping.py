@@ -298,13 +298,18 @@ async def test_the_check_rests_between_its_steps(
 
 
 async def test_a_server_that_is_restarted_daily_checks_its_store(
-    keeper: Housekeeping, clock: Any, events: AwaitedEvents
+    keeper: Housekeeping, store: SqliteStore, clock: Any
 ) -> None:
     async def due(name: str) -> timedelta:
         """After a start just now."""
         return timedelta(seconds=(await keeper.first_due())[name] - clock.monotonic())
 
     name, soon = "check the store", timedelta(minutes=10)
+    assert await due(name) == timedelta(days=1), "there is nobody yet"
+    await open_accounts(store, ANN)
+    clock.turn(hours=20)
+    assert await due(name) == timedelta(hours=4), "on the first day mail is brought"
+    clock.turn(hours=4)
     assert await due(name) == soon
     assert await due("collect contents") == timedelta(minutes=10)
     await keeper.do(job(name))
@@ -321,11 +326,13 @@ async def test_a_server_that_is_restarted_daily_checks_its_store(
 
 
 async def test_a_job_that_failed_is_due_still(
-    keeper: Housekeeping, clock: Any, events: AwaitedEvents
+    keeper: Housekeeping, store: SqliteStore, clock: Any, events: AwaitedEvents
 ) -> None:
     async def fail(_: Housekeeping) -> None:
         raise DiskLow("the disk is full")
 
+    await open_accounts(store, ANN)
+    clock.turn(days=2)
     check = job("check the store")
     await keeper.do(Job(check.name, check.every, fail))
     assert [name for name, _ in events.seen] == ["housekeeping.failed"]

@@ -14,13 +14,23 @@ from mailbox_server.store.ports import Room
 from tests.unit.auth.memory_store import HandClock, RecordedEvents
 
 
-async def _nothing_noted(work: object) -> dict[str, object]:
-    return {}
+@pytest.fixture(autouse=True)
+def _new_store(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing ran before, and there is nobody."""
+
+    async def runs(store: object) -> dict[str, object]:
+        return {}
+
+    async def since(store: object) -> None:
+        return None
+
+    monkeypatch.setattr(housekeeping, "last_runs", runs)
+    monkeypatch.setattr(housekeeping, "since_when", since)
 
 
 def _keeper(clock: HandClock, events: RecordedEvents) -> Housekeeping:
     nothing: Any = None
-    store: Any = SimpleNamespace(when_low=lambda call: None, read=_nothing_noted)
+    store: Any = SimpleNamespace(when_low=lambda call: None)
     rules = HousekeepingRules(timedelta(days=90), timedelta(days=90), timedelta(days=30))
     return Housekeeping(store, nothing, nothing, nothing, clock, events, rules)
 
@@ -93,7 +103,7 @@ async def test_while_room_is_low_what_was_expunged_meanwhile_is_collected(
             await asyncio.Event().wait()
 
     keeper = _keeper(HandClock(), RecordedEvents())
-    store: Any = SimpleNamespace(when_low=lambda call: call(), room=room, read=_nothing_noted)
+    store: Any = SimpleNamespace(when_low=lambda call: call(), room=room)
     keeper.store = store
     monkeypatch.setattr(housekeeping, "COLLECT", Job("collect", timedelta(minutes=10), work))
     monkeypatch.setattr(housekeeping, "JOBS", (Job("seldom", timedelta(hours=1), work),))
